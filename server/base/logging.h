@@ -1,0 +1,58 @@
+// Structured logging over spdlog: a sentence and key=value fields, as text or as JSON lines on stderr.
+// The data path logs at debug; state changes at info with model, version and device.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace torchferry {
+
+enum class LogFormat { kText, kJson };
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+// Sets the process's log up; until then lines go out as text at info. `level` is debug, info, warning or error.
+void InitLogging(LogFormat format, LogLevel level);
+
+// One field of a line. The value is formatted when the field is made.
+struct LogField {
+  template <typename T>
+  LogField(std::string_view key, const T& value) : key(key) {
+    if constexpr (std::is_convertible_v<const T&, std::string>) {
+      text = value;
+    } else {
+      text = fmt::format("{}", value);
+      is_bare = std::is_arithmetic_v<T>;
+    }
+  }
+
+  std::string_view key;
+  std::string text;
+  bool is_bare = false;  // a number or bool: unquoted in JSON
+};
+
+// Thread-safe. Control characters in values are escaped: one call is always one line.
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+
+inline void LogDebug(std::string_view m, std::initializer_list<LogField> f = {}) {
+  Log(LogLevel::kDebug, m, f);
+}
+inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) {
+  Log(LogLevel::kInfo, m, f);
+}
+inline void LogWarning(std::string_view m, std::initializer_list<LogField> f = {}) {
+  Log(LogLevel::kWarning, m, f);
+}
+inline void LogError(std::string_view m, std::initializer_list<LogField> f = {}) {
+  Log(LogLevel::kError, m, f);
+}
+
+// The message part of a line, without time and level; for tests.
+std::string FormatLogLine(LogFormat format, std::string_view message,
+                          std::initializer_list<LogField> fields);
+
+}  // namespace torchferry

@@ -1,0 +1,50 @@
+// Status helpers: formatted builders and the two propagation macros. Statuses are absl's; below `rpc` nothing
+// knows gRPC codes, and nothing outside `torch` throws.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace torchferry {
+
+// Debian's absl::string_view is not std::string_view; everything here takes and returns std types.
+template <typename... Args>
+absl::Status MakeStatus(absl::StatusCode code, fmt::format_string<Args...> format, Args&&... args) {
+  return absl::Status(code, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// The message of `status` as a std type.
+inline std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+
+// "INVALID_ARGUMENT" and so on.
+inline std::string CodeName(absl::StatusCode code) { return absl::StatusCodeToString(code); }
+
+// The same code with "prefix: " before the message; OK stays OK.
+absl::Status Annotate(const absl::Status& status, std::string_view prefix);
+
+}  // namespace torchferry
+
+#define TF_STATUS_CONCAT_IMPL(a, b) a##b
+#define TF_STATUS_CONCAT(a, b) TF_STATUS_CONCAT_IMPL(a, b)
+
+// Returns from the enclosing function when `expr` is a status that is not OK.
+#define TF_RETURN_IF_ERROR(expr)                              \
+  do {                                                        \
+    if (::absl::Status tf_status = (expr); !tf_status.ok()) { \
+      return tf_status;                                       \
+    }                                                         \
+  } while (false)
+
+#define TF_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
+  auto tmp = (expr);                             \
+  if (!tmp.ok()) return tmp.status();            \
+  lhs = std::move(tmp).value()
+
+// `lhs` may declare: TF_ASSIGN_OR_RETURN(auto x, F());
+#define TF_ASSIGN_OR_RETURN(lhs, expr) \
+  TF_ASSIGN_OR_RETURN_IMPL(TF_STATUS_CONCAT(tf_statusor_, __LINE__), lhs, expr)

@@ -1,0 +1,46 @@
+// A file read by position. Nothing is mapped: a file that is replaced or cut short while it is read gives an error
+// and never a SIGBUS, and pages that were read do not count as this process's memory.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace torchferry {
+
+// Immutable after Open; Read may be called from several threads.
+class File {
+ public:
+  // `display_name` is what messages call it: its path inside the store, never a host path.
+  // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a directory, a device), each naming it.
+  static absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, std::string display_name);
+  // The same interface over bytes in memory, for tests and fuzzing.
+  static std::unique_ptr<File> FromBytes(std::string bytes, std::string display_name);
+
+  virtual ~File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  uint64_t size() const { return size_; }
+  const std::string& name() const { return name_; }
+
+  // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
+  absl::Status Read(uint64_t offset, std::span<std::byte> out) const;
+
+ protected:
+  File(std::string name, uint64_t size) : name_(std::move(name)), size_(size) {}
+  virtual absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const = 0;
+
+ private:
+  const std::string name_;
+  const uint64_t size_;
+};
+
+// Lower-case hex SHA-256 of the whole file.
+absl::StatusOr<std::string> Sha256(const File& file);
+
+}  // namespace torchferry

@@ -1,0 +1,27 @@
+// What a TorchScript archive says of itself, read without LibTorch: enough to describe it and to look at its code
+// before anything is handed to `torch::jit::load`.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/checkpoint/checkpoint.h"
+
+namespace torchferry {
+
+struct TorchScriptInfo {
+  std::string producer;                    // "PyTorch" (+ version where the archive says it)
+  std::vector<StorageInfo> storages;       // of data.pkl and constants.pkl
+  std::vector<DType> dtypes;               // of its tensors, each once, in order of appearance
+  std::vector<std::string> code_files;     // the sources below code/, in the order of the archive
+  std::vector<std::string> code_texts;     // their texts, one for each file
+};
+
+// Checks the archive's directory against the zip limits and reads its pickles with the restricted machine (object
+// attributes are skipped over, no class is built). DATA_LOSS for a damaged or hostile archive.
+absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
+
+}  // namespace torchferry

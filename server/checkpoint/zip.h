@@ -1,0 +1,47 @@
+// A zip archive's directory, by minizip, with the limits that a model file must keep: no entry outside the archive's
+// one top folder, no two entries of one name, no encrypted entry, sizes inside the file, a bounded number of entries
+// and a bounded inflation. PyTorch writes stored entries; others may have compressed them.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/checkpoint/file.h"
+
+namespace torchferry {
+
+struct ZipEntry {
+  std::string name;            // below the top folder: "data.pkl", "data/0", "code/__torch__.py"
+  uint64_t size_bytes = 0;     // uncompressed
+  uint64_t file_offset = 0;    // of the first byte of its data
+  uint64_t stored_bytes = 0;   // compressed size
+  bool is_compressed = false;  // deflate
+};
+
+// Immutable after Open; thread-safe.
+class ZipArchive {
+ public:
+  // DATA_LOSS for an archive that is damaged (a truncated one says how far it got) or breaks a limit; the message
+  // names the entry and the limit.
+  static absl::StatusOr<std::unique_ptr<ZipArchive>> Open(std::shared_ptr<const File> file);
+
+  virtual ~ZipArchive() = default;
+  // The archive's top folder, without the slash.
+  virtual const std::string& top_folder() const = 0;
+  virtual const std::vector<ZipEntry>& entries() const = 0;
+  // Null if there is none.
+  virtual const ZipEntry* Find(std::string_view name) const = 0;
+  // Copies or inflates into `out`, whose size is entry.size_bytes. DATA_LOSS when that fails.
+  virtual absl::Status Read(const ZipEntry& entry, std::span<std::byte> out) const = 0;
+  // The same as a string. RESOURCE_EXHAUSTED above `max_bytes`.
+  absl::StatusOr<std::string> ReadString(const ZipEntry& entry, uint64_t max_bytes) const;
+};
+
+}  // namespace torchferry

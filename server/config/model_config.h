@@ -1,0 +1,96 @@
+// A model's configuration: `config.pbtxt` parsed, checked and turned into plain values. All defaults are here.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/tensor/dtype.h"
+#include "server/tensor/shape.h"
+
+namespace torchferry {
+
+enum class FallbackPolicy { kCpu, kNone };
+enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
+
+// A declared input or output. `dims` are as in the file: without the batch dimension where max_batch_size > 0.
+struct TensorConfig {
+  std::string name;
+  DType dtype = DType::kInvalid;
+  Shape dims;                     // kAnyDim where the size is free
+  std::optional<Shape> reshape;   // the shape that the model itself sees
+  bool is_optional = false;
+};
+
+struct VersionPolicy {
+  enum class Kind { kLatest, kAll, kSpecific };
+  Kind kind = Kind::kLatest;
+  int64_t latest = 1;             // how many, for kLatest
+  std::vector<int64_t> specific;  // for kSpecific
+};
+
+struct DynamicBatching {
+  std::vector<int64_t> preferred_batch_sizes;
+  std::chrono::microseconds max_queue_delay{0};
+  // Requests that may wait; 0: the server's limit.
+  int64_t max_queue_size = 0;
+  // How long a request may wait; 0: as long as its deadline allows.
+  std::chrono::microseconds default_queue_timeout{0};
+};
+
+// One entry of instance_group.
+struct InstanceGroup {
+  enum class Kind { kAuto, kCpu, kGpu };
+  Kind kind = Kind::kAuto;
+  int32_t count = 1;
+  std::vector<int32_t> gpus;
+};
+
+struct StateDictConfig {
+  std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
+  std::string key;           // where the state_dict lies in a training checkpoint; empty: found by itself
+  bool strict = true;
+  std::optional<std::string> strip_prefix;
+};
+
+// Plain values; a default-constructed one is the configuration of a model without `config.pbtxt`.
+struct ModelConfig {
+  std::string name;
+  int64_t max_batch_size = 0;  // 0: no batch dimension
+  std::vector<TensorConfig> inputs;
+  std::vector<TensorConfig> outputs;
+  std::optional<DynamicBatching> dynamic_batching;
+  VersionPolicy version_policy;
+  std::vector<InstanceGroup> instance_groups;
+  std::string default_model_filename;
+  std::map<std::string, std::string> parameters;
+
+  // torchferry { … }
+  std::string device;  // empty: not said here
+  FallbackPolicy fallback = FallbackPolicy::kCpu;
+  std::map<std::string, std::string> map_location;
+  Precision precision = Precision::kAuto;
+  StateDictConfig state_dict;
+  std::string optimize;
+
+  // Lines for the log: fields that are accepted and have no effect here, each with its line number.
+  std::vector<std::string> warnings;
+};
+
+// Parses protobuf text. `file` is what messages call it (its path inside the store); `model_name` is the folder's name:
+// a `name` in the file that differs is an error, an absent one is filled in.
+// INVALID_ARGUMENT "FILE:LINE:COLUMN: what, which value, what was expected" for syntax errors, unknown fields, fields that
+// are refused (the table in field_table.h) and values out of range.
+absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
+                                             std::string_view model_name);
+
+// Which of the versions that are there the policy wants, newest first. Pure.
+std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int64_t> available);
+
+}  // namespace torchferry

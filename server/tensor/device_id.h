@@ -1,0 +1,27 @@
+// A device by type and index: "cpu", "cuda:0", and in tests "sim:1". Which types exist is known to the device
+// providers alone; here it is only a name.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <string_view>
+
+namespace torchferry {
+
+struct DeviceId {
+  std::string type = "cpu";
+  int index = 0;  // always 0 for the CPU
+
+  static DeviceId Cpu() { return {}; }
+  bool IsCpu() const { return type == "cpu"; }
+  friend bool operator==(const DeviceId&, const DeviceId&) = default;
+};
+
+// "cpu", "cuda:0".
+std::string ToString(const DeviceId& device);
+
+// Takes "cpu", "cuda" (index 0) and "cuda:1"; any lower-case type. INVALID_ARGUMENT naming the text.
+absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text);
+
+}  // namespace torchferry
