@@ -21,7 +21,7 @@ void InitLogging(LogFormat format, LogLevel level);
 // One field of a line. The value is formatted when the field is made.
 struct LogField {
   template <typename T>
-  LogField(std::string_view key, const T& value) : key(key) {
+  LogField(std::string_view name, const T& value) : key(name) {
     if constexpr (std::is_convertible_v<const T&, std::string>) {
       text = value;
     } else {

@@ -1,0 +1,32 @@
+#include <gtest/gtest.h>
+
+#include "server/base/json.h"
+#include "server/base/logging.h"
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+TEST(StatusTest, AnnotateKeepsCodeAndOk) {
+  EXPECT_TRUE(Annotate(absl::OkStatus(), "x").ok());
+  const absl::Status s = Annotate(absl::DataLossError("cut"), "f.pt");
+  EXPECT_EQ(s.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(MessageOf(s), "f.pt: cut");
+}
+
+TEST(JsonTest, QuotesControlCharactersAndBrokenUtf8) {
+  EXPECT_EQ(JsonQuote("a\"b\\\n\x01"), R"("a\"b\\\n\u0001")");
+  EXPECT_EQ(JsonQuote("\xC3\xA9"), "\"\xC3\xA9\"");
+  EXPECT_EQ(JsonQuote("\xC3"), "\"\\ufffd\"");
+  EXPECT_EQ(JsonQuote("\xED\xA0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");
+}
+
+TEST(LoggingTest, OneCallIsOneLine) {
+  EXPECT_EQ(FormatLogLine(LogFormat::kText, "model ready", {{"model", "a b"}, {"version", 3}, {"why", "x\ny"}}),
+            R"(model ready model="a b" version=3 why="x\ny")");
+  EXPECT_EQ(FormatLogLine(LogFormat::kJson, "hi", {{"n", 3}, {"s", "x\"y"}}),
+            R"("message":"hi","n":3,"s":"x\"y")");
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,33 @@
+// What this host has, as far as the kernel says it: processors and memory within the cgroup's limits, what the process
+// uses of them, CPU features. No LibTorch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace torchferry {
+
+struct HostInfo {
+  double cpu_quota = 1;               // processors that may be used, the cgroup's quota and affinity considered
+  uint64_t memory_limit_bytes = 0;    // the cgroup's limit, else the host's memory
+  bool has_avx512_bf16 = false;       // native BF16 arithmetic
+  bool has_amx_bf16 = false;
+};
+
+// Reads the running system. Never fails: what cannot be read keeps its default.
+HostInfo ProbeHost();
+
+// "MemTotal" style readers, exposed for tests. Nothing when the text does not have it.
+std::optional<double> ParseCgroupCpuMax(const std::string& text);       // "200000 100000" → 2; "max …" → nothing
+std::optional<uint64_t> ParseCgroupMemoryMax(const std::string& text);  // bytes; "max" → nothing
+std::optional<uint64_t> ParseMemTotal(const std::string& meminfo);      // /proc/meminfo, in bytes
+
+struct ProcessUsage {
+  double cpu_seconds = 0;       // user and system, all threads
+  uint64_t resident_bytes = 0;  // resident set
+};
+
+ProcessUsage ReadProcessUsage();
+
+}  // namespace torchferry

@@ -1,0 +1,57 @@
+#include "server/metrics/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace torchferry {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(MetricsTest, CountsRequestsByCodeAndDevice) {
+  Metrics metrics;
+  const auto model = metrics.ForModel("m", 2);
+  model->RequestDone("cpu", "OK", 0.01);
+  model->RequestDone("cpu", "OK", 0.01);
+  model->RequestDone("", "INVALID_ARGUMENT", 0.01);
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, HasSubstr("torchferry_requests_total{code=\"OK\",device=\"cpu\",model=\"m\",version=\"2\"} 2"));
+  EXPECT_THAT(text, HasSubstr("code=\"INVALID_ARGUMENT\",device=\"\",model=\"m\",version=\"2\"} 1"));
+  EXPECT_THAT(text, HasSubstr("torchferry_request_duration_seconds_count{model=\"m\",version=\"2\"} 3"));
+}
+
+TEST(MetricsTest, BatchesAddToTheDevicesBusyTime) {
+  Metrics metrics;
+  metrics.ForModel("a", 1)->BatchDone("cpu", 4, 0.5);
+  metrics.ForModel("b", 1)->BatchDone("cpu", 4, 0.25);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_device_busy_seconds_total{device=\"cpu\"} 0.75"));
+}
+
+TEST(MetricsTest, AModelIsInOneStateAtATime) {
+  Metrics metrics;
+  const std::vector<std::string> states = {"loading", "ready"};
+  metrics.SetModelState("m", 1, "loading", states);
+  metrics.SetModelState("m", 1, "ready", states);
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, HasSubstr("{model=\"m\",state=\"loading\",version=\"1\"} 0"));
+  EXPECT_THAT(text, HasSubstr("{model=\"m\",state=\"ready\",version=\"1\"} 1"));
+}
+
+TEST(MetricsTest, CollectorsRunAtEveryScrape) {
+  Metrics metrics;
+  int calls = 0;
+  metrics.AddCollector([&](Metrics& m) { m.SetDeviceUtilization("cpu", 0.5 * ++calls); });
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_device_utilization_ratio{device=\"cpu\"} 0.5"));
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_device_utilization_ratio{device=\"cpu\"} 1"));
+}
+
+TEST(MetricsTest, AnUnknownModelIsNoLabel) {
+  Metrics metrics;
+  metrics.UnknownModelRequest("NOT_FOUND", 0.001);
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, HasSubstr("code=\"NOT_FOUND\",device=\"\",model=\"\",version=\"\"} 1"));
+}
+
+}  // namespace
+}  // namespace torchferry

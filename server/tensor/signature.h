@@ -1,0 +1,62 @@
+// What a model takes and gives, and the check of a request's tensors against it. Both APIs and the model itself speak
+// in these terms.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/tensor/dtype.h"
+#include "server/tensor/host_tensor.h"
+#include "server/tensor/shape.h"
+
+namespace torchferry {
+
+// The type of a `forward` argument. Scalars travel as one-element tensors of shape [] or [1]: kInt as INT64, kFloat as
+// FP32, kBool as BOOL.
+enum class ArgumentKind { kTensor, kOptionalTensor, kTensorList, kInt, kFloat, kBool };
+
+// "tensor", "optional tensor", "tensor list", "int", "float", "bool".
+std::string_view Name(ArgumentKind kind);
+
+struct TensorSpec {
+  std::string name;
+  ArgumentKind kind = ArgumentKind::kTensor;
+  DType dtype = DType::kInvalid;  // kInvalid: not declared, any
+  // Full shape as clients send it, the batch dimension included; absent: not declared, any. kAnyDim: any size.
+  std::optional<Shape> shape;
+  bool is_optional = false;  // may be left out
+};
+
+struct Signature {
+  std::vector<TensorSpec> inputs;   // in the order of forward's arguments
+  std::vector<TensorSpec> outputs;  // empty when not known before the first forward pass
+  // Most rows of one forward pass. 0: no batch dimension; otherwise dimension 0 of every tensor is the rows.
+  int64_t max_batch_size = 0;
+
+  bool HasBatchDimension() const { return max_batch_size > 0; }
+};
+
+// A request's inputs in the order of Signature::inputs.
+struct BoundInputs {
+  // One entry for each input; a tensor list has one or more tensors, an optional one that was left out none.
+  std::vector<std::vector<HostTensor>> values;
+  int64_t rows = 1;  // 1 when the model has no batch dimension
+};
+
+// Matches inputs by name and checks dtype, rank, dimensions, byte count and rows. A tensor list "xs" is sent as "xs"
+// (one tensor) or as "xs__0", "xs__1", …. INVALID_ARGUMENT saying which input, which value and what was expected.
+absl::StatusOr<BoundInputs> BindInputs(const Signature& signature,
+                                       const std::map<std::string, HostTensor>& inputs);
+
+// Checks shape and bytes of one tensor, by the name it has in messages: no negative dimension, no overflow, byte count
+// equal to product(shape) * element size. INVALID_ARGUMENT.
+absl::Status CheckTensor(std::string_view name, const HostTensor& tensor);
+
+}  // namespace torchferry
