@@ -1,0 +1,101 @@
+# Functions shared by the scripts in deploy/ and tests/run.sh. Source it; it runs nothing.
+# shellcheck shell=bash
+
+TORCHFERRY_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TORCHFERRY_DEFAULT_LIBTORCH_VERSION=2.11.0
+
+say() { printf '%s\n' "==> $*" >&2; }
+die() { printf '%s\n' "error: $*" >&2; exit 1; }
+
+# Seconds since the script began, before a step's name.
+step() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
+
+# Runs a command up to 4 times, waiting 2, 6 and 18 s between: registries and mirrors have hiccups.
+retry() {
+  local wait=2
+  until "$@"; do
+    [ "$wait" -le 18 ] || { printf '%s\n' "error: gave up after 4 tries: $*" >&2; return 1; }
+    printf '%s\n' "    failed; again in $wait s" >&2
+    sleep "$wait"
+    wait=$((wait * 3))
+  done
+}
+
+# Where unpacked dependencies are kept: once a machine for root, once a user otherwise.
+deps_dir() {
+  if [ -n "${TORCHFERRY_DEPS_DIR:-}" ]; then
+    printf '%s\n' "$TORCHFERRY_DEPS_DIR"
+  elif [ "$(id -u)" = 0 ]; then
+    printf '%s\n' /opt/torchferry
+  else
+    printf '%s\n' "${XDG_DATA_HOME:-$HOME/.local/share}/torchferry"
+  fi
+}
+
+# The first Python that can do what is asked of it ("-m pip", "-m venv --help"): Debian's, else the one on PATH.
+find_python() {
+  local python
+  for python in /usr/bin/python3 python3; do
+    if "$python" "$@" >/dev/null 2>&1; then
+      printf '%s\n' "$python"
+      return
+    fi
+  done
+  die "no python3 that can run '$*'; deploy/install-deps.sh installs python3, python3-pip and python3-venv"
+}
+
+# pip_download LOCK DIR: the wheels that LOCK names, hashes checked, into DIR. Platform and Python are spelled out, so
+# that the answer does not depend on the Python that runs pip.
+pip_download() {
+  local lock=$1 dir=$2 python minor platforms=(--platform manylinux2014_x86_64)
+  [ "$(uname -m)" = x86_64 ] || die "the pinned wheels are for x86_64, this machine is $(uname -m); set TORCHFERRY_LIBTORCH"
+  python=$(find_python -m pip --version)
+  for minor in {17..28}; do platforms+=(--platform "manylinux_2_${minor}_x86_64"); done
+  retry "$python" -m pip --disable-pip-version-check --no-cache-dir --quiet download --progress-bar off \
+    --require-hashes --no-deps --only-binary :all: "${platforms[@]}" \
+    --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+    --dest "$dir" --requirement "$lock"
+}
+
+# unzip_wheels DIR INTO [PREFIX...]: the entries below the prefixes (all without one) of each wheel in DIR.
+unzip_wheels() {
+  local python
+  python=$(find_python -c 'import zipfile')
+  "$python" - "$@" <<'PYTHON'
+import pathlib, sys, zipfile
+
+wheels, into, prefixes = pathlib.Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[3:])
+for wheel in sorted(wheels.glob("*.whl")):
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if not prefixes or n.startswith(prefixes) or ".dist-info/" in n]
+        archive.extractall(into, names)
+PYTHON
+}
+
+has_sha256() { # FILE HASH
+  [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null
+}
+
+# build_dir PRESET [LIBTORCH_VERSION]: where a preset builds; another LibTorch than the default has a folder of its own.
+build_dir() {
+  local name=build
+  [ "$1" = release ] || name=build-$1
+  [ "${2:-$TORCHFERRY_DEFAULT_LIBTORCH_VERSION}" = "$TORCHFERRY_DEFAULT_LIBTORCH_VERSION" ] || name=$name-libtorch-$2
+  printf '%s\n' "$TORCHFERRY_ROOT/$name"
+}
+
+# build PRESET LIBTORCH_DIR [LIBTORCH_VERSION] [CMAKE_OPTION...]: configures and builds, incrementally.
+build() {
+  local preset=$1 libtorch=$2 version=${3:-$TORCHFERRY_DEFAULT_LIBTORCH_VERSION} dir jobs memory_jobs log
+  shift $(($# < 3 ? $# : 3))
+  dir=$(build_dir "$preset" "$version")
+  mkdir -p "$dir"
+  log=$dir/configure.log
+  (cd "$TORCHFERRY_ROOT" && cmake --preset "$preset" -B "$dir" -DTORCHFERRY_LIBTORCH="$libtorch" "$@") >"$log" 2>&1 ||
+    { cat "$log" >&2; die "CMake could not configure $dir"; }
+  # A file that includes LibTorch's headers takes up to 2 GiB to compile.
+  jobs=$(nproc)
+  memory_jobs=$(awk '/^MemAvailable:/ {print int($2 / 2097152)}' /proc/meminfo)
+  [ "$memory_jobs" -ge "$jobs" ] || jobs=$((memory_jobs > 0 ? memory_jobs : 1))
+  cmake --build "$dir" --parallel "$jobs" >&2 || die "the build in $dir failed"
+}
