@@ -33,7 +33,8 @@ apt_get() {
 # The packages of the arguments that are not installed, one a line.
 missing_packages() {
   local installed package
-  installed=$(dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+  # dpkg-query fails when it knows one of them not at all; what it prints is right all the same.
+  installed=$({ dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true; } |
     sed -n 's/^\([^ :]*\)[^ ]* installed$/\1/p')
   for package in "$@"; do
     grep -qxF -- "$package" <<<"$installed" || printf '%s\n' "$package"

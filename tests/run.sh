@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds, and runs the tests. The last line is "N passed, N failed, N skipped"; the exit status
+# is 0 when something ran and nothing failed.
+#   tests/run.sh [-L LABEL] [--preset release|dev|asan-ubsan|tsan] [--libtorch VERSION] [-R NAME_REGEX]
+#     -L LABEL   only tests with that CTest label (unit, integration, e2e, ...), a regular expression
+# End-to-end tests find their Python in TORCHFERRY_TEST_PYTHON. A CTest test NAME that writes
+# $TORCHFERRY_JUNIT_DIR/NAME.xml (pytest --junit-xml) is counted by the cases in that file.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
+
+label='' preset=release version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION selection=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -L) label=${2:?"-L needs a label"}; selection+=(-L "$label"); shift 2 ;;
+    -R) selection+=(-R "${2:?"-R needs a regular expression"}"); shift 2 ;;
+    --preset) preset=${2:?"--preset needs a name"}; shift 2 ;;
+    --libtorch) version=${2:?"--libtorch needs a version"}; shift 2 ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit ;;
+    *) die "unknown option '$1' (see --help)" ;;
+  esac
+done
+
+# The Python of the end-to-end tests, made anew when its lock file changed.
+install_test_python() {
+  local lock=$TORCHFERRY_ROOT/deploy/locks/python-tests.txt venv python
+  venv=$(deps_dir)/venv-tests
+  if cmp -s "$lock" "$venv/.complete" && "$venv/bin/python" -c 'import grpc, numpy, pytest' 2>/dev/null; then
+    say "the tests' Python: there, in $venv"
+  else
+    say "the tests' Python: installing into $venv"
+    python=$(find_python -m ensurepip --version)
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \
+      --require-hashes --no-deps --only-binary :all: --requirement "$lock"
+    cp "$lock" "$venv/.complete"
+  fi
+  export TORCHFERRY_TEST_PYTHON=$venv/bin/python
+}
+
+# summarise CTEST_JUNIT JUNIT_DIR: the closing line; exit status 1 when something failed or nothing ran.
+summarise() {
+  "$(find_python -c 'import xml.etree.ElementTree')" - "$@" <<'PYTHON'
+import pathlib, sys
+import xml.etree.ElementTree as ET
+
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+failures = []
+
+
+def count(name, outcome):
+    counts[outcome] += 1
+    if outcome == "failed":
+        failures.append(name)
+
+
+def ctest_outcome(case):
+    skipped = case.find("skipped")
+    if case.find("failure") is not None:
+        return "failed"
+    if case.get("status") == "disabled":
+        return "skipped"
+    if case.get("status") == "notrun" or skipped is not None:
+        # CTest files "its executable is missing" under skipped, too.
+        reason = skipped.get("message", "") if skipped is not None else ""
+        return "skipped" if reason.startswith(("SKIP_", "Disabled")) else "failed"
+    return "passed"
+
+
+def pytest_outcome(case):
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed"
+    return "skipped" if case.find("skipped") is not None else "passed"
+
+
+for case in ET.parse(sys.argv[1]).getroot().iter("testcase"):
+    name, outcome = case.get("name"), ctest_outcome(case)
+    report = pathlib.Path(sys.argv[2]) / f"{name}.xml"
+    try:
+        inner = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
+    except ET.ParseError:
+        inner, outcome = [], "failed"
+    results = [(f"{name}: {c.get('name')}", pytest_outcome(c)) for c in inner] or [(name, outcome)]
+    # A run that failed without a failed case (a crash at its end) is a failure all the same.
+    if outcome == "failed" and all(result != "failed" for _, result in results):
+        results.append((name, "failed"))
+    for result in results:
+        count(*result)
+
+for name in failures:
+    print(f"FAILED {name}")
+print(", ".join(f"{n} {what}" for what, n in counts.items()))
+sys.exit(1 if counts["failed"] or not counts["passed"] else 0)
+PYTHON
+}
+
+step "installing dependencies"
+"$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests --libtorch "$version"
+libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
+case $label in
+  '' | *integration* | *e2e*) install_test_python ;;
+  *) ;;
+esac
+
+step "building ($preset, LibTorch $version)"
+build "$preset" "$libtorch" "$version"
+dir=$(build_dir "$preset" "$version")
+
+step "fetching the sample models"
+TORCHFERRY_BUILD_DIR=$dir "$TORCHFERRY_ROOT/deploy/fetch-samples.sh"
+
+step "testing"
+reports=$dir/test-reports
+rm -rf "$reports"
+mkdir -p "$reports/python"
+PATH=$(deps_dir)/bin:$PATH
+export PATH TORCHFERRY_JUNIT_DIR=$reports/python
+status=0
+ctest --test-dir "$dir" --output-on-failure --no-tests=error --parallel 2 --output-junit "$reports/ctest.xml" \
+  "${selection[@]}" || status=$?
+if [ ! -s "$reports/ctest.xml" ]; then
+  printf '%s\n' "error: no test was run" "0 passed, 0 failed, 0 skipped"
+  exit 1
+fi
+step "tests ended"
+summarise "$reports/ctest.xml" "$reports/python" || status=1
+exit "$status"
