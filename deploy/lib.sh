@@ -84,11 +84,10 @@ build_dir() {
   printf '%s\n' "$TORCHFERRY_ROOT/$name"
 }
 
-# build PRESET LIBTORCH_DIR [LIBTORCH_VERSION] [CMAKE_OPTION...]: configures and builds, incrementally.
+# build PRESET DIR LIBTORCH_DIR [CMAKE_OPTION...]: configures and builds in DIR, incrementally.
 build() {
-  local preset=$1 libtorch=$2 version=${3:-$TORCHFERRY_DEFAULT_LIBTORCH_VERSION} dir jobs memory_jobs log
-  shift $(($# < 3 ? $# : 3))
-  dir=$(build_dir "$preset" "$version")
+  local preset=$1 dir=$2 libtorch=$3 jobs memory_jobs log
+  shift 3
   mkdir -p "$dir"
   log=$dir/configure.log
   (cd "$TORCHFERRY_ROOT" && cmake --preset "$preset" -B "$dir" -DTORCHFERRY_LIBTORCH="$libtorch" "$@") >"$log" 2>&1 ||

@@ -103,8 +103,8 @@ case $label in
 esac
 
 step "building ($preset, LibTorch $version)"
-build "$preset" "$libtorch" "$version"
 dir=$(build_dir "$preset" "$version")
+build "$preset" "$dir" "$libtorch"
 
 step "fetching the sample models"
 TORCHFERRY_BUILD_DIR=$dir "$TORCHFERRY_ROOT/deploy/fetch-samples.sh"
