@@ -99,7 +99,7 @@ wait_until_ready() {
 }
 
 interrupted=false
-trap 'interrupted=true' INT TERM
+trap 'interrupted=true' INT TERM HUP
 trap 'stop_server || true' EXIT
 unless_interrupted() { if $interrupted; then exit 130; fi; }
 
@@ -118,7 +118,8 @@ refuse_taken_port "$grpc_address" TORCHFERRY_GRPC_ADDRESS
 refuse_taken_port "$metrics_address" TORCHFERRY_METRICS_ADDRESS
 TORCHFERRY_ADDRESS=$(client_address "$grpc_address")
 export TORCHFERRY_ADDRESS
-"$bin/torchferry-server" --model-store "$TORCHFERRY_ROOT/model_store" --grpc-address "$grpc_address" \
+# In a session of its own: Ctrl-C reaches this script alone, which then asks the server to stop.
+setsid "$bin/torchferry-server" --model-store "$TORCHFERRY_ROOT/model_store" --grpc-address "$grpc_address" \
   --metrics-address "$metrics_address" >"$log" 2>&1 &
 server=$!
 wait_until_ready
