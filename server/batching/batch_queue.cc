@@ -1,0 +1,76 @@
+#include "server/batching/batch_queue.h"
+
+#include <algorithm>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+
+absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, TimePoint now) {
+  if (static_cast<int64_t>(tasks_.size()) >= options_.max_queue_size) {
+    return MakeStatus(absl::StatusCode::kUnavailable,
+                      "queue full: {} requests wait already, the limit; try again later", tasks_.size());
+  }
+  task->enqueued = now;
+  tasks_.push_back(std::move(task));
+  return absl::OkStatus();
+}
+
+BatchQueue::Taken BatchQueue::Take(TimePoint now) {
+  Taken taken;
+  DropEnded(now, taken);
+  if (tasks_.empty()) return taken;
+  const Candidate candidate = OldestBatch();
+  if (!IsDue(candidate, now)) {
+    taken.wake_at = tasks_.front()->enqueued + options_.max_queue_delay;
+    for (const auto& task : tasks_) taken.wake_at = std::min(*taken.wake_at, task->deadline);
+    return taken;
+  }
+  for (const size_t index : candidate.members) taken.batch.push_back(std::move(tasks_[index]));
+  std::erase(tasks_, nullptr);
+  return taken;
+}
+
+std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
+  std::vector<std::unique_ptr<Task>> all(std::make_move_iterator(tasks_.begin()),
+                                         std::make_move_iterator(tasks_.end()));
+  tasks_.clear();
+  return all;
+}
+
+BatchQueue::Candidate BatchQueue::OldestBatch() const {
+  const Task& oldest = *tasks_.front();
+  Candidate candidate{{0}, oldest.rows, oldest.rows >= options_.max_rows};
+  for (size_t i = 1; i < tasks_.size() && !candidate.is_full; ++i) {
+    const Task& task = *tasks_[i];
+    if (task.batch_key != oldest.batch_key) continue;
+    // A smaller one further back must not overtake one of its own key.
+    if (candidate.rows + task.rows > options_.max_rows) {
+      candidate.is_full = true;
+      break;
+    }
+    candidate.members.push_back(i);
+    candidate.rows += task.rows;
+    candidate.is_full = candidate.rows == options_.max_rows;
+  }
+  return candidate;
+}
+
+bool BatchQueue::IsDue(const Candidate& candidate, TimePoint now) const {
+  const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(),
+                                      candidate.rows) != options_.preferred_rows.end();
+  return candidate.is_full || is_preferred || now - tasks_.front()->enqueued >= options_.max_queue_delay;
+}
+
+void BatchQueue::DropEnded(TimePoint now, Taken& taken) {
+  for (std::unique_ptr<Task>& task : tasks_) {
+    if (task->IsCancelled()) {
+      taken.cancelled.push_back(std::move(task));
+    } else if (task->deadline <= now) {
+      taken.expired.push_back(std::move(task));
+    }
+  }
+  if (!taken.cancelled.empty() || !taken.expired.empty()) std::erase(tasks_, nullptr);
+}
+
+}  // namespace torchferry

@@ -1,0 +1,85 @@
+// Which requests run together, decided without threads or clocks: `now` is an argument.
+//
+// Workers pull. While all of them are busy the queue grows, so batches form by themselves, and an idle server starts
+// the first request at once.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/base/clock.h"
+
+namespace torchferry {
+
+// One waiting request. Who makes one derives from it and sees to it that it is answered exactly once.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  int64_t rows = 1;
+  std::string batch_key;  // tasks with equal keys may share a batch
+  TimePoint enqueued{};
+  TimePoint deadline = kNoDeadline;
+
+  // The caller went away: the task need not run. Cheap; called under the queue's lock.
+  virtual bool IsCancelled() const = 0;
+};
+
+struct BatchOptions {
+  // Most rows in a batch; 0: tasks are never put together.
+  int64_t max_rows = 0;
+  // How long the oldest task may wait for company. 0: not at all.
+  Duration max_queue_delay{0};
+  // Row counts at which a batch closes without waiting any longer.
+  std::vector<int64_t> preferred_rows;
+  // Tasks that may wait.
+  int64_t max_queue_size = 1024;
+};
+
+// Not thread-safe.
+class BatchQueue {
+ public:
+  struct Taken {
+    // Runs now; empty when nothing is due. FIFO, equal keys, at most max_rows rows (a single larger task runs alone).
+    std::vector<std::unique_ptr<Task>> batch;
+    // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
+    std::vector<std::unique_ptr<Task>> expired;
+    std::vector<std::unique_ptr<Task>> cancelled;
+    // When to ask again although nothing new has come; nothing if only a Push changes the answer.
+    std::optional<TimePoint> wake_at;
+  };
+
+  explicit BatchQueue(BatchOptions options) : options_(std::move(options)) {}
+
+  // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
+  absl::Status Push(std::unique_ptr<Task>& task, TimePoint now);
+
+  Taken Take(TimePoint now);
+
+  // Everything that waits, for whoever gives up on the queue.
+  std::vector<std::unique_ptr<Task>> TakeAll();
+
+  size_t size() const { return tasks_.size(); }
+
+ private:
+  // Indices of the tasks that may run with the oldest one, itself first, and their rows.
+  struct Candidate {
+    std::vector<size_t> members;
+    int64_t rows = 0;
+    bool is_full = false;  // another task of this key waits that does not fit, or no row is left
+  };
+  Candidate OldestBatch() const;
+  bool IsDue(const Candidate& candidate, TimePoint now) const;
+  void DropEnded(TimePoint now, Taken& taken);
+
+  const BatchOptions options_;
+  std::deque<std::unique_ptr<Task>> tasks_;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,200 @@
+#include "server/batching/batch_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace torchferry {
+namespace {
+
+using std::chrono::milliseconds;
+
+class FakeTask : public Task {
+ public:
+  FakeTask(int task_id, int64_t task_rows, std::string key, TimePoint task_deadline = kNoDeadline)
+      : id(task_id) {
+    rows = task_rows;
+    batch_key = std::move(key);
+    deadline = task_deadline;
+  }
+  bool IsCancelled() const override { return cancelled; }
+
+  const int id;
+  bool cancelled = false;
+};
+
+int Id(const std::unique_ptr<Task>& task) { return static_cast<FakeTask&>(*task).id; }
+
+std::vector<int> Ids(const std::vector<std::unique_ptr<Task>>& tasks) {
+  std::vector<int> ids;
+  for (const auto& task : tasks) ids.push_back(Id(task));
+  return ids;
+}
+
+const TimePoint kStart{};
+
+void Push(BatchQueue& queue, int id, int64_t rows = 1, std::string key = "k", TimePoint deadline = kNoDeadline,
+          TimePoint now = kStart) {
+  std::unique_ptr<Task> task = std::make_unique<FakeTask>(id, rows, std::move(key), deadline);
+  ASSERT_TRUE(queue.Push(task, now).ok());
+}
+
+BatchOptions Rows(int64_t max_rows, Duration delay = Duration::zero()) {
+  BatchOptions options;
+  options.max_rows = max_rows;
+  options.max_queue_delay = delay;
+  return options;
+}
+
+TEST(BatchQueueTest, GivesWhatWaitsAtOnceWithoutADelay) {
+  BatchQueue queue(Rows(8));
+  EXPECT_TRUE(queue.Take(kStart).batch.empty());
+  Push(queue, 1);
+  Push(queue, 2);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
+}
+
+TEST(BatchQueueTest, CountsRowsNotRequests) {
+  BatchQueue queue(Rows(8));
+  Push(queue, 1, 5);
+  Push(queue, 2, 3);
+  Push(queue, 3, 1);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));
+}
+
+TEST(BatchQueueTest, ASmallTaskDoesNotOvertakeALargeOneOfItsKey) {
+  BatchQueue queue(Rows(8));
+  Push(queue, 1, 5);
+  Push(queue, 2, 7);
+  Push(queue, 3, 1);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2, 3}));
+}
+
+TEST(BatchQueueTest, NeverMixesKeys) {
+  BatchQueue queue(Rows(8));
+  Push(queue, 1, 1, "a");
+  Push(queue, 2, 1, "b");
+  Push(queue, 3, 1, "a");
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 3}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2}));
+}
+
+TEST(BatchQueueTest, WithoutBatchingEachTaskRunsAlone) {
+  BatchQueue queue(Rows(0));
+  Push(queue, 1);
+  Push(queue, 2);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2}));
+}
+
+TEST(BatchQueueTest, ClosesBatchWhenOldestTaskExceedsDelay) {
+  BatchQueue queue(Rows(8, milliseconds(5)));
+  Push(queue, 1);
+  BatchQueue::Taken early = queue.Take(kStart + milliseconds(4));
+  EXPECT_TRUE(early.batch.empty());
+  EXPECT_EQ(early.wake_at, kStart + milliseconds(5));
+  EXPECT_EQ(Ids(queue.Take(kStart + milliseconds(5)).batch), (std::vector<int>{1}));
+}
+
+TEST(BatchQueueTest, ClosesAFullBatchBeforeItsDelay) {
+  BatchQueue queue(Rows(2, milliseconds(5)));
+  Push(queue, 1);
+  Push(queue, 2);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
+}
+
+TEST(BatchQueueTest, ClosesAtAPreferredSizeBeforeItsDelay) {
+  BatchOptions options = Rows(8, milliseconds(5));
+  options.preferred_rows = {2};
+  BatchQueue queue(options);
+  Push(queue, 1);
+  EXPECT_TRUE(queue.Take(kStart).batch.empty());
+  Push(queue, 2);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
+}
+
+TEST(BatchQueueTest, ExpiredTasksNeverStart) {
+  BatchQueue queue(Rows(8));
+  Push(queue, 1, 1, "k", kStart + milliseconds(1));
+  Push(queue, 2);
+  const BatchQueue::Taken taken = queue.Take(kStart + milliseconds(1));
+  EXPECT_EQ(Ids(taken.expired), (std::vector<int>{1}));
+  EXPECT_EQ(Ids(taken.batch), (std::vector<int>{2}));
+}
+
+TEST(BatchQueueTest, WakesForADeadlineBeforeTheDelay) {
+  BatchQueue queue(Rows(8, milliseconds(50)));
+  Push(queue, 1, 1, "k", kStart + milliseconds(10));
+  EXPECT_EQ(queue.Take(kStart).wake_at, kStart + milliseconds(10));
+}
+
+TEST(BatchQueueTest, CancelledTasksNeverStart) {
+  BatchQueue queue(Rows(8));
+  auto task = std::make_unique<FakeTask>(1, 1, "k");
+  task->cancelled = true;
+  std::unique_ptr<Task> base = std::move(task);
+  ASSERT_TRUE(queue.Push(base, kStart).ok());
+  const BatchQueue::Taken taken = queue.Take(kStart);
+  EXPECT_EQ(Ids(taken.cancelled), (std::vector<int>{1}));
+  EXPECT_TRUE(taken.batch.empty());
+}
+
+TEST(BatchQueueTest, RefusesBeyondItsSizeAndLeavesTheTaskToTheCaller) {
+  BatchOptions options = Rows(8);
+  options.max_queue_size = 1;
+  BatchQueue queue(options);
+  Push(queue, 1);
+  std::unique_ptr<Task> task = std::make_unique<FakeTask>(2, 1, "k");
+  EXPECT_EQ(queue.Push(task, kStart).code(), absl::StatusCode::kUnavailable);
+  ASSERT_NE(task, nullptr);
+  EXPECT_EQ(Id(task), 2);
+}
+
+// Random pushes and takes: no task is lost, none comes twice, no batch passes its rows or mixes keys, and within a key
+// the order stays.
+TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+    BatchOptions options = Rows(1 + below(8), milliseconds(below(3)));
+    if (below(2) == 0) options.preferred_rows = {1 + below(8)};
+    BatchQueue queue(options);
+    TimePoint now = kStart;
+    int pushed = 0;
+    std::map<int, int> seen;
+    std::map<std::string, int> last_of_key;
+    const auto account = [&](const std::vector<std::unique_ptr<Task>>& tasks) {
+      for (const auto& task : tasks) ++seen[Id(task)];
+    };
+    while (pushed < 200 || queue.size() > 0) {
+      now += milliseconds(below(2));
+      for (int i = below(5); i > 0 && pushed < 200; --i) {
+        const TimePoint deadline = below(4) == 0 ? now + milliseconds(below(4)) : kNoDeadline;
+        Push(queue, pushed++, 1 + below(static_cast<int>(options.max_rows)), std::string(1, static_cast<char>('a' + below(3))), deadline, now);
+      }
+      const BatchQueue::Taken taken = queue.Take(now);
+      account(taken.batch);
+      account(taken.expired);
+      int64_t rows = 0;
+      for (const auto& task : taken.batch) {
+        rows += task->rows;
+        EXPECT_GT(task->deadline, now);
+        EXPECT_EQ(task->batch_key, taken.batch[0]->batch_key);
+        const auto last = last_of_key.find(task->batch_key);
+        if (last != last_of_key.end()) {
+          EXPECT_LT(last->second, Id(task)) << "seed " << seed;
+        }
+        last_of_key[task->batch_key] = Id(task);
+      }
+      EXPECT_LE(rows, options.max_rows);
+    }
+    ASSERT_EQ(seen.size(), 200u) << "seed " << seed;
+    for (const auto& [id, times] : seen) EXPECT_EQ(times, 1) << "task " << id << ", seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,75 @@
+// The worker threads of the process and the queues that they pull batches from. What is due is BatchQueue's decision;
+// here it is only carried out.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/batching/batch_queue.h"
+
+namespace torchferry {
+
+// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others.
+// Thread-safe. Queues must not outlive it.
+class Scheduler {
+ public:
+  struct Options {
+    int workers = 1;
+    // Runs first on each worker's own thread, for per-thread settings.
+    std::function<void()> on_worker_start;
+  };
+
+  // What becomes of a queue's tasks. Called on worker threads, several at a time, without any lock held; each call owns
+  // its tasks and answers each of them exactly once.
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void Run(std::vector<std::unique_ptr<Task>> batch) = 0;
+    // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed.
+    virtual void Drop(std::unique_ptr<Task> task, const absl::Status& why) = 0;
+    // Requests that wait, after each change.
+    virtual void OnDepth(int64_t waiting) = 0;
+  };
+
+  class Queue;
+
+  Scheduler(Options options, const Clock& clock);
+  // Every queue must have been closed. Joins the workers.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // `max_concurrency`: batches of this queue that may run at the same time; 0: as many as there are workers.
+  // `handler` must live until the queue is closed.
+  std::shared_ptr<Queue> AddQueue(BatchOptions options, int max_concurrency, Handler& handler);
+
+  // UNAVAILABLE when the queue is full or closed; `task` then stays with the caller.
+  absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
+
+  // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
+  void Close(Queue& queue);
+
+ private:
+  struct Work;
+  void WorkerLoop();
+  Work NextWork() TF_EXCLUDES(mutex_);
+  bool TakeDueLocked(Work& work, TimePoint& wake_at) TF_REQUIRES(mutex_);
+
+  const Options options_;
+  const Clock& clock_;
+
+  Mutex mutex_;
+  CondVar work_available_;
+  CondVar batch_ended_;
+  std::vector<std::shared_ptr<Queue>> queues_ TF_GUARDED_BY(mutex_);
+  size_t next_queue_ TF_GUARDED_BY(mutex_) = 0;
+  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,166 @@
+#include "server/batching/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <latch>
+
+namespace torchferry {
+namespace {
+
+class FakeTask : public Task {
+ public:
+  bool IsCancelled() const override { return cancelled; }
+  bool cancelled = false;
+};
+
+class FakeHandler : public Scheduler::Handler {
+ public:
+  void Run(std::vector<std::unique_ptr<Task>> batch) override {
+    if (on_run) on_run(batch);
+    ran += static_cast<int>(batch.size());
+    ++batches;
+  }
+  void Drop(std::unique_ptr<Task>, const absl::Status& why) override {
+    last_code = why.code();
+    ++dropped;
+  }
+  void OnDepth(int64_t) override {}
+
+  std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
+  std::atomic<int> ran{0};
+  std::atomic<int> batches{0};
+  std::atomic<int> dropped{0};
+  std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};
+};
+
+BatchOptions UpTo(int64_t rows) {
+  BatchOptions options;
+  options.max_rows = rows;
+  options.max_queue_size = 100000;
+  return options;
+}
+
+absl::Status Submit(Scheduler& scheduler, Scheduler::Queue& queue, bool cancelled = false) {
+  auto fake = std::make_unique<FakeTask>();
+  fake->cancelled = cancelled;
+  std::unique_ptr<Task> task = std::move(fake);
+  return scheduler.Submit(queue, task);
+}
+
+TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
+  Scheduler scheduler({4, nullptr}, Clock::Real());
+  FakeHandler handler;
+  std::latch all_ran(1);
+  constexpr int kThreads = 8;
+  constexpr int kEach = 500;
+  std::atomic<int> left{kThreads * kEach};
+  handler.on_run = [&](const auto& batch) {
+    if ((left -= static_cast<int>(batch.size())) == 0) all_ran.count_down();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(8), 0, handler);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) EXPECT_TRUE(Submit(scheduler, *queue).ok());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  all_ran.wait();
+  scheduler.Close(*queue);
+  EXPECT_EQ(handler.ran, kThreads * kEach);
+  EXPECT_EQ(handler.dropped, 0);
+}
+
+TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
+  Scheduler scheduler({1, nullptr}, Clock::Real());
+  FakeHandler handler;
+  std::latch started(1);
+  std::latch go_on(1);
+  std::latch all_ran(2);
+  std::vector<size_t> sizes;
+  handler.on_run = [&](const auto& batch) {
+    sizes.push_back(batch.size());
+    if (sizes.size() == 1) {
+      started.count_down();
+      go_on.wait();
+    }
+    all_ran.count_down();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(8), 0, handler);
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  started.wait();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  go_on.count_down();
+  all_ran.wait();
+  scheduler.Close(*queue);
+  EXPECT_EQ(sizes, (std::vector<size_t>{1, 5}));
+}
+
+TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
+  Scheduler scheduler({2, nullptr}, Clock::Real());
+  FakeHandler slow;
+  FakeHandler fast;
+  std::latch release(1);
+  std::latch started(1);
+  std::promise<void> fast_ran;
+  slow.on_run = [&](const auto&) {
+    if (slow.batches == 0) started.count_down();
+    release.wait();
+  };
+  fast.on_run = [&](const auto&) { fast_ran.set_value(); };
+  const auto slow_queue = scheduler.AddQueue(UpTo(1), 1, slow);
+  const auto fast_queue = scheduler.AddQueue(UpTo(1), 0, fast);
+  ASSERT_TRUE(Submit(scheduler, *slow_queue).ok());
+  ASSERT_TRUE(Submit(scheduler, *slow_queue).ok());
+  started.wait();
+  ASSERT_TRUE(Submit(scheduler, *fast_queue).ok());
+  fast_ran.get_future().wait();
+  release.count_down();
+  scheduler.Close(*slow_queue);
+  scheduler.Close(*fast_queue);
+  EXPECT_EQ(slow.ran + slow.dropped, 2);
+}
+
+TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
+  Scheduler scheduler({1, nullptr}, Clock::Real());
+  FakeHandler handler;
+  std::latch started(1);
+  std::latch release(1);
+  handler.on_run = [&](const auto&) {
+    started.count_down();
+    release.wait();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(1), 0, handler);
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  started.wait();
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  std::thread closer([&] { scheduler.Close(*queue); });
+  while (handler.dropped == 0) std::this_thread::yield();
+  EXPECT_EQ(handler.last_code, absl::StatusCode::kUnavailable);
+  release.count_down();
+  closer.join();
+  EXPECT_EQ(Submit(scheduler, *queue).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(handler.ran, 1);
+}
+
+TEST(SchedulerTest, CancelledTasksAreDropped) {
+  Scheduler scheduler({1, nullptr}, Clock::Real());
+  FakeHandler handler;
+  const auto queue = scheduler.AddQueue(UpTo(1), 0, handler);
+  ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
+  while (handler.dropped == 0) std::this_thread::yield();
+  EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
+  scheduler.Close(*queue);
+  EXPECT_EQ(handler.ran, 0);
+}
+
+TEST(SchedulerTest, EachWorkerStartsWithItsHook) {
+  std::atomic<int> hooks{0};
+  { Scheduler scheduler({3, [&] { ++hooks; }}, Clock::Real()); }
+  EXPECT_EQ(hooks, 3);
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,39 @@
+#include "server/model/model.h"
+
+#include <cstring>
+
+namespace torchferry {
+namespace {
+
+void AppendInt(std::string& key, int64_t value) {
+  char bytes[sizeof(value)];
+  std::memcpy(bytes, &value, sizeof(value));
+  key.append(bytes, sizeof(bytes));
+}
+
+bool IsScalar(ArgumentKind kind) {
+  return kind == ArgumentKind::kInt || kind == ArgumentKind::kFloat || kind == ArgumentKind::kBool;
+}
+
+}  // namespace
+
+std::string BatchKey(const Signature& signature, const BoundInputs& inputs) {
+  std::string key;
+  for (size_t i = 0; i < inputs.values.size(); ++i) {
+    AppendInt(key, static_cast<int64_t>(inputs.values[i].size()));
+    for (const HostTensor& tensor : inputs.values[i]) {
+      key += static_cast<char>(tensor.dtype);
+      if (IsScalar(signature.inputs[i].kind)) {
+        key.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+        continue;
+      }
+      AppendInt(key, static_cast<int64_t>(tensor.shape.size()));
+      for (size_t d = signature.HasBatchDimension() ? 1 : 0; d < tensor.shape.size(); ++d) {
+        AppendInt(key, tensor.shape[d]);
+      }
+    }
+  }
+  return key;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,45 @@
+// A model on one device: what a placement runs. Implemented over LibTorch in `torch`, and by fakes in the tests.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/tensor/device_id.h"
+#include "server/tensor/host_tensor.h"
+#include "server/tensor/signature.h"
+
+namespace torchferry {
+
+struct NamedTensor {
+  std::string name;
+  HostTensor tensor;
+};
+
+// One request's share of a batch.
+using Outputs = std::vector<NamedTensor>;
+
+// Thread-safe: several workers may run Predict at the same time.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual const Signature& signature() const = 0;
+  virtual const DeviceId& device() const = 0;
+
+  // One forward pass over all `requests`, whose rows follow one another along dimension 0. They have the same BatchKey,
+  // and their rows sum up to max_batch_size at most; a model without a batch dimension gets exactly one. Blocks for the
+  // forward pass. Gives one Outputs for each request, in order, its bytes in host memory.
+  // INTERNAL: the model raised, or its output disagrees with the signature. RESOURCE_EXHAUSTED: out of memory.
+  virtual absl::StatusOr<std::vector<Outputs>> Predict(
+      std::span<const BoundInputs* const> requests) = 0;
+};
+
+// Requests with equal keys may share a forward pass: the same inputs are there, with the same dtypes and the same
+// dimensions but for the rows, and scalar arguments are equal to the bit.
+std::string BatchKey(const Signature& signature, const BoundInputs& inputs);
+
+}  // namespace torchferry

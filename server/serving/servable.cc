@@ -1,0 +1,108 @@
+#include "server/serving/servable.h"
+
+#include "server/base/status.h"
+
+namespace torchferry {
+
+// Answers exactly once: at the latest, with INTERNAL, when it is destroyed unanswered.
+class Servable::QueuedTask final : public Task {
+ public:
+  explicit QueuedTask(PredictTask task) : request_(std::move(task)) {
+    rows = request_.inputs.rows;
+    deadline = request_.deadline;
+  }
+  ~QueuedTask() override {
+    if (request_.done) Answer(absl::InternalError("the server lost the request; please report this"));
+  }
+
+  bool IsCancelled() const override { return request_.is_cancelled && request_.is_cancelled(); }
+  const BoundInputs& inputs() const { return request_.inputs; }
+
+  void Answer(absl::StatusOr<PredictResult> result) {
+    const PredictCallback done = std::exchange(request_.done, nullptr);
+    if (done) done(std::move(result));
+  }
+
+ private:
+  PredictTask request_;
+};
+
+Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler,
+                   std::shared_ptr<ModelMetrics> metrics, const Clock& clock)
+    : options_(std::move(options)),
+      loaded_(std::move(loaded)),
+      scheduler_(scheduler),
+      metrics_(std::move(metrics)),
+      clock_(clock),
+      queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
+  if (loaded_.info.fallback) {
+    metrics_->FellBack({loaded_.info.requested_device, ToString(device()), loaded_.info.fallback_reason});
+  }
+}
+
+Servable::~Servable() { scheduler_.Close(*queue_); }
+
+void Servable::Submit(PredictTask task) {
+  auto queued = std::make_unique<QueuedTask>(std::move(task));
+  if (options_.batching.max_rows > 0) queued->batch_key = BatchKey(signature(), queued->inputs());
+  std::unique_ptr<Task> base = std::move(queued);
+  const absl::Status status = scheduler_.Submit(*queue_, base);
+  if (!status.ok()) static_cast<QueuedTask&>(*base).Answer(status);
+}
+
+void Servable::Run(std::vector<std::unique_ptr<Task>> batch) { RunTogether(std::move(batch)); }
+
+void Servable::Drop(std::unique_ptr<Task> task, const absl::Status& why) {
+  static_cast<QueuedTask&>(*task).Answer(why);
+}
+
+void Servable::OnDepth(int64_t waiting) { metrics_->QueueDepth(waiting); }
+
+void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
+  std::vector<const BoundInputs*> requests;
+  int64_t rows = 0;
+  for (const auto& task : batch) {
+    requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
+    rows += task->rows;
+  }
+  const TimePoint started = clock_.Now();
+  absl::StatusOr<std::vector<Outputs>> outputs = loaded_.model->Predict(requests);
+  const TimePoint ended = clock_.Now();
+  metrics_->BatchDone(ToString(device()), rows, ToSeconds(ended - started));
+
+  if (outputs.ok() && outputs->size() != batch.size()) {
+    outputs = MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
+                         outputs->size(), batch.size());
+  }
+  if (outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {
+    for (auto& task : batch) {
+      std::vector<std::unique_ptr<Task>> alone;
+      alone.push_back(std::move(task));
+      RunTogether(std::move(alone));
+    }
+    return;
+  }
+  for (size_t i = 0; i < batch.size(); ++i) {
+    auto& task = static_cast<QueuedTask&>(*batch[i]);
+    const Execution execution = ExecutionOf(task, started, ended, rows);
+    metrics_->QueueTime(execution.queue_seconds);
+    if (outputs.ok()) {
+      task.Answer(PredictResult{std::move((*outputs)[i]), execution});
+    } else {
+      task.Answer(outputs.status());
+    }
+  }
+}
+
+Execution Servable::ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const {
+  Execution execution;
+  execution.device = ToString(device());
+  execution.fallback = loaded_.info.fallback;
+  execution.fallback_reason = loaded_.info.fallback_reason;
+  execution.batch_rows = rows;
+  execution.queue_seconds = ToSeconds(started - task.enqueued);
+  execution.compute_seconds = ToSeconds(ended - started);
+  return execution;
+}
+
+}  // namespace torchferry

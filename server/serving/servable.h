@@ -1,0 +1,114 @@
+// One version of a model, ready to answer: its placement, its queue and what happens to a batch.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/batching/scheduler.h"
+#include "server/metrics/metrics.h"
+#include "server/model/model.h"
+
+namespace torchferry {
+
+// How a request ran.
+struct Execution {
+  std::string device;
+  bool fallback = false;
+  std::string fallback_reason;  // as in Fallback::reason; empty when !fallback
+  int64_t batch_rows = 0;       // rows of the forward pass, the other requests' included
+  double queue_seconds = 0;
+  double compute_seconds = 0;
+};
+
+struct PredictResult {
+  Outputs outputs;
+  Execution execution;
+};
+
+// Called exactly once, on a worker's thread or on the submitting one. Must not block.
+using PredictCallback = std::function<void(absl::StatusOr<PredictResult>)>;
+
+// A request that has passed BindInputs. The bytes of `inputs` stay alive until the callback has been called.
+struct PredictTask {
+  BoundInputs inputs;
+  TimePoint deadline = kNoDeadline;
+  std::function<bool()> is_cancelled;  // cheap and thread-safe; null: never
+  PredictCallback done;
+};
+
+// A version's file and where it was put, as GetModel shows them. Plain facts, nothing decides by them.
+struct ServableInfo {
+  std::string file_path;  // in the store
+  std::string format;
+  std::string producer;
+  std::vector<std::string> saved_devices;
+  std::vector<std::string> saved_dtypes;
+  int64_t file_bytes = 0;
+  std::string sha256;
+  std::string architecture;      // path in the store; empty for TorchScript
+  std::string requested_device;  // "auto", "cuda:1"
+  bool fallback = false;
+  std::string fallback_reason;
+  std::vector<std::string> decisions;
+};
+
+// A model that was loaded, before it is served.
+struct LoadedModel {
+  std::shared_ptr<Model> model;
+  ServableInfo info;
+};
+
+// Thread-safe.
+class Servable : private Scheduler::Handler {
+ public:
+  struct Options {
+    std::string name;
+    int64_t version = 0;
+    BatchOptions batching;
+    // Batches at the same time; 0: as many as there are workers.
+    int max_concurrency = 0;
+  };
+
+  Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
+           const Clock& clock);
+  // Drops what waits and waits for what runs. Not from a worker.
+  ~Servable() override;
+
+  const std::string& name() const { return options_.name; }
+  int64_t version() const { return options_.version; }
+  const Signature& signature() const { return loaded_.model->signature(); }
+  const DeviceId& device() const { return loaded_.model->device(); }
+  const ServableInfo& info() const { return loaded_.info; }
+  bool batches() const { return options_.batching.max_rows > 0; }
+  ModelMetrics& metrics() { return *metrics_; }
+
+  // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the request ended before its
+  // forward pass began, and Model::Predict's errors. When a batch of several requests fails because the model raised,
+  // each of them runs once more alone, so that one client's input is not another's error.
+  void Submit(PredictTask task);
+
+ private:
+  class QueuedTask;
+
+  void Run(std::vector<std::unique_ptr<Task>> batch) override;
+  void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
+  void OnDepth(int64_t waiting) override;
+
+  void RunTogether(std::vector<std::unique_ptr<Task>> batch);
+  Execution ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const;
+
+  const Options options_;
+  const LoadedModel loaded_;
+  Scheduler& scheduler_;
+  const std::shared_ptr<ModelMetrics> metrics_;
+  const Clock& clock_;
+  std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
+};
+
+}  // namespace torchferry

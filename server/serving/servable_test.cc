@@ -1,0 +1,158 @@
+#include "server/serving/servable.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <future>
+#include <latch>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Doubles each FP32 element of "x" [rows, 1]; raises for a batch that holds a negative one.
+class DoublingModel : public Model {
+ public:
+  DoublingModel() {
+    signature_.inputs = {{"x", ArgumentKind::kTensor, DType::kFp32, Shape{kAnyDim, 1}, false}};
+    signature_.max_batch_size = 8;
+  }
+  const Signature& signature() const override { return signature_; }
+  const DeviceId& device() const override { return device_; }
+
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+    if (before_predict) before_predict();
+    batch_sizes.push_back(requests.size());
+    std::vector<Outputs> all;
+    for (const BoundInputs* request : requests) {
+      const HostTensor& x = request->values[0][0];
+      auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(request->rows));
+      std::memcpy(values->data(), x.bytes.data(), x.bytes.size());
+      for (float& value : *values) {
+        if (value < 0) return absl::InternalError("negative");
+        value *= 2;
+      }
+      all.push_back({{"y", {DType::kFp32, x.shape, std::as_bytes(std::span(*values)), values}}});
+    }
+    return all;
+  }
+
+  std::function<void()> before_predict;
+  std::vector<size_t> batch_sizes;
+
+ private:
+  Signature signature_;
+  const DeviceId device_ = DeviceId::Cpu();
+};
+
+class ServableTest : public ::testing::Test {
+ protected:
+  ServableTest() { Make({}); }
+
+  void Make(ServableInfo info) {
+    Servable::Options options{"m", 1, {}, 0};
+    options.batching.max_rows = 8;
+    options.batching.max_queue_size = 4;
+    servable_.reset();
+    servable_ = std::make_unique<Servable>(options, LoadedModel{model_, std::move(info)}, scheduler_,
+                                           metrics_.ForModel("m", 1), Clock::Real());
+  }
+
+  std::future<absl::StatusOr<PredictResult>> Submit(float value, std::function<bool()> is_cancelled = nullptr) {
+    auto bytes = std::make_shared<float>(value);
+    auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
+    PredictTask task;
+    task.inputs.values = {{{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
+    task.is_cancelled = std::move(is_cancelled);
+    task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
+    servable_->Submit(std::move(task));
+    return promise->get_future();
+  }
+
+  static float Value(const absl::StatusOr<PredictResult>& result) {
+    float value = 0;
+    std::memcpy(&value, result.value().outputs[0].tensor.bytes.data(), sizeof(value));
+    return value;
+  }
+
+  Metrics metrics_;
+  std::shared_ptr<DoublingModel> model_ = std::make_shared<DoublingModel>();
+  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  std::unique_ptr<Servable> servable_;
+};
+
+TEST_F(ServableTest, AnswersWithOutputsAndHowItRan) {
+  const auto result = Submit(3).get();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Value(result), 6);
+  EXPECT_EQ(result->execution.device, "cpu");
+  EXPECT_EQ(result->execution.batch_rows, 1);
+  EXPECT_FALSE(result->execution.fallback);
+}
+
+TEST_F(ServableTest, OneRequestThatRaisesDoesNotFailItsBatch) {
+  std::latch started(1);
+  std::latch go_on(1);
+  model_->before_predict = [&] {
+    if (model_->batch_sizes.empty()) {
+      started.count_down();
+      go_on.wait();
+    }
+  };
+  auto first = Submit(0);
+  started.wait();
+  auto good = Submit(1);
+  auto bad = Submit(-1);
+  auto other = Submit(2);
+  go_on.count_down();
+  EXPECT_EQ(Value(first.get()), 0);
+  EXPECT_EQ(Value(good.get()), 2);
+  EXPECT_EQ(Value(other.get()), 4);
+  EXPECT_EQ(bad.get().status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(model_->batch_sizes, (std::vector<size_t>{1, 3, 1, 1, 1}));
+}
+
+TEST_F(ServableTest, AFullQueueIsUnavailable) {
+  std::latch started(1);
+  std::latch go_on(1);
+  model_->before_predict = [&] {
+    if (model_->batch_sizes.empty()) {
+      started.count_down();
+      go_on.wait();
+    }
+  };
+  std::vector<std::future<absl::StatusOr<PredictResult>>> accepted;
+  accepted.push_back(Submit(0));
+  started.wait();
+  for (int i = 0; i < 4; ++i) accepted.push_back(Submit(1));
+  EXPECT_EQ(Submit(1).get().status().code(), absl::StatusCode::kUnavailable);
+  go_on.count_down();
+  for (auto& future : accepted) EXPECT_TRUE(future.get().ok());
+}
+
+TEST_F(ServableTest, ACancelledRequestIsAnsweredAndNotRun) {
+  EXPECT_EQ(Submit(1, [] { return true; }).get().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(model_->batch_sizes.empty());
+}
+
+TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
+  ServableInfo info;
+  info.requested_device = "cuda:1";
+  info.fallback = true;
+  info.fallback_reason = "absent";
+  Make(info);
+  for (int i = 0; i < 2; ++i) {
+    const auto result = Submit(1).get();
+    EXPECT_TRUE(result.value().execution.fallback);
+    EXPECT_EQ(result.value().execution.fallback_reason, "absent");
+  }
+  EXPECT_THAT(metrics_.Serialize(),
+              HasSubstr("torchferry_fallbacks_total{from=\"cuda:1\",model=\"m\",reason=\"absent\",to=\"cpu\"} 1"));
+}
+
+}  // namespace
+}  // namespace torchferry
