@@ -1,0 +1,425 @@
+"""What the end-to-end tests stand on: model stores, the real server and CLI, a gRPC client, metrics.
+
+Nothing here sleeps to let something happen: it waits for a condition, up to a deadline.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_tools import protoc
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = REPO / "tests" / "fixtures"
+SAMPLES = REPO / "model_store"
+BINARIES = pathlib.Path(os.environ.get("TORCHFERRY_BINARY_DIR", REPO / "build")).resolve() / "bin"
+DEVICE = os.environ.get("TORCHFERRY_TEST_DEVICE", "auto")
+DEADLINE_SECONDS = 60  # for whatever must happen; generous, as sanitizer builds on a shared machine are slow
+
+# A device that no host of ours has.
+ABSENT_DEVICE = "cuda:15"
+
+
+def generate_stubs():
+    """Python stubs of proto/torchferry/v1, as a client makes them; gone when the tests end."""
+    folder = tempfile.mkdtemp(prefix="torchferry-stubs-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    arguments = ["protoc", f"--proto_path={REPO / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+    if protoc.main(arguments + ["torchferry/v1/inference.proto"]) != 0:
+        raise RuntimeError("protoc failed on proto/torchferry/v1/inference.proto")
+    sys.path.insert(0, folder)
+    return (importlib.import_module("torchferry.v1.inference_pb2"),
+            importlib.import_module("torchferry.v1.inference_pb2_grpc"))
+
+
+pb, pb_grpc = generate_stubs()
+Code = grpc.StatusCode
+Health = health_pb2.HealthCheckResponse
+
+
+def wait_until(condition, what, seconds=DEADLINE_SECONDS):
+    """The first true value of `condition()`; fails with `what` (a string, or a function that makes one) when late."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.01)
+
+
+# --- tensors -----------------------------------------------------------------------------------------------------------
+
+_NUMPY_OF = {
+    pb.DATA_TYPE_BOOL: np.bool_,
+    pb.DATA_TYPE_UINT8: np.uint8,
+    pb.DATA_TYPE_INT8: np.int8,
+    pb.DATA_TYPE_INT16: np.int16,
+    pb.DATA_TYPE_INT32: np.int32,
+    pb.DATA_TYPE_INT64: np.int64,
+    pb.DATA_TYPE_FP16: np.float16,
+    pb.DATA_TYPE_FP32: np.float32,
+    pb.DATA_TYPE_FP64: np.float64,
+}
+_DTYPE_OF = {np.dtype(kind): value for value, kind in _NUMPY_OF.items()}
+
+
+def tensor(array):
+    """A message with the array's dtype and shape. Python floats travel as FP32, ints as INT64, bools as BOOL."""
+    if isinstance(array, float):
+        array = np.float32(array)
+    array = np.asarray(array)
+    return pb.Tensor(dtype=_DTYPE_OF[array.dtype], shape=array.shape, data=array.tobytes())
+
+
+def array(message):
+    kind = np.dtype(_NUMPY_OF[message.dtype])
+    assert len(message.data) == int(np.prod(message.shape, dtype=np.int64)) * kind.itemsize, "bytes disagree with shape"
+    return np.frombuffer(message.data, kind).reshape(tuple(message.shape))
+
+
+def reference(model, name, rows):
+    """PyTorch's own tensor of that name, made by fixtures/make_fixtures.py."""
+    return np.load(FIXTURES / "expected" / model / f"{name}.{rows}.npy")
+
+
+def assert_close(actual, expected, what=""):
+    """Equal within 1e-5, absolute up to 1 and relative beyond; integers exactly."""
+    assert actual.shape == expected.shape, what
+    assert actual.dtype == expected.dtype, what
+    if np.issubdtype(expected.dtype, np.floating):
+        bound = 1e-5 * np.maximum(1.0, np.abs(expected))
+        worst = np.max(np.abs(actual - expected) / bound) * 1e-5
+        assert np.all(np.abs(actual - expected) <= bound), f"{what}: off by {worst}"
+    else:
+        np.testing.assert_array_equal(actual, expected, what)
+
+
+# --- model stores ------------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """A model store in a temporary folder, filled from the fixtures."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def add(self, source, name=None, extra_config="", versions=None):
+        """A model folder of the fixtures, or a path to one; under another name, with further config lines, or with its
+        one version served under other numbers."""
+        folder = source if isinstance(source, pathlib.Path) else FIXTURES / source
+        name = name or folder.name
+        target = self.path / name
+        shutil.copytree(folder, target)
+        config = target / "config.pbtxt"
+        if config.exists():
+            text = re.sub(r'^name: ".*"$', f'name: "{name}"', config.read_text(), flags=re.MULTILINE)
+            config.write_text(text + extra_config)
+        else:
+            assert not extra_config, f"{source} has no config.pbtxt to extend"
+        if versions:
+            (target / "1").rename(target / "original")
+            for version in versions:
+                shutil.copytree(target / "original", target / str(version))
+            shutil.rmtree(target / "original")
+        return target
+
+    def add_file(self, name, file, as_name="model.pt", **others):
+        """A model whose version 1 is `file`; `others` are further files of its folder, by name without the suffix:
+        forward_py=PATH."""
+        version = self.path / name / "1"
+        version.mkdir(parents=True)
+        shutil.copy(file, version / as_name)
+        for key, path in others.items():
+            shutil.copy(path, self.path / name / key.replace("_", "."))
+        return self.path / name
+
+    def snapshot(self):
+        """Every file with its bytes."""
+        return {str(f.relative_to(self.path)): f.read_bytes() for f in sorted(self.path.rglob("*")) if f.is_file()}
+
+
+def add_sample(store, name, file):
+    """A model of the sample store; its weights are fetched by version and sha256, never committed.
+    None when they were not fetched and that is allowed."""
+    if (SAMPLES / name / "1" / file).exists():
+        return store.add(SAMPLES / name)
+    if os.environ.get("CI") or os.environ.get("TORCHFERRY_REQUIRE_SAMPLES"):
+        raise AssertionError(f"model_store/{name}/1/{file} was not fetched: run deploy/fetch-samples.sh")
+    return None
+
+
+# --- metrics -----------------------------------------------------------------------------------------------------------
+
+
+class Metrics:
+    """Samples of a Prometheus text page."""
+
+    _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$")
+    _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = []  # (name, labels, value)
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                match = self._SAMPLE.match(line)
+                assert match, f"not a sample: {line!r}"
+                name, labels, value = match.groups()
+                self.samples.append((name, dict(self._LABEL.findall(labels or "")), float(value)))
+
+    def find(self, name, **labels):
+        return [(l, v) for n, l, v in self.samples if n == name and labels.items() <= l.items()]
+
+    def sum(self, name, **labels):
+        return sum(value for _, value in self.find(name, **labels))
+
+
+# --- the server --------------------------------------------------------------------------------------------------------
+
+
+def clean_environment():
+    """This process's, without the flags that it may hold for the server and the CLI."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("TORCHFERRY_")}
+
+
+def server_binary():
+    binary = BINARIES / "torchferry-server"
+    assert binary.exists(), f"{binary} is not built (TORCHFERRY_BINARY_DIR says where it is)"
+    return binary
+
+
+class Server:
+    """A torchferry-server process over a store, on free ports. Its current folder is empty and its own."""
+
+    def __init__(self, store, folder, *flags, defaults=True):
+        self.store = store
+        self.folder = pathlib.Path(folder)
+        self.cwd = self.folder / "cwd"
+        self.cwd.mkdir(parents=True)
+        self.port_file = self.folder / "ports.json"
+        self.log_file = self.folder / "server.log"
+        command = [str(server_binary()), "--model-store", str(store.path), "--port-file", str(self.port_file)]
+        if defaults:
+            for name, value in (("--grpc-address", "127.0.0.1:0"), ("--metrics-address", "127.0.0.1:0"),
+                                ("--device", DEVICE)):
+                if name not in flags:
+                    command += [name, value]
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen(command + list(flags), cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=subprocess.STDOUT, env=clean_environment())
+        self.ports = None
+        self.exit_seen = False  # the test looked at the exit code itself
+
+    def log(self):
+        return self.log_file.read_text(errors="replace")
+
+    def log_lines(self):
+        """The lines of --log-format json, as dicts."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+
+    def _check_alive(self):
+        code = self.process.poll()
+        assert code is None, f"the server ended with {code}:\n{self.log()}"
+
+    def wait_listening(self):
+        def ports():
+            self._check_alive()
+            return json.loads(self.port_file.read_text()) if self.port_file.exists() else None
+
+        self.ports = wait_until(ports, lambda: f"the server writes its port file\n{self.log()}")
+        return self
+
+    @property
+    def address(self):
+        return self.ports["grpc_address"]
+
+    def wait_ready(self):
+        """Ready in the health service's words. One that is not, within the deadline, shows its log."""
+        with Client(self.address) as client:
+            def ready():
+                self._check_alive()
+                return client.health("") == Health.SERVING
+
+            wait_until(ready, lambda: f"the server is ready\n{self.log()}")
+        return self
+
+    def wait_settled(self):
+        """No version is waiting or loading any more."""
+        busy = (pb.MODEL_STATE_PENDING, pb.MODEL_STATE_LOADING)
+        with Client(self.address) as client:
+            def settled():
+                self._check_alive()
+                versions = client.stub.ListModels(pb.ListModelsRequest(), timeout=DEADLINE_SECONDS).versions
+                return versions and all(v.state not in busy for v in versions)
+
+            wait_until(settled, lambda: f"all versions are loaded or failed\n{self.log()}")
+        return self
+
+    def http(self, path):
+        """(status, body) of the HTTP listener."""
+        try:
+            url = f"http://{self.ports['metrics_address']}{path}"
+            with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metrics(self):
+        status, body = self.http("/metrics")
+        assert status == 200
+        return Metrics(body)
+
+    def wait_metrics(self, condition, what):
+        """The first page of metrics that satisfies `condition`. An answer reaches the client before it is counted."""
+        latest = []
+
+        def met():
+            latest[:] = [self.metrics()]
+            return condition(latest[0])
+
+        wait_until(met, lambda: f"{what}; metrics are\n{latest[0].text}")
+        return latest[0]
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait_exit(self, seconds=DEADLINE_SECONDS):
+        try:
+            code = self.process.wait(seconds)
+            self.exit_seen = True
+            return code
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server did not end within {seconds} s:\n{self.log()}") from None
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self):
+        """SIGTERM; the exit code, which must be 0."""
+        if self.process.poll() is None:
+            self.signal()
+        code = self.wait_exit()
+        assert code == 0, f"the server ended with {code}:\n{self.log()}"
+
+
+@contextlib.contextmanager
+def serving(store, folder, *flags, ready=True):
+    """A server for the block; at its end SIGTERM must end it with 0."""
+    server = Server(store, folder, *flags)
+    try:
+        server.wait_listening()
+        if ready:
+            server.wait_ready()
+        yield server
+        server.stop()
+    except BaseException:
+        # pytest shows it under "Captured stdout" of the failing test or fixture.
+        print(f"--- log of the server over {store.path}\n{server.log()}")
+        raise
+    finally:
+        server.kill()
+
+
+# --- the client --------------------------------------------------------------------------------------------------------
+
+
+class Client:
+    """A channel of its own, never shared with another Client of this process."""
+
+    def __init__(self, address):
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1),
+                   ("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
+        self.channel = grpc.insecure_channel(address, options)
+        self.stub = pb_grpc.InferenceServiceStub(self.channel)
+        self.health_stub = health_pb2_grpc.HealthStub(self.channel)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+
+    def predict(self, model, inputs, timeout=DEADLINE_SECONDS, **fields):
+        return self.stub.Predict(predict_request(model, inputs, **fields), timeout=timeout)
+
+    def predict_arrays(self, model, inputs, **fields):
+        """The outputs, by name."""
+        return {name: array(t) for name, t in self.predict(model, inputs, **fields).outputs.items()}
+
+    def models(self):
+        """{(name, version): ModelVersion}."""
+        versions = self.stub.ListModels(pb.ListModelsRequest(), timeout=DEADLINE_SECONDS).versions
+        return {(v.model_name, v.model_version): v for v in versions}
+
+    def model(self, name, version=0):
+        """The one version, or the newest."""
+        request = pb.GetModelRequest(model_name=name, model_version=version)
+        return self.stub.GetModel(request, timeout=DEADLINE_SECONDS).versions[0]
+
+    def health(self, service):
+        """The status of one Check; None when the service is not known."""
+        try:
+            request = health_pb2.HealthCheckRequest(service=service)
+            return self.health_stub.Check(request, timeout=DEADLINE_SECONDS).status
+        except grpc.RpcError as error:
+            if error.code() == Code.NOT_FOUND:
+                return None
+            raise
+
+
+def predict_request(model, inputs, **fields):
+    """Arrays and Python scalars become tensors; messages stay as they are."""
+    messages = {k: v if isinstance(v, pb.Tensor) else tensor(v) for k, v in inputs.items()}
+    return pb.PredictRequest(model_name=model, inputs=messages, **fields)
+
+
+@contextlib.contextmanager
+def refused(code, *fragments):
+    """The block's call must fail with `code` and a message that has each of `fragments` and nothing of this host."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        assert error.code() == code, f"{error.code()}: {error.details()}"
+        check_message(error.details(), *fragments)
+    else:
+        raise AssertionError(f"it was answered; expected {code} about {fragments}")
+
+
+def check_message(message, *fragments):
+    for fragment in fragments:
+        assert str(fragment) in message, f"{fragment!r} is not in {message!r}"
+    assert str(REPO) not in message and tempfile.gettempdir() + "/" not in message, f"a host path is in {message!r}"
+    assert not re.search(r"\b0x[0-9a-f]{6,}", message), f"a pointer is in {message!r}"
+    assert "Exception raised from" not in message and "frame #0" not in message, f"a stack trace is in {message!r}"
+
+
+# --- the CLI -----------------------------------------------------------------------------------------------------------
+
+
+def cli(address, *arguments, timeout=DEADLINE_SECONDS):
+    """`torchferry …` against a server: the CompletedProcess, with text."""
+    binary = BINARIES / "torchferry"
+    assert binary.exists(), f"{binary} is not built (TORCHFERRY_BINARY_DIR says where it is)"
+    environment = clean_environment() | {"TORCHFERRY_ADDRESS": address}
+    return subprocess.run([str(binary), *map(str, arguments)], env=environment, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=timeout)
