@@ -12,6 +12,7 @@
 #include "server/base/clock.h"
 #include "server/batching/scheduler.h"
 #include "server/metrics/metrics.h"
+#include "server/model/loaded_model.h"
 #include "server/model/model.h"
 
 namespace torchferry {
@@ -42,28 +43,6 @@ struct PredictTask {
   PredictCallback done;
 };
 
-// A version's file and where it was put, as GetModel shows them. Plain facts, nothing decides by them.
-struct ServableInfo {
-  std::string file_path;  // in the store
-  std::string format;
-  std::string producer;
-  std::vector<std::string> saved_devices;
-  std::vector<std::string> saved_dtypes;
-  int64_t file_bytes = 0;
-  std::string sha256;
-  std::string architecture;      // path in the store; empty for TorchScript
-  std::string requested_device;  // "auto", "cuda:1"
-  bool fallback = false;
-  std::string fallback_reason;
-  std::vector<std::string> decisions;
-};
-
-// A model that was loaded, before it is served.
-struct LoadedModel {
-  std::shared_ptr<Model> model;
-  ServableInfo info;
-};
-
 // Thread-safe.
 class Servable : private Scheduler::Handler {
  public:
@@ -84,7 +63,7 @@ class Servable : private Scheduler::Handler {
   int64_t version() const { return options_.version; }
   const Signature& signature() const { return loaded_.model->signature(); }
   const DeviceId& device() const { return loaded_.model->device(); }
-  const ServableInfo& info() const { return loaded_.info; }
+  const ModelInfo& info() const { return loaded_.info; }
   bool batches() const { return options_.batching.max_rows > 0; }
   ModelMetrics& metrics() { return *metrics_; }
 

@@ -53,7 +53,7 @@ class ServableTest : public ::testing::Test {
  protected:
   ServableTest() { Make({}); }
 
-  void Make(ServableInfo info) {
+  void Make(ModelInfo info) {
     Servable::Options options{"m", 1, {}, 0};
     options.batching.max_rows = 8;
     options.batching.max_queue_size = 4;
@@ -140,7 +140,7 @@ TEST_F(ServableTest, ACancelledRequestIsAnsweredAndNotRun) {
 }
 
 TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
-  ServableInfo info;
+  ModelInfo info;
   info.requested_device = "cuda:1";
   info.fallback = true;
   info.fallback_reason = "absent";

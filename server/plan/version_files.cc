@@ -1,0 +1,124 @@
+#include "server/plan/version_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kForwardPy[] = "forward.py";
+constexpr char kArchitecturePt[] = "architecture.pt";
+
+struct Folder {
+  fs::path path;
+  std::string name;  // inside the store
+};
+
+bool IsSetAside(const std::string& name, const ModelConfig& config) {
+  return name == kForwardPy || name == kArchitecturePt || name == config.state_dict.architecture || name.front() == '.';
+}
+
+absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const ModelConfig& config) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder.path, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!IsSetAside(name, config) && !it->is_directory(error)) names.push_back(name);
+  }
+  if (error) {
+    return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read: {}", folder.name, error.message());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<std::shared_ptr<const File>> OpenIn(const Folder& folder, const std::string& name) {
+  TF_ASSIGN_OR_RETURN(auto file, File::Open((folder.path / name).string(), folder.name + "/" + name));
+  return std::shared_ptr<const File>(std::move(file));
+}
+
+absl::Status SetModel(const Folder& folder, const std::string& name, VersionFiles& files) {
+  TF_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
+  TF_ASSIGN_OR_RETURN(files.format, Recognise(*files.model));
+  files.model_path = (folder.path / name).string();
+  return absl::OkStatus();
+}
+
+absl::Status FindModel(const Folder& folder, const ModelConfig& config, VersionFiles& files) {
+  if (!config.default_model_filename.empty()) return SetModel(folder, config.default_model_filename, files);
+  TF_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelCandidates(folder, config));
+  std::vector<Candidate> candidates;
+  for (const std::string& name : names) {
+    auto file = OpenIn(folder, name);
+    candidates.push_back({name, file.ok() ? Recognise(**file) : absl::StatusOr<FileFormat>(file.status())});
+  }
+  TF_ASSIGN_OR_RETURN(const size_t chosen, ChooseModelFile(candidates, folder.name));
+  return SetModel(folder, candidates[chosen].name, files);
+}
+
+absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelConfig& config, VersionFiles& files) {
+  std::vector<std::string> wanted = {kForwardPy, kArchitecturePt};
+  if (!config.state_dict.architecture.empty()) wanted = {config.state_dict.architecture};
+  for (const Folder& folder : folders) {
+    for (const std::string& name : wanted) {
+      const fs::path path = folder.path / name;
+      std::error_code error;
+      if (!fs::exists(path, error)) continue;
+      TF_ASSIGN_OR_RETURN(files.architecture_file, OpenIn(folder, name));
+      files.architecture_path = path.string();
+      files.architecture = path.extension() == ".py" ? Architecture::kForwardPy : Architecture::kTorchScript;
+      return absl::OkStatus();
+    }
+  }
+  const bool is_named = !config.state_dict.architecture.empty();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}/ and {}/){}",
+                    files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
+                    folders[0].name, folders[1].name,
+                    is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder) {
+  std::vector<size_t> models;
+  std::string listing;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].format.ok()) {
+      models.push_back(i);
+      listing += fmt::format("\n  {}: {}", candidates[i].name, Name(*candidates[i].format));
+    } else {
+      listing += fmt::format("\n  {}", MessageOf(candidates[i].format.status()));
+    }
+  }
+  if (models.size() == 1) return models[0];
+  if (models.size() > 1) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "{}/ has {} model files; name one with default_model_filename in config.pbtxt:{}", folder,
+                      models.size(), listing);
+  }
+  if (candidates.empty()) {
+    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no model file; put a TorchScript archive or a state_dict there",
+                      folder);
+  }
+  if (candidates.size() == 1) return candidates[0].format.status();
+  return absl::Status(candidates[0].format.status().code(), fmt::format("{}/ has no file that can be served:{}", folder, listing));
+}
+
+absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
+                                              const ModelConfig& config) {
+  const Folder model_folder{fs::path(store) / model, model};
+  const Folder version_folder{model_folder.path / std::to_string(version), fmt::format("{}/{}", model, version)};
+  VersionFiles files;
+  TF_RETURN_IF_ERROR(FindModel(version_folder, config, files));
+  if (files.format == FileFormat::kTorchScript) return files;
+  TF_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
+  return files;
+}
+
+}  // namespace torchferry

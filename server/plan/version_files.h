@@ -1,0 +1,43 @@
+// Which files of a version's folder make the model: the one that is a model by content, and the architecture that a
+// state_dict needs.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/checkpoint/file.h"
+#include "server/checkpoint/format.h"
+#include "server/config/model_config.h"
+
+namespace torchferry {
+
+enum class Architecture { kNone, kForwardPy, kTorchScript };
+
+struct VersionFiles {
+  std::shared_ptr<const File> model;
+  FileFormat format = FileFormat::kUnknown;
+  Architecture architecture = Architecture::kNone;  // kNone for TorchScript, which brings its own
+  std::shared_ptr<const File> architecture_file;    // null with kNone
+  std::string architecture_path;                    // on the host, for whoever must open it by name
+  std::string model_path;                           // likewise
+};
+
+// A file of the version's folder and what Recognise says of it.
+struct Candidate {
+  std::string name;
+  absl::StatusOr<FileFormat> format;
+};
+
+// The model among `candidates` (architecture files already set aside). Pure. Several models, or none, are an error that
+// lists the files and says of each what it is.
+absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder);
+
+// Looks into STORE/MODEL/VERSION and STORE/MODEL. Messages name files by their path inside the store.
+// NOT_FOUND for no file, FAILED_PRECONDITION for several models or a missing architecture, else Recognise's errors.
+absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
+                                              const ModelConfig& config);
+
+}  // namespace torchferry

@@ -1,0 +1,92 @@
+#include "server/torch/convert.h"
+
+#include <c10/util/Exception.h>
+
+#include <array>
+#include <memory>
+#include <new>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+struct Row {
+  DType ours;
+  at::ScalarType torch;
+};
+
+constexpr std::array<Row, 17> kRows = {{{DType::kBool, at::kBool},
+                                        {DType::kUint8, at::kByte},
+                                        {DType::kUint16, at::kUInt16},
+                                        {DType::kUint32, at::kUInt32},
+                                        {DType::kUint64, at::kUInt64},
+                                        {DType::kInt8, at::kChar},
+                                        {DType::kInt16, at::kShort},
+                                        {DType::kInt32, at::kInt},
+                                        {DType::kInt64, at::kLong},
+                                        {DType::kFp16, at::kHalf},
+                                        {DType::kBf16, at::kBFloat16},
+                                        {DType::kFp32, at::kFloat},
+                                        {DType::kFp64, at::kDouble},
+                                        {DType::kFp8E4M3, at::kFloat8_e4m3fn},
+                                        {DType::kFp8E5M2, at::kFloat8_e5m2},
+                                        {DType::kComplex64, at::kComplexFloat},
+                                        {DType::kComplex128, at::kComplexDouble}}};
+
+void Trim(std::string& text) {
+  const size_t first = text.find_first_not_of(" \n\t");
+  text = first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \n\t") - first + 1);
+}
+
+}  // namespace
+
+std::optional<at::ScalarType> ToTorch(DType dtype) {
+  for (const Row& row : kRows) {
+    if (row.ours == dtype) return row.torch;
+  }
+  return std::nullopt;
+}
+
+DType FromTorch(at::ScalarType type) {
+  for (const Row& row : kRows) {
+    if (row.torch == type) return row.ours;
+  }
+  return DType::kInvalid;
+}
+
+at::Device ToTorch(const DeviceId& device) { return at::Device(ToString(device)); }
+
+HostTensor FromTorch(const at::Tensor& tensor, Shape shape) {
+  return {FromTorch(tensor.scalar_type()), std::move(shape),
+          std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()),
+          std::make_shared<at::Tensor>(tensor)};
+}
+
+std::string CleanMessage(const std::string& what) {
+  std::string text = what.substr(0, what.find("\nException raised from"));
+  const std::string here = "<--- HERE";
+  const bool is_traceback = text.find("Traceback of TorchScript") != std::string::npos;
+  if (const size_t last = text.rfind(here); is_traceback && last != std::string::npos) {
+    text = text.substr(last + here.size());
+  }
+  Trim(text);
+  const std::string prefix = "RuntimeError: ";
+  if (text.starts_with(prefix)) text = text.substr(prefix.size());
+  return text.empty() ? "no message" : text;
+}
+
+bool IsOutOfMemory(const std::string& what) {
+  return what.find("out of memory") != std::string::npos || what.find("not enough memory") != std::string::npos;
+}
+
+absl::Status StatusOf(const std::exception& error, absl::StatusCode code) {
+  const auto* c10_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string what = c10_error != nullptr ? c10_error->what_without_backtrace() : error.what();
+  const bool is_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr || IsOutOfMemory(what);
+  if (is_memory) return MakeStatus(absl::StatusCode::kResourceExhausted, "out of memory: {}", CleanMessage(what));
+  return absl::Status(code, CleanMessage(what));
+}
+
+}  // namespace torchferry

@@ -1,0 +1,36 @@
+// Between our types and LibTorch's.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <absl/status/status.h>
+
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "server/tensor/device_id.h"
+#include "server/tensor/host_tensor.h"
+
+namespace torchferry {
+
+// Nothing for kInvalid, and for an element type that we have no name for.
+std::optional<at::ScalarType> ToTorch(DType dtype);
+DType FromTorch(at::ScalarType type);
+
+// Throws c10::Error for a type that no backend has registered.
+at::Device ToTorch(const DeviceId& device);
+
+// A view: the tensor keeps the bytes alive. Dense and on the CPU as FromTorch's argument must be.
+HostTensor FromTorch(const at::Tensor& tensor, Shape shape);
+
+// A C++ exception from LibTorch as a status: RESOURCE_EXHAUSTED when memory ran out, otherwise `code`. The message is the
+// exception's own, without C++ stack, TorchScript traceback and source paths.
+absl::Status StatusOf(const std::exception& error, absl::StatusCode code);
+
+// That message, from an exception's text.
+std::string CleanMessage(const std::string& what);
+
+// True for the texts with which LibTorch's allocators report that memory ran out.
+bool IsOutOfMemory(const std::string& what);
+
+}  // namespace torchferry

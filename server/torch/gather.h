@@ -1,0 +1,30 @@
+// From requests to forward's arguments, and from its result to each request's outputs.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <torch/script.h>
+
+#include <span>
+#include <vector>
+
+#include "server/model/model.h"
+#include "server/torch/model_signature.h"
+
+namespace torchferry {
+
+// One value for each of forward's arguments, in order, on `device`. Rows of the requests follow one another along dimension
+// 0; what a request leaves out takes the schema's default, or None. Throws what LibTorch throws.
+std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
+                                         at::Device device);
+
+// forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
+// INTERNAL when it is not a tensor, tuple, list or dict of tensors, or disagrees with the config or with `rows` (0: the
+// model has no batch dimension). Throws what LibTorch throws, which is where an accelerator's late errors show.
+absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(const ModelSignature& signature,
+                                                                            const c10::IValue& result, int64_t rows);
+
+// Each request's rows of each tensor; views of the batch's memory, which they keep alive.
+std::vector<Outputs> SplitOutputs(const std::vector<std::pair<std::string, at::Tensor>>& outputs,
+                                  std::span<const BoundInputs* const> requests, bool has_batch_dimension);
+
+}  // namespace torchferry

@@ -1,0 +1,33 @@
+// From a version's folder to a model that can be served. No LibTorch type shows here.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "server/config/model_config.h"
+#include "server/model/loaded_model.h"
+#include "server/tensor/device_id.h"
+
+namespace torchferry {
+
+struct LoadOptions {
+  std::string store;                     // the store's folder on this host
+  std::string default_device = "auto";   // --device
+  bool trust_model_code = false;         // --trust-model-code
+  std::vector<DeviceId> devices;         // TorchRuntime::devices()
+};
+
+// Reads, checks, compiles, places. Each decision is in LoadedModel::info.decisions.
+// DATA_LOSS: damaged or hostile. PERMISSION_DENIED: code that reaches outside. FAILED_PRECONDITION: something must be done
+// first (an architecture is missing, the device is absent with `fallback: NONE`). INVALID_ARGUMENT: sound, but not servable as
+// it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by its path in the store.
+absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::string& model, int64_t version,
+                                        const ModelConfig& config);
+
+// Writes the model that LoadVersion would serve as one TorchScript archive. Same errors; UNAVAILABLE when it cannot be written.
+absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version, const ModelConfig& config,
+                               const std::string& output_path);
+
+}  // namespace torchferry

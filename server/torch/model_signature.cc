@@ -1,0 +1,175 @@
+#include "server/torch/model_signature.h"
+
+#include <ATen/core/jit_type.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+template <typename... Args>
+absl::Status Precondition(fmt::format_string<Args...> format, Args&&... args) {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, format, std::forward<Args>(args)...);
+}
+
+absl::StatusOr<ArgumentKind> KindOf(const c10::Argument& argument) {
+  const c10::TypePtr& type = argument.type();
+  switch (type->kind()) {
+    case c10::TypeKind::TensorType:
+      return ArgumentKind::kTensor;
+    case c10::TypeKind::IntType:
+      return ArgumentKind::kInt;
+    case c10::TypeKind::FloatType:
+      return ArgumentKind::kFloat;
+    case c10::TypeKind::BoolType:
+      return ArgumentKind::kBool;
+    case c10::TypeKind::OptionalType:
+      if (type->castRaw<c10::OptionalType>()->getElementType()->kind() == c10::TypeKind::TensorType) {
+        return ArgumentKind::kOptionalTensor;
+      }
+      break;
+    case c10::TypeKind::ListType:
+      if (type->castRaw<c10::ListType>()->getElementType()->kind() == c10::TypeKind::TensorType) {
+        return ArgumentKind::kTensorList;
+      }
+      break;
+    default:
+      break;
+  }
+  return Precondition(
+      "forward's argument \"{}\" is a {}; it may be a Tensor, Optional[Tensor], List[Tensor], int, float or bool. Wrap the model in "
+      "one whose forward takes these",
+      argument.name(), type->repr_str());
+}
+
+// What a scalar argument travels as when the config does not say otherwise.
+DType ScalarDType(ArgumentKind kind) {
+  switch (kind) {
+    case ArgumentKind::kInt:
+      return DType::kInt64;
+    case ArgumentKind::kFloat:
+      return DType::kFp32;
+    case ArgumentKind::kBool:
+      return DType::kBool;
+    default:
+      return DType::kInvalid;
+  }
+}
+
+bool FitsScalar(ArgumentKind kind, DType dtype) {
+  switch (kind) {
+    case ArgumentKind::kInt:
+      return dtype == DType::kInt64 || dtype == DType::kInt32;
+    case ArgumentKind::kFloat:
+      return dtype == DType::kFp32 || dtype == DType::kFp64;
+    case ArgumentKind::kBool:
+      return dtype == DType::kBool;
+    default:
+      return true;
+  }
+}
+
+Shape WithBatch(const Shape& dims, const ModelConfig& config) {
+  Shape shape = dims;
+  if (config.max_batch_size > 0) shape.insert(shape.begin(), kAnyDim);
+  return shape;
+}
+
+std::string ArgumentNames(const std::vector<c10::Argument>& arguments) {
+  std::string names;
+  for (const c10::Argument& argument : arguments) names += (names.empty() ? "" : ", ") + argument.name();
+  return names.empty() ? "none" : names;
+}
+
+// N of "INPUT__N".
+std::optional<size_t> TrailingIndex(const std::string& name) {
+  const size_t mark = name.rfind("__");
+  if (mark == std::string::npos || mark + 2 == name.size() || name.size() > mark + 6) return std::nullopt;
+  const std::string digits = name.substr(mark + 2);
+  if (!std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c) != 0; })) return std::nullopt;
+  return static_cast<size_t>(std::stoul(digits));
+}
+
+// One argument for each declared input, by name where all names are the schema's, by index where all have one, else by
+// order.
+absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>& arguments, const ModelConfig& config) {
+  std::vector<size_t> by_name;
+  std::vector<size_t> by_index;
+  std::vector<size_t> by_order;
+  for (const TensorConfig& input : config.inputs) {
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      if (arguments[i].name() == input.name) by_name.push_back(i);
+    }
+    if (const auto index = TrailingIndex(input.name)) by_index.push_back(*index);
+    by_order.push_back(by_order.size());
+  }
+  const size_t count = config.inputs.size();
+  std::vector<size_t> match = by_name.size() == count ? by_name : by_index.size() == count ? by_index : by_order;
+  for (const size_t index : match) {
+    if (index >= arguments.size()) {
+      return Precondition("config.pbtxt declares {} inputs but forward takes {} ({})", count, arguments.size(),
+                          ArgumentNames(arguments));
+    }
+  }
+  std::vector<size_t> sorted = match;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+    return Precondition("two inputs of config.pbtxt are the same argument of forward ({})", ArgumentNames(arguments));
+  }
+  return match;
+}
+
+absl::Status AddInput(const TensorConfig* input, size_t argument_index, const ModelConfig& config, ModelSignature& result) {
+  const c10::Argument& argument = result.arguments[argument_index];
+  TF_ASSIGN_OR_RETURN(const ArgumentKind kind, KindOf(argument));
+  TensorSpec spec;
+  spec.kind = kind;
+  spec.name = input != nullptr ? input->name : argument.name();
+  spec.dtype = input != nullptr ? input->dtype : ScalarDType(kind);
+  spec.is_optional = argument.default_value().has_value() || kind == ArgumentKind::kOptionalTensor;
+  if (!FitsScalar(kind, spec.dtype)) {
+    return Precondition("input \"{}\" is declared as {} but forward's argument \"{}\" is a {}; declare it as {}", spec.name,
+                        Name(spec.dtype), argument.name(), Name(kind), Name(ScalarDType(kind)));
+  }
+  const bool is_tensor = ScalarDType(kind) == DType::kInvalid;
+  if (input != nullptr && is_tensor) spec.shape = WithBatch(input->dims, config);
+  InputBinding binding{argument_index, std::nullopt};
+  if (input != nullptr && input->reshape.has_value()) binding.model_shape = WithBatch(*input->reshape, config);
+  result.signature.inputs.push_back(std::move(spec));
+  result.inputs.push_back(std::move(binding));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const ModelConfig& config) {
+  ModelSignature result;
+  result.arguments.assign(schema.arguments().begin() + 1, schema.arguments().end());
+  result.signature.max_batch_size = config.max_batch_size;
+  if (config.inputs.empty()) {
+    for (size_t i = 0; i < result.arguments.size(); ++i) TF_RETURN_IF_ERROR(AddInput(nullptr, i, config, result));
+  } else {
+    TF_ASSIGN_OR_RETURN(const std::vector<size_t> match, MatchInputs(result.arguments, config));
+    for (size_t i = 0; i < match.size(); ++i) TF_RETURN_IF_ERROR(AddInput(&config.inputs[i], match[i], config, result));
+    for (size_t i = 0; i < result.arguments.size(); ++i) {
+      const c10::Argument& argument = result.arguments[i];
+      if (std::find(match.begin(), match.end(), i) != match.end() || argument.default_value().has_value()) continue;
+      TF_ASSIGN_OR_RETURN(const ArgumentKind kind, KindOf(argument));
+      if (kind == ArgumentKind::kOptionalTensor) continue;
+      return Precondition("config.pbtxt declares no input for forward's argument \"{}\"; forward takes {}", argument.name(),
+                          ArgumentNames(result.arguments));
+    }
+  }
+  for (const TensorConfig& output : config.outputs) {
+    OutputBinding binding{output.name, output.dtype, WithBatch(output.dims, config), std::nullopt};
+    if (output.reshape.has_value()) binding.model_shape = WithBatch(*output.reshape, config);
+    result.signature.outputs.push_back({output.name, ArgumentKind::kTensor, output.dtype, binding.shape, false});
+    result.outputs.push_back(std::move(binding));
+  }
+  return result;
+}
+
+}  // namespace torchferry

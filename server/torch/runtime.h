@@ -1,0 +1,49 @@
+// LibTorch's start: CUDA is opened at run time if this host has it, then the devices are counted. No LibTorch type shows
+// here, so that `app` can use it.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/tensor/device_id.h"
+
+namespace torchferry {
+
+// Where devices of one type come from. The CPU is always there and has none.
+class DeviceProvider {
+ public:
+  virtual ~DeviceProvider() = default;
+  virtual std::string_view type() const = 0;  // "cuda"
+  // Called once, before any other LibTorch call: opens what must be opened and says how many devices there are.
+  // An error says what is missing; the server then goes on without these devices.
+  virtual absl::StatusOr<int> Start() = 0;
+};
+
+// "cuda", by dlopen of libtorch_cuda.so. LibTorch asks once whether CUDA is there and keeps the answer, so this comes
+// before any other call of it.
+std::unique_ptr<DeviceProvider> MakeCudaProvider();
+
+// Immutable after Start.
+class TorchRuntime {
+ public:
+  // One for a process. `providers` in order of preference; each that fails leaves one line in the log.
+  static std::unique_ptr<TorchRuntime> Start(std::vector<std::unique_ptr<DeviceProvider>> providers);
+
+  // Best first, the CPU last.
+  const std::vector<DeviceId>& devices() const { return devices_; }
+
+  // "2.11.0".
+  static std::string LibTorchVersion();
+
+  // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
+  static void SetIntraOpThreads(int threads);
+
+ private:
+  std::vector<DeviceId> devices_;
+};
+
+}  // namespace torchferry

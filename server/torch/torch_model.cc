@@ -1,0 +1,71 @@
+#include "server/torch/torch_model.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/torch/convert.h"
+#include "server/torch/gather.h"
+
+namespace torchferry {
+namespace {
+
+class TorchModel final : public Model {
+ public:
+  TorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device)
+      : signature_(std::move(signature)),
+        device_(std::move(device)),
+        torch_device_(ToTorch(device_)),
+        module_(std::move(module)),
+        forward_(module_.get_method("forward")) {}
+
+  const Signature& signature() const override { return signature_.signature; }
+  const DeviceId& device() const override { return device_; }
+
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+    const bool has_batch_dimension = signature().HasBatchDimension();
+    int64_t rows = 0;
+    for (const BoundInputs* request : requests) rows += request->rows;
+    try {
+      const c10::InferenceMode guard;
+      const c10::IValue result = forward_(GatherArguments(signature_, requests, torch_device_));
+      TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0));
+      return SplitOutputs(outputs, requests, has_batch_dimension);
+    } catch (const std::exception& error) {
+      return Raised(error);
+    }
+  }
+
+ private:
+  absl::Status Raised(const std::exception& error) const {
+    const absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
+    if (status.code() != absl::StatusCode::kInternal) return status;
+    std::string undeclared;
+    for (const TensorSpec& spec : signature().inputs) {
+      if (!spec.shape.has_value() && spec.kind != ArgumentKind::kInt && spec.kind != ArgumentKind::kFloat &&
+          spec.kind != ArgumentKind::kBool) {
+        undeclared += (undeclared.empty() ? "\"" : ", \"") + spec.name + "\"";
+      }
+    }
+    return MakeStatus(status.code(), "the model raised: {}{}", MessageOf(status),
+                      undeclared.empty() ? ""
+                                         : fmt::format(". Input {} is not declared in config.pbtxt; a declared dtype and shape are "
+                                                       "checked before the model runs",
+                                                       undeclared));
+  }
+
+  const ModelSignature signature_;
+  const DeviceId device_;
+  const at::Device torch_device_;
+  const torch::jit::Module module_;
+  const torch::jit::Method forward_;
+};
+
+}  // namespace
+
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device) {
+  return std::make_shared<TorchModel>(std::move(module), std::move(signature), std::move(device));
+}
+
+}  // namespace torchferry
