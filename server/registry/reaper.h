@@ -1,0 +1,36 @@
+// Servables end on one thread of their own: ending one waits for its running batches, and the last handle may be dropped
+// anywhere, on a worker too.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "server/base/mutex.h"
+#include "server/serving/servable.h"
+
+namespace torchferry {
+
+// Thread-safe. Must outlive every handle that it made.
+class Reaper {
+ public:
+  Reaper();
+  // Ends what is left, then the thread.
+  ~Reaper();
+  Reaper(const Reaper&) = delete;
+  Reaper& operator=(const Reaper&) = delete;
+
+  // A handle whose last copy hands the servable to the thread.
+  std::shared_ptr<Servable> Adopt(std::unique_ptr<Servable> servable);
+
+ private:
+  void Loop();
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::unique_ptr<Servable>> doomed_ TF_GUARDED_BY(mutex_);
+  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace torchferry

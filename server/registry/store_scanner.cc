@@ -1,0 +1,89 @@
+#include "server/registry/store_scanner.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kConfigName[] = "config.pbtxt";
+constexpr uintmax_t kMaxConfigBytes = 4 << 20;
+
+// "3" but neither "03" nor "0".
+std::optional<int64_t> ParseVersion(const std::string& text) {
+  int64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size() || version < 1 || text[0] == '0') return std::nullopt;
+  return version;
+}
+
+absl::StatusOr<ModelConfig> ReadConfig(const fs::path& folder, const std::string& name) {
+  const fs::path path = folder / kConfigName;
+  const std::string shown = name + "/" + kConfigName;
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    ModelConfig config;
+    config.name = name;
+    return config;
+  }
+  const uintmax_t size = fs::file_size(path, error);
+  if (error) return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
+  if (size > kMaxConfigBytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown, size, kMaxConfigBytes);
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read", shown);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return ParseModelConfig(text, shown, name);
+}
+
+ModelFolder ScanModel(const fs::path& folder, const std::string& name) {
+  ModelFolder model{name, ReadConfig(folder, name), {}, {}};
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string entry = it->path().filename().string();
+    std::error_code ignored;
+    if (!it->is_directory(ignored) || entry.front() == '.') continue;
+    if (const auto version = ParseVersion(entry)) {
+      model.versions.push_back(*version);
+    } else {
+      model.ignored.push_back(entry);
+    }
+  }
+  if (error) {
+    model.config = MakeStatus(absl::StatusCode::kPermissionDenied, "{}/ cannot be read: {}", name, error.message());
+  }
+  std::sort(model.versions.begin(), model.versions.end());
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
+  std::error_code error;
+  if (!fs::is_directory(store, error)) {
+    return MakeStatus(absl::StatusCode::kNotFound,
+                      "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE", store);
+  }
+  std::vector<ModelFolder> models;
+  for (fs::directory_iterator it(store, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    std::error_code ignored;
+    if (name.front() != '.' && it->is_directory(ignored)) models.push_back(ScanModel(it->path(), name));
+  }
+  if (error) {
+    return MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store, error.message());
+  }
+  std::sort(models.begin(), models.end(), [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
+  return models;
+}
+
+}  // namespace torchferry

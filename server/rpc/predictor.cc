@@ -1,0 +1,95 @@
+#include "server/rpc/predictor.h"
+
+#include <algorithm>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+std::string OutputNames(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "\"" : ", \"") + name + "\"";
+  return text;
+}
+
+absl::Status UnknownOutput(const std::string& name, const std::vector<std::string>& known) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown output \"{}\"; the model's outputs are {}", name, OutputNames(known));
+}
+
+// Before the run, where the outputs' names are known by then.
+absl::Status CheckWanted(const Signature& signature, const std::vector<std::string>& wanted) {
+  if (signature.outputs.empty()) return absl::OkStatus();
+  std::vector<std::string> known;
+  for (const TensorSpec& spec : signature.outputs) known.push_back(spec.name);
+  for (const std::string& name : wanted) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) return UnknownOutput(name, known);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Outputs> Select(Outputs outputs, const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return outputs;
+  Outputs selected;
+  for (const std::string& name : wanted) {
+    const auto it = std::find_if(outputs.begin(), outputs.end(), [&](const NamedTensor& o) { return o.name == name; });
+    if (it == outputs.end()) {
+      std::vector<std::string> known;
+      for (const NamedTensor& output : outputs) known.push_back(output.name);
+      return UnknownOutput(name, known);
+    }
+    selected.push_back(*it);
+  }
+  return selected;
+}
+
+}  // namespace
+
+void Predictor::Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, AnswerCallback done) {
+  const TimePoint arrived = clock_.Now();
+  if (!admission_.Enter()) {
+    return done(absl::UnavailableError("the server is shutting down; try another replica"));
+  }
+  absl::StatusOr<std::shared_ptr<Servable>> servable =
+      model.empty() ? absl::InvalidArgumentError("model_name is empty; name the model to run") : registry_.Find(model, version);
+  ModelMetrics* metrics = servable.ok() ? &(*servable)->metrics() : nullptr;
+  if (metrics != nullptr) metrics->InFlight(1);
+  // Everything that ends a request passes here once. The servable is kept until then: its metrics are used.
+  const auto finish = [this, arrived, metrics, keep = servable.ok() ? *servable : nullptr,
+                       done = std::move(done)](absl::StatusOr<Answer> answer) {
+    const std::string code = CodeName(answer.status().code());
+    const double seconds = ToSeconds(clock_.Now() - arrived);
+    if (metrics != nullptr) {
+      metrics->InFlight(-1);
+      metrics->RequestDone(answer.ok() ? answer->result.execution.device : "", code, seconds);
+    } else {
+      metrics_.UnknownModelRequest(code, seconds);
+    }
+    done(std::move(answer));
+    admission_.Leave();
+  };
+  if (!servable.ok()) return finish(servable.status());
+  if (!decoded.ok()) return finish(decoded.status());
+  const absl::Status submitted = Submit(*servable, *std::move(decoded), finish);
+  if (!submitted.ok()) finish(submitted);
+}
+
+absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request, AnswerCallback done) {
+  PredictTask task;
+  TF_ASSIGN_OR_RETURN(task.inputs, BindInputs(servable->signature(), request.inputs));
+  TF_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));
+  task.deadline = request.deadline;
+  task.is_cancelled = std::move(request.is_cancelled);
+  task.done = [name = servable->name(), version = servable->version(), wanted = std::move(request.wanted_outputs),
+               done = std::move(done)](absl::StatusOr<PredictResult> result) {
+    if (!result.ok()) return done(result.status());
+    absl::StatusOr<Outputs> selected = Select(std::move(result->outputs), wanted);
+    if (!selected.ok()) return done(selected.status());
+    result->outputs = *std::move(selected);
+    done(Answer{name, version, *std::move(result)});
+  };
+  servable->Submit(std::move(task));
+  return absl::OkStatus();
+}
+
+}  // namespace torchferry

@@ -1,0 +1,55 @@
+// A Predict between the codecs: admission, lookup, the check of its inputs, the run, metrics. Both APIs share it.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/metrics/metrics.h"
+#include "server/registry/registry.h"
+#include "server/rpc/admission.h"
+
+namespace torchferry {
+
+// A decoded request. The bytes of `inputs` stay alive until the callback has returned.
+struct Request {
+  std::string model;
+  int64_t version = 0;
+  std::map<std::string, HostTensor> inputs;
+  std::vector<std::string> wanted_outputs;  // empty: all
+  TimePoint deadline = kNoDeadline;
+  std::function<bool()> is_cancelled;
+};
+
+struct Answer {
+  std::string model;
+  int64_t version = 0;
+  PredictResult result;  // only the wanted outputs, in the wanted order
+};
+
+// Called exactly once.
+using AnswerCallback = std::function<void(absl::StatusOr<Answer>)>;
+
+// Thread-safe. Never blocks.
+class Predictor {
+ public:
+  Predictor(const Registry& registry, Admission& admission, Metrics& metrics, const Clock& clock)
+      : registry_(registry), admission_(admission), metrics_(metrics), clock_(clock) {}
+
+  // `decoded` may be an error of the codec, which is then counted and answered. `model` is the name in the request.
+  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, AnswerCallback done);
+
+ private:
+  absl::Status Submit(std::shared_ptr<Servable> servable, Request request, AnswerCallback done);
+
+  const Registry& registry_;
+  Admission& admission_;
+  Metrics& metrics_;
+  const Clock& clock_;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,113 @@
+#include "server/rpc/rpc_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "server/base/status.h"
+#include "server/rpc/admission.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/inference_service.h"
+#include "server/rpc/predictor.h"
+
+namespace torchferry {
+namespace {
+
+constexpr char kModelPrefix[] = "model/";
+
+class RpcServerImpl final : public RpcServer {
+ public:
+  RpcServerImpl(const Options& options, Registry& registry, Metrics& metrics, const Clock& clock)
+      : options_(options),
+        registry_(registry),
+        clock_(clock),
+        predictor_(registry, admission_, metrics, clock),
+        inference_(registry, predictor_, clock),
+        health_([this](const std::string& service) { return IsServing(service); }) {}
+
+  ~RpcServerImpl() override {
+    if (server_ != nullptr) DrainAndStop(clock_.Now());
+  }
+
+  absl::Status Listen() {
+    // The plugin is global to the process: each builder made after this has it.
+    if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    // gRPC's default lets two servers share a port in silence, each getting half of the connections.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+    builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
+    builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&inference_);
+    builder.RegisterService(&health_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      return MakeStatus(absl::StatusCode::kUnavailable,
+                        "cannot listen for gRPC on {}: is another server running there? Choose another with --grpc-address",
+                        options_.address);
+    }
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+  std::string NotReadyReason() const override {
+    if (is_draining_) return "the server is shutting down";
+    return torchferry::NotReadyReason(registry_.List(), options_.readiness);
+  }
+
+  void NotifyHealth() override { health_.Notify(); }
+
+  void AnnounceDrain() override {
+    is_draining_ = true;
+    health_.Notify();
+  }
+
+  bool DrainAndStop(TimePoint deadline) override {
+    AnnounceDrain();
+    admission_.Close();
+    const bool all_answered = admission_.WaitUntilEmpty(deadline);
+    health_.EndWatches();
+    // What is left are idle streams, answers on their way out and, past the deadline, requests to be cancelled.
+    const auto flush = std::chrono::milliseconds(all_answered ? 500 : 0);
+    server_->Shutdown(std::chrono::system_clock::now() + flush);
+    server_->Wait();
+    server_.reset();
+    return all_answered;
+  }
+
+ private:
+  std::optional<bool> IsServing(const std::string& service) const {
+    if (service.empty()) return NotReadyReason().empty();
+    if (service == "liveness") return true;
+    if (!service.starts_with(kModelPrefix)) return std::nullopt;
+    const std::vector<VersionStatus> versions = registry_.List(service.substr(sizeof(kModelPrefix) - 1));
+    if (versions.empty() || service.size() == sizeof(kModelPrefix) - 1) return std::nullopt;
+    return !is_draining_ && std::any_of(versions.begin(), versions.end(),
+                                        [](const VersionStatus& v) { return v.state == VersionState::kReady; });
+  }
+
+  const Options options_;
+  Registry& registry_;
+  const Clock& clock_;
+  Admission admission_;
+  Predictor predictor_;
+  InferenceServiceImpl inference_;
+  HealthService health_;
+  std::atomic<bool> is_draining_{false};
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Registry& registry, Metrics& metrics,
+                                                            const Clock& clock) {
+  auto server = std::make_unique<RpcServerImpl>(options, registry, metrics, clock);
+  TF_RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+}  // namespace torchferry

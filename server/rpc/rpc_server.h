@@ -1,0 +1,44 @@
+// The gRPC listener with all its services, and its orderly end.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/base/clock.h"
+#include "server/metrics/metrics.h"
+#include "server/registry/registry.h"
+
+namespace torchferry {
+
+// Thread-safe.
+class RpcServer {
+ public:
+  struct Options {
+    std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 takes a free one
+    int64_t max_message_bytes = 64 << 20;    // of a request and of a response
+    bool reflection = false;
+    ReadinessPolicy readiness = ReadinessPolicy::kAny;
+  };
+
+  // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, Registry& registry, Metrics& metrics,
+                                                          const Clock& clock);
+  virtual ~RpcServer() = default;
+
+  virtual int port() const = 0;
+  // Empty when ready, otherwise why not; the same as health's "".
+  virtual std::string NotReadyReason() const = 0;
+  // A version's state changed.
+  virtual void NotifyHealth() = 0;
+
+  // Not ready from now on, while requests are still taken.
+  virtual void AnnounceDrain() = 0;
+  // Takes no more Predicts and waits for those under way, until `deadline`; health goes on answering. Then stops.
+  // False when some were still under way and had to be cancelled.
+  virtual bool DrainAndStop(TimePoint deadline) = 0;
+};
+
+}  // namespace torchferry
