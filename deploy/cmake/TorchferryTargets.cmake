@@ -13,12 +13,13 @@ if(TORCHFERRY_SANITIZE)
 endif()
 
 # torchferry_library(NAME DEPS target...): the layer `NAME` from the folder's *.cc, its tests from *_test.cc.
-# DEPS are layers (named without the prefix) and imported targets.
+# EXCLUDE names sources of other targets (main.cc always is one). DEPS are layers (named without the prefix) and imported targets.
 function(torchferry_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
   file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
-  list(REMOVE_ITEM sources ${tests} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
+  list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(REMOVE_ITEM sources ${tests} ${ARG_EXCLUDE} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
   if(sources)
     add_library(torchferry_${name} STATIC ${sources})
     target_link_libraries(torchferry_${name} PRIVATE torchferry_flags PUBLIC ${ARG_DEPS})

@@ -77,8 +77,11 @@ Registry::Registry(ServableFactory factory, Metrics& metrics, const Clock& clock
 
 Registry::~Registry() { Stop(); }
 
-void Registry::Start(std::vector<ModelFolder> models) {
+void Registry::Add(const std::vector<ModelFolder>& models) {
   for (const ModelFolder& folder : models) AddModel(folder);
+}
+
+void Registry::StartLoading() {
   loader_ = std::thread([this] { LoadLoop(); });
 }
 

@@ -58,9 +58,10 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // Takes the versions that each model's policy wants and begins to load them, one after another, on a thread of its own.
-  // Once.
-  void Start(std::vector<ModelFolder> models);
+  // Takes the versions that each model's policy wants; they are PENDING. Once, before StartLoading.
+  void Add(const std::vector<ModelFolder>& models);
+  // Begins to load what is PENDING, one after another, on a thread of its own. Once.
+  void StartLoading();
   // Ends loading after the version under way, drops every servable and waits until they have ended.
   void Stop();
 
@@ -73,7 +74,7 @@ class Registry {
   // Sorted by model, then by version, newest first. `model` empty: all.
   std::vector<VersionStatus> List(const std::string& model = "") const;
 
-  // Called after each change of a state, without a lock held. Set before Start.
+  // Called after each change of a state, without a lock held. Set before Add.
   void SetListener(std::function<void()> listener) { listener_ = std::move(listener); }
 
  private:
@@ -95,7 +96,7 @@ class Registry {
   const ServableFactory factory_;
   Metrics& metrics_;
   const Clock& clock_;
-  std::function<void()> listener_;  // constant after Start
+  std::function<void()> listener_;  // constant after Add
   std::unique_ptr<Reaper> reaper_;
 
   mutable Mutex mutex_;

@@ -1,5 +1,8 @@
 #include "server/serving/servable.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/base/status.h"
 
 namespace torchferry {
@@ -43,6 +46,9 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler,
 Servable::~Servable() { scheduler_.Close(*queue_); }
 
 void Servable::Submit(PredictTask task) {
+  if (options_.queue_timeout > Duration::zero()) {
+    task.deadline = std::min(task.deadline, clock_.Now() + options_.queue_timeout);
+  }
   auto queued = std::make_unique<QueuedTask>(std::move(task));
   if (options_.batching.max_rows > 0) queued->batch_key = BatchKey(signature(), queued->inputs());
   std::unique_ptr<Task> base = std::move(queued);

@@ -52,6 +52,8 @@ class Servable : private Scheduler::Handler {
     BatchOptions batching;
     // Batches at the same time; 0: as many as there are workers.
     int max_concurrency = 0;
+    // How long a request may wait, whatever its deadline; 0: no limit.
+    Duration queue_timeout{0};
   };
 
   Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,

@@ -54,7 +54,9 @@ class ServableTest : public ::testing::Test {
   ServableTest() { Make({}); }
 
   void Make(ModelInfo info) {
-    Servable::Options options{"m", 1, {}, 0};
+    Servable::Options options;
+    options.name = "m";
+    options.version = 1;
     options.batching.max_rows = 8;
     options.batching.max_queue_size = 4;
     servable_.reset();

@@ -1,0 +1,91 @@
+#include "server/app/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+#include "server/app/version.h"
+#include "server/base/status.h"
+#include "server/tensor/device_id.h"
+
+namespace torchferry {
+namespace {
+
+// --model-store → TORCHFERRY_MODEL_STORE
+std::string EnvironmentName(const std::string& flag) {
+  std::string name = "TORCHFERRY_" + flag.substr(2);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
+template <typename T>
+CLI::Option* Add(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
+  return app.add_option(flag, value, help)->envname(EnvironmentName(flag))->capture_default_str();
+}
+
+std::string CheckAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const bool has_port = colon != std::string::npos && colon + 1 < text.size() && colon > 0 &&
+                        std::all_of(text.begin() + static_cast<std::ptrdiff_t>(colon) + 1, text.end(),
+                                    [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (has_port && text.size() - colon <= 6 && std::stoi(text.substr(colon + 1)) <= 65535) return "";
+  return fmt::format("\"{}\" is not HOST:PORT with a port from 0 to 65535", text);
+}
+
+std::string CheckDevice(const std::string& text) {
+  if (text == "auto") return "";
+  const auto device = ParseDeviceId(text);
+  return device.ok() ? "" : MessageOf(device.status()) + ", or \"auto\"";
+}
+
+}  // namespace
+
+std::variant<ServerFlags, int> ParseFlags(int argc, char** argv) {
+  ServerFlags flags;
+  CLI::App app("Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
+               "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
+               "torchferry-server");
+  app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
+
+  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")->required()->check(CLI::ExistingDirectory);
+  Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
+  Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
+  Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")->check(CheckDevice);
+  Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
+  Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
+  Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
+  Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")->check(CLI::Range(int64_t{1}, int64_t{2047}));
+  Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
+      ->check(CLI::Range(0.0, 86400.0));
+  Add(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
+      "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
+      ->check(CLI::Range(0.0, 3600.0));
+  const std::map<std::string, ReadinessPolicy> policies = {{"any", ReadinessPolicy::kAny}, {"all", ReadinessPolicy::kAll}};
+  Add(app, "--readiness", flags.readiness, "Ready when any model is and none is loading, or only when all are: any, all")
+      ->transform(CLI::CheckedTransformer(policies))
+      ->default_str("any");
+  const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+  Add(app, "--log-format", flags.log_format, "text, json")->transform(CLI::CheckedTransformer(formats))->default_str("text");
+  const std::map<std::string, LogLevel> levels = {
+      {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}};
+  Add(app, "--log-level", flags.log_level, "debug, info, warning, error")->transform(CLI::CheckedTransformer(levels))->default_str("info");
+  Add(app, "--port-file", flags.port_file, "Writes the addresses that were bound, as one line of JSON, once both listen");
+  app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")->envname("TORCHFERRY_REFLECTION");
+  app.add_flag("--trust-model-code", flags.trust_model_code, "Runs models whose TorchScript reaches outside (files, RPC)")
+      ->envname("TORCHFERRY_TRUST_MODEL_CODE");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool is_help = error.get_exit_code() == 0;
+    app.exit(error);
+    return is_help ? 0 : 2;
+  }
+  return flags;
+}
+
+}  // namespace torchferry

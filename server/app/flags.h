@@ -1,0 +1,39 @@
+// The server's command line and environment.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "server/base/logging.h"
+#include "server/registry/registry.h"
+
+namespace torchferry {
+
+// Each is a flag, --model-store, and a variable, TORCHFERRY_MODEL_STORE; the flag wins.
+struct ServerFlags {
+  std::string model_store;
+  std::string grpc_address = "127.0.0.1:8001";
+  std::string metrics_address = "127.0.0.1:8002";
+  std::string device = "auto";
+  int workers = 0;           // 0: one for each processor of the cgroup's quota
+  int intra_op_threads = 1;  // of each worker
+  int64_t max_queue_size = 1024;
+  int64_t max_message_mib = 64;
+  double drain_timeout_seconds = 30;
+  double shutdown_delay_seconds = 0;
+  ReadinessPolicy readiness = ReadinessPolicy::kAny;
+  bool reflection = false;
+  bool trust_model_code = false;
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
+  std::string port_file;
+};
+
+// The flags, or the exit code when the program should end at once (after --help, --version, or an error that was printed:
+// 2).
+std::variant<ServerFlags, int> ParseFlags(int argc, char** argv);
+
+}  // namespace torchferry

@@ -1,0 +1,208 @@
+#include "server/app/server_app.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "server/app/host_metrics.h"
+#include "server/app/version.h"
+#include "server/base/json.h"
+#include "server/base/status.h"
+#include "server/batching/scheduler.h"
+#include "server/host/host.h"
+#include "server/http/http_server.h"
+#include "server/registry/registry.h"
+#include "server/registry/store_scanner.h"
+#include "server/rpc/rpc_server.h"
+#include "server/torch/loader.h"
+
+namespace torchferry {
+namespace {
+
+Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+
+BatchOptions BatchingOf(const ModelConfig& config, int64_t max_queue_size) {
+  BatchOptions options;
+  options.max_queue_size = max_queue_size;
+  if (!config.dynamic_batching.has_value()) return options;
+  options.max_rows = config.max_batch_size;
+  options.max_queue_delay = config.dynamic_batching->max_queue_delay;
+  options.preferred_rows = config.dynamic_batching->preferred_batch_sizes;
+  if (config.dynamic_batching->max_queue_size > 0) {
+    options.max_queue_size = std::min(max_queue_size, config.dynamic_batching->max_queue_size);
+  }
+  return options;
+}
+
+std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
+
+// By rename, so that a reader never sees half of it.
+absl::Status WritePortFile(const std::string& path, const std::string& grpc_address, const std::string& metrics_address) {
+  const std::string partial = path + ".partial";
+  std::ofstream out(partial);
+  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}}}\n", JsonQuote(grpc_address), JsonQuote(metrics_address));
+  out.close();
+  if (!out || std::rename(partial.c_str(), path.c_str()) != 0) {
+    return MakeStatus(absl::StatusCode::kUnavailable, "cannot write --port-file {}", path);
+  }
+  return absl::OkStatus();
+}
+
+class ServerAppImpl final : public ServerApp {
+ public:
+  explicit ServerAppImpl(const ServerFlags& flags)
+      : flags_(flags),
+        host_(ProbeHost()),
+        host_metrics_(host_, clock_),
+        registry_([this](const std::string& model, int64_t version, const ModelConfig& config) { return Load(model, version, config); },
+                  metrics_, clock_) {}
+
+  ~ServerAppImpl() override { Stop(); }
+
+  absl::Status Start(std::vector<std::unique_ptr<DeviceProvider>> providers) {
+    TF_ASSIGN_OR_RETURN(const std::vector<ModelFolder> models, ScanStore(flags_.model_store));
+    registry_.SetListener([this] {
+      if (RpcServer* rpc = rpc_listener_.load()) rpc->NotifyHealth();
+    });
+    registry_.Add(models);
+    TF_RETURN_IF_ERROR(Listen());
+    // Only now, as opening a GPU takes its time; before any other LibTorch call, the workers' included.
+    runtime_ = TorchRuntime::Start(std::move(providers));
+    StartWorkers();
+    ReportDevices();
+    registry_.StartLoading();
+    return absl::OkStatus();
+  }
+
+  bool Stop() override {
+    if (rpc_ == nullptr) return true;
+    rpc_->AnnounceDrain();
+    if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
+    const bool all_answered = rpc_->DrainAndStop(clock_.Now() + Seconds(flags_.drain_timeout_seconds));
+    if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
+    registry_.Stop();
+    rpc_listener_ = nullptr;
+    rpc_.reset();
+    http_.reset();
+    scheduler_.reset();
+    return all_answered;
+  }
+
+ private:
+  absl::Status Listen() {
+    RpcServer::Options rpc;
+    rpc.address = flags_.grpc_address;
+    rpc.max_message_bytes = flags_.max_message_mib << 20;
+    rpc.reflection = flags_.reflection;
+    rpc.readiness = flags_.readiness;
+    TF_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, registry_, metrics_, clock_));
+    rpc_listener_ = rpc_.get();
+    HttpServer::Callbacks callbacks;
+    callbacks.metrics = [this] { return metrics_.Serialize(); };
+    callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };
+    TF_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.metrics_address, callbacks));
+    const std::string grpc_address = fmt::format("{}:{}", HostOf(flags_.grpc_address), rpc_->port());
+    const std::string metrics_address = fmt::format("{}:{}", HostOf(flags_.metrics_address), http_->port());
+    LogInfo("listening", {{"grpc", grpc_address}, {"metrics", metrics_address}, {"version", kVersion}});
+    if (!flags_.port_file.empty()) return WritePortFile(flags_.port_file, grpc_address, metrics_address);
+    return absl::OkStatus();
+  }
+
+  void StartWorkers() {
+    Scheduler::Options options;
+    const int processors = std::max(1, static_cast<int>(std::floor(host_.cpu_quota)));
+    options.workers = flags_.workers > 0 ? flags_.workers : std::max(1, processors / flags_.intra_op_threads);
+    options.on_worker_start = [threads = flags_.intra_op_threads] { TorchRuntime::SetIntraOpThreads(threads); };
+    scheduler_ = std::make_unique<Scheduler>(options, clock_);
+    LogInfo("workers", {{"workers", options.workers},
+                        {"intra_op_threads", flags_.intra_op_threads},
+                        {"processors", host_.cpu_quota},
+                        {"libtorch", TorchRuntime::LibTorchVersion()}});
+  }
+
+  void ReportDevices() {
+    std::string devices;
+    for (const DeviceId& device : runtime_->devices()) {
+      metrics_.SetDeviceUp(ToString(device), true);
+      devices += (devices.empty() ? "" : ",") + ToString(device);
+    }
+    LogInfo("devices", {{"devices", devices}});
+    metrics_.SetBuildInfo({{"version", kVersion}, {"libtorch", TorchRuntime::LibTorchVersion()}});
+    metrics_.AddCollector([this](Metrics& metrics) { host_metrics_.Collect(metrics); });
+  }
+
+  absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
+    const LoadOptions load{flags_.model_store, flags_.device, flags_.trust_model_code, runtime_->devices()};
+    TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
+    Servable::Options options;
+    options.name = model;
+    options.version = version;
+    options.batching = BatchingOf(config, flags_.max_queue_size);
+    if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
+    return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_);
+  }
+
+  // Constant after construction.
+  const ServerFlags flags_;
+  const HostInfo host_;
+  const Clock& clock_ = Clock::Real();
+
+  Metrics metrics_;
+  HostMetrics host_metrics_;
+  // Made in Start, in this order, and ended in Stop.
+  std::unique_ptr<TorchRuntime> runtime_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Registry registry_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<RpcServer> rpc_;
+  std::atomic<RpcServer*> rpc_listener_{nullptr};
+};
+
+// SIGTERM and SIGINT are blocked in every thread and taken here.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const ServerFlags& flags,
+                                                            std::vector<std::unique_ptr<DeviceProvider>> providers) {
+  auto app = std::make_unique<ServerAppImpl>(flags);
+  TF_RETURN_IF_ERROR(app->Start(std::move(providers)));
+  return app;
+}
+
+int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>> providers) {
+  const auto parsed = ParseFlags(argc, argv);
+  if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+  const auto& flags = std::get<ServerFlags>(parsed);
+  InitLogging(flags.log_format, flags.log_level);
+  const sigset_t signals = BlockSignals();
+  auto app = ServerApp::Start(flags, std::move(providers));
+  if (!app.ok()) {
+    LogError("cannot start", {{"reason", MessageOf(app.status())}});
+    return 1;
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  LogInfo("draining", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
+  // A second signal ends the process at once.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  const bool all_answered = (*app)->Stop();
+  LogInfo("stopped", {{"all_answered", all_answered}});
+  return all_answered ? 0 : 1;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,30 @@
+// The composition root: makes every part, hands each what it needs, and ends them in order.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <vector>
+
+#include "server/app/flags.h"
+#include "server/torch/runtime.h"
+
+namespace torchferry {
+
+class ServerApp {
+ public:
+  // Listens first; then starts LibTorch with the devices of `providers` and begins to load models. NOT_FOUND for a store that
+  // cannot be read, UNAVAILABLE for an address that cannot be bound.
+  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const ServerFlags& flags,
+                                                          std::vector<std::unique_ptr<DeviceProvider>> providers);
+  virtual ~ServerApp() = default;
+
+  // Drains as the flags say and stops. False when requests had to be cancelled.
+  virtual bool Stop() = 0;
+};
+
+// main, with the devices that there may be: the tests' server adds a simulated one. Exit codes: 0 after an orderly end,
+// 1 when it could not start or requests were cut off, 2 for wrong flags.
+int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>> providers);
+
+}  // namespace torchferry
