@@ -1,0 +1,182 @@
+#include "client/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <ostream>
+#include <utility>
+
+#include "client/commands.h"
+#include "client/errors.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+constexpr double kDefaultTimeoutSeconds = 30;
+constexpr double kMaxTimeoutSeconds = 1e7;  // far from what a time point cannot hold
+
+class Cli {
+ public:
+  Cli(std::vector<std::string> arguments, Console& console)
+      : arguments_(std::move(arguments)), console_(console) {
+    app_.name("torchferry");
+    app_.set_version_flag("--version", "torchferry " TORCHFERRY_VERSION);
+    app_.footer(kExitCodeHelp);
+    app_.fallthrough();  // global flags may stand behind the command
+    app_.require_subcommand(0, 1);
+    AddGlobalFlags();
+    AddPredict();
+    AddModels();
+    AddHealth();
+  }
+
+  ExitCode Run() {
+    absl::StatusOr<ExitCode> result = ParseAndRun();
+    console_.out.flush();
+    if (result.ok() && !console_.out) {
+      result = absl::InvalidArgumentError("cannot write the output");
+    }
+    if (result.ok()) return *result;
+    console_.err << ErrorText(result.status(), console_.json);
+    return ExitCodeOf(result.status());
+  }
+
+ private:
+  void AddGlobalFlags() {
+    app_.add_option("--address", connection_.address, "The server's gRPC HOST:PORT")
+        ->envname("TORCHFERRY_ADDRESS")
+        ->type_name("HOST:PORT")
+        ->capture_default_str();
+    timeout_ = app_.add_option("--timeout", timeout_seconds_,
+                               "Deadline of each call (health --watch: none unless given)")
+                   ->type_name("SECONDS")
+                   ->check(CLI::Range(0.001, kMaxTimeoutSeconds).description(""))
+                   ->capture_default_str();
+    app_.add_option("--max-message-mib", max_message_mib_, "Largest answer that is taken")
+        ->type_name("MIB")
+        ->check(CLI::Range(1, 2047).description(""))
+        ->capture_default_str();
+    app_.add_flag("--json", console_.json, "Write JSON, errors too");
+  }
+
+  void AddPredict() {
+    CLI::App* command = app_.add_subcommand("predict", "Run a model on inputs");
+    command
+        ->add_option("model", predict_.model,
+                     "The model; without a version the newest that is ready")
+        ->type_name("MODEL[:VERSION]")
+        ->required();
+    command
+        ->add_option("inputs", predict_.inputs,
+                     "One for each input of the model:\n"
+                     "  NAME=@FILE.npy     a numpy file (@- is standard input)\n"
+                     "  NAME=@FILE.json    nested lists\n"
+                     "  NAME=[[1, 2.5]]    JSON; \"NaN\" and \"Infinity\" in quotes\n"
+                     "  NAME=random        made-up values in the declared shape\n"
+                     "  NAME=random[2,3]   the same, in this shape\n"
+                     "  NAME:FP32=…        as this dtype instead of the declared one")
+        ->type_name("NAME=VALUE");
+    AddList(command, "--output", &predict_.outputs, "Only this output (may be repeated)", "NAME");
+    AddList(command, "--save", &predict_.save, "Write this output to a .npy file (may be repeated)",
+            "NAME=FILE");
+    command->add_option("--request-id", predict_.request_id, "Sent along, and echoed")
+        ->type_name("ID");
+    command->add_option("--seed", predict_.seed, "Makes NAME=random the same each time")
+        ->type_name("NUMBER");
+    command->footer(
+        "Examples:\n"
+        "  torchferry predict crepe_tiny frames=@tone.npy\n"
+        "  torchferry predict crepe_tiny:1 frames=random --output pitch_hz --json");
+    OnRun(command,
+          [this](Connection& connection) { return Predict(predict_, connection, console_); });
+  }
+
+  void AddModels() {
+    CLI::App* models = app_.add_subcommand("models", "List the models, their state and device");
+    OnRun(models, [this](Connection& connection) { return ListModels(connection, console_); });
+
+    CLI::App* model = app_.add_subcommand("model", "Show everything about one model");
+    model->add_option("model", model_, "The model; without a version all of them")
+        ->type_name("MODEL[:VERSION]")
+        ->required();
+    OnRun(model,
+          [this](Connection& connection) { return ShowModel(model_, connection, console_); });
+  }
+
+  void AddHealth() {
+    CLI::App* command =
+        app_.add_subcommand("health", "Ask whether the server, or a model, is ready");
+    CLI::Option* model =
+        command->add_option("--model", health_.model, "This model's readiness")->type_name("MODEL");
+    command->add_flag("--liveness", health_.liveness, "Whether the process is up, ready or not")
+        ->excludes(model);
+    command->add_flag("--watch", health_.watch, "Print each change until Ctrl-C or --timeout");
+    OnRun(command,
+          [this](Connection& connection) { return Health(health_, connection, console_); });
+  }
+
+  // One value a flag: what follows it may be an input.
+  static void AddList(CLI::App* command, const char* name, std::vector<std::string>* values,
+                      const char* description, const char* type) {
+    command->add_option(name, *values, description)->type_name(type)->allow_extra_args(false);
+  }
+
+  void OnRun(CLI::App* command, std::function<absl::StatusOr<ExitCode>(Connection&)> run) {
+    command->callback([this, run = std::move(run)] { run_ = run; });
+  }
+
+  // False when there is nothing left to do: help was asked for.
+  absl::StatusOr<bool> Parse() {
+    std::vector<std::string> reversed(arguments_.rbegin(), arguments_.rend());  // as CLI11 wants
+    try {
+      app_.parse(std::move(reversed));
+    } catch (const CLI::Success& help) {
+      app_.exit(help, console_.out, console_.err);
+      return false;
+    } catch (const CLI::ParseError& error) {
+      // The flags that came after the wrong word were not read.
+      console_.json = std::find(arguments_.begin(), arguments_.end(), "--json") != arguments_.end();
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "{}; see torchferry --help",
+                        error.what());
+    }
+    if (run_) return true;
+    return absl::InvalidArgumentError(
+        "say what to do: predict, models, model or health; see torchferry --help");
+  }
+
+  absl::StatusOr<ExitCode> ParseAndRun() {
+    TF_ASSIGN_OR_RETURN(const bool has_command, Parse());
+    if (!has_command) return ExitCode::kOk;
+    const bool is_endless = health_.watch && timeout_->count() == 0;
+    connection_.timeout.reset();
+    if (!is_endless) {
+      connection_.timeout = std::chrono::milliseconds(std::llround(timeout_seconds_ * 1000));
+    }
+    connection_.max_message_bytes = int64_t{max_message_mib_} << 20;
+    TF_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                        Connection::Create(connection_));
+    return run_(*connection);
+  }
+
+  const std::vector<std::string> arguments_;
+  Console& console_;
+  CLI::App app_{"Talks to torchferry-server: predictions, models, health."};
+  Connection::Options connection_;
+  double timeout_seconds_ = kDefaultTimeoutSeconds;
+  CLI::Option* timeout_ = nullptr;
+  int max_message_mib_ = 256;
+  PredictOptions predict_;
+  std::string model_;
+  HealthOptions health_;
+  std::function<absl::StatusOr<ExitCode>(Connection&)> run_;
+};
+
+}  // namespace
+
+int RunCli(std::vector<std::string> arguments, Console console) {
+  return static_cast<int>(Cli(std::move(arguments), console).Run());
+}
+
+}  // namespace torchferry::client

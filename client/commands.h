@@ -1,0 +1,46 @@
+// What the CLI can do: each command calls, prints what it got and says how the process should end.
+// A Status that is not OK is printed by the caller.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/connection.h"
+#include "client/console.h"
+#include "client/errors.h"
+
+namespace torchferry::client {
+
+struct PredictOptions {
+  std::string model;                 // MODEL[:VERSION]
+  std::vector<std::string> inputs;   // NAME[:DTYPE]=VALUE
+  std::vector<std::string> outputs;  // those wanted; empty: all
+  std::vector<std::string> save;     // NAME=FILE.npy
+  std::string request_id;
+  std::optional<uint64_t> seed;  // of `random`
+};
+
+struct HealthOptions {
+  std::string model;      // empty: the server's readiness
+  bool liveness = false;  // the process instead
+  bool watch = false;
+};
+
+absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection,
+                                 const Console& console);
+
+absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& console);
+
+// `model` is NAME[:VERSION].
+absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
+                                   const Console& console);
+
+// kNotServing for anything but SERVING.
+absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection,
+                                const Console& console);
+
+}  // namespace torchferry::client

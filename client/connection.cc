@@ -1,0 +1,142 @@
+#include "client/connection.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "client/errors.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+constexpr size_t kMaxListedModels = 20;
+
+// gRPC would take port 443 where none is given, and "http" for a host.
+absl::Status CheckAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  const bool is_url = address.find("://") != std::string::npos && !address.starts_with("dns:///") &&
+                      !address.starts_with("unix://");
+  if (is_url || colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001", address);
+  }
+  return absl::OkStatus();
+}
+
+bool IsLoopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost:") ||
+         address.starts_with("[::1]");
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(
+      std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
+  arguments.SetMaxSendMessageSize(-1);
+  // A proxy of the environment is not asked for the way to this host.
+  if (IsLoopback(options.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
+  TF_RETURN_IF_ERROR(CheckAddress(options.address));
+  const auto channel = MakeChannel(options);
+  return std::unique_ptr<Connection>(new Connection(std::move(options), channel));
+}
+
+Connection::Connection(Options options, const std::shared_ptr<grpc::Channel>& channel)
+    : options_(std::move(options)),
+      inference_(v1::InferenceService::NewStub(channel)),
+      health_(grpc::health::v1::Health::NewStub(channel)) {}
+
+void Connection::SetDeadline(grpc::ClientContext* context) const {
+  if (options_.timeout) {
+    context->set_deadline(std::chrono::system_clock::now() + *options_.timeout);
+  }
+}
+
+absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::ListModelsResponse response;
+  TF_RETURN_IF_ERROR(FromServer(inference_->ListModels(&context, {}, &response), options_.address));
+  return response;
+}
+
+absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& name,
+                                                          int64_t version) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::GetModelRequest request;
+  request.set_model_name(name);
+  request.set_model_version(version);
+  v1::GetModelResponse response;
+  TF_RETURN_IF_ERROR(
+      FromServer(inference_->GetModel(&context, request, &response), options_.address));
+  return response;
+}
+
+absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest& request) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::PredictResponse response;
+  TF_RETURN_IF_ERROR(
+      FromServer(inference_->Predict(&context, request, &response), options_.address));
+  return response;
+}
+
+absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  grpc::health::v1::HealthCheckResponse response;
+  TF_RETURN_IF_ERROR(FromServer(health_->Check(&context, request, &response), options_.address));
+  return response.status();
+}
+
+absl::Status Connection::WatchHealth(const std::string& service,
+                                     const std::function<void(ServingStatus)>& on_change) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  const auto reader = health_->Watch(&context, request);
+  grpc::health::v1::HealthCheckResponse response;
+  while (reader->Read(&response)) on_change(response.status());
+  return FromServer(reader->Finish(), options_.address);
+}
+
+absl::Status WithModelList(absl::Status status, Connection& connection) {
+  if (!IsFromServer(status) || status.code() != absl::StatusCode::kNotFound) return status;
+  const absl::StatusOr<v1::ListModelsResponse> models = connection.ListModels();
+  if (!models.ok()) return status;
+  std::map<std::string, std::vector<int64_t>> versions;
+  for (const v1::ModelVersion& version : models->versions()) {
+    versions[version.model_name()].push_back(version.model_version());
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, numbers] : versions) {
+    if (names.size() == kMaxListedModels) {
+      names.push_back(
+          fmt::format("and {} more: torchferry models", versions.size() - kMaxListedModels));
+      break;
+    }
+    names.push_back(fmt::format("{} ({} {})", name, numbers.size() == 1 ? "version" : "versions",
+                                fmt::join(numbers, ", ")));
+  }
+  const std::string list = names.empty() ? "the server has no models"
+                                         : fmt::format("models here: {}", fmt::join(names, ", "));
+  return FromServer(absl::Status(status.code(), fmt::format("{}; {}", MessageOf(status), list)));
+}
+
+}  // namespace torchferry::client

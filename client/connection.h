@@ -1,0 +1,58 @@
+// The calls that the CLI makes, each with a deadline. Errors are marked as the server's (errors.h).
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "torchferry/v1/inference.grpc.pb.h"
+
+namespace torchferry::client {
+
+using ServingStatus = grpc::health::v1::HealthCheckResponse::ServingStatus;
+
+// Thread-safe. Connects at the first call.
+class Connection {
+ public:
+  struct Options {
+    std::string address = "127.0.0.1:8001";
+    // Of each call; absent: none.
+    std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(30);
+    // Largest answer. (What may be sent is the server's business.)
+    int64_t max_message_bytes = int64_t{256} << 20;
+  };
+
+  // INVALID_ARGUMENT for an address that is not HOST:PORT.
+  static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
+
+  absl::StatusOr<v1::ListModelsResponse> ListModels();
+  // `version` 0: all of them.
+  absl::StatusOr<v1::GetModelResponse> GetModel(const std::string& name, int64_t version);
+  absl::StatusOr<v1::PredictResponse> Predict(const v1::PredictRequest& request);
+  absl::StatusOr<ServingStatus> CheckHealth(const std::string& service);
+  // Calls `on_change` with the status now and after every change, until the stream ends:
+  // DEADLINE_EXCEEDED after the timeout, UNAVAILABLE when the server goes away.
+  absl::Status WatchHealth(const std::string& service,
+                           const std::function<void(ServingStatus)>& on_change);
+
+ private:
+  Connection(Options options, const std::shared_ptr<grpc::Channel>& channel);
+  void SetDeadline(grpc::ClientContext* context) const;
+
+  const Options options_;
+  const std::unique_ptr<v1::InferenceService::Stub> inference_;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+};
+
+// A NOT_FOUND of the server's, with the models that there are; any other status as it is.
+absl::Status WithModelList(absl::Status status, Connection& connection);
+
+}  // namespace torchferry::client

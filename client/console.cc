@@ -1,0 +1,22 @@
+#include "client/console.h"
+
+#include <ostream>
+
+#include "client/text.h"
+#include "server/base/json.h"
+
+namespace torchferry::client {
+
+std::string DumpJson(const nlohmann::ordered_json& document, int indent) {
+  return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+void PrintNote(const Console& console, std::string_view note) {
+  if (console.json) {
+    console.err << "{\"note\":" << JsonQuote(note) << "}\n";
+  } else {
+    console.err << "note: " << Printable(note) << '\n';
+  }
+}
+
+}  // namespace torchferry::client

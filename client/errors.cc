@@ -1,0 +1,117 @@
+#include "client/errors.h"
+
+#include <absl/strings/cord.h>
+
+#include <string_view>
+#include <utility>
+
+#include "client/text.h"
+#include "server/base/json.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+constexpr char kFromServer[] = "torchferry/from-server";
+
+bool Contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// gRPC says that nobody answered in words only.
+std::string ExplainUnavailable(const std::string& message, const std::string& address) {
+  if (Contains(message, "http1.x server")) {
+    return fmt::format(
+        "{} speaks HTTP/1, not gRPC: pass the gRPC port to --address (8001 unless "
+        "set otherwise; 8002 is for metrics)",
+        address);
+  }
+  if (Contains(message, "DNS resolution failed")) {
+    return fmt::format("cannot find the host of {}: check --address", address);
+  }
+  if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {
+    return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})",
+                       address, message);
+  }
+  if (Contains(message, "Socket closed") || Contains(message, "Connection reset")) {
+    return fmt::format(
+        "the server at {} closed the connection ({}): it is stopping, or this is "
+        "not its gRPC port",
+        address, message);
+  }
+  return message;
+}
+
+std::string Explain(const grpc::Status& status, const std::string& address) {
+  const std::string& message = status.error_message();
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return ExplainUnavailable(message, address);
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return fmt::format("no answer from {} in time: raise --timeout ({})", address, message);
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return fmt::format(
+          "the server at {} does not know this call; is it torchferry-server, and "
+          "of this version? ({})",
+          address, message);
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      if (Contains(message, "Received message larger than max")) {
+        return fmt::format(
+            "the answer, or the request, is over a message limit ({}): raise the "
+            "client's --max-message-mib or the server's limit",
+            message);
+      }
+      return message;
+    default:
+      return message;
+  }
+}
+
+}  // namespace
+
+const char kExitCodeHelp[] =
+    "Exit codes:\n"
+    "  0  ok\n"
+    "  1  the server answered with an error\n"
+    "  2  wrong usage, or a local file or value that cannot be used\n"
+    "  3  no server answers, or it is UNAVAILABLE\n"
+    "  4  the deadline (--timeout) passed\n"
+    "  5  health: not serving\n";
+
+absl::Status FromServer(const grpc::Status& status, const std::string& address) {
+  if (status.ok()) return absl::OkStatus();
+  // The two code lists are the same numbers.
+  return FromServer(
+      absl::Status(static_cast<absl::StatusCode>(status.error_code()), Explain(status, address)));
+}
+
+absl::Status FromServer(absl::Status status) {
+  status.SetPayload(kFromServer, absl::Cord());
+  return status;
+}
+
+bool IsFromServer(const absl::Status& status) { return status.GetPayload(kFromServer).has_value(); }
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return ExitCode::kOk;
+  if (!IsFromServer(status)) return ExitCode::kUsage;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      return ExitCode::kUnavailable;
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kDeadline;
+    default:
+      return ExitCode::kServerError;
+  }
+}
+
+std::string ErrorText(const absl::Status& status, bool json) {
+  const std::string code = CodeName(status.code());
+  if (json) {
+    return fmt::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", JsonQuote(code),
+                       JsonQuote(MessageOf(status)));
+  }
+  return fmt::format("torchferry: {}: {}\n", code, Printable(MessageOf(status), true));
+}
+
+}  // namespace torchferry::client

@@ -1,0 +1,34 @@
+// `models` and `model`.
+#include <ostream>
+
+#include "client/commands.h"
+#include "client/model_ref.h"
+#include "client/model_text.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+
+absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& console) {
+  TF_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, connection.ListModels());
+  if (console.json) {
+    console.out << DumpJson(ToJson(response.versions()));
+  } else {
+    console.out << ModelTable(response.versions(), console);
+  }
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
+                                   const Console& console) {
+  TF_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(model));
+  absl::StatusOr<v1::GetModelResponse> response = connection.GetModel(ref.name, ref.version);
+  if (!response.ok()) return WithModelList(response.status(), connection);
+  if (console.json) {
+    console.out << DumpJson(ToJson(response->versions()));
+  } else {
+    console.out << ModelDetails(response->versions(), console);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace torchferry::client

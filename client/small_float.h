@@ -1,0 +1,16 @@
+// FP16 (IEEE 754 binary16) and BF16 (the upper half of binary32), as bits.
+#pragma once
+
+#include <cstdint>
+
+namespace torchferry::client {
+
+// Rounds to nearest, ties to even; what is too large becomes infinite, NaN stays NaN.
+uint16_t EncodeFp16(double value);
+uint16_t EncodeBf16(double value);
+
+// Exact.
+double DecodeFp16(uint16_t bits);
+double DecodeBf16(uint16_t bits);
+
+}  // namespace torchferry::client

@@ -1,0 +1,46 @@
+// What people read: tables, wrapped text, durations. The only place that knows about widths and
+// colours.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchferry::client {
+
+enum class Style { kPlain, kGood, kWarning, kBad, kHeading };
+
+struct Cell {
+  Cell(std::string value, Style value_style = Style::kPlain)  // NOLINT: a string is a cell
+      : text(std::move(value)), style(value_style) {}
+  Cell(const char* value) : text(value) {}  // NOLINT
+
+  std::string text;
+  Style style = Style::kPlain;
+};
+
+// Columns separated by two spaces, as wide as their widest cell; nothing is cut off.
+class Table {
+ public:
+  // No headings: a list of keys and values.
+  explicit Table(std::vector<std::string> headings = {});
+
+  void AddRow(std::vector<Cell> cells);
+  std::string Render(bool color) const;
+
+ private:
+  std::vector<std::vector<Cell>> rows_;
+};
+
+// Lines of at most `width` columns, broken at spaces, each after `indent` spaces; a word longer
+// than that stays whole. Line breaks in `text` are kept.
+std::string Wrap(std::string_view text, size_t width, size_t indent);
+
+// Text from elsewhere, safe for a terminal: control characters become \x1b and the like; line
+// breaks only when asked.
+std::string Printable(std::string_view text, bool keep_line_breaks = false);
+
+std::string FormatSeconds(double seconds);  // "98 µs", "2.3 ms", "1.20 s"
+std::string FormatBytes(int64_t bytes);     // "1.9 MiB (1990656 bytes)"
+
+}  // namespace torchferry::client
