@@ -1,4 +1,5 @@
-// A model's configuration: `config.pbtxt` parsed, checked and turned into plain values. All defaults are here.
+// A model's configuration: `config.pbtxt` parsed, checked and turned into plain values. All
+// defaults are here.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -19,12 +20,13 @@ namespace torchferry {
 enum class FallbackPolicy { kCpu, kNone };
 enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
 
-// A declared input or output. `dims` are as in the file: without the batch dimension where max_batch_size > 0.
+// A declared input or output. `dims` are as in the file: without the batch dimension where
+// max_batch_size > 0.
 struct TensorConfig {
   std::string name;
   DType dtype = DType::kInvalid;
-  Shape dims;                     // kAnyDim where the size is free
-  std::optional<Shape> reshape;   // the shape that the model itself sees
+  Shape dims;                    // kAnyDim where the size is free
+  std::optional<Shape> reshape;  // the shape that the model itself sees
   bool is_optional = false;
 };
 
@@ -36,7 +38,7 @@ struct VersionPolicy {
 };
 
 struct DynamicBatching {
-  std::vector<int64_t> preferred_batch_sizes;
+  std::vector<int64_t> preferred_batch_sizes;  // ascending, each 1 to max_batch_size
   std::chrono::microseconds max_queue_delay{0};
   // Requests that may wait; 0: the server's limit.
   int64_t max_queue_size = 0;
@@ -44,17 +46,17 @@ struct DynamicBatching {
   std::chrono::microseconds default_queue_timeout{0};
 };
 
-// One entry of instance_group.
+// One entry of instance_group. KIND_MODEL is kAuto here, and the model's `device` "saved".
 struct InstanceGroup {
   enum class Kind { kAuto, kCpu, kGpu };
   Kind kind = Kind::kAuto;
   int32_t count = 1;
-  std::vector<int32_t> gpus;
+  std::vector<int32_t> gpus;  // empty: all, for kGpu; none named, for kAuto; never there for kCpu
 };
 
 struct StateDictConfig {
   std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
-  std::string key;           // where the state_dict lies in a training checkpoint; empty: found by itself
+  std::string key;  // where the state_dict lies in a training checkpoint; empty: found by itself
   bool strict = true;
   std::optional<std::string> strip_prefix;
 };
@@ -79,14 +81,16 @@ struct ModelConfig {
   StateDictConfig state_dict;
   std::string optimize;
 
-  // Lines for the log: fields that are accepted and have no effect here, each with its line number.
+  // Lines for the log, "FILE:LINE:COLUMN: what and why": fields that are accepted and have no
+  // effect here.
   std::vector<std::string> warnings;
 };
 
-// Parses protobuf text. `file` is what messages call it (its path inside the store); `model_name` is the folder's name:
-// a `name` in the file that differs is an error, an absent one is filled in.
-// INVALID_ARGUMENT "FILE:LINE:COLUMN: what, which value, what was expected" for syntax errors, unknown fields, fields that
-// are refused (the table in field_table.h) and values out of range.
+// Parses protobuf text. `file` is what messages call it (its path inside the store); `model_name`
+// is the folder's name: a `name` in the file that differs is an error, an absent one is filled in.
+// INVALID_ARGUMENT "FILE:LINE:COLUMN: what, which value, what was expected" for syntax errors,
+// unknown fields, fields that are refused (the table in field_table.h) and values out of range; of
+// several the one that stands first in the file.
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
                                              std::string_view model_name);
 

@@ -1,0 +1,97 @@
+// torchferry { … }: device, fallback, precision and what a bare state_dict needs.
+#include <string>
+#include <string_view>
+
+#include "server/base/json.h"
+#include "server/config/map_keys.h"
+#include "server/config/sections.h"
+#include "server/tensor/device_id.h"
+
+namespace torchferry {
+namespace {
+
+using TorchferrySource = Source<inference::TorchferryConfig>;
+
+// A device by type and index. Which types exist is not known here, but "gpu" is a slip that would
+// end on the CPU.
+bool IsDevice(std::string_view text) {
+  const absl::StatusOr<DeviceId> device = ParseDeviceId(text);
+  return device.ok() && device->type != "gpu" && device->type != "auto" && device->type != "saved";
+}
+
+void CheckDevice(const TorchferrySource& source) {
+  const std::string& device = source.message.device();
+  if (device.empty() || device == "auto" || device == "saved" || IsDevice(device)) return;
+  source.findings.Error(source.positions.Of("device"),
+                        "torchferry.device is {}; expected auto, cpu, cuda, cuda:N or saved",
+                        JsonQuote(device));
+}
+
+void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
+  for (const auto& [from, to] : source.message.map_location()) config.map_location[from] = to;
+  for (const MapKey& from : MapKeys(source.message, "map_location", source.positions)) {
+    for (const std::string& device : {from.key, config.map_location[from.key]}) {
+      if (IsDevice(device)) continue;
+      source.findings.Error(
+          from.at, "torchferry.map_location has {}; expected cpu, cuda or cuda:N as key and value",
+          JsonQuote(device));
+    }
+  }
+  const std::string& device = source.message.device();
+  if (!config.map_location.empty() && !device.empty() && device != "saved") {
+    source.findings.Warn(
+        source.positions.Of("map_location"),
+        "torchferry.map_location has no effect: it says where \"saved\" devices are, and "
+        "device is {}",
+        JsonQuote(device));
+  }
+}
+
+FallbackPolicy ToFallback(inference::TorchferryConfig::Fallback fallback) {
+  return fallback == inference::TorchferryConfig::NONE ? FallbackPolicy::kNone
+                                                       : FallbackPolicy::kCpu;
+}
+
+Precision ToPrecision(inference::TorchferryConfig::Precision precision) {
+  switch (precision) {
+    case inference::TorchferryConfig::KEEP:
+      return Precision::kKeep;
+    case inference::TorchferryConfig::FP32:
+      return Precision::kFp32;
+    case inference::TorchferryConfig::FP16:
+      return Precision::kFp16;
+    case inference::TorchferryConfig::BF16:
+      return Precision::kBf16;
+    default:
+      return Precision::kAuto;
+  }
+}
+
+StateDictConfig ReadStateDict(const TorchferrySource& source) {
+  const inference::TorchferryConfig::StateDict& message = source.message.state_dict();
+  StateDictConfig state_dict;
+  state_dict.architecture = message.architecture();
+  CheckFileName("torchferry.state_dict.architecture", state_dict.architecture,
+                source.positions.In("state_dict").Of("architecture"), source.findings);
+  state_dict.key = message.key();
+  if (message.has_strict()) state_dict.strict = message.strict();
+  if (message.has_strip_prefix()) state_dict.strip_prefix = message.strip_prefix();
+  return state_dict;
+}
+
+}  // namespace
+
+void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
+  if (!source.message.has_torchferry()) return;
+  const TorchferrySource own{source.message.torchferry(), source.positions.In("torchferry"),
+                             source.findings};
+  CheckDevice(own);
+  config.device = own.message.device();
+  config.fallback = ToFallback(own.message.fallback());
+  config.precision = ToPrecision(own.message.precision());
+  ReadMapLocation(own, config);
+  config.state_dict = ReadStateDict(own);
+  config.optimize = own.message.optimize();
+}
+
+}  // namespace torchferry
