@@ -194,10 +194,8 @@ std::string ColumnOfMark(const std::string& report) {
   if (here == std::string::npos) return "";
   const size_t line = report.rfind('\n', here) + 1;
   const size_t mark = report.find('~', line);
-  // Source lines are printed with LibTorch's own indent of four.
-  constexpr size_t kIndent = 4;
-  if (mark == std::string::npos || mark > here || mark < line + kIndent) return "";
-  return ":" + std::to_string(mark - line - kIndent + 1);
+  if (mark == std::string::npos || mark > here) return "";
+  return ":" + std::to_string(mark - line + 1);
 }
 
 std::string HintFor(const std::string& message) {
@@ -209,6 +207,7 @@ std::string HintFor(const std::string& message) {
       {"is not an ATen operator", "Use an operator of torch.ops.aten, or write it out with others"},
       {"object is not callable", "A module made from keys holds tensors alone: call an operator with them, as in "
                                  "F.linear(x, self.fc.weight, self.fc.bias)"},
+      {"found '}' here", "TorchScript takes no comma after the last item of a dict"},
       {"undefined value", "Only torch, F (torch.nn.functional), math, Python's built-ins and names defined in the same function are known"},
   };
   for (const auto& [text, hint] : kHints) {

@@ -19,7 +19,7 @@ using torch::jit::Def;
 using torch::jit::Source;
 
 std::vector<Def> Parse(const std::string& source, const std::string& file) {
-  torch::jit::Parser parser(std::make_shared<Source>(source, file, 0));
+  torch::jit::Parser parser(std::make_shared<Source>(source, file, 1));
   std::vector<Def> defs;
   while (parser.lexer().cur().kind != torch::jit::TK_EOF) {
     defs.emplace_back(parser.parseFunction(/*is_method=*/true));
@@ -55,6 +55,9 @@ absl::Status CompileError(const std::string& what, const std::string& file) {
   while (!message.empty() && (std::isspace(static_cast<unsigned char>(message.back())) != 0 || message.back() == ':')) {
     message.pop_back();
   }
+  // Classes made from keys are named after their path; LibTorch adds an address to it.
+  static const std::regex kClassName(R"(__torch__\.torchferry\.([^\s']*)( \(of Python compilation unit at: \w+\))?)");
+  message = std::regex_replace(message, kClassName, "$1");
   const size_t first = message.find_first_not_of(" \n\t");
   if (first != std::string::npos) message = message.substr(first);
   const std::string hint = HintFor(text);

@@ -1,5 +1,7 @@
 #include "server/torch/state_dict.h"
 
+#include <algorithm>
+#include <cctype>
 #include <memory>
 #include <set>
 
@@ -46,13 +48,25 @@ absl::Status CheckNames(const Node& node, const std::string& path) {
   return absl::OkStatus();
 }
 
-// Each module has a class of its own, as their attributes differ.
-Module Build(const Node& node, const std::shared_ptr<torch::jit::CompilationUnit>& unit, int& count) {
-  Module module(c10::QualifiedName("__torch__.torchferry.Module" + std::to_string(count++)), unit);
+// A part of a key as a part of a class name: "0" is no identifier.
+std::string ClassAtom(const std::string& name, int& count) {
+  const bool is_identifier = std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+                             std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+  return is_identifier ? name : "_" + std::to_string(count++);
+}
+
+// Each module has a class of its own, as their attributes differ, named after its path: messages show it.
+Module Build(const Node& node, const std::vector<std::string>& path, const std::shared_ptr<torch::jit::CompilationUnit>& unit,
+             int& count) {
+  Module module(c10::QualifiedName(path), unit);
   for (const auto& [name, tensor] : node.tensors) {
     module.register_parameter(name, tensor, /*is_buffer=*/!tensor.is_floating_point());
   }
-  for (const auto& [name, child] : node.children) module.register_module(name, Build(child, unit, count));
+  for (const auto& [name, child] : node.children) {
+    std::vector<std::string> child_path = path;
+    child_path.push_back(ClassAtom(name, count));
+    module.register_module(name, Build(child, child_path, unit, count));
+  }
   return module;
 }
 
@@ -109,7 +123,7 @@ absl::StatusOr<Module> ModuleFromKeys(const std::map<std::string, at::Tensor>& t
   TF_RETURN_IF_ERROR(CheckNames(root, ""));
   int count = 0;
   try {
-    return Build(root, std::make_shared<torch::jit::CompilationUnit>(), count);
+    return Build(root, {"__torch__", "torchferry", "self"}, std::make_shared<torch::jit::CompilationUnit>(), count);
   } catch (const std::exception& error) {
     return StatusOf(error, absl::StatusCode::kInvalidArgument);
   }

@@ -1,0 +1,138 @@
+#include "server/registry/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <latch>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class NothingModel : public Model {
+ public:
+  const Signature& signature() const override { return signature_; }
+  const DeviceId& device() const override { return device_; }
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+    return std::vector<Outputs>(requests.size());
+  }
+
+ private:
+  const Signature signature_;
+  const DeviceId device_;
+};
+
+ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}}; }
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version) {
+    if (on_load) on_load();
+    if (model == "bad") return absl::DataLossError("bad/1/m.pt: is damaged");
+    Servable::Options options;
+    options.name = model;
+    options.version = version;
+    return std::make_unique<Servable>(options, LoadedModel{std::make_shared<NothingModel>(), {}}, scheduler_,
+                                      metrics_.ForModel(model, version), Clock::Real());
+  }
+
+  void WaitUntilLoaded() {
+    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos) std::this_thread::yield();
+  }
+
+  Metrics metrics_;
+  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  std::function<void()> on_load;
+  Registry registry_{[this](const std::string& m, int64_t v, const ModelConfig&) { return Load(m, v); }, metrics_, Clock::Real()};
+};
+
+TEST_F(RegistryTest, FindsTheNewestReadyVersionAndAnExactOne) {
+  ModelFolder folder = Folder("m", {1, 2, 3});
+  folder.config->version_policy.kind = VersionPolicy::Kind::kAll;
+  registry_.Add({folder});
+  registry_.StartLoading();
+  WaitUntilLoaded();
+  EXPECT_EQ(registry_.Find("m", 0).value()->version(), 3);
+  EXPECT_EQ(registry_.Find("m", 2).value()->version(), 2);
+}
+
+TEST_F(RegistryTest, NamesWhatThereIsInsteadOfAnUnknownModelOrVersion) {
+  registry_.Add({Folder("a", {1}), Folder("b", {4})});
+  registry_.StartLoading();
+  WaitUntilLoaded();
+  const absl::Status model = registry_.Find("c", 0).status();
+  EXPECT_EQ(model.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(MessageOf(model), AllOf(HasSubstr("\"c\""), HasSubstr("a, b")));
+  const absl::Status version = registry_.Find("b", 9).status();
+  EXPECT_EQ(version.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(MessageOf(version), AllOf(HasSubstr("9"), HasSubstr("it has: 4")));
+}
+
+TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
+  registry_.Add({Folder("bad", {1}), Folder("good", {1})});
+  registry_.StartLoading();
+  WaitUntilLoaded();
+  EXPECT_TRUE(registry_.Find("good", 0).ok());
+  const absl::Status bad = registry_.Find("bad", 0).status();
+  EXPECT_EQ(bad.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(MessageOf(bad), HasSubstr("bad/1/m.pt: is damaged"));
+  EXPECT_EQ(registry_.List("bad").at(0).error.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), "");
+  EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), HasSubstr("1 of 2 versions failed"));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr("torchferry_model_state{model=\"bad\",state=\"failed\",version=\"1\"} 1"));
+}
+
+TEST_F(RegistryTest, WhatIsNotLoadedYetIsUnavailable) {
+  std::latch go_on(1);
+  on_load = [&] { go_on.wait(); };
+  registry_.Add({Folder("m", {1})});
+  EXPECT_EQ(registry_.Find("m", 0).status().code(), absl::StatusCode::kUnavailable);
+  registry_.StartLoading();
+  EXPECT_EQ(registry_.Find("m", 1).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), HasSubstr("1 of 1 versions are still loading"));
+  go_on.count_down();
+  WaitUntilLoaded();
+}
+
+TEST_F(RegistryTest, AModelWithoutAVersionIsFailed) {
+  registry_.Add({Folder("empty", {})});
+  EXPECT_THAT(MessageOf(registry_.List("empty").at(0).error), HasSubstr("empty/1/"));
+}
+
+TEST_F(RegistryTest, AnEmptyStoreIsReady) { EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), ""); }
+
+TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
+  registry_.Add({Folder("m", {1})});
+  registry_.StartLoading();
+  WaitUntilLoaded();
+  std::weak_ptr<Servable> servable = registry_.Find("m", 0).value();
+  registry_.Stop();
+  EXPECT_TRUE(servable.expired());
+}
+
+TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
+  const std::filesystem::path store = std::filesystem::path(::testing::TempDir()) / "torchferry_scan_store";
+  std::filesystem::remove_all(store);
+  for (const char* folder : {"a/1", "a/10", "a/2", "a/x", "a/03", "b/1", ".hidden/1"}) std::filesystem::create_directories(store / folder);
+  std::ofstream(store / "b" / "config.pbtxt") << "no_such_field: 3\n";
+  const auto models = ScanStore(store.string());
+  ASSERT_TRUE(models.ok()) << models.status();
+  ASSERT_EQ(models->size(), 2u);
+  EXPECT_EQ((*models)[0].versions, (std::vector<int64_t>{1, 2, 10}));
+  EXPECT_EQ((*models)[0].ignored.size(), 2u);
+  EXPECT_THAT(MessageOf((*models)[1].config.status()), HasSubstr("b/config.pbtxt:1:"));
+  std::filesystem::remove_all(store);
+}
+
+TEST(ScanStoreTest, NamesAStoreThatIsNone) {
+  EXPECT_EQ(ScanStore("/no/such/store").status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,88 @@
+#include "server/torch/model_signature.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+c10::FunctionSchema Schema(const std::string& arguments) {
+  torch::jit::Module module("m");
+  module.define("def forward(self, " + arguments + "):\n  return 0\n");
+  return module.get_method("forward").function().getSchema();
+}
+
+TensorConfig Input(std::string name, DType dtype = DType::kFp32, Shape dims = {4}) {
+  TensorConfig input;
+  input.name = std::move(name);
+  input.dtype = dtype;
+  input.dims = std::move(dims);
+  return input;
+}
+
+TEST(ModelSignatureTest, WithoutAConfigTheSchemaNamesTheInputs) {
+  const auto s = MakeSignature(Schema("x: Tensor, mask: Optional[Tensor], xs: List[Tensor], n: int, f: float = 0.5, b: bool = False"), {});
+  ASSERT_TRUE(s.ok()) << s.status();
+  const auto& inputs = s->signature.inputs;
+  ASSERT_EQ(inputs.size(), 6u);
+  EXPECT_EQ(inputs[0].name, "x");
+  EXPECT_FALSE(inputs[0].is_optional);
+  EXPECT_EQ(inputs[0].dtype, DType::kInvalid);
+  EXPECT_TRUE(inputs[1].is_optional);
+  EXPECT_EQ(inputs[2].kind, ArgumentKind::kTensorList);
+  EXPECT_EQ(inputs[3].dtype, DType::kInt64);
+  EXPECT_FALSE(inputs[3].is_optional);
+  EXPECT_EQ(inputs[4].dtype, DType::kFp32);
+  EXPECT_TRUE(inputs[4].is_optional);
+  EXPECT_EQ(inputs[5].dtype, DType::kBool);
+}
+
+TEST(ModelSignatureTest, ConfigNamesMatchByNameThenIndexThenOrder) {
+  const auto arguments = [](std::vector<TensorConfig> inputs) {
+    ModelConfig config;
+    config.inputs = std::move(inputs);
+    const auto s = MakeSignature(Schema("a: Tensor, b: Tensor"), config);
+    EXPECT_TRUE(s.ok()) << s.status();
+    return std::vector<size_t>{s->inputs[0].argument, s->inputs[1].argument};
+  };
+  EXPECT_EQ(arguments({Input("b"), Input("a")}), (std::vector<size_t>{1, 0}));
+  EXPECT_EQ(arguments({Input("INPUT__1"), Input("INPUT__0")}), (std::vector<size_t>{1, 0}));
+  EXPECT_EQ(arguments({Input("left"), Input("right")}), (std::vector<size_t>{0, 1}));
+}
+
+TEST(ModelSignatureTest, BatchingAddsADimensionInFront) {
+  ModelConfig config;
+  config.max_batch_size = 8;
+  config.inputs = {Input("x")};
+  config.outputs = {Input("y", DType::kFp32, {2})};
+  const auto s = MakeSignature(Schema("x: Tensor"), config);
+  ASSERT_TRUE(s.ok()) << s.status();
+  EXPECT_EQ(s->signature.inputs[0].shape, (Shape{kAnyDim, 4}));
+  EXPECT_EQ(s->signature.outputs[0].shape, (Shape{kAnyDim, 2}));
+}
+
+TEST(ModelSignatureTest, NamesWhatDoesNotFit) {
+  ModelConfig config;
+  const auto error = [&](const std::string& arguments) {
+    const auto s = MakeSignature(Schema(arguments), config);
+    EXPECT_EQ(s.status().code(), absl::StatusCode::kFailedPrecondition);
+    return MessageOf(s.status());
+  };
+  EXPECT_THAT(error("d: Dict[str, Tensor]"), AllOf(HasSubstr("\"d\""), HasSubstr("Optional[Tensor]")));
+  EXPECT_THAT(error("s: str"), HasSubstr("\"s\""));
+  config.inputs = {Input("x"), Input("y"), Input("z")};
+  EXPECT_THAT(error("x: Tensor, y: Tensor"), HasSubstr("declares 3 inputs but forward takes 2"));
+  config.inputs = {Input("x")};
+  EXPECT_THAT(error("x: Tensor, y: Tensor"), HasSubstr("no input for forward's argument \"y\""));
+  config.inputs = {Input("n", DType::kFp32, {1})};
+  EXPECT_THAT(error("n: int"), AllOf(HasSubstr("\"n\""), HasSubstr("INT64")));
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,147 @@
+#include "server/torch/torch_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/base/status.h"
+#include "server/torch/convert.h"
+#include "server/torch/move.h"
+
+namespace torchferry {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::shared_ptr<Model> Make(const std::string& source, const ModelConfig& config) {
+  torch::jit::Module module("m");
+  module.define(source);
+  module.eval();
+  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+  EXPECT_TRUE(signature.ok()) << signature.status();
+  return MakeTorchModel(module, *std::move(signature), DeviceId::Cpu());
+}
+
+ModelConfig Batched() {
+  ModelConfig config;
+  config.max_batch_size = 8;
+  return config;
+}
+
+BoundInputs Bind(const at::Tensor& tensor, int64_t rows) {
+  return {{{FromTorch(tensor, Shape(tensor.sizes().begin(), tensor.sizes().end()))}}, rows};
+}
+
+at::Tensor ToTensor(const NamedTensor& output) {
+  return at::from_blob(const_cast<std::byte*>(output.tensor.bytes.data()), output.tensor.shape,
+                       at::TensorOptions().dtype(ToTorch(output.tensor.dtype).value()))
+      .clone();
+}
+
+absl::StatusOr<std::vector<Outputs>> Predict(Model& model, const std::vector<BoundInputs>& requests) {
+  std::vector<const BoundInputs*> pointers;
+  for (const BoundInputs& request : requests) pointers.push_back(&request);
+  return model.Predict(pointers);
+}
+
+TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n", Batched());
+  const at::Tensor a = at::arange(0, 3, at::kFloat).view({1, 3});
+  const at::Tensor b = at::arange(10, 16, at::kFloat).view({2, 3});
+  const auto outputs = Predict(*model, {Bind(a, 1), Bind(b, 2)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  ASSERT_EQ(outputs->size(), 2u);
+  EXPECT_EQ((*outputs)[0][0].name, "OUTPUT__0");
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), a * 2));
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[1][0]), b * 2));
+}
+
+TEST(TorchModelTest, OutputsOutliveTheModel) {
+  auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x + 1\n", Batched());
+  auto outputs = Predict(*model, {Bind(at::zeros({1, 2}), 1)});
+  model.reset();
+  EXPECT_TRUE(at::equal(ToTensor(outputs.value()[0][0]), at::ones({1, 2})));
+}
+
+TEST(TorchModelTest, DictOutputsAreNamedByTheirKeysAndOrderedByTheConfig) {
+  const std::string source = "def forward(self, x: Tensor) -> Dict[str, Tensor]:\n  return {\"b\": x, \"a\": x + 1}\n";
+  const auto by_key = Predict(*Make(source, Batched()), {Bind(at::zeros({1, 2}), 1)});
+  EXPECT_EQ(by_key.value()[0][0].name, "b");
+  ModelConfig config = Batched();
+  TensorConfig a;
+  a.name = "a";
+  a.dtype = DType::kFp32;
+  a.dims = {2};
+  config.outputs = {a};
+  const auto by_config = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
+  ASSERT_EQ(by_config.value()[0].size(), 1u);
+  EXPECT_TRUE(at::equal(ToTensor(by_config.value()[0][0]), at::ones({1, 2})));
+}
+
+TEST(TorchModelTest, AnOutputThatDisagreesIsInternalAndNamed) {
+  ModelConfig config = Batched();
+  TensorConfig y;
+  y.name = "y";
+  y.dtype = DType::kFp64;
+  y.dims = {2};
+  config.outputs = {y};
+  const std::string source = "def forward(self, x: Tensor) -> Tensor:\n  return x\n";
+  const auto dtype = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
+  EXPECT_EQ(dtype.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(MessageOf(dtype.status()), AllOf(HasSubstr("\"y\""), HasSubstr("FP32"), HasSubstr("FP64")));
+  config.outputs[0].dtype = DType::kFp32;
+  config.outputs[0].dims = {3};
+  EXPECT_THAT(MessageOf(Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)}).status()),
+              AllOf(HasSubstr("[1, 2]"), HasSubstr("[-1, 3]")));
+  EXPECT_THAT(MessageOf(Predict(*Make("def forward(self, x: Tensor) -> Tensor:\n  return x.sum()\n", Batched()),
+                                {Bind(at::zeros({1, 2}), 1)})
+                            .status()),
+              HasSubstr("dimension 0 must be the rows"));
+}
+
+TEST(TorchModelTest, WhatTheModelRaisesIsInternalWithoutStackOrPath) {
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.matmul(x, x)\n", Batched());
+  const auto outputs = Predict(*model, {Bind(at::zeros({2, 3}), 2)});
+  EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(MessageOf(outputs.status()), AllOf(HasSubstr("mat1 and mat2"), HasSubstr("is not declared in config.pbtxt"),
+                                                 Not(HasSubstr("Traceback")), Not(HasSubstr(".cpp"))));
+}
+
+TEST(TorchModelTest, ReshapeIsAppliedOnBothSides) {
+  ModelConfig config = Batched();
+  TensorConfig x;
+  x.name = "x";
+  x.dtype = DType::kFp32;
+  x.dims = {4};
+  x.reshape = Shape{2, 2};
+  TensorConfig y = x;
+  y.name = "y";
+  config.inputs = {x};
+  config.outputs = {y};
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x.transpose(1, 2)\n", config);
+  const auto outputs = Predict(*model, {Bind(at::arange(4, at::kFloat).view({1, 4}), 1)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), at::tensor({0.F, 2.F, 1.F, 3.F}).view({1, 4})));
+}
+
+TEST(MoveModuleTest, TiedTensorsStayTied) {
+  torch::jit::Module child("c");
+  torch::jit::Module module("m");
+  const at::Tensor weight = at::ones({2});
+  child.register_parameter("w", weight, false);
+  module.register_parameter("w", weight, false);
+  module.register_module("child", child);
+  MoveModule(module, at::kCPU);
+  EXPECT_EQ(module.attr("w").toTensor().data_ptr(), module.attr("child").toModule().attr("w").toTensor().data_ptr());
+}
+
+TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
+  EXPECT_EQ(CleanMessage("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
+                         "last):\n  File \"/home/me/x.py\", line 2\n    x\n    ~ <--- HERE\nRuntimeError: bad size\n"),
+            "bad size");
+  EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
+}
+
+}  // namespace
+}  // namespace torchferry
