@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <ostream>
 #include <utility>
 
@@ -15,6 +17,7 @@ namespace torchferry::client {
 namespace {
 
 constexpr double kDefaultTimeoutSeconds = 30;
+constexpr double kMinTimeoutSeconds = 0.001;
 constexpr double kMaxTimeoutSeconds = 1e7;  // far from what a time point cannot hold
 
 class Cli {
@@ -52,7 +55,6 @@ class Cli {
     timeout_ = app_.add_option("--timeout", timeout_seconds_,
                                "Deadline of each call (health --watch: none unless given)")
                    ->type_name("SECONDS")
-                   ->check(CLI::Range(0.001, kMaxTimeoutSeconds).description(""))
                    ->capture_default_str();
     app_.add_option("--max-message-mib", max_message_mib_, "Largest answer that is taken")
         ->type_name("MIB")
@@ -149,6 +151,11 @@ class Cli {
   absl::StatusOr<ExitCode> ParseAndRun() {
     TF_ASSIGN_OR_RETURN(const bool has_command, Parse());
     if (!has_command) return ExitCode::kOk;
+    // CLI11's Range lets NaN through.
+    if (!(timeout_seconds_ >= kMinTimeoutSeconds && timeout_seconds_ <= kMaxTimeoutSeconds)) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}",
+                        timeout_seconds_, kMinTimeoutSeconds, kMaxTimeoutSeconds);
+    }
     const bool is_endless = health_.watch && timeout_->count() == 0;
     connection_.timeout.reset();
     if (!is_endless) {
