@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/checkpoint/file.h"
@@ -36,6 +37,7 @@ struct TensorInfo {
   std::vector<int64_t> strides;  // in elements, one for each dimension, none negative
   size_t storage = 0;            // index into Checkpoint::storages()
   int64_t storage_offset = 0;    // in elements; the whole view lies inside the storage
+                                 // (views may repeat elements: stride 0, within limits.h)
 };
 
 // Immutable after Open; thread-safe.
@@ -47,6 +49,10 @@ class Checkpoint {
   // names the classes and both ways out: save the state_dict, or torch.jit.script it), a bare tensor, a nested training
   // checkpoint (the message lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file);
+  // The same for the dict under `key` of a nested checkpoint: "model_state_dict", "ema.model"; "" is the root.
+  // INVALID_ARGUMENT when there is no such key; the message lists those there are.
+  static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file,
+                                                          std::string_view key);
 
   virtual ~Checkpoint() = default;
 

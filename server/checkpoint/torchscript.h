@@ -16,7 +16,7 @@ struct TorchScriptInfo {
   std::string producer;                    // "PyTorch" (+ version where the archive says it)
   std::vector<StorageInfo> storages;       // of data.pkl and constants.pkl
   std::vector<DType> dtypes;               // of its tensors, each once, in order of appearance
-  std::vector<std::string> code_files;     // the sources below code/, in the order of the archive
+  std::vector<std::string> code_files;     // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;     // their texts, one for each file
 };
 

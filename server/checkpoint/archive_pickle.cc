@@ -1,0 +1,44 @@
+#include "server/checkpoint/archive_pickle.h"
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+#include "server/checkpoint/pickle_machine.h"
+
+namespace torchferry {
+
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
+    const ZipArchive& archive, std::string_view name, const PickleGlobals& globals,
+    absl::Status (*refuse)(const PickleTree&)) {
+  const ZipEntry* entry = archive.Find(name);
+  if (entry == nullptr) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "has no entry {}", Quoted(name));
+  }
+  if (entry->size_bytes > limits::kMaxPickleBytes) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name,
+                      entry->size_bytes, limits::kMaxPickleBytes);
+  }
+  auto pickle = std::make_unique<ArchivePickle>();
+  TF_ASSIGN_OR_RETURN(pickle->bytes, archive.ReadString(*entry, limits::kMaxPickleBytes));
+  const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
+  // First: a pickle of foreign objects may well break off on an opcode that only they need.
+  if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
+  if (!read.ok()) return Annotate(read, name);
+  return pickle;
+}
+
+absl::Status CheckByteOrder(const ZipArchive& archive) {
+  constexpr uint64_t kMaxBytes = 16;
+  const ZipEntry* entry = archive.Find("byteorder");
+  if (entry == nullptr) return absl::OkStatus();
+  if (entry->size_bytes > kMaxBytes) return absl::DataLossError("its byteorder entry is too long");
+  TF_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
+  if (order == "little") return absl::OkStatus();
+  return MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument
+                                   : absl::StatusCode::kDataLoss,
+                    "was saved with byte order {}; only little-endian files are read: load it with "
+                    "torch.load and save it again on a little-endian machine",
+                    Quoted(order));
+}
+
+}  // namespace torchferry

@@ -1,0 +1,35 @@
+// A pickle entry of a zip archive, read and kept together with its bytes.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/checkpoint/pickle_globals.h"
+#include "server/checkpoint/pickle_value.h"
+#include "server/checkpoint/zip.h"
+
+namespace torchferry {
+
+// Immovable: the tree's texts point into `bytes`.
+struct ArchivePickle {
+  ArchivePickle() = default;
+  ArchivePickle(const ArchivePickle&) = delete;
+  ArchivePickle& operator=(const ArchivePickle&) = delete;
+
+  std::string bytes;
+  PickleTree tree;
+};
+
+// Reads the entry `name`; `refuse` says why when it refers to names that `globals` does not know. DATA_LOSS when the
+// entry is missing, too large or no sound pickle. Messages do not name the file.
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
+    const ZipArchive& archive, std::string_view name, const PickleGlobals& globals,
+    absl::Status (*refuse)(const PickleTree&));
+
+// "little", "big"; what PyTorch before 2.1 did not write counts as little. INVALID_ARGUMENT unless it is little.
+absl::Status CheckByteOrder(const ZipArchive& archive);
+
+}  // namespace torchferry

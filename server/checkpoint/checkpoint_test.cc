@@ -1,0 +1,139 @@
+// The reader against PyTorch: testdata/expected.json is what torch.load says of each fixture.
+#include "server/checkpoint/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "server/checkpoint/test_files.h"
+
+namespace torchferry {
+namespace {
+
+using absl::StatusCode;
+using ::testing::AllOf;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using testing::Fails;
+using testing::Fixture;
+using testing::FixtureBytes;
+
+const nlohmann::json& Expected() {
+  static const nlohmann::json kExpected = nlohmann::json::parse(FixtureBytes("expected.json"));
+  return kExpected;
+}
+
+std::string Hex(std::span<const std::byte> bytes) {
+  std::string hex;
+  for (const std::byte b : bytes) hex += fmt::format("{:02x}", static_cast<unsigned>(b));
+  return hex;
+}
+
+class ReferenceTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ReferenceTest, IndexAndBytesEqualTorchLoads) {
+  const auto opened = Checkpoint::Open(Fixture(GetParam()));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const Checkpoint& checkpoint = **opened;
+  const nlohmann::json& expected = Expected().at(GetParam());
+  ASSERT_EQ(checkpoint.tensors().size(), expected.at("tensors").size());
+  EXPECT_EQ(checkpoint.storages().size(), expected.at("storages").size());
+  EXPECT_THAT(checkpoint.other_entries(),
+              ElementsAreArray(expected.at("others").get<std::vector<std::string>>()));
+  EXPECT_EQ(checkpoint.producer(), "PyTorch");
+  for (size_t i = 0; i < checkpoint.tensors().size(); ++i) {
+    const TensorInfo& tensor = checkpoint.tensors()[i];
+    const nlohmann::json& want = expected.at("tensors")[i];
+    EXPECT_EQ(tensor.key, want.at("key"));
+    EXPECT_EQ(TorchName(tensor.dtype), want.at("dtype").get<std::string>()) << tensor.key;
+    EXPECT_EQ(tensor.shape, want.at("shape").get<Shape>()) << tensor.key;
+    EXPECT_EQ(tensor.strides, want.at("strides").get<std::vector<int64_t>>()) << tensor.key;
+    EXPECT_EQ(tensor.storage_offset, want.at("offset")) << tensor.key;
+    EXPECT_EQ(tensor.storage, want.at("storage")) << tensor.key;
+    const StorageInfo& storage = checkpoint.storages()[tensor.storage];
+    EXPECT_EQ(storage.saved_device, want.at("device")) << tensor.key;
+    std::vector<std::byte> bytes(storage.size_bytes);
+    ASSERT_TRUE(checkpoint.ReadStorage(tensor.storage, bytes).ok());
+    EXPECT_EQ(Hex(bytes), expected.at("storages")[tensor.storage]) << tensor.key;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, ReferenceTest,
+                         ::testing::Values("module.pt", "plain_dict.pt", "protocol4.pt",
+                                           "protocol5.pt", "dtypes.pt", "strided.pt", "tied.pt",
+                                           "cuda_tags.pt", "numpy_scalars.pt", "attributed.pt",
+                                           "deflated.pt", "zip64.pt"),
+                         [](const auto& fixture) {
+                           return fixture.param.substr(0, fixture.param.find('.'));
+                         });
+
+TEST(CheckpointTest, TiedWeightsShareAStorage) {
+  const auto checkpoint = Checkpoint::Open(Fixture("tied.pt"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ((*checkpoint)->storages().size(), 1u);
+  EXPECT_EQ((*checkpoint)->tensors()[2].storage_offset, 3);
+}
+
+TEST(CheckpointTest, ReadStorageChecksItsBuffer) {
+  const auto checkpoint = Checkpoint::Open(Fixture("tied.pt"));
+  std::vector<std::byte> small(1);
+  EXPECT_FALSE((*checkpoint)->ReadStorage(0, small).ok());
+  EXPECT_FALSE((*checkpoint)->ReadStorage(7, small).ok());
+}
+
+TEST(CheckpointTest, NestedCheckpointListsItsKeysAndOpensByKey) {
+  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt")).status(),
+              Fails(StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr("training checkpoint"), HasSubstr("\"model_state_dict\""),
+                          HasSubstr("\"ema.model\""))));
+  for (const std::string key : {"model_state_dict", "ema.model"}) {
+    const auto nested = Checkpoint::Open(Fixture("training.pt"), key);
+    ASSERT_TRUE(nested.ok()) << nested.status();
+    std::vector<std::string> keys;
+    for (const TensorInfo& tensor : (*nested)->tensors()) keys.push_back(tensor.key);
+    EXPECT_EQ(keys, Expected().at("training.pt:model_state_dict").at("keys"));
+  }
+  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt"), "weights").status(),
+              Fails(StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr("no key \"weights\""), HasSubstr("\"model_state_dict\""))));
+  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), "epoch").ok());
+  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), "epoch.x").ok());
+}
+
+TEST(CheckpointTest, WholeModelNamesItsClassesAndTheWaysOut) {
+  for (const std::string name : {"whole_model.pt", "whole_model_protocol4.pt"}) {
+    EXPECT_THAT(Checkpoint::Open(Fixture(name)).status(),
+                Fails(StatusCode::kInvalidArgument,
+                      AllOf(HasSubstr(name), HasSubstr("whole model"), HasSubstr("__main__.Net"),
+                            HasSubstr("torch.nn.modules.conv.Conv2d"),
+                            HasSubstr("torch.nn.modules.linear.Linear"),
+                            HasSubstr("model.state_dict()"), HasSubstr("torch.jit.script"))));
+  }
+}
+
+struct Refused {
+  std::string file;
+  std::string message;
+};
+
+TEST(CheckpointTest, SoundFilesThatCannotBeServedSayWhy) {
+  for (const Refused& refused : std::vector<Refused>{
+           {"bare_tensor.pt", "holds a bare tensor"},
+           {"list.pt", "holds a list"},
+           {"no_tensors.pt", "a dict without tensors; its keys: \"epoch\""},
+           {"quantised.pt", "tensor \"w\": is quantised"},
+           {"sparse.pt", "tensor \"w\": is sparse"},
+           {"meta.pt", "meta device"},
+           {"conjugated.pt", "resolve_conj"},
+           {"odd_dtype.pt", "torch.float8_e8m0fnu"},
+           {"big_endian.pt", "byte order \"big\""},
+       }) {
+    EXPECT_THAT(Checkpoint::Open(Fixture(refused.file)).status(),
+                Fails(StatusCode::kInvalidArgument,
+                      AllOf(HasSubstr(refused.file), HasSubstr(refused.message))));
+  }
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,166 @@
+#include "server/checkpoint/content_kind.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+using std::string_view_literals::operator""sv;
+using absl::StatusCode;
+
+constexpr std::string_view kExpected =
+    "expected a TorchScript archive (torch.jit.save) or a state_dict (torch.save)";
+
+// PROTO 2, LONG1 of 10 bytes: torch.serialization.MAGIC_NUMBER = 0x1950a86a20f9469cfc6c.
+constexpr std::string_view kLegacyMagic =
+    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
+
+struct Magic {
+  std::string_view bytes;
+  StatusCode code;
+  std::string_view message;
+};
+
+constexpr std::array kMagics = {
+    Magic{"version https://git-lfs.github.com/spec"sv, StatusCode::kDataLoss,
+          "is a Git LFS pointer, not the model itself; run `git lfs pull` where it was cloned, and "
+          "copy the file again"},
+    Magic{kLegacyMagic, StatusCode::kInvalidArgument,
+          "is in the legacy format of torch.save (PyTorch before 1.6), which is not read yet; save "
+          "it again: torch.save(torch.load(path, map_location=\"cpu\"), path)"},
+    Magic{"\x89HDF\r\n\x1a\n"sv, StatusCode::kInvalidArgument,
+          "is an HDF5 file (Keras?), which is not served; convert the model to PyTorch"},
+    Magic{"\x93NUMPY"sv, StatusCode::kInvalidArgument,
+          "is a NumPy array, not a model; save the weights with torch.save(model.state_dict(), "
+          "path)"},
+    Magic{"\x1f\x8b"sv, StatusCode::kInvalidArgument,
+          "is compressed with gzip; put the uncompressed file here"},
+    Magic{"BZh"sv, StatusCode::kInvalidArgument,
+          "is compressed with bzip2; put the uncompressed file here"},
+    Magic{"\xfd"
+          "7zXZ"sv,
+          StatusCode::kInvalidArgument, "is compressed with xz; put the uncompressed file here"},
+    Magic{"\x28\xb5\x2f\xfd"sv, StatusCode::kInvalidArgument,
+          "is compressed with zstd; put the uncompressed file here"},
+    Magic{"7z\xbc\xaf\x27\x1c"sv, StatusCode::kInvalidArgument,
+          "is a 7-Zip archive; put the unpacked file here"},
+    Magic{"\x7f"
+          "ELF"sv,
+          StatusCode::kInvalidArgument, "is a program or a shared library, not a model"},
+    Magic{"GGUF"sv, StatusCode::kInvalidArgument,
+          "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
+};
+
+std::string Hex(std::string_view bytes) {
+  std::string hex;
+  for (const char c : bytes) {
+    hex += fmt::format("{}{:02x}", hex.empty() ? "" : " ", static_cast<uint8_t>(c));
+  }
+  return hex;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
+  return lower;
+}
+
+bool IsHtml(std::string_view text) {
+  const std::string lower = Lower(text.substr(0, 64));
+  return lower.starts_with("<!doctype html") || lower.starts_with("<html") ||
+         lower.starts_with("<head") || lower.starts_with("<!-- html");
+}
+
+// Eight bytes of header length, then the header, which is JSON.
+bool IsSafetensors(std::string_view head, uint64_t size) {
+  constexpr size_t kLengthBytes = 8;
+  if (head.size() <= kLengthBytes || head[kLengthBytes] != '{') return false;
+  uint64_t length = 0;
+  for (size_t i = kLengthBytes; i-- > 0;) length = length << 8 | static_cast<uint8_t>(head[i]);
+  // The format's own limit is 100 MB. A header longer than the file is a download that broke off.
+  return length >= 2 && (length <= size - kLengthBytes || length <= 100'000'000);
+}
+
+// A protobuf message that begins with ModelProto's fields in the order every exporter writes them: ir_version, then
+// producer_name, graph or opset_import.
+bool IsOnnx(std::string_view head) {
+  constexpr char kIrVersionField = 0x08;
+  constexpr char kNewestIrVersion = 32;  // far beyond today's 13
+  constexpr std::string_view kNextFields = "\x12\x1a\x22\x2a\x32\x3a\x42"sv;
+  return head.size() > 3 && head[0] == kIrVersionField && head[1] >= 1 &&
+         head[1] <= kNewestIrVersion && kNextFields.find(head[2]) != std::string_view::npos;
+}
+
+bool IsTar(std::string_view head) {
+  constexpr size_t kMagicOffset = 257;
+  return head.size() > kMagicOffset && head.substr(kMagicOffset).starts_with("ustar");
+}
+
+bool IsPickle(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+
+bool IsText(std::string_view head) {
+  return std::ranges::all_of(head, [](unsigned char c) {
+    return (c >= 0x20 && c != 0x7F) || c == '\n' || c == '\r' || c == '\t';
+  });
+}
+
+absl::Status DescribeText(std::string_view text) {
+  if (IsHtml(text)) {
+    return absl::DataLossError(
+        "is an HTML page, not a model: the download link needs a login or leads to a page about "
+        "the file; download the file itself");
+  }
+  if (text.starts_with("{") || text.starts_with("[")) {
+    const bool is_index = text.find("\"weight_map\"") != std::string_view::npos ||
+                          (text.find("\"metadata\"") != std::string_view::npos &&
+                           text.find("\"total_size\"") != std::string_view::npos);
+    return absl::InvalidArgumentError(
+        is_index ? "is the index of a sharded checkpoint (.index.json), which holds no weights; "
+                   "load the shards in Python and save one file: torch.save(model.state_dict(), "
+                   "path)"
+                 : fmt::format("is JSON text, not a model; {}", kExpected));
+  }
+  return MakeStatus(StatusCode::kInvalidArgument, "is a text file, not a model; {}", kExpected);
+}
+
+}  // namespace
+
+absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
+  if (size == 0) return absl::DataLossError("is empty (0 bytes); download or copy it again");
+  for (const Magic& magic : kMagics) {
+    if (head.starts_with(magic.bytes)) return absl::Status(magic.code, std::string(magic.message));
+  }
+  if (IsSafetensors(head, size)) {
+    return absl::InvalidArgumentError(
+        "is a safetensors file, which is not read yet; convert it: "
+        "torch.save(safetensors.torch.load_file(path), \"model.pt\")");
+  }
+  if (IsOnnx(head)) {
+    return absl::InvalidArgumentError(
+        "is an ONNX model, which is not served; export the PyTorch model with "
+        "torch.jit.script(model).save(path), or save its state_dict");
+  }
+  if (IsTar(head)) {
+    return absl::InvalidArgumentError(
+        "is a tar archive; put the unpacked model file here (PyTorch before 0.1.10 saved tar files: "
+        "load such a one in Python and save it again)");
+  }
+  if (IsPickle(head)) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "is a plain Python pickle, not made by torch.save; {}", kExpected);
+  }
+  const size_t start = std::min(head.find_first_not_of(" \t\r\n"), head.size());
+  if (IsText(head)) return DescribeText(head.substr(start));
+  return MakeStatus(StatusCode::kInvalidArgument,
+                    "is of no known format: {} bytes that begin with {}; {}", size,
+                    Hex(head.substr(0, 16)), kExpected);
+}
+
+}  // namespace torchferry

@@ -1,0 +1,48 @@
+#include "server/checkpoint/display.h"
+
+#include <algorithm>
+
+#include "server/base/json.h"
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+constexpr size_t kMaxShownBytes = 160;
+
+bool IsIdentifierChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '<' || c == '>';
+}
+
+}  // namespace
+
+std::string Quoted(std::string_view text) {
+  if (text.size() <= kMaxShownBytes) return JsonQuote(text);
+  return fmt::format("{}… ({} bytes)", JsonQuote(text.substr(0, kMaxShownBytes)), text.size());
+}
+
+std::string DottedName(std::string_view module, std::string_view name) {
+  std::string dotted = fmt::format("{}.{}", module, name);
+  const bool plain = dotted.size() <= kMaxShownBytes && std::ranges::all_of(dotted, IsIdentifierChar);
+  return plain ? dotted : Quoted(dotted);
+}
+
+std::string Listed(std::span<const std::string> items, size_t most) {
+  const auto shown = items.first(std::min(items.size(), most));
+  std::string text = fmt::format("{}", fmt::join(shown, ", "));
+  if (items.size() > most) text += fmt::format(" and {} more", items.size() - most);
+  return text;
+}
+
+bool IsCleanUtf8(std::string_view text) {
+  const bool no_control =
+      std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  // JsonQuote replaces what is not UTF-8 by the escape \ufffd, which it writes for nothing else once the text's own
+  // backslashes are out of the way.
+  std::string plain(text);
+  std::erase(plain, '\\');
+  return no_control && JsonQuote(plain).find("\\ufffd") == std::string::npos;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,138 @@
+#include "server/checkpoint/file.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+// What one digest update is fed with: large enough that the system calls do not show, small enough to stay in cache.
+constexpr uint64_t kDigestPieceBytes = 1 << 20;
+
+std::string SystemError(int error) { return std::strerror(error); }
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int fd, uint64_t size, std::string name) : File(std::move(name), size), fd_(fd) {}
+  ~PosixFile() override { ::close(fd_); }
+
+ protected:
+  absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
+    while (!out.empty()) {
+      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) {
+        return MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}",
+                          name(), offset, SystemError(errno));
+      }
+      if (got == 0) {
+        return MakeStatus(absl::StatusCode::kDataLoss,
+                          "{}: became shorter while it was read: nothing at byte {} of {}", name(),
+                          offset, size());
+      }
+      offset += static_cast<uint64_t>(got);
+      out = out.subspan(static_cast<size_t>(got));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const int fd_;
+};
+
+class MemoryFile final : public File {
+ public:
+  MemoryFile(std::string bytes, std::string name)
+      : File(std::move(name), bytes.size()), bytes_(std::move(bytes)) {}
+
+ protected:
+  absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
+    std::memcpy(out.data(), bytes_.data() + offset, out.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::string bytes_;
+};
+
+absl::Status OpenError(int error, std::string_view name) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", name);
+    case EACCES:
+    case EPERM:
+      return MakeStatus(absl::StatusCode::kPermissionDenied,
+                        "{}: no permission to read it; the server's user needs read access", name);
+    default:
+      return MakeStatus(absl::StatusCode::kUnavailable, "{}: cannot be opened: {}", name,
+                        SystemError(error));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path,
+                                                 std::string display_name) {
+  // O_NONBLOCK: opening a pipe must not wait for a writer; it changes nothing for a regular file.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return OpenError(errno, display_name);
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) {
+    const int error = errno;
+    ::close(fd);
+    return OpenError(error, display_name);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", display_name,
+                      S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
+  }
+  return std::make_unique<PosixFile>(fd, static_cast<uint64_t>(info.st_size),
+                                     std::move(display_name));
+}
+
+std::unique_ptr<File> File::FromBytes(std::string bytes, std::string display_name) {
+  return std::make_unique<MemoryFile>(std::move(bytes), std::move(display_name));
+}
+
+absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
+  if (offset > size_ || out.size() > size_ - offset) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "{}: ends at byte {}, and {} bytes from byte {} are asked for", name_, size_,
+                      out.size(), offset);
+  }
+  return out.empty() ? absl::OkStatus() : DoRead(offset, out);
+}
+
+absl::StatusOr<std::string> Sha256(const File& file) {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                  &EVP_MD_CTX_free);
+  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
+    return absl::InternalError("OpenSSL has no SHA-256");
+  }
+  std::vector<std::byte> piece(std::min(file.size(), kDigestPieceBytes));
+  for (uint64_t offset = 0; offset < file.size(); offset += piece.size()) {
+    piece.resize(std::min(file.size() - offset, kDigestPieceBytes));
+    TF_RETURN_IF_ERROR(file.Read(offset, piece));
+    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  EVP_DigestFinal_ex(context.get(), digest, &length);
+  std::string hex;
+  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,75 @@
+#include "server/checkpoint/format.h"
+
+#include "server/checkpoint/test_files.h"
+
+namespace torchferry {
+namespace {
+
+using absl::StatusCode;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::AsFile;
+using testing::Bytes;
+using testing::Fails;
+using testing::Fixture;
+using testing::ZipBuilder;
+
+TEST(FormatTest, RecognisesByContent) {
+  EXPECT_EQ(*Recognise(*Fixture("module.pt")), FileFormat::kZipCheckpoint);
+  EXPECT_EQ(*Recognise(*Fixture("whole_model.pt")), FileFormat::kZipCheckpoint);
+  EXPECT_EQ(*Recognise(*Fixture("scripted.pt")), FileFormat::kTorchScript);
+  EXPECT_EQ(Name(FileFormat::kTorchScript), "torchscript");
+  EXPECT_EQ(Name(FileFormat::kZipCheckpoint), "state_dict");
+}
+
+struct WrongFile {
+  std::string bytes;
+  StatusCode code;
+  std::string message;
+};
+
+TEST(FormatTest, EachWrongFileSaysWhatItIs) {
+  const std::string zip = testing::FixtureBytes("module.pt");
+  for (const WrongFile& wrong : std::vector<WrongFile>{
+           {"", StatusCode::kDataLoss, "is empty"},
+           {testing::FixtureBytes("legacy.pt"), StatusCode::kInvalidArgument, "legacy format"},
+           {Bytes(2, 8) + "{}", StatusCode::kInvalidArgument, "safetensors"},
+           {"\x08\x0a\x12\x07pytorch", StatusCode::kInvalidArgument, "ONNX"},
+           {"\n<!DOCTYPE html><html>", StatusCode::kDataLoss, "HTML page"},
+           {"<HTML><head>", StatusCode::kDataLoss, "HTML page"},
+           {"version https://git-lfs.github.com/spec/v1\noid sha256:", StatusCode::kDataLoss,
+            "git lfs pull"},
+           {zip.substr(0, 1000), StatusCode::kDataLoss,
+            "truncated zip: 1000 bytes, end-of-archive record missing"},
+           {"{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}", StatusCode::kInvalidArgument,
+            "sharded checkpoint"},
+           {"{\"a\": 1}", StatusCode::kInvalidArgument, "JSON"},
+           {"\x1f\x8b\x08", StatusCode::kInvalidArgument, "gzip"},
+           {std::string(257, '\x01') + "ustar", StatusCode::kInvalidArgument, "tar archive"},
+           {"hello world\n", StatusCode::kInvalidArgument, "text file"},
+           {"\x89HDF\r\n\x1a\n", StatusCode::kInvalidArgument, "HDF5"},
+           {"\x80\x04N.", StatusCode::kInvalidArgument, "plain Python pickle"},
+           {"\x01\x02\x03", StatusCode::kInvalidArgument, "3 bytes that begin with 01 02 03"},
+           {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument,
+            "without data.pkl"},
+           {ZipBuilder().Add("arr_0.npy", "1").Build(), StatusCode::kInvalidArgument,
+            "\"arr_0.npy\""},
+           {ZipBuilder().Add("m/data/aotinductor/model/m.so", "1").Build(),
+            StatusCode::kInvalidArgument, "AOTInductor"},
+           {ZipBuilder().Add("m/models/model.json", "1").Build(), StatusCode::kInvalidArgument,
+            "torch.export"},
+       }) {
+    EXPECT_THAT(Recognise(*AsFile(wrong.bytes)).status(),
+                Fails(wrong.code, AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(wrong.message))));
+  }
+}
+
+TEST(FormatTest, EachPrefixOfAZipIsAnError) {
+  const std::string whole = testing::FixtureBytes("tied.pt");
+  for (size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_FALSE(Recognise(*AsFile(whole.substr(0, size))).ok()) << size;
+  }
+}
+
+}  // namespace
+}  // namespace torchferry

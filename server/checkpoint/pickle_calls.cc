@@ -1,0 +1,145 @@
+// Opcodes that name things and those that would call them in Python. Here a call is only written down.
+#include <array>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+#include "server/checkpoint/pickle_machine.h"
+
+namespace torchferry {
+
+absl::Status PickleMachine::Global() {
+  TF_ASSIGN_OR_RETURN(const std::string_view module, TakeLine());
+  TF_ASSIGN_OR_RETURN(const std::string_view name, TakeLine());
+  return PushGlobal(module, name);
+}
+
+absl::Status PickleMachine::StackGlobal() {
+  TF_ASSIGN_OR_RETURN(const PickleRef name, Pop());
+  TF_ASSIGN_OR_RETURN(const PickleRef module, Pop());
+  const PickleNode& module_node = tree_[module];
+  const PickleNode& name_node = tree_[name];
+  if (module_node.kind != PickleKind::kString || name_node.kind != PickleKind::kString) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "the name is a {} and a {}, not two strings",
+                      Name(module_node.kind), Name(name_node.kind));
+  }
+  return PushGlobal(module_node.text, name_node.text);
+}
+
+absl::Status PickleMachine::PushGlobal(std::string_view module, std::string_view name) {
+  PickleNode node;
+  node.kind = PickleKind::kGlobal;
+  node.role = globals_.RoleOf(module, name);
+  node.text = module;
+  node.name = name;
+  if (node.role == GlobalRole::kForeign && tree_.foreign.size() < limits::kMaxForeignGlobals) {
+    bool is_new = true;
+    for (const ForeignGlobal& known : tree_.foreign) {
+      if (known.module == module && known.name == name) is_new = false;
+    }
+    if (is_new) tree_.foreign.push_back({module, name});
+  }
+  return Push(std::move(node));
+}
+
+absl::Status PickleMachine::PersistentId() {
+  PickleNode node;
+  node.kind = PickleKind::kPersistent;
+  TF_ASSIGN_OR_RETURN(const PickleRef id, Pop());
+  node.items = {id};
+  return Push(std::move(node));
+}
+
+absl::Status PickleMachine::Reduce() {
+  TF_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
+  TF_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
+  NoteForeignUse(tree_[callable], &ForeignGlobal::is_called);
+  return Call(callable, arguments);
+}
+
+absl::Status PickleMachine::NewObject() {
+  TF_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
+  TF_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
+  NoteForeignUse(tree_[callable], &ForeignGlobal::is_instantiated);
+  return Call(callable, arguments);
+}
+
+absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
+  const PickleNode& target = tree_[callable];
+  if (tree_[arguments].kind != PickleKind::kTuple) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple",
+                      Name(tree_[arguments].kind));
+  }
+  PickleNode node;
+  if (target.kind == PickleKind::kGlobal && target.role == GlobalRole::kMapping) {
+    node.kind = PickleKind::kDict;
+    TF_RETURN_IF_ERROR(FillMapping(node, tree_[arguments]));
+    return Push(std::move(node));
+  }
+  // After a foreign name anything may be called: it is refused in any case, and the message wants all the names.
+  const bool may_be_called = target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
+  if (!may_be_called && tree_.foreign.empty()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "a call of {}",
+                      target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name)
+                                                         : std::string(Name(target.kind)));
+  }
+  node.kind = PickleKind::kObject;
+  node.items = {callable, arguments};
+  return Push(std::move(node));
+}
+
+// OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that) and Counter({…}).
+absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& arguments) {
+  if (arguments.items.empty()) return absl::OkStatus();
+  const PickleNode& first = tree_[arguments.items[0]];
+  copied_items_ += first.items.size();
+  if (copied_items_ > limits::kMaxPickleValues) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "mappings are made of more than {} values",
+                      limits::kMaxPickleValues);
+  }
+  if (first.kind == PickleKind::kDict) {
+    mapping.items = first.items;
+    return absl::OkStatus();
+  }
+  if (first.kind != PickleKind::kList) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "a mapping made of a {}", Name(first.kind));
+  }
+  for (const PickleRef ref : first.items) {
+    const PickleNode& pair = tree_[ref];
+    const bool is_pair = (pair.kind == PickleKind::kList || pair.kind == PickleKind::kTuple) &&
+                         pair.items.size() == 2;
+    if (!is_pair) return absl::DataLossError("a mapping made of a list of what are no pairs");
+    mapping.items.insert(mapping.items.end(), pair.items.begin(), pair.items.end());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PickleMachine::Build() {
+  TF_ASSIGN_OR_RETURN(const PickleRef state, Pop());
+  TF_ASSIGN_OR_RETURN(const PickleRef target, Top());
+  PickleNode& node = tree_.nodes[target];
+  const bool has_state = node.kind == PickleKind::kDict || node.kind == PickleKind::kObject;
+  if (!has_state && tree_.foreign.empty()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "state for a {}", Name(node.kind));
+  }
+  node.state = state;
+  return absl::OkStatus();
+}
+
+void PickleMachine::NoteForeignUse(const PickleNode& callable, bool ForeignGlobal::*use) {
+  if (callable.kind != PickleKind::kGlobal || callable.role != GlobalRole::kForeign) return;
+  for (ForeignGlobal& global : tree_.foreign) {
+    if (global.module == callable.text && global.name == callable.name) global.*use = true;
+  }
+}
+
+// Whether `node` came of a foreign name. Only one level is looked at: a chain may be long, even a circle.
+bool PickleMachine::IsForeign(const PickleNode& node) const {
+  if (node.kind == PickleKind::kGlobal) return node.role == GlobalRole::kForeign;
+  if (node.kind != PickleKind::kObject) return false;
+  const PickleNode& callable = tree_[node.items[0]];
+  return callable.kind != PickleKind::kGlobal || callable.role == GlobalRole::kForeign;
+}
+
+}  // namespace torchferry

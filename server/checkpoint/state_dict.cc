@@ -1,0 +1,158 @@
+#include "server/checkpoint/state_dict.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+
+namespace torchferry {
+namespace {
+
+// Calls `visit(key, value)` for each entry of a dict.
+template <typename Visit>
+void ForEachEntry(const PickleNode& dict, Visit visit) {
+  for (size_t i = 0; i + 1 < dict.items.size(); i += 2) visit(dict.items[i], dict.items[i + 1]);
+}
+
+std::vector<std::string> KeysOf(const PickleTree& tree, const PickleNode& dict) {
+  std::vector<std::string> keys;
+  ForEachEntry(dict, [&](PickleRef key, PickleRef) { keys.push_back(Quoted(tree[key].text)); });
+  return keys;
+}
+
+size_t CountTensors(const PickleTree& tree, PickleRef ref) {
+  if (tree[ref].kind != PickleKind::kDict) return 0;
+  size_t count = 0;
+  ForEachEntry(tree[ref], [&](PickleRef, PickleRef value) { count += IsTensor(tree, value) ? 1 : 0; });
+  return count;
+}
+
+// A state_dict may hold a dict of tensors (an `_extra_state`), and a training checkpoint a tensor of its own
+// (`best_accuracy`): what holds more tensors is the state_dict.
+bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
+  const size_t own = CountTensors(tree, ref);
+  size_t most = 0;
+  ForEachEntry(tree[ref], [&](PickleRef, PickleRef value) {
+    most = std::max(most, CountTensors(tree, value));
+  });
+  return own > 0 && own >= most;
+}
+
+// Keys of dicts that hold tensors, to one more level: {"model": {...}, "ema": {"model": {...}}}.
+std::vector<std::string> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
+  std::vector<std::string> keys;
+  ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
+    if (tree[key].kind != PickleKind::kString) return;
+    if (CountTensors(tree, value) > 0) {
+      keys.push_back(Quoted(tree[key].text));
+      return;
+    }
+    if (tree[value].kind != PickleKind::kDict) return;
+    ForEachEntry(tree[value], [&](PickleRef inner, PickleRef inner_value) {
+      if (tree[inner].kind != PickleKind::kString || CountTensors(tree, inner_value) == 0) return;
+      keys.push_back(Quoted(fmt::format("{}.{}", tree[key].text, tree[inner].text)));
+    });
+  });
+  return keys;
+}
+
+absl::Status WhyNoStateDict(const PickleTree& tree, PickleRef ref) {
+  const PickleNode& node = tree[ref];
+  constexpr std::string_view kWanted =
+      "; a state_dict is a dict from names to tensors: torch.save(model.state_dict(), path)";
+  if (IsTensor(tree, ref)) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a bare tensor{}", kWanted);
+  }
+  if (node.kind != PickleKind::kDict) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {}{}", Name(node.kind), kWanted);
+  }
+  const std::vector<std::string> nested = NestedDicts(tree, node);
+  if (!nested.empty()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "is a training checkpoint: tensors lie in the dicts under {}; save the one "
+                      "with the model's weights alone: torch.save(checkpoint[\"…\"], path)",
+                      Listed(nested));
+  }
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a dict without tensors; its keys: {}{}",
+                    Listed(KeysOf(tree, node)), kWanted);
+}
+
+const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::string_view key,
+                         PickleRef& value) {
+  const PickleNode* found = nullptr;
+  ForEachEntry(dict, [&](PickleRef k, PickleRef v) {
+    if (tree[k].kind != PickleKind::kString || tree[k].text != key) return;
+    found = &tree[v];
+    value = v;
+  });
+  return found;
+}
+
+// Adds one entry; `seen` has the keys so far.
+absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value,
+                      TensorRebuilder& rebuilder, std::unordered_set<std::string_view>& seen,
+                      StateDict& result) {
+  const PickleNode& key = tree[key_ref];
+  if (key.kind != PickleKind::kString) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "holds a dict with a key that is a {}; the keys of a state_dict are strings",
+                      Name(key.kind));
+  }
+  if (!IsCleanUtf8(key.text)) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "key {} is not clean UTF-8", Quoted(key.text));
+  }
+  if (!seen.insert(key.text).second) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "key {} is there twice", Quoted(key.text));
+  }
+  if (!IsTensor(tree, value)) {
+    result.other_entries.emplace_back(key.text);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<TensorInfo> tensor = rebuilder.Rebuild(value);
+  if (!tensor.ok()) {
+    return Annotate(tensor.status(), fmt::format("tensor {}", Quoted(key.text)));
+  }
+  tensor->key = std::string(key.text);
+  result.tensors.push_back(*std::move(tensor));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key) {
+  PickleRef at = tree.root;
+  while (!key.empty()) {
+    const PickleNode& dict = tree[at];
+    if (dict.kind != PickleKind::kDict) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for",
+                        Name(dict.kind), Quoted(key));
+    }
+    if (Lookup(tree, dict, key, at) != nullptr) return at;
+    const size_t dot = key.find('.');
+    if (dot == std::string_view::npos || Lookup(tree, dict, key.substr(0, dot), at) == nullptr) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "has no key {}; its keys: {}",
+                        Quoted(key), Listed(KeysOf(tree, dict)));
+    }
+    key.remove_prefix(dot + 1);
+  }
+  return at;
+}
+
+absl::StatusOr<StateDict> ReadStateDict(const PickleTree& tree, PickleRef ref,
+                                        TensorRebuilder& rebuilder) {
+  const PickleNode& dict = tree[ref];
+  if (dict.kind != PickleKind::kDict) return WhyNoStateDict(tree, ref);
+  // An empty dict is a model without weights; one of other things is something else.
+  if (!dict.items.empty() && !IsFlatStateDict(tree, ref)) return WhyNoStateDict(tree, ref);
+  StateDict result;
+  std::unordered_set<std::string_view> seen;
+  absl::Status status;
+  ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
+    if (status.ok()) status = AddEntry(tree, key, value, rebuilder, seen, result);
+  });
+  TF_RETURN_IF_ERROR(status);
+  return result;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,228 @@
+#include "server/checkpoint/tensor_rebuild.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+
+namespace torchferry {
+namespace {
+
+// A call as the pickle wrote it down.
+struct Call {
+  std::string_view function;
+  PickleRef arguments = kNoPickleRef;
+};
+
+std::optional<Call> CallAt(const PickleTree& tree, PickleRef ref) {
+  const PickleNode& node = tree[ref];
+  if (node.kind != PickleKind::kObject) return std::nullopt;
+  const PickleNode& callable = tree[node.items[0]];
+  if (callable.kind != PickleKind::kGlobal) return std::nullopt;
+  if (callable.text != "torch._utils" && callable.text != "torch._tensor") return std::nullopt;
+  return Call{callable.name, node.items[1]};
+}
+
+// The call that makes the tensor itself, behind the wrappers for parameters and subclasses. They nest twice at most;
+// the bound is for hostile ones.
+std::optional<Call> TensorCall(const PickleTree& tree, PickleRef ref) {
+  constexpr int kMaxWrappers = 4;
+  std::optional<Call> call = CallAt(tree, ref);
+  for (int i = 0; call.has_value() && i < kMaxWrappers; ++i) {
+    const std::vector<PickleRef>& arguments = tree[call->arguments].items;
+    if (call->function == "_rebuild_parameter" ||
+        call->function == "_rebuild_parameter_with_state") {
+      if (arguments.empty()) return std::nullopt;
+      call = CallAt(tree, arguments[0]);
+    } else if (call->function == "_rebuild_from_type_v2") {
+      // (function, type, arguments, state): a tensor with Python attributes, or of a subclass.
+      if (arguments.size() < 3) return std::nullopt;
+      const PickleNode& function = tree[arguments[0]];
+      if (function.kind != PickleKind::kGlobal || tree[arguments[2]].kind != PickleKind::kTuple) {
+        return std::nullopt;
+      }
+      call = Call{function.name, arguments[2]};
+    } else {
+      return call;
+    }
+  }
+  return std::nullopt;
+}
+
+struct UnsupportedKind {
+  std::string_view function;
+  std::string_view what;
+};
+
+constexpr std::array kUnsupported = {
+    UnsupportedKind{"_rebuild_qtensor", "is quantised; save the model's float weights, or serve it "
+                                        "as TorchScript"},
+    UnsupportedKind{"_rebuild_sparse_tensor", "is sparse; save its .to_dense()"},
+    UnsupportedKind{"_rebuild_nested_tensor", "is a nested tensor; save padded tensors instead"},
+    UnsupportedKind{"_rebuild_meta_tensor_no_storage", "is on the meta device and has no values; "
+                                                       "save the model after loading its weights"},
+    UnsupportedKind{"_rebuild_wrapper_subclass", "is of a tensor subclass (torchao, DTensor, …); "
+                                                 "save plain tensors"},
+    UnsupportedKind{"_rebuild_device_tensor_from_numpy", "was saved from a device without its own "
+                                                         "storage; save its .cpu()"},
+    UnsupportedKind{"_rebuild_device_tensor_from_cpu_tensor", "was saved from a device without its "
+                                                              "own storage; save its .cpu()"},
+    UnsupportedKind{"_rebuild_xla_tensor", "was saved from an XLA device; save its .cpu()"},
+};
+
+// Sizes or strides: a tuple of ints, or torch.Size of one.
+absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef ref,
+                                            std::string_view what) {
+  const PickleNode* node = &tree[ref];
+  if (node->kind == PickleKind::kObject && tree[node->items[0]].name == "Size" &&
+      tree[node->items[1]].items.size() == 1) {
+    node = &tree[tree[node->items[1]].items[0]];
+  }
+  if (node->kind != PickleKind::kTuple && node->kind != PickleKind::kList) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "its {} is a {}, not a tuple", what,
+                      Name(node->kind));
+  }
+  if (node->items.size() > limits::kMaxRank) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} dimensions; at most {} are read",
+                      node->items.size(), limits::kMaxRank);
+  }
+  std::vector<int64_t> counts;
+  for (const PickleRef item : node->items) {
+    if (tree[item].kind != PickleKind::kInt || tree[item].integer < 0) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "its {} holds {}, which is no count", what,
+                        tree[item].kind == PickleKind::kInt
+                            ? fmt::format("{}", tree[item].integer)
+                            : std::string(Name(tree[item].kind)));
+    }
+    counts.push_back(tree[item].integer);
+  }
+  return counts;
+}
+
+// torch.Tensor.conj() and ._neg_view() are lazy: the bytes in the file are not the values yet.
+bool IsLazyView(const PickleTree& tree, PickleRef metadata) {
+  const std::vector<PickleRef>& items = tree[metadata].items;
+  if (tree[metadata].kind != PickleKind::kDict) return false;
+  for (size_t i = 0; i + 1 < items.size(); i += 2) {
+    const std::string_view key = tree[items[i]].text;
+    if ((key == "conj" || key == "neg") && tree[items[i + 1]].integer != 0) return true;
+  }
+  return false;
+}
+
+// One past the last byte that the view reaches, from the storage's begin; an empty view reaches its offset.
+// Nothing when that is beyond int64.
+std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
+  int64_t end = tensor.storage_offset;  // in elements until the last step
+  bool overflows = false;
+  for (size_t i = 0; !is_empty && i < tensor.shape.size(); ++i) {
+    int64_t reach = 0;
+    overflows |= __builtin_mul_overflow(tensor.shape[i] - 1, tensor.strides[i], &reach);
+    overflows |= __builtin_add_overflow(end, reach, &end);
+  }
+  overflows |= __builtin_add_overflow(end, is_empty ? 0 : 1, &end);
+  overflows |= __builtin_mul_overflow(end, ByteSize(tensor.dtype), &end);
+  if (overflows) return std::nullopt;
+  return static_cast<uint64_t>(end);
+}
+
+absl::StatusOr<DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
+  const PickleNode& node = tree[ref];
+  const TorchDType* type = node.kind == PickleKind::kGlobal && node.text == "torch"
+                               ? FindTorchDType(node.name)
+                               : nullptr;
+  if (type == nullptr) return absl::DataLossError("its dtype is no torch dtype");
+  if (type->dtype == DType::kInvalid) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "is of dtype torch.{}, which is not served; convert it before saving",
+                      type->name);
+  }
+  return type->dtype;
+}
+
+}  // namespace
+
+bool IsTensor(const PickleTree& tree, PickleRef ref) {
+  const std::optional<Call> call = TensorCall(tree, ref);
+  return call.has_value() && call->function.starts_with("_rebuild_");
+}
+
+absl::StatusOr<TensorInfo> TensorRebuilder::Rebuild(PickleRef ref) {
+  const std::optional<Call> call = TensorCall(tree_, ref);
+  if (!call.has_value()) return absl::DataLossError("is no tensor");
+  for (const UnsupportedKind& kind : kUnsupported) {
+    if (call->function == kind.function) return absl::InvalidArgumentError(std::string(kind.what));
+  }
+  return RebuildStrided(call->function, tree_[call->arguments]);
+}
+
+absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view function,
+                                                           const PickleNode& arguments) {
+  // (storage, storage_offset, size, stride[, requires_grad, backward_hooks[, v3: dtype][, metadata]])
+  const std::vector<PickleRef>& items = arguments.items;
+  const bool has_dtype = function == "_rebuild_tensor_v3";
+  const size_t metadata = has_dtype ? 7 : 6;
+  const size_t needed = has_dtype ? 7 : function == "_rebuild_tensor" ? 4 : 6;
+  if (items.size() < needed || items.size() > metadata + 1) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", function,
+                      items.size());
+  }
+  TF_ASSIGN_OR_RETURN(const StorageTable::Use use, storages_.Resolve(tree_, tree_[items[0]]));
+  TensorInfo tensor;
+  tensor.storage = use.index;
+  tensor.dtype = use.type->dtype;
+  if (has_dtype) {
+    TF_ASSIGN_OR_RETURN(tensor.dtype, DTypeAt(tree_, items[6]));
+  } else if (tensor.dtype == DType::kInvalid) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "lies in a torch.{}, which is not served; convert it before saving",
+                      use.type->name);
+  }
+  const PickleNode& offset = tree_[items[1]];
+  if (offset.kind != PickleKind::kInt || offset.integer < 0) {
+    return absl::DataLossError("its storage offset is no count");
+  }
+  tensor.storage_offset = offset.integer;
+  TF_ASSIGN_OR_RETURN(tensor.shape, Counts(tree_, items[2], "size"));
+  TF_ASSIGN_OR_RETURN(tensor.strides, Counts(tree_, items[3], "stride"));
+  if (items.size() > metadata && IsLazyView(tree_, items[metadata])) {
+    return absl::InvalidArgumentError(
+        "is a lazily conjugated or negated view; save its .resolve_conj().resolve_neg()");
+  }
+  TF_RETURN_IF_ERROR(CheckView(tensor));
+  return tensor;
+}
+
+absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
+  if (tensor.strides.size() != tensor.shape.size()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides",
+                      tensor.shape.size(), tensor.strides.size());
+  }
+  const absl::StatusOr<int64_t> dense_bytes = ByteCount(tensor.dtype, tensor.shape);
+  if (!dense_bytes.ok()) return absl::DataLossError(MessageOf(dense_bytes.status()));
+  const StorageInfo& storage = storages_.storages()[tensor.storage];
+  const std::optional<uint64_t> end = EndByte(tensor, *dense_bytes == 0);
+  if (!end.has_value() || *end > storage.size_bytes) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "is a view {} with strides {} from element {} that leaves its storage {} of "
+                      "{} bytes",
+                      ToString(tensor.shape), ToString(tensor.strides), tensor.storage_offset,
+                      Quoted(storage.key), storage.size_bytes);
+  }
+  if (static_cast<uint64_t>(*dense_bytes) > storage.size_bytes) {
+    uint64_t& total = expanded_bytes_;
+    if (__builtin_add_overflow(total, static_cast<uint64_t>(*dense_bytes), &total) ||
+        total > limits::kMaxExpandedBytes) {
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "repeats its elements: {} bytes out of a storage of {}; {} bytes of such "
+                        "tensors are read at most; save its .contiguous()",
+                        *dense_bytes, storage.size_bytes, limits::kMaxExpandedBytes);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace torchferry

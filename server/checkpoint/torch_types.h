@@ -1,0 +1,26 @@
+// PyTorch's names for storages and dtypes as pickles spell them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "server/tensor/dtype.h"
+
+namespace torchferry {
+
+struct StorageType {
+  std::string_view name;  // "FloatStorage"
+  DType dtype;            // kInvalid for UntypedStorage (bytes) and for what we have no dtype for
+  int64_t item_bytes;
+};
+
+struct TorchDType {
+  std::string_view name;  // "float32"
+  DType dtype;            // kInvalid: PyTorch has it, we do not
+};
+
+// Null for a name that is none.
+const StorageType* FindStorageType(std::string_view module, std::string_view name);
+const TorchDType* FindTorchDType(std::string_view name);
+
+}  // namespace torchferry

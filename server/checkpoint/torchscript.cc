@@ -1,0 +1,87 @@
+#include "server/checkpoint/torchscript.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/checkpoint/archive_pickle.h"
+#include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+#include "server/checkpoint/refusal.h"
+#include "server/checkpoint/storage_table.h"
+#include "server/checkpoint/tensor_rebuild.h"
+
+namespace torchferry {
+namespace {
+
+void AddOnce(DType dtype, std::vector<DType>& dtypes) {
+  if (std::ranges::find(dtypes, dtype) == dtypes.end()) dtypes.push_back(dtype);
+}
+
+// Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object graph.
+absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
+                             std::string_view folder, TorchScriptInfo& info) {
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
+                      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(),
+                                        RefuseForeignInTorchScript));
+  const PickleTree& tree = pickle->tree;
+  StorageTable storages(archive, std::string(folder));
+  TensorRebuilder rebuilder(tree, storages);
+  for (PickleRef ref = 0; ref < tree.nodes.size(); ++ref) {
+    if (tree[ref].kind == PickleKind::kPersistent) {
+      TF_RETURN_IF_ERROR(storages.Resolve(tree, tree[ref]).status());
+    }
+    if (!IsTensor(tree, ref)) continue;
+    const absl::StatusOr<TensorInfo> tensor = rebuilder.Rebuild(ref);
+    if (tensor.ok()) {
+      AddOnce(tensor->dtype, info.dtypes);
+    } else if (!absl::IsInvalidArgument(tensor.status())) {
+      return Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
+    }
+    // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch reads it.
+  }
+  info.storages.insert(info.storages.end(), storages.storages().begin(), storages.storages().end());
+  return absl::OkStatus();
+}
+
+absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
+  uint64_t left = limits::kMaxCodeBytes;
+  for (const ZipEntry& entry : archive.entries()) {
+    if (!entry.name.starts_with("code/") || !entry.name.ends_with(".py")) continue;
+    if (entry.size_bytes > std::min(limits::kMaxCodeFileBytes, left)) {
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "source {} has {} bytes; at most {} for a file and {} in all are read",
+                        Quoted(entry.name), entry.size_bytes, limits::kMaxCodeFileBytes,
+                        limits::kMaxCodeBytes);
+    }
+    left -= entry.size_bytes;
+    TF_ASSIGN_OR_RETURN(std::string text, archive.ReadString(entry, limits::kMaxCodeFileBytes));
+    info.code_files.push_back(entry.name);
+    info.code_texts.push_back(std::move(text));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TorchScriptInfo> Describe(const ZipArchive& archive) {
+  TF_RETURN_IF_ERROR(CheckByteOrder(archive));
+  TorchScriptInfo info;
+  info.producer = "PyTorch";  // the archive has its format's version, not PyTorch's
+  TF_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", info));
+  // Archives of PyTorch before 1.4 keep their constants elsewhere.
+  if (archive.Find("constants.pkl") != nullptr) {
+    TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", info));
+  }
+  TF_RETURN_IF_ERROR(ReadCode(archive, info));
+  return info;
+}
+
+}  // namespace
+
+absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file) {
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
+  absl::StatusOr<TorchScriptInfo> info = Describe(*archive);
+  if (!info.ok()) return Annotate(info.status(), file->name());
+  return info;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,70 @@
+#include "server/checkpoint/torchscript.h"
+
+#include "server/checkpoint/test_files.h"
+
+namespace torchferry {
+namespace {
+
+using absl::StatusCode;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+using testing::AsFile;
+using testing::Fails;
+using testing::Fixture;
+using testing::Global;
+using testing::Pickle;
+using testing::ZipBuilder;
+
+std::string ArchiveBytes(const std::string& pickle) {
+  return ZipBuilder()
+      .Add("m/data.pkl", pickle)
+      .Add("m/constants.pkl", Pickle(")"))
+      .Add("m/code/__torch__.py", "class M(Module):\n")
+      .Add("m/version", "3\n")
+      .Build();
+}
+
+TEST(TorchScriptTest, DescribesAScriptedModule) {
+  const auto info = DescribeTorchScript(Fixture("scripted.pt"));
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->producer, "PyTorch");
+  // fc.weight, fc.bias, scale.
+  EXPECT_THAT(info->dtypes, UnorderedElementsAre(DType::kFp32, DType::kFp64));
+  ASSERT_EQ(info->storages.size(), 3u);
+  for (const StorageInfo& storage : info->storages) EXPECT_EQ(storage.saved_device, "cpu");
+  ASSERT_FALSE(info->code_files.empty());
+  ASSERT_EQ(info->code_files.size(), info->code_texts.size());
+  EXPECT_THAT(info->code_files[0], HasSubstr("code/__torch__"));
+  EXPECT_THAT(info->code_texts[0], HasSubstr("def forward"));
+}
+
+TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
+  const auto info = DescribeTorchScript(
+      AsFile(ArchiveBytes(Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") +
+                                 Global("torch.jit._pickle", "build_intlist") + "](KK" "KKe\x85R" +
+                                 "ub"))));
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_THAT(info->code_files, ElementsAre("code/__torch__.py"));
+  EXPECT_THAT(info->code_texts, ElementsAre("class M(Module):\n"));
+}
+
+TEST(TorchScriptTest, ForeignNamesAreRefused) {
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("os", "system") + ")R")))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
+}
+
+TEST(TorchScriptTest, DamagedTensorsAreRefused) {
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(testing::Tensor())))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
+}
+
+TEST(TorchScriptTest, EachPrefixIsAnError) {
+  const std::string whole = testing::FixtureBytes("scripted.pt");
+  for (size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_FALSE(DescribeTorchScript(AsFile(whole.substr(0, size))).ok()) << size;
+  }
+}
+
+}  // namespace
+}  // namespace torchferry

@@ -1,0 +1,108 @@
+#include "server/checkpoint/zip_rules.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+
+namespace torchferry {
+namespace {
+
+bool HasUnsafePart(std::string_view name) {
+  for (size_t begin = 0; begin <= name.size();) {
+    const size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part = name.substr(begin, end - begin);
+    const bool is_folder_mark = part.empty() && end == name.size() && begin > 0;
+    if (part == ".." || part == "." || (part.empty() && !is_folder_mark)) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+absl::Status CheckName(const ZipEntry& entry) {
+  if (!IsCleanUtf8(entry.name) || entry.name.find('\\') != std::string::npos ||
+      HasUnsafePart(entry.name)) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "zip entry {} has a name that could leave its folder or be misread",
+                      Quoted(entry.name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNoDuplicates(std::span<const ZipEntry> entries) {
+  std::vector<std::string_view> names;
+  names.reserve(entries.size());
+  for (const ZipEntry& entry : entries) names.push_back(entry.name);
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice == names.end()) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} is there twice", Quoted(*twice));
+}
+
+absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
+  std::vector<const ZipEntry*> by_offset;
+  for (const ZipEntry& entry : entries) {
+    if (entry.stored_bytes > 0) by_offset.push_back(&entry);
+  }
+  std::ranges::sort(by_offset, {}, &ZipEntry::file_offset);
+  for (size_t i = 1; i < by_offset.size(); ++i) {
+    const ZipEntry& before = *by_offset[i - 1];
+    if (before.file_offset + before.stored_bytes > by_offset[i]->file_offset) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "zip entries {} and {} overlap in the file",
+                        Quoted(before.name), Quoted(by_offset[i]->name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_size) {
+  // file_size is below 2^63, but 20 times it need not be.
+  const uint64_t limit =
+      limits::kFreeInflatedBytes +
+      limits::kMaxInflationRatio * std::min(file_size, UINT64_MAX / (2 * limits::kMaxInflationRatio));
+  uint64_t left = limit;
+  for (const ZipEntry& entry : entries) {
+    if (!entry.is_compressed) continue;
+    if (entry.size_bytes > left) {
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "its compressed entries inflate to more than {} bytes, the limit for a "
+                        "file of {} bytes (reached at zip entry {}); store them uncompressed, as "
+                        "torch.save does",
+                        limit, file_size, Quoted(entry.name));
+    }
+    left -= entry.size_bytes;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
+  if (entries.empty()) return absl::InvalidArgumentError("is an empty zip");
+  std::string top;
+  for (const ZipEntry& entry : entries) {
+    TF_RETURN_IF_ERROR(CheckName(entry));
+    const size_t slash = entry.name.find('/');
+    const std::string folder = slash == std::string::npos ? "" : entry.name.substr(0, slash);
+    if (top.empty()) top = folder;
+    if (folder.empty() || folder != top) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument,
+                        "is a zip, but not one that PyTorch wrote: entry {} is not inside one top "
+                        "folder with the others; save the model again with torch.save or "
+                        "torch.jit.save",
+                        Quoted(entry.name));
+    }
+  }
+  return top;
+}
+
+absl::Status CheckArchive(std::span<const ZipEntry> entries, uint64_t file_size) {
+  TF_RETURN_IF_ERROR(CheckNoDuplicates(entries));
+  TF_RETURN_IF_ERROR(CheckNoOverlap(entries));
+  return CheckInflation(entries, file_size);
+}
+
+}  // namespace torchferry
