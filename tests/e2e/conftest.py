@@ -18,6 +18,7 @@ import pathlib
 import pytest
 
 import harness
+from stores import Store
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,7 +32,7 @@ def pytest_configure(config):
 @pytest.fixture
 def store(tmp_path):
     """An empty model store."""
-    return harness.Store(tmp_path / "store")
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -1,32 +1,26 @@
-"""What the end-to-end tests stand on: model stores, the real server and CLI, a gRPC client, metrics.
+"""What the end-to-end tests stand on: the real server and CLI as processes, and a gRPC client.
 
 Nothing here sleeps to let something happen: it waits for a condition, up to a deadline.
 """
 
-import atexit
 import contextlib
-import importlib
 import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
 import grpc
-import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_tools import protoc
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
-FIXTURES = REPO / "tests" / "fixtures"
-SAMPLES = REPO / "model_store"
+from prometheus_page import Metrics
+from wire import REPO, array, pb, pb_grpc, tensor
+
 BINARIES = pathlib.Path(os.environ.get("TORCHFERRY_BINARY_DIR", REPO / "build")).resolve() / "bin"
 DEVICE = os.environ.get("TORCHFERRY_TEST_DEVICE", "auto")
 DEADLINE_SECONDS = 60  # for whatever must happen; generous, as sanitizer builds on a shared machine are slow
@@ -34,20 +28,6 @@ DEADLINE_SECONDS = 60  # for whatever must happen; generous, as sanitizer builds
 # A device that no host of ours has.
 ABSENT_DEVICE = "cuda:15"
 
-
-def generate_stubs():
-    """Python stubs of proto/torchferry/v1, as a client makes them; gone when the tests end."""
-    folder = tempfile.mkdtemp(prefix="torchferry-stubs-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    arguments = ["protoc", f"--proto_path={REPO / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
-    if protoc.main(arguments + ["torchferry/v1/inference.proto"]) != 0:
-        raise RuntimeError("protoc failed on proto/torchferry/v1/inference.proto")
-    sys.path.insert(0, folder)
-    return (importlib.import_module("torchferry.v1.inference_pb2"),
-            importlib.import_module("torchferry.v1.inference_pb2_grpc"))
-
-
-pb, pb_grpc = generate_stubs()
 Code = grpc.StatusCode
 Health = health_pb2.HealthCheckResponse
 
@@ -64,135 +44,7 @@ def wait_until(condition, what, seconds=DEADLINE_SECONDS):
         time.sleep(0.01)
 
 
-# --- tensors -----------------------------------------------------------------------------------------------------------
-
-_NUMPY_OF = {
-    pb.DATA_TYPE_BOOL: np.bool_,
-    pb.DATA_TYPE_UINT8: np.uint8,
-    pb.DATA_TYPE_INT8: np.int8,
-    pb.DATA_TYPE_INT16: np.int16,
-    pb.DATA_TYPE_INT32: np.int32,
-    pb.DATA_TYPE_INT64: np.int64,
-    pb.DATA_TYPE_FP16: np.float16,
-    pb.DATA_TYPE_FP32: np.float32,
-    pb.DATA_TYPE_FP64: np.float64,
-}
-_DTYPE_OF = {np.dtype(kind): value for value, kind in _NUMPY_OF.items()}
-
-
-def tensor(array):
-    """A message with the array's dtype and shape. Python floats travel as FP32, ints as INT64, bools as BOOL."""
-    if isinstance(array, float):
-        array = np.float32(array)
-    array = np.asarray(array)
-    return pb.Tensor(dtype=_DTYPE_OF[array.dtype], shape=array.shape, data=array.tobytes())
-
-
-def array(message):
-    kind = np.dtype(_NUMPY_OF[message.dtype])
-    assert len(message.data) == int(np.prod(message.shape, dtype=np.int64)) * kind.itemsize, "bytes disagree with shape"
-    return np.frombuffer(message.data, kind).reshape(tuple(message.shape))
-
-
-def reference(model, name, rows):
-    """PyTorch's own tensor of that name, made by fixtures/make_fixtures.py."""
-    return np.load(FIXTURES / "expected" / model / f"{name}.{rows}.npy")
-
-
-def assert_close(actual, expected, what=""):
-    """Equal within 1e-5, absolute up to 1 and relative beyond; integers exactly."""
-    assert actual.shape == expected.shape, what
-    assert actual.dtype == expected.dtype, what
-    if np.issubdtype(expected.dtype, np.floating):
-        bound = 1e-5 * np.maximum(1.0, np.abs(expected))
-        worst = np.max(np.abs(actual - expected) / bound) * 1e-5
-        assert np.all(np.abs(actual - expected) <= bound), f"{what}: off by {worst}"
-    else:
-        np.testing.assert_array_equal(actual, expected, what)
-
-
-# --- model stores ------------------------------------------------------------------------------------------------------
-
-
-class Store:
-    """A model store in a temporary folder, filled from the fixtures."""
-
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
-
-    def add(self, source, name=None, extra_config="", versions=None):
-        """A model folder of the fixtures, or a path to one; under another name, with further config lines, or with its
-        one version served under other numbers."""
-        folder = source if isinstance(source, pathlib.Path) else FIXTURES / source
-        name = name or folder.name
-        target = self.path / name
-        shutil.copytree(folder, target)
-        config = target / "config.pbtxt"
-        if config.exists():
-            text = re.sub(r'^name: ".*"$', f'name: "{name}"', config.read_text(), flags=re.MULTILINE)
-            config.write_text(text + extra_config)
-        else:
-            assert not extra_config, f"{source} has no config.pbtxt to extend"
-        if versions:
-            (target / "1").rename(target / "original")
-            for version in versions:
-                shutil.copytree(target / "original", target / str(version))
-            shutil.rmtree(target / "original")
-        return target
-
-    def add_file(self, name, file, as_name="model.pt", **others):
-        """A model whose version 1 is `file`; `others` are further files of its folder, by name without the suffix:
-        forward_py=PATH."""
-        version = self.path / name / "1"
-        version.mkdir(parents=True)
-        shutil.copy(file, version / as_name)
-        for key, path in others.items():
-            shutil.copy(path, self.path / name / key.replace("_", "."))
-        return self.path / name
-
-    def snapshot(self):
-        """Every file with its bytes."""
-        return {str(f.relative_to(self.path)): f.read_bytes() for f in sorted(self.path.rglob("*")) if f.is_file()}
-
-
-def add_sample(store, name, file):
-    """A model of the sample store; its weights are fetched by version and sha256, never committed.
-    None when they were not fetched and that is allowed."""
-    if (SAMPLES / name / "1" / file).exists():
-        return store.add(SAMPLES / name)
-    if os.environ.get("CI") or os.environ.get("TORCHFERRY_REQUIRE_SAMPLES"):
-        raise AssertionError(f"model_store/{name}/1/{file} was not fetched: run deploy/fetch-samples.sh")
-    return None
-
-
-# --- metrics -----------------------------------------------------------------------------------------------------------
-
-
-class Metrics:
-    """Samples of a Prometheus text page."""
-
-    _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$")
-    _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
-
-    def __init__(self, text):
-        self.text = text
-        self.samples = []  # (name, labels, value)
-        for line in text.splitlines():
-            if line and not line.startswith("#"):
-                match = self._SAMPLE.match(line)
-                assert match, f"not a sample: {line!r}"
-                name, labels, value = match.groups()
-                self.samples.append((name, dict(self._LABEL.findall(labels or "")), float(value)))
-
-    def find(self, name, **labels):
-        return [(l, v) for n, l, v in self.samples if n == name and labels.items() <= l.items()]
-
-    def sum(self, name, **labels):
-        return sum(value for _, value in self.find(name, **labels))
-
-
-# --- the server --------------------------------------------------------------------------------------------------------
+# --- the server -----------------------------------------------------------------------------------
 
 
 def clean_environment():
@@ -340,7 +192,7 @@ def serving(store, folder, *flags, ready=True):
         server.kill()
 
 
-# --- the client --------------------------------------------------------------------------------------------------------
+# --- the client -----------------------------------------------------------------------------------
 
 
 class Client:
@@ -413,7 +265,7 @@ def check_message(message, *fragments):
     assert "Exception raised from" not in message and "frame #0" not in message, f"a stack trace is in {message!r}"
 
 
-# --- the CLI -----------------------------------------------------------------------------------------------------------
+# --- the CLI --------------------------------------------------------------------------------------
 
 
 def cli(address, *arguments, timeout=DEADLINE_SECONDS):

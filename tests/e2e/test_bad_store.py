@@ -3,40 +3,46 @@
 import pytest
 
 import harness
-from harness import Client, Code, Health, assert_close, check_message, cli, pb, reference, refused
+from harness import Client, Code, Health, check_message, cli, refused
+from stores import Store
+from wire import FIXTURES, assert_close, pb, reference
 
-BAD_FILES = harness.FIXTURES / "bad"
+BAD_FILES = FIXTURES / "bad"
 DATA_LOSS, INVALID = Code.DATA_LOSS.value[0], Code.INVALID_ARGUMENT.value[0]
+PRECONDITION = Code.FAILED_PRECONDITION.value[0]
+HOSTILE = DATA_LOSS
 
 # model: (code, what its reason must name)
 BAD = {
     "corrupt": (DATA_LOSS, ["corrupt/1/model.pt", "data.pkl"]),
+    "corrupt_alone": (DATA_LOSS, ["corrupt_alone/1/model.pt", "data.pkl"]),
     "corrupt_directory": (DATA_LOSS, ["corrupt_directory/1/model.pt"]),
     "truncated": (DATA_LOSS, ["truncated/1/model.pt", "truncated"]),
     "whole_model": (INVALID, ["whole_model/1/model.pt", "training.models.Mlp", "state_dict", "script"]),
-    "writes_in_forward_py": (DATA_LOSS, ["writes_in_forward_py/forward.py", "save"]),
-    "writes_in_forward": (DATA_LOSS, ["writes_in_forward/1/model.pt", "aten::save"]),
-    "writes_at_load": (DATA_LOSS, ["writes_at_load/1/model.pt", "from_file"]),
+    "writes_in_forward_py": (HOSTILE, ["writes_in_forward_py/forward.py", "save"]),
+    "writes_in_forward": (HOSTILE, ["writes_in_forward/1/model.pt", "save"]),
+    "writes_at_load": (HOSTILE, ["writes_at_load/1/model.pt", "from_file"]),
     "not_a_model": (INVALID, ["not_a_model/1/model.pt"]),
     "bad_config": (INVALID, ["bad_config/config.pbtxt:3", "max_batch_sise"]),
-    "without_architecture": (INVALID, ["without_architecture/1/model.pt", "forward.py", "architecture.pt"]),
-    "two_files": (INVALID, ["a.pt", "b.pt", "default_model_filename"]),
+    "without_architecture": (PRECONDITION, ["without_architecture/1/model.pt", "forward.py", "architecture.pt"]),
+    "two_files": (PRECONDITION, ["a.pt", "b.pt", "default_model_filename"]),
 }
 
 
 def fill(store):
     store.add("mlp", "good")
     for name in ("corrupt", "corrupt_directory", "truncated"):
-        store.add_file(name, BAD_FILES / f"{name}.pt", forward_py=harness.FIXTURES / "lstm" / "forward.py")
+        store.add_file(name, BAD_FILES / f"{name}.pt", forward_py=FIXTURES / "lstm" / "forward.py")
+    store.add_file("corrupt_alone", BAD_FILES / "corrupt.pt")
     for name in ("whole_model", "writes_in_forward", "writes_at_load"):
         store.add_file(name, BAD_FILES / f"{name}.pt")
-    mlp_weights = harness.FIXTURES / "mlp_cuda" / "1" / "resnet18_gpu.pth"
+    mlp_weights = FIXTURES / "mlp_cuda" / "1" / "resnet18_gpu.pth"
     store.add_file("writes_in_forward_py", mlp_weights, forward_py=BAD_FILES / "forward_that_writes.py")
     store.add_file("without_architecture", mlp_weights)
-    store.add_file("not_a_model", harness.FIXTURES / "expected" / "mlp" / "x.1.npy")
+    store.add_file("not_a_model", FIXTURES / "expected" / "mlp" / "x.1.npy")
     bad = store.add("mlp", "bad_config")
     (bad / "config.pbtxt").write_text('name: "bad_config"\n\nmax_batch_sise: 4\n')
-    two = store.add_file("two_files", harness.FIXTURES / "mlp" / "1" / "mlp.pt", as_name="a.pt")
+    two = store.add_file("two_files", FIXTURES / "mlp" / "1" / "mlp.pt", as_name="a.pt")
     (two / "1" / "b.pt").write_bytes((two / "1" / "a.pt").read_bytes())
 
 
@@ -47,7 +53,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(folder):
-    store = harness.Store(folder / "store")
+    store = Store(folder / "store")
     fill(store)
     before = store.snapshot()
     with harness.serving(store, folder / "server", "--log-format", "json") as server:
@@ -135,6 +141,15 @@ def test_bad_store_is_left_as_it_was(server, folder, client):
     assert list(server.cwd.iterdir()) == []
 
 
+def test_trusted_code_may_write(store, start):
+    """What the deny-list stops is real: without it the same file writes."""
+    store.add_file("writes_in_forward", BAD_FILES / "writes_in_forward.pt")
+    server = start("--trust-model-code")
+    with Client(server.address) as client:
+        client.predict("writes_in_forward", {"x": reference("mlp", "x", 1)})
+    assert [f.name for f in server.cwd.iterdir()] == ["torchferry_pwned"]
+
+
 def test_readiness_all_waits_for_every_model(store, start):
     store.add("mlp", "good")
     store.add_file("corrupt", BAD_FILES / "corrupt.pt")
@@ -145,7 +160,7 @@ def test_readiness_all_waits_for_every_model(store, start):
         assert client.health("model/good") == Health.SERVING
         status, body = server.http("/readyz")
         assert status == 503
-        assert "corrupt" in body
+        assert "failed" in body
         assert server.http("/livez")[0] == 200
         outputs = client.predict_arrays("good", {"x": reference("mlp", "x", 7)})
         assert_close(outputs["probabilities"], reference("mlp", "probabilities", 7))

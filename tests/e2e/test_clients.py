@@ -13,17 +13,19 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import harness
-from harness import Client, Code, Health, assert_close, cli, predict_request, reference
+from harness import Client, Code, Health, cli, predict_request
+from stores import Store
+from wire import FIXTURES, array, assert_close, reference
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Two models that work and one that does not."""
     folder = tmp_path_factory.mktemp("clients")
-    store = harness.Store(folder / "store")
+    store = Store(folder / "store")
     for name in ("mlp", "mlp_dict", "slow"):
         store.add(name)
-    store.add_file("corrupt", harness.FIXTURES / "bad" / "corrupt.pt")
+    store.add_file("corrupt", FIXTURES / "bad" / "corrupt.pt")
     with harness.serving(store, folder, "--reflection") as server:
         yield server.wait_settled()
 
@@ -34,7 +36,7 @@ def client(server):
         yield client
 
 
-# --- gRPC --------------------------------------------------------------------------------------------------------------
+# --- gRPC -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("service,status", [
@@ -127,11 +129,11 @@ def test_stream_answers_in_order_each_with_its_id(client):
     for i, answer in enumerate(answers):
         assert answer.error_code == 0, answer.error_message
         assert answer.response.request_id == str(i)
-        assert_close(harness.array(answer.response.outputs["probabilities"]),
+        assert_close(array(answer.response.outputs["probabilities"]),
                      reference("mlp", "probabilities", 7)[i % 7: i % 7 + 1])
 
 
-# --- HTTP --------------------------------------------------------------------------------------------------------------
+# --- HTTP -----------------------------------------------------------------------------------------
 
 
 def test_http_probes_answer(server):
@@ -232,7 +234,7 @@ def test_metrics_count_what_was_sent(store, start):
     assert "name_that_no_model_has" not in metrics.text
 
 
-# --- the CLI -----------------------------------------------------------------------------------------------------------
+# --- the CLI --------------------------------------------------------------------------------------
 
 OK, SERVER_ERROR, USAGE, UNREACHABLE, DEADLINE, NOT_SERVING = range(6)  # exit codes
 

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-import harness
-from harness import ABSENT_DEVICE, Client, Code, Health, array, assert_close, cli, pb, reference, refused
+from harness import ABSENT_DEVICE, Client, Code, Health, cli, refused
+from wire import array, assert_close, pb, reference
 
 
 def config(**fields):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import harness
-from harness import Client, Code, array, assert_close, pb, reference, refused
+from harness import Client, Code, refused
+from stores import Store, add_sample
+from wire import array, assert_close, pb, reference
 
 SAMPLES = {"crepe_tiny": "tiny.pth", "cifar_cnn": "model.pt"}
 
@@ -32,10 +34,10 @@ UNBATCHED = ["mlp_bare", "mlp_bare_dict", "mlp_bare_list", "scalar_args", "optio
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parity")
-    store = harness.Store(folder / "store")
+    store = Store(folder / "store")
     for name in [*BATCHED, *UNBATCHED, "pair"]:
         if name in SAMPLES:
-            harness.add_sample(store, name, SAMPLES[name])
+            add_sample(store, name, SAMPLES[name])
         else:
             store.add(name)
     store.add("mlp", "mlp_versions", 'version_policy { all { } }\n', versions=[2, 10])

@@ -10,7 +10,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 import harness
-from harness import Client, Code, Health, array, predict_request
+from harness import Client, Code, Health, predict_request
+from wire import array, reference
 
 REQUESTS = 100
 GRACE_SECONDS = 60
@@ -71,7 +72,7 @@ class WatchedHealth(threading.Thread):
 def probe(client):
     """One quick request: "accepted" (answered, or still waiting), or the error that refused it."""
     future = client.stub.Predict.future(
-        predict_request("mlp", {"x": harness.reference("mlp", "x", 1)}), timeout=2 * GRACE_SECONDS)
+        predict_request("mlp", {"x": reference("mlp", "x", 1)}), timeout=2 * GRACE_SECONDS)
     try:
         error = future.exception(timeout=0.2)
     except grpc.FutureTimeoutError:
@@ -89,7 +90,7 @@ def status_of(client, service):
 
 
 def test_sigterm_is_seen_by_health_before_the_first_refusal(server):
-    """Balancers leave by "" before requests are refused; "liveness" holds to the end, so that nobody kills the drain."""
+    """Balancers leave by "" before requests are refused; "liveness" holds to the end: nobody kills the drain."""
     with Client(server.address) as client, Client(server.address) as prober:
         watch = WatchedHealth(prober)
         assert watch.statuses == [Health.SERVING]

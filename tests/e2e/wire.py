@@ -1,0 +1,73 @@
+"""Messages of torchferry/v1 and what is in them: generated stubs, tensors as numpy arrays, PyTorch's references."""
+
+import atexit
+import importlib
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import numpy as np
+from grpc_tools import protoc
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = REPO / "tests" / "fixtures"
+
+
+def generate_stubs():
+    """Python stubs of proto/torchferry/v1, as a client makes them; gone when the tests end."""
+    folder = tempfile.mkdtemp(prefix="torchferry-stubs-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    arguments = ["protoc", f"--proto_path={REPO / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+    if protoc.main(arguments + ["torchferry/v1/inference.proto"]) != 0:
+        raise RuntimeError("protoc failed on proto/torchferry/v1/inference.proto")
+    sys.path.insert(0, folder)
+    return (importlib.import_module("torchferry.v1.inference_pb2"),
+            importlib.import_module("torchferry.v1.inference_pb2_grpc"))
+
+
+pb, pb_grpc = generate_stubs()
+
+_NUMPY_OF = {
+    pb.DATA_TYPE_BOOL: np.bool_,
+    pb.DATA_TYPE_UINT8: np.uint8,
+    pb.DATA_TYPE_INT8: np.int8,
+    pb.DATA_TYPE_INT16: np.int16,
+    pb.DATA_TYPE_INT32: np.int32,
+    pb.DATA_TYPE_INT64: np.int64,
+    pb.DATA_TYPE_FP16: np.float16,
+    pb.DATA_TYPE_FP32: np.float32,
+    pb.DATA_TYPE_FP64: np.float64,
+}
+_DTYPE_OF = {np.dtype(kind): value for value, kind in _NUMPY_OF.items()}
+
+
+def tensor(array):
+    """A message with the array's dtype and shape. Python floats travel as FP32, ints as INT64, bools as BOOL."""
+    if isinstance(array, float):
+        array = np.float32(array)
+    array = np.asarray(array)
+    return pb.Tensor(dtype=_DTYPE_OF[array.dtype], shape=array.shape, data=array.tobytes())
+
+
+def array(message):
+    kind = np.dtype(_NUMPY_OF[message.dtype])
+    assert len(message.data) == int(np.prod(message.shape, dtype=np.int64)) * kind.itemsize, "bytes disagree with shape"
+    return np.frombuffer(message.data, kind).reshape(tuple(message.shape))
+
+
+def reference(model, name, rows):
+    """PyTorch's own tensor of that name, made by fixtures/make_fixtures.py."""
+    return np.load(FIXTURES / "expected" / model / f"{name}.{rows}.npy")
+
+
+def assert_close(actual, expected, what=""):
+    """Equal within 1e-5, absolute up to 1 and relative beyond; integers exactly."""
+    assert actual.shape == expected.shape, what
+    assert actual.dtype == expected.dtype, what
+    if np.issubdtype(expected.dtype, np.floating):
+        bound = 1e-5 * np.maximum(1.0, np.abs(expected))
+        worst = np.max(np.abs(actual - expected) / bound) * 1e-5
+        assert np.all(np.abs(actual - expected) <= bound), f"{what}: off by {worst}"
+    else:
+        np.testing.assert_array_equal(actual, expected, what)
