@@ -34,11 +34,11 @@ absl::Status CheckByteOrder(const ZipArchive& archive) {
   if (entry->size_bytes > kMaxBytes) return absl::DataLossError("its byteorder entry is too long");
   TF_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
   if (order == "little") return absl::OkStatus();
-  return MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument
-                                   : absl::StatusCode::kDataLoss,
-                    "was saved with byte order {}; only little-endian files are read: load it with "
-                    "torch.load and save it again on a little-endian machine",
-                    Quoted(order));
+  return MakeStatus(
+      order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
+      "was saved with byte order {}; only little-endian files are read: load it with "
+      "torch.load and save it again on a little-endian machine",
+      Quoted(order));
 }
 
 }  // namespace torchferry

@@ -23,13 +23,14 @@ struct ArchivePickle {
   PickleTree tree;
 };
 
-// Reads the entry `name`; `refuse` says why when it refers to names that `globals` does not know. DATA_LOSS when the
-// entry is missing, too large or no sound pickle. Messages do not name the file.
+// Reads the entry `name`; `refuse` says why when it refers to names that `globals` does not know.
+// DATA_LOSS when the entry is missing, too large or no sound pickle. Messages do not name the file.
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
     const ZipArchive& archive, std::string_view name, const PickleGlobals& globals,
     absl::Status (*refuse)(const PickleTree&));
 
-// "little", "big"; what PyTorch before 2.1 did not write counts as little. INVALID_ARGUMENT unless it is little.
+// "little", "big"; what PyTorch before 2.1 did not write counts as little. INVALID_ARGUMENT unless
+// it is little.
 absl::Status CheckByteOrder(const ZipArchive& archive);
 
 }  // namespace torchferry

@@ -14,10 +14,10 @@ namespace {
 using absl::StatusCode;
 using ::testing::AllOf;
 using ::testing::ElementsAreArray;
-using ::testing::HasSubstr;
 using testing::Fails;
 using testing::Fixture;
 using testing::FixtureBytes;
+using ::testing::HasSubstr;
 
 const nlohmann::json& Expected() {
   static const nlohmann::json kExpected = nlohmann::json::parse(FixtureBytes("expected.json"));

@@ -51,8 +51,9 @@ constexpr std::array kMagics = {
     Magic{"\x7f"
           "ELF"sv,
           StatusCode::kInvalidArgument, "is a program or a shared library, not a model"},
-    Magic{"GGUF"sv, StatusCode::kInvalidArgument,
-          "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
+    Magic{
+        "GGUF"sv, StatusCode::kInvalidArgument,
+        "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
 };
 
 std::string Hex(std::string_view bytes) {
@@ -65,8 +66,9 @@ std::string Hex(std::string_view bytes) {
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
+    return static_cast<char>(c < 128 ? std::tolower(c) : c);
+  });
   return lower;
 }
 
@@ -86,8 +88,8 @@ bool IsSafetensors(std::string_view head, uint64_t size) {
   return length >= 2 && (length <= size - kLengthBytes || length <= 100'000'000);
 }
 
-// A protobuf message that begins with ModelProto's fields in the order every exporter writes them: ir_version, then
-// producer_name, graph or opset_import.
+// A protobuf message that begins with ModelProto's fields in the order every exporter writes them:
+// ir_version, then producer_name, graph or opset_import.
 bool IsOnnx(std::string_view head) {
   constexpr char kIrVersionField = 0x08;
   constexpr char kNewestIrVersion = 32;  // far beyond today's 13
@@ -149,7 +151,8 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
   }
   if (IsTar(head)) {
     return absl::InvalidArgumentError(
-        "is a tar archive; put the unpacked model file here (PyTorch before 0.1.10 saved tar files: "
+        "is a tar archive; put the unpacked model file here (PyTorch before 0.1.10 saved tar "
+        "files: "
         "load such a one in Python and save it again)");
   }
   if (IsPickle(head)) {

@@ -12,8 +12,9 @@ namespace torchferry {
 // How much of a file's beginning DescribeForeignContent wants to see.
 inline constexpr size_t kHeadBytes = 1024;
 
-// `head`: the first bytes of a file of `size` bytes that is no zip. Never OK. DATA_LOSS for what is an accident of
-// transport (empty, an HTML page, a Git LFS pointer), INVALID_ARGUMENT for a sound file of another kind.
+// `head`: the first bytes of a file of `size` bytes that is no zip. Never OK. DATA_LOSS for what is
+// an accident of transport (empty, an HTML page, a Git LFS pointer), INVALID_ARGUMENT for a sound
+// file of another kind.
 absl::Status DescribeForeignContent(std::string_view head, uint64_t size);
 
 }  // namespace torchferry

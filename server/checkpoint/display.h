@@ -1,4 +1,5 @@
-// Texts from a file as messages show them: quoted, escaped and cut, so that a hostile name cannot forge a log line.
+// Texts from a file as messages show them: quoted, escaped and cut, so that a hostile name cannot
+// forge a log line.
 #pragma once
 
 #include <span>

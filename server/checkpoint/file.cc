@@ -16,7 +16,8 @@
 namespace torchferry {
 namespace {
 
-// What one digest update is fed with: large enough that the system calls do not show, small enough to stay in cache.
+// What one digest update is fed with: large enough that the system calls do not show, small enough
+// to stay in cache.
 constexpr uint64_t kDigestPieceBytes = 1 << 20;
 
 std::string SystemError(int error) { return std::strerror(error); }

@@ -11,8 +11,8 @@
 namespace torchferry {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Fails;
+using ::testing::HasSubstr;
 
 TEST(FileTest, ReadsByPositionFromDiskAndMemory) {
   const std::string path = ::testing::TempDir() + "torchferry_file_test";
@@ -26,7 +26,8 @@ TEST(FileTest, ReadsByPositionFromDiskAndMemory) {
     EXPECT_EQ(out[0], std::byte{'7'});
     EXPECT_EQ(out[2], std::byte{'9'});
     EXPECT_TRUE(file->Read(10, std::span(out).first(0)).ok());
-    EXPECT_THAT(file->Read(8, out), Fails(absl::StatusCode::kDataLoss, HasSubstr("m/1/f: ends at byte 10")));
+    EXPECT_THAT(file->Read(8, out),
+                Fails(absl::StatusCode::kDataLoss, HasSubstr("m/1/f: ends at byte 10")));
     EXPECT_FALSE(file->Read(UINT64_MAX, out).ok());
   }
 }
@@ -38,7 +39,8 @@ TEST(FileTest, FileThatShrinksWhileReadIsAnError) {
   ASSERT_TRUE(file.ok());
   ASSERT_EQ(::truncate(path.c_str(), 5), 0);
   std::array<std::byte, 8> out;
-  EXPECT_THAT((*file)->Read(0, out), Fails(absl::StatusCode::kDataLoss, HasSubstr("became shorter")));
+  EXPECT_THAT((*file)->Read(0, out),
+              Fails(absl::StatusCode::kDataLoss, HasSubstr("became shorter")));
 }
 
 TEST(FileTest, OpenNamesWhatIsNoReadableFile) {

@@ -13,9 +13,8 @@ namespace torchferry {
 namespace {
 
 bool HasFolder(const ZipArchive& archive, std::string_view prefix) {
-  return std::ranges::any_of(archive.entries(), [&](const ZipEntry& entry) {
-    return entry.name.starts_with(prefix);
-  });
+  return std::ranges::any_of(archive.entries(),
+                             [&](const ZipEntry& entry) { return entry.name.starts_with(prefix); });
 }
 
 absl::Status DescribeForeignZip(const ZipArchive& archive) {

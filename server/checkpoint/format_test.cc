@@ -7,11 +7,11 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::AsFile;
 using testing::Bytes;
 using testing::Fails;
 using testing::Fixture;
+using ::testing::HasSubstr;
 using testing::ZipBuilder;
 
 TEST(FormatTest, RecognisesByContent) {

@@ -1,4 +1,5 @@
-// Checkpoints that nobody's torch.save wrote: each is refused, names what is wrong, and nothing runs.
+// Checkpoints that nobody's torch.save wrote: each is refused, names what is wrong, and nothing
+// runs.
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/test_files.h"
 
@@ -7,12 +8,12 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::AsFile;
 using testing::CheckpointBytes;
 using testing::Dict;
 using testing::Fails;
 using testing::Global;
+using ::testing::HasSubstr;
 using testing::Int;
 using testing::Pickle;
 using testing::Str;
@@ -86,15 +87,18 @@ TEST(HostileTest, ExpandedTensorsHaveABudget) {
 TEST(HostileTest, StoragesMustBeWhatTheyClaim) {
   EXPECT_THAT(OpenTensor({.numel = 5}),
               Fails(StatusCode::kDataLoss, HasSubstr("said to hold 5 elements")));
-  EXPECT_THAT(OpenTensor({.numel = int64_t{1} << 62}), Fails(StatusCode::kDataLoss, HasSubstr("said to hold")));
+  EXPECT_THAT(OpenTensor({.numel = int64_t{1} << 62}),
+              Fails(StatusCode::kDataLoss, HasSubstr("said to hold")));
   EXPECT_THAT(OpenTensor({.numel = -4}), Fails(StatusCode::kDataLoss, HasSubstr("no count")));
   EXPECT_THAT(OpenTensor({.key = "7"}), Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
-  EXPECT_THAT(OpenTensor({.key = "../data.pkl"}), Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
+  EXPECT_THAT(OpenTensor({.key = "../data.pkl"}),
+              Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
   EXPECT_THAT(OpenTensor({.type = Global("torch", "float32")}),
               Fails(StatusCode::kDataLoss, HasSubstr("no storage type")));
   EXPECT_THAT(OpenTensor({.device = Int(1)}), Fails(StatusCode::kDataLoss, HasSubstr("no string")));
-  EXPECT_THAT(OpenPickle("}(" + Str("a") + Tensor() + Str("b") + Tensor({.device = Str("cuda:0")}) + "u"),
-              Fails(StatusCode::kDataLoss, HasSubstr("on \"cpu\" and on \"cuda:0\"")));
+  EXPECT_THAT(
+      OpenPickle("}(" + Str("a") + Tensor() + Str("b") + Tensor({.device = Str("cuda:0")}) + "u"),
+      Fails(StatusCode::kDataLoss, HasSubstr("on \"cpu\" and on \"cuda:0\"")));
   EXPECT_THAT(OpenPickle(Dict("w", Global("torch._utils", "_rebuild_tensor_v2") +
                                        Tuple({"NQ", "N", "N", "N", "N", "N"}) + "R")),
               Fails(StatusCode::kDataLoss, HasSubstr("persistent id")));
@@ -110,10 +114,13 @@ TEST(HostileTest, RebuildFunctionsNeedTheirArguments) {
 }
 
 TEST(HostileTest, CyclesAreNotFollowed) {
-  // A dict that holds itself, a parameter whose data is itself by way of the memo, a list in a list.
+  // A dict that holds itself, a parameter whose data is itself by way of the memo, a list in a
+  // list.
   EXPECT_THAT(OpenPickle("}q\x01" + Str("w") + "h\x01s"),
               Fails(StatusCode::kInvalidArgument, HasSubstr("without tensors")));
-  EXPECT_FALSE(OpenPickle("]q\x01h\x01" "a").ok());
+  EXPECT_FALSE(OpenPickle("]q\x01h\x01"
+                          "a")
+                   .ok());
   std::string wrapped = Tensor();
   for (int i = 0; i < 1000; ++i) {
     wrapped = Global("torch._utils", "_rebuild_parameter") + "(" + wrapped + "\x88}tR";
@@ -122,7 +129,8 @@ TEST(HostileTest, CyclesAreNotFollowed) {
 }
 
 TEST(HostileTest, KeysMustBeCleanAndUnique) {
-  EXPECT_THAT(OpenPickle(Dict("w\xff", Tensor())), Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
+  EXPECT_THAT(OpenPickle(Dict("w\xff", Tensor())),
+              Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
   EXPECT_THAT(OpenPickle(Dict("w\n", Tensor())), Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
   EXPECT_THAT(OpenPickle("}(" + Str("w") + Tensor() + Str("w") + Tensor() + "u"),
               Fails(StatusCode::kDataLoss, HasSubstr("twice")));

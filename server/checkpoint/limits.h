@@ -1,5 +1,6 @@
-// Every cap of the checkpoint reader, in one place. A file is somebody else's: reading one takes bounded time and
-// memory whatever it holds. Each number is far above what real models need and low enough to be harmless.
+// Every cap of the checkpoint reader, in one place. A file is somebody else's: reading one takes
+// bounded time and memory whatever it holds. Each number is far above what real models need and low
+// enough to be harmless.
 #pragma once
 
 #include <cstddef>
@@ -8,22 +9,24 @@
 namespace torchferry::limits {
 
 // --- zip ---
-// Entries of one archive. The largest public models have some thousand tensors in one file; an entry costs about
-// 150 bytes of our memory.
+// Entries of one archive. The largest public models have some thousand tensors in one file; an
+// entry costs about 150 bytes of our memory.
 inline constexpr uint64_t kMaxZipEntries = 262'144;
 // Bytes of an entry's name. PyTorch's longest are paths below code/, some hundred bytes.
 inline constexpr uint64_t kMaxZipNameBytes = 1024;
 // Bytes of the directory, which is read at once: 256 for each entry.
 inline constexpr uint64_t kMaxZipDirectoryBytes = uint64_t{64} << 20;
-// What the compressed entries of an archive may inflate to in all: kFreeInflatedBytes plus kMaxInflationRatio times
-// the file's size. Weights shrink by a quarter at best; only zeros and text do better.
+// What the compressed entries of an archive may inflate to in all: kFreeInflatedBytes plus
+// kMaxInflationRatio times the file's size. Weights shrink by a quarter at best; only zeros and
+// text do better.
 inline constexpr uint64_t kFreeInflatedBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMaxInflationRatio = 20;
 
 // --- pickle ---
 // Bytes of one pickle: about 150 for each tensor, so this is some 800,000 tensors.
 inline constexpr uint64_t kMaxPickleBytes = uint64_t{128} << 20;
-// Values of one pickle, memo entries and stack slots alike. A tensor takes about 15; a value costs about 80 bytes.
+// Values of one pickle, memo entries and stack slots alike. A tensor takes about 15; a value costs
+// about 80 bytes.
 inline constexpr size_t kMaxPickleValues = 4'000'000;
 // Open MARKs: how deep literals nest. Python's own pickler gives up near 1,000.
 inline constexpr size_t kMaxPickleMarks = 10'000;
@@ -34,8 +37,8 @@ inline constexpr size_t kMaxForeignGlobals = 256;
 
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;  // PyTorch's own limit for most operators
-// Views that repeat elements (expand) take more bytes once they are copied than the file holds. In all so many bytes
-// of a file may be such.
+// Views that repeat elements (expand) take more bytes once they are copied than the file holds. In
+// all so many bytes of a file may be such.
 inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;
 
 // --- TorchScript ---

@@ -1,4 +1,5 @@
-// Opcodes that name things and those that would call them in Python. Here a call is only written down.
+// Opcodes that name things and those that would call them in Python. Here a call is only written
+// down.
 #include <array>
 #include <utility>
 
@@ -77,8 +78,10 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
     TF_RETURN_IF_ERROR(FillMapping(node, tree_[arguments]));
     return Push(std::move(node));
   }
-  // After a foreign name anything may be called: it is refused in any case, and the message wants all the names.
-  const bool may_be_called = target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
+  // After a foreign name anything may be called: it is refused in any case, and the message wants
+  // all the names.
+  const bool may_be_called =
+      target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
   if (!may_be_called && tree_.foreign.empty()) {
     return MakeStatus(absl::StatusCode::kDataLoss, "a call of {}",
                       target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name)
@@ -134,7 +137,8 @@ void PickleMachine::NoteForeignUse(const PickleNode& callable, bool ForeignGloba
   }
 }
 
-// Whether `node` came of a foreign name. Only one level is looked at: a chain may be long, even a circle.
+// Whether `node` came of a foreign name. Only one level is looked at: a chain may be long, even a
+// circle.
 bool PickleMachine::IsForeign(const PickleNode& node) const {
   if (node.kind == PickleKind::kGlobal) return node.role == GlobalRole::kForeign;
   if (node.kind != PickleKind::kObject) return false;

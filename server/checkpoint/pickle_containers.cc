@@ -97,7 +97,8 @@ absl::Status PickleMachine::Extend(PickleKind kind, std::span<const PickleRef> i
     node.items.insert(node.items.end(), items.begin(), items.end());
     return absl::OkStatus();
   }
-  // An instance of a foreign class that is a list or a dict; what it holds does not matter any more.
+  // An instance of a foreign class that is a list or a dict; what it holds does not matter any
+  // more.
   if (IsForeign(node)) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kDataLoss, "on a {}, which is no {}", Name(node.kind),
                     Name(kind));

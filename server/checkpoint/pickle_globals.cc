@@ -13,8 +13,9 @@ struct Row {
 
 using enum GlobalRole;
 
-// Beyond PyTorch's own list for weights_only: NumPy scalars and arrays, argparse.Namespace and paths, which training
-// scripts leave beside the weights. They are data here and never become anything else.
+// Beyond PyTorch's own list for weights_only: NumPy scalars and arrays, argparse.Namespace and
+// paths, which training scripts leave beside the weights. They are data here and never become
+// anything else.
 constexpr Row kRows[] = {
     {"collections", "OrderedDict", kMapping},
     {"collections", "Counter", kMapping},

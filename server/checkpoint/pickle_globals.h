@@ -1,5 +1,5 @@
-// Which names a pickle may refer to. One list for checkpoints, a wider one for TorchScript archives; neither makes
-// anything run: a name only decides what kind of data the machine builds.
+// Which names a pickle may refer to. One list for checkpoints, a wider one for TorchScript
+// archives; neither makes anything run: a name only decides what kind of data the machine builds.
 #pragma once
 
 #include <string_view>

@@ -52,13 +52,14 @@ absl::Status PickleMachine::Run() {
     TF_ASSIGN_OR_RETURN(const uint64_t code, TakeUnsigned(1));
     const PickleOpcode* opcode = FindPickleOpcode(static_cast<uint8_t>(code));
     if (opcode == nullptr) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "byte {} is {:#04x}, which is no pickle opcode",
-                        at, code);
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "byte {} is {:#04x}, which is no pickle opcode", at, code);
     }
     if (opcode->run == nullptr) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "opcode {} at byte {} is not one that PyTorch writes; it is not carried out",
-                        opcode->name, at);
+      return MakeStatus(
+          absl::StatusCode::kDataLoss,
+          "opcode {} at byte {} is not one that PyTorch writes; it is not carried out",
+          opcode->name, at);
     }
     if (absl::Status status = (this->*opcode->run)(); !status.ok()) {
       return Annotate(status, fmt::format("opcode {} at byte {}", opcode->name, at));

@@ -1,6 +1,7 @@
-// The restricted pickle machine: reads a pickle into a PickleTree and executes nothing. It knows the opcodes that
-// Python's and PyTorch's picklers write for protocols 1 to 5; any other is refused by name and offset. Calls (REDUCE,
-// NEWOBJ, BUILD) become nodes that say what was to be called with what.
+// The restricted pickle machine: reads a pickle into a PickleTree and executes nothing. It knows
+// the opcodes that Python's and PyTorch's picklers write for protocols 1 to 5; any other is refused
+// by name and offset. Calls (REDUCE, NEWOBJ, BUILD) become nodes that say what was to be called
+// with what.
 #pragma once
 
 #include <absl/status/status.h>
@@ -17,8 +18,8 @@
 namespace torchferry {
 
 // Reads the pickle at the start of `input` into `tree`. DATA_LOSS naming opcode and offset.
-// Look at tree.foreign first, even after an error: once a foreign name was seen the rest is read for the message's
-// sake only.
+// Look at tree.foreign first, even after an error: once a foreign name was seen the rest is read
+// for the message's sake only.
 absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, PickleTree& tree);
 
 // The machine itself; only ReadPickle and the opcode table use it.

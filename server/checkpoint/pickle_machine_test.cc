@@ -7,13 +7,13 @@ namespace torchferry {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::Bytes;
 using testing::Dict;
 using testing::Fails;
 using testing::Global;
+using ::testing::HasSubstr;
 using testing::Int;
+using ::testing::IsEmpty;
 using testing::Pickle;
 using testing::Str;
 using testing::Tuple;
@@ -31,7 +31,8 @@ struct Reading {
 };
 
 void ExpectDataLoss(const std::string& pickle, const std::string& message) {
-  EXPECT_THAT(Reading(pickle).status, Fails(absl::StatusCode::kDataLoss, HasSubstr(message))) << message;
+  EXPECT_THAT(Reading(pickle).status, Fails(absl::StatusCode::kDataLoss, HasSubstr(message)))
+      << message;
 }
 
 TEST(PickleMachineTest, Scalars) {
@@ -59,7 +60,9 @@ TEST(PickleMachineTest, IntegersBeyondInt64AreNoIntegers) {
 
 TEST(PickleMachineTest, ContainersAndMemo) {
   // {"a": (1, [1, 1])} with 1 in the memo.
-  const Reading run(Pickle("}" + Str("a") + "K\x01q\x05](h\x05h\x05" "e\x86s"));
+  const Reading run(Pickle("}" + Str("a") +
+                           "K\x01q\x05](h\x05h\x05"
+                           "e\x86s"));
   ASSERT_TRUE(run.status.ok()) << run.status;
   ASSERT_EQ(run.root().items.size(), 2u);
   const PickleNode& tuple = run.tree[run.root().items[1]];
@@ -68,7 +71,9 @@ TEST(PickleMachineTest, ContainersAndMemo) {
 }
 
 TEST(PickleMachineTest, ProtocolFourOpcodes) {
-  const Reading run("\x80\x04\x95" + Bytes(34, 8) + "\x8c\x0b" "collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94.");
+  const Reading run("\x80\x04\x95" + Bytes(34, 8) +
+                    "\x8c\x0b"
+                    "collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94.");
   ASSERT_TRUE(run.status.ok()) << run.status;
   EXPECT_EQ(run.root().kind, PickleKind::kDict);
   ExpectDataLoss("\x80\x04\x95" + Bytes(1000, 8) + "N.", "a frame of 1000 bytes");
@@ -76,15 +81,20 @@ TEST(PickleMachineTest, ProtocolFourOpcodes) {
 }
 
 TEST(PickleMachineTest, OrderedDictKeepsEntriesAndState) {
-  const Reading run(Pickle(Global("collections", "OrderedDict") + ")R" + Str("k") + "Ks" "s" +
-                       Dict("_metadata", "}") + "b"));
+  const Reading run(Pickle(Global("collections", "OrderedDict") + ")R" + Str("k") +
+                           "Ks"
+                           "s" +
+                           Dict("_metadata", "}") + "b"));
   ASSERT_TRUE(run.status.ok()) << run.status;
   EXPECT_EQ(run.root().items.size(), 2u);
   EXPECT_NE(run.root().state, kNoPickleRef);
 }
 
 TEST(PickleMachineTest, PythonTwosOrderedDictIsMadeOfPairs) {
-  const Reading run(Pickle(Global("collections", "OrderedDict") + "(](" "](U\x01kK\x02" "ee" "tR"));
+  const Reading run(Pickle(Global("collections", "OrderedDict") + "(]("
+                                                                  "](U\x01kK\x02"
+                                                                  "ee"
+                                                                  "tR"));
   ASSERT_TRUE(run.status.ok()) << run.status;
   EXPECT_EQ(run.root().kind, PickleKind::kDict);
   EXPECT_EQ(run.tree[run.root().items[1]].integer, 2);
@@ -105,7 +115,8 @@ TEST(PickleMachineTest, DeepNestsNeitherRecurseNorOverflow) {
   std::string deep = "N";
   for (int i = 0; i < 1'000'000; ++i) deep += '\x85';
   EXPECT_TRUE(Reading(Pickle(deep)).status.ok());  // freed without recursion, too
-  ExpectDataLoss(Pickle(std::string(limits::kMaxPickleMarks + 1, '(')), "nest more than 10000 deep");
+  ExpectDataLoss(Pickle(std::string(limits::kMaxPickleMarks + 1, '(')),
+                 "nest more than 10000 deep");
 }
 
 TEST(PickleMachineTest, StackAndMemoAbuseIsRefused) {
@@ -153,8 +164,11 @@ TEST(PickleMachineTest, UnknownOpcodesAreRefusedByNameAndOffset) {
 }
 
 TEST(PickleMachineTest, ForeignGlobalsAreNotedOnceWithTheirUse) {
-  const Reading run(Pickle(Global("os", "system") + Tuple({Str("id")}) + "R0" + Global("a.b", "Net") +
-                       ")\x81" "}b0" + Global("a.b", "Net")));
+  const Reading run(Pickle(Global("os", "system") + Tuple({Str("id")}) + "R0" +
+                           Global("a.b", "Net") +
+                           ")\x81"
+                           "}b0" +
+                           Global("a.b", "Net")));
   ASSERT_TRUE(run.status.ok()) << run.status;
   ASSERT_EQ(run.tree.foreign.size(), 2u);
   EXPECT_EQ(run.tree.foreign[0].name, "system");

@@ -1,5 +1,5 @@
-// The table of opcodes. Python's Lib/pickletools.py is the reference; those without a handler exist, but PyTorch's
-// picklers do not write them for what a model file holds.
+// The table of opcodes. Python's Lib/pickletools.py is the reference; those without a handler
+// exist, but PyTorch's picklers do not write them for what a model file holds.
 #include <array>
 
 #include "server/checkpoint/pickle_machine.h"

@@ -46,8 +46,8 @@ PickleNode LongNode(std::string_view bytes) {
 absl::Status PickleMachine::Proto() {
   TF_ASSIGN_OR_RETURN(const uint64_t protocol, TakeUnsigned(1));
   if (protocol > kNewestProtocol) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read", protocol,
-                      kNewestProtocol);
+    return MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read",
+                      protocol, kNewestProtocol);
   }
   return absl::OkStatus();
 }

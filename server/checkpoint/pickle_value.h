@@ -1,6 +1,6 @@
-// What a pickle says, as data: an arena of nodes that refer to each other by index. Nothing owns a node but the arena,
-// so cycles neither leak nor recurse, and a billion-laughs nest costs what its bytes cost. Whoever walks the nodes
-// must not follow references without a bound.
+// What a pickle says, as data: an arena of nodes that refer to each other by index. Nothing owns a
+// node but the arena, so cycles neither leak nor recurse, and a billion-laughs nest costs what its
+// bytes cost. Whoever walks the nodes must not follow references without a bound.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,9 @@ namespace torchferry {
 
 // What a global name may be used for; the policy (pickle_globals.h) gives each name one.
 enum class GlobalRole : uint8_t {
-  kForeign,   // not on the list: the pickle will be refused, and is read on only to say what else it needs
-  kValue,     // stands for itself: torch.float32, torch.FloatStorage
+  kForeign,  // not on the list: the pickle will be refused, and is read on only to say what else it
+             // needs
+  kValue,    // stands for itself: torch.float32, torch.FloatStorage
   kCallable,  // a call of it becomes a kObject: torch._utils._rebuild_tensor_v2
   kMapping,   // a call of it becomes a kDict: collections.OrderedDict
   kClass,     // an instance of it, with its state, becomes a kObject: argparse.Namespace
@@ -50,8 +51,8 @@ struct PickleNode {
   double real = 0;                         // kFloat
   std::string_view text;                   // kString, kBytes, kBigInt; kGlobal: the module
   std::string_view name;                   // kGlobal: the name within its module
-  // kTuple, kList: the items. kDict: key, value, key, value, … kObject: what was called, and its arguments (a tuple).
-  // kPersistent: the id.
+  // kTuple, kList: the items. kDict: key, value, key, value, … kObject: what was called, and its
+  // arguments (a tuple). kPersistent: the id.
   std::vector<PickleRef> items;
 };
 

@@ -11,20 +11,35 @@
 namespace torchferry {
 namespace {
 
-// Modules whose functions reach outside the process, and builtins that run what they are given. A whole model does
-// refer to `builtins.getattr` now and then (bound methods), so that one is not here.
+// Modules whose functions reach outside the process, and builtins that run what they are given. A
+// whole model does refer to `builtins.getattr` now and then (bound methods), so that one is not
+// here.
 constexpr std::array kDangerousModules = {
-    std::string_view("os"),         std::string_view("posix"),  std::string_view("nt"),
-    std::string_view("subprocess"), std::string_view("sys"),    std::string_view("shutil"),
-    std::string_view("socket"),     std::string_view("runpy"),  std::string_view("pty"),
-    std::string_view("importlib"),  std::string_view("ctypes"), std::string_view("webbrowser"),
-    std::string_view("code"),       std::string_view("pdb"),    std::string_view("timeit"),
-    std::string_view("commands"),   std::string_view("pickle"), std::string_view("marshal"),
-    std::string_view("pip"),        std::string_view("asyncio"), std::string_view("multiprocessing"),
+    std::string_view("os"),
+    std::string_view("posix"),
+    std::string_view("nt"),
+    std::string_view("subprocess"),
+    std::string_view("sys"),
+    std::string_view("shutil"),
+    std::string_view("socket"),
+    std::string_view("runpy"),
+    std::string_view("pty"),
+    std::string_view("importlib"),
+    std::string_view("ctypes"),
+    std::string_view("webbrowser"),
+    std::string_view("code"),
+    std::string_view("pdb"),
+    std::string_view("timeit"),
+    std::string_view("commands"),
+    std::string_view("pickle"),
+    std::string_view("marshal"),
+    std::string_view("pip"),
+    std::string_view("asyncio"),
+    std::string_view("multiprocessing"),
 };
 constexpr std::array kDangerousBuiltins = {
-    std::string_view("eval"), std::string_view("exec"),       std::string_view("compile"),
-    std::string_view("open"), std::string_view("__import__"), std::string_view("execfile"),
+    std::string_view("eval"),  std::string_view("exec"),       std::string_view("compile"),
+    std::string_view("open"),  std::string_view("__import__"), std::string_view("execfile"),
     std::string_view("input"), std::string_view("breakpoint"),
 };
 

@@ -1,4 +1,5 @@
-// Why a pickle that refers to names outside the allow-list is refused, in words that a user can act on.
+// Why a pickle that refers to names outside the allow-list is refused, in words that a user can act
+// on.
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,8 +9,9 @@
 namespace torchferry {
 
 // For a checkpoint; tree.foreign is not empty.
-// INVALID_ARGUMENT: Python objects (a whole model, or classes beside the tensors): names the classes and both ways out.
-// DATA_LOSS: names that only an attack needs, or calls that belong to no class.
+// INVALID_ARGUMENT: Python objects (a whole model, or classes beside the tensors): names the
+// classes and both ways out. DATA_LOSS: names that only an attack needs, or calls that belong to no
+// class.
 absl::Status RefuseForeign(const PickleTree& tree);
 
 // For a TorchScript archive, where every foreign name is damage or an attack.

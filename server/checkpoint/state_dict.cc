@@ -24,11 +24,13 @@ std::vector<std::string> KeysOf(const PickleTree& tree, const PickleNode& dict) 
 size_t CountTensors(const PickleTree& tree, PickleRef ref) {
   if (tree[ref].kind != PickleKind::kDict) return 0;
   size_t count = 0;
-  ForEachEntry(tree[ref], [&](PickleRef, PickleRef value) { count += IsTensor(tree, value) ? 1 : 0; });
+  ForEachEntry(tree[ref],
+               [&](PickleRef, PickleRef value) { count += IsTensor(tree, value) ? 1 : 0; });
   return count;
 }
 
-// A state_dict may hold a dict of tensors (an `_extra_state`), and a training checkpoint a tensor of its own
+// A state_dict may hold a dict of tensors (an `_extra_state`), and a training checkpoint a tensor
+// of its own
 // (`best_accuracy`): what holds more tensors is the state_dict.
 bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
   const size_t own = CountTensors(tree, ref);
@@ -74,8 +76,9 @@ absl::Status WhyNoStateDict(const PickleTree& tree, PickleRef ref) {
                       "with the model's weights alone: torch.save(checkpoint[\"…\"], path)",
                       Listed(nested));
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a dict without tensors; its keys: {}{}",
-                    Listed(KeysOf(tree, node)), kWanted);
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "holds a dict without tensors; its keys: {}{}", Listed(KeysOf(tree, node)),
+                    kWanted);
 }
 
 const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::string_view key,

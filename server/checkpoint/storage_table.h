@@ -1,4 +1,5 @@
-// The storages that an archive's tensors refer to, each once, checked against the archive's entries.
+// The storages that an archive's tensors refer to, each once, checked against the archive's
+// entries.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -26,8 +27,9 @@ class StorageTable {
     const StorageType* type = nullptr;  // what this reference calls it: references may differ
   };
 
-  // Reads the persistent id ('storage', torch.FloatStorage, "0", "cuda:0", numel). The same key gives the same index.
-  // DATA_LOSS: another shape of id, an entry that is missing or has another size, references that disagree.
+  // Reads the persistent id ('storage', torch.FloatStorage, "0", "cuda:0", numel). The same key
+  // gives the same index. DATA_LOSS: another shape of id, an entry that is missing or has another
+  // size, references that disagree.
   absl::StatusOr<Use> Resolve(const PickleTree& tree, const PickleNode& persistent);
 
   const std::vector<StorageInfo>& storages() const { return storages_; }

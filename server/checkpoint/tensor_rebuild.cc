@@ -26,8 +26,8 @@ std::optional<Call> CallAt(const PickleTree& tree, PickleRef ref) {
   return Call{callable.name, node.items[1]};
 }
 
-// The call that makes the tensor itself, behind the wrappers for parameters and subclasses. They nest twice at most;
-// the bound is for hostile ones.
+// The call that makes the tensor itself, behind the wrappers for parameters and subclasses. They
+// nest twice at most; the bound is for hostile ones.
 std::optional<Call> TensorCall(const PickleTree& tree, PickleRef ref) {
   constexpr int kMaxWrappers = 4;
   std::optional<Call> call = CallAt(tree, ref);
@@ -58,18 +58,23 @@ struct UnsupportedKind {
 };
 
 constexpr std::array kUnsupported = {
-    UnsupportedKind{"_rebuild_qtensor", "is quantised; save the model's float weights, or serve it "
-                                        "as TorchScript"},
+    UnsupportedKind{"_rebuild_qtensor",
+                    "is quantised; save the model's float weights, or serve it "
+                    "as TorchScript"},
     UnsupportedKind{"_rebuild_sparse_tensor", "is sparse; save its .to_dense()"},
     UnsupportedKind{"_rebuild_nested_tensor", "is a nested tensor; save padded tensors instead"},
-    UnsupportedKind{"_rebuild_meta_tensor_no_storage", "is on the meta device and has no values; "
-                                                       "save the model after loading its weights"},
-    UnsupportedKind{"_rebuild_wrapper_subclass", "is of a tensor subclass (torchao, DTensor, …); "
-                                                 "save plain tensors"},
-    UnsupportedKind{"_rebuild_device_tensor_from_numpy", "was saved from a device without its own "
-                                                         "storage; save its .cpu()"},
-    UnsupportedKind{"_rebuild_device_tensor_from_cpu_tensor", "was saved from a device without its "
-                                                              "own storage; save its .cpu()"},
+    UnsupportedKind{"_rebuild_meta_tensor_no_storage",
+                    "is on the meta device and has no values; "
+                    "save the model after loading its weights"},
+    UnsupportedKind{"_rebuild_wrapper_subclass",
+                    "is of a tensor subclass (torchao, DTensor, …); "
+                    "save plain tensors"},
+    UnsupportedKind{"_rebuild_device_tensor_from_numpy",
+                    "was saved from a device without its own "
+                    "storage; save its .cpu()"},
+    UnsupportedKind{"_rebuild_device_tensor_from_cpu_tensor",
+                    "was saved from a device without its "
+                    "own storage; save its .cpu()"},
     UnsupportedKind{"_rebuild_xla_tensor", "was saved from an XLA device; save its .cpu()"},
 };
 
@@ -93,9 +98,8 @@ absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef re
   for (const PickleRef item : node->items) {
     if (tree[item].kind != PickleKind::kInt || tree[item].integer < 0) {
       return MakeStatus(absl::StatusCode::kDataLoss, "its {} holds {}, which is no count", what,
-                        tree[item].kind == PickleKind::kInt
-                            ? fmt::format("{}", tree[item].integer)
-                            : std::string(Name(tree[item].kind)));
+                        tree[item].kind == PickleKind::kInt ? fmt::format("{}", tree[item].integer)
+                                                            : std::string(Name(tree[item].kind)));
     }
     counts.push_back(tree[item].integer);
   }
@@ -113,8 +117,8 @@ bool IsLazyView(const PickleTree& tree, PickleRef metadata) {
   return false;
 }
 
-// One past the last byte that the view reaches, from the storage's begin; an empty view reaches its offset.
-// Nothing when that is beyond int64.
+// One past the last byte that the view reaches, from the storage's begin; an empty view reaches its
+// offset. Nothing when that is beyond int64.
 std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
   int64_t end = tensor.storage_offset;  // in elements until the last step
   bool overflows = false;
@@ -161,7 +165,8 @@ absl::StatusOr<TensorInfo> TensorRebuilder::Rebuild(PickleRef ref) {
 
 absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view function,
                                                            const PickleNode& arguments) {
-  // (storage, storage_offset, size, stride[, requires_grad, backward_hooks[, v3: dtype][, metadata]])
+  // (storage, storage_offset, size, stride[, requires_grad, backward_hooks[, v3: dtype][,
+  // metadata]])
   const std::vector<PickleRef>& items = arguments.items;
   const bool has_dtype = function == "_rebuild_tensor_v3";
   const size_t metadata = has_dtype ? 7 : 6;

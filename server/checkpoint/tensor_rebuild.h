@@ -1,5 +1,5 @@
-// From the calls that a pickle writes down (`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)`) to
-// what they mean: a checked view of a storage.
+// From the calls that a pickle writes down (`torch._utils._rebuild_tensor_v2(storage, offset, size,
+// stride, …)`) to what they mean: a checked view of a storage.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -21,8 +21,8 @@ class TensorRebuilder {
 
   // The tensor at `ref` (IsTensor), its key left empty.
   // DATA_LOSS: arguments of other types, a negative size or stride, a view that leaves its storage.
-  // INVALID_ARGUMENT: sound, but nothing that can be served: quantised, sparse, meta, an unsupported dtype, a lazily
-  // conjugated view.
+  // INVALID_ARGUMENT: sound, but nothing that can be served: quantised, sparse, meta, an
+  // unsupported dtype, a lazily conjugated view.
   absl::StatusOr<TensorInfo> Rebuild(PickleRef ref);
 
  private:

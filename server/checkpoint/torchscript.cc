@@ -18,12 +18,13 @@ void AddOnce(DType dtype, std::vector<DType>& dtypes) {
   if (std::ranges::find(dtypes, dtype) == dtypes.end()) dtypes.push_back(dtype);
 }
 
-// Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object graph.
+// Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object
+// graph.
 absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
                              std::string_view folder, TorchScriptInfo& info) {
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
-                      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(),
-                                        RefuseForeignInTorchScript));
+  TF_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ArchivePickle> pickle,
+      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
   StorageTable storages(archive, std::string(folder));
   TensorRebuilder rebuilder(tree, storages);
@@ -38,7 +39,8 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
     } else if (!absl::IsInvalidArgument(tensor.status())) {
       return Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
     }
-    // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch reads it.
+    // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch
+    // reads it.
   }
   info.storages.insert(info.storages.end(), storages.storages().begin(), storages.storages().end());
   return absl::OkStatus();

@@ -6,14 +6,14 @@ namespace torchferry {
 namespace {
 
 using absl::StatusCode;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 using testing::AsFile;
+using ::testing::ElementsAre;
 using testing::Fails;
 using testing::Fixture;
 using testing::Global;
+using ::testing::HasSubstr;
 using testing::Pickle;
+using ::testing::UnorderedElementsAre;
 using testing::ZipBuilder;
 
 std::string ArchiveBytes(const std::string& pickle) {
@@ -42,7 +42,9 @@ TEST(TorchScriptTest, DescribesAScriptedModule) {
 TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
   const auto info = DescribeTorchScript(
       AsFile(ArchiveBytes(Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") +
-                                 Global("torch.jit._pickle", "build_intlist") + "](KK" "KKe\x85R" +
+                                 Global("torch.jit._pickle", "build_intlist") +
+                                 "](KK"
+                                 "KKe\x85R" +
                                  "ub"))));
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_THAT(info->code_files, ElementsAre("code/__torch__.py"));
@@ -50,8 +52,9 @@ TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
 }
 
 TEST(TorchScriptTest, ForeignNamesAreRefused) {
-  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("os", "system") + ")R")))).status(),
-              Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
+  EXPECT_THAT(
+      DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("os", "system") + ")R")))).status(),
+      Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
 }
 
 TEST(TorchScriptTest, DamagedTensorsAreRefused) {

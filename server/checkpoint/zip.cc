@@ -45,9 +45,9 @@ class Inflater {
         left -= count;
       }
       const size_t room = std::min(out.size() - produced, kInflateOutputBytes);
-      // A place to point at even when nothing is left: a stream's last block may end after its last byte.
-      stream_.next_out =
-          room == 0 ? &spare_ : reinterpret_cast<Bytef*>(out.data() + produced);
+      // A place to point at even when nothing is left: a stream's last block may end after its last
+      // byte.
+      stream_.next_out = room == 0 ? &spare_ : reinterpret_cast<Bytef*>(out.data() + produced);
       stream_.avail_out = room == 0 ? 1 : static_cast<uInt>(room);
       const uInt offered = stream_.avail_out;
       result = inflate(&stream_, Z_NO_FLUSH);

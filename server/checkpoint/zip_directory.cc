@@ -105,17 +105,17 @@ absl::StatusOr<DirectoryEntry> TakeEntry(std::string_view& rest) {
   return found;
 }
 
-// Sets where the entry's data is, which only its local header says. Both headers must agree: what other readers load
-// is what the local one names.
+// Sets where the entry's data is, which only its local header says. Both headers must agree: what
+// other readers load is what the local one names.
 absl::Status LocateData(const File& file, uint64_t directory_offset, DirectoryEntry& found) {
   ZipEntry& entry = found.entry;
   const uint64_t header_bytes = kLocalBytes + entry.name.size();
   if (header_bytes > directory_offset || found.header_offset > directory_offset - header_bytes) {
     return EntryError(entry, "begins past the end");
   }
-  TF_ASSIGN_OR_RETURN(const std::string header, ReadRecord(file, found.header_offset, header_bytes));
-  if (!header.starts_with(kLocalSignature) ||
-      LittleEndian(header, 8, 2) != found.method ||
+  TF_ASSIGN_OR_RETURN(const std::string header,
+                      ReadRecord(file, found.header_offset, header_bytes));
+  if (!header.starts_with(kLocalSignature) || LittleEndian(header, 8, 2) != found.method ||
       LittleEndian(header, 26, 2) != entry.name.size() ||
       header.substr(kLocalBytes) != entry.name) {
     return EntryError(entry, "has a local header that contradicts the directory");

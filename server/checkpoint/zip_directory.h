@@ -1,4 +1,5 @@
-// A zip archive's central directory: what is in it, as it stands there, held against the limits of single entries.
+// A zip archive's central directory: what is in it, as it stands there, held against the limits of
+// single entries.
 #pragma once
 
 #include <absl/status/statusor.h>

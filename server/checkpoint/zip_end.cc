@@ -42,7 +42,8 @@ absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file) {
   const uint64_t tail_bytes = std::min(file.size(), kEndBytes);
   TF_ASSIGN_OR_RETURN(const std::string tail,
                       ReadRecord(file, file.size() - tail_bytes, tail_bytes));
-  // At the very end, without a comment, and the only signature there: readers search for it in different ways.
+  // At the very end, without a comment, and the only signature there: readers search for it in
+  // different ways.
   if (tail.size() < kEndBytes || tail.rfind(kEndSignature) != 0 || LittleEndian(tail, 20, 2) != 0) {
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "is a truncated zip: {} bytes, end-of-archive record missing; download or "

@@ -60,9 +60,9 @@ absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
 
 absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_size) {
   // file_size is below 2^63, but 20 times it need not be.
-  const uint64_t limit =
-      limits::kFreeInflatedBytes +
-      limits::kMaxInflationRatio * std::min(file_size, UINT64_MAX / (2 * limits::kMaxInflationRatio));
+  const uint64_t limit = limits::kFreeInflatedBytes +
+                         limits::kMaxInflationRatio *
+                             std::min(file_size, UINT64_MAX / (2 * limits::kMaxInflationRatio));
   uint64_t left = limit;
   for (const ZipEntry& entry : entries) {
     if (!entry.is_compressed) continue;

@@ -8,13 +8,13 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::AsFile;
 using testing::Bytes;
 using testing::Deflated;
 using testing::Fails;
 using testing::Fixture;
 using testing::FixtureBytes;
+using ::testing::HasSubstr;
 using testing::ZipBuilder;
 
 absl::Status OpenBytes(std::string bytes) {
@@ -27,8 +27,8 @@ ZipBuilder::Entry DeflatedEntry(std::string name, const std::string& text) {
   entry.data = Deflated(text);
   entry.size = text.size();
   entry.method = 8;
-  entry.crc = static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+  entry.crc =
+      static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
   return entry;
 }
 
@@ -61,7 +61,7 @@ class HoleyFile final : public File {
   absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
     const uint64_t tail_begin = size() - tail_.size();
     for (std::byte& b : out) {
-      const char c = offset < head_.size()    ? head_[offset]
+      const char c = offset < head_.size()  ? head_[offset]
                      : offset >= tail_begin ? tail_[offset - tail_begin]
                                             : '\0';
       b = static_cast<std::byte>(c);
@@ -126,7 +126,8 @@ TEST(ZipTest, NothingMayStandBehindOrBeforeTheArchive) {
   // Readers differ in what they make of it.
   const std::string bytes = ZipBuilder().Add("a/x", "hello").Build();
   EXPECT_FALSE(OpenBytes(bytes + "x").ok());
-  EXPECT_THAT(OpenBytes("x" + bytes), Fails(StatusCode::kDataLoss, HasSubstr("directory is not where")));
+  EXPECT_THAT(OpenBytes("x" + bytes),
+              Fails(StatusCode::kDataLoss, HasSubstr("directory is not where")));
   EXPECT_FALSE(OpenBytes(bytes.substr(0, bytes.size() - 2) + Bytes(4, 2) + "PK\x05\x06").ok());
 }
 
@@ -140,7 +141,8 @@ TEST(ZipTest, EachTruncationIsAnError) {
   const std::string whole = ZipBuilder().Add("a/data.pkl", "N.").Add("a/data/0", "1234").Build();
   ASSERT_TRUE(OpenBytes(whole).ok());
   for (size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_THAT(OpenBytes(whole.substr(0, size)), Fails(StatusCode::kDataLoss, HasSubstr("m/1/model.pt")))
+    EXPECT_THAT(OpenBytes(whole.substr(0, size)),
+                Fails(StatusCode::kDataLoss, HasSubstr("m/1/model.pt")))
         << size;
   }
   EXPECT_THAT(OpenBytes(whole.substr(0, 50)),
@@ -172,7 +174,8 @@ TEST(ZipTest, EntriesOutsideOneTopFolderAreAnotherKindOfZip) {
               Fails(StatusCode::kInvalidArgument, HasSubstr("\"arr_0.npy\"")));
   EXPECT_THAT(OpenBytes(ZipBuilder().Add("a/x", "1").Add("b/x", "1").Build()),
               Fails(StatusCode::kInvalidArgument, HasSubstr("\"b/x\"")));
-  EXPECT_THAT(OpenBytes(ZipBuilder().Build()), Fails(StatusCode::kInvalidArgument, HasSubstr("empty zip")));
+  EXPECT_THAT(OpenBytes(ZipBuilder().Build()),
+              Fails(StatusCode::kInvalidArgument, HasSubstr("empty zip")));
 }
 
 TEST(ZipTest, DuplicatesAreRefused) {
@@ -210,8 +213,8 @@ TEST(ZipTest, BombIsRefusedBeforeAnythingIsInflated) {
   ZipBuilder::Entry bomb = DeflatedEntry("a/data/0", std::string(1000, '\0'));
   bomb.size = 0xF0000000;  // 4 GB
   EXPECT_THAT(OpenBytes(ZipBuilder().Add(bomb).Build()),
-              Fails(StatusCode::kDataLoss, AllOf(HasSubstr("inflate to more than"),
-                                                 HasSubstr("a/data/0"))));
+              Fails(StatusCode::kDataLoss,
+                    AllOf(HasSubstr("inflate to more than"), HasSubstr("a/data/0"))));
 }
 
 TEST(ZipTest, InflatedSizeMustBeExact) {

@@ -1,0 +1,65 @@
+// Whole checkpoints and TorchScript archives. Bytes that begin like a zip are one; all others
+// become the data.pkl of a sound archive with two storages, since a fuzzer seldom finds its way
+// through the directory.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/test_zip.h"
+#include "server/checkpoint/torchscript.h"
+
+namespace {
+
+using torchferry::Checkpoint;
+using torchferry::TensorInfo;
+
+std::string ArchiveWith(std::string pickle) {
+  return torchferry::testing::ZipBuilder()
+      .Add("m/data.pkl", std::move(pickle))
+      .Add("m/data/0", std::string(16, '\x01'))
+      .Add("m/data/1", std::string(64, '\x02'))
+      .Add("m/code/__torch__.py", "class M(Module):\n")
+      .Build();
+}
+
+// What the loader relies on: each element of each tensor lies in its storage.
+void CheckTensor(const Checkpoint& checkpoint, const TensorInfo& tensor) {
+  if (tensor.storage >= checkpoint.storages().size()) std::abort();
+  if (tensor.shape.size() != tensor.strides.size()) std::abort();
+  int64_t last = tensor.storage_offset;
+  for (size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (tensor.shape[i] < 0 || tensor.strides[i] < 0) std::abort();
+    if (tensor.shape[i] == 0) return;
+    last += (tensor.shape[i] - 1) * tensor.strides[i];
+  }
+  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::ByteSize(tensor.dtype);
+  if (end > checkpoint.storages()[tensor.storage].size_bytes) std::abort();
+}
+
+void CheckCheckpoint(const Checkpoint& checkpoint) {
+  constexpr uint64_t kMaxReadBytes = 1 << 20;
+  for (const TensorInfo& tensor : checkpoint.tensors()) CheckTensor(checkpoint, tensor);
+  for (size_t i = 0; i < checkpoint.storages().size(); ++i) {
+    if (checkpoint.storages()[i].size_bytes > kMaxReadBytes) continue;
+    std::vector<std::byte> bytes(checkpoint.storages()[i].size_bytes);
+    (void)checkpoint.ReadStorage(i, bytes);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string bytes(reinterpret_cast<const char*>(data), size);
+  if (!bytes.starts_with("PK")) bytes = ArchiveWith(std::move(bytes));
+  const std::shared_ptr<const torchferry::File> file =
+      torchferry::File::FromBytes(std::move(bytes), "fuzz");
+  for (const std::string key : {"", "model", "a.b"}) {
+    const auto checkpoint = Checkpoint::Open(file, key);
+    if (checkpoint.ok()) CheckCheckpoint(**checkpoint);
+  }
+  (void)torchferry::DescribeTorchScript(file);
+  return 0;
+}
