@@ -9,6 +9,7 @@ namespace {
 using absl::StatusCode;
 using ::testing::AllOf;
 using testing::AsFile;
+using testing::Bytes;
 using testing::CheckpointBytes;
 using testing::Dict;
 using testing::Fails;
@@ -126,6 +127,16 @@ TEST(HostileTest, CyclesAreNotFollowed) {
     wrapped = Global("torch._utils", "_rebuild_parameter") + "(" + wrapped + "\x88}tR";
   }
   EXPECT_FALSE(OpenPickle(Dict("w", wrapped)).ok());
+}
+
+TEST(HostileTest, OneBigDictUnderManyNamesTakesNoSquareOfTime) {
+  constexpr int kMany = 200'000;
+  std::string pickle = "}q\x01(";
+  for (int i = 0; i < kMany; ++i) pickle += "NN";
+  pickle += "u0}(";
+  for (int i = 0; i < kMany; ++i) pickle += "U\x03" + Bytes(static_cast<uint64_t>(i), 3) + "h\x01";
+  EXPECT_THAT(OpenPickle(pickle + "u"),
+              Fails(StatusCode::kInvalidArgument, HasSubstr("without tensors")));
 }
 
 TEST(HostileTest, KeysMustBeCleanAndUnique) {

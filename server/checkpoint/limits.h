@@ -33,10 +33,11 @@ inline constexpr size_t kMaxPickleMarks = 10'000;
 // Bytes of one line of text (GLOBAL's module and name, INT's digits).
 inline constexpr size_t kMaxPickleLineBytes = 1024;
 // Distinct names outside the allow-list that are remembered for the message.
-inline constexpr size_t kMaxForeignGlobals = 256;
+inline constexpr size_t kMaxForeignGlobals = 64;
 
 // --- tensors ---
-inline constexpr size_t kMaxRank = 64;  // PyTorch's own limit for most operators
+inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators
+inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor's metadata
 // Views that repeat elements (expand) take more bytes once they are copied than the file holds. In
 // all so many bytes of a file may be such.
 inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;

@@ -1,6 +1,7 @@
 #include "server/checkpoint/state_dict.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "server/base/status.h"
@@ -21,38 +22,53 @@ std::vector<std::string> KeysOf(const PickleTree& tree, const PickleNode& dict) 
   return keys;
 }
 
-size_t CountTensors(const PickleTree& tree, PickleRef ref) {
-  if (tree[ref].kind != PickleKind::kDict) return 0;
-  size_t count = 0;
-  ForEachEntry(tree[ref],
-               [&](PickleRef, PickleRef value) { count += IsTensor(tree, value) ? 1 : 0; });
-  return count;
-}
+// How many tensors each dict holds itself. Remembers: a hostile pickle may name one big dict a
+// million times.
+class TensorCounts {
+ public:
+  explicit TensorCounts(const PickleTree& tree) : tree_(tree) {}
+
+  size_t Of(PickleRef ref) {
+    if (tree_[ref].kind != PickleKind::kDict) return 0;
+    const auto [known, is_new] = counts_.try_emplace(ref, 0);
+    if (is_new) {
+      ForEachEntry(tree_[ref], [&](PickleRef, PickleRef value) {
+        known->second += IsTensor(tree_, value) ? 1 : 0;
+      });
+    }
+    return known->second;
+  }
+
+ private:
+  const PickleTree& tree_;
+  std::unordered_map<PickleRef, size_t> counts_;
+};
 
 // A state_dict may hold a dict of tensors (an `_extra_state`), and a training checkpoint a tensor
-// of its own
-// (`best_accuracy`): what holds more tensors is the state_dict.
+// of its own (`best_accuracy`): what holds more tensors is the state_dict.
 bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
-  const size_t own = CountTensors(tree, ref);
+  TensorCounts counts(tree);
   size_t most = 0;
-  ForEachEntry(tree[ref], [&](PickleRef, PickleRef value) {
-    most = std::max(most, CountTensors(tree, value));
-  });
-  return own > 0 && own >= most;
+  ForEachEntry(tree[ref],
+               [&](PickleRef, PickleRef value) { most = std::max(most, counts.Of(value)); });
+  return counts.Of(ref) > 0 && counts.Of(ref) >= most;
 }
 
 // Keys of dicts that hold tensors, to one more level: {"model": {...}, "ema": {"model": {...}}}.
+// Each dict is looked at once, whatever names it.
 std::vector<std::string> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
+  TensorCounts counts(tree);
+  std::unordered_set<PickleRef> seen;
   std::vector<std::string> keys;
   ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
-    if (tree[key].kind != PickleKind::kString) return;
-    if (CountTensors(tree, value) > 0) {
+    if (tree[key].kind != PickleKind::kString || !seen.insert(value).second) return;
+    if (counts.Of(value) > 0) {
       keys.push_back(Quoted(tree[key].text));
       return;
     }
     if (tree[value].kind != PickleKind::kDict) return;
     ForEachEntry(tree[value], [&](PickleRef inner, PickleRef inner_value) {
-      if (tree[inner].kind != PickleKind::kString || CountTensors(tree, inner_value) == 0) return;
+      if (tree[inner].kind != PickleKind::kString || counts.Of(inner_value) == 0) return;
       keys.push_back(Quoted(fmt::format("{}.{}", tree[key].text, tree[inner].text)));
     });
   });

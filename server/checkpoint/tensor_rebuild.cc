@@ -107,14 +107,22 @@ absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef re
 }
 
 // torch.Tensor.conj() and ._neg_view() are lazy: the bytes in the file are not the values yet.
-bool IsLazyView(const PickleTree& tree, PickleRef metadata) {
+absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
   const std::vector<PickleRef>& items = tree[metadata].items;
-  if (tree[metadata].kind != PickleKind::kDict) return false;
+  if (tree[metadata].kind != PickleKind::kDict) return absl::OkStatus();
+  // PyTorch has a handful; a million tensors with the same million entries would take forever.
+  if (items.size() > limits::kMaxTensorMetadata) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} values of metadata; at most {} are read",
+                      items.size(), limits::kMaxTensorMetadata);
+  }
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     const std::string_view key = tree[items[i]].text;
-    if ((key == "conj" || key == "neg") && tree[items[i + 1]].integer != 0) return true;
+    if ((key == "conj" || key == "neg") && tree[items[i + 1]].integer != 0) {
+      return absl::InvalidArgumentError(
+          "is a lazily conjugated or negated view; save its .resolve_conj().resolve_neg()");
+    }
   }
-  return false;
+  return absl::OkStatus();
 }
 
 // One past the last byte that the view reaches, from the storage's begin; an empty view reaches its
@@ -193,10 +201,7 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
   tensor.storage_offset = offset.integer;
   TF_ASSIGN_OR_RETURN(tensor.shape, Counts(tree_, items[2], "size"));
   TF_ASSIGN_OR_RETURN(tensor.strides, Counts(tree_, items[3], "stride"));
-  if (items.size() > metadata && IsLazyView(tree_, items[metadata])) {
-    return absl::InvalidArgumentError(
-        "is a lazily conjugated or negated view; save its .resolve_conj().resolve_neg()");
-  }
+  if (items.size() > metadata) TF_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
   TF_RETURN_IF_ERROR(CheckView(tensor));
   return tensor;
 }
