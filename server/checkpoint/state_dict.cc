@@ -30,13 +30,13 @@ class TensorCounts {
 
   size_t Of(PickleRef ref) {
     if (tree_[ref].kind != PickleKind::kDict) return 0;
-    const auto [known, is_new] = counts_.try_emplace(ref, 0);
-    if (is_new) {
-      ForEachEntry(tree_[ref], [&](PickleRef, PickleRef value) {
-        known->second += IsTensor(tree_, value) ? 1 : 0;
-      });
-    }
-    return known->second;
+    const auto known = counts_.find(ref);
+    if (known != counts_.end()) return known->second;
+    size_t count = 0;
+    ForEachEntry(tree_[ref],
+                 [&](PickleRef, PickleRef value) { count += IsTensor(tree_, value) ? 1 : 0; });
+    counts_.emplace(ref, count);
+    return count;
   }
 
  private:
