@@ -58,15 +58,41 @@ InstanceGroup ReadGroup(const GroupSource& source) {
     source.findings.Error(source.positions.Of("count"),
                           "instance_group.count is {}; expected 1 to {}", count, kMaxCount);
   }
+  if (count > 1) {
+    source.findings.Warn(
+        source.positions.Of("count"),
+        "instance_group.count is {} and has no effect: the server's worker threads "
+        "run all models",
+        count);
+  }
   if (count > 0) group.count = count;
   group.gpus = ReadGpus(source);
   return group;
+}
+
+// A model runs on one device for now: the first that is named.
+void WarnOfFurtherDevices(const ConfigSource& source) {
+  const auto& groups = source.message.instance_group();
+  for (int i = 0; i < groups.size(); ++i) {
+    const TextPositions& positions = source.positions.In("instance_group", i);
+    if (groups[i].gpus_size() > 1) {
+      source.findings.Warn(positions.Of("gpus", 1),
+                           "instance_group.gpus names {} GPUs; the model runs on one, for now",
+                           groups[i].gpus_size());
+    }
+    if (i == 1) {
+      source.findings.Warn(positions.at(),
+                           "there are {} instance_groups; the model runs on one device, for now",
+                           groups.size());
+    }
+  }
 }
 
 }  // namespace
 
 void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config) {
   const auto& groups = source.message.instance_group();
+  WarnOfFurtherDevices(source);
   for (int i = 0; i < groups.size(); ++i) {
     const TextPositions& positions = source.positions.In("instance_group", i);
     config.instance_groups.push_back(ReadGroup({groups[i], positions, source.findings}));
