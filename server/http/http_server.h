@@ -1,0 +1,30 @@
+// The HTTP listener: /metrics for Prometheus, /livez and /readyz for probes that speak plain HTTP.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace torchferry {
+
+// Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads.
+class HttpServer {
+ public:
+  struct Callbacks {
+    std::function<std::string()> metrics;  // the body of /metrics, Prometheus text format 0.0.4
+    // Empty when ready, otherwise why not: the body of a 503.
+    std::function<std::string()> not_ready_reason;
+  };
+
+  // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it
+  // is not an address.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Callbacks callbacks);
+
+  virtual ~HttpServer() = default;
+  virtual int port() const = 0;
+  virtual void Stop() = 0;
+};
+
+}  // namespace torchferry
