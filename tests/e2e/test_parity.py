@@ -207,7 +207,7 @@ def test_version_policy_defaults_to_the_newest(client):
 
 def test_model_list_shows_what_each_takes_and_gives(client):
     models = client.models()
-    assert list(models) == sorted(models)
+    assert list(models) == sorted(models, key=lambda key: (key[0], -key[1]))
     mlp = models["mlp_dict", 1]
     assert mlp.state == pb.MODEL_STATE_READY
     assert mlp.max_batch_size == 64

@@ -118,8 +118,8 @@ def test_sigterm_is_seen_by_health_before_the_first_refusal(server):
         assert refusals > 0, "no new request was refused during the drain"
         watch.join(harness.DEADLINE_SECONDS)
         assert watch.statuses == [Health.SERVING, Health.NOT_SERVING]
-        # What came before the first refusal was accepted, and is answered. What came after it was not; gRPC itself cancels
-        # what reaches a connection in its last moment.
+        # What came before the first refusal was accepted, and is answered. What came after it was not; gRPC itself
+        # cancels what reaches a connection in its last moment.
         codes = [future.code() for future in probes]
         accepted = codes.index(Code.UNAVAILABLE)
         assert set(codes[:accepted]) <= {Code.OK}
@@ -158,6 +158,21 @@ def test_sigterm_answers_the_messages_of_a_stream_that_were_sent(server):
         codes = [a.error_code for a in answers]
         assert codes == sorted(codes) and set(codes) <= {0, Code.UNAVAILABLE.value[0]}
         assert server.wait_exit(GRACE_SECONDS) == 0
+
+
+def test_sigterm_behind_the_last_request_ends_with_0_every_time(store, start):
+    """The last answer, the end of its model and the end of its worker come close together: 20 tries to mix them up."""
+    store.add("slow")
+    for _ in range(20):
+        server = start("--workers", "2")
+        with Client(server.address) as client:
+            futures = [slow(client, float(i), 20) for i in range(4)]
+            server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="slow") > 0
+                                or m.sum("torchferry_requests_total", model="slow") > 0, "a request has arrived")
+            server.signal()
+            for future in futures:
+                assert future.code() in (Code.OK, Code.UNAVAILABLE), future.details()
+            assert server.wait_exit(GRACE_SECONDS) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
