@@ -5,18 +5,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "client/errors.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
 namespace {
-
-constexpr size_t kMaxListedModels = 20;
 
 // gRPC would take port 443 where none is given, and "http" for a host.
 absl::Status CheckAddress(const std::string& address) {
@@ -114,29 +109,6 @@ absl::Status Connection::WatchHealth(const std::string& service,
   grpc::health::v1::HealthCheckResponse response;
   while (reader->Read(&response)) on_change(response.status());
   return FromServer(reader->Finish(), options_.address);
-}
-
-absl::Status WithModelList(absl::Status status, Connection& connection) {
-  if (!IsFromServer(status) || status.code() != absl::StatusCode::kNotFound) return status;
-  const absl::StatusOr<v1::ListModelsResponse> models = connection.ListModels();
-  if (!models.ok()) return status;
-  std::map<std::string, std::vector<int64_t>> versions;
-  for (const v1::ModelVersion& version : models->versions()) {
-    versions[version.model_name()].push_back(version.model_version());
-  }
-  std::vector<std::string> names;
-  for (const auto& [name, numbers] : versions) {
-    if (names.size() == kMaxListedModels) {
-      names.push_back(
-          fmt::format("and {} more: torchferry models", versions.size() - kMaxListedModels));
-      break;
-    }
-    names.push_back(fmt::format("{} ({} {})", name, numbers.size() == 1 ? "version" : "versions",
-                                fmt::join(numbers, ", ")));
-  }
-  const std::string list = names.empty() ? "the server has no models"
-                                         : fmt::format("models here: {}", fmt::join(names, ", "));
-  return FromServer(absl::Status(status.code(), fmt::format("{}; {}", MessageOf(status), list)));
 }
 
 }  // namespace torchferry::client

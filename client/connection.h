@@ -52,7 +52,4 @@ class Connection {
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };
 
-// A NOT_FOUND of the server's, with the models that there are; any other status as it is.
-absl::Status WithModelList(absl::Status status, Connection& connection);
-
 }  // namespace torchferry::client

@@ -7,8 +7,8 @@
 
 namespace torchferry::client {
 
-std::string DumpJson(const nlohmann::ordered_json& document, int indent) {
-  return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+std::string DumpJson(const nlohmann::ordered_json& document) {
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 
 void PrintNote(const Console& console, std::string_view note) {

@@ -20,8 +20,8 @@ struct Console {
   bool json = false;
 };
 
-// With the newline; what is not UTF-8 becomes U+FFFD. `indent` -1: on one line.
-std::string DumpJson(const nlohmann::ordered_json& document, int indent = 2);
+// On one line, with the newline; what is not UTF-8 becomes U+FFFD.
+std::string DumpJson(const nlohmann::ordered_json& document);
 
 // One line on `err` that is no error: "note: …", as JSON {"note":"…"}.
 void PrintNote(const Console& console, std::string_view note);

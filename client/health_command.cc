@@ -1,9 +1,11 @@
 // `health`, over the standard gRPC health protocol.
 #include <fmt/chrono.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 
 #include "client/commands.h"
 #include "client/text.h"
@@ -44,7 +46,7 @@ void PrintStatus(const HealthOptions& options, ServingStatus status, const Conso
   if (console.json) {
     nlohmann::ordered_json line = {{"service", ServiceOf(options)}, {"status", StatusName(status)}};
     if (options.watch) line["time"] = UtcNow();
-    console.out << DumpJson(line, -1);
+    console.out << DumpJson(line);
   } else {
     const Style style = ExitCodeOf(status) == ExitCode::kOk ? Style::kGood : Style::kBad;
     Table table;
@@ -69,13 +71,26 @@ absl::StatusOr<ExitCode> Watch(const HealthOptions& options, Connection& connect
   return status.ok() ? absl::StatusOr<ExitCode>(ExitCode::kOk) : status;
 }
 
+// The health protocol does not say which models there are.
+absl::Status UnknownModel(const std::string& model, Connection& connection) {
+  TF_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, connection.ListModels());
+  std::set<std::string> names;
+  for (const v1::ModelVersion& version : response.versions()) names.insert(version.model_name());
+  return FromServer(
+      MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
+                 names.empty() ? "no models" : fmt::format("{}", fmt::join(names, ", "))));
+}
+
 }  // namespace
 
 absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection,
                                 const Console& console) {
   if (options.watch) return Watch(options, connection, console);
   const absl::StatusOr<ServingStatus> status = connection.CheckHealth(ServiceOf(options));
-  if (!status.ok()) return WithModelList(status.status(), connection);
+  if (absl::IsNotFound(status.status()) && !options.model.empty()) {
+    return UnknownModel(options.model, connection);
+  }
+  if (!status.ok()) return status.status();
   PrintStatus(options, *status, console);
   return ExitCodeOf(*status);
 }

@@ -21,12 +21,12 @@ absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& conso
 absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
                                    const Console& console) {
   TF_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(model));
-  absl::StatusOr<v1::GetModelResponse> response = connection.GetModel(ref.name, ref.version);
-  if (!response.ok()) return WithModelList(response.status(), connection);
+  TF_ASSIGN_OR_RETURN(const v1::GetModelResponse response,
+                      connection.GetModel(ref.name, ref.version));
   if (console.json) {
-    console.out << DumpJson(ToJson(response->versions()));
+    console.out << DumpJson(ToJson(response.versions()));
   } else {
-    console.out << ModelDetails(response->versions(), console);
+    console.out << ModelDetails(response.versions(), console);
   }
   return ExitCode::kOk;
 }

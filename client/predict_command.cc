@@ -52,12 +52,11 @@ absl::Status NotReady(const v1::ModelVersion& version) {
 
 // The version that will answer: the newest READY one.
 absl::StatusOr<v1::ModelVersion> FindVersion(const ModelRef& ref, Connection& connection) {
-  absl::StatusOr<v1::GetModelResponse> response = connection.GetModel(ref.name, ref.version);
-  if (!response.ok()) return WithModelList(response.status(), connection);
-  for (v1::ModelVersion& version : *response->mutable_versions()) {
+  TF_ASSIGN_OR_RETURN(v1::GetModelResponse response, connection.GetModel(ref.name, ref.version));
+  for (v1::ModelVersion& version : *response.mutable_versions()) {
     if (version.state() == v1::MODEL_STATE_READY) return std::move(version);
   }
-  if (response->versions_size() > 0) return NotReady(response->versions(0));
+  if (response.versions_size() > 0) return NotReady(response.versions(0));
   return FromServer(MakeStatus(absl::StatusCode::kNotFound, "model {} has no versions", ref.name));
 }
 
