@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   torchferry::LoadOptions options;
   options.store = folder.parent_path().string();
   options.devices = {torchferry::DeviceId::Cpu()};
+  options.device_types = {"cpu"};
   const absl::Status status = torchferry::ExportTorchScript(options, folder.filename().string(), 1, {}, argv[2]);
   if (!status.ok()) {
     std::fprintf(stderr, "%s\n", torchferry::MessageOf(status).c_str());

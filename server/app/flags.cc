@@ -35,15 +35,16 @@ std::string CheckAddress(const std::string& text) {
   return fmt::format("\"{}\" is not HOST:PORT with a port from 0 to 65535", text);
 }
 
-std::string CheckDevice(const std::string& text) {
+std::string CheckDevice(const std::string& text, const std::vector<std::string>& types) {
   if (text == "auto") return "";
   const auto device = ParseDeviceId(text);
-  return device.ok() ? "" : MessageOf(device.status()) + ", or \"auto\"";
+  if (device.ok() && std::find(types.begin(), types.end(), device->type) != types.end()) return "";
+  return fmt::format("\"{}\" is not a device; expected auto, or one of the types {} with or without :N", text, fmt::join(types, ", "));
 }
 
 }  // namespace
 
-std::variant<ServerFlags, int> ParseFlags(int argc, char** argv) {
+std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
   ServerFlags flags;
   CLI::App app("Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
                "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
@@ -53,7 +54,8 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv) {
   Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")->required()->check(CLI::ExistingDirectory);
   Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
-  Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")->check(CheckDevice);
+  Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
+      ->check([&](const std::string& text) { return CheckDevice(text, device_types); });
   Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")

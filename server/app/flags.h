@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "server/base/logging.h"
 #include "server/registry/registry.h"
@@ -33,7 +34,7 @@ struct ServerFlags {
 };
 
 // The flags, or the exit code when the program should end at once (after --help, --version, or an error that was printed:
-// 2).
-std::variant<ServerFlags, int> ParseFlags(int argc, char** argv);
+// 2). `device_types` are those that --device may name.
+std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types);
 
 }  // namespace torchferry

@@ -138,7 +138,8 @@ class ServerAppImpl final : public ServerApp {
   }
 
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
-    const LoadOptions load{flags_.model_store, flags_.device, flags_.trust_model_code, runtime_->devices()};
+    const LoadOptions load{flags_.model_store, flags_.device, flags_.trust_model_code, runtime_->devices(),
+                           runtime_->device_types()};
     TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
     Servable::Options options;
     options.name = model;
@@ -185,7 +186,9 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const ServerFlags& f
 }
 
 int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>> providers) {
-  const auto parsed = ParseFlags(argc, argv);
+  std::vector<std::string> device_types = {"cpu"};
+  for (const auto& provider : providers) device_types.emplace_back(provider->type());
+  const auto parsed = ParseFlags(argc, argv, device_types);
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& flags = std::get<ServerFlags>(parsed);
   InitLogging(flags.log_format, flags.log_level);

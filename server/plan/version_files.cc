@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "server/base/status.h"
+#include "server/checkpoint/checkpoint.h"
 
 namespace torchferry {
 namespace {
@@ -117,8 +118,11 @@ absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const st
   VersionFiles files;
   TF_RETURN_IF_ERROR(FindModel(version_folder, config, files));
   if (files.format == FileFormat::kTorchScript) return files;
-  TF_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
-  return files;
+  const absl::Status architecture = FindArchitecture({version_folder, model_folder}, config, files);
+  if (architecture.ok()) return files;
+  // What is wrong with the file itself comes first: an architecture would not mend it.
+  TF_RETURN_IF_ERROR(Checkpoint::Open(files.model).status());
+  return architecture;
 }
 
 }  // namespace torchferry

@@ -11,11 +11,11 @@
 
 namespace torchferry {
 
-// Thread-safe. Must outlive every handle that it made.
+// Thread-safe.
 class Reaper {
  public:
   Reaper();
-  // Ends what is left, then the thread.
+  // Waits until every handle has been dropped and what they held has ended, then ends the thread.
   ~Reaper();
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
@@ -29,6 +29,7 @@ class Reaper {
   Mutex mutex_;
   CondVar changed_;
   std::vector<std::unique_ptr<Servable>> doomed_ TF_GUARDED_BY(mutex_);
+  size_t alive_ TF_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

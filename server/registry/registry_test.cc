@@ -116,6 +116,25 @@ TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
   EXPECT_TRUE(servable.expired());
 }
 
+// A worker that drops the last handle after Stop has begun: the servable ends all the same.
+TEST_F(RegistryTest, StopWaitsForAHandleThatAnotherThreadStillHolds) {
+  registry_.Add({Folder("m", {1})});
+  registry_.StartLoading();
+  WaitUntilLoaded();
+  std::shared_ptr<Servable> held = registry_.Find("m", 0).value();
+  const std::weak_ptr<Servable> servable = held;
+  std::latch stopping(1);
+  std::thread holder([&, handle = std::move(held)]() mutable {
+    stopping.wait();
+    std::this_thread::yield();
+    handle.reset();
+  });
+  stopping.count_down();
+  registry_.Stop();
+  EXPECT_TRUE(servable.expired());
+  holder.join();
+}
+
 TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
   const std::filesystem::path store = std::filesystem::path(::testing::TempDir()) / "torchferry_scan_store";
   std::filesystem::remove_all(store);

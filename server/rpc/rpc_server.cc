@@ -1,6 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <dlfcn.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -17,6 +17,13 @@ namespace {
 
 constexpr char kModelPrefix[] = "model/";
 
+// gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only when
+// it is wanted, and not linked.
+absl::Status OpenReflection() {
+  if (dlopen(TORCHFERRY_REFLECTION_LIBRARY, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "--reflection: {}", dlerror());
+}
+
 class RpcServerImpl final : public RpcServer {
  public:
   RpcServerImpl(const Options& options, Registry& registry, Metrics& metrics, const Clock& clock)
@@ -32,8 +39,7 @@ class RpcServerImpl final : public RpcServer {
   }
 
   absl::Status Listen() {
-    // The plugin is global to the process: each builder made after this has it.
-    if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    if (options_.reflection) TF_RETURN_IF_ERROR(OpenReflection());
     grpc::ServerBuilder builder;
     // gRPC's default lets two servers share a port in silence, each getting half of the connections.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -54,7 +54,7 @@ std::vector<Token> Tokenize(std::string_view source) {
 }
 
 absl::Status Denied(std::string_view what, std::string_view where) {
-  return MakeStatus(absl::StatusCode::kPermissionDenied,
+  return MakeStatus(absl::StatusCode::kDataLoss,
                     "{}: uses {}, which reaches outside the model. Nothing was run. Remove it from the model, or, if you trust "
                     "this file, start the server with --trust-model-code",
                     where, what);

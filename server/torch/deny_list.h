@@ -14,11 +14,11 @@ namespace torchferry {
 // True for "aten::save", "prim::rpc_async", "c10d::send" and so on.
 bool IsDeniedOperator(std::string_view qualified_name);
 
-// `source` as TorchScript serialises it; `file` is what messages call it. PERMISSION_DENIED naming the operator and the line,
+// `source` as TorchScript serialises it; `file` is what messages call it. DATA_LOSS naming the operator and the line,
 // also for a use of the torch namespace that cannot be judged by reading it (an alias, getattr).
 absl::Status ScanSource(std::string_view source, std::string_view file);
 
-// Every method, function and nested block that `module` or one of its submodules can reach. PERMISSION_DENIED naming the
+// Every method, function and nested block that `module` or one of its submodules can reach. DATA_LOSS naming the
 // operator and the method.
 absl::Status CheckGraphs(const torch::jit::Module& module);
 

@@ -20,7 +20,7 @@ TEST(ScanSourceTest, LetsOrdinaryCodeThrough) {
 
 TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
   const absl::Status status = ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
-  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("m.pt/code/m.py:2"), HasSubstr("torch.save"), HasSubstr("--trust-model-code")));
 }
 
@@ -39,7 +39,7 @@ TEST(ScanSourceTest, SeesThroughSpellings) {
            "getattr(torch, 'save')(x, 'f')",
            "'a\\'' + torch.save(x, 'f')",
        }) {
-    EXPECT_EQ(ScanSource(code, "m.py").code(), absl::StatusCode::kPermissionDenied) << code;
+    EXPECT_EQ(ScanSource(code, "m.py").code(), absl::StatusCode::kDataLoss) << code;
   }
 }
 
@@ -48,7 +48,7 @@ TEST(CheckGraphsTest, FindsADeniedOperatorInANestedBlock) {
   module.define("def forward(self, x: Tensor, n: int) -> Tensor:\n"
                 "  for i in range(n):\n    if i > 3:\n      torch.save(x, \"never\")\n  return x\n");
   const absl::Status status = CheckGraphs(module);
-  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("aten::save"), HasSubstr("forward")));
 }
 

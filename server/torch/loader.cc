@@ -64,6 +64,7 @@ class Load {
 
   absl::StatusOr<LoadedModel> Place(Module module) {
     const DeviceRequest request = RequestedDevice(config_, options_.default_device);
+    TF_RETURN_IF_ERROR(CheckType(request));
     TF_ASSIGN_OR_RETURN(const PlacementPlan plan, PlanPlacement(request, config_, options_.devices, info_.saved_devices));
     info_.requested_device = plan.requested;
     info_.fallback = plan.fallback;
@@ -79,6 +80,17 @@ class Load {
   }
 
  private:
+  // A type that no provider has is a mistake, not an absent device.
+  absl::Status CheckType(const DeviceRequest& request) const {
+    const auto device = ParseDeviceId(request.device);
+    const auto& types = options_.device_types;
+    if (request.device == "auto" || request.device == "saved" || !device.ok() || std::find(types.begin(), types.end(), device->type) != types.end()) {
+      return absl::OkStatus();
+    }
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is \"{}\", a type of device that this server does not have; it knows: {}",
+                      request.source, request.device, fmt::join(types, ", "));
+  }
+
   static std::string SourceName(const VersionFiles& files) {
     return files.architecture_file != nullptr ? files.architecture_file->name() : files.model->name();
   }

@@ -17,10 +17,11 @@ struct LoadOptions {
   std::string default_device = "auto";   // --device
   bool trust_model_code = false;         // --trust-model-code
   std::vector<DeviceId> devices;         // TorchRuntime::devices()
+  std::vector<std::string> device_types; // TorchRuntime::device_types()
 };
 
 // Reads, checks, compiles, places. Each decision is in LoadedModel::info.decisions.
-// DATA_LOSS: damaged or hostile. PERMISSION_DENIED: code that reaches outside. FAILED_PRECONDITION: something must be done
+// DATA_LOSS: damaged or hostile, code that reaches outside included. FAILED_PRECONDITION: something must be done
 // first (an architecture is missing, the device is absent with `fallback: NONE`). INVALID_ARGUMENT: sound, but not servable as
 // it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by its path in the store.
 absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::string& model, int64_t version,

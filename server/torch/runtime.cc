@@ -37,6 +37,7 @@ std::unique_ptr<DeviceProvider> MakeCudaProvider() { return std::make_unique<Cud
 std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<DeviceProvider>> providers) {
   auto runtime = std::make_unique<TorchRuntime>();
   for (const auto& provider : providers) {
+    runtime->device_types_.emplace_back(provider->type());
     const absl::StatusOr<int> count = provider->Start();
     if (!count.ok()) {
       LogWarning("device type not used", {{"type", provider->type()}, {"reason", MessageOf(count.status())}});
@@ -47,6 +48,7 @@ std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<De
     }
   }
   runtime->devices_.push_back(DeviceId::Cpu());
+  runtime->device_types_.emplace_back("cpu");
   return runtime;
 }
 

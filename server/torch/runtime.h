@@ -36,6 +36,9 @@ class TorchRuntime {
   // Best first, the CPU last.
   const std::vector<DeviceId>& devices() const { return devices_; }
 
+  // "cuda" and "cpu": every type that there is a provider for, whether or not this host has such a device.
+  const std::vector<std::string>& device_types() const { return device_types_; }
+
   // "2.11.0".
   static std::string LibTorchVersion();
 
@@ -44,6 +47,7 @@ class TorchRuntime {
 
  private:
   std::vector<DeviceId> devices_;
+  std::vector<std::string> device_types_;
 };
 
 }  // namespace torchferry
