@@ -5,6 +5,9 @@
 #include <httplib.h>
 
 #include <atomic>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,6 +125,22 @@ TEST(HttpServerTest, ThePortIsFreeAgainAfterStop) {
   first->Stop();
   first->Stop();  // twice is once
   EXPECT_TRUE(HttpServer::Start(address, Ready()).ok());
+}
+
+TEST(HttpServerTest, IdleConnectionsHoldNeitherProbesNorStop) {
+  const auto server = StartOrDie(Ready());
+  std::vector<std::unique_ptr<httplib::Client>> idle;
+  for (int i = 0; i < 4; ++i) {
+    idle.push_back(std::make_unique<httplib::Client>("127.0.0.1", server->port()));
+    idle.back()->set_keep_alive(true);
+    EXPECT_TRUE(idle.back()->Get("/livez"));
+  }
+  httplib::Client prober("127.0.0.1", server->port());
+  prober.set_read_timeout(4);
+  EXPECT_TRUE(prober.Get("/livez"));
+  const auto start = std::chrono::steady_clock::now();
+  server->Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
 }
 
 TEST(HttpServerTest, RefusesWhatIsNotAnAddress) {
