@@ -1,5 +1,8 @@
 #include "server/checkpoint/archive_pickle.h"
 
+#include <algorithm>
+#include <span>
+
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
@@ -25,6 +28,32 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
   if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
   if (!read.ok()) return Annotate(read, name);
   return pickle;
+}
+
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(
+    const File& file, uint64_t position, uint64_t max_bytes, std::string_view what,
+    const PickleGlobals& globals, absl::Status (*refuse)(const PickleTree&)) {
+  constexpr uint64_t kFirstWindow = uint64_t{64} << 10;
+  constexpr uint64_t kGrowth = 4;
+  if (position > file.size()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "{} is missing", what);
+  }
+  const uint64_t most = std::min(file.size() - position, max_bytes);
+  for (uint64_t window = std::min(kFirstWindow, most);; window = std::min(window * kGrowth, most)) {
+    auto pickle = std::make_unique<ArchivePickle>();
+    pickle->bytes.resize(window);
+    TF_RETURN_IF_ERROR(file.Read(position, std::as_writable_bytes(std::span<char>(pickle->bytes))));
+    const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
+    // Each round reads from the start: what it costs in all is little more than the last.
+    if (!read.ok() && pickle->tree.breaks_off && window < most) continue;
+    if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
+    if (!read.ok() && pickle->tree.breaks_off && window == max_bytes) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read",
+                        what, max_bytes);
+    }
+    if (!read.ok()) return Annotate(read, what);
+    return pickle;
+  }
 }
 
 absl::Status CheckByteOrder(const ZipArchive& archive) {

@@ -1,4 +1,4 @@
-// A pickle entry of a zip archive, read and kept together with its bytes.
+// A pickle inside a file, read and kept together with its bytes.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -28,6 +28,12 @@ struct ArchivePickle {
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
     const ZipArchive& archive, std::string_view name, const PickleGlobals& globals,
     absl::Status (*refuse)(const PickleTree&));
+
+// The same for the pickle at `position` of `file`, whose end is not known: reads a window that
+// grows up to `max_bytes`. `what` is what messages call it. `tree.consumed` is its size.
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(
+    const File& file, uint64_t position, uint64_t max_bytes, std::string_view what,
+    const PickleGlobals& globals, absl::Status (*refuse)(const PickleTree&));
 
 // "little", "big"; what PyTorch before 2.1 did not write counts as little. INVALID_ARGUMENT unless
 // it is little.

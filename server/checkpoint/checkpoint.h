@@ -25,7 +25,7 @@ namespace torchferry {
 
 // A block of bytes that one or several tensors look into.
 struct StorageInfo {
-  std::string key;           // the zip entry's last component: "0", "17"
+  std::string key;           // "0", "17": a zip entry's last component; legacy: an old address
   std::string saved_device;  // "cpu", "cuda:1": only what the file says
   uint64_t size_bytes = 0;
 };
@@ -43,7 +43,7 @@ struct TensorInfo {
 // Immutable after Open; thread-safe.
 class Checkpoint {
  public:
-  // Reads the index of a zip checkpoint that holds a flat state_dict: a dict or OrderedDict from str to tensor, its
+  // Reads the index of a checkpoint (zip or legacy) that holds a flat state_dict: a dict or OrderedDict from str to tensor, its
   // `_metadata` and entries that are no tensors aside (those are listed in `other_entries`).
   // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is: a whole-model pickle (the message
   // names the classes and both ways out: save the state_dict, or torch.jit.script it), a bare tensor, a nested training

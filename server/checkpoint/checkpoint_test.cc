@@ -63,7 +63,10 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, ReferenceTest,
                          ::testing::Values("module.pt", "plain_dict.pt", "protocol4.pt",
                                            "protocol5.pt", "dtypes.pt", "strided.pt", "tied.pt",
                                            "cuda_tags.pt", "numpy_scalars.pt", "attributed.pt",
-                                           "deflated.pt", "zip64.pt"),
+                                           "deflated.pt", "zip64.pt", "legacy.pt",
+                                           "legacy_protocol4.pt", "legacy_plain_dict.pt",
+                                           "legacy_dtypes.pt", "legacy_strided.pt",
+                                           "legacy_tied.pt", "legacy_cuda_tags.pt"),
                          [](const auto& fixture) {
                            return fixture.param.substr(0, fixture.param.find('.'));
                          });
@@ -102,7 +105,8 @@ TEST(CheckpointTest, NestedCheckpointListsItsKeysAndOpensByKey) {
 }
 
 TEST(CheckpointTest, WholeModelNamesItsClassesAndTheWaysOut) {
-  for (const std::string name : {"whole_model.pt", "whole_model_protocol4.pt"}) {
+  for (const std::string name :
+       {"whole_model.pt", "whole_model_protocol4.pt", "legacy_whole_model.pt"}) {
     EXPECT_THAT(Checkpoint::Open(Fixture(name)).status(),
                 Fails(StatusCode::kInvalidArgument,
                       AllOf(HasSubstr(name), HasSubstr("whole model"), HasSubstr("__main__.Net"),

@@ -15,10 +15,6 @@ using absl::StatusCode;
 constexpr std::string_view kExpected =
     "expected a TorchScript archive (torch.jit.save) or a state_dict (torch.save)";
 
-// PROTO 2, LONG1 of 10 bytes: torch.serialization.MAGIC_NUMBER = 0x1950a86a20f9469cfc6c.
-constexpr std::string_view kLegacyMagic =
-    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
-
 struct Magic {
   std::string_view bytes;
   StatusCode code;
@@ -29,9 +25,6 @@ constexpr std::array kMagics = {
     Magic{"version https://git-lfs.github.com/spec"sv, StatusCode::kDataLoss,
           "is a Git LFS pointer, not the model itself; run `git lfs pull` where it was cloned, and "
           "copy the file again"},
-    Magic{kLegacyMagic, StatusCode::kInvalidArgument,
-          "is in the legacy format of torch.save (PyTorch before 1.6), which is not read yet; save "
-          "it again: torch.save(torch.load(path, map_location=\"cpu\"), path)"},
     Magic{"\x89HDF\r\n\x1a\n"sv, StatusCode::kInvalidArgument,
           "is an HDF5 file (Keras?), which is not served; convert the model to PyTorch"},
     Magic{"\x93NUMPY"sv, StatusCode::kInvalidArgument,

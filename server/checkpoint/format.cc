@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/content_kind.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/legacy_checkpoint.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry {
@@ -58,6 +59,8 @@ std::string_view Name(FileFormat format) {
       return "torchscript";
     case FileFormat::kZipCheckpoint:
       return "state_dict";
+    case FileFormat::kLegacyCheckpoint:
+      return "legacy state_dict";
     case FileFormat::kUnknown:
       break;
   }
@@ -68,6 +71,7 @@ absl::StatusOr<FileFormat> Recognise(const File& file) {
   std::string head(std::min<uint64_t>(file.size(), kHeadBytes), '\0');
   TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
   const bool is_zip = head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06");
+  if (HasLegacyMagic(head)) return FileFormat::kLegacyCheckpoint;
   if (!is_zip) return Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
   TF_ASSIGN_OR_RETURN(

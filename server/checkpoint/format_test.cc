@@ -18,6 +18,11 @@ TEST(FormatTest, RecognisesByContent) {
   EXPECT_EQ(*Recognise(*Fixture("module.pt")), FileFormat::kZipCheckpoint);
   EXPECT_EQ(*Recognise(*Fixture("whole_model.pt")), FileFormat::kZipCheckpoint);
   EXPECT_EQ(*Recognise(*Fixture("scripted.pt")), FileFormat::kTorchScript);
+  for (const std::string name :
+       {"legacy.pt", "legacy_protocol4.pt", "legacy_whole_model.pt", "legacy_tied.pt"}) {
+    EXPECT_EQ(*Recognise(*Fixture(name)), FileFormat::kLegacyCheckpoint) << name;
+  }
+  EXPECT_EQ(Name(FileFormat::kLegacyCheckpoint), "legacy state_dict");
   EXPECT_EQ(Name(FileFormat::kTorchScript), "torchscript");
   EXPECT_EQ(Name(FileFormat::kZipCheckpoint), "state_dict");
 }
@@ -32,7 +37,6 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
   const std::string zip = testing::FixtureBytes("module.pt");
   for (const WrongFile& wrong : std::vector<WrongFile>{
            {"", StatusCode::kDataLoss, "is empty"},
-           {testing::FixtureBytes("legacy.pt"), StatusCode::kInvalidArgument, "legacy format"},
            {Bytes(2, 8) + "{}", StatusCode::kInvalidArgument, "safetensors"},
            {"\x08\x0a\x12\x07pytorch", StatusCode::kInvalidArgument, "ONNX"},
            {"\n<!DOCTYPE html><html>", StatusCode::kDataLoss, "HTML page"},

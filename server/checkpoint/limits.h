@@ -35,6 +35,10 @@ inline constexpr size_t kMaxPickleLineBytes = 1024;
 // Distinct names outside the allow-list that are remembered for the message.
 inline constexpr size_t kMaxForeignGlobals = 64;
 
+// --- legacy checkpoints ---
+// Bytes of each pickle before the object: a number, a number, a dict of a hundred bytes.
+inline constexpr uint64_t kMaxLegacyHeaderBytes = 4096;
+
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators
 inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor's metadata

@@ -130,7 +130,13 @@ absl::Status PickleMachine::Build() {
   return absl::OkStatus();
 }
 
-void PickleMachine::NoteForeignUse(const PickleNode& callable, bool ForeignGlobal::*use) {
+void PickleMachine::NoteForeignUse(const PickleNode& target, bool ForeignGlobal::*use) {
+  // The legacy format has ('module', class, source file, source) as a class's persistent id.
+  const PickleNode* named = &target;
+  if (target.kind == PickleKind::kPersistent && tree_[target.items[0]].items.size() > 1) {
+    named = &tree_[tree_[target.items[0]].items[1]];
+  }
+  const PickleNode& callable = *named;
   if (callable.kind != PickleKind::kGlobal || callable.role != GlobalRole::kForeign) return;
   for (ForeignGlobal& global : tree_.foreign) {
     if (global.module == callable.text && global.name == callable.name) global.*use = true;

@@ -71,6 +71,7 @@ absl::Status PickleMachine::Run() {
 
 absl::StatusOr<std::string_view> PickleMachine::Take(uint64_t size) {
   if (size > input_.size() - position_) {
+    tree_.breaks_off = true;
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "the pickle breaks off: {} more bytes wanted at byte {} of {}", size,
                       position_, input_.size());
@@ -91,6 +92,7 @@ absl::StatusOr<std::string_view> PickleMachine::TakeLine() {
   const std::string_view rest = input_.substr(position_, limits::kMaxPickleLineBytes + 1);
   const size_t end = rest.find('\n');
   if (end == std::string_view::npos) {
+    tree_.breaks_off = rest.size() <= limits::kMaxPickleLineBytes;
     return MakeStatus(absl::StatusCode::kDataLoss, "a line of text has no end within {} bytes",
                       limits::kMaxPickleLineBytes);
   }

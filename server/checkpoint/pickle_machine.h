@@ -93,7 +93,7 @@ class PickleMachine {
   absl::Status PushGlobal(std::string_view module, std::string_view name);
   absl::Status Call(PickleRef callable, PickleRef arguments);
   absl::Status FillMapping(PickleNode& mapping, const PickleNode& arguments);
-  void NoteForeignUse(const PickleNode& callable, bool ForeignGlobal::*use);
+  void NoteForeignUse(const PickleNode& target, bool ForeignGlobal::*use);
   bool IsForeign(const PickleNode& node) const;
 
   const std::string_view input_;

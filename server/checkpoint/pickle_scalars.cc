@@ -56,6 +56,7 @@ absl::Status PickleMachine::Proto() {
 absl::Status PickleMachine::Frame() {
   TF_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(8));
   if (size > input_.size() - position_) {
+    tree_.breaks_off = true;
     return MakeStatus(absl::StatusCode::kDataLoss, "a frame of {} bytes, and {} are left", size,
                       input_.size() - position_);
   }

@@ -70,6 +70,7 @@ struct PickleTree {
   PickleRef root = kNoPickleRef;
   std::vector<ForeignGlobal> foreign;  // in order of appearance, each once
   size_t consumed = 0;                 // bytes up to and with STOP
+  bool breaks_off = false;             // the input ended before STOP
 
   const PickleNode& operator[](PickleRef ref) const { return nodes[ref]; }
 };

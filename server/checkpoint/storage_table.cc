@@ -6,17 +6,7 @@
 #include "server/checkpoint/display.h"
 
 namespace torchferry {
-namespace {
-
-// The parts of a persistent id, types checked.
-struct StorageId {
-  const StorageType* type = nullptr;
-  std::string_view key;
-  std::string_view device;
-  int64_t numel = 0;
-};
-
-absl::StatusOr<StorageId> ParseId(const PickleTree& tree, const PickleNode& persistent) {
+absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode& persistent) {
   const auto malformed = [](std::string_view what) {
     return MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
   };
@@ -47,10 +37,20 @@ absl::StatusOr<StorageId> ParseId(const PickleTree& tree, const PickleNode& pers
   parsed.key = key.text;
   parsed.device = device.text;
   parsed.numel = numel.integer;
+  if (__builtin_mul_overflow(static_cast<uint64_t>(numel.integer),
+                             static_cast<uint64_t>(parsed.type->item_bytes), &parsed.size_bytes)) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "storage {} is said to hold {} elements of torch.{}, more than any file",
+                      Quoted(key.text), numel.integer, parsed.type->name);
+  }
+  if (id.items.size() > 5 && tree[id.items[5]].kind != PickleKind::kNone) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "storage {} is a view of another storage, which is not read; load the file "
+                      "in Python and save it again with PyTorch 1.6 or later",
+                      Quoted(key.text));
+  }
   return parsed;
 }
-
-}  // namespace
 
 absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree,
                                                         const PickleNode& persistent) {
@@ -58,20 +58,17 @@ absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree,
     return MakeStatus(absl::StatusCode::kDataLoss, "a tensor's storage is a {}",
                       Name(persistent.kind));
   }
-  TF_ASSIGN_OR_RETURN(const StorageId id, ParseId(tree, persistent));
+  TF_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(tree, persistent));
   TF_ASSIGN_OR_RETURN(const size_t index, Add(id.key, id.device));
   const StorageInfo& storage = storages_[index];
   if (storage.saved_device != id.device) {
     return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is said to be on {} and on {}",
                       Quoted(id.key), Quoted(storage.saved_device), Quoted(id.device));
   }
-  uint64_t bytes = 0;
-  const bool too_large = __builtin_mul_overflow(static_cast<uint64_t>(id.numel),
-                                                static_cast<uint64_t>(id.type->item_bytes), &bytes);
-  if (too_large || bytes != storage.size_bytes) {
+  if (id.size_bytes != storage.size_bytes) {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} is said to hold {} elements of torch.{}, and its entry has {} "
-                      "bytes",
+                      "storage {} is said to hold {} elements of torch.{}, and the file has {} "
+                      "bytes of it",
                       Quoted(id.key), id.numel, id.type->name, storage.size_bytes);
   }
   return Use{index, id.type};
@@ -80,15 +77,21 @@ absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree,
 absl::StatusOr<size_t> StorageTable::Add(std::string_view key, std::string_view device) {
   const auto [known, is_new] = by_key_.try_emplace(std::string(key), storages_.size());
   if (!is_new) return known->second;
-  const ZipEntry* entry = archive_.Find(fmt::format("{}/{}", folder_, key));
+  TF_ASSIGN_OR_RETURN(const StorageSource::Place place, source_.Find(key));
+  storages_.push_back({std::string(key), std::string(device), place.size_bytes});
+  places_.push_back(place.at);
+  return known->second;
+}
+
+absl::StatusOr<StorageSource::Place> ZipStorages::Find(std::string_view key) const {
+  const std::string name = fmt::format("{}/{}", folder_, key);
+  const ZipEntry* entry = archive_.Find(name);
   if (entry == nullptr) {
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "storage {} has no entry in the archive; download or copy the file again",
-                      Quoted(fmt::format("{}/{}", folder_, key)));
+                      Quoted(name));
   }
-  storages_.push_back({std::string(key), std::string(device), entry->size_bytes});
-  entries_.push_back(entry);
-  return known->second;
+  return Place{static_cast<uint64_t>(entry - archive_.entries().data()), entry->size_bytes};
 }
 
 }  // namespace torchferry

@@ -26,7 +26,8 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
       const std::unique_ptr<ArchivePickle> pickle,
       ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
-  StorageTable storages(archive, std::string(folder));
+  const ZipStorages source(archive, std::string(folder));
+  StorageTable storages(source);
   TensorRebuilder rebuilder(tree, storages);
   for (PickleRef ref = 0; ref < tree.nodes.size(); ++ref) {
     if (tree[ref].kind == PickleKind::kPersistent) {

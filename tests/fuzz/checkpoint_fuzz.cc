@@ -1,6 +1,6 @@
-// Whole checkpoints and TorchScript archives. Bytes that begin like a zip are one; all others
-// become the data.pkl of a sound archive with two storages, since a fuzzer seldom finds its way
-// through the directory.
+// Whole checkpoints and TorchScript archives. Bytes that begin like a zip or like a legacy
+// checkpoint are one; all others become the data.pkl of a sound archive with two storages, since a
+// fuzzer seldom finds its way through the directory.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/legacy_checkpoint.h"
 #include "server/checkpoint/test_zip.h"
 #include "server/checkpoint/torchscript.h"
 
@@ -53,7 +54,9 @@ void CheckCheckpoint(const Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
-  if (!bytes.starts_with("PK")) bytes = ArchiveWith(std::move(bytes));
+  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes)) {
+    bytes = ArchiveWith(std::move(bytes));
+  }
   const std::shared_ptr<const torchferry::File> file =
       torchferry::File::FromBytes(std::move(bytes), "fuzz");
   for (const std::string key : {"", "model", "a.b"}) {

@@ -9,7 +9,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 FIXTURES = HERE.parent.parent / "server" / "checkpoint" / "testdata"
-WHOLE = ("tied", "deflated", "zip64", "scripted", "legacy")
+WHOLE = ("tied", "deflated", "zip64", "scripted", "legacy", "legacy_tied", "legacy_whole_model")
 PICKLES = ("plain_dict", "strided", "tied", "protocol4", "dtypes", "numpy_scalars", "attributed", "training",
            "whole_model", "quantised", "sparse", "conjugated", "scripted")
 

@@ -143,6 +143,20 @@ def main():
     attributed = torch.ones(2)
     attributed.note = "kept"
     write("attributed.pt", {"w": attributed})
+    # PyTorch before 1.6. The storages' keys are addresses, so these files differ from run to run.
+    old = dict(_use_new_zipfile_serialization=False)
+    write("legacy.pt", net.state_dict(), **old)
+    write("legacy_protocol4.pt", net.state_dict(), pickle_protocol=4, **old)
+    write("legacy_plain_dict.pt", {"w": torch.ones(2, 2), "p": nn.Parameter(torch.ones(3)), "steps": 7, "none": None,
+                                   "size": torch.Size([1, 2])}, **old)
+    # Newer types lie in an UntypedStorage, which torch.load does not read from this format.
+    typed = {name: tensor for name, tensor in every_dtype().items()
+             if not name.startswith(("uint16", "uint32", "uint64", "float8"))}
+    write("legacy_dtypes.pt", typed, **old)
+    write("legacy_strided.pt", strided(), **old)
+    write("legacy_tied.pt", collections.OrderedDict(encoder=tied.weight, decoder=tied.weight, row=tied.weight[1]), **old)
+    write("legacy_cuda_tags.pt", {"a": torch.ones(2), "b": torch.zeros(3), "c": torch.ones(1)},
+          devices={"a": "cuda:0", "b": "cuda:1"}, **old)
     for name, options in dict(deflated=(zipfile.ZIP_DEFLATED, {}),
                               zip64=(zipfile.ZIP_STORED, dict(force_zip64=True))).items():
         rezip("module.pt", f"{name}.pt", options[0], **options[1])
@@ -165,7 +179,9 @@ def main():
     torch.save({"w": torch.ones(2, device="meta")}, HERE / "meta.pt")
     torch.save({"w": torch.ones(2, dtype=torch.complex64).conj()}, HERE / "conjugated.pt")
     torch.save({"w": torch.ones(2).to(torch.float8_e8m0fnu)}, HERE / "odd_dtype.pt")
-    torch.save(net.state_dict(), HERE / "legacy.pt", _use_new_zipfile_serialization=False)
+    # It holds its classes' source text, of which a line will do.
+    torch.serialization.get_source_lines_and_file = lambda cls: ([f"class {cls.__name__}:\n"], None, "model.py")
+    torch.save(net, HERE / "legacy_whole_model.pt", _use_new_zipfile_serialization=False)
     torch.jit.script(Scripted()).save(str(HERE / "scripted.pt"))
     EXPECTED["training.pt:model_state_dict"] = dict(keys=list(net.state_dict()))
 

@@ -1,0 +1,25 @@
+// The format that torch.save wrote before PyTorch 1.6, and writes still when it is told to: pickles
+// one after another (a magic number, the format's version, the system, the object, the keys of its
+// storages), then for each key the number of its elements (int64) and their bytes.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string_view>
+
+#include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/file.h"
+
+namespace torchferry {
+
+// Whether a file that begins with `head` is in this format.
+bool HasLegacyMagic(std::string_view head);
+absl::StatusOr<bool> IsLegacyCheckpoint(const File& file);
+
+// Checkpoint::Open for such a file. Where each storage lies is checked here, its bytes are read on
+// demand.
+absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
+                                                                 std::string_view key);
+
+}  // namespace torchferry
