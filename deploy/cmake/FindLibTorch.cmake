@@ -46,7 +46,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     INTERFACE_LINK_LIBRARIES LibTorch::c10
     # -idirafter: the wheel carries fmt and protobuf headers that would shadow Debian's.
     INTERFACE_COMPILE_OPTIONS
-      "-idirafter;${LibTorch_ROOT_DIR}/include;-idirafter;${LibTorch_ROOT_DIR}/include/torch/csrc/api/include"
+      "SHELL:-idirafter ${LibTorch_ROOT_DIR}/include;SHELL:-idirafter ${LibTorch_ROOT_DIR}/include/torch/csrc/api/include"
     # libtorch_cpu names CUDA libraries of its own that a CPU host lacks.
     INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined;-Wl,--disable-new-dtags")
 endif()

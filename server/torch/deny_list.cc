@@ -1,14 +1,14 @@
 #include "server/torch/deny_list.h"
 
-#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
-#include <set>
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/torch/graph_walk.h"
 
 namespace torchferry {
 namespace {
@@ -99,50 +99,6 @@ class SourceScan {
   const std::string file_;
 };
 
-// Walks graphs depth first; functions that are called are walked once.
-class GraphWalk {
- public:
-  absl::Status Module(const torch::jit::Module& module) {
-    if (!types_.insert(module.type().get()).second) return absl::OkStatus();
-    for (const auto& method : module.get_methods()) {
-      TF_RETURN_IF_ERROR(Function(method.function()));
-    }
-    for (const torch::jit::Module& child : module.children()) TF_RETURN_IF_ERROR(Module(child));
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status Function(torch::jit::Function& function) {
-    if (!function.isGraphFunction() || !functions_.insert(&function).second) return absl::OkStatus();
-    auto& graph_function = torch::jit::toGraphFunction(function);
-    return Block(graph_function.graph()->block(), function.name());
-  }
-
-  absl::Status Block(const torch::jit::Block* block, const std::string& method) {
-    for (const torch::jit::Node* node : block->nodes()) {
-      const std::string op = node->kind().toQualString();
-      if (IsDeniedOperator(op)) return Denied(op, fmt::format("method {}", method));
-      for (const torch::jit::Value* output : node->outputs()) TF_RETURN_IF_ERROR(Type(output->type()));
-      for (const torch::jit::Block* nested : node->blocks()) TF_RETURN_IF_ERROR(Block(nested, method));
-    }
-    return absl::OkStatus();
-  }
-
-  // Functions and classes that are called show as the type of a value.
-  absl::Status Type(const c10::TypePtr& type) {
-    if (const auto function = type->cast<c10::FunctionType>()) return Function(*function->function());
-    if (const auto cls = type->cast<c10::ClassType>()) {
-      if (!types_.insert(cls.get()).second) return absl::OkStatus();
-      for (torch::jit::Function* method : cls->methods()) TF_RETURN_IF_ERROR(Function(*method));
-    }
-    for (const c10::TypePtr& contained : type->containedTypes()) TF_RETURN_IF_ERROR(Type(contained));
-    return absl::OkStatus();
-  }
-
-  std::set<const c10::Type*> types_;
-  std::set<const torch::jit::Function*> functions_;
-};
-
 }  // namespace
 
 bool IsDeniedOperator(std::string_view qualified_name) {
@@ -157,6 +113,11 @@ bool IsDeniedOperator(std::string_view qualified_name) {
 
 absl::Status ScanSource(std::string_view source, std::string_view file) { return SourceScan(source, file).Run(); }
 
-absl::Status CheckGraphs(const torch::jit::Module& module) { return GraphWalk().Module(module); }
+absl::Status CheckGraphs(const torch::jit::Module& module) {
+  return WalkGraphs(module, [](const torch::jit::Node& node, const std::string& method) {
+    const std::string op = node.kind().toQualString();
+    return IsDeniedOperator(op) ? Denied(op, fmt::format("method {}", method)) : absl::OkStatus();
+  });
+}
 
 }  // namespace torchferry

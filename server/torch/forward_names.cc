@@ -5,6 +5,8 @@
 #include <torch/csrc/jit/frontend/tree.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -195,7 +197,7 @@ std::string ColumnOfMark(const std::string& report) {
   const size_t line = report.rfind('\n', here) + 1;
   const size_t mark = report.find('~', line);
   if (mark == std::string::npos || mark > here) return "";
-  return ":" + std::to_string(mark - line + 1);
+  return fmt::format(":{}", mark - line + 1);
 }
 
 std::string HintFor(const std::string& message) {

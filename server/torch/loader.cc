@@ -19,6 +19,7 @@
 #include "server/torch/forward_source.h"
 #include "server/torch/move.h"
 #include "server/torch/state_dict.h"
+#include "server/torch/stateful.h"
 #include "server/torch/torch_model.h"
 
 namespace torchferry {
@@ -58,6 +59,7 @@ class Load {
     if (!options_.trust_model_code) {
       TF_RETURN_IF_ERROR(Annotate(CheckGraphs(*module), SourceName(files)));
     }
+    TF_RETURN_IF_ERROR(RefuseStateful(*module, info_.file_path));
     module->eval();
     return *std::move(module);
   }

@@ -130,6 +130,11 @@ absl::Status AddInput(const TensorConfig* input, size_t argument_index, const Mo
   spec.name = input != nullptr ? input->name : argument.name();
   spec.dtype = input != nullptr ? input->dtype : ScalarDType(kind);
   spec.is_optional = argument.default_value().has_value() || kind == ArgumentKind::kOptionalTensor;
+  if (input != nullptr && input->is_optional && !spec.is_optional) {
+    return Precondition("config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default; make it "
+                        "Optional[Tensor] or give it a default",
+                        spec.name, argument.name(), Name(kind));
+  }
   if (!FitsScalar(kind, spec.dtype)) {
     return Precondition("input \"{}\" is declared as {} but forward's argument \"{}\" is a {}; declare it as {}", spec.name,
                         Name(spec.dtype), argument.name(), Name(kind), Name(ScalarDType(kind)));

@@ -80,6 +80,9 @@ TEST(ModelSignatureTest, NamesWhatDoesNotFit) {
   EXPECT_THAT(error("x: Tensor, y: Tensor"), HasSubstr("declares 3 inputs but forward takes 2"));
   config.inputs = {Input("x")};
   EXPECT_THAT(error("x: Tensor, y: Tensor"), HasSubstr("no input for forward's argument \"y\""));
+  config.inputs = {Input("x")};
+  config.inputs[0].is_optional = true;
+  EXPECT_THAT(error("x: Tensor"), AllOf(HasSubstr("\"x\" is optional"), HasSubstr("Optional[Tensor]")));
   config.inputs = {Input("n", DType::kFp32, {1})};
   EXPECT_THAT(error("n: int"), AllOf(HasSubstr("\"n\""), HasSubstr("INT64")));
 }
