@@ -116,6 +116,11 @@ class ModuleWalk {
 
 absl::Status ListModuleTensors(const PickleTree& tree, TensorRebuilder& rebuilder,
                                TorchScriptInfo& info) {
+  const PickleNode& root = tree[tree.root];
+  if (root.kind == PickleKind::kObject && !root.items.empty()) {
+    const PickleNode& called = tree[root.items[0]];
+    info.module_class = fmt::format("{}.{}", called.text, called.name);
+  }
   return ModuleWalk(tree, rebuilder, info).Visit(tree.root, "", 0);
 }
 

@@ -90,6 +90,7 @@ class Planner {
   absl::Status PlanStateDict() {
     LoadPlan& plan = planned_.plan;
     const auto choose = [this](const CheckpointOutline& outline) {
+      planned_.outline = outline;
       return ChooseStateDictKey(outline, config_.state_dict.key);
     };
     TF_ASSIGN_OR_RETURN(planned_.checkpoint, Checkpoint::Open(files_.model, choose));

@@ -42,6 +42,8 @@ struct PlannedVersion {
   std::unique_ptr<Checkpoint> checkpoint;  // null for TorchScript
   // Of checkpoint->tensors(), as the architecture calls them; empty: left out.
   std::vector<std::string> names;
+  // What the checkpoint's outermost dict holds; empty for TorchScript and safetensors.
+  CheckpointOutline outline;
   // Of the model, or of architecture.pt.
   std::optional<TorchScriptInfo> script;
 };

@@ -88,10 +88,6 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelCon
   return absl::OkStatus();
 }
 
-bool IsVersion(const std::string& name) {
-  return !name.empty() && name.front() != '0' && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
-}
-
 }  // namespace
 
 absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder) {
@@ -129,6 +125,11 @@ absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const st
   return files;
 }
 
+bool IsVersionFolder(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  return !name.empty() && name.front() != '0' && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelConfig& config) {
   const fs::path file = fs::path(path);
   const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
@@ -139,7 +140,7 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
   std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
   const fs::path absolute = fs::absolute(parent, error).lexically_normal();
-  if (IsVersion(absolute.filename().string())) folders.push_back({parent / "..", (parent / "..").lexically_normal().string()});
+  if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", (parent / "..").lexically_normal().string()});
   TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }

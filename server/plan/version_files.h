@@ -43,6 +43,9 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
 absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
                                               const ModelConfig& config);
 
+// Whether `path` ends as a version's folder does: in a positive integer.
+bool IsVersionFolder(const std::string& path);
+
 // The same for a file that the user named, in a store or not: `path` on the host, which messages also call it. An
 // architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above.
 // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), else Recognise's errors.
