@@ -117,7 +117,7 @@ std::string InspectionText(const Inspection& inspection, const Console& console)
   text += "\n" + PlanTable(inspection, console);
   if (!inspection.missing.ok()) {
     text += "\nNeeds an architecture\n" + Wrap(Printable(MessageOf(inspection.missing), true), console.width, 2) +
-            "\n  `torchferry inspect --scaffold FILE > forward.py` makes a start.\n";
+            fmt::format("  `torchferry inspect --scaffold {} > forward.py` makes a start.\n", Printable(inspection.path));
   }
   if (!inspection.suggested_config.empty()) text += "\nA config.pbtxt to start from\n" + inspection.suggested_config;
   return text;

@@ -140,7 +140,7 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
   std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
   const fs::path absolute = fs::absolute(parent, error).lexically_normal();
-  if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", (parent / "..").lexically_normal().string()});
+  if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", absolute.parent_path().lexically_proximate(fs::current_path(error)).string()});
   TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }

@@ -12,6 +12,8 @@
 #include "server/checkpoint/safetensors.h"
 #include "server/checkpoint/test_zip.h"
 #include "server/checkpoint/torchscript.h"
+#include "server/plan/key_names.h"
+#include "server/plan/state_dict_key.h"
 
 namespace {
 
@@ -51,6 +53,16 @@ void CheckCheckpoint(const Checkpoint& checkpoint) {
   }
 }
 
+// Names stay one to one.
+void CheckNames(const Checkpoint& checkpoint) {
+  std::vector<std::string> keys;
+  for (const TensorInfo& tensor : checkpoint.tensors()) keys.push_back(tensor.key);
+  for (const bool is_lightning : {false, true}) {
+    const auto names = torchferry::PlanKeyNames(keys, std::nullopt, is_lightning, {});
+    if (names.ok() && names->names.size() != keys.size()) std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -63,8 +75,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       torchferry::File::FromBytes(std::move(bytes), "fuzz");
   for (const std::string key : {"", "model", "a.b"}) {
     const auto checkpoint = Checkpoint::Open(
-        file, [&](const torchferry::CheckpointOutline&) -> absl::StatusOr<std::string> { return key; });
-    if (checkpoint.ok()) CheckCheckpoint(**checkpoint);
+        file, [&](const torchferry::CheckpointOutline& outline) {
+          return torchferry::ChooseStateDictKey(outline, key);
+        });
+    if (!checkpoint.ok()) continue;
+    CheckCheckpoint(**checkpoint);
+    CheckNames(**checkpoint);
   }
   (void)torchferry::DescribeTorchScript(file);
   return 0;
