@@ -39,6 +39,26 @@ TEST(TorchScriptTest, DescribesAScriptedModule) {
   EXPECT_THAT(info->code_texts[0], HasSubstr("def forward"));
 }
 
+TEST(TorchScriptTest, TheModulesTensorsHaveTheNamesOfAStateDict) {
+  const auto info = DescribeTorchScript(Fixture("scripted.pt"));
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_THAT(info->module_class, HasSubstr("__torch__."));
+  std::vector<std::string> parameters;
+  std::vector<std::string> buffers;
+  for (const ModuleTensor& entry : info->tensors) {
+    (entry.is_parameter ? parameters : buffers).push_back(entry.tensor.key);
+    EXPECT_LT(entry.tensor.storage, info->storages.size());
+  }
+  EXPECT_THAT(parameters, UnorderedElementsAre("fc.weight", "fc.bias"));
+  EXPECT_THAT(buffers, ElementsAre("scale"));
+}
+
+TEST(TorchScriptTest, AModuleInsideItselfEnds) {
+  const std::string self = Global("__torch__", "M") + ")\x81q\x01}" + testing::Str("a") + "h\x01" + "sb";
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(self)))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("deep")));
+}
+
 TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
   const auto info = DescribeTorchScript(
       AsFile(ArchiveBytes(Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") +
