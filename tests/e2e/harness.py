@@ -59,16 +59,17 @@ def server_binary():
 
 
 class Server:
-    """A torchferry-server process over a store, on free ports. Its current folder is empty and its own."""
+    """A torchferry-server process over a store, on free ports. Its current folder is empty and its own. `prefix` is a
+    command that runs it."""
 
-    def __init__(self, store, folder, *flags, defaults=True):
+    def __init__(self, store, folder, *flags, defaults=True, prefix=()):
         self.store = store
         self.folder = pathlib.Path(folder)
         self.cwd = self.folder / "cwd"
         self.cwd.mkdir(parents=True)
         self.port_file = self.folder / "ports.json"
         self.log_file = self.folder / "server.log"
-        command = [str(server_binary()), "--model-store", str(store.path), "--port-file", str(self.port_file)]
+        command = [*prefix, str(server_binary()), "--model-store", str(store.path), "--port-file", str(self.port_file)]
         if defaults:
             for name, value in (("--grpc-address", "127.0.0.1:0"), ("--metrics-address", "127.0.0.1:0"),
                                 ("--device", DEVICE)):
@@ -175,9 +176,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(store, folder, *flags, ready=True):
+def serving(store, folder, *flags, ready=True, prefix=()):
     """A server for the block; at its end SIGTERM must end it with 0."""
-    server = Server(store, folder, *flags)
+    server = Server(store, folder, *flags, prefix=prefix)
     try:
         server.wait_listening()
         if ready:

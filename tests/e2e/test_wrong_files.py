@@ -1,0 +1,132 @@
+"""What is not a model, or not one that can be served: `inspect` and the server say the same of it, name the file and say
+what to do. `pytest -s -k table` prints every message."""
+
+import os
+import shutil
+
+import pytest
+
+import harness
+from harness import Client, Code, check_message
+from inspecting import inspect_files
+from stores import Store
+from wire import FIXTURES, pb
+from wrong_files import WRONG
+
+CODES = {code.value[0]: code.name for code in Code}
+
+
+def without_privileges():
+    """A command that runs another so that a file's mode counts; root's right to read everything is taken away."""
+    if os.geteuid() != 0:
+        return ()
+    command = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
+    return command if shutil.which("setpriv") else None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("wrong_files")
+
+
+@pytest.fixture(scope="module")
+def store(folder):
+    store = Store(folder / "store")
+    store.add("mlp", "good")
+    for name, wrong in WRONG.items():
+        wrong.put(store.path / name)
+    return store
+
+
+@pytest.fixture(scope="module")
+def inspected(store):
+    """{model: what inspect says of its file}, called in the store."""
+    paths = {name: f"{name}/1/{wrong.file}" for name, wrong in WRONG.items()}
+    files = inspect_files(store.path, *paths.values(), prefix=without_privileges() or ())
+    return {name: files[path] for name, path in paths.items()}
+
+
+@pytest.fixture(scope="module")
+def versions(store, folder):
+    """{model: its version, as ListModels has it}."""
+    with harness.serving(store, folder / "server", prefix=without_privileges() or ()) as server:
+        server.wait_settled()
+        with Client(server.address) as client:
+            return {name: version for (name, _), version in client.models().items()}
+
+
+def skip_if_everything_is_readable(name):
+    if name == "no_permission" and without_privileges() is None:
+        pytest.skip("root reads every file, and there is no setpriv to take that away")
+
+
+def reason(file):
+    """(code, message) of a file that cannot be served; a state_dict without architecture has its own field."""
+    if "needs" in file:
+        return "FAILED_PRECONDITION", file["needs"]
+    return file["error"]["code"], file["error"]["message"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_inspect_says_what_the_file_is_and_what_to_do(inspected, name):
+    skip_if_everything_is_readable(name)
+    wrong = WRONG[name]
+    assert not inspected[name]["servable"]
+    code, message = reason(inspected[name])
+    check_message(message, f"{name}/1/{wrong.file}" if wrong.names_file else name)
+    check_message(message.replace(name, "MODEL"), *wrong.fragments)  # a row's name may be what is looked for
+    assert code == wrong.code, message
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_server_fails_the_version_in_the_same_words(inspected, versions, name):
+    skip_if_everything_is_readable(name)
+    version = versions[name]
+    assert version.state == pb.MODEL_STATE_FAILED
+    assert (CODES[version.error_code], version.error_message) == reason(inspected[name])
+
+
+def test_good_model_beside_them_is_ready(versions):
+    assert versions["good"].state == pb.MODEL_STATE_READY
+    assert set(versions) == {*WRONG, "good"}
+
+
+def test_nothing_that_they_carry_was_run(store, folder, inspected, versions):
+    assert [str(f) for f in folder.rglob("torchferry_pwned*")] == []
+
+
+def test_name_that_contradicts_the_tags_is_a_note(tmp_path):
+    """x_gpu.pth saved on the CPU, resnet_cpu_fp16.pth saved on a GPU in FP32: served, with a word about the name."""
+    store = Store(tmp_path / "store")
+    loader = FIXTURES / "loader"
+    store.add_file("gpu_name", loader / "plain.pth", as_name="x_gpu.pth", forward_py=loader / "forward.py")
+    store.add_file("cpu_name", loader / "cuda.pth", as_name="resnet_cpu_fp16.pth", forward_py=loader / "forward.py")
+    notes = {"gpu_name/1/x_gpu.pth": ["name says cuda", "cpu"],
+             "cpu_name/1/resnet_cpu_fp16.pth": ["name says cpu", "cuda:3", "name says FP16", "FP32"]}
+    inspected = inspect_files(store.path, *notes)
+    with harness.serving(store, tmp_path / "server") as server, Client(server.wait_settled().address) as client:
+        for path, fragments in notes.items():
+            assert inspected[path]["servable"]
+            version = client.model(path.split("/")[0])
+            assert version.state == pb.MODEL_STATE_READY
+            for decisions in (inspected[path]["plan"]["decisions"], version.placement.decisions):
+                check_message("\n".join(decisions), *fragments)
+
+
+def test_absolute_path_changes_nothing_but_the_path(store, inspected):
+    """Where inspect is called from: the path in a message is the one that was given."""
+    for name in ("lfs_pointer", "truncated_zip", "onnx", "whole_model"):
+        path = f"{name}/1/{WRONG[name].file}"
+        (absolute,) = inspect_files("/", store.path / path).values()
+        assert absolute["error"]["code"] == inspected[name]["error"]["code"]
+        assert absolute["error"]["message"].replace(f"{store.path}/", "") == inspected[name]["error"]["message"]
+
+
+def test_table(inspected):
+    """Shows every message, with pytest -s."""
+    rows = []
+    for name in WRONG:
+        code, message = reason(inspected[name]) if not inspected[name]["servable"] else ("OK", "")
+        rows.append(f"{name}\n    {code}: {message}")
+    print("\n" + "\n".join(rows))
+    assert len(rows) >= 25

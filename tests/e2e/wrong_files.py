@@ -1,0 +1,315 @@
+"""Files that people put into a store and that cannot be served, each with the code and the words that they must meet with.
+
+Most are made here, byte by byte as their own tools begin them; those that only PyTorch writes are fixtures. Run as a
+script, it fills a folder with them: python wrong_files.py FOLDER
+"""
+
+import dataclasses
+import gzip
+import io
+import os
+import pathlib
+import pickle
+import struct
+import sys
+import tarfile
+import zipfile
+from typing import Callable, Tuple
+
+import numpy as np
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = REPO / "tests" / "fixtures"
+READER_FIXTURES = REPO / "server" / "checkpoint" / "testdata"
+
+FORWARD = FIXTURES / "loader" / "forward.py"
+ARCHITECTURE = FIXTURES / "loader" / "architecture.pt"
+TORCHSCRIPT = FIXTURES / "mlp" / "1" / "mlp.pt"
+WEIGHTS = FIXTURES / "loader" / "plain.pth"
+LEGACY = FIXTURES / "loader" / "legacy.pth"
+STATE_DICT = "torchferry { state_dict { } }\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """One row: what lies in MODEL/1/FILE, and what must be said of it."""
+
+    code: str
+    fragments: Tuple[str, ...]  # of the message; the file's path is always among them
+    content: object = None  # bytes, a path to copy, or a function that gets the file's path
+    file: str = "model.pt"
+    config: str = ""
+    architecture: pathlib.Path = None  # lies in MODEL/, under the suffix's name
+    names_file: bool = True
+
+    def put(self, model):
+        """Makes the model's folder."""
+        path = model / "1" / self.file
+        path.parent.mkdir(parents=True)
+        content = self.content() if isinstance(self.content, Callable) else self.content
+        if isinstance(content, pathlib.Path):
+            content = content.read_bytes()
+        if content is DIRECTORY:
+            path.mkdir()
+        elif content is UNREADABLE:
+            path.write_bytes(WEIGHTS.read_bytes())
+            path.chmod(0)
+        elif content is not ABSENT:
+            path.write_bytes(content)
+        if self.config:
+            (model / "config.pbtxt").write_text(self.config)
+        if self.architecture:
+            name = "forward.py" if self.architecture.suffix == ".py" else "architecture.pt"
+            (model / name).write_bytes(self.architecture.read_bytes())
+        return path
+
+
+DIRECTORY, ABSENT, UNREADABLE = "a directory", "not there", "not readable"
+
+
+# --- makers ---------------------------------------------------------------------------------------
+
+
+def zipped(entries, method=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as z:
+        for name, content in entries.items():
+            z.writestr(zipfile.ZipInfo(name), content, method)
+    return buffer.getvalue()
+
+
+def rezipped(path, replace):
+    """The archive with some entries changed: {end of the name: function of the content}."""
+    with zipfile.ZipFile(path) as z:
+        entries = {name: z.read(name) for name in z.namelist()}
+    for end, change in replace.items():
+        (name,) = [n for n in entries if n.endswith("/" + end)]
+        entries[name] = change(entries[name])
+    return zipped(entries)
+
+
+def cut(path, kept):
+    """The first part of a file, as a download that broke off leaves it."""
+    content = path.read_bytes()
+    return content[:int(len(content) * kept)]
+
+
+class Exploit:
+    def __reduce__(self):
+        return os.system, ("touch torchferry_pwned",)
+
+
+def checkpoint_of(pickled):
+    """A torch.save archive around that data.pkl."""
+    return zipped({"archive/data.pkl": pickled, "archive/byteorder": b"little", "archive/version": b"3\n"})
+
+
+def npz():
+    buffer = io.BytesIO()
+    np.savez(buffer, weight=np.zeros(2, np.float32))
+    return buffer.getvalue()
+
+
+def npy():
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(2, np.float32))
+    return buffer.getvalue()
+
+
+def tar(**entries):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as t:
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            t.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def field(number, content):
+    """A protobuf field: an int or bytes."""
+    if isinstance(content, int):
+        return bytes([number << 3, content])
+    size, tag = len(content), bytes([number << 3 | 2])
+    return tag + (bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])) + content
+
+
+def onnx(producer=b"pytorch"):
+    node = field(1, b"x") + field(2, b"y") + field(4, b"Relu")
+    graph = field(1, node) + field(2, b"main_graph")
+    return field(1, 8) + field(2, producer) + field(3, b"2.1.0") + field(7, graph) + field(8, field(2, 17))
+
+
+def graph_def():
+    node = field(1, b"input") + field(2, b"Placeholder")
+    other = field(1, b"output") + field(2, b"Identity") + field(3, b"input")
+    return field(1, node) + field(1, other) + field(4, field(1, 0x7f))
+
+
+def saved_model():
+    return field(1, 1) + field(2, field(1, field(5, b"2.15.0") + field(4, b"serve")) + field(2, graph_def()))
+
+
+def safetensors(header, data=b""):
+    text = header.encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def zip_bomb():
+    """400 MB of zeros in 0.4 MB."""
+    return zipped({"archive/data.pkl": bytes(400 << 20), "archive/version": b"3\n"}, zipfile.ZIP_DEFLATED)
+
+
+def aot_inductor():
+    """What torch._inductor.aoti_compile_and_package writes, with a shorter library."""
+    folder = "model/data/aotinductor/model/cfeyzhpudp72a27rp6yne5vm24a35mblyacq4yokcppu767cvuje.wrapper"
+    return zipped({f"{folder}.so": b"\x7fELF" + bytes(60), f"{folder}_metadata.json": b'{"AOTI_DEVICE_KEY": "cpu"}',
+                   "model/archive_format": b"pt2", "model/archive_version": b"0", "model/.data/version": b"3\n",
+                   "model/byteorder": b"little"})
+
+
+def custom_operators(code):
+    return code.replace(b"torch.relu(", b"ops.torchvision.roi_align(", 1)
+
+
+def encrypted_zip():
+    """A zip with the flag that says so on each entry."""
+    content = bytearray(WEIGHTS.read_bytes())
+    for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(magic)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(magic, at + 1)
+    return bytes(content)
+
+
+HTML = b"<!DOCTYPE html>\n<html><head><title>Google Drive - Virus scan warning</title></head></html>\n"
+LFS = b"""version https://git-lfs.github.com/spec/v1
+oid sha256:d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432
+size 1960032
+"""
+INDEX = b"""{
+  "metadata": {"total_size": 28966928384},
+  "weight_map": {"lm_head.weight": "model-00002-of-00002.safetensors"}
+}
+"""
+TRANSFORMERS_CONFIG = b'{"architectures": ["BertModel"], "hidden_size": 384}\n'
+SAFE_HEADER = '{"w":{"dtype":"F32","shape":[1000],"data_offsets":[0,4000]}}'
+TRUNCATED = ("download or copy",)
+
+WRONG = {
+    # What PyTorch wrote, and another way of saving is needed.
+    "whole_model": Wrong("INVALID_ARGUMENT", ("training.models.Mlp", "torch.save(model.state_dict(), path)",
+                                              "torch.jit.script(model).save(path)"),
+                         FIXTURES / "bad" / "whole_model.pt"),
+    "legacy_whole_model": Wrong("INVALID_ARGUMENT", ("__main__.Net", "model.state_dict()"),
+                                READER_FIXTURES / "legacy_whole_model.pt"),
+    "object_beside_weights": Wrong("INVALID_ARGUMENT", ("more than tensors", "datetime.date",
+                                                        "torch.save(model.state_dict(), path)"),
+                                   FIXTURES / "wrong" / "with_date.pth"),
+    "torchscript_where_state_dict_declared": Wrong(
+        "FAILED_PRECONDITION", ("TorchScript archive", "declares a state_dict", "torch.save(model.state_dict(), path)"),
+        TORCHSCRIPT, config=STATE_DICT),
+    "state_dict_without_architecture": Wrong(
+        "FAILED_PRECONDITION", ("is a state_dict", "forward.py", "architecture.pt"), WEIGHTS,
+        config='input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }\n'),
+    "state_dict_as_architecture": Wrong(
+        "FAILED_PRECONDITION", ("architecture.pt is a state_dict", "torch.jit.script(Model()).save"),
+        FIXTURES / "loader" / "ambiguous.pth", architecture=WEIGHTS, names_file=False,
+        config='torchferry { state_dict { key: "ema" } }\n'),
+    "ambiguous": Wrong("INVALID_ARGUMENT", ('"model" (4 tensors)', '"ema" (4 tensors)', "state_dict { key:"),
+                       FIXTURES / "loader" / "ambiguous.pth", architecture=FORWARD),
+    "list": Wrong("INVALID_ARGUMENT", ("holds a list", "state_dict"), READER_FIXTURES / "list.pt"),
+    "bare_tensor": Wrong("INVALID_ARGUMENT", ("holds a bare tensor", "state_dict"), READER_FIXTURES / "bare_tensor.pt"),
+    "no_tensors": Wrong("INVALID_ARGUMENT", ("without tensors", '"epoch"'), READER_FIXTURES / "no_tensors.pt"),
+    "optimizer": Wrong("INVALID_ARGUMENT", ("without tensors", '"param_groups"'), FIXTURES / "wrong" / "optimizer.pth"),
+    "quantised": Wrong("INVALID_ARGUMENT", ('tensor "w"', "quantised"), READER_FIXTURES / "quantised.pt"),
+    "dynamically_quantised": Wrong("INVALID_ARGUMENT", ("quantised",), FIXTURES / "wrong" / "dynamically_quantised.pth"),
+    "sparse": Wrong("INVALID_ARGUMENT", ('tensor "w"', "sparse"), READER_FIXTURES / "sparse.pt"),
+    "meta": Wrong("INVALID_ARGUMENT", ("meta device",), READER_FIXTURES / "meta.pt"),
+    "odd_dtype": Wrong("INVALID_ARGUMENT", ("torch.float8_e8m0fnu",), READER_FIXTURES / "odd_dtype.pt"),
+    "big_endian": Wrong("INVALID_ARGUMENT", ("byte order", "big"), READER_FIXTURES / "big_endian.pt"),
+    "fsdp_flat_parameters": Wrong("INVALID_ARGUMENT", ("_flat_param", "FULL_STATE_DICT"),
+                                  FIXTURES / "wrong" / "fsdp_flat.pth", architecture=FORWARD),
+    "sharded_part": Wrong("INVALID_ARGUMENT", ("fc.weight", "2 of 3"),
+                          FIXTURES / "wrong" / "pytorch_model-00002-of-00003.bin",
+                          file="pytorch_model-00002-of-00003.bin",
+                          architecture=FIXTURES / "wrong" / "linear_architecture.pt"),
+    "sharded_index": Wrong("INVALID_ARGUMENT", ("index of a sharded checkpoint", "torch.save(model.state_dict(), path)"),
+                           INDEX, file="model.safetensors.index.json"),
+    "torch_export": Wrong("INVALID_ARGUMENT", ("torch.export", "torch.jit.script(model).save(path)"),
+                          FIXTURES / "wrong" / "export.pt2", file="model.pt2"),
+    "aot_inductor": Wrong("INVALID_ARGUMENT", ("AOTInductor", "torch.jit.script(model).save(path)"), aot_inductor,
+                          file="model.pt2"),
+    "newer_torchscript": Wrong("INVALID_ARGUMENT", ("newer PyTorch", "version 99"),
+                               lambda: rezipped(TORCHSCRIPT, {"version": lambda _: b"99\n"})),
+    "custom_operators": Wrong("INVALID_ARGUMENT", ("torchvision::roi_align", "no library of them"),
+                              lambda: rezipped(TORCHSCRIPT, {"code/__torch__.py": custom_operators})),
+    "older_than_1_4": Wrong("INVALID_ARGUMENT", ("before 1.4",),
+                            lambda: zipped({"net/model.json": b"{}", "net/version": b"1\n", "net/tensors/0": bytes(8)})),
+    "tar_checkpoint": Wrong("INVALID_ARGUMENT", ("tar archive", "save it again"),
+                            lambda: tar(sys_info=b"\x80\x02}q\x00.", pickle=b"\x80\x02N.", storages=b"", tensors=b"")),
+
+    # What did not arrive whole.
+    "empty": Wrong("DATA_LOSS", ("is empty (0 bytes)", "again"), b""),
+    "lfs_pointer": Wrong("DATA_LOSS", ("Git LFS pointer", "git lfs pull"), LFS),
+    "html_page": Wrong("DATA_LOSS", ("HTML page", "download the file itself"), HTML),
+    "truncated_zip": Wrong("DATA_LOSS", ("truncated", *TRUNCATED), FIXTURES / "bad" / "truncated.pt"),
+    "truncated_torchscript": Wrong("DATA_LOSS", ("truncated", *TRUNCATED), lambda: cut(TORCHSCRIPT, 0.6)),
+    "truncated_legacy_pickle": Wrong("DATA_LOSS", ("breaks off", *TRUNCATED), lambda: cut(LEGACY, 0.7)),
+    "truncated_legacy": Wrong("DATA_LOSS", ("1000", *TRUNCATED), lambda: LEGACY.read_bytes()[:1000]),
+    "truncated_safetensors": Wrong("DATA_LOSS", ("4000", "200", *TRUNCATED), safetensors(SAFE_HEADER, bytes(200))),
+    "truncated_safetensors_header": Wrong("DATA_LOSS", TRUNCATED, safetensors(SAFE_HEADER)[:40]),
+    "zeros": Wrong("DATA_LOSS", ("zero",), bytes(4096)),
+    "corrupt_pickle": Wrong("DATA_LOSS", ("data.pkl",), FIXTURES / "bad" / "corrupt.pt", architecture=FORWARD),
+    "directory": Wrong("INVALID_ARGUMENT", ("is a directory",), DIRECTORY,
+                       config='default_model_filename: "model.pt"\n'),
+    "absent": Wrong("NOT_FOUND", ("no such file",), ABSENT, config='default_model_filename: "model.pt"\n'),
+    "no_permission": Wrong("PERMISSION_DENIED", ("no permission to read it", "read access"), UNREADABLE),
+
+    # Other tools' files.
+    "onnx": Wrong("INVALID_ARGUMENT", ("ONNX", "torch.jit.script(model).save(path)"), onnx, file="model.onnx"),
+    "saved_model": Wrong("INVALID_ARGUMENT", ("TensorFlow", "convert"), saved_model, file="saved_model.pb"),
+    "graph_def": Wrong("INVALID_ARGUMENT", ("TensorFlow", "convert"), graph_def, file="frozen_graph.pb"),
+    "tflite": Wrong("INVALID_ARGUMENT", ("TensorFlow Lite", "convert"), b"\x1c\0\0\0TFL3" + bytes(24), file="model.tflite"),
+    "hdf5": Wrong("INVALID_ARGUMENT", ("HDF5", "Keras", "convert"), b"\x89HDF\r\n\x1a\n" + bytes(96), file="model.h5"),
+    "keras": Wrong("INVALID_ARGUMENT", ("Keras", "convert"),
+                   lambda: zipped({"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": b"\x89HDF\r\n\x1a\n"}),
+                   file="model.keras"),
+    "gguf": Wrong("INVALID_ARGUMENT", ("GGUF", "PyTorch weights"), b"GGUF\x03\0\0\0" + bytes(16), file="model.gguf"),
+    "npy": Wrong("INVALID_ARGUMENT", ("NumPy array", "torch.save(model.state_dict(), path)"), npy),
+    "npz": Wrong("INVALID_ARGUMENT", ("NumPy", "torch.save"), npz),
+    "plain_pickle": Wrong("INVALID_ARGUMENT", ("plain Python pickle", "torch.save"),
+                          pickle.dumps({"w": [1.0, 2.0]}, protocol=4)),
+    "joblib": Wrong("INVALID_ARGUMENT", ("plain Python pickle",),
+                    b"\x80\x04\x95\x1c\0\0\0\0\0\0\0\x8c\x0fsklearn.svm._sv\x94\x8c\x03SVC\x94\x93\x94)\x81\x94."),
+    "gzip": Wrong("INVALID_ARGUMENT", ("gzip", "uncompressed"), lambda: gzip.compress(WEIGHTS.read_bytes(), mtime=0)),
+    "zip_of_a_checkpoint": Wrong("INVALID_ARGUMENT", ("zip", "weights.pth", "unpack"),
+                                 lambda: zipped({"weights.pth": WEIGHTS.read_bytes(), "README.md": b"hello"})),
+    "tar_of_a_checkpoint": Wrong("INVALID_ARGUMENT", ("tar archive", "unpacked"),
+                                 lambda: tar(weights=WEIGHTS.read_bytes())),
+    "elf": Wrong("INVALID_ARGUMENT", ("shared library",), b"\x7fELF\x02\x01\x01" + bytes(57), file="model.so"),
+    "text": Wrong("INVALID_ARGUMENT", ("text file",), b"weights: see the wiki\n", file="README.txt"),
+    "json": Wrong("INVALID_ARGUMENT", ("JSON",), TRANSFORMERS_CONFIG, file="config.json"),
+    "python": Wrong("INVALID_ARGUMENT", ("text file",), b"import torch\n\nmodel = torch.nn.Linear(2, 2)\n", file="model.py"),
+    "noise": Wrong("INVALID_ARGUMENT", ("no known format", "de ad be ef"), b"\xde\xad\xbe\xef" * 64),
+
+    # What would harm.
+    "os_system": Wrong("DATA_LOSS", ("system", "nothing was run", "not be trusted"),
+                       lambda: checkpoint_of(pickle.dumps(Exploit(), protocol=2))),
+    "os_system_in_weights": Wrong("DATA_LOSS", ("system", "nothing was run"),
+                                  lambda: checkpoint_of(pickle.dumps({"w": Exploit()}, protocol=2)), architecture=FORWARD),
+    "os_system_plain": Wrong("INVALID_ARGUMENT", ("plain Python pickle",), lambda: pickle.dumps(Exploit(), protocol=4)),
+    "zip_bomb": Wrong("DATA_LOSS", ("inflate", "limit"), zip_bomb),
+    "encrypted_zip": Wrong("DATA_LOSS", ("encrypted",), encrypted_zip),
+}
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name, wrong in WRONG.items():
+        wrong.put(folder / name)
+
+
+if __name__ == "__main__":
+    main()
