@@ -74,7 +74,7 @@ def test_inspect_says_what_the_file_is_and_what_to_do(inspected, name):
     assert not inspected[name]["servable"]
     code, message = reason(inspected[name])
     check_message(message, f"{name}/1/{wrong.file}" if wrong.names_file else name)
-    check_message(message.replace(name, "MODEL"), *wrong.fragments)  # a row's name may be what is looked for
+    check_message(message.replace(f"{name}/", "MODEL/"), *wrong.fragments)  # a row's name may be what is looked for
     assert code == wrong.code, message
 
 
