@@ -124,6 +124,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
   AddTensors(planned, inspection);
   TF_ASSIGN_OR_RETURN(inspection.sha256, Sha256(*files.model, [&](uint64_t done) {
                         if (on_progress) on_progress(done, inspection.file_bytes);
+                        return true;
                       }));
   inspection.plan = std::move(planned.plan);
   if (!found.is_there) inspection.suggested_config = SuggestConfig(inspection, planned.script);

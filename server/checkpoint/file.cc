@@ -117,7 +117,7 @@ absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
 }
 
 absl::StatusOr<std::string> Sha256(const File& file,
-                                   const std::function<void(uint64_t)>& on_progress) {
+                                   const std::function<bool(uint64_t)>& on_progress) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                   &EVP_MD_CTX_free);
   if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
@@ -128,7 +128,9 @@ absl::StatusOr<std::string> Sha256(const File& file,
     piece.resize(std::min(file.size() - offset, kDigestPieceBytes));
     TF_RETURN_IF_ERROR(file.Read(offset, piece));
     EVP_DigestUpdate(context.get(), piece.data(), piece.size());
-    if (on_progress) on_progress(offset + piece.size());
+    if (on_progress && !on_progress(offset + piece.size())) {
+      return absl::CancelledError("the digest was not wanted any more");
+    }
   }
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;

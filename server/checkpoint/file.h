@@ -41,7 +41,8 @@ class File {
   const uint64_t size_;
 };
 
-// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done.
-absl::StatusOr<std::string> Sha256(const File& file, const std::function<void(uint64_t)>& on_progress = nullptr);
+// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done, and
+// says whether to go on. CANCELLED when it said no.
+absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress = nullptr);
 
 }  // namespace torchferry

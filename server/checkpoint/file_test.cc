@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 
+#include "server/checkpoint/file_digest.h"
 #include "server/checkpoint/test_files.h"
 
 namespace torchferry {
@@ -65,6 +66,32 @@ TEST(FileTest, Sha256OfKnownTexts) {
   // Several pieces; by sha256sum.
   EXPECT_EQ(*Sha256(*File::FromBytes(std::string(3'000'000, 'a'), "f")),
             "2a152c894398719c0570f83fac34ac03a0f6e8e474b995c2403aa5434f7b9dd4");
+}
+
+TEST(FileDigestTest, IsTheFilesAndToldOnce) {
+  const std::shared_ptr<const File> file = File::FromBytes("abc", "m/1/x");
+  int told = 0;
+  std::string hex;
+  {
+    FileDigest digest(file, [&](const std::string& done) {
+      ++told;
+      hex = done;
+    });
+    digest.Wait();
+    // FIPS 180-2, appendix B.1.
+    EXPECT_EQ(digest.Get(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(digest.Get(), *Sha256(*file));
+  }
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(hex.size(), 64u);
+}
+
+TEST(FileDigestTest, EndsWithoutTheRestOfTheFile) {
+  const std::shared_ptr<const File> file = File::FromBytes(std::string(8 << 20, 'x'), "m/1/x");
+  int pieces = 0;
+  EXPECT_EQ(Sha256(*file, [&](uint64_t) { return ++pieces < 2; }).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(pieces, 2);
+  FileDigest digest(file);  // dropped at once
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +19,8 @@ struct ModelInfo {
   std::vector<std::string> saved_devices;
   std::vector<std::string> saved_dtypes;
   int64_t file_bytes = 0;
-  std::string sha256;
+  // Lower-case hex; empty while it is being computed, which may outlast the loading of a large file. Null: unknown.
+  std::function<std::string()> sha256;
   std::string architecture;      // path in the store; empty for TorchScript
   std::string state_dict_key;    // of a training checkpoint
   std::vector<std::string> removed_prefixes;

@@ -183,7 +183,7 @@ void Registry::LoadOne(const std::string& model, int64_t version) {
                           {"device", device},
                           {"file", info.file_path},
                           {"format", info.format},
-                          {"sha256", info.sha256},
+                          {"sha256", info.sha256 ? info.sha256() : ""},
                           {"producer", info.producer},
                           {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
                           {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},

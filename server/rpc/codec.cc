@@ -46,7 +46,7 @@ void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersi
   file.mutable_saved_devices()->Add(info.saved_devices.begin(), info.saved_devices.end());
   file.mutable_saved_dtypes()->Add(info.saved_dtypes.begin(), info.saved_dtypes.end());
   file.set_size_bytes(info.file_bytes);
-  file.set_sha256(info.sha256);
+  if (info.sha256) file.set_sha256(info.sha256());
   file.set_architecture(info.architecture);
   file.set_state_dict_key(info.state_dict_key);
   for (const std::string& prefix : info.removed_prefixes) file.add_removed_prefixes(prefix);

@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/checkpoint/file_digest.h"
 #include "server/plan/load_plan.h"
 #include "server/plan/version_files.h"
 #include "server/torch/convert.h"
@@ -22,11 +24,20 @@ namespace {
 
 using torch::jit::Module;
 
+// Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
+constexpr uint64_t kMostHashedBytes = uint64_t{256} << 20;
+
 // Carries the plan out: reads, compiles, moves.
 class Load {
  public:
   Load(const VersionFiles& files, PlannedVersion planned, const LoadOptions& options, const ModelConfig& config)
-      : files_(files), planned_(std::move(planned)), options_(options), config_(config) {}
+      : files_(files),
+        planned_(std::move(planned)),
+        options_(options),
+        config_(config),
+        digest_(std::make_shared<FileDigest>(files.model, [name = files.model->name()](const std::string& hex) {
+          LogInfo("file digest", {{"file", name}, {"sha256", hex}});
+        })) {}
 
   absl::StatusOr<Module> MakeModule() {
     TF_RETURN_IF_ERROR(files_.missing);
@@ -49,7 +60,7 @@ class Load {
 
   absl::StatusOr<LoadedModel> Place(Module module) {
     const DeviceId& device = planned_.plan.placement.device;
-    TF_ASSIGN_OR_RETURN(ModelInfo info, Describe());
+    ModelInfo info = Describe();
     TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
     try {
       MoveModule(module, ToTorch(device));
@@ -87,7 +98,7 @@ class Load {
     return module;
   }
 
-  absl::StatusOr<ModelInfo> Describe() const {
+  ModelInfo Describe() const {
     const LoadPlan& plan = planned_.plan;
     ModelInfo info;
     info.file_path = files_.model->name();
@@ -96,7 +107,8 @@ class Load {
     info.saved_devices = plan.saved_devices;
     info.saved_dtypes = plan.saved_dtypes;
     info.file_bytes = static_cast<int64_t>(files_.model->size());
-    TF_ASSIGN_OR_RETURN(info.sha256, Sha256(*files_.model));
+    if (files_.model->size() <= kMostHashedBytes) digest_->Wait();
+    info.sha256 = [digest = digest_] { return digest->Get(); };
     if (plan.format != FileFormat::kTorchScript) info.architecture = files_.architecture_file->name();
     info.state_dict_key = plan.state_dict_key;
     info.removed_prefixes = plan.removed_prefixes;
@@ -111,6 +123,7 @@ class Load {
   const PlannedVersion planned_;
   const LoadOptions& options_;
   const ModelConfig& config_;
+  const std::shared_ptr<const FileDigest> digest_;
 };
 
 }  // namespace

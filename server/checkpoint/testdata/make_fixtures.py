@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Writes the checkpoint reader's fixtures with PyTorch itself, and what torch.load says of them.
+"""Writes the checkpoint reader's fixtures with PyTorch and safetensors themselves, and what these say of them.
 
-Usage: make_fixtures.py   (torch 2.11.0 and numpy; writes beside itself)
+Usage: make_fixtures.py [torch] [safetensors]   writes beside itself, both by default
+       make_fixtures.py --full DIR              writes every format with every dtype and arrangement (full_matrix.py)
+
+Needs torch 2.11.0, numpy 2.4.6 and safetensors 0.8.0.
 
 expected.json, for each checkpoint: its tensors in order (key, dtype, shape, strides, storage offset, storage, device),
-its storages' bytes in hex, and the keys whose values are no tensors. Everything but the device tag is read back with
-torch.load, so the reader is compared with PyTorch and not with itself.
+its storages' bytes in hex, the keys whose values are no tensors, and, where they are not the usual ones, the producer and
+the key that the state_dict lies under. Everything but the device tag is read back with torch.load or the safetensors
+package, so the reader is compared with them and not with itself.
 """
 
 import argparse
 import collections
-import io
 import json
 import pathlib
 import zipfile
@@ -19,64 +22,26 @@ import numpy as np
 import torch
 from torch import nn
 
+import full_matrix
+import torch_files
+from torch_files import NOT_IN_LEGACY, NOT_IN_SAFETENSORS, describe, describe_safetensors, every_dtype, views_of
+
 HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = {}
-DEVICE_OF_STORAGE = {}  # data_ptr -> tag, for files that were "saved on a GPU"
-
-
-def tag_storage(storage):
-    """PyTorch asks each registered tagger where a storage lives; this one answers for machines that we do not have."""
-    return DEVICE_OF_STORAGE.get(storage.data_ptr())
-
-
-torch.serialization.register_package(1, tag_storage, lambda storage, location: None)
-
-
-def describe(path):
-    """The index of a checkpoint as torch.load sees it."""
-    loaded = torch.load(path, map_location="cpu", weights_only=False)  # ours; weights_only reads no protocol above 2
-    tensors, storages, others, index = [], [], [], {}
-    for key, value in loaded.items():
-        if not isinstance(value, torch.Tensor):
-            others.append(key)
-            continue
-        storage = value.untyped_storage()
-        # Empty storages have no address; they are never shared.
-        address = storage.data_ptr() or ("empty", key)
-        if address not in index:
-            index[address] = len(storages)
-            storages.append(bytes(storage.tolist()).hex())
-        tensors.append(dict(key=key, dtype=str(value.dtype), shape=list(value.shape), strides=list(value.stride()),
-                            offset=value.storage_offset(), storage=index[address], device="cpu"))
-    return dict(tensors=tensors, storages=storages, others=others)
 
 
 def write(name, state, devices=None, **options):
-    path = HERE / name
-    DEVICE_OF_STORAGE.clear()
-    for key, device in (devices or {}).items():
-        DEVICE_OF_STORAGE[state[key].untyped_storage().data_ptr()] = device
-    torch.save(state, path, **options)
-    DEVICE_OF_STORAGE.clear()
-    EXPECTED[name] = describe(path)
-    for tensor in EXPECTED[name]["tensors"]:
-        tensor["device"] = (devices or {}).get(tensor["key"], "cpu")
-    return path
+    torch_files.save(state, HERE / name, state, devices, **options)
+    EXPECTED[name] = describe(HERE / name, devices=devices)
 
 
-def rezip(source, name, method, replace=None, force_zip64=False):
-    """The same archive as another tool would write it."""
-    limits = zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT
-    if force_zip64:
-        zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT = 0, 0
-    with zipfile.ZipFile(HERE / source) as old, zipfile.ZipFile(HERE / name, "w", method) as new:
-        for info in old.infolist():
-            text = (replace or {}).get(info.filename.split("/", 1)[1], old.read(info))
-            copy = zipfile.ZipInfo(info.filename)  # a fixed date: the file is the same each time
-            copy.compress_type = method
-            with new.open(copy, "w", force_zip64=force_zip64) as entry:
-                entry.write(text)
-    zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT = limits
+def write_safetensors(name, state, metadata=None):
+    torch_files.save_safetensors(state, HERE / name, metadata)
+    EXPECTED[name] = describe_safetensors(HERE / name)
+
+
+def rezip(source, name, method, **options):
+    torch_files.rezip(HERE / source, HERE / name, method, **options)
 
 
 class Net(nn.Module):
@@ -102,27 +67,7 @@ class Scripted(nn.Module):
         return self.fc(x) * self.scale.float() + torch.tensor([1, 2])
 
 
-def every_dtype():
-    names = ("bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64 float8_e4m3fn "
-             "float8_e5m2 complex64 complex128").split()
-    return {name: (torch.arange(6) % 5).reshape(2, 3).to(getattr(torch, name)) for name in names}
-
-
-def strided():
-    base = torch.arange(24, dtype=torch.float32)
-    return {
-        "base": base,
-        "transposed": base.reshape(4, 6).t(),
-        "sliced": base[3:20:4],
-        "permuted": base.reshape(2, 3, 4).permute(2, 0, 1),
-        "expanded": torch.ones(1, 3).expand(4, 3),
-        "empty": base[5:5],
-        "scalar": torch.tensor(7),
-        "no_rows": torch.empty(0, 3),
-    }
-
-
-def main():
+def make_torch():
     torch.manual_seed(0)
     net = Net()
     write("module.pt", net.state_dict())
@@ -132,7 +77,7 @@ def main():
     write("protocol4.pt", net.state_dict(), pickle_protocol=4)
     write("protocol5.pt", net.state_dict(), pickle_protocol=5)
     write("dtypes.pt", every_dtype())
-    write("strided.pt", strided())
+    write("strided.pt", views_of(torch.arange(24, dtype=torch.float32)))
     tied = nn.Linear(3, 3, bias=False)
     write("tied.pt", collections.OrderedDict(encoder=tied.weight, decoder=tied.weight, row=tied.weight[1]))
     write("cuda_tags.pt", {"a": torch.ones(2), "b": torch.zeros(3), "c": torch.ones(1)},
@@ -149,11 +94,9 @@ def main():
     write("legacy_protocol4.pt", net.state_dict(), pickle_protocol=4, **old)
     write("legacy_plain_dict.pt", {"w": torch.ones(2, 2), "p": nn.Parameter(torch.ones(3)), "steps": 7, "none": None,
                                    "size": torch.Size([1, 2])}, **old)
-    # Newer types lie in an UntypedStorage, which torch.load does not read from this format.
-    typed = {name: tensor for name, tensor in every_dtype().items()
-             if not name.startswith(("uint16", "uint32", "uint64", "float8"))}
+    typed = {name: tensor for name, tensor in every_dtype().items() if name not in NOT_IN_LEGACY}
     write("legacy_dtypes.pt", typed, **old)
-    write("legacy_strided.pt", strided(), **old)
+    write("legacy_strided.pt", views_of(torch.arange(24, dtype=torch.float32)), **old)
     write("legacy_tied.pt", collections.OrderedDict(encoder=tied.weight, decoder=tied.weight, row=tied.weight[1]), **old)
     write("legacy_cuda_tags.pt", {"a": torch.ones(2), "b": torch.zeros(3), "c": torch.ones(1)},
           devices={"a": "cuda:0", "b": "cuda:1"}, **old)
@@ -185,7 +128,36 @@ def main():
     torch.jit.script(Scripted()).save(str(HERE / "scripted.pt"))
     EXPECTED["training.pt:model_state_dict"] = dict(keys=list(net.state_dict()))
 
-    (HERE / "expected.json").write_text(json.dumps(EXPECTED, indent=1) + "\n")
+
+def make_safetensors():
+    known = {name: tensor for name, tensor in every_dtype().items() if name not in NOT_IN_SAFETENSORS}
+    known |= {"empty": torch.empty(0, 3), "empty_vector": torch.empty(0, dtype=torch.int64), "scalar": torch.tensor(2.5),
+              "flag": torch.tensor(True)}
+    write_safetensors("dtypes.safetensors", known, {"format": "pt", "note": "tiny"})
+    torch.manual_seed(0)
+    write_safetensors("module.safetensors", Net().state_dict())
+
+
+PARTS = {"torch": make_torch, "safetensors": make_safetensors}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", type=pathlib.Path, metavar="DIR", help="write the whole matrix there and nothing here")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"unknown part {', '.join(sorted(unknown))}")
+    assert torch.__version__.startswith("2.11.0"), torch.__version__
+    if arguments.full:
+        print("{} files, {} tensors".format(*full_matrix.write(arguments.full)))
+        return
+    expected = HERE / "expected.json"
+    if expected.exists():
+        EXPECTED.update(json.loads(expected.read_text()))
+    for part in arguments.parts or PARTS:
+        PARTS[part]()
+    expected.write_text(json.dumps(EXPECTED, indent=1) + "\n")
 
 
 if __name__ == "__main__":
