@@ -162,5 +162,20 @@ TEST(CheckpointTest, SoundFilesThatCannotBeServedSayWhy) {
   }
 }
 
+TEST(CheckpointTest, ShardedAndPackedTensorsSayWhatToSave) {
+  const auto open = [](const std::string& pickle) {
+    return Checkpoint::Open(testing::AsFile(testing::CheckpointBytes(testing::Pickle(pickle)))).status();
+  };
+  const std::string dtensor = testing::Global("torch.distributed.tensor", "DTensor") + ")\x81}b";
+  EXPECT_THAT(open(testing::Dict("w", dtensor)),
+              Fails(StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr("torch.distributed.tensor.DTensor"), HasSubstr("full_state_dict=True"))));
+  const std::string packed = testing::Tuple({testing::Tensor(), "N"});
+  EXPECT_THAT(open("}(" + testing::Str("fc.scale") + testing::Tensor() +
+                   testing::Str("fc._packed_params._packed_params") + packed + "u"),
+              Fails(StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr("fc._packed_params._packed_params"), HasSubstr("quantised module"))));
+}
+
 }  // namespace
 }  // namespace torchferry

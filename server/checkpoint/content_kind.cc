@@ -158,6 +158,11 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
         "files: "
         "load such a one in Python and save it again)");
   }
+  if (IsPickle(head) && head.find("torch.distributed.checkpoint") != std::string_view::npos) {
+    return absl::InvalidArgumentError(
+        "is the index (.metadata) of a distributed checkpoint, which holds no weights; make one file of its folder: python -m "
+        "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt");
+  }
   if (IsPickle(head)) {
     return MakeStatus(StatusCode::kInvalidArgument,
                       "is a plain Python pickle, not made by torch.save; {}", kExpected);

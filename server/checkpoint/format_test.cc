@@ -58,6 +58,8 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {"hello world\n", StatusCode::kInvalidArgument, "text file"},
            {"\x89HDF\r\n\x1a\n", StatusCode::kInvalidArgument, "HDF5"},
            {"\x80\x04N.", StatusCode::kInvalidArgument, "plain Python pickle"},
+           {"\x80\x04\x8c\x25torch.distributed.checkpoint.metadata", StatusCode::kInvalidArgument,
+            "dcp_to_torch"},
            {"\x01\x02\x03", StatusCode::kInvalidArgument, "3 bytes that begin with 01 02 03"},
            {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument,
             "without data.pkl"},

@@ -51,6 +51,11 @@ bool IsDangerous(const ForeignGlobal& global) {
   return std::ranges::find(kDangerousModules, top) != kDangerousModules.end();
 }
 
+// DTensor, ShardedTensor and what belongs to them.
+bool IsSharded(const ForeignGlobal& global) {
+  return global.module.starts_with("torch.distributed");
+}
+
 absl::Status NotWritten(const ForeignGlobal& global, std::string_view by, std::string_view what) {
   return MakeStatus(absl::StatusCode::kDataLoss,
                     "refers to {}, which is not something {} writes for {}; nothing was run, and "
@@ -75,6 +80,15 @@ absl::Status RefuseForeign(const PickleTree& tree) {
     if (IsDangerous(global)) return NotWritten(global, "torch.save", "tensors");
     if (called == nullptr && global.is_called) called = &global;
     has_instances |= global.is_instantiated;
+  }
+  const auto sharded = std::ranges::find_if(tree.foreign, IsSharded);
+  if (sharded != tree.foreign.end()) {
+    return MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "holds {}: one process's part of tensors that are spread over several. Save whole tensors: "
+        "torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options="
+        "StateDictOptions(full_state_dict=True)), then torch.save on rank 0",
+        DottedName(sharded->module, sharded->name));
   }
   // Enum members and bound methods are calls, too, but a model's pickle has instances beside them.
   if (called != nullptr && !has_instances) return NotWritten(*called, "torch.save", "tensors");

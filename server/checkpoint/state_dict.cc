@@ -116,6 +116,17 @@ const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::st
   return found;
 }
 
+// Quantised modules keep their weight and bias packed in one value that is no tensor.
+absl::Status RefusePacked(const PickleTree& tree, std::string_view key, PickleRef value) {
+  const std::string_view last = key.substr(key.rfind('.') + 1);
+  if (last != "_packed_params" || tree[value].kind == PickleKind::kNone) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "entry {} holds the packed weights of a quantised module; save the float model's "
+                    "state_dict, from before torch.ao.quantization.convert, or the quantised model "
+                    "with its code: torch.jit.script(model).save(path)",
+                    Quoted(key));
+}
+
 // Adds one entry; `seen` has the keys so far.
 absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value,
                       TensorRebuilder& rebuilder, std::unordered_set<std::string_view>& seen,
@@ -133,6 +144,7 @@ absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value
     return MakeStatus(absl::StatusCode::kDataLoss, "key {} is there twice", Quoted(key.text));
   }
   if (!IsTensor(tree, value)) {
+    TF_RETURN_IF_ERROR(RefusePacked(tree, key.text, value));
     result.other_entries.emplace_back(key.text);
     return absl::OkStatus();
   }

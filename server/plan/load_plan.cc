@@ -164,6 +164,9 @@ class Planner {
     LoadPlan& plan = planned_.plan;
     TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config_, context_.devices, plan.saved_devices));
     for (const std::string& decision : plan.placement.decisions) Decide(decision);
+    if (plan.saved_devices.size() > 1) {
+      Decide(fmt::format("tensors saved on {} are gathered on {}", Listed(plan.saved_devices), ToString(plan.placement.device)));
+    }
     return absl::OkStatus();
   }
 
