@@ -73,7 +73,8 @@ def test_inspect_says_what_the_file_is_and_what_to_do(inspected, name):
     wrong = WRONG[name]
     assert not inspected[name]["servable"]
     code, message = reason(inspected[name])
-    check_message(message, f"{name}/1/{wrong.file}" if wrong.names_file else name)
+    if wrong.about != "":
+        check_message(message, f"{name}/{wrong.about or '1/' + wrong.file}")
     check_message(message.replace(f"{name}/", "MODEL/"), *wrong.fragments)  # a row's name may be what is looked for
     assert code == wrong.code, message
 

@@ -14,7 +14,7 @@ import struct
 import sys
 import tarfile
 import zipfile
-from typing import Callable, Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPO / "tests" / "fixtures"
 READER_FIXTURES = REPO / "server" / "checkpoint" / "testdata"
 
-FORWARD = FIXTURES / "loader" / "forward.py"
-ARCHITECTURE = FIXTURES / "loader" / "architecture.pt"
+WITH_FORWARD = (("forward.py", FIXTURES / "loader" / "forward.py"),)
 TORCHSCRIPT = FIXTURES / "mlp" / "1" / "mlp.pt"
 WEIGHTS = FIXTURES / "loader" / "plain.pth"
 LEGACY = FIXTURES / "loader" / "legacy.pth"
@@ -36,35 +35,41 @@ class Wrong:
 
     code: str
     fragments: Tuple[str, ...]  # of the message; the file's path is always among them
-    content: object = None  # bytes, a path to copy, or a function that gets the file's path
+    content: object = None  # bytes, a path to copy, a function that makes either, or one of the marks below
     file: str = "model.pt"
     config: str = ""
-    architecture: pathlib.Path = None  # lies in MODEL/, under the suffix's name
-    names_file: bool = True
+    others: Tuple[Tuple[str, object], ...] = ()  # (name, content) of further files in MODEL/
+    about: Optional[str] = None  # what the message names instead of the file, in MODEL/; "": it is about no file
 
     def put(self, model):
         """Makes the model's folder."""
-        path = model / "1" / self.file
-        path.parent.mkdir(parents=True)
-        content = self.content() if isinstance(self.content, Callable) else self.content
-        if isinstance(content, pathlib.Path):
-            content = content.read_bytes()
-        if content is DIRECTORY:
-            path.mkdir()
-        elif content is UNREADABLE:
-            path.write_bytes(WEIGHTS.read_bytes())
-            path.chmod(0)
-        elif content is not ABSENT:
-            path.write_bytes(content)
+        put(model / "1" / self.file, self.content)
         if self.config:
-            (model / "config.pbtxt").write_text(self.config)
-        if self.architecture:
-            name = "forward.py" if self.architecture.suffix == ".py" else "architecture.pt"
-            (model / name).write_bytes(self.architecture.read_bytes())
-        return path
+            put(model / "config.pbtxt", self.config.encode())
+        for name, content in self.others:
+            put(model / name, content)
 
 
-DIRECTORY, ABSENT, UNREADABLE = "a directory", "not there", "not readable"
+DIRECTORY, ABSENT, UNREADABLE, PIPE, LOOP = "a directory", "not there", "not readable", "a pipe", "a link to itself"
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, Callable):
+        content = content()
+    if isinstance(content, pathlib.Path):
+        content = content.read_bytes()
+    if content is DIRECTORY:
+        path.mkdir()
+    elif content is PIPE:
+        os.mkfifo(path)
+    elif content is LOOP:
+        path.symlink_to(path.name)
+    elif content is UNREADABLE:
+        path.write_bytes(WEIGHTS.read_bytes())
+        path.chmod(0)
+    elif content is not ABSENT:
+        path.write_bytes(content)
 
 
 # --- makers ---------------------------------------------------------------------------------------
@@ -207,6 +212,8 @@ WRONG = {
     "object_beside_weights": Wrong("INVALID_ARGUMENT", ("more than tensors", "datetime.date",
                                                         "torch.save(model.state_dict(), path)"),
                                    FIXTURES / "wrong" / "with_date.pth"),
+    "container_beside_weights": Wrong("INVALID_ARGUMENT", ("more than tensors", "collections.defaultdict"),
+                                      FIXTURES / "wrong" / "with_containers.pth"),
     "torchscript_where_state_dict_declared": Wrong(
         "FAILED_PRECONDITION", ("TorchScript archive", "declares a state_dict", "torch.save(model.state_dict(), path)"),
         TORCHSCRIPT, config=STATE_DICT),
@@ -215,10 +222,10 @@ WRONG = {
         config='input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }\n'),
     "state_dict_as_architecture": Wrong(
         "FAILED_PRECONDITION", ("architecture.pt is a state_dict", "torch.jit.script(Model()).save"),
-        FIXTURES / "loader" / "ambiguous.pth", architecture=WEIGHTS, names_file=False,
+        FIXTURES / "loader" / "ambiguous.pth", others=(("architecture.pt", WEIGHTS),), about="architecture.pt",
         config='torchferry { state_dict { key: "ema" } }\n'),
     "ambiguous": Wrong("INVALID_ARGUMENT", ('"model" (4 tensors)', '"ema" (4 tensors)', "state_dict { key:"),
-                       FIXTURES / "loader" / "ambiguous.pth", architecture=FORWARD),
+                       FIXTURES / "loader" / "ambiguous.pth", others=WITH_FORWARD),
     "list": Wrong("INVALID_ARGUMENT", ("holds a list", "state_dict"), READER_FIXTURES / "list.pt"),
     "bare_tensor": Wrong("INVALID_ARGUMENT", ("holds a bare tensor", "state_dict"), READER_FIXTURES / "bare_tensor.pt"),
     "no_tensors": Wrong("INVALID_ARGUMENT", ("without tensors", '"epoch"'), READER_FIXTURES / "no_tensors.pt"),
@@ -230,11 +237,11 @@ WRONG = {
     "odd_dtype": Wrong("INVALID_ARGUMENT", ("torch.float8_e8m0fnu",), READER_FIXTURES / "odd_dtype.pt"),
     "big_endian": Wrong("INVALID_ARGUMENT", ("byte order", "big"), READER_FIXTURES / "big_endian.pt"),
     "fsdp_flat_parameters": Wrong("INVALID_ARGUMENT", ("_flat_param", "FULL_STATE_DICT"),
-                                  FIXTURES / "wrong" / "fsdp_flat.pth", architecture=FORWARD),
+                                  FIXTURES / "wrong" / "fsdp_flat.pth", others=WITH_FORWARD),
     "sharded_part": Wrong("INVALID_ARGUMENT", ("fc.weight", "2 of 3"),
                           FIXTURES / "wrong" / "pytorch_model-00002-of-00003.bin",
                           file="pytorch_model-00002-of-00003.bin",
-                          architecture=FIXTURES / "wrong" / "linear_architecture.pt"),
+                          others=(("architecture.pt", FIXTURES / "wrong" / "linear_architecture.pt"),)),
     "sharded_index": Wrong("INVALID_ARGUMENT", ("index of a sharded checkpoint", "torch.save(model.state_dict(), path)"),
                            INDEX, file="model.safetensors.index.json"),
     "torch_export": Wrong("INVALID_ARGUMENT", ("torch.export", "torch.jit.script(model).save(path)"),
@@ -261,11 +268,40 @@ WRONG = {
     "truncated_safetensors": Wrong("DATA_LOSS", ("4000", "200", *TRUNCATED), safetensors(SAFE_HEADER, bytes(200))),
     "truncated_safetensors_header": Wrong("DATA_LOSS", TRUNCATED, safetensors(SAFE_HEADER)[:40]),
     "zeros": Wrong("DATA_LOSS", ("zero",), bytes(4096)),
-    "corrupt_pickle": Wrong("DATA_LOSS", ("data.pkl",), FIXTURES / "bad" / "corrupt.pt", architecture=FORWARD),
+    "corrupt_pickle": Wrong("DATA_LOSS", ("data.pkl",), FIXTURES / "bad" / "corrupt.pt", others=WITH_FORWARD),
     "directory": Wrong("INVALID_ARGUMENT", ("is a directory",), DIRECTORY,
                        config='default_model_filename: "model.pt"\n'),
     "absent": Wrong("NOT_FOUND", ("no such file",), ABSENT, config='default_model_filename: "model.pt"\n'),
     "no_permission": Wrong("PERMISSION_DENIED", ("no permission to read it", "read access"), UNREADABLE),
+
+    "pipe": Wrong("INVALID_ARGUMENT", ("pipe",), PIPE, config='default_model_filename: "model.pt"\n'),
+    "link_to_itself": Wrong("UNAVAILABLE", ("cannot be opened", "symbolic links"), LOOP,
+                            config='default_model_filename: "model.pt"\n'),
+
+    # A good state_dict, and what lies beside it.
+    "architecture_is_lfs_pointer": Wrong("DATA_LOSS", ("Git LFS pointer", "git lfs pull"), WEIGHTS,
+                                         others=(("architecture.pt", LFS),), about="architecture.pt"),
+    "architecture_is_truncated": Wrong("DATA_LOSS", ("truncated",), WEIGHTS,
+                                       others=(("architecture.pt", lambda: cut(TORCHSCRIPT, 0.6)),), about="architecture.pt"),
+    "architecture_writes": Wrong("DATA_LOSS", ("save", "--trust-model-code"), WEIGHTS,
+                                 others=(("architecture.pt", FIXTURES / "bad" / "writes_in_forward.pt"),),
+                                 about="architecture.pt"),
+    "architecture_of_another_model": Wrong("INVALID_ARGUMENT", ("Missing: none", "fc1.weight"), WEIGHTS,
+                                           others=(("architecture.pt", FIXTURES / "pair" / "1" / "model.pt"),)),
+    "forward_py_is_a_directory": Wrong("INVALID_ARGUMENT", ("is a directory",), WEIGHTS,
+                                       others=(("forward.py", DIRECTORY),), about="forward.py"),
+    "forward_py_is_large": Wrong("INVALID_ARGUMENT", ("at most",), WEIGHTS,
+                                 others=(("forward.py", b"#" * (9 << 20)),), about="forward.py"),
+    "named_architecture_absent": Wrong("FAILED_PRECONDITION", ("net.py", "state_dict.architecture"), WEIGHTS,
+                                       config='torchferry { state_dict { architecture: "net.py" } }\n'),
+    "mistaken_config": Wrong("INVALID_ARGUMENT", ("max_batch_sise",), WEIGHTS, config="\nmax_batch_sise: 4\n",
+                             others=WITH_FORWARD, about="config.pbtxt:2"),
+    "unknown_device": Wrong("INVALID_ARGUMENT", ("tpu", "cuda"), WEIGHTS, config='torchferry { device: "tpu:0" }\n',
+                            others=WITH_FORWARD, about=""),
+    "tensor_and_module_of_one_name": Wrong("INVALID_ARGUMENT", ('"fc"', "names a tensor"), FIXTURES / "wrong" / "clash.pth",
+                                           others=WITH_FORWARD),
+    "key_with_an_empty_part": Wrong("INVALID_ARGUMENT", ("empty",), FIXTURES / "wrong" / "empty_part.pth",
+                                    others=WITH_FORWARD),
 
     # Other tools' files.
     "onnx": Wrong("INVALID_ARGUMENT", ("ONNX", "torch.jit.script(model).save(path)"), onnx, file="model.onnx"),
@@ -298,7 +334,7 @@ WRONG = {
     "os_system": Wrong("DATA_LOSS", ("system", "nothing was run", "not be trusted"),
                        lambda: checkpoint_of(pickle.dumps(Exploit(), protocol=2))),
     "os_system_in_weights": Wrong("DATA_LOSS", ("system", "nothing was run"),
-                                  lambda: checkpoint_of(pickle.dumps({"w": Exploit()}, protocol=2)), architecture=FORWARD),
+                                  lambda: checkpoint_of(pickle.dumps({"w": Exploit()}, protocol=2)), others=WITH_FORWARD),
     "os_system_plain": Wrong("INVALID_ARGUMENT", ("plain Python pickle",), lambda: pickle.dumps(Exploit(), protocol=4)),
     "zip_bomb": Wrong("DATA_LOSS", ("inflate", "limit"), zip_bomb),
     "encrypted_zip": Wrong("DATA_LOSS", ("encrypted",), encrypted_zip),
