@@ -283,11 +283,18 @@ def test_exit_codes():
 def test_state_dict_without_architecture_is_no_error_before_it_is_in_a_store(tmp_path):
     (alone,) = inspect_files(LOADER, "plain.safetensors").values()
     assert alone["servable"] and alone["architecture"].endswith("forward.py")
-    (alone,) = inspect_files(FIXTURES / "mlp_cuda" / "1", "resnet18_gpu.pth").values()
-    assert alone["servable"] and alone["architecture"].endswith("mlp_cuda/forward.py")
     (tmp_path / "weights.pth").write_bytes((LOADER / "plain.pth").read_bytes())
     (alone,) = inspect_files(tmp_path, "weights.pth").values()
     assert alone["servable"] and "forward.py" in alone["needs"]
+
+
+@pytest.mark.parametrize("folder,file", [(".", "mlp_cuda/1/resnet18_gpu.pth"), ("mlp_cuda", "1/resnet18_gpu.pth"),
+                                         ("mlp_cuda/1", "resnet18_gpu.pth"), ("mlp_cuda/1", "./resnet18_gpu.pth"),
+                                         ("lstm", "../mlp_cuda/1/resnet18_gpu.pth")])
+def test_architecture_is_found_from_wherever_it_is_called(folder, file):
+    (shown,) = inspect_files(FIXTURES / folder, file).values()
+    assert shown["servable"], shown["needs"]
+    assert shown["architecture"].endswith("forward.py")
 
 
 def test_several_files_in_one_call():
