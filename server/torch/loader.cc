@@ -59,7 +59,7 @@ class Load {
     if (!options_.trust_model_code) {
       TF_RETURN_IF_ERROR(Annotate(CheckGraphs(*module), SourceName(files)));
     }
-    TF_RETURN_IF_ERROR(RefuseStateful(*module, info_.file_path));
+    TF_ASSIGN_OR_RETURN(state_, FindState(*module, info_.file_path));
     module->eval();
     return *std::move(module);
   }
@@ -72,10 +72,11 @@ class Load {
     info_.fallback = plan.fallback;
     info_.fallback_reason = plan.fallback_reason;
     info_.decisions.insert(info_.decisions.end(), plan.decisions.begin(), plan.decisions.end());
+    DescribeState();
     TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
     try {
       MoveModule(module, ToTorch(plan.device));
-      return LoadedModel{MakeTorchModel(std::move(module), std::move(signature), plan.device), std::move(info_)};
+      return LoadedModel{MakeTorchModel(std::move(module), std::move(signature), plan.device, std::move(state_)), std::move(info_)};
     } catch (const std::exception& error) {
       return Annotate(StatusOf(error, absl::StatusCode::kInternal), "moving to " + ToString(plan.device));
     }
@@ -150,9 +151,19 @@ class Load {
     for (const DType dtype : dtypes) AddOnce(info_.saved_dtypes, Name(dtype));
   }
 
+  void DescribeState() {
+    if (!state_.has_value()) return;
+    info_.decisions.push_back(
+        fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
+    if (config_.dynamic_batching.has_value()) {
+      info_.decisions.push_back("dynamic_batching is not used: requests of a model that keeps state share no forward pass");
+    }
+  }
+
   const LoadOptions& options_;
   const ModelConfig& config_;
   ModelInfo info_;
+  std::optional<ModuleState> state_;
 };
 
 }  // namespace
