@@ -73,7 +73,7 @@ class Answers {
   }
 
   std::string Summary() const {
-    std::string text = fmt::format("{} steps", steps_);
+    std::string text = fmt::format("{} step{}", steps_, steps_ == 1 ? "" : "s");
     if (failed_ > 0) text += fmt::format(", {} failed", failed_);
     if (failed_ == steps_) return text + "\n";
     text += fmt::format(" · device {} · version {} · compute {} a step",

@@ -32,20 +32,22 @@ class SessionLimit {
   std::atomic<uint64_t> last_lane_{0};
 };
 
-// A copy of the model that only this client's requests run on, one at a time and in order: they are tasks of one lane
-// (Task::lane). It may be dropped on any thread, and outlive its servable.
+// A copy of the model that only this client's requests run on, one at a time and in order: they are
+// tasks of one lane (Task::lane). It may be dropped on any thread, and outlive its servable.
 class Session {
  public:
   // Use SessionLimit::Open.
-  Session(std::shared_ptr<SessionLimit> places, uint64_t lane) : places_(std::move(places)), lane_(lane) {}
+  Session(std::shared_ptr<SessionLimit> places, uint64_t lane)
+      : places_(std::move(places)), lane_(lane) {}
   ~Session() { --places_->open_; }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   uint64_t lane() const { return lane_; }
 
-  // The copy, made of `loaded` at the first call: that takes its time, so it is no callback thread's work. Not
-  // thread-safe; the lane sees to that. Model::Clone's errors, after which the next call tries again.
+  // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
+  // thread's work. Not thread-safe; the lane sees to that. Model::Clone's errors, after which the
+  // next call tries again.
   absl::StatusOr<Model*> ModelFrom(const Model& loaded);
 
  private:

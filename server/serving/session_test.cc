@@ -26,7 +26,8 @@ struct Log {
   std::atomic<bool> clone_fails{false};
 };
 
-// Adds "x" [rows, 1] to a sum that it keeps and gives the sum; raises for a negative x, after it has added it.
+// Adds "x" [rows, 1] to a sum that it keeps and gives the sum; raises for a negative x, after it
+// has added it.
 class SummingModel final : public Model {
  public:
   explicit SummingModel(Log& log, bool is_loaded = true) : log_(log), is_loaded_(is_loaded) {
@@ -46,7 +47,8 @@ class SummingModel final : public Model {
     return copy;
   }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(
+      std::span<const BoundInputs* const> requests) override {
     EXPECT_FALSE(is_loaded_) << "the loaded model must not run";
     EXPECT_EQ(requests.size(), 1u) << "requests of a stateful model share no forward pass";
     EXPECT_FALSE(is_running_.exchange(true)) << "two callers at once";
@@ -58,7 +60,8 @@ class SummingModel final : public Model {
     is_running_ = false;
     if (x < 0) return absl::InternalError("negative");
     auto value = std::make_shared<float>(sum_);
-    return std::vector<Outputs>{{{"sum", {DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
+    return std::vector<Outputs>{
+        {{"sum", {DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
   }
 
  private:
@@ -81,14 +84,16 @@ class SessionTest : public ::testing::Test {
     options.max_sessions = 2;
     options.batching.max_rows = 8;  // as a config with dynamic_batching has it
     options.batching.max_queue_delay = std::chrono::hours(1);
-    servable_ = std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}}, scheduler_,
-                                           metrics_.ForModel("sum", 3), Clock::Real());
+    servable_ =
+        std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}},
+                                   scheduler_, metrics_.ForModel("sum", 3), Clock::Real());
   }
 
   Future Submit(float x, std::shared_ptr<Session> session, PredictTask task = {}) {
     auto bytes = std::make_shared<float>(x);
     auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
-    task.inputs.values = {{{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
+    task.inputs.values = {
+        {{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.session = std::move(session);
     task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
     servable_->Submit(std::move(task));
@@ -173,10 +178,12 @@ TEST_F(SessionTest, ARequestThatEndedBeforeItRanHasNotTouchedTheState) {
   const auto session = Open();
   PredictTask cancelled;
   cancelled.is_cancelled = [] { return true; };
-  EXPECT_EQ(Submit(50, session, std::move(cancelled)).get().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Submit(50, session, std::move(cancelled)).get().status().code(),
+            absl::StatusCode::kCancelled);
   PredictTask expired;
   expired.deadline = Clock::Real().Now();
-  EXPECT_EQ(Submit(50, session, std::move(expired)).get().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Submit(50, session, std::move(expired)).get().status().code(),
+            absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Sum(Submit(1, session)), 101);
 }
 
@@ -208,7 +215,9 @@ TEST_F(SessionTest, ASessionMayOutliveItsServable) {
   servable_.reset();
 }
 
-TEST_F(SessionTest, TheModelIsNotBatchedWhateverTheOptionsSay) { EXPECT_FALSE(servable_->batches()); }
+TEST_F(SessionTest, TheModelIsNotBatchedWhateverTheOptionsSay) {
+  EXPECT_FALSE(servable_->batches());
+}
 
 }  // namespace
 }  // namespace torchferry

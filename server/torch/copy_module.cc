@@ -24,22 +24,26 @@ c10::IValue AttributeAt(const torch::jit::Module& module, const std::string& pat
 
 class ModuleCopy {
  public:
-  ModuleCopy(const torch::jit::Module& module, const ModuleState& state) : copies_all_(state.writes_any_tensor) {
+  ModuleCopy(const torch::jit::Module& module, const ModuleState& state)
+      : copies_all_(state.writes_any_tensor) {
     if (copies_all_ || !state.writes_tensors) return;
     for (const std::string& path : state.written) {
       const c10::IValue value = AttributeAt(module, path);
       value.visit([&](const c10::IValue& inner) {
-        if (inner.isTensor() && inner.toTensor().defined()) written_.insert(MemoryOf(inner.toTensor()));
+        if (inner.isTensor() && inner.toTensor().defined())
+          written_.insert(MemoryOf(inner.toTensor()));
         return false;
       });
     }
   }
 
-  c10::intrusive_ptr<c10::ivalue::Object> Object(const c10::intrusive_ptr<c10::ivalue::Object>& original) {
+  c10::intrusive_ptr<c10::ivalue::Object> Object(
+      const c10::intrusive_ptr<c10::ivalue::Object>& original) {
     auto& copy = objects_[original.get()];
     if (copy != nullptr) return copy;
     copy = original->copy();
-    for (size_t slot = 0; slot < copy->slots().size(); ++slot) copy->setSlot(slot, Value(original->getSlot(slot)));
+    for (size_t slot = 0; slot < copy->slots().size(); ++slot)
+      copy->setSlot(slot, Value(original->getSlot(slot)));
     return copy;
   }
 
@@ -69,7 +73,8 @@ class ModuleCopy {
     if (!is_new) return entry->second;
     c10::impl::GenericDict copy = original.toGenericDict().copy();
     entry->second = copy;
-    for (const auto& item : original.toGenericDict()) copy.insert_or_assign(item.key(), Value(item.value()));
+    for (const auto& item : original.toGenericDict())
+      copy.insert_or_assign(item.key(), Value(item.value()));
     return copy;
   }
 
@@ -81,14 +86,16 @@ class ModuleCopy {
   }
 
   at::Tensor Tensor(const at::Tensor& original) {
-    if (!original.defined() || !(copies_all_ || written_.contains(MemoryOf(original)))) return original;
+    if (!original.defined() || !(copies_all_ || written_.contains(MemoryOf(original))))
+      return original;
     at::Tensor& copy = tensors_[original.unsafeGetTensorImpl()];
     if (!copy.defined()) copy = NewTensor(original);
     return copy;
   }
 
   at::Tensor NewTensor(const at::Tensor& original) {
-    const bool is_plain = original.has_storage() && !original.is_quantized() && !original.is_conj() && !original.is_neg();
+    const bool is_plain = original.has_storage() && !original.is_quantized() &&
+                          !original.is_conj() && !original.is_neg();
     if (!is_plain) return original.clone();
     at::Tensor& bytes = memories_[MemoryOf(original)];
     if (!bytes.defined()) {

@@ -26,16 +26,18 @@ TEST(CopyModuleTest, EachCopyCountsForItself) {
   Module inner("inner");
   inner.register_buffer("sum", at::zeros({1}));
   inner.register_attribute("past", c10::ListType::ofInts(), c10::List<int64_t>());
-  inner.define("def forward(self, x: Tensor) -> Tensor:\n"
-               "  self.sum.add_(1)\n"
-               "  self.past.append(1)\n"
-               "  return x + self.sum * 10 + len(self.past)\n");
+  inner.define(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  self.sum.add_(1)\n"
+      "  self.past.append(1)\n"
+      "  return x + self.sum * 10 + len(self.past)\n");
   Module module("m");
   module.register_module("inner", inner);
   module.register_attribute("calls", c10::IntType::get(), 0);
-  module.define("def forward(self, x: Tensor) -> Tensor:\n"
-                "  self.calls += 1\n"
-                "  return self.inner.forward(x) + self.calls * 100\n");
+  module.define(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  self.calls += 1\n"
+      "  return self.inner.forward(x) + self.calls * 100\n");
   const auto state = FindState(module, "m").value().value();
   Module first = CopyModule(module, state);
   Module second = CopyModule(module, state);
@@ -74,7 +76,8 @@ TEST(CopyModuleTest, CopiesEveryTensorWhenItCannotBeToldWhich) {
   module.register_parameter("weight", at::ones({4}), false);
   c10::Dict<std::string, at::Tensor> cache;
   cache.insert("k", at::ones({2}));
-  module.register_attribute("cache", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), cache);
+  module.register_attribute(
+      "cache", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), cache);
   ModuleState state;
   state.writes_tensors = state.writes_any_tensor = true;
   const Module copy = CopyModule(module, state);

@@ -2,37 +2,21 @@
 
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/constant_propagation.h>
-#include <torch/csrc/jit/passes/inline_fork_wait.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
-#include <functional>
 #include <vector>
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
+#include "server/torch/reachable_graph.h"
 
 namespace torchferry {
 namespace {
 
 using torch::jit::AliasDb;
-using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-
-void ForEachNode(Block* block, const std::function<void(Node*)>& visit) {
-  for (Node* node : block->nodes()) {
-    visit(node);
-    for (Block* nested : node->blocks()) ForEachNode(nested, visit);
-  }
-}
-
-bool IsModule(const Value* value) {
-  const auto type = value->type()->cast<c10::ClassType>();
-  return type != nullptr && type->is_module();
-}
 
 // Whether a value of this type can be written where it lies. What is not known here can.
 bool IsMutable(const c10::TypePtr& type) {
@@ -51,43 +35,17 @@ bool IsMutable(const c10::TypePtr& type) {
     case c10::TypeKind::OptionalType:
     case c10::TypeKind::TupleType: {
       const auto parts = type->containedTypes();
-      return std::any_of(parts.begin(), parts.end(), [](const c10::TypePtr& part) { return IsMutable(part); });
+      return std::any_of(parts.begin(), parts.end(),
+                         [](const c10::TypePtr& part) { return IsMutable(part); });
     }
     default:
       return true;
   }
 }
 
-bool IsTensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
-
-// All that `forward` may run in eval mode, in one graph: calls and forks inlined, what only training runs cut out.
-std::shared_ptr<Graph> ReachableGraph(const torch::jit::Module& module) {
-  std::shared_ptr<Graph> graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
-  torch::jit::InlineForkWait(graph);
-  std::vector<Node*> training;
-  ForEachNode(graph->block(), [&](Node* node) {
-    if (node->kind() == c10::prim::GetAttr && node->s(c10::attr::name) == "training" && IsModule(node->input())) {
-      training.push_back(node);
-    }
-  });
-  const torch::jit::WithInsertPoint guard(*graph->nodes().begin());
-  Value* const is_training = graph->insertConstant(false);
-  for (Node* node : training) node->output()->replaceAllUsesWith(is_training);
-  // A request's tensors are no attributes' memory; the aliases of inputs and of what was in a container are not told apart.
-  for (size_t i = 1; i < graph->inputs().size(); ++i) {
-    Value* const input = graph->inputs()[i];
-    if (!IsTensor(input)) continue;
-    Value* const copy = graph->insert(c10::aten::clone, {input});
-    input->replaceAllUsesAfterNodeWith(copy->node(), copy);
-  }
-  // Not of tensors: one that is made and then written must not become a constant.
-  torch::jit::ConstantPropagationImmutableTypes(graph);
-  return graph;
-}
-
 // "encoder.cache"; nothing when it is not reached from `self` by attributes alone.
-std::optional<std::string> AttributePath(const Value* object, const std::string& name, const Graph& graph) {
+std::optional<std::string> AttributePath(const Value* object, const std::string& name,
+                                         const Graph& graph) {
   std::string path = name;
   while (object != graph.inputs()[0]) {
     const Node* node = object->node();
@@ -105,12 +63,14 @@ std::string MethodOf(const Node* node) {
   return (*call)->function_name();
 }
 
-// Operators that write running statistics when this argument is true, without saying so in their schema.
+// Operators that write running statistics when this argument is true, without saying so in their
+// schema.
 std::optional<std::string> StatisticsFlag(const Node* node) {
   const std::string op = node->kind().toQualString();
   if (op == "aten::instance_norm") return "use_input_stats";
-  if (op == "aten::batch_norm" || op == "aten::native_batch_norm" || op == "aten::cudnn_batch_norm" ||
-      op == "aten::miopen_batch_norm" || op == "aten::_batch_norm_impl_index") {
+  if (op == "aten::batch_norm" || op == "aten::native_batch_norm" ||
+      op == "aten::cudnn_batch_norm" || op == "aten::miopen_batch_norm" ||
+      op == "aten::_batch_norm_impl_index") {
     return "training";
   }
   return std::nullopt;
@@ -123,16 +83,19 @@ bool IsOpaqueCall(const Node* node) {
 
 class StateSearch {
  public:
-  explicit StateSearch(std::shared_ptr<Graph> graph)
-      // As if frozen: each attribute of a module is memory of its own, so that a write to an input is none to an attribute.
-      : graph_(std::move(graph)), aliases_(graph_, /*isFrozen=*/true) {}
+  explicit StateSearch(std::shared_ptr<Graph> graph) : graph_(std::move(graph)) {}
 
   absl::StatusOr<std::optional<ModuleState>> Run(const std::string& file) {
     ForEachNode(graph_->block(), [&](Node* node) { Sort(node); });
+    const bool is_pure =
+        targets_.empty() && assignments_.empty() && statistics_.empty() && opaque_calls_.empty();
+    if (is_pure) return std::nullopt;  // as most are: the aliases of a large graph take a while
+    aliases_.emplace(graph_, /*isFrozen=*/true);
     for (Node* node : constants_) {
-      if (!aliases_.hasWriters(node->output())) continue;
+      if (!aliases_->hasWriters(node->output())) continue;
       return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "{}: {} writes to a constant of the graph, a state that all clients would share. Make it a buffer of the module",
+                        "{}: {} writes to a constant of the graph, a state that all clients would "
+                        "share. Make it a buffer of the module",
                         file, MethodOf(node));
     }
     for (Node* node : assignments_) Assigned(node);
@@ -151,7 +114,8 @@ class StateSearch {
       assignments_.push_back(node);
     } else if (node->kind() == c10::prim::GetAttr) {
       const bool is_local = node->input()->node()->kind() == c10::prim::CreateObject;
-      if (!is_local && IsMutable(node->output()->type()) && !IsModule(node->output())) attributes_.push_back(node);
+      if (!is_local && IsMutable(node->output()->type()) && !IsModule(node->output()))
+        attributes_.push_back(node);
     } else if (node->kind() == c10::prim::Constant) {
       if (IsMutable(node->output()->type())) constants_.push_back(node);
     } else if (StatisticsFlag(node).has_value()) {
@@ -171,14 +135,16 @@ class StateSearch {
   void Assigned(Node* node) {
     if (node->input(0)->node()->kind() == c10::prim::CreateObject) return;
     const std::string& name = node->s(c10::attr::name);
-    Found(fmt::format("{} assigns self.{}", MethodOf(node), AttributePath(node->input(0), name, *graph_).value_or(name)));
+    Found(fmt::format("{} assigns self.{}", MethodOf(node),
+                      AttributePath(node->input(0), name, *graph_).value_or(name)));
   }
 
   void StatisticsWritten(Node* node) {
     const auto flag = torch::jit::constant_as<bool>(node->namedInput(*StatisticsFlag(node)));
     const Value* mean = node->namedInput("running_mean");
     if ((flag.has_value() && !*flag) || mean->type()->isSubtypeOf(*c10::NoneType::get())) return;
-    Found(fmt::format("{} updates the running statistics of {}", MethodOf(node), node->kind().toUnqualString()));
+    Found(fmt::format("{} updates the running statistics of {}", MethodOf(node),
+                      node->kind().toUnqualString()));
     for (const char* name : {"running_mean", "running_var"}) Write(node->namedInput(name)->node());
   }
 
@@ -187,18 +153,20 @@ class StateSearch {
     state_->writes_tensors = state_->writes_any_tensor = true;
   }
 
-  // Of a list or an object its elements too, which the aliases know as "something that was taken out of a container".
+  // Of a list or an object its elements too, which the aliases know as "something that was taken
+  // out of a container".
   bool IsWritten(Node* attribute) const {
     Value* const value = attribute->output();
-    if (aliases_.hasWriters(value)) return true;
+    if (aliases_->hasWriters(value)) return true;
     return !IsTensor(value) && std::any_of(targets_.begin(), targets_.end(), [&](Value* target) {
-      return aliases_.mayContainAlias(target, value);
+      return aliases_->mayContainAlias(target, value);
     });
   }
 
   void Written(Node* attribute) {
     const auto path = AttributePath(attribute->input(), attribute->s(c10::attr::name), *graph_);
-    Found(fmt::format("{} writes to self.{}", MethodOf(attribute), path.value_or(attribute->s(c10::attr::name))));
+    Found(fmt::format("{} writes to self.{}", MethodOf(attribute),
+                      path.value_or(attribute->s(c10::attr::name))));
     Write(attribute);
   }
 
@@ -215,12 +183,14 @@ class StateSearch {
     }
   }
 
-  // What is assigned to an attribute in one call may be written there in the next, and it may be another attribute's.
+  // What is assigned to an attribute in one call may be written there in the next, and it may be
+  // another attribute's.
   void AddWhatMayBeStored() {
     for (Node* attribute : attributes_) {
-      const bool may_be_stored = std::any_of(assignments_.begin(), assignments_.end(), [&](Node* assignment) {
-        return aliases_.mayContainAlias(assignment->input(1), attribute->output());
-      });
+      const bool may_be_stored =
+          std::any_of(assignments_.begin(), assignments_.end(), [&](Node* assignment) {
+            return aliases_->mayContainAlias(assignment->input(1), attribute->output());
+          });
       if (may_be_stored) Write(attribute);
     }
   }
@@ -231,7 +201,9 @@ class StateSearch {
   }
 
   const std::shared_ptr<Graph> graph_;
-  const AliasDb aliases_;
+  // As if frozen: each attribute of a module is memory of its own, so that a write to something
+  // else is none to it.
+  std::optional<AliasDb> aliases_;
   std::vector<Node*> assignments_;
   std::vector<Node*> attributes_;  // GetAttr of what can be written where it lies
   std::vector<Node*> constants_;   // likewise
@@ -243,7 +215,8 @@ class StateSearch {
 
 }  // namespace
 
-absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module, const std::string& file) {
+absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module,
+                                                     const std::string& file) {
   try {
     return StateSearch(ReachableGraph(module)).Run(file);
   } catch (const std::exception& error) {
