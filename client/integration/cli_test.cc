@@ -120,8 +120,8 @@ class FakeInference final : public v1::InferenceService::Service {
     return grpc::Status::OK;
   }
 
-  // Predict for each request; a first element of -1 is answered with INVALID_ARGUMENT, and one of -2
-  // ends the stream.
+  // Predict for each request; a first element of -1 is answered with INVALID_ARGUMENT, and one of
+  // -2 ends the stream.
   grpc::Status PredictStream(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::PredictStreamResponse, v1::PredictRequest>* stream) override {
@@ -299,7 +299,8 @@ TEST_F(CliTest, PredictStreamSaysThatAnswersAreMissing) {
 }
 
 TEST_F(CliTest, PredictStreamRefusesWhatDoesNotGoWithIt) {
-  const Result save = Run({"predict", "double", "x=[[[1, 2, 3]]]", "--stream", "--save", "y=y.npy"});
+  const Result save =
+      Run({"predict", "double", "x=[[[1, 2, 3]]]", "--stream", "--save", "y=y.npy"});
   EXPECT_EQ(save.exit_code, 2);
   EXPECT_THAT(save.err, HasSubstr("--save"));
   const Result differ =

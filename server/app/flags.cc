@@ -61,7 +61,8 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-stateful-streams", flags.max_stateful_streams,
-      "Streams of a stateful model that may have a state at the same time; more get RESOURCE_EXHAUSTED")
+      "Streams of a stateful model that may have a state at the same time; more get "
+      "RESOURCE_EXHAUSTED")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")->check(CLI::Range(int64_t{1}, int64_t{2047}));
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")

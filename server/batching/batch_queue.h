@@ -25,7 +25,8 @@ class Task {
 
   int64_t rows = 1;
   std::string batch_key;  // tasks with equal keys may share a batch
-  // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of no lane.
+  // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of
+  // no lane.
   uint64_t lane = 0;
   TimePoint enqueued{};
   TimePoint deadline = kNoDeadline;
@@ -54,7 +55,8 @@ class BatchQueue {
     // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
     std::vector<std::unique_ptr<Task>> cancelled;
-    // When to ask again although nothing new has come; nothing if only a Push or an EndLane changes the answer.
+    // When to ask again although nothing new has come; nothing if only a Push or an EndLane changes
+    // the answer.
     std::optional<TimePoint> wake_at;
   };
 
@@ -75,7 +77,8 @@ class BatchQueue {
   size_t size() const { return tasks_.size(); }
 
  private:
-  // Indices of the tasks that may run with the oldest one whose lane is free, itself first, and their rows.
+  // Indices of the tasks that may run with the oldest one whose lane is free, itself first, and
+  // their rows.
   struct Candidate {
     std::vector<size_t> members;  // none: every task waits for its lane
     int64_t rows = 0;

@@ -209,7 +209,8 @@ TEST(BatchQueueTest, RunsTheTasksOfALaneOneAtATimeAndInOrder) {
   PushLane(queue, 2, 7);
   PushLane(queue, 3, 8);
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
-  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));  // overtakes 2, whose lane is busy
+  EXPECT_EQ(Ids(queue.Take(kStart).batch),
+            (std::vector<int>{3}));  // overtakes 2, whose lane is busy
   const BatchQueue::Taken nothing = queue.Take(kStart);
   EXPECT_TRUE(nothing.batch.empty());
   EXPECT_FALSE(nothing.wake_at.has_value());

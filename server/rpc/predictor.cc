@@ -47,7 +47,9 @@ absl::StatusOr<Outputs> Select(Outputs outputs, const std::vector<std::string>& 
 
 absl::StatusOr<std::shared_ptr<Servable>> Predictor::Find(const std::string& model, int64_t version,
                                                           const StreamSessions* stream) const {
-  if (model.empty()) return absl::InvalidArgumentError("model_name is empty; name the model to run");
+  if (model.empty()) {
+    return absl::InvalidArgumentError("model_name is empty; name the model to run");
+  }
   if (stream != nullptr) {
     if (std::shared_ptr<Servable> kept = stream->Find(model, version); kept != nullptr) return kept;
   }
@@ -83,8 +85,8 @@ void Predictor::Predict(const std::string& model, int64_t version, absl::StatusO
   if (!submitted.ok()) finish(submitted);
 }
 
-absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request, StreamSessions* stream,
-                               AnswerCallback done) {
+absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request,
+                               StreamSessions* stream, AnswerCallback done) {
   PredictTask task;
   TF_ASSIGN_OR_RETURN(task.inputs, BindInputs(servable->signature(), request.inputs));
   TF_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));

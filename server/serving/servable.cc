@@ -75,7 +75,8 @@ absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
   std::shared_ptr<Session> session = SessionLimit::Open(sessions_);
   if (session != nullptr) return session;
   return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "model \"{}\" version {} keeps a state for each stream, and {} streams have one, the limit: end a stream, "
+                    "model \"{}\" version {} keeps a state for each stream, and {} streams have "
+                    "one, the limit: end a stream, "
                     "try again later, or raise the server's --max-stateful-streams",
                     name(), version(), sessions_->limit());
 }
@@ -96,7 +97,8 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
     rows += task->rows;
   }
   const TimePoint started = clock_.Now();
-  absl::StatusOr<std::vector<Outputs>> outputs = Forward(static_cast<QueuedTask&>(*batch[0]), requests);
+  absl::StatusOr<std::vector<Outputs>> outputs =
+      Forward(static_cast<QueuedTask&>(*batch[0]), requests);
   const TimePoint ended = clock_.Now();
   metrics_->BatchDone(ToString(device()), rows, ToSeconds(ended - started));
 
@@ -124,8 +126,8 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
   }
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::Forward(const QueuedTask& first,
-                                                       std::span<const BoundInputs* const> requests) {
+absl::StatusOr<std::vector<Outputs>> Servable::Forward(
+    const QueuedTask& first, std::span<const BoundInputs* const> requests) {
   if (!is_stateful()) return loaded_.model->Predict(requests);
   if (first.session() != nullptr) {
     TF_ASSIGN_OR_RETURN(Model* const model, first.session()->ModelFrom(*loaded_.model));

@@ -42,8 +42,8 @@ struct PredictTask {
   BoundInputs inputs;
   TimePoint deadline = kNoDeadline;
   std::function<bool()> is_cancelled;  // cheap and thread-safe; null: never
-  // With a stateful model, whose state this request sees and changes; null: it starts from the state in the file, and
-  // what it changes is dropped with its answer.
+  // With a stateful model, whose state this request sees and changes; null: it starts from the
+  // state in the file, and what it changes is dropped with its answer.
   std::shared_ptr<Session> session;
   PredictCallback done;
 };
@@ -77,16 +77,19 @@ class Servable : private Scheduler::Handler {
   bool is_stateful() const { return loaded_.model->is_stateful(); }
   ModelMetrics& metrics() { return *metrics_; }
 
-  // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the request ended before its
-  // forward pass began, and Model::Predict's errors. When a batch of several requests fails because the model raised,
-  // each of them runs once more alone, so that one client's input is not another's error.
+  // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the
+  // request ended before its forward pass began, and Model::Predict's errors. When a batch of
+  // several requests fails because the model raised, each of them runs once more alone, so that one
+  // client's input is not another's error.
   //
-  // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a second time. Requests of
-  // one session run one at a time and in order, each seeing the state that the one before has left; one that ended
-  // before its forward pass began has not touched it; one that failed in it leaves what the module had written by then.
+  // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a
+  // second time. Requests of one session run one at a time and in order, each seeing the state that
+  // the one before has left; one that ended before its forward pass began has not touched it; one
+  // that failed in it leaves what the module had written by then.
   void Submit(PredictTask task);
 
-  // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when max_sessions are open.
+  // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
+  // max_sessions are open.
   absl::StatusOr<std::shared_ptr<Session>> OpenSession();
 
  private:
@@ -97,7 +100,8 @@ class Servable : private Scheduler::Handler {
   void OnDepth(int64_t waiting) override;
 
   void RunTogether(std::vector<std::unique_ptr<Task>> batch);
-  absl::StatusOr<std::vector<Outputs>> Forward(const QueuedTask& first, std::span<const BoundInputs* const> requests);
+  absl::StatusOr<std::vector<Outputs>> Forward(const QueuedTask& first,
+                                               std::span<const BoundInputs* const> requests);
   Execution ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const;
 
   const Options options_;

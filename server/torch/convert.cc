@@ -40,7 +40,8 @@ void Trim(std::string& text) {
   text = first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \n\t") - first + 1);
 }
 
-// The traceback shows some lines of the code behind the one that failed, indented; the message is not.
+// The traceback shows some lines of the code behind the one that failed, indented; the message is
+// not.
 std::string WithoutSourceLines(std::string_view text) {
   while (text.starts_with('\n')) text.remove_prefix(1);
   std::string_view rest = text;

@@ -76,7 +76,9 @@ class Load {
     TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
     try {
       MoveModule(module, ToTorch(plan.device));
-      return LoadedModel{MakeTorchModel(std::move(module), std::move(signature), plan.device, std::move(state_)), std::move(info_)};
+      return LoadedModel{
+          MakeTorchModel(std::move(module), std::move(signature), plan.device, std::move(state_)),
+          std::move(info_)};
     } catch (const std::exception& error) {
       return Annotate(StatusOf(error, absl::StatusCode::kInternal), "moving to " + ToString(plan.device));
     }
@@ -156,7 +158,9 @@ class Load {
     info_.decisions.push_back(
         fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
     if (config_.dynamic_batching.has_value()) {
-      info_.decisions.push_back("dynamic_batching is not used: requests of a model that keeps state share no forward pass");
+      info_.decisions.push_back(
+          "dynamic_batching is not used: requests of a model that keeps state share no forward "
+          "pass");
     }
   }
 

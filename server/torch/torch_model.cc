@@ -85,10 +85,11 @@ class TorchModel final : public Model {
 
 }  // namespace
 
-std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device,
-                                      std::optional<ModuleState> state) {
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
+                                      DeviceId device, std::optional<ModuleState> state) {
   if (state.has_value()) {
-    // Also fills what LibTorch computes at first use, the types of tuples, so that later copies only read.
+    // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
+    // only read.
     const c10::InferenceMode guard;
     CopyModule(module, *state);
   }
