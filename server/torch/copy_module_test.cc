@@ -1,11 +1,29 @@
 #include "server/torch/copy_module.h"
 
 #include <gtest/gtest.h>
+#include <torch/custom_class.h>
 
 namespace torchferry {
 namespace {
 
 using torch::jit::Module;
+
+// A class of C++ with state that no analysis sees into.
+struct Counter : torch::CustomClassHolder {
+  int64_t count = 0;
+  int64_t Next() { return ++count; }
+};
+
+const auto kCounterClass =
+    torch::class_<Counter>("torchferry_test", "Counter")
+        .def(torch::init<>())
+        .def("next", &Counter::Next)
+        .def_pickle([](const c10::intrusive_ptr<Counter>& counter) { return counter->count; },
+                    [](int64_t count) {
+                      auto counter = c10::make_intrusive<Counter>();
+                      counter->count = count;
+                      return counter;
+                    });
 
 at::Tensor Forward(Module& module) { return module.forward({at::zeros({1})}).toTensor(); }
 
@@ -46,6 +64,21 @@ TEST(CopyModuleTest, EachCopyCountsForItself) {
   EXPECT_EQ(Forward(second).item<int64_t>(), 111);
   Module third = CopyModule(module, state);
   EXPECT_EQ(Forward(third).item<int64_t>(), 111);
+}
+
+TEST(CopyModuleTest, CopiesAnObjectOfCppWhoseMethodsForwardCalls) {
+  Module module("m");
+  module.register_attribute("counter", c10::getCustomClassType<c10::intrusive_ptr<Counter>>(),
+                            c10::make_intrusive<Counter>());
+  module.define("def forward(self, x: Tensor) -> Tensor:\n  return x + self.counter.next()\n");
+  const auto state = FindState(module, "m").value().value();
+  EXPECT_EQ(state.reason, "forward calls next, which cannot be looked into");
+  EXPECT_TRUE(state.writes_any_tensor);
+  Module first = CopyModule(module, state);
+  Module second = CopyModule(module, state);
+  EXPECT_EQ(Forward(first).item<int64_t>(), 1);
+  EXPECT_EQ(Forward(first).item<int64_t>(), 2);
+  EXPECT_EQ(Forward(second).item<int64_t>(), 1);
 }
 
 TEST(CopyModuleTest, WhatWasOneStaysOne) {

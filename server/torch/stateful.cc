@@ -149,7 +149,9 @@ class StateSearch {
   }
 
   void CannotBeFollowed(Node* node) {
-    Found(fmt::format("{} calls what cannot be looked into", MethodOf(node)));
+    const bool has_name = node->hasAttribute(c10::attr::name);
+    const std::string callee = has_name ? node->s(c10::attr::name) : node->kind().toUnqualString();
+    Found(fmt::format("{} calls {}, which cannot be looked into", MethodOf(node), callee));
     state_->writes_tensors = state_->writes_any_tensor = true;
   }
 

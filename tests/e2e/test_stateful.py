@@ -187,6 +187,23 @@ def test_state_ends_with_its_stream(client):
     assert add_alone(client, 4) == (4, 1)
 
 
+def test_parameter_of_a_state_dict_that_forward_py_writes_is_state(store, start, tmp_path):
+    forward = tmp_path / "forward.py"
+    forward.write_text("def forward(self, x: Tensor) -> Tensor:\n"
+                       "    self.head.bias.add_(x)\n"
+                       "    return self.head.bias\n")
+    store.add_file("grows", FIXTURES / "lstm" / "1" / "lstm.pth", "lstm.pth", forward_py=forward)
+    x = {"x": np.ones(4, np.float32)}
+    with Client(start().address) as client:
+        assert client.model("grows").stateful
+        begin = client.predict_arrays("grows", x)["OUTPUT__0"]
+        for _ in range(2):
+            with Stream(client) as stream:
+                for step in range(3):
+                    assert_close(stream.value("grows", x, "OUTPUT__0"), begin + np.float32(step))
+        assert_close(client.predict_arrays("grows", x)["OUTPUT__0"], begin)
+
+
 @pytest.mark.parametrize("inputs,message", [
     ({"x": np.ones((1, 2), np.float32)}, "dimension 1 is 2, expected 1"),
     ({"x": np.ones((9, 1), np.float32)}, "9"),
