@@ -33,6 +33,7 @@ class Cli {
     AddPredict();
     AddModels();
     AddHealth();
+    AddInspect();
   }
 
   ExitCode Run() {
@@ -127,6 +128,30 @@ class Cli {
           [this](Connection& connection) { return Health(health_, connection, console_); });
   }
 
+  void AddInspect() {
+    CLI::App* command = app_.add_subcommand(
+        "inspect", "Show what model files hold and how they would be served; needs no server");
+    command->add_option("files", inspect_.files, "Model files, in a store or not")
+        ->type_name("FILE")
+        ->required();
+    command->add_option("--device", inspect_.inspect.device, "As the server's --device")
+        ->type_name("DEVICE")
+        ->capture_default_str();
+    command
+        ->add_option("--config", inspect_.inspect.config,
+                     "A config.pbtxt (default: the one of the store that the file is in)")
+        ->type_name("FILE");
+    command->add_flag("--trust-model-code", inspect_.inspect.trust_model_code,
+                      "As the server's --trust-model-code");
+    command->add_flag("--scaffold", inspect_.scaffold,
+                      "Write a forward.py to start from, for a state_dict, and nothing else");
+    command->footer(
+        "Examples:\n"
+        "  torchferry inspect model_store/crepe_tiny/1/*.pth\n"
+        "  torchferry inspect --scaffold weights.pth > forward.py");
+    command->callback([this] { run_local_ = [this] { return InspectFiles(inspect_, console_); }; });
+  }
+
   // One value a flag: what follows it may be an input.
   static void AddList(CLI::App* command, const char* name, std::vector<std::string>* values,
                       const char* description, const char* type) {
@@ -151,14 +176,15 @@ class Cli {
       return MakeStatus(absl::StatusCode::kInvalidArgument, "{}; see torchferry --help",
                         error.what());
     }
-    if (run_) return true;
+    if (run_ || run_local_) return true;
     return absl::InvalidArgumentError(
-        "say what to do: predict, models, model or health; see torchferry --help");
+        "say what to do: predict, models, model, health or inspect; see torchferry --help");
   }
 
   absl::StatusOr<ExitCode> ParseAndRun() {
     TF_ASSIGN_OR_RETURN(const bool has_command, Parse());
     if (!has_command) return ExitCode::kOk;
+    if (run_local_) return run_local_();
     // CLI11's Range lets NaN through.
     if (!(timeout_seconds_ >= kMinTimeoutSeconds && timeout_seconds_ <= kMaxTimeoutSeconds)) {
       return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}",
@@ -177,7 +203,7 @@ class Cli {
 
   const std::vector<std::string> arguments_;
   Console& console_;
-  CLI::App app_{"Talks to torchferry-server: predictions, models, health."};
+  CLI::App app_{"Talks to torchferry-server: predictions, models, health; inspects model files."};
   Connection::Options connection_;
   double timeout_seconds_ = kDefaultTimeoutSeconds;
   CLI::Option* timeout_ = nullptr;
@@ -185,7 +211,9 @@ class Cli {
   PredictOptions predict_;
   std::string model_;
   HealthOptions health_;
+  InspectCommandOptions inspect_;
   std::function<absl::StatusOr<ExitCode>(Connection&)> run_;
+  std::function<absl::StatusOr<ExitCode>()> run_local_;  // of a command without a server
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "client/connection.h"
 #include "client/console.h"
 #include "client/errors.h"
+#include "client/inspection.h"
 
 namespace torchferry::client {
 
@@ -31,6 +32,12 @@ struct HealthOptions {
   bool watch = false;
 };
 
+struct InspectCommandOptions {
+  std::vector<std::string> files;
+  InspectOptions inspect;
+  bool scaffold = false;  // print a forward.py to start from, and nothing else
+};
+
 absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection,
                                  const Console& console);
 
@@ -45,6 +52,9 @@ absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& conso
 // `model` is NAME[:VERSION].
 absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
                                    const Console& console);
+
+// Needs no server. kNotServable when one of the files cannot be served; the others are shown all the same.
+absl::StatusOr<ExitCode> InspectFiles(const InspectCommandOptions& options, const Console& console);
 
 // kNotServing for anything but SERVING.
 absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection,

@@ -18,6 +18,7 @@ struct Console {
   // Columns to wrap prose at; a file or a pipe has no limit.
   size_t width = std::numeric_limits<size_t>::max();
   bool json = false;
+  bool is_err_terminal = false;  // so that progress may be drawn on it
 };
 
 // On one line, with the newline; what is not UTF-8 becomes U+FFFD.

@@ -76,7 +76,8 @@ const char kExitCodeHelp[] =
     "  2  wrong usage, or a local file or value that cannot be used\n"
     "  3  no server answers, or it is UNAVAILABLE\n"
     "  4  the deadline (--timeout) passed\n"
-    "  5  health: not serving\n";
+    "  5  health: not serving\n"
+    "  6  inspect: a file that cannot be served as it is\n";
 
 absl::Status FromServer(const grpc::Status& status, const std::string& address) {
   if (status.ok()) return absl::OkStatus();

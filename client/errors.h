@@ -16,6 +16,7 @@ enum class ExitCode {
   kUnavailable = 3,
   kDeadline = 4,
   kNotServing = 5,
+  kNotServable = 6,
 };
 
 // The lines of --help.

@@ -24,6 +24,7 @@ bool WantsColor() {
 int main(int argc, char** argv) {
   torchferry::client::Console console{std::cin, std::cout, std::cerr};
   console.color = WantsColor();
+  console.is_err_terminal = isatty(STDERR_FILENO) != 0;
   winsize size{};
   if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     console.width = size.ws_col;

@@ -96,6 +96,8 @@ void AddFile(const v1::ModelFile& file, Table* table) {
   AddIfKnown(table, "file", file.path());
   AddIfKnown(table, "format", file.format());
   AddIfKnown(table, "architecture", file.architecture());
+  AddIfKnown(table, "state_dict", file.state_dict_key());
+  AddIfKnown(table, "removed", Join(file.removed_prefixes()));
   AddIfKnown(table, "producer", file.producer());
   AddIfKnown(table, "saved devices", Join(file.saved_devices()));
   AddIfKnown(table, "saved dtypes", Join(file.saved_dtypes()));
@@ -163,7 +165,10 @@ Json ToJson(const v1::ModelFile& file) {
            std::vector<std::string>(file.saved_dtypes().begin(), file.saved_dtypes().end())},
           {"size_bytes", file.size_bytes()},
           {"sha256", file.sha256()},
-          {"architecture", file.architecture()}};
+          {"architecture", file.architecture()},
+          {"state_dict_key", file.state_dict_key()},
+          {"removed_prefixes", std::vector<std::string>(file.removed_prefixes().begin(),
+                                                        file.removed_prefixes().end())}};
 }
 
 Json ToJson(const v1::Placement& placement) {

@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder = std::filesystem::absolute(argv[1]).lexically_normal();
   torchferry::LoadOptions options;
   options.store = folder.parent_path().string();
-  options.devices = {torchferry::DeviceId::Cpu()};
-  options.device_types = {"cpu"};
+  options.host.devices = {torchferry::DeviceId::Cpu()};
+  options.host.device_types = {"cpu"};
   const absl::Status status = torchferry::ExportTorchScript(options, folder.filename().string(), 1, {}, argv[2]);
   if (!status.ok()) {
     std::fprintf(stderr, "%s\n", torchferry::MessageOf(status).c_str());

@@ -138,8 +138,10 @@ class ServerAppImpl final : public ServerApp {
   }
 
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
-    const LoadOptions load{flags_.model_store, flags_.device, flags_.trust_model_code, runtime_->devices(),
-                           runtime_->device_types()};
+    const LoadOptions load{
+        flags_.model_store,
+        {runtime_->devices(), runtime_->device_types(), flags_.device, flags_.trust_model_code},
+    };
     TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
     Servable::Options options;
     options.name = model;

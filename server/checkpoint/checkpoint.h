@@ -10,10 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/checkpoint/file.h"
@@ -25,8 +26,9 @@ namespace torchferry {
 
 // A block of bytes that one or several tensors look into.
 struct StorageInfo {
-  std::string key;           // "0", "17": a zip entry's last component; legacy: an old address
-  std::string saved_device;  // "cpu", "cuda:1": only what the file says
+  std::string key;           // "0", "17": a zip entry's last component; legacy: an old address;
+                             // safetensors: the tensor's name
+  std::string saved_device;  // "cpu", "cuda:1": only what the file says; empty: the format has none
   uint64_t size_bytes = 0;
 };
 
@@ -40,33 +42,69 @@ struct TensorInfo {
                                  // (views may repeat elements: stride 0, within limits.h)
 };
 
+// A dict inside a checkpoint that holds tensors itself.
+struct NestedDict {
+  std::string key;  // "model_state_dict", "ema.model"
+  size_t tensors = 0;
+};
+
+// What a checkpoint's outermost dict holds, before one of its dicts is chosen.
+struct CheckpointOutline {
+  bool is_flat = false;           // it is a state_dict itself
+  std::vector<NestedDict> dicts;  // in the order of the file, two levels deep
+  std::vector<std::string> keys;  // of the outermost dict
+};
+
+// Says which dict is the state_dict: a NestedDict's key, or "" for the outermost.
+using DictChooser = std::function<absl::StatusOr<std::string>(const CheckpointOutline&)>;
+
+struct CheckpointIndex {
+  // In the order of the file; those of the chosen dict.
+  std::vector<TensorInfo> tensors;
+  std::vector<StorageInfo> storages;
+  // Keys whose values are not tensors (numbers, strings, None), in the order of the file.
+  std::vector<std::string> other_entries;
+  // "PyTorch" when the file has torch.save's layout; a safetensors header may say it.
+  std::string producer;
+  std::string key;           // of the chosen dict; empty for the outermost
+  bool is_lightning = false;  // PyTorch Lightning left its version beside the state_dict
+};
+
+// Where the bytes of the storages are. Thread-safe.
+class StorageBytes {
+ public:
+  virtual ~StorageBytes() = default;
+  // `index`: into CheckpointIndex::storages, `out` of that storage's size.
+  virtual absl::Status Read(size_t index, std::span<std::byte> out) const = 0;
+};
+
 // Immutable after Open; thread-safe.
 class Checkpoint {
  public:
-  // Reads the index of a checkpoint (zip or legacy) that holds a flat state_dict: a dict or OrderedDict from str to tensor, its
-  // `_metadata` and entries that are no tensors aside (those are listed in `other_entries`).
-  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is: a whole-model pickle (the message
-  // names the classes and both ways out: save the state_dict, or torch.jit.script it), a bare tensor, a nested training
-  // checkpoint (the message lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
-  static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file);
-  // The same for the dict under `key` of a nested checkpoint: "model_state_dict", "ema.model"; "" is the root.
-  // INVALID_ARGUMENT when there is no such key; the message lists those there are.
+  // Reads the index of a checkpoint (zip, legacy or safetensors) and of the dict in it that `choose`
+  // names; without `choose` the outermost must be the state_dict. A state_dict is a dict or
+  // OrderedDict from str to tensor, its `_metadata` and entries that are no tensors aside.
+  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is: a whole-model
+  // pickle (the message names the classes and both ways out: save the state_dict, or
+  // torch.jit.script it), a bare tensor, a nested training checkpoint without `choose` (the message
+  // lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file,
-                                                          std::string_view key);
+                                                          const DictChooser& choose = nullptr);
 
-  virtual ~Checkpoint() = default;
+  Checkpoint(CheckpointIndex index, std::unique_ptr<const StorageBytes> bytes)
+      : index_(std::move(index)), bytes_(std::move(bytes)) {}
 
-  // In the order of the file.
-  virtual const std::vector<TensorInfo>& tensors() const = 0;
-  virtual const std::vector<StorageInfo>& storages() const = 0;
-  // Keys whose values are not tensors (numbers, strings, None), in the order of the file.
-  virtual const std::vector<std::string>& other_entries() const = 0;
-  // "PyTorch" when the archive has torch.save's layout; with the version where the file says it.
-  virtual const std::string& producer() const = 0;
+  const CheckpointIndex& index() const { return index_; }
+  const std::vector<TensorInfo>& tensors() const { return index_.tensors; }
+  const std::vector<StorageInfo>& storages() const { return index_.storages; }
 
-  // Copies a storage's bytes into `out`, whose size is storages()[index].size_bytes. Compressed entries are inflated.
-  // DATA_LOSS when the bytes are not there.
-  virtual absl::Status ReadStorage(size_t index, std::span<std::byte> out) const = 0;
+  // Copies a storage's bytes into `out`, whose size is storages()[index].size_bytes. Compressed
+  // entries are inflated. DATA_LOSS when the bytes are not there.
+  absl::Status ReadStorage(size_t index, std::span<std::byte> out) const;
+
+ private:
+  const CheckpointIndex index_;
+  const std::unique_ptr<const StorageBytes> bytes_;
 };
 
 }  // namespace torchferry

@@ -30,6 +30,12 @@ std::string Hex(std::span<const std::byte> bytes) {
   return hex;
 }
 
+DictChooser Choose(std::string key) {
+  return [key = std::move(key)](const CheckpointOutline&) -> absl::StatusOr<std::string> {
+    return key;
+  };
+}
+
 class ReferenceTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ReferenceTest, IndexAndBytesEqualTorchLoads) {
@@ -39,9 +45,9 @@ TEST_P(ReferenceTest, IndexAndBytesEqualTorchLoads) {
   const nlohmann::json& expected = Expected().at(GetParam());
   ASSERT_EQ(checkpoint.tensors().size(), expected.at("tensors").size());
   EXPECT_EQ(checkpoint.storages().size(), expected.at("storages").size());
-  EXPECT_THAT(checkpoint.other_entries(),
+  EXPECT_THAT(checkpoint.index().other_entries,
               ElementsAreArray(expected.at("others").get<std::vector<std::string>>()));
-  EXPECT_EQ(checkpoint.producer(), "PyTorch");
+  EXPECT_EQ(checkpoint.index().producer, "PyTorch");
   for (size_t i = 0; i < checkpoint.tensors().size(); ++i) {
     const TensorInfo& tensor = checkpoint.tensors()[i];
     const nlohmann::json& want = expected.at("tensors")[i];
@@ -91,17 +97,34 @@ TEST(CheckpointTest, NestedCheckpointListsItsKeysAndOpensByKey) {
                     AllOf(HasSubstr("training checkpoint"), HasSubstr("\"model_state_dict\""),
                           HasSubstr("\"ema.model\""))));
   for (const std::string key : {"model_state_dict", "ema.model"}) {
-    const auto nested = Checkpoint::Open(Fixture("training.pt"), key);
+    const auto nested = Checkpoint::Open(Fixture("training.pt"), Choose(key));
     ASSERT_TRUE(nested.ok()) << nested.status();
     std::vector<std::string> keys;
     for (const TensorInfo& tensor : (*nested)->tensors()) keys.push_back(tensor.key);
     EXPECT_EQ(keys, Expected().at("training.pt:model_state_dict").at("keys"));
   }
-  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt"), "weights").status(),
+  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt"), Choose("weights")).status(),
               Fails(StatusCode::kInvalidArgument,
                     AllOf(HasSubstr("no key \"weights\""), HasSubstr("\"model_state_dict\""))));
-  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), "epoch").ok());
-  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), "epoch.x").ok());
+  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), Choose("epoch")).ok());
+  EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), Choose("epoch.x")).ok());
+}
+
+TEST(CheckpointTest, TheChooserSeesTheOutline) {
+  CheckpointOutline seen;
+  const auto opened = Checkpoint::Open(
+      Fixture("training.pt"), [&](const CheckpointOutline& outline) -> absl::StatusOr<std::string> {
+        seen = outline;
+        return absl::InvalidArgumentError("none of these");
+      });
+  EXPECT_THAT(opened.status(), Fails(StatusCode::kInvalidArgument, HasSubstr("none of these")));
+  EXPECT_FALSE(seen.is_flat);
+  const size_t tensors = Expected().at("training.pt:model_state_dict").at("keys").size();
+  ASSERT_EQ(seen.dicts.size(), 2u);
+  EXPECT_EQ(seen.dicts[0].key, "model_state_dict");
+  EXPECT_EQ(seen.dicts[0].tensors, tensors);
+  EXPECT_EQ(seen.dicts[1].key, "ema.model");
+  EXPECT_THAT(seen.keys, ::testing::Contains("epoch"));
 }
 
 TEST(CheckpointTest, WholeModelNamesItsClassesAndTheWaysOut) {

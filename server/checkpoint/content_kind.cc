@@ -13,7 +13,7 @@ using std::string_view_literals::operator""sv;
 using absl::StatusCode;
 
 constexpr std::string_view kExpected =
-    "expected a TorchScript archive (torch.jit.save) or a state_dict (torch.save)";
+    "expected a TorchScript archive (torch.jit.save), a state_dict (torch.save) or safetensors";
 
 struct Magic {
   std::string_view bytes;
@@ -71,16 +71,6 @@ bool IsHtml(std::string_view text) {
          lower.starts_with("<head") || lower.starts_with("<!-- html");
 }
 
-// Eight bytes of header length, then the header, which is JSON.
-bool IsSafetensors(std::string_view head, uint64_t size) {
-  constexpr size_t kLengthBytes = 8;
-  if (head.size() <= kLengthBytes || head[kLengthBytes] != '{') return false;
-  uint64_t length = 0;
-  for (size_t i = kLengthBytes; i-- > 0;) length = length << 8 | static_cast<uint8_t>(head[i]);
-  // The format's own limit is 100 MB. A header longer than the file is a download that broke off.
-  return length >= 2 && (length <= size - kLengthBytes || length <= 100'000'000);
-}
-
 // A protobuf message that begins with ModelProto's fields in the order every exporter writes them:
 // ir_version, then producer_name, graph or opset_import.
 bool IsOnnx(std::string_view head) {
@@ -89,6 +79,16 @@ bool IsOnnx(std::string_view head) {
   constexpr std::string_view kNextFields = "\x12\x1a\x22\x2a\x32\x3a\x42"sv;
   return head.size() > 3 && head[0] == kIrVersionField && head[1] >= 1 &&
          head[1] <= kNewestIrVersion && kNextFields.find(head[2]) != std::string_view::npos;
+}
+
+// A SavedModel (schema version 1, then its graphs), or a GraphDef, which begins with a node: its
+// name, then the name of its operator.
+bool IsTensorFlow(std::string_view head) {
+  if (head.starts_with("\x08\x01\x12"sv)) return true;
+  if (head.size() < 4 || head[0] != '\x0a' || head[2] != '\x0a') return false;
+  const size_t op = 4 + static_cast<uint8_t>(head[3]);
+  return head.size() > op + 1 && head[op] == '\x12' && op + 2 + static_cast<uint8_t>(head[op + 1]) <=
+         std::min<size_t>(head.size(), 2 + static_cast<size_t>(static_cast<uint8_t>(head[1])));
 }
 
 bool IsTar(std::string_view head) {
@@ -127,15 +127,25 @@ absl::Status DescribeText(std::string_view text) {
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadHead(const File& file) {
+  constexpr uint64_t kHeadBytes = 1024;
+  std::string head(std::min(file.size(), kHeadBytes), '\0');
+  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
+  return head;
+}
+
 absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
   if (size == 0) return absl::DataLossError("is empty (0 bytes); download or copy it again");
   for (const Magic& magic : kMagics) {
     if (head.starts_with(magic.bytes)) return absl::Status(magic.code, std::string(magic.message));
   }
-  if (IsSafetensors(head, size)) {
+  if (head.size() > 8 && head.substr(4).starts_with("TFL3")) {
     return absl::InvalidArgumentError(
-        "is a safetensors file, which is not read yet; convert it: "
-        "torch.save(safetensors.torch.load_file(path), \"model.pt\")");
+        "is a TensorFlow Lite model, which is not served; convert the model to PyTorch");
+  }
+  if (IsTensorFlow(head)) {
+    return absl::InvalidArgumentError(
+        "is a TensorFlow graph (.pb), which is not served; convert the model to PyTorch");
   }
   if (IsOnnx(head)) {
     return absl::InvalidArgumentError(

@@ -116,7 +116,8 @@ absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
   return out.empty() ? absl::OkStatus() : DoRead(offset, out);
 }
 
-absl::StatusOr<std::string> Sha256(const File& file) {
+absl::StatusOr<std::string> Sha256(const File& file,
+                                   const std::function<void(uint64_t)>& on_progress) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                   &EVP_MD_CTX_free);
   if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
@@ -127,6 +128,7 @@ absl::StatusOr<std::string> Sha256(const File& file) {
     piece.resize(std::min(file.size() - offset, kDigestPieceBytes));
     TF_RETURN_IF_ERROR(file.Read(offset, piece));
     EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+    if (on_progress) on_progress(offset + piece.size());
   }
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;

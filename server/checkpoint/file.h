@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,7 +41,7 @@ class File {
   const uint64_t size_;
 };
 
-// Lower-case hex SHA-256 of the whole file.
-absl::StatusOr<std::string> Sha256(const File& file);
+// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done.
+absl::StatusOr<std::string> Sha256(const File& file, const std::function<void(uint64_t)>& on_progress = nullptr);
 
 }  // namespace torchferry

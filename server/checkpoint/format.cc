@@ -8,6 +8,7 @@
 #include "server/checkpoint/content_kind.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/legacy_checkpoint.h"
+#include "server/checkpoint/safetensors.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry {
@@ -61,6 +62,8 @@ std::string_view Name(FileFormat format) {
       return "state_dict";
     case FileFormat::kLegacyCheckpoint:
       return "legacy state_dict";
+    case FileFormat::kSafetensors:
+      return "safetensors";
     case FileFormat::kUnknown:
       break;
   }
@@ -68,10 +71,10 @@ std::string_view Name(FileFormat format) {
 }
 
 absl::StatusOr<FileFormat> Recognise(const File& file) {
-  std::string head(std::min<uint64_t>(file.size(), kHeadBytes), '\0');
-  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
+  TF_ASSIGN_OR_RETURN(const std::string head, ReadHead(file));
   const bool is_zip = head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06");
   if (HasLegacyMagic(head)) return FileFormat::kLegacyCheckpoint;
+  if (HasSafetensorsHeader(head)) return FileFormat::kSafetensors;
   if (!is_zip) return Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
   TF_ASSIGN_OR_RETURN(

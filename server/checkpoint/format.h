@@ -14,14 +14,15 @@ enum class FileFormat {
   kTorchScript,       // torch.jit.save: a zip with code/ and constants.pkl
   kZipCheckpoint,     // torch.save since 1.6: a zip with data.pkl
   kLegacyCheckpoint,  // torch.save before 1.6: pickles, then the storages
+  kSafetensors,       // a JSON header, then the tensors
   kUnknown,           // `Recognise` then returns an error instead
 };
 
-// "torchscript", "state_dict", "legacy state_dict".
+// "torchscript", "state_dict", "legacy state_dict", "safetensors".
 std::string_view Name(FileFormat format);
 
-// Looks at the bytes. What is not a model that can be served is an error that says what the file is and what to do:
-// empty file, safetensors, ONNX, HTML page, Git LFS pointer, truncated zip, unknown bytes:
+// Looks at the bytes. What is not a model that can be served is an error that says what the file is
+// and what to do (empty file, ONNX, HTML page, Git LFS pointer, truncated zip, unknown bytes):
 // DATA_LOSS for a damaged file, INVALID_ARGUMENT for one of another kind.
 absl::StatusOr<FileFormat> Recognise(const File& file);
 

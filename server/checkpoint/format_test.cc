@@ -22,6 +22,8 @@ TEST(FormatTest, RecognisesByContent) {
        {"legacy.pt", "legacy_protocol4.pt", "legacy_whole_model.pt", "legacy_tied.pt"}) {
     EXPECT_EQ(*Recognise(*Fixture(name)), FileFormat::kLegacyCheckpoint) << name;
   }
+  EXPECT_EQ(*Recognise(*AsFile(Bytes(2, 8) + "{}")), FileFormat::kSafetensors);
+  EXPECT_EQ(Name(FileFormat::kSafetensors), "safetensors");
   EXPECT_EQ(Name(FileFormat::kLegacyCheckpoint), "legacy state_dict");
   EXPECT_EQ(Name(FileFormat::kTorchScript), "torchscript");
   EXPECT_EQ(Name(FileFormat::kZipCheckpoint), "state_dict");
@@ -37,7 +39,10 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
   const std::string zip = testing::FixtureBytes("module.pt");
   for (const WrongFile& wrong : std::vector<WrongFile>{
            {"", StatusCode::kDataLoss, "is empty"},
-           {Bytes(2, 8) + "{}", StatusCode::kInvalidArgument, "safetensors"},
+           {std::string("\x1c\0\0\0TFL3", 8) + Bytes(0, 8), StatusCode::kInvalidArgument, "TensorFlow Lite"},
+           {"\x08\x01\x12\x90\x01", StatusCode::kInvalidArgument, "TensorFlow graph"},
+           {"\x0a\x12\x0a\x01x\x12\x0bPlaceholder", StatusCode::kInvalidArgument,
+            "TensorFlow graph"},
            {"\x08\x0a\x12\x07pytorch", StatusCode::kInvalidArgument, "ONNX"},
            {"\n<!DOCTYPE html><html>", StatusCode::kDataLoss, "HTML page"},
            {"<HTML><head>", StatusCode::kDataLoss, "HTML page"},

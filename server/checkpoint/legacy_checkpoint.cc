@@ -9,11 +9,11 @@
 #include "server/base/status.h"
 #include "server/checkpoint/archive_pickle.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/file_bytes.h"
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/state_dict.h"
 #include "server/checkpoint/storage_table.h"
-#include "server/checkpoint/tensor_rebuild.h"
 
 namespace torchferry {
 namespace {
@@ -147,40 +147,8 @@ class LegacyStorages final : public StorageSource {
   std::unordered_map<std::string_view, Place> places_;
 };
 
-class LegacyCheckpoint final : public Checkpoint {
- public:
-  LegacyCheckpoint(std::shared_ptr<const File> file, StateDict state_dict,
-                   const StorageTable& storages)
-      : file_(std::move(file)),
-        tensors_(std::move(state_dict.tensors)),
-        storages_(storages.storages()),
-        places_(storages.places()),
-        other_entries_(std::move(state_dict.other_entries)) {}
-
-  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const std::vector<StorageInfo>& storages() const override { return storages_; }
-  const std::vector<std::string>& other_entries() const override { return other_entries_; }
-  const std::string& producer() const override { return producer_; }
-
-  absl::Status ReadStorage(size_t index, std::span<std::byte> out) const override {
-    if (index >= storages_.size() || out.size() != storages_[index].size_bytes) {
-      return MakeStatus(absl::StatusCode::kInternal, "storage {} of {} into {} bytes", index,
-                        storages_.size(), out.size());
-    }
-    return file_->Read(places_[index], out);
-  }
-
- private:
-  const std::shared_ptr<const File> file_;
-  const std::vector<TensorInfo> tensors_;
-  const std::vector<StorageInfo> storages_;
-  const std::vector<uint64_t> places_;  // of each storage, from the file's begin
-  const std::vector<std::string> other_entries_;
-  const std::string producer_ = "PyTorch";
-};
-
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File> file,
-                                                      std::string_view key) {
+                                                      const DictChooser& choose) {
   using Pickle = std::unique_ptr<ArchivePickle>;
   PickleSequence pickles(*file);
   // The caller has seen that the first holds the magic number.
@@ -197,11 +165,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File
                       pickles.Next("the list of storages", limits::kMaxPickleBytes));
   LegacyStorages source;
   TF_RETURN_IF_ERROR(source.Locate(*file, object->tree, keys->tree, pickles.position()));
-  TF_ASSIGN_OR_RETURN(const PickleRef dict, FindEntry(object->tree, key));
   StorageTable storages(source);
-  TensorRebuilder rebuilder(object->tree, storages);
-  TF_ASSIGN_OR_RETURN(StateDict state_dict, ReadStateDict(object->tree, dict, rebuilder));
-  return std::make_unique<LegacyCheckpoint>(std::move(file), std::move(state_dict), storages);
+  TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(object->tree, choose, storages));
+  return std::make_unique<Checkpoint>(
+      std::move(index), std::make_unique<FileBytes>(std::move(file), storages.places()));
 }
 
 }  // namespace
@@ -213,16 +180,9 @@ bool HasLegacyMagic(std::string_view head) {
   return head.starts_with(kMagic);
 }
 
-absl::StatusOr<bool> IsLegacyCheckpoint(const File& file) {
-  std::string head(std::min<uint64_t>(file.size(), kProtoBytes + kFrameBytes + kMagic.size()),
-                   '\0');
-  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
-  return HasLegacyMagic(head);
-}
-
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
-                                                                 std::string_view key) {
-  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = ReadIndex(file, key);
+                                                                 const DictChooser& choose) {
+  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = ReadIndex(file, choose);
   if (!checkpoint.ok()) return Annotate(checkpoint.status(), file->name());
   return checkpoint;
 }

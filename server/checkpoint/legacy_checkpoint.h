@@ -15,11 +15,10 @@ namespace torchferry {
 
 // Whether a file that begins with `head` is in this format.
 bool HasLegacyMagic(std::string_view head);
-absl::StatusOr<bool> IsLegacyCheckpoint(const File& file);
 
 // Checkpoint::Open for such a file. Where each storage lies is checked here, its bytes are read on
 // demand.
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
-                                                                 std::string_view key);
+                                                                 const DictChooser& choose);
 
 }  // namespace torchferry

@@ -78,7 +78,7 @@ TEST(LegacyTest, PicklesLargerThanTheFirstWindowAreRead) {
   const auto opened =
       Open({.object = "}(" + padding + Str("w") + testing::Tensor() + Str("v") + "Nu"});
   ASSERT_TRUE(opened.ok()) << opened.status();
-  EXPECT_EQ((*opened)->other_entries(), (std::vector<std::string>{"note", "v"}));
+  EXPECT_EQ((*opened)->index().other_entries, (std::vector<std::string>{"note", "v"}));
   EXPECT_THAT(Open({.object = "}(" + padding + Global("os", "system") + "Nu"}).status(),
               Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
   EXPECT_THAT(Open({.system = padding + "0"}).status(),
@@ -122,7 +122,8 @@ TEST(LegacyTest, SoundFilesThatAreNotReadSayWhy) {
               Fails(StatusCode::kInvalidArgument, HasSubstr("training checkpoint")));
   EXPECT_TRUE(
       Checkpoint::Open(
-          AsFile(Legacy{.object = Dict("model", Dict("w", testing::Tensor()))}.Build()), "model")
+          AsFile(Legacy{.object = Dict("model", Dict("w", testing::Tensor()))}.Build()),
+          [](const CheckpointOutline&) -> absl::StatusOr<std::string> { return "model"; })
           .ok());
   // A whole model whose one class is there as a persistent id alone.
   EXPECT_THAT(

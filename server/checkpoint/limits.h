@@ -39,6 +39,12 @@ inline constexpr size_t kMaxForeignGlobals = 64;
 // Bytes of each pickle before the object: a number, a number, a dict of a hundred bytes.
 inline constexpr uint64_t kMaxLegacyHeaderBytes = 4096;
 
+// --- safetensors ---
+// The format's own limit.
+inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
+// As many as a zip may have entries.
+inline constexpr size_t kMaxSafetensorsTensors = 262'144;
+
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators
 inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor's metadata
@@ -47,6 +53,8 @@ inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor
 inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;
 
 // --- TorchScript ---
+// Modules inside modules. PyTorch's own recursion ends near 1,000; real models stay below 20.
+inline constexpr size_t kMaxModuleDepth = 200;
 inline constexpr uint64_t kMaxCodeFileBytes = uint64_t{16} << 20;
 inline constexpr uint64_t kMaxCodeBytes = uint64_t{64} << 20;
 

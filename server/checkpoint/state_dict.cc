@@ -6,6 +6,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/tensor_rebuild.h"
 
 namespace torchferry {
 namespace {
@@ -54,24 +55,31 @@ bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
   return counts.Of(ref) > 0 && counts.Of(ref) >= most;
 }
 
-// Keys of dicts that hold tensors, to one more level: {"model": {...}, "ema": {"model": {...}}}.
+// Dicts that hold tensors, to one more level: {"model": {...}, "ema": {"model": {...}}}.
 // Each dict is looked at once, whatever names it.
-std::vector<std::string> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
+std::vector<NestedDict> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
   TensorCounts counts(tree);
   std::unordered_set<PickleRef> seen;
-  std::vector<std::string> keys;
+  std::vector<NestedDict> dicts;
   ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
     if (tree[key].kind != PickleKind::kString || !seen.insert(value).second) return;
-    if (counts.Of(value) > 0) {
-      keys.push_back(Quoted(tree[key].text));
+    if (const size_t count = counts.Of(value); count > 0) {
+      dicts.push_back({std::string(tree[key].text), count});
       return;
     }
     if (tree[value].kind != PickleKind::kDict) return;
     ForEachEntry(tree[value], [&](PickleRef inner, PickleRef inner_value) {
-      if (tree[inner].kind != PickleKind::kString || counts.Of(inner_value) == 0) return;
-      keys.push_back(Quoted(fmt::format("{}.{}", tree[key].text, tree[inner].text)));
+      const size_t count = counts.Of(inner_value);
+      if (tree[inner].kind != PickleKind::kString || count == 0) return;
+      dicts.push_back({fmt::format("{}.{}", tree[key].text, tree[inner].text), count});
     });
   });
+  return dicts;
+}
+
+std::vector<std::string> QuotedKeys(const std::vector<NestedDict>& dicts) {
+  std::vector<std::string> keys;
+  for (const NestedDict& dict : dicts) keys.push_back(Quoted(dict.key));
   return keys;
 }
 
@@ -85,7 +93,7 @@ absl::Status WhyNoStateDict(const PickleTree& tree, PickleRef ref) {
   if (node.kind != PickleKind::kDict) {
     return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {}{}", Name(node.kind), kWanted);
   }
-  const std::vector<std::string> nested = NestedDicts(tree, node);
+  const std::vector<std::string> nested = QuotedKeys(NestedDicts(tree, node));
   if (!nested.empty()) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
                       "is a training checkpoint: tensors lie in the dicts under {}; save the one "
@@ -111,7 +119,7 @@ const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::st
 // Adds one entry; `seen` has the keys so far.
 absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value,
                       TensorRebuilder& rebuilder, std::unordered_set<std::string_view>& seen,
-                      StateDict& result) {
+                      CheckpointIndex& result) {
   const PickleNode& key = tree[key_ref];
   if (key.kind != PickleKind::kString) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -158,19 +166,45 @@ absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key
   return at;
 }
 
-absl::StatusOr<StateDict> ReadStateDict(const PickleTree& tree, PickleRef ref,
-                                        TensorRebuilder& rebuilder) {
+CheckpointOutline OutlineOf(const PickleTree& tree) {
+  CheckpointOutline outline;
+  const PickleNode& root = tree[tree.root];
+  if (root.kind != PickleKind::kDict) return outline;
+  // An empty dict is a model without weights.
+  outline.is_flat = root.items.empty() || IsFlatStateDict(tree, tree.root);
+  outline.dicts = NestedDicts(tree, root);
+  ForEachEntry(root, [&](PickleRef key, PickleRef) {
+    if (tree[key].kind == PickleKind::kString) outline.keys.emplace_back(tree[key].text);
+  });
+  return outline;
+}
+
+absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const DictChooser& choose,
+                                              StorageTable& storages) {
+  CheckpointIndex result;
+  result.producer = "PyTorch";  // torch.save writes its format's version, but not PyTorch's
+  PickleRef ref = tree.root;
+  if (choose && tree[ref].kind == PickleKind::kDict) {
+    TF_ASSIGN_OR_RETURN(result.key, choose(OutlineOf(tree)));
+    PickleRef version = kNoPickleRef;
+    result.is_lightning =
+        Lookup(tree, tree[ref], "pytorch-lightning_version", version) != nullptr;
+    TF_ASSIGN_OR_RETURN(ref, FindEntry(tree, result.key));
+  }
   const PickleNode& dict = tree[ref];
-  if (dict.kind != PickleKind::kDict) return WhyNoStateDict(tree, ref);
   // An empty dict is a model without weights; one of other things is something else.
-  if (!dict.items.empty() && !IsFlatStateDict(tree, ref)) return WhyNoStateDict(tree, ref);
-  StateDict result;
+  if (dict.kind != PickleKind::kDict || (!dict.items.empty() && !IsFlatStateDict(tree, ref))) {
+    const absl::Status why = WhyNoStateDict(tree, ref);
+    return result.key.empty() ? why : Annotate(why, fmt::format("key {}", Quoted(result.key)));
+  }
+  TensorRebuilder rebuilder(tree, storages);
   std::unordered_set<std::string_view> seen;
   absl::Status status;
   ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
     if (status.ok()) status = AddEntry(tree, key, value, rebuilder, seen, result);
   });
   TF_RETURN_IF_ERROR(status);
+  result.storages = storages.storages();
   return result;
 }
 

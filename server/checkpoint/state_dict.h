@@ -4,30 +4,26 @@
 
 #include <absl/status/statusor.h>
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/pickle_value.h"
-#include "server/checkpoint/tensor_rebuild.h"
+#include "server/checkpoint/storage_table.h"
 
 namespace torchferry {
-
-struct StateDict {
-  std::vector<TensorInfo> tensors;
-  std::vector<std::string> other_entries;
-};
 
 // The value under `key` ("model_state_dict", "ema.model"; "" is the root itself). A key with dots
 // is first looked for as it stands. INVALID_ARGUMENT when there is none, with the keys that there
 // are.
 absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key);
 
-// Reads the dict at `ref`. INVALID_ARGUMENT: no dict, or one without tensors; when dicts inside it
-// hold tensors, the message lists their keys. DATA_LOSS and INVALID_ARGUMENT of a tensor name its
-// key.
-absl::StatusOr<StateDict> ReadStateDict(const PickleTree& tree, PickleRef ref,
-                                        TensorRebuilder& rebuilder);
+// What the root holds; empty when it is no dict.
+CheckpointOutline OutlineOf(const PickleTree& tree);
+
+// Reads the dict that `choose` names, or the root without it. INVALID_ARGUMENT: no dict, or one
+// without tensors; when dicts inside it hold tensors, the message lists their keys. DATA_LOSS and
+// INVALID_ARGUMENT of a tensor name its key.
+absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const DictChooser& choose,
+                                              StorageTable& storages);
 
 }  // namespace torchferry

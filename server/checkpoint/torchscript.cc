@@ -1,6 +1,7 @@
 #include "server/checkpoint/torchscript.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "server/base/status.h"
@@ -10,18 +11,21 @@
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/storage_table.h"
 #include "server/checkpoint/tensor_rebuild.h"
+#include "server/checkpoint/torchscript_module.h"
 
 namespace torchferry {
 namespace {
+
+constexpr uint64_t kMaxVersionBytes = 32;
 
 void AddOnce(DType dtype, std::vector<DType>& dtypes) {
   if (std::ranges::find(dtypes, dtype) == dtypes.end()) dtypes.push_back(dtype);
 }
 
 // Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object
-// graph.
+// graph. That is walked after it, for the names, where the pickle holds the module.
 absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
-                             std::string_view folder, TorchScriptInfo& info) {
+                             std::string_view folder, bool is_module, TorchScriptInfo& info) {
   TF_ASSIGN_OR_RETURN(
       const std::unique_ptr<ArchivePickle> pickle,
       ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
@@ -42,6 +46,10 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
     }
     // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch
     // reads it.
+  }
+  if (is_module) {
+    TensorRebuilder again(tree, storages);
+    TF_RETURN_IF_ERROR(ListModuleTensors(tree, again, info));
   }
   info.storages.insert(info.storages.end(), storages.storages().begin(), storages.storages().end());
   return absl::OkStatus();
@@ -65,16 +73,32 @@ absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
   return absl::OkStatus();
 }
 
+// The entry `version`, a line with a number.
+absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
+  const ZipEntry* entry = archive.Find("version");
+  if (entry == nullptr) entry = archive.Find(".data/version");
+  if (entry == nullptr) return 0;
+  TF_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
+  int64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || version < 1) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number",
+                      Quoted(text));
+  }
+  return version;
+}
+
 absl::StatusOr<TorchScriptInfo> Describe(const ZipArchive& archive) {
   TF_RETURN_IF_ERROR(CheckByteOrder(archive));
   TorchScriptInfo info;
-  info.producer = "PyTorch";  // the archive has its format's version, not PyTorch's
-  TF_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", info));
+  info.producer = "PyTorch";
+  TF_RETURN_IF_ERROR(ReadCode(archive, info));
+  TF_ASSIGN_OR_RETURN(info.version, ReadVersion(archive));
+  TF_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", true, info));
   // Archives of PyTorch before 1.4 keep their constants elsewhere.
   if (archive.Find("constants.pkl") != nullptr) {
-    TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", info));
+    TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
   }
-  TF_RETURN_IF_ERROR(ReadCode(archive, info));
   return info;
 }
 

@@ -1,9 +1,10 @@
-// What a TorchScript archive says of itself, read without LibTorch: enough to describe it and to look at its code
-// before anything is handed to `torch::jit::load`.
+// What a TorchScript archive says of itself, read without LibTorch: enough to describe it and to
+// look at its code before anything is handed to `torch::jit::load`.
 #pragma once
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,16 +13,26 @@
 
 namespace torchferry {
 
-struct TorchScriptInfo {
-  std::string producer;                    // "PyTorch" (+ version where the archive says it)
-  std::vector<StorageInfo> storages;       // of data.pkl and constants.pkl
-  std::vector<DType> dtypes;               // of its tensors, each once, in order of appearance
-  std::vector<std::string> code_files;     // "code/__torch__.py" and so on, in the archive's order
-  std::vector<std::string> code_texts;     // their texts, one for each file
+// A tensor that is an attribute of the module or of one of its children.
+struct ModuleTensor {
+  TensorInfo tensor;  // its key is the path, "layers.0.weight", as in a state_dict
+  bool is_parameter = false;
 };
 
-// Checks the archive's directory against the zip limits and reads its pickles with the restricted machine (object
-// attributes are skipped over, no class is built). DATA_LOSS for a damaged or hostile archive.
+struct TorchScriptInfo {
+  std::string producer;              // "PyTorch": archives have their format's version, not PyTorch's
+  int64_t version = 0;               // of the archive's format; 0: it does not say
+  std::string module_class;          // of the root: "__torch__.Net"
+  std::vector<StorageInfo> storages;  // of data.pkl, then of constants.pkl
+  std::vector<DType> dtypes;         // of its tensors, each once, in order of appearance
+  std::vector<ModuleTensor> tensors;  // in the archive's order; their storages are in `storages`
+  std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
+  std::vector<std::string> code_texts;  // their texts, one for each file
+};
+
+// Checks the archive's directory against the zip limits and reads its pickles with the restricted
+// machine (object attributes are skipped over, no class is built). DATA_LOSS for a damaged or
+// hostile archive.
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
 
 }  // namespace torchferry

@@ -116,11 +116,9 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.precision", kIgnored, "weights keep the type that they were saved in, for now"},
     {"torchferry.state_dict", kHonoured, ""},
     {"torchferry.state_dict.architecture", kHonoured, ""},
-    {"torchferry.state_dict.key", kRefused,
-     "state_dicts inside training checkpoints are not read yet; save the state_dict alone"},
+    {"torchferry.state_dict.key", kHonoured, ""},
     {"torchferry.state_dict.strict", kHonoured, ""},
-    {"torchferry.state_dict.strip_prefix", kRefused,
-     "prefixes are not removed yet; save the state_dict of model.module, or rename its keys"},
+    {"torchferry.state_dict.strip_prefix", kHonoured, ""},
     {"torchferry.optimize", kIgnored, "graphs are not tuned, for now"},
 });
 

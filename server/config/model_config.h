@@ -55,9 +55,11 @@ struct InstanceGroup {
 };
 
 struct StateDictConfig {
+  bool is_declared = false;  // the configuration has a `state_dict {}`
   std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
   std::string key;  // where the state_dict lies in a training checkpoint; empty: found by itself
   bool strict = true;
+  // Taken from the begin of each key that has it; "" takes nothing away; absent: found by itself.
   std::optional<std::string> strip_prefix;
 };
 

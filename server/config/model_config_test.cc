@@ -207,7 +207,7 @@ torchferry {
   map_location { key: "cuda:0" value: "cuda:1" }
   map_location { key: "cuda" value: "cpu" }
   precision: BF16
-  state_dict { architecture: "net.py" strict: false }
+  state_dict { architecture: "net.py" key: "ema.model" strict: false strip_prefix: "net." }
 }
 )");
   EXPECT_EQ(config.device, "saved");
@@ -217,6 +217,9 @@ torchferry {
   EXPECT_EQ(config.precision, Precision::kBf16);
   EXPECT_EQ(config.state_dict.architecture, "net.py");
   EXPECT_FALSE(config.state_dict.strict);
+  EXPECT_TRUE(config.state_dict.is_declared);
+  EXPECT_EQ(config.state_dict.key, "ema.model");
+  EXPECT_EQ(config.state_dict.strip_prefix, "net.");
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("torchferry.precision has no effect: ")));
 }
 

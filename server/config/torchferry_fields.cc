@@ -70,6 +70,7 @@ Precision ToPrecision(inference::TorchferryConfig::Precision precision) {
 StateDictConfig ReadStateDict(const TorchferrySource& source) {
   const inference::TorchferryConfig::StateDict& message = source.message.state_dict();
   StateDictConfig state_dict;
+  state_dict.is_declared = source.message.has_state_dict();
   state_dict.architecture = message.architecture();
   CheckFileName("torchferry.state_dict.architecture", state_dict.architecture,
                 source.positions.In("state_dict").Of("architecture"), source.findings);

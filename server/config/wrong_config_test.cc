@@ -263,10 +263,6 @@ const std::vector<WrongConfig> kOthers = {
      "3:2", "torchferry.map_location has \"auto\"; expected cpu, cuda or cuda:N"},
     {"MapLocationValue", "torchferry { map_location { key: 'cuda:0' value: 'saved' } }", "1:14",
      "torchferry.map_location has \"saved\"; expected cpu, cuda or cuda:N"},
-    {"KeyInACheckpoint", "torchferry { state_dict { key: 'model' } }", "1:32",
-     "torchferry.state_dict.key is not supported: state_dicts inside training checkpoints"},
-    {"StripPrefix", "torchferry { state_dict { strip_prefix: '' } }", "1:41",
-     "torchferry.state_dict.strip_prefix is not supported: prefixes are not removed yet"},
     {"ArchitectureWithPath", "torchferry { state_dict { architecture: '/a.pt' } }", "1:41",
      "torchferry.state_dict.architecture is \"/a.pt\"; expected the name of a file"},
 };

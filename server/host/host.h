@@ -23,6 +23,10 @@ std::optional<double> ParseCgroupCpuMax(const std::string& text);       // "2000
 std::optional<uint64_t> ParseCgroupMemoryMax(const std::string& text);  // bytes; "max" → nothing
 std::optional<uint64_t> ParseMemTotal(const std::string& meminfo);      // /proc/meminfo, in bytes
 
+// How many GPUs the NVIDIA driver gives this process, CUDA_VISIBLE_DEVICES considered; 0 without a driver. Opens the
+// driver's library by name; needs no CUDA library.
+int CountCudaDevices();
+
 struct ProcessUsage {
   double cpu_seconds = 0;       // user and system, all threads
   uint64_t resident_bytes = 0;  // resident set

@@ -20,6 +20,8 @@ struct ModelInfo {
   int64_t file_bytes = 0;
   std::string sha256;
   std::string architecture;      // path in the store; empty for TorchScript
+  std::string state_dict_key;    // of a training checkpoint
+  std::vector<std::string> removed_prefixes;
   std::string requested_device;  // "auto", "cuda:1"
   bool fallback = false;
   std::string fallback_reason;

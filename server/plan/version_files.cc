@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "server/base/status.h"
-#include "server/checkpoint/checkpoint.h"
 
 namespace torchferry {
 namespace {
@@ -62,6 +61,7 @@ absl::Status FindModel(const Folder& folder, const ModelConfig& config, VersionF
   return SetModel(folder, candidates[chosen].name, files);
 }
 
+// Whatever the model's format: one that is not used is worth a word.
 absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelConfig& config, VersionFiles& files) {
   std::vector<std::string> wanted = {kForwardPy, kArchitecturePt};
   if (!config.state_dict.architecture.empty()) wanted = {config.state_dict.architecture};
@@ -76,12 +76,16 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelCon
       return absl::OkStatus();
     }
   }
+  if (files.format == FileFormat::kTorchScript) return absl::OkStatus();
+  std::vector<std::string> places;
+  for (const Folder& folder : folders) places.push_back(folder.name + "/");
   const bool is_named = !config.state_dict.architecture.empty();
-  return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                    "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}/ and {}/){}",
-                    files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
-                    folders[0].name, folders[1].name,
-                    is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+  files.missing = MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}", files.model->name(),
+      is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt", fmt::join(places, " and "),
+      is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -117,12 +121,28 @@ absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const st
   const Folder version_folder{model_folder.path / std::to_string(version), fmt::format("{}/{}", model, version)};
   VersionFiles files;
   TF_RETURN_IF_ERROR(FindModel(version_folder, config, files));
-  if (files.format == FileFormat::kTorchScript) return files;
-  const absl::Status architecture = FindArchitecture({version_folder, model_folder}, config, files);
-  if (architecture.ok()) return files;
-  // What is wrong with the file itself comes first: an architecture would not mend it.
-  TF_RETURN_IF_ERROR(Checkpoint::Open(files.model).status());
-  return architecture;
+  TF_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
+  return files;
+}
+
+bool IsVersionFolder(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  return !name.empty() && name.front() != '0' && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelConfig& config) {
+  const fs::path file = fs::path(path);
+  const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  VersionFiles files;
+  TF_ASSIGN_OR_RETURN(files.model, File::Open(path, path));
+  TF_ASSIGN_OR_RETURN(files.format, Recognise(*files.model));
+  files.model_path = path;
+  std::vector<Folder> folders = {{parent, parent.string()}};
+  std::error_code error;
+  const fs::path absolute = fs::absolute(parent, error).lexically_normal();
+  if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", (parent / "..").lexically_normal().string()});
+  TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
+  return files;
 }
 
 }  // namespace torchferry

@@ -19,10 +19,12 @@ enum class Architecture { kNone, kForwardPy, kTorchScript };
 struct VersionFiles {
   std::shared_ptr<const File> model;
   FileFormat format = FileFormat::kUnknown;
-  Architecture architecture = Architecture::kNone;  // kNone for TorchScript, which brings its own
+  Architecture architecture = Architecture::kNone;  // TorchScript does not use one: it brings its own code
   std::shared_ptr<const File> architecture_file;    // null with kNone
   std::string architecture_path;                    // on the host, for whoever must open it by name
   std::string model_path;                           // likewise
+  // FAILED_PRECONDITION: the file is a state_dict, and its architecture is not there.
+  absl::Status missing;
 };
 
 // A file of the version's folder and what Recognise says of it.
@@ -36,8 +38,17 @@ struct Candidate {
 absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder);
 
 // Looks into STORE/MODEL/VERSION and STORE/MODEL. Messages name files by their path inside the store.
-// NOT_FOUND for no file, FAILED_PRECONDITION for several models or a missing architecture, else Recognise's errors.
+// NOT_FOUND for no file, FAILED_PRECONDITION for several models, else Recognise's errors. A missing architecture is in
+// VersionFiles::missing: what is wrong with the file itself comes first, an architecture would not mend it.
 absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
                                               const ModelConfig& config);
+
+// Whether `path` ends as a version's folder does: in a positive integer.
+bool IsVersionFolder(const std::string& path);
+
+// The same for a file that the user named, in a store or not: `path` on the host, which messages also call it. An
+// architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above.
+// NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), else Recognise's errors.
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelConfig& config);
 
 }  // namespace torchferry

@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "server/base/status.h"
+#include "server/config/config_file.h"
 
 namespace torchferry {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kConfigName[] = "config.pbtxt";
-constexpr uintmax_t kMaxConfigBytes = 4 << 20;
 
 // "3" but neither "03" nor "0".
 std::optional<int64_t> ParseVersion(const std::string& text) {
@@ -25,28 +21,8 @@ std::optional<int64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-absl::StatusOr<ModelConfig> ReadConfig(const fs::path& folder, const std::string& name) {
-  const fs::path path = folder / kConfigName;
-  const std::string shown = name + "/" + kConfigName;
-  std::error_code error;
-  if (!fs::exists(path, error)) {
-    ModelConfig config;
-    config.name = name;
-    return config;
-  }
-  const uintmax_t size = fs::file_size(path, error);
-  if (error) return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
-  if (size > kMaxConfigBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown, size, kMaxConfigBytes);
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read", shown);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return ParseModelConfig(text, shown, name);
-}
-
 ModelFolder ScanModel(const fs::path& folder, const std::string& name) {
-  ModelFolder model{name, ReadConfig(folder, name), {}, {}};
+  ModelFolder model{name, ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}};
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string entry = it->path().filename().string();

@@ -48,6 +48,8 @@ void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersi
   file.set_size_bytes(info.file_bytes);
   file.set_sha256(info.sha256);
   file.set_architecture(info.architecture);
+  file.set_state_dict_key(info.state_dict_key);
+  for (const std::string& prefix : info.removed_prefixes) file.add_removed_prefixes(prefix);
   v1::Placement& placement = *message.mutable_placement();
   placement.set_device(device);
   placement.set_requested_device(info.requested_device);

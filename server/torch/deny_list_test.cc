@@ -11,38 +11,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TEST(ScanSourceTest, LetsOrdinaryCodeThrough) {
-  EXPECT_TRUE(ScanSource("def forward(self, x: Tensor) -> Tensor:\n  _0 = torch.relu(x)  # torch.save\n"
-                         "  s = \"torch.save\"\n  self.save(x)\n  return ops.prim.NumToTensor(torch.size(_0, 0))\n",
-                         "code/m.py")
-                  .ok());
-}
-
-TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
-  const absl::Status status = ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("m.pt/code/m.py:2"), HasSubstr("torch.save"), HasSubstr("--trust-model-code")));
-}
-
-TEST(ScanSourceTest, SeesThroughSpellings) {
-  for (const char* code : {
-           "torch . save(x, 'f')",
-           "torch.\\\n  save(x, 'f')",
-           "torch.autograd.save(x, 'f')",
-           "torch.autograd.autograd.from_file('f')",
-           "ops.aten.save(x, 'f')",
-           "ops.aten.from_file('f')",
-           "ops.c10d.send([x], p, 0, 0)",
-           "ops.prim.rpc_async(a, b, c)",
-           "t = torch\n  t.save(x, 'f')",
-           "o = ops.aten\n  o.save(x, 'f')",
-           "getattr(torch, 'save')(x, 'f')",
-           "'a\\'' + torch.save(x, 'f')",
-       }) {
-    EXPECT_EQ(ScanSource(code, "m.py").code(), absl::StatusCode::kDataLoss) << code;
-  }
-}
-
 TEST(CheckGraphsTest, FindsADeniedOperatorInANestedBlock) {
   torch::jit::Module module("m");
   module.define("def forward(self, x: Tensor, n: int) -> Tensor:\n"

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "server/base/status.h"
+#include "server/torch/convert.h"
 #include "server/torch/state_dict.h"
 
 namespace torchferry {
@@ -112,23 +115,60 @@ TEST(ModuleFromKeysTest, NamesAKeyThatIsATensorAndAModule) {
   EXPECT_FALSE(ModuleFromKeys({{"a.", at::ones({1})}}).ok());
 }
 
-TEST(FillModuleTest, ListsMissingAndUnexpectedKeysAndBothShapes) {
-  torch::jit::Module module = MakeModule();
-  std::vector<std::string> decisions;
-  const std::map<std::string, at::Tensor> wrong = {{"module.fc.weight", at::ones({2, 3})}, {"fc.bias", at::ones({2})}};
-  const absl::Status status = FillModule(module, wrong, /*strict=*/true, "m/1/w.pt", decisions);
-  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("m/1/w.pt"), HasSubstr("Missing: fc.weight"), HasSubstr("Unexpected: module.fc.weight")));
-  EXPECT_THAT(MessageOf(FillModule(module, {{"fc.bias", at::ones({4})}}, false, "w", decisions)),
-              AllOf(HasSubstr("[4]"), HasSubstr("[2]")));
+// Tensors of one storage each, as a file would hold them.
+class BytesOfTensors final : public StorageBytes {
+ public:
+  explicit BytesOfTensors(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {}
+  absl::Status Read(size_t index, std::span<std::byte> out) const override {
+    std::memcpy(out.data(), tensors_[index].const_data_ptr(), out.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::vector<at::Tensor> tensors_;
+};
+
+Checkpoint CheckpointOf(const std::map<std::string, at::Tensor>& named) {
+  CheckpointIndex index;
+  std::vector<at::Tensor> tensors;
+  for (const auto& [key, tensor] : named) {
+    index.tensors.push_back(
+        {key, FromTorch(tensor.scalar_type()), tensor.sizes().vec(), tensor.strides().vec(), tensors.size(), 0});
+    index.storages.push_back({key, "cpu", tensor.nbytes()});
+    tensors.push_back(tensor);
+  }
+  return Checkpoint(std::move(index), std::make_unique<BytesOfTensors>(std::move(tensors)));
 }
 
-TEST(FillModuleTest, CastsToTheArchitecturesDtypeAndSaysSo) {
+at::Tensor Bias(const torch::jit::Module& module) { return module.attr("fc").toModule().attr("bias").toTensor(); }
+
+TEST(FillModuleTest, FillsByNameAndCastsToTheArchitecturesDtype) {
   torch::jit::Module module = MakeModule();
-  std::vector<std::string> decisions;
-  ASSERT_TRUE(FillModule(module, {{"fc.bias", at::full({2}, 0.5, at::kHalf)}}, false, "w", decisions).ok());
-  EXPECT_EQ(module.attr("fc").toModule().attr("bias").toTensor().scalar_type(), at::kFloat);
-  EXPECT_EQ(module.attr("fc").toModule().attr("bias").toTensor()[0].item<float>(), 0.5F);
-  EXPECT_THAT(decisions, ::testing::Contains(HasSubstr("fc.bias (FP16 to FP32)")));
+  const at::Tensor weight = module.attr("fc").toModule().attr("weight").toTensor().clone();
+  const Checkpoint checkpoint = CheckpointOf({{"a", at::ones({7})}, {"b", at::full({2}, 0.5, at::kHalf)}, {"c", at::ones({1})}});
+  ASSERT_TRUE(FillModule(module, checkpoint, {"not.there", "fc.bias", ""}).ok());
+  EXPECT_EQ(Bias(module).scalar_type(), at::kFloat);
+  EXPECT_EQ(Bias(module)[0].item<float>(), 0.5F);
+  EXPECT_TRUE(at::equal(module.attr("fc").toModule().attr("weight").toTensor(), weight));
+}
+
+TEST(FillModuleTest, NamesBothShapes) {
+  torch::jit::Module module = MakeModule();
+  EXPECT_THAT(MessageOf(FillModule(module, CheckpointOf({{"b", at::ones({4})}}), {"fc.bias"})),
+              AllOf(HasSubstr("fc.bias"), HasSubstr("[4]"), HasSubstr("[2]")));
+}
+
+TEST(ReadTensorsTest, LeavesOutWhatHasNoNameAndKeepsSharedStorageShared) {
+  CheckpointIndex index;
+  index.tensors = {{"a", DType::kFp32, {2}, {1}, 0, 0}, {"b", DType::kFp32, {1}, {1}, 0, 1}, {"c", DType::kFp32, {1}, {1}, 0, 0}};
+  index.storages = {{"0", "cpu", 8}};
+  const Checkpoint checkpoint(std::move(index), std::make_unique<BytesOfTensors>(std::vector<at::Tensor>{at::tensor({1.0F, 2.0F})}));
+  const auto tensors = ReadTensors(checkpoint, {"x", "y", ""});
+  ASSERT_TRUE(tensors.ok());
+  ASSERT_EQ(tensors->size(), 2u);
+  EXPECT_EQ(tensors->at("y").item<float>(), 2.0F);
+  tensors->at("x").fill_(5.0F);
+  EXPECT_EQ(tensors->at("y").item<float>(), 5.0F);
 }
 
 }  // namespace

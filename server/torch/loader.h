@@ -4,20 +4,16 @@
 #include <absl/status/statusor.h>
 
 #include <string>
-#include <vector>
 
 #include "server/config/model_config.h"
 #include "server/model/loaded_model.h"
-#include "server/tensor/device_id.h"
+#include "server/plan/load_plan.h"
 
 namespace torchferry {
 
 struct LoadOptions {
-  std::string store;                     // the store's folder on this host
-  std::string default_device = "auto";   // --device
-  bool trust_model_code = false;         // --trust-model-code
-  std::vector<DeviceId> devices;         // TorchRuntime::devices()
-  std::vector<std::string> device_types; // TorchRuntime::device_types()
+  std::string store;  // the store's folder on this host
+  PlanContext host;
 };
 
 // Reads, checks, compiles, places. Each decision is in LoadedModel::info.decisions.

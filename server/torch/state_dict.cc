@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <memory>
-#include <set>
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
@@ -70,54 +69,63 @@ Module Build(const Node& node, const std::vector<std::string>& path, const std::
   return module;
 }
 
-std::string Listing(const std::vector<std::string>& keys) {
-  constexpr size_t kShown = 20;
-  std::string text;
-  for (size_t i = 0; i < keys.size() && i < kShown; ++i) text += (i == 0 ? "" : ", ") + keys[i];
-  return keys.size() > kShown ? fmt::format("{} and {} more", text, keys.size() - kShown) : text;
+absl::StatusOr<c10::Storage> ReadStorage(const Checkpoint& checkpoint, size_t index) {
+  const uint64_t bytes = checkpoint.storages()[index].size_bytes;
+  try {
+    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, at::getCPUAllocator(), /*resizable=*/false);
+    auto* data = static_cast<std::byte*>(storage.mutable_data());
+    TF_RETURN_IF_ERROR(checkpoint.ReadStorage(index, std::span(data, bytes)));
+    return storage;
+  } catch (const std::exception& error) {
+    return StatusOf(error, absl::StatusCode::kResourceExhausted);
+  }
 }
 
-absl::Status CopyInto(at::Tensor target, const std::string& key, const at::Tensor& source, const std::string& file,
-                      std::vector<std::string>& cast) {
-  if (target.sizes() != source.sizes()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: \"{}\" has shape {}; the architecture expects {}", file, key,
-                      ToString(source.sizes()), ToString(target.sizes()));
+absl::StatusOr<at::Tensor> View(const c10::Storage& storage, const TensorInfo& info) {
+  const auto type = ToTorch(info.dtype);
+  if (!type.has_value()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "tensor \"{}\" has an element type that is not served", info.key);
   }
-  if (target.scalar_type() != source.scalar_type()) {
-    cast.push_back(fmt::format("{} ({} to {})", key, Name(FromTorch(source.scalar_type())), Name(FromTorch(target.scalar_type()))));
+  at::Tensor tensor = at::empty({0}, at::TensorOptions().dtype(*type));
+  tensor.set_(storage, info.storage_offset, info.shape, info.strides);
+  return tensor;
+}
+
+absl::Status CopyInto(at::Tensor target, const std::string& name, const at::Tensor& source) {
+  if (target.sizes() != source.sizes()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "\"{}\" has shape {}; the architecture expects {}", name,
+                      ToString(source.sizes()), ToString(target.sizes()));
   }
   target.copy_(source);
   return absl::OkStatus();
 }
 
+NamedTensors TensorsOf(const Module& module) {
+  NamedTensors tensors;
+  for (const auto& parameter : module.named_parameters()) tensors.emplace(parameter.name, parameter.value);
+  for (const auto& buffer : module.named_buffers()) tensors.emplace(buffer.name, buffer.value);
+  return tensors;
+}
+
 }  // namespace
 
-absl::StatusOr<std::map<std::string, at::Tensor>> ReadTensors(const Checkpoint& checkpoint) {
+absl::StatusOr<NamedTensors> ReadTensors(const Checkpoint& checkpoint, const std::vector<std::string>& names) {
   std::vector<c10::Storage> storages;
   for (size_t i = 0; i < checkpoint.storages().size(); ++i) {
-    const uint64_t bytes = checkpoint.storages()[i].size_bytes;
-    try {
-      storages.emplace_back(c10::Storage::use_byte_size_t(), bytes, at::getCPUAllocator(), /*resizable=*/false);
-    } catch (const std::exception& error) {
-      return StatusOf(error, absl::StatusCode::kResourceExhausted);
-    }
-    auto* data = static_cast<std::byte*>(storages.back().mutable_data());
-    TF_RETURN_IF_ERROR(checkpoint.ReadStorage(i, std::span(data, bytes)));
+    TF_ASSIGN_OR_RETURN(c10::Storage storage, ReadStorage(checkpoint, i));
+    storages.push_back(std::move(storage));
   }
-  std::map<std::string, at::Tensor> tensors;
-  for (const TensorInfo& info : checkpoint.tensors()) {
-    const auto type = ToTorch(info.dtype);
-    if (!type.has_value()) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "tensor \"{}\" has an element type that is not served", info.key);
-    }
-    at::Tensor tensor = at::empty({0}, at::TensorOptions().dtype(*type));
-    tensor.set_(storages[info.storage], info.storage_offset, info.shape, info.strides);
-    tensors.emplace(info.key, std::move(tensor));
+  NamedTensors tensors;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const TensorInfo& info = checkpoint.tensors()[i];
+    if (names[i].empty()) continue;
+    TF_ASSIGN_OR_RETURN(at::Tensor tensor, View(storages[info.storage], info));
+    tensors.emplace(names[i], std::move(tensor));
   }
   return tensors;
 }
 
-absl::StatusOr<Module> ModuleFromKeys(const std::map<std::string, at::Tensor>& tensors) {
+absl::StatusOr<Module> ModuleFromKeys(const NamedTensors& tensors) {
   Node root;
   for (const auto& [key, tensor] : tensors) TF_RETURN_IF_ERROR(Insert(root, key, tensor));
   TF_RETURN_IF_ERROR(CheckNames(root, ""));
@@ -129,48 +137,21 @@ absl::StatusOr<Module> ModuleFromKeys(const std::map<std::string, at::Tensor>& t
   }
 }
 
-absl::Status FillModule(Module& module, const std::map<std::string, at::Tensor>& tensors, bool strict,
-                        const std::string& file, std::vector<std::string>& decisions) {
+absl::Status FillModule(Module& module, const Checkpoint& checkpoint, const std::vector<std::string>& names) {
   const at::NoGradGuard no_grad;
-  std::set<std::string> known;
-  std::vector<std::string> missing;
-  std::vector<std::string> kept;
-  std::vector<std::string> cast;
-  for (const auto& parameter : module.named_parameters()) {
-    known.insert(parameter.name);
-    const auto it = tensors.find(parameter.name);
-    if (it == tensors.end()) {
-      missing.push_back(parameter.name);
-    } else {
-      TF_RETURN_IF_ERROR(CopyInto(parameter.value, parameter.name, it->second, file, cast));
+  const NamedTensors targets = TensorsOf(module);
+  std::vector<std::vector<size_t>> by_storage(checkpoint.storages().size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (targets.contains(names[i])) by_storage[checkpoint.tensors()[i].storage].push_back(i);
+  }
+  for (size_t storage = 0; storage < by_storage.size(); ++storage) {
+    if (by_storage[storage].empty()) continue;
+    TF_ASSIGN_OR_RETURN(const c10::Storage bytes, ReadStorage(checkpoint, storage));
+    for (const size_t i : by_storage[storage]) {
+      TF_ASSIGN_OR_RETURN(const at::Tensor source, View(bytes, checkpoint.tensors()[i]));
+      TF_RETURN_IF_ERROR(CopyInto(targets.at(names[i]), names[i], source));
     }
   }
-  for (const auto& buffer : module.named_buffers()) {
-    known.insert(buffer.name);
-    const auto it = tensors.find(buffer.name);
-    if (it == tensors.end()) {
-      kept.push_back(buffer.name);
-    } else {
-      TF_RETURN_IF_ERROR(CopyInto(buffer.value, buffer.name, it->second, file, cast));
-    }
-  }
-  std::vector<std::string> unexpected;
-  for (const auto& [key, tensor] : tensors) {
-    if (!known.contains(key)) unexpected.push_back(key);
-  }
-  if (strict && (!missing.empty() || !unexpected.empty())) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "{}: its keys are not the architecture's. Missing: {}. Unexpected: {}. Save both from the same model, or set "
-                      "state_dict {{ strict: false }} in config.pbtxt to go on without",
-                      file, missing.empty() ? "none" : Listing(missing), unexpected.empty() ? "none" : Listing(unexpected));
-  }
-  const auto decide = [&](const std::vector<std::string>& keys, const char* what) {
-    if (!keys.empty()) decisions.push_back(fmt::format("{}: {}", what, Listing(keys)));
-  };
-  decide(missing, "parameters that the state_dict lacks keep the architecture's values");
-  decide(kept, "buffers that the state_dict lacks keep the architecture's values");
-  decide(unexpected, "keys that the architecture does not have are ignored");
-  decide(cast, "cast to the architecture's dtype");
   return absl::OkStatus();
 }
 

@@ -12,18 +12,20 @@
 
 namespace torchferry {
 
+// Tensors by the name that the module has for them.
+using NamedTensors = std::map<std::string, at::Tensor>;
+
 // Every tensor of the checkpoint, in memory of its own on the CPU. Those that share a storage in the file share one here.
-absl::StatusOr<std::map<std::string, at::Tensor>> ReadTensors(const Checkpoint& checkpoint);
+// `names`: of checkpoint.tensors(); one that is empty is left out. RESOURCE_EXHAUSTED, or DATA_LOSS when bytes are missing.
+absl::StatusOr<NamedTensors> ReadTensors(const Checkpoint& checkpoint, const std::vector<std::string>& names);
 
 // "conv1.weight" becomes the parameter `weight` of the submodule `conv1`: floating tensors are parameters, the rest buffers.
 // INVALID_ARGUMENT when a key names both a tensor and a module, or has an empty part.
-absl::StatusOr<torch::jit::Module> ModuleFromKeys(const std::map<std::string, at::Tensor>& tensors);
+absl::StatusOr<torch::jit::Module> ModuleFromKeys(const NamedTensors& tensors);
 
-// Copies the tensors into the module's parameters and buffers of the same names. Casts to the module's dtype as PyTorch's
-// load_state_dict does. With `strict`, missing parameters and unexpected keys are INVALID_ARGUMENT and listed; a shape that
-// differs always is. A buffer that the state_dict lacks keeps the architecture's own value, since whether it was saved
-// (`persistent`) is not known. `decisions` gets a sentence for whatever was cast, kept or ignored.
-absl::Status FillModule(torch::jit::Module& module, const std::map<std::string, at::Tensor>& tensors, bool strict,
-                        const std::string& file, std::vector<std::string>& decisions);
+// Copies the checkpoint's tensors into the module's parameters and buffers of those names, one storage at a time, and casts
+// as load_state_dict does. A name that the module does not have is passed over, one that it has and `names` lacks keeps its
+// value: plan/key_match.h has said which may. INVALID_ARGUMENT for a shape that differs.
+absl::Status FillModule(torch::jit::Module& module, const Checkpoint& checkpoint, const std::vector<std::string>& names);
 
 }  // namespace torchferry

@@ -1,5 +1,5 @@
-// Whole checkpoints and TorchScript archives. Bytes that begin like a zip or like a legacy
-// checkpoint are one; all others become the data.pkl of a sound archive with two storages, since a
+// Whole checkpoints and TorchScript archives. Bytes that begin like a zip, a legacy checkpoint or a
+// safetensors file are one; all others become the data.pkl of a sound archive with two storages, since a
 // fuzzer seldom finds its way through the directory.
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/legacy_checkpoint.h"
+#include "server/checkpoint/safetensors.h"
 #include "server/checkpoint/test_zip.h"
 #include "server/checkpoint/torchscript.h"
 
@@ -54,13 +55,15 @@ void CheckCheckpoint(const Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
-  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes)) {
+  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes) &&
+      !torchferry::HasSafetensorsHeader(bytes)) {
     bytes = ArchiveWith(std::move(bytes));
   }
   const std::shared_ptr<const torchferry::File> file =
       torchferry::File::FromBytes(std::move(bytes), "fuzz");
   for (const std::string key : {"", "model", "a.b"}) {
-    const auto checkpoint = Checkpoint::Open(file, key);
+    const auto checkpoint = Checkpoint::Open(
+        file, [&](const torchferry::CheckpointOutline&) -> absl::StatusOr<std::string> { return key; });
     if (checkpoint.ok()) CheckCheckpoint(**checkpoint);
   }
   (void)torchferry::DescribeTorchScript(file);

@@ -1,0 +1,36 @@
+// A line that shows how far a long work is, on terminals only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "client/console.h"
+
+namespace torchferry::client {
+
+// Draws nothing before half a second has passed, and nothing where `console.err` is no terminal. Wipes its line when it
+// ends.
+class ProgressBar {
+ public:
+  ProgressBar(const Console& console, std::string what);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void Update(uint64_t done, uint64_t all);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const Console& console_;
+  const std::string what_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point drawn_ = start_;
+  bool is_shown_ = false;
+};
+
+// "[########------------]  40 %".
+std::string ProgressText(uint64_t done, uint64_t all);
+
+}  // namespace torchferry::client

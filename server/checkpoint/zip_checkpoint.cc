@@ -1,0 +1,51 @@
+#include "server/checkpoint/zip_checkpoint.h"
+
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/checkpoint/archive_pickle.h"
+#include "server/checkpoint/refusal.h"
+#include "server/checkpoint/state_dict.h"
+#include "server/checkpoint/storage_table.h"
+#include "server/checkpoint/zip.h"
+
+namespace torchferry {
+namespace {
+
+class EntryBytes final : public StorageBytes {
+ public:
+  EntryBytes(std::unique_ptr<ZipArchive> archive, std::vector<uint64_t> entries)
+      : archive_(std::move(archive)), entries_(std::move(entries)) {}
+
+  absl::Status Read(size_t index, std::span<std::byte> out) const override {
+    return archive_->Read(archive_->entries()[entries_[index]], out);
+  }
+
+ private:
+  const std::unique_ptr<ZipArchive> archive_;
+  const std::vector<uint64_t> entries_;  // of each storage, in archive_->entries()
+};
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive,
+                                                      const DictChooser& choose) {
+  TF_RETURN_IF_ERROR(CheckByteOrder(*archive));
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
+                      ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), RefuseForeign));
+  const ZipStorages source(*archive, "data");
+  StorageTable storages(source);
+  TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(pickle->tree, choose, storages));
+  return std::make_unique<Checkpoint>(
+      std::move(index), std::make_unique<EntryBytes>(std::move(archive), storages.places()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> OpenZipCheckpoint(std::shared_ptr<const File> file,
+                                                              const DictChooser& choose) {
+  TF_ASSIGN_OR_RETURN(std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
+  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = ReadIndex(std::move(archive), choose);
+  if (!checkpoint.ok()) return Annotate(checkpoint.status(), file->name());
+  return checkpoint;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,207 @@
+#include "server/plan/load_plan.h"
+
+#include <algorithm>
+#include <span>
+
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+#include "server/plan/code_scan.h"
+#include "server/plan/file_name_hints.h"
+#include "server/plan/key_match.h"
+#include "server/plan/key_names.h"
+#include "server/plan/state_dict_key.h"
+
+namespace torchferry {
+namespace {
+
+// A source of 8 MiB is no forward pass.
+constexpr uint64_t kMaxSourceBytes = 8 << 20;
+// Archives of a later format than LibTorch 2.11 and 2.15 read (caffe2/serialize/versions.h).
+constexpr int64_t kNewestTorchScriptVersion = 10;
+
+template <typename T>
+void AddOnce(const T& text, std::vector<std::string>& list) {
+  std::string entry(text);
+  if (!entry.empty() && std::ranges::find(list, entry) == list.end()) list.push_back(std::move(entry));
+}
+
+class Planner {
+ public:
+  Planner(const VersionFiles& files, const ModelConfig& config, const PlanContext& context)
+      : files_(files), config_(config), context_(context) {}
+
+  absl::StatusOr<PlannedVersion> Run() {
+    planned_.plan.format = files_.format;
+    if (files_.format == FileFormat::kTorchScript) {
+      TF_RETURN_IF_ERROR(PlanTorchScript());
+    } else {
+      TF_RETURN_IF_ERROR(PlanStateDict());
+    }
+    for (std::string& hint : FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
+      planned_.plan.decisions.push_back(std::move(hint));
+    }
+    TF_RETURN_IF_ERROR(Place());
+    return std::move(planned_);
+  }
+
+ private:
+  absl::Status PlanTorchScript() {
+    if (config_.state_dict.is_declared) {
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        "{} is a TorchScript archive, which brings its own code, and config.pbtxt declares a state_dict; remove "
+                        "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
+                        files_.model->name());
+    }
+    TF_RETURN_IF_ERROR(ReadScript(files_.model));
+    const TorchScriptInfo& script = *planned_.script;
+    planned_.plan.producer = script.producer;
+    for (const StorageInfo& storage : script.storages) AddOnce(storage.saved_device, planned_.plan.saved_devices);
+    for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
+    if (files_.architecture != Architecture::kNone) {
+      Decide(fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
+    }
+    return absl::OkStatus();
+  }
+
+  // What the archive may do, and whether LibTorch can read it, before LibTorch is asked.
+  absl::Status ReadScript(const std::shared_ptr<const File>& file) {
+    TF_ASSIGN_OR_RETURN(planned_.script, DescribeTorchScript(file));
+    const TorchScriptInfo& script = *planned_.script;
+    if (script.version > kNewestTorchScriptVersion) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument,
+                        "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
+                        "save it with an older PyTorch, or save the state_dict",
+                        file->name(), script.version, kNewestTorchScriptVersion);
+    }
+    std::vector<std::string> custom;
+    for (size_t i = 0; i < script.code_files.size(); ++i) {
+      if (!context_.trust_model_code) {
+        TF_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+      }
+      for (const std::string& name : CustomOperators(script.code_texts[i])) AddOnce(name, custom);
+    }
+    if (custom.empty()) return absl::OkStatus();
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
+                      "with PyTorch's operators and save it again",
+                      file->name(), Listed(custom));
+  }
+
+  absl::Status PlanStateDict() {
+    LoadPlan& plan = planned_.plan;
+    const auto choose = [this](const CheckpointOutline& outline) {
+      planned_.outline = outline;
+      return ChooseStateDictKey(outline, config_.state_dict.key);
+    };
+    TF_ASSIGN_OR_RETURN(planned_.checkpoint, Checkpoint::Open(files_.model, choose));
+    const CheckpointIndex& index = planned_.checkpoint->index();
+    plan.producer = index.producer;
+    plan.state_dict_key = index.key;
+    for (const StorageInfo& storage : index.storages) AddOnce(storage.saved_device, plan.saved_devices);
+    for (const TensorInfo& tensor : index.tensors) AddOnce(Name(tensor.dtype), plan.saved_dtypes);
+    if (!index.key.empty()) {
+      Decide(fmt::format("state_dict under {}{}", Quoted(index.key),
+                         config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
+    }
+    TF_ASSIGN_OR_RETURN(const ArchitectureNames architecture, ReadArchitecture());
+    TF_RETURN_IF_ERROR(NameKeys(architecture));
+    return Match();
+  }
+
+  absl::StatusOr<ArchitectureNames> ReadArchitecture() {
+    ArchitectureNames names;
+    if (files_.architecture == Architecture::kTorchScript) {
+      TF_ASSIGN_OR_RETURN(const FileFormat format, Recognise(*files_.architecture_file));
+      if (format != FileFormat::kTorchScript) {
+        return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                          "{} is a {}; an architecture is a TorchScript archive: "
+                          "torch.jit.script(Model()).save(\"architecture.pt\")",
+                          files_.architecture_file->name(), Name(format));
+      }
+      TF_RETURN_IF_ERROR(ReadScript(files_.architecture_file));
+      names.tensors.emplace();
+      for (const ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
+    } else if (files_.architecture == Architecture::kForwardPy) {
+      TF_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
+      names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
+    }
+    return names;
+  }
+
+  absl::Status NameKeys(const ArchitectureNames& architecture) {
+    std::vector<std::string> keys;
+    for (const TensorInfo& tensor : planned_.checkpoint->tensors()) keys.push_back(tensor.key);
+    absl::StatusOr<KeyNames> names =
+        PlanKeyNames(keys, config_.state_dict.strip_prefix, planned_.checkpoint->index().is_lightning, architecture);
+    if (!names.ok()) return Annotate(names.status(), files_.model->name());
+    planned_.names = std::move(names->names);
+    planned_.plan.removed_prefixes = std::move(names->removed);
+    for (std::string& decision : names->decisions) Decide(std::move(decision));
+    return absl::OkStatus();
+  }
+
+  // Against architecture.pt; a forward.py takes what there is.
+  absl::Status Match() {
+    if (files_.architecture != Architecture::kTorchScript) return absl::OkStatus();
+    std::vector<ArchitectureTensor> wanted;
+    for (const ModuleTensor& entry : planned_.script->tensors) {
+      wanted.push_back({entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, entry.is_parameter});
+    }
+    std::vector<StateDictTensor> given;
+    const std::vector<TensorInfo>& tensors = planned_.checkpoint->tensors();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
+    }
+    absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);
+    if (!decisions.ok()) return Annotate(decisions.status(), files_.model->name());
+    for (std::string& decision : *decisions) Decide(std::move(decision));
+    return absl::OkStatus();
+  }
+
+  absl::Status Place() {
+    const DeviceRequest request = RequestedDevice(config_, context_.default_device);
+    TF_RETURN_IF_ERROR(CheckType(request));
+    LoadPlan& plan = planned_.plan;
+    TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config_, context_.devices, plan.saved_devices));
+    for (const std::string& decision : plan.placement.decisions) Decide(decision);
+    return absl::OkStatus();
+  }
+
+  // A type that no provider has is a mistake, not an absent device.
+  absl::Status CheckType(const DeviceRequest& request) const {
+    const auto device = ParseDeviceId(request.device);
+    const std::vector<std::string>& types = context_.device_types;
+    if (request.device == "auto" || request.device == "saved" || !device.ok() ||
+        std::ranges::find(types, device->type) != types.end()) {
+      return absl::OkStatus();
+    }
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
+                      request.device, fmt::join(types, ", "));
+  }
+
+  void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
+
+  const VersionFiles& files_;
+  const ModelConfig& config_;
+  const PlanContext& context_;
+  PlannedVersion planned_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadSource(const File& file) {
+  if (file.size() > kMaxSourceBytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; at most {} are read as source", file.name(),
+                      file.size(), kMaxSourceBytes);
+  }
+  std::string source(file.size(), '\0');
+  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span(source))));
+  return source;
+}
+
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context) {
+  return Planner(files, config, context).Run();
+}
+
+}  // namespace torchferry

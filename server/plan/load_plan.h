@@ -1,0 +1,59 @@
+// What becomes of a version's file, and why: format, where its tensors are and what they are called, which device it runs
+// on. The server loads by it and `torchferry inspect` shows it, so that what is said is what happens.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/torchscript.h"
+#include "server/config/model_config.h"
+#include "server/plan/placement.h"
+#include "server/plan/version_files.h"
+
+namespace torchferry {
+
+// The host, and what the server was told.
+struct PlanContext {
+  std::vector<DeviceId> devices;          // best first, the CPU last
+  std::vector<std::string> device_types;  // that may be named, whether or not there is one: "cpu", "cuda"
+  std::string default_device = "auto";    // --device
+  bool trust_model_code = false;          // --trust-model-code
+};
+
+struct LoadPlan {
+  FileFormat format = FileFormat::kUnknown;
+  std::string producer;
+  std::vector<std::string> saved_devices;  // each once, in the order of the file; none where the format has none
+  std::vector<std::string> saved_dtypes;
+  std::string state_dict_key;                 // in a training checkpoint; empty: the whole file is the state_dict
+  std::vector<std::string> removed_prefixes;  // "module."
+  PlacementPlan placement;
+  std::vector<std::string> decisions;  // a sentence each, the placement's included
+};
+
+// The plan, and what was read on the way to it.
+struct PlannedVersion {
+  LoadPlan plan;
+  std::unique_ptr<Checkpoint> checkpoint;  // null for TorchScript
+  // Of checkpoint->tensors(), as the architecture calls them; empty: left out.
+  std::vector<std::string> names;
+  // What the checkpoint's outermost dict holds; empty for TorchScript and safetensors.
+  CheckpointOutline outline;
+  // Of the model, or of architecture.pt.
+  std::optional<TorchScriptInfo> script;
+};
+
+// Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order of
+// LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them: the
+// caller says what a state_dict without an architecture is to it.
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context);
+
+// A forward.py, whole. INVALID_ARGUMENT when it is too large to be one.
+absl::StatusOr<std::string> ReadSource(const File& file);
+
+}  // namespace torchferry
