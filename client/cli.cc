@@ -54,7 +54,8 @@ class Cli {
         ->type_name("HOST:PORT")
         ->capture_default_str();
     timeout_ = app_.add_option("--timeout", timeout_seconds_,
-                               "Deadline of each call (health --watch: none unless given)")
+                               "Deadline of each call (health --watch, predict --stream: none "
+                               "unless given)")
                    ->type_name("SECONDS")
                    ->capture_default_str();
     app_.add_option("--max-message-mib", max_message_mib_, "Largest answer that is taken")
@@ -88,12 +89,19 @@ class Cli {
         ->type_name("ID");
     command->add_option("--seed", predict_.seed, "Makes NAME=random the same each time")
         ->type_name("NUMBER");
+    command->add_flag("--stream", predict_.stream,
+                      "One request for each step along the first dimension of the inputs, all over "
+                      "one stream (no deadline unless --timeout is given); an input of one element "
+                      "goes with each. A stateful model keeps its state from step to step");
     command->footer(
         "Examples:\n"
         "  torchferry predict crepe_tiny frames=@tone.npy\n"
-        "  torchferry predict crepe_tiny:1 frames=random --output pitch_hz --json");
-    OnRun(command,
-          [this](Connection& connection) { return Predict(predict_, connection, console_); });
+        "  torchferry predict crepe_tiny:1 frames=random --output pitch_hz --json\n"
+        "  torchferry predict silero_vad x=@speech.npy sr=16000 --stream");
+    OnRun(command, [this](Connection& connection) {
+      return predict_.stream ? PredictStream(predict_, connection, console_)
+                             : Predict(predict_, connection, console_);
+    });
   }
 
   void AddModels() {
@@ -182,7 +190,7 @@ class Cli {
       return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}",
                         timeout_seconds_, kMinTimeoutSeconds, kMaxTimeoutSeconds);
     }
-    const bool is_endless = health_.watch && timeout_->count() == 0;
+    const bool is_endless = (health_.watch || predict_.stream) && timeout_->count() == 0;
     connection_.timeout.reset();
     if (!is_endless) {
       connection_.timeout = std::chrono::milliseconds(std::llround(timeout_seconds_ * 1000));

@@ -23,6 +23,7 @@ struct PredictOptions {
   std::vector<std::string> save;     // NAME=FILE.npy
   std::string request_id;
   std::optional<uint64_t> seed;  // of `random`
+  bool stream = false;           // PredictStream instead
 };
 
 struct HealthOptions {
@@ -39,6 +40,12 @@ struct InspectCommandOptions {
 
 absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection,
                                  const Console& console);
+
+// One request for each step along the inputs' first dimension, over one stream; a line for each
+// answer as it comes. A step's error is shown and the stream goes on; the exit code is the first
+// one's.
+absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection& connection,
+                                       const Console& console);
 
 absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& console);
 

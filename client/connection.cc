@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "client/errors.h"
@@ -87,6 +88,27 @@ absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest
   TF_RETURN_IF_ERROR(
       FromServer(inference_->Predict(&context, request, &response), options_.address));
   return response;
+}
+
+absl::Status Connection::PredictStream(
+    const std::function<bool(v1::PredictRequest*)>& next,
+    const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  const auto stream = inference_->PredictStream(&context);
+  // gRPC's flow control holds the writer back when the server does not keep up.
+  std::thread writer([&] {
+    v1::PredictRequest request;
+    while (next(&request) && stream->Write(request)) request.Clear();
+    stream->WritesDone();
+  });
+  absl::Status handled;
+  v1::PredictStreamResponse response;
+  while (handled.ok() && stream->Read(&response)) handled = on_answer(std::move(response));
+  if (!handled.ok()) context.TryCancel();
+  writer.join();
+  const grpc::Status finished = stream->Finish();
+  return handled.ok() ? FromServer(finished, options_.address) : handled;
 }
 
 absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service) {

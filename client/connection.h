@@ -37,6 +37,12 @@ class Connection {
   // `version` 0: all of them.
   absl::StatusOr<v1::GetModelResponse> GetModel(const std::string& name, int64_t version);
   absl::StatusOr<v1::PredictResponse> Predict(const v1::PredictRequest& request);
+  // One stream. Sends what `next` makes until that returns false, while `on_answer` is called with
+  // each answer as it comes, on this thread; `next` runs on another one. An error of `on_answer`
+  // ends the stream and is returned.
+  absl::Status PredictStream(
+      const std::function<bool(v1::PredictRequest*)>& next,
+      const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer);
   absl::StatusOr<ServingStatus> CheckHealth(const std::string& service);
   // Calls `on_change` with the status now and after every change, until the stream ends:
   // DEADLINE_EXCEEDED after the timeout, UNAVAILABLE when the server goes away.

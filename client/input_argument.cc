@@ -181,11 +181,16 @@ absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument,
   absl::StatusOr<ResolvedInput> input = ResolveValue(argument, model, sources);
   if (!input.ok()) return Annotate(input.status(), fmt::format("input {}", argument.name));
   Shape& shape = input->array.shape;
-  if (LacksBatchDimension(model, DeclaredShape(FindSpec(model, argument.name)), shape)) {
-    shape.insert(shape.begin(), 1);
+  if (AddBatchDimension(model, argument.name, &shape)) {
     input->notes.push_back(fmt::format("added the batch dimension: {}", ToString(shape)));
   }
   return input;
+}
+
+bool AddBatchDimension(const v1::ModelVersion& model, std::string_view name, Shape* shape) {
+  if (!LacksBatchDimension(model, DeclaredShape(FindSpec(model, name)), *shape)) return false;
+  shape->insert(shape->begin(), 1);
+  return true;
 }
 
 }  // namespace torchferry::client

@@ -45,4 +45,8 @@ absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument,
                                            const v1::ModelVersion& model,
                                            const InputSources& sources);
 
+// Puts a dimension of 1 in front of the shape of input `name` when that is the declared one but for
+// its batch dimension; whether it did.
+bool AddBatchDimension(const v1::ModelVersion& model, std::string_view name, Shape* shape);
+
 }  // namespace torchferry::client

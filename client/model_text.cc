@@ -127,6 +127,9 @@ std::string VersionDetails(const ModelVersion& version, const Console& console) 
   const bool is_ready = version.state() == v1::MODEL_STATE_READY;
   if (is_ready) {
     table.AddRow({"batching", Batching(version)});
+    if (version.stateful()) {
+      table.AddRow({"stateful", "yes, a stream keeps its state between requests"});
+    }
     table.AddRow({"loaded in", FormatSeconds(version.load_seconds())});
   }
   std::string text = table.Render(console.color);
@@ -188,6 +191,7 @@ Json ToJson(const ModelVersion& version) {
   document["outputs"] = ToJson(version.outputs());
   document["max_batch_size"] = version.max_batch_size();
   document["dynamic_batching"] = version.dynamic_batching();
+  document["stateful"] = version.stateful();
   if (version.has_file()) document["file"] = ToJson(version.file());
   if (version.has_placement()) document["placement"] = ToJson(version.placement());
   document["load_seconds"] = version.load_seconds();
@@ -205,7 +209,7 @@ std::string ModelTable(const ModelVersions& versions, const Console& console) {
                   VersionText(version),
                   {StateName(version.state()), StyleOf(version.state())},
                   Printable(version.placement().device()),
-                  Printable(version.file().format()),
+                  Printable(version.file().format()) + (version.stateful() ? ", stateful" : ""),
                   Reason(version)});
     if (version.error_code() != 0) failures += "\n" + Failure(version, console);
   }

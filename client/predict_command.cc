@@ -5,9 +5,9 @@
 
 #include "client/commands.h"
 #include "client/file.h"
-#include "client/input_argument.h"
 #include "client/model_ref.h"
 #include "client/npy.h"
+#include "client/predict_inputs.h"
 #include "client/prediction_text.h"
 #include "server/base/status.h"
 
@@ -37,67 +37,6 @@ absl::StatusOr<std::vector<SaveArgument>> ParseSaveArguments(const PredictOption
   return saves;
 }
 
-// Why the version that is meant cannot answer, as the server told of it.
-absl::Status NotReady(const v1::ModelVersion& version) {
-  const std::string which =
-      fmt::format("model {} version {}", version.model_name(), version.model_version());
-  if (version.state() == v1::MODEL_STATE_FAILED) {
-    return FromServer(MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}",
-                                 which, version.error_message()));
-  }
-  const bool is_unloading = version.state() == v1::MODEL_STATE_UNLOADING;
-  return FromServer(MakeStatus(absl::StatusCode::kUnavailable, "{} is {}", which,
-                               is_unloading ? "unloading" : "still loading: try again"));
-}
-
-// The version that will answer: the newest READY one.
-absl::StatusOr<v1::ModelVersion> FindVersion(const ModelRef& ref, Connection& connection) {
-  TF_ASSIGN_OR_RETURN(v1::GetModelResponse response, connection.GetModel(ref.name, ref.version));
-  for (v1::ModelVersion& version : *response.mutable_versions()) {
-    if (version.state() == v1::MODEL_STATE_READY) return std::move(version);
-  }
-  if (response.versions_size() > 0) return NotReady(response.versions(0));
-  return FromServer(MakeStatus(absl::StatusCode::kNotFound, "model {} has no versions", ref.name));
-}
-
-// Standard input once, and that for one input.
-class FileReader {
- public:
-  explicit FileReader(std::istream& in) : in_(in) {}
-
-  absl::StatusOr<std::string> Read(const std::string& path) {
-    if (path != "-") return ReadFile(path);
-    if (std::exchange(has_read_input_, true)) {
-      return absl::InvalidArgumentError("@- is standard input, which just one input can read");
-    }
-    return ReadStream(in_);
-  }
-
- private:
-  std::istream& in_;
-  bool has_read_input_ = false;
-};
-
-absl::Status AddInputs(const PredictOptions& options, const v1::ModelVersion& model,
-                       const Console& console, v1::PredictRequest* request) {
-  std::mt19937_64 random(options.seed ? *options.seed : std::random_device()());
-  FileReader reader(console.in);
-  const InputSources sources{[&](const std::string& path) { return reader.Read(path); }, &random};
-  for (const std::string& text : options.inputs) {
-    TF_ASSIGN_OR_RETURN(const InputArgument argument, ParseInputArgument(text, model));
-    if (request->inputs().contains(argument.name)) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "input {} is given twice",
-                        argument.name);
-    }
-    TF_ASSIGN_OR_RETURN(ResolvedInput input, ResolveInput(argument, model, sources));
-    for (const std::string& note : input.notes) {
-      PrintNote(console, fmt::format("input {}: {}", argument.name, note));
-    }
-    (*request->mutable_inputs())[argument.name] = ToProto(std::move(input.array));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& prediction,
                   const Console& console) {
   for (const SaveArgument& save : saves) {
@@ -125,14 +64,15 @@ absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& conn
                                  const Console& console) {
   TF_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
   TF_ASSIGN_OR_RETURN(const std::vector<SaveArgument> saves, ParseSaveArguments(options));
-  TF_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindVersion(ref, connection));
+  TF_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindReadyVersion(ref, connection));
 
   v1::PredictRequest request;
   request.set_model_name(ref.name);
   request.set_model_version(ref.version);
   request.set_request_id(options.request_id);
   request.mutable_outputs()->Add(options.outputs.begin(), options.outputs.end());
-  TF_RETURN_IF_ERROR(AddInputs(options, model, console, &request));
+  TF_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options, model, console));
+  for (auto& [name, array] : inputs) (*request.mutable_inputs())[name] = ToProto(std::move(array));
 
   TF_ASSIGN_OR_RETURN(v1::PredictResponse response, connection.Predict(request));
   TF_ASSIGN_OR_RETURN(const Prediction prediction, Prediction::Read(std::move(response), model));

@@ -76,6 +76,14 @@ std::string Prediction::Text(const Console& console) const {
   return text;
 }
 
+std::string Prediction::Line() const {
+  std::string line;
+  for (const auto& [name, array] : outputs_) {
+    line += fmt::format("{}{} {}", line.empty() ? "" : "  ", Printable(name), ValuesText(array));
+  }
+  return line;
+}
+
 nlohmann::ordered_json Prediction::Json() const {
   nlohmann::ordered_json outputs = nlohmann::ordered_json::object();
   for (const auto& [name, array] : outputs_) {

@@ -28,6 +28,10 @@ class Prediction {
 
   // The table of outputs, and a line on where and how it ran.
   std::string Text(const Console& console) const;
+  // "pitch_hz [440]  confidence [0.93]".
+  std::string Line() const;
+  const v1::Execution& execution() const { return response_.execution(); }
+  int64_t model_version() const { return response_.model_version(); }
   // The API's field names; an output is {"dtype", "shape", "values"}.
   nlohmann::ordered_json Json() const;
 

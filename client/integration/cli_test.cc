@@ -119,6 +119,28 @@ class FakeInference final : public v1::InferenceService::Service {
     run->set_compute_seconds(0.0023);
     return grpc::Status::OK;
   }
+
+  // Predict for each request; a first element of -1 is answered with INVALID_ARGUMENT, and one of
+  // -2 ends the stream.
+  grpc::Status PredictStream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::PredictStreamResponse, v1::PredictRequest>* stream) override {
+    v1::PredictRequest request;
+    while (stream->Read(&request)) {
+      const Array x = FromProto(request.inputs().at("x")).value();
+      const double first = std::get<double>(GetElement(x, 0));
+      if (first == -2) break;
+      v1::PredictStreamResponse answer;
+      if (first == -1) {
+        answer.set_error_code(grpc::INVALID_ARGUMENT);
+        answer.set_error_message("x is negative");
+      } else {
+        (void)Predict(context, &request, answer.mutable_response());
+      }
+      stream->Write(answer);
+    }
+    return grpc::Status::OK;
+  }
 };
 
 class FakeHealth final : public grpc::health::v1::Health::Service {
@@ -233,6 +255,58 @@ TEST_F(CliTest, PredictReadsAndSavesNpyFiles) {
   const auto saved = ParseNpy(ReadFile(output).value());
   ASSERT_TRUE(saved.ok()) << saved.status();
   EXPECT_EQ(ToJson(*saved).dump(), "[[2.0,4.0,6.0]]");
+}
+
+TEST_F(CliTest, PredictStreamPrintsALineForEachStep) {
+  const Result run = Run({"predict", "double", "x=[[[1, 2, 3]], [[4, 5, 6]]]", "--stream"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out,
+            "step 0  y [[2, 4, 6]]\n"
+            "step 1  y [[8, 10, 12]]\n"
+            "2 steps · device cpu · version 2 · compute 2.3 ms a step · fallback: absent\n");
+  EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST_F(CliTest, PredictStreamWritesAJsonLineForEachStep) {
+  const Result run =
+      Run({"predict", "double", "x=[[1, 2, 3], [-1, 0, 0], [4, 5, 6]]", "--stream", "--json"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, HasSubstr("added the batch dimension to each step"));
+  std::istringstream lines(run.out);
+  std::vector<Json> documents;
+  for (std::string line; std::getline(lines, line);) documents.push_back(Json::parse(line));
+  ASSERT_EQ(documents.size(), 3u) << run.out;
+  EXPECT_EQ(documents[0]["step"], 0);
+  EXPECT_EQ(documents[0]["outputs"]["y"]["values"].dump(), "[[2.0,4.0,6.0]]");
+  EXPECT_EQ(documents[1]["step"], 1);
+  EXPECT_EQ(documents[1]["error"]["code"], "INVALID_ARGUMENT");
+  EXPECT_EQ(documents[1]["error"]["message"], "x is negative");
+  EXPECT_EQ(documents[2]["outputs"]["y"]["values"].dump(), "[[8.0,10.0,12.0]]");
+}
+
+TEST_F(CliTest, PredictStreamShowsTheErrorOfAStepAndGoesOn) {
+  const Result run =
+      Run({"predict", "double", "x=[[[1, 2, 3]], [[-1, 0, 0]], [[4, 5, 6]]]", "--stream"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(run.err, "step 1  INVALID_ARGUMENT: x is negative\n");
+  EXPECT_THAT(run.out, HasSubstr("step 2  y [[8, 10, 12]]\n3 steps, 1 failed"));
+}
+
+TEST_F(CliTest, PredictStreamSaysThatAnswersAreMissing) {
+  const Result run = Run({"predict", "double", "x=[[[1, 2, 3]], [[-2, 0, 0]]]", "--stream"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, HasSubstr("after 1 of 2 answers"));
+}
+
+TEST_F(CliTest, PredictStreamRefusesWhatDoesNotGoWithIt) {
+  const Result save =
+      Run({"predict", "double", "x=[[[1, 2, 3]]]", "--stream", "--save", "y=y.npy"});
+  EXPECT_EQ(save.exit_code, 2);
+  EXPECT_THAT(save.err, HasSubstr("--save"));
+  const Result differ =
+      Run({"predict", "double", "x=[[[1, 2, 3]], [[1, 2, 3]]]", "n=[[1], [2], [3]]", "--stream"});
+  EXPECT_EQ(differ.exit_code, 2);
+  EXPECT_THAT(differ.err, HasSubstr("n has 3 steps"));
 }
 
 TEST_F(CliTest, PredictReadsStandardInputOnce) {

@@ -60,6 +60,10 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
+  Add(app, "--max-stateful-streams", flags.max_stateful_streams,
+      "Streams of a stateful model that may have a state at the same time; more get "
+      "RESOURCE_EXHAUSTED")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")->check(CLI::Range(int64_t{1}, int64_t{2047}));
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));

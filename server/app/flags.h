@@ -22,6 +22,7 @@ struct ServerFlags {
   int workers = 0;           // 0: one for each processor of the cgroup's quota
   int intra_op_threads = 1;  // of each worker
   int64_t max_queue_size = 1024;
+  int64_t max_stateful_streams = 256;  // of a version
   int64_t max_message_mib = 64;
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;

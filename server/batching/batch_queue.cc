@@ -21,12 +21,17 @@ BatchQueue::Taken BatchQueue::Take(TimePoint now) {
   DropEnded(now, taken);
   if (tasks_.empty()) return taken;
   const Candidate candidate = OldestBatch();
-  if (!IsDue(candidate, now)) {
-    taken.wake_at = tasks_.front()->enqueued + options_.max_queue_delay;
-    for (const auto& task : tasks_) taken.wake_at = std::min(*taken.wake_at, task->deadline);
+  if (candidate.members.empty() || !IsDue(candidate, now)) {
+    TimePoint wake_at = kNoDeadline;
+    if (!candidate.members.empty()) {
+      wake_at = tasks_[candidate.members[0]]->enqueued + options_.max_queue_delay;
+    }
+    for (const auto& task : tasks_) wake_at = std::min(wake_at, task->deadline);
+    if (wake_at != kNoDeadline) taken.wake_at = wake_at;
     return taken;
   }
   for (const size_t index : candidate.members) taken.batch.push_back(std::move(tasks_[index]));
+  if (const uint64_t lane = taken.batch[0]->lane; lane != 0) busy_lanes_.insert(lane);
   std::erase(tasks_, nullptr);
   return taken;
 }
@@ -39,11 +44,13 @@ std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
 }
 
 BatchQueue::Candidate BatchQueue::OldestBatch() const {
-  const Task& oldest = *tasks_.front();
-  Candidate candidate{{0}, oldest.rows, oldest.rows >= options_.max_rows};
-  for (size_t i = 1; i < tasks_.size() && !candidate.is_full; ++i) {
+  const size_t first = OldestFree();
+  if (first == tasks_.size()) return {};
+  const Task& oldest = *tasks_[first];
+  Candidate candidate{{first}, oldest.rows, oldest.lane != 0 || oldest.rows >= options_.max_rows};
+  for (size_t i = first + 1; i < tasks_.size() && !candidate.is_full; ++i) {
     const Task& task = *tasks_[i];
-    if (task.batch_key != oldest.batch_key) continue;
+    if (task.lane != 0 || task.batch_key != oldest.batch_key) continue;
     // A smaller one further back must not overtake one of its own key.
     if (candidate.rows + task.rows > options_.max_rows) {
       candidate.is_full = true;
@@ -56,10 +63,18 @@ BatchQueue::Candidate BatchQueue::OldestBatch() const {
   return candidate;
 }
 
+// The first task of a busy lane keeps back the others of that lane, which come behind it.
+size_t BatchQueue::OldestFree() const {
+  size_t index = 0;
+  while (index < tasks_.size() && busy_lanes_.contains(tasks_[index]->lane)) ++index;
+  return index;
+}
+
 bool BatchQueue::IsDue(const Candidate& candidate, TimePoint now) const {
   const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(),
                                       candidate.rows) != options_.preferred_rows.end();
-  return candidate.is_full || is_preferred || now - tasks_.front()->enqueued >= options_.max_queue_delay;
+  return candidate.is_full || is_preferred ||
+         now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
 }
 
 void BatchQueue::DropEnded(TimePoint now, Taken& taken) {

@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class Task {
 
   int64_t rows = 1;
   std::string batch_key;  // tasks with equal keys may share a batch
+  // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of
+  // no lane.
+  uint64_t lane = 0;
   TimePoint enqueued{};
   TimePoint deadline = kNoDeadline;
 
@@ -51,7 +55,8 @@ class BatchQueue {
     // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
     std::vector<std::unique_ptr<Task>> cancelled;
-    // When to ask again although nothing new has come; nothing if only a Push changes the answer.
+    // When to ask again although nothing new has come; nothing if only a Push or an EndLane changes
+    // the answer.
     std::optional<TimePoint> wake_at;
   };
 
@@ -60,7 +65,11 @@ class BatchQueue {
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
   absl::Status Push(std::unique_ptr<Task>& task, TimePoint now);
 
+  // A task with a lane is a batch of its own, and its lane is busy until EndLane.
   Taken Take(TimePoint now);
+
+  // The task that was taken from `lane` has ended: the next one may run. Nothing for 0.
+  void EndLane(uint64_t lane) { busy_lanes_.erase(lane); }
 
   // Everything that waits, for whoever gives up on the queue.
   std::vector<std::unique_ptr<Task>> TakeAll();
@@ -68,18 +77,21 @@ class BatchQueue {
   size_t size() const { return tasks_.size(); }
 
  private:
-  // Indices of the tasks that may run with the oldest one, itself first, and their rows.
+  // Indices of the tasks that may run with the oldest one whose lane is free, itself first, and
+  // their rows.
   struct Candidate {
-    std::vector<size_t> members;
+    std::vector<size_t> members;  // none: every task waits for its lane
     int64_t rows = 0;
     bool is_full = false;  // another task of this key waits that does not fit, or no row is left
   };
   Candidate OldestBatch() const;
+  size_t OldestFree() const;
   bool IsDue(const Candidate& candidate, TimePoint now) const;
   void DropEnded(TimePoint now, Taken& taken);
 
   const BatchOptions options_;
   std::deque<std::unique_ptr<Task>> tasks_;
+  std::set<uint64_t> busy_lanes_;
 };
 
 }  // namespace torchferry

@@ -196,5 +196,50 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
   }
 }
 
+void PushLane(BatchQueue& queue, int id, uint64_t lane, TimePoint deadline = kNoDeadline) {
+  auto task = std::make_unique<FakeTask>(id, 1, "k", deadline);
+  task->lane = lane;
+  std::unique_ptr<Task> base = std::move(task);
+  ASSERT_TRUE(queue.Push(base, kStart).ok());
+}
+
+TEST(BatchQueueTest, RunsTheTasksOfALaneOneAtATimeAndInOrder) {
+  BatchQueue queue(Rows(8));
+  PushLane(queue, 1, 7);
+  PushLane(queue, 2, 7);
+  PushLane(queue, 3, 8);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch),
+            (std::vector<int>{3}));  // overtakes 2, whose lane is busy
+  const BatchQueue::Taken nothing = queue.Take(kStart);
+  EXPECT_TRUE(nothing.batch.empty());
+  EXPECT_FALSE(nothing.wake_at.has_value());
+  queue.EndLane(8);
+  EXPECT_TRUE(queue.Take(kStart).batch.empty());
+  queue.EndLane(7);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2}));
+}
+
+TEST(BatchQueueTest, PutsNoTaskOfALaneIntoABatch) {
+  BatchQueue queue(Rows(8, milliseconds(5)));
+  PushLane(queue, 1, 7);
+  Push(queue, 2);
+  PushLane(queue, 3, 8);
+  Push(queue, 4);
+  // It does not wait for company either.
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
+  EXPECT_EQ(Ids(queue.Take(kStart + milliseconds(5)).batch), (std::vector<int>{2, 4}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));
+}
+
+TEST(BatchQueueTest, ATaskThatWaitsForItsLaneExpires) {
+  BatchQueue queue(Rows(0));
+  PushLane(queue, 1, 7);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
+  PushLane(queue, 2, 7, kStart + milliseconds(5));
+  EXPECT_EQ(queue.Take(kStart).wake_at, kStart + milliseconds(5));
+  EXPECT_EQ(Ids(queue.Take(kStart + milliseconds(5)).expired), (std::vector<int>{2}));
+}
+
 }  // namespace
 }  // namespace torchferry

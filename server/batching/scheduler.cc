@@ -86,11 +86,13 @@ void Scheduler::WorkerLoop() {
     for (auto& task : work.taken.cancelled) {
       handler.Drop(std::move(task), absl::CancelledError("the caller went away; the request was not run"));
     }
+    const uint64_t lane = work.taken.batch.empty() ? 0 : work.taken.batch[0]->lane;
     if (!work.taken.batch.empty()) handler.Run(std::move(work.taken.batch));
     MutexLock lock(mutex_);
     --work.queue->running;
+    work.queue->tasks.EndLane(lane);
     batch_ended_.NotifyAll();
-    // A queue at its concurrency limit may have work for the others now.
+    // What waited for the lane, or for the queue's concurrency limit, may run now.
     if (work.queue->tasks.size() > 0) work_available_.NotifyOne();
   }
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <latch>
@@ -160,6 +161,36 @@ TEST(SchedulerTest, EachWorkerStartsWithItsHook) {
   std::atomic<int> hooks{0};
   { Scheduler scheduler({3, [&] { ++hooks; }}, Clock::Real()); }
   EXPECT_EQ(hooks, 3);
+}
+
+TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
+  constexpr int kLanes = 8;
+  constexpr int kEach = 200;
+  Scheduler scheduler({4, nullptr}, Clock::Real());
+  FakeHandler handler;
+  std::array<std::atomic<int>, kLanes + 1> inside{};
+  std::array<int64_t, kLanes + 1> last{};  // unguarded: the lane is the guard
+  std::atomic<int> left{kLanes * kEach};
+  std::latch all_ran(1);
+  handler.on_run = [&](const auto& batch) {
+    ASSERT_EQ(batch.size(), 1u);
+    const size_t lane = batch[0]->lane;
+    EXPECT_EQ(++inside[lane], 1);
+    EXPECT_EQ(batch[0]->rows, ++last[lane]) << "out of order";
+    --inside[lane];
+    if (--left == 0) all_ran.count_down();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(0), 0, handler);
+  for (int i = 1; i <= kEach; ++i) {
+    for (uint64_t lane = 1; lane <= kLanes; ++lane) {
+      std::unique_ptr<Task> task = std::make_unique<FakeTask>();
+      task->lane = lane;
+      task->rows = i;
+      ASSERT_TRUE(scheduler.Submit(*queue, task).ok());
+    }
+  }
+  all_ran.wait();
+  scheduler.Close(*queue);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "server/base/status.h"
+
 namespace torchferry {
 namespace {
 
@@ -16,6 +18,10 @@ bool IsScalar(ArgumentKind kind) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::shared_ptr<Model>> Model::Clone() const {
+  return absl::UnimplementedError("the model keeps no state, so there is nothing to copy");
+}
 
 std::string BatchKey(const Signature& signature, const BoundInputs& inputs) {
   std::string key;

@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ struct NamedTensor {
 // One request's share of a batch.
 using Outputs = std::vector<NamedTensor>;
 
-// Thread-safe: several workers may run Predict at the same time.
+// Thread-safe: several workers may run Predict at the same time. A stateful model's Predict is not:
+// it runs on a copy, and each copy by one caller at a time.
 class Model {
  public:
   virtual ~Model() = default;
@@ -36,6 +38,15 @@ class Model {
   // INTERNAL: the model raised, or its output disagrees with the signature. RESOURCE_EXHAUSTED: out of memory.
   virtual absl::StatusOr<std::vector<Outputs>> Predict(
       std::span<const BoundInputs* const> requests) = 0;
+
+  // Whether Predict leaves something behind that a later Predict sees.
+  virtual bool is_stateful() const { return false; }
+
+  // Of a stateful model: another one with state of its own, which is that of this one; what Predict
+  // never writes is shared. The loaded model is copied and never run, so each copy begins with the
+  // state in the file. Thread-safe while this one does not run. RESOURCE_EXHAUSTED: out of memory.
+  // UNIMPLEMENTED: not stateful.
+  virtual absl::StatusOr<std::shared_ptr<Model>> Clone() const;
 };
 
 // Requests with equal keys may share a forward pass: the same inputs are there, with the same dtypes and the same

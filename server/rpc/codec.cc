@@ -123,6 +123,7 @@ void EncodeVersion(const VersionStatus& status, v1::ModelVersion& message) {
   for (const TensorSpec& spec : signature.outputs) EncodeSpec(spec, *message.add_outputs());
   message.set_max_batch_size(signature.max_batch_size);
   message.set_dynamic_batching(status.servable->batches());
+  message.set_stateful(status.servable->is_stateful());
   EncodeInfo(status.servable->info(), ToString(status.servable->device()), message);
 }
 

@@ -5,6 +5,7 @@
 #include "server/base/status.h"
 #include "server/rpc/codec.h"
 #include "server/rpc/status_map.h"
+#include "server/rpc/stream_sessions.h"
 
 namespace torchferry {
 namespace {
@@ -30,7 +31,8 @@ absl::StatusOr<Request> Decode(const v1::PredictRequest& message, TimePoint dead
 class PredictReactor final : public grpc::ServerUnaryReactor {
  public:
   void Start(Predictor& predictor, const v1::PredictRequest& request, v1::PredictResponse& response, TimePoint deadline) {
-    predictor.Predict(request.model_name(), request.model_version(), Decode(request, deadline, cancelled_),
+    predictor.Predict(request.model_name(), request.model_version(),
+                      Decode(request, deadline, cancelled_), /*stream=*/nullptr,
                       [this, &request, &response](absl::StatusOr<Answer> answer) {
                         Finish(ToGrpc(answer.ok() ? EncodeAnswer(*answer, request.request_id(), response) : answer.status()));
                       });
@@ -42,14 +44,16 @@ class PredictReactor final : public grpc::ServerUnaryReactor {
   const CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 
-// Reads one request, answers it, reads the next: answers are in order, and a client cannot flood the queue.
+// Reads one request, answers it, reads the next: answers are in order, and a client cannot flood
+// the queue. Its sessions end with it.
 class StreamReactor final : public grpc::ServerBidiReactor<v1::PredictRequest, v1::PredictStreamResponse> {
  public:
   StreamReactor(Predictor& predictor, TimePoint deadline) : predictor_(predictor), deadline_(deadline) { StartRead(&request_); }
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);  // the client has said all it had to say, or is gone
-    predictor_.Predict(request_.model_name(), request_.model_version(), Decode(request_, deadline_, cancelled_),
+    predictor_.Predict(request_.model_name(), request_.model_version(),
+                       Decode(request_, deadline_, cancelled_), &sessions_,
                        [this](absl::StatusOr<Answer> answer) { Write(answer); });
   }
   void OnWriteDone(bool ok) override {
@@ -76,6 +80,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<v1::PredictRequest, v
   Predictor& predictor_;
   const TimePoint deadline_;
   const CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  StreamSessions sessions_;
   v1::PredictRequest request_;
   v1::PredictStreamResponse response_;
 };

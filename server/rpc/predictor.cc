@@ -45,13 +45,24 @@ absl::StatusOr<Outputs> Select(Outputs outputs, const std::vector<std::string>& 
 
 }  // namespace
 
-void Predictor::Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, AnswerCallback done) {
+absl::StatusOr<std::shared_ptr<Servable>> Predictor::Find(const std::string& model, int64_t version,
+                                                          const StreamSessions* stream) const {
+  if (model.empty()) {
+    return absl::InvalidArgumentError("model_name is empty; name the model to run");
+  }
+  if (stream != nullptr) {
+    if (std::shared_ptr<Servable> kept = stream->Find(model, version); kept != nullptr) return kept;
+  }
+  return registry_.Find(model, version);
+}
+
+void Predictor::Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded,
+                        StreamSessions* stream, AnswerCallback done) {
   const TimePoint arrived = clock_.Now();
   if (!admission_.Enter()) {
     return done(absl::UnavailableError("the server is shutting down; try another replica"));
   }
-  absl::StatusOr<std::shared_ptr<Servable>> servable =
-      model.empty() ? absl::InvalidArgumentError("model_name is empty; name the model to run") : registry_.Find(model, version);
+  const absl::StatusOr<std::shared_ptr<Servable>> servable = Find(model, version, stream);
   ModelMetrics* metrics = servable.ok() ? &(*servable)->metrics() : nullptr;
   if (metrics != nullptr) metrics->InFlight(1);
   // Everything that ends a request passes here once. The servable is kept until then: its metrics are used.
@@ -70,14 +81,18 @@ void Predictor::Predict(const std::string& model, int64_t version, absl::StatusO
   };
   if (!servable.ok()) return finish(servable.status());
   if (!decoded.ok()) return finish(decoded.status());
-  const absl::Status submitted = Submit(*servable, *std::move(decoded), finish);
+  const absl::Status submitted = Submit(*servable, *std::move(decoded), stream, finish);
   if (!submitted.ok()) finish(submitted);
 }
 
-absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request, AnswerCallback done) {
+absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request,
+                               StreamSessions* stream, AnswerCallback done) {
   PredictTask task;
   TF_ASSIGN_OR_RETURN(task.inputs, BindInputs(servable->signature(), request.inputs));
   TF_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));
+  if (stream != nullptr) {
+    TF_ASSIGN_OR_RETURN(task.session, stream->SessionWith(servable, request.version));
+  }
   task.deadline = request.deadline;
   task.is_cancelled = std::move(request.is_cancelled);
   task.done = [name = servable->name(), version = servable->version(), wanted = std::move(request.wanted_outputs),

@@ -12,6 +12,7 @@
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/stream_sessions.h"
 
 namespace torchferry {
 
@@ -40,11 +41,17 @@ class Predictor {
   Predictor(const Registry& registry, Admission& admission, Metrics& metrics, const Clock& clock)
       : registry_(registry), admission_(admission), metrics_(metrics), clock_(clock) {}
 
-  // `decoded` may be an error of the codec, which is then counted and answered. `model` is the name in the request.
-  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, AnswerCallback done);
+  // `decoded` may be an error of the codec, which is then counted and answered. `model` is the name
+  // in the request. `stream` is that of the stream which the request came by, used during the call
+  // alone; null: it came by none.
+  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded,
+               StreamSessions* stream, AnswerCallback done);
 
  private:
-  absl::Status Submit(std::shared_ptr<Servable> servable, Request request, AnswerCallback done);
+  absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version,
+                                                 const StreamSessions* stream) const;
+  absl::Status Submit(std::shared_ptr<Servable> servable, Request request, StreamSessions* stream,
+                      AnswerCallback done);
 
   const Registry& registry_;
   Admission& admission_;

@@ -6,6 +6,18 @@
 #include "server/base/status.h"
 
 namespace torchferry {
+namespace {
+
+// A stateful model's requests share no forward pass, so none waits for company.
+Servable::Options ForModel(Servable::Options options, const Model& model) {
+  if (!model.is_stateful()) return options;
+  const int64_t max_queue_size = options.batching.max_queue_size;
+  options.batching = {};
+  options.batching.max_queue_size = max_queue_size;
+  return options;
+}
+
+}  // namespace
 
 // Answers exactly once: at the latest, with INTERNAL, when it is destroyed unanswered.
 class Servable::QueuedTask final : public Task {
@@ -13,6 +25,7 @@ class Servable::QueuedTask final : public Task {
   explicit QueuedTask(PredictTask task) : request_(std::move(task)) {
     rows = request_.inputs.rows;
     deadline = request_.deadline;
+    if (request_.session != nullptr) lane = request_.session->lane();
   }
   ~QueuedTask() override {
     if (request_.done) Answer(absl::InternalError("the server lost the request; please report this"));
@@ -20,6 +33,7 @@ class Servable::QueuedTask final : public Task {
 
   bool IsCancelled() const override { return request_.is_cancelled && request_.is_cancelled(); }
   const BoundInputs& inputs() const { return request_.inputs; }
+  Session* session() const { return request_.session.get(); }
 
   void Answer(absl::StatusOr<PredictResult> result) {
     const PredictCallback done = std::exchange(request_.done, nullptr);
@@ -32,11 +46,12 @@ class Servable::QueuedTask final : public Task {
 
 Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler,
                    std::shared_ptr<ModelMetrics> metrics, const Clock& clock)
-    : options_(std::move(options)),
+    : options_(ForModel(std::move(options), *loaded.model)),
       loaded_(std::move(loaded)),
       scheduler_(scheduler),
       metrics_(std::move(metrics)),
       clock_(clock),
+      sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
       queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
   if (loaded_.info.fallback) {
     metrics_->FellBack({loaded_.info.requested_device, ToString(device()), loaded_.info.fallback_reason});
@@ -56,6 +71,16 @@ void Servable::Submit(PredictTask task) {
   if (!status.ok()) static_cast<QueuedTask&>(*base).Answer(status);
 }
 
+absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
+  std::shared_ptr<Session> session = SessionLimit::Open(sessions_);
+  if (session != nullptr) return session;
+  return MakeStatus(absl::StatusCode::kResourceExhausted,
+                    "model \"{}\" version {} keeps a state for each stream, and {} streams have "
+                    "one, the limit: end a stream, "
+                    "try again later, or raise the server's --max-stateful-streams",
+                    name(), version(), sessions_->limit());
+}
+
 void Servable::Run(std::vector<std::unique_ptr<Task>> batch) { RunTogether(std::move(batch)); }
 
 void Servable::Drop(std::unique_ptr<Task> task, const absl::Status& why) {
@@ -72,7 +97,8 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
     rows += task->rows;
   }
   const TimePoint started = clock_.Now();
-  absl::StatusOr<std::vector<Outputs>> outputs = loaded_.model->Predict(requests);
+  absl::StatusOr<std::vector<Outputs>> outputs =
+      Forward(static_cast<QueuedTask&>(*batch[0]), requests);
   const TimePoint ended = clock_.Now();
   metrics_->BatchDone(ToString(device()), rows, ToSeconds(ended - started));
 
@@ -98,6 +124,17 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
       task.Answer(outputs.status());
     }
   }
+}
+
+absl::StatusOr<std::vector<Outputs>> Servable::Forward(
+    const QueuedTask& first, std::span<const BoundInputs* const> requests) {
+  if (!is_stateful()) return loaded_.model->Predict(requests);
+  if (first.session() != nullptr) {
+    TF_ASSIGN_OR_RETURN(Model* const model, first.session()->ModelFrom(*loaded_.model));
+    return model->Predict(requests);
+  }
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> fresh, loaded_.model->Clone());
+  return fresh->Predict(requests);
 }
 
 Execution Servable::ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const {

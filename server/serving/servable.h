@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
 #include "server/model/model.h"
+#include "server/serving/session.h"
 
 namespace torchferry {
 
@@ -40,6 +42,9 @@ struct PredictTask {
   BoundInputs inputs;
   TimePoint deadline = kNoDeadline;
   std::function<bool()> is_cancelled;  // cheap and thread-safe; null: never
+  // With a stateful model, whose state this request sees and changes; null: it starts from the
+  // state in the file, and what it changes is dropped with its answer.
+  std::shared_ptr<Session> session;
   PredictCallback done;
 };
 
@@ -54,6 +59,8 @@ class Servable : private Scheduler::Handler {
     int max_concurrency = 0;
     // How long a request may wait, whatever its deadline; 0: no limit.
     Duration queue_timeout{0};
+    // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
+    int64_t max_sessions = 256;
   };
 
   Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
@@ -67,12 +74,23 @@ class Servable : private Scheduler::Handler {
   const DeviceId& device() const { return loaded_.model->device(); }
   const ModelInfo& info() const { return loaded_.info; }
   bool batches() const { return options_.batching.max_rows > 0; }
+  bool is_stateful() const { return loaded_.model->is_stateful(); }
   ModelMetrics& metrics() { return *metrics_; }
 
-  // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the request ended before its
-  // forward pass began, and Model::Predict's errors. When a batch of several requests fails because the model raised,
-  // each of them runs once more alone, so that one client's input is not another's error.
+  // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the
+  // request ended before its forward pass began, and Model::Predict's errors. When a batch of
+  // several requests fails because the model raised, each of them runs once more alone, so that one
+  // client's input is not another's error.
+  //
+  // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a
+  // second time. Requests of one session run one at a time and in order, each seeing the state that
+  // the one before has left; one that ended before its forward pass began has not touched it; one
+  // that failed in it leaves what the module had written by then.
   void Submit(PredictTask task);
+
+  // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
+  // max_sessions are open.
+  absl::StatusOr<std::shared_ptr<Session>> OpenSession();
 
  private:
   class QueuedTask;
@@ -82,6 +100,8 @@ class Servable : private Scheduler::Handler {
   void OnDepth(int64_t waiting) override;
 
   void RunTogether(std::vector<std::unique_ptr<Task>> batch);
+  absl::StatusOr<std::vector<Outputs>> Forward(const QueuedTask& first,
+                                               std::span<const BoundInputs* const> requests);
   Execution ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const;
 
   const Options options_;
@@ -89,6 +109,7 @@ class Servable : private Scheduler::Handler {
   Scheduler& scheduler_;
   const std::shared_ptr<ModelMetrics> metrics_;
   const Clock& clock_;
+  const std::shared_ptr<SessionLimit> sessions_;
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #include "server/base/status.h"
 
@@ -39,6 +40,19 @@ void Trim(std::string& text) {
   text = first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \n\t") - first + 1);
 }
 
+// The traceback shows some lines of the code behind the one that failed, indented; the message is
+// not.
+std::string WithoutSourceLines(std::string_view text) {
+  while (text.starts_with('\n')) text.remove_prefix(1);
+  std::string_view rest = text;
+  while (rest.starts_with(' ') || rest.starts_with('\n')) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos) return std::string(text);
+    rest.remove_prefix(end + 1);
+  }
+  return std::string(rest.empty() ? text : rest);
+}
+
 }  // namespace
 
 std::optional<at::ScalarType> ToTorch(DType dtype) {
@@ -68,11 +82,12 @@ std::string CleanMessage(const std::string& what) {
   const std::string here = "<--- HERE";
   const bool is_traceback = text.find("Traceback of TorchScript") != std::string::npos;
   if (const size_t last = text.rfind(here); is_traceback && last != std::string::npos) {
-    text = text.substr(last + here.size());
+    text = WithoutSourceLines(text.substr(last + here.size()));
   }
   Trim(text);
-  const std::string prefix = "RuntimeError: ";
-  if (text.starts_with(prefix)) text = text.substr(prefix.size());
+  for (const std::string_view prefix : {"RuntimeError: ", "builtins."}) {
+    if (text.starts_with(prefix)) text = text.substr(prefix.size());
+  }
   return text.empty() ? "no message" : text;
 }
 

@@ -53,7 +53,7 @@ class Load {
     if (!options_.host.trust_model_code) {
       TF_RETURN_IF_ERROR(Annotate(CheckGraphs(*module), SourceFile().name()));
     }
-    TF_RETURN_IF_ERROR(RefuseStateful(*module, files_.model->name()));
+    TF_ASSIGN_OR_RETURN(state_, FindState(*module, files_.model->name()));
     module->eval();
     return *std::move(module);
   }
@@ -64,7 +64,9 @@ class Load {
     TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
     try {
       MoveModule(module, ToTorch(device));
-      return LoadedModel{MakeTorchModel(std::move(module), std::move(signature), device), std::move(info)};
+      return LoadedModel{
+          MakeTorchModel(std::move(module), std::move(signature), device, std::move(state_)),
+          std::move(info)};
     } catch (const std::exception& error) {
       return Annotate(StatusOf(error, absl::StatusCode::kInternal), "moving to " + ToString(device));
     }
@@ -116,7 +118,19 @@ class Load {
     info.fallback = plan.placement.fallback;
     info.fallback_reason = plan.placement.fallback_reason;
     info.decisions = plan.decisions;
+    DescribeState(info.decisions);
     return info;
+  }
+
+  void DescribeState(std::vector<std::string>& decisions) const {
+    if (!state_.has_value()) return;
+    decisions.push_back(
+        fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
+    if (config_.dynamic_batching.has_value()) {
+      decisions.push_back(
+          "dynamic_batching is not used: requests of a model that keeps state share no forward "
+          "pass");
+    }
   }
 
   const VersionFiles& files_;
@@ -124,6 +138,7 @@ class Load {
   const LoadOptions& options_;
   const ModelConfig& config_;
   const std::shared_ptr<const FileDigest> digest_;
+  std::optional<ModuleState> state_;
 };
 
 }  // namespace

@@ -6,15 +6,23 @@
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
+#include "server/torch/copy_module.h"
 #include "server/torch/gather.h"
 
 namespace torchferry {
 namespace {
 
+// What a model and its copies have in common.
+struct Shared {
+  ModelSignature signature;
+  std::optional<ModuleState> state;
+};
+
 class TorchModel final : public Model {
  public:
-  TorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device)
-      : signature_(std::move(signature)),
+  TorchModel(torch::jit::Module module, std::shared_ptr<const Shared> shared, DeviceId device)
+      : shared_(std::move(shared)),
+        signature_(shared_->signature),
         device_(std::move(device)),
         torch_device_(ToTorch(device_)),
         module_(std::move(module)),
@@ -37,6 +45,18 @@ class TorchModel final : public Model {
     }
   }
 
+  bool is_stateful() const override { return shared_->state.has_value(); }
+
+  absl::StatusOr<std::shared_ptr<Model>> Clone() const override {
+    if (!is_stateful()) return Model::Clone();
+    try {
+      const c10::InferenceMode guard;
+      return std::make_shared<TorchModel>(CopyModule(module_, *shared_->state), shared_, device_);
+    } catch (const std::exception& error) {
+      return Annotate(StatusOf(error, absl::StatusCode::kInternal), "copying the model's state");
+    }
+  }
+
  private:
   absl::Status Raised(const std::exception& error) const {
     const absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
@@ -55,7 +75,8 @@ class TorchModel final : public Model {
                                                        undeclared));
   }
 
-  const ModelSignature signature_;
+  const std::shared_ptr<const Shared> shared_;
+  const ModelSignature& signature_;
   const DeviceId device_;
   const at::Device torch_device_;
   const torch::jit::Module module_;
@@ -64,8 +85,16 @@ class TorchModel final : public Model {
 
 }  // namespace
 
-std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device) {
-  return std::make_shared<TorchModel>(std::move(module), std::move(signature), std::move(device));
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
+                                      DeviceId device, std::optional<ModuleState> state) {
+  if (state.has_value()) {
+    // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
+    // only read.
+    const c10::InferenceMode guard;
+    CopyModule(module, *state);
+  }
+  auto shared = std::make_shared<const Shared>(Shared{std::move(signature), std::move(state)});
+  return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 
 }  // namespace torchferry

@@ -5,13 +5,18 @@
 #include <torch/script.h>
 
 #include <memory>
+#include <optional>
 
 #include "server/model/model.h"
 #include "server/torch/model_signature.h"
+#include "server/torch/stateful.h"
 
 namespace torchferry {
 
-// `module` is in eval mode and on `device`.
-std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device);
+// `module` is in eval mode and on `device`. With a `state` the model is stateful, and `module` is
+// copied once, so that one which cannot be copied shows that here. Throws what LibTorch throws.
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
+                                      DeviceId device,
+                                      std::optional<ModuleState> state = std::nullopt);
 
 }  // namespace torchferry

@@ -140,6 +140,14 @@ TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
   EXPECT_EQ(CleanMessage("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
                          "last):\n  File \"/home/me/x.py\", line 2\n    x\n    ~ <--- HERE\nRuntimeError: bad size\n"),
             "bad size");
+  EXPECT_EQ(
+      CleanMessage(
+          "Traceback of TorchScript, serialized code:\n  File \"code/x.py\", line 3\n    if bad:\n "
+          "     ops.prim.RaiseException(m)\n"
+          "      ~~~~~~~ <--- HERE\n    else:\n      pass\nbuiltins.ValueError: 512 samples\n"),
+      "ValueError: 512 samples");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"),
+            "indented alone");
   EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
 }
 

@@ -1,0 +1,24 @@
+#include "server/serving/session.h"
+
+#include <utility>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+
+std::shared_ptr<Session> SessionLimit::Open(const std::shared_ptr<SessionLimit>& places) {
+  int64_t open = places->open_;
+  do {
+    if (open >= places->limit_) return nullptr;
+  } while (!places->open_.compare_exchange_weak(open, open + 1));
+  return std::make_shared<Session>(places, ++places->last_lane_);
+}
+
+absl::StatusOr<Model*> Session::ModelFrom(const Model& loaded) {
+  if (model_ == nullptr) {
+    TF_ASSIGN_OR_RETURN(model_, loaded.Clone());
+  }
+  return model_.get();
+}
+
+}  // namespace torchferry
