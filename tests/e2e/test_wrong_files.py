@@ -10,8 +10,8 @@ import harness
 from harness import Client, Code, check_message
 from inspecting import inspect_files
 from stores import Store
-from wire import FIXTURES, pb
-from wrong_files import WRONG
+from wire import FIXTURES, assert_close, pb, reference
+from wrong_files import COMPILED, STRAINING, WRONG
 
 CODES = {code.value[0]: code.name for code in Code}
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 def store(folder):
     store = Store(folder / "store")
     store.add("mlp", "good")
-    for name, wrong in WRONG.items():
+    for name, wrong in {**WRONG, **COMPILED}.items():
         wrong.put(store.path / name)
     return store
 
@@ -87,9 +87,32 @@ def test_server_fails_the_version_in_the_same_words(inspected, versions, name):
     assert (CODES[version.error_code], version.error_message) == reason(inspected[name])
 
 
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_compiling_finds_is_said(versions, name):
+    wrong, version = COMPILED[name], versions[name]
+    assert version.state == pb.MODEL_STATE_FAILED
+    if wrong.about != "":
+        check_message(version.error_message, f"{name}/{wrong.about or '1/' + wrong.file}")
+    check_message(version.error_message, *wrong.fragments)
+    assert "report a bug" not in version.error_message and "internal miniz error" not in version.error_message
+    assert CODES[version.error_code] == wrong.code, version.error_message
+
+
+@pytest.mark.parametrize("name", STRAINING)
+def test_no_file_ends_the_server(tmp_path, name):
+    store = Store(tmp_path / "store")
+    store.add("mlp", "good")
+    STRAINING[name].put(store.path / name)
+    with harness.serving(store, tmp_path / "server", ready=False) as server, Client(server.address) as client:
+        server.wait_settled()
+        assert client.model(name).state in (pb.MODEL_STATE_READY, pb.MODEL_STATE_FAILED)
+        outputs = client.predict_arrays("good", {"x": reference("mlp", "x", 1)})
+        assert_close(outputs["probabilities"], reference("mlp", "probabilities", 1))
+
+
 def test_good_model_beside_them_is_ready(versions):
     assert versions["good"].state == pb.MODEL_STATE_READY
-    assert set(versions) == {*WRONG, "good"}
+    assert set(versions) == {*WRONG, *COMPILED, "good"}
 
 
 def test_nothing_that_they_carry_was_run(store, folder, inspected, versions):

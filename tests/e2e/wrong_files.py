@@ -83,10 +83,10 @@ def zipped(entries, method=zipfile.ZIP_STORED):
     return buffer.getvalue()
 
 
-def rezipped(path, replace):
-    """The archive with some entries changed: {end of the name: function of the content}."""
+def rezipped(path, replace, without=""):
+    """The archive with some entries changed: {end of the name: function of the content}, and one left out."""
     with zipfile.ZipFile(path) as z:
-        entries = {name: z.read(name) for name in z.namelist()}
+        entries = {name: z.read(name) for name in z.namelist() if not (without and name.endswith("/" + without))}
     for end, change in replace.items():
         (name,) = [n for n in entries if n.endswith("/" + end)]
         entries[name] = change(entries[name])
@@ -161,8 +161,14 @@ def safetensors(header, data=b""):
 
 
 def zip_bomb():
-    """400 MB of zeros in 0.4 MB."""
-    return zipped({"archive/data.pkl": bytes(400 << 20), "archive/version": b"3\n"}, zipfile.ZIP_DEFLATED)
+    """300 MiB of zeros in 0.3 MiB."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as z:
+        with z.open("archive/data.pkl", "w") as entry:
+            for _ in range(300):
+                entry.write(bytes(1 << 20))
+        z.writestr("archive/version", b"3\n")
+    return buffer.getvalue()
 
 
 def aot_inductor():
@@ -171,6 +177,19 @@ def aot_inductor():
     return zipped({f"{folder}.so": b"\x7fELF" + bytes(60), f"{folder}_metadata.json": b'{"AOTI_DEVICE_KEY": "cpu"}',
                    "model/archive_format": b"pt2", "model/archive_version": b"0", "model/.data/version": b"3\n",
                    "model/byteorder": b"little"})
+
+
+def script_with(old, new):
+    """The scripted Mlp with another piece of source."""
+    def change(code):
+        assert old in code
+        return code.replace(old, new, 1)
+
+    return rezipped(TORCHSCRIPT, {"code/__torch__.py": change})
+
+
+def forward_py(expression):
+    return (("forward.py", f"def forward(self, x: Tensor) -> Tensor:\n    return {expression}\n".encode()),)
 
 
 def custom_operators(code):
@@ -252,6 +271,8 @@ WRONG = {
                                lambda: rezipped(TORCHSCRIPT, {"version": lambda _: b"99\n"})),
     "custom_operators": Wrong("INVALID_ARGUMENT", ("torchvision::roi_align", "no library of them"),
                               lambda: rezipped(TORCHSCRIPT, {"code/__torch__.py": custom_operators})),
+    "torchscript_without_constants": Wrong("DATA_LOSS", ("constants.pkl", *TRUNCATED),
+                                           lambda: rezipped(TORCHSCRIPT, {}, without="constants.pkl")),
     "older_than_1_4": Wrong("INVALID_ARGUMENT", ("before 1.4",),
                             lambda: zipped({"net/model.json": b"{}", "net/version": b"1\n", "net/tensors/0": bytes(8)})),
     "tar_checkpoint": Wrong("INVALID_ARGUMENT", ("tar archive", "save it again"),
@@ -341,9 +362,38 @@ WRONG = {
 }
 
 
+# Sound as far as reading goes: what compiling finds, the server says alone.
+COMPILED = {
+    "attribute_that_is_not_there": Wrong("DATA_LOSS", ("no attribute", "zz1"), lambda: script_with(b"self.fc1", b"self.zz1")),
+    "code_is_missing": Wrong("DATA_LOSS", ("__torch__.Mlp",),
+                             lambda: rezipped(TORCHSCRIPT, {}, without="code/__torch__.py")),
+    "code_is_no_torchscript": Wrong("DATA_LOSS", ("LibTorch cannot load it",), lambda: script_with(b"def forward", b"df forward")),
+    "string_argument": Wrong("FAILED_PRECONDITION", ("is a str", "Tensor"),
+                             lambda: script_with(b"x: Tensor) -> Tensor:\n    _0 = torch.softmax((self).logits(x, ), 1)\n",
+                                                 b"x: str) -> Tensor:\n    _0 = torch.zeros([1])\n"), about=""),
+    "forward_py_with_bad_syntax": Wrong("INVALID_ARGUMENT", ("forward.py:", "expected"), WEIGHTS, others=forward_py("x +"), about="forward.py"),
+    "forward_py_without_forward": Wrong("INVALID_ARGUMENT", ("def forward(self",), WEIGHTS, others=(("forward.py", b""),),
+                                        about="forward.py"),
+    "forward_py_calls_itself": Wrong("INVALID_ARGUMENT", ("recursive",), WEIGHTS, others=forward_py("self.forward(x)"),
+                                     about="forward.py"),
+}
+
+# What the compiler takes a deep stack for, and names that LibTorch has a meaning for: FAILED or READY, and the server lives.
+DEEP = 100_000
+STRAINING = {
+    "code_in_many_brackets": Wrong("", (), lambda: script_with(b"(x, ), 1)", b"(x, ), " + b"(" * DEEP + b"1" + b")" * DEEP + b")")),
+    "code_of_a_long_sum": Wrong("", (), lambda: script_with(b"), 1)", b"), " + b"+".join([b"1"] * DEEP) + b")")),
+    "forward_py_in_many_brackets": Wrong("", (), WEIGHTS, others=forward_py("(" * DEEP + "x" + ")" * DEEP)),
+    "forward_py_of_a_long_sum": Wrong("", (), WEIGHTS, others=forward_py("+".join(["x"] * DEEP))),
+    "forward_py_of_many_signs": Wrong("", (), WEIGHTS, others=forward_py("-" * DEEP + "x")),
+    "forward_py_of_many_calls": Wrong("", (), WEIGHTS, others=forward_py("x" + ".t()" * DEEP)),
+    "module_called_training": Wrong("", (), FIXTURES / "wrong" / "called_training.pth", others=forward_py("x")),
+}
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for name, wrong in WRONG.items():
+    for name, wrong in {**WRONG, **COMPILED, **STRAINING}.items():
         wrong.put(folder / name)
 
 
