@@ -1,5 +1,5 @@
-// The reader against safetensors' own package, on committed files; and against PyTorch, for every format times every dtype
-// times every arrangement. The latter's files are not committed:
+// The reader against safetensors' own package, on committed files; and against PyTorch, for every
+// format times every dtype times every arrangement. The latter's files are not committed:
 //   testdata/make_fixtures.py --full DIR
 //   TORCHFERRY_FULL_FIXTURES=DIR checkpoint_test --gtest_filter='*FullReference*'
 // Without that variable there are no cases of it.
