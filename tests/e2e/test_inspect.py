@@ -13,6 +13,7 @@ from inspecting import NOT_SERVABLE, OK, USAGE, inspect_files, run_inspect
 from real_files import ONNX, REAL
 from stores import Store
 from wire import FIXTURES, pb
+from wrong_files import safetensors
 
 LOADER = FIXTURES / "loader"
 ABSENT = "cuda:1"  # our hosts have one GPU at most: what asks for a second falls back
@@ -161,11 +162,6 @@ def plan_loaded(version):
             "fallback_reason": placement.fallback_reason}
 
 
-def without_jit(models):
-    """silero's TorchScript keeps state between calls and is refused after compiling, which inspect does not do."""
-    return [model for model in models if model != "real.silero_jit"]
-
-
 @pytest.mark.parametrize("device", ["auto", "cpu", ABSENT])
 def test_plan_is_what_loading_does(store, folder, device):
     paths = paths_of(store)
@@ -174,8 +170,8 @@ def test_plan_is_what_loading_does(store, folder, device):
         with Client(server.wait_settled().address) as client:
             versions = {name: version for (name, _), version in client.models().items()}
     assert set(versions) == set(paths)
-    for model in without_jit(paths):
-        version, shown = versions[model], inspected[paths[model]]
+    for model, path in paths.items():
+        version, shown = versions[model], inspected[path]
         assert version.state == pb.MODEL_STATE_READY, version.error_message
         assert shown["servable"], model
         assert plan_of(shown) == plan_loaded(version), model
@@ -240,6 +236,32 @@ def test_scaffold_of_a_published_file_compiles(tmp_path, name):
 @pytest.mark.parametrize("model,file", [("lstm", "lstm.pth"), ("arch", "weights.pth"), ("mlp_cuda", "resnet18_gpu.pth")])
 def test_scaffold_of_a_fixture_compiles(tmp_path, model, file):
     check_scaffold(tmp_path, FIXTURES / model / "1" / file)
+
+
+# Parts of keys that are no plain Python names.
+ODD_NAMES = {"number": "0", "keyword": "class", "constant": "None", "builtin": "print", "type_comment": "type", "self": "self",
+             "forward": "forward", "argument": "x", "dash": "a-b", "space": "a b", "quote": 'a"b', "backslash": "a\\b",
+             "umlaut": "größe", "underscores": "__a", "type_name": "Tensor", "module_name": "torch", "long": "a" * 300}
+
+
+def test_scaffold_of_keys_that_are_no_python_names_compiles(tmp_path):
+    """As modules' names and as tensors'."""
+    store = Store(tmp_path / "store")
+    for label, name in ODD_NAMES.items():
+        for kind, keys in (("module", [f"{name}.weight", f"layers.{name}.weight", f"{name}.0.bias"]), ("tensor", [name])):
+            header = {key: {"dtype": "F32", "shape": [2, 2], "data_offsets": [16 * i, 16 * i + 16]}
+                      for i, key in enumerate(keys)}
+            version = store.path / f"{label}.{kind}" / "1"
+            version.mkdir(parents=True)
+            (version / "w.safetensors").write_bytes(safetensors(json.dumps(header), bytes(16 * len(keys))))
+            run = run_inspect(store.path, "--scaffold", f"{label}.{kind}/1/w.safetensors")
+            assert run.returncode == OK, run.stderr
+            (version.parent / "forward.py").write_text(run.stdout)
+    with harness.serving(store, tmp_path / "server", ready=False) as server, Client(server.address) as client:
+        server.wait_settled()
+        failed = {name: version.error_message for (name, _), version in client.models().items()
+                  if version.state != pb.MODEL_STATE_READY}
+    assert not failed
 
 
 def check_scaffold(tmp_path, weights):

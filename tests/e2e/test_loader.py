@@ -29,8 +29,8 @@ def state_dict(fields):
 class Served:
     """A row: a file of fixtures/loader that is READY. `decisions` are fragments, one decision each."""
 
-    def __init__(self, file, answer="plain", config="", key="", removed=(), decisions=(), architectures=(FORWARD, ARCHITECTURE),
-                 sources=FILES):
+    def __init__(self, file, answer="plain", config="", key="", removed=(), decisions=(),
+                 architectures=(FORWARD, ARCHITECTURE), sources=FILES):
         self.file, self.answer, self.config, self.key, self.removed = file, answer, config, key, list(removed)
         self.decisions, self.architectures, self.sources = decisions, architectures, sources
 

@@ -367,11 +367,13 @@ COMPILED = {
     "attribute_that_is_not_there": Wrong("DATA_LOSS", ("no attribute", "zz1"), lambda: script_with(b"self.fc1", b"self.zz1")),
     "code_is_missing": Wrong("DATA_LOSS", ("__torch__.Mlp",),
                              lambda: rezipped(TORCHSCRIPT, {}, without="code/__torch__.py")),
-    "code_is_no_torchscript": Wrong("DATA_LOSS", ("LibTorch cannot load it",), lambda: script_with(b"def forward", b"df forward")),
+    "code_is_no_torchscript": Wrong("DATA_LOSS", ("LibTorch cannot load it",),
+                                    lambda: script_with(b"def forward", b"df forward")),
     "string_argument": Wrong("FAILED_PRECONDITION", ("is a str", "Tensor"),
                              lambda: script_with(b"x: Tensor) -> Tensor:\n    _0 = torch.softmax((self).logits(x, ), 1)\n",
                                                  b"x: str) -> Tensor:\n    _0 = torch.zeros([1])\n"), about=""),
-    "forward_py_with_bad_syntax": Wrong("INVALID_ARGUMENT", ("forward.py:", "expected"), WEIGHTS, others=forward_py("x +"), about="forward.py"),
+    "forward_py_with_bad_syntax": Wrong("INVALID_ARGUMENT", ("forward.py:", "expected"), WEIGHTS,
+                                        others=forward_py("x +"), about="forward.py"),
     "forward_py_without_forward": Wrong("INVALID_ARGUMENT", ("def forward(self",), WEIGHTS, others=(("forward.py", b""),),
                                         about="forward.py"),
     "forward_py_calls_itself": Wrong("INVALID_ARGUMENT", ("recursive",), WEIGHTS, others=forward_py("self.forward(x)"),
@@ -381,7 +383,7 @@ COMPILED = {
 # What the compiler takes a deep stack for, and names that LibTorch has a meaning for: FAILED or READY, and the server lives.
 DEEP = 100_000
 STRAINING = {
-    "code_in_many_brackets": Wrong("", (), lambda: script_with(b"(x, ), 1)", b"(x, ), " + b"(" * DEEP + b"1" + b")" * DEEP + b")")),
+    "code_in_many_brackets": Wrong("", (), lambda: script_with(b"), 1)", b"), " + b"(" * DEEP + b"1" + b")" * (DEEP + 1))),
     "code_of_a_long_sum": Wrong("", (), lambda: script_with(b"), 1)", b"), " + b"+".join([b"1"] * DEEP) + b")")),
     "forward_py_in_many_brackets": Wrong("", (), WEIGHTS, others=forward_py("(" * DEEP + "x" + ")" * DEEP)),
     "forward_py_of_a_long_sum": Wrong("", (), WEIGHTS, others=forward_py("+".join(["x"] * DEEP))),
