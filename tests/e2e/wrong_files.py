@@ -188,6 +188,16 @@ def script_with(old, new):
     return rezipped(TORCHSCRIPT, {"code/__torch__.py": change})
 
 
+def with_type_tag(deep):
+    """A scripted module whose data.pkl says of an attribute that it is of that type."""
+    def change(pickled):
+        tag = b"X" + struct.pack("<I", len(b"Dict[str, int]")) + b"Dict[str, int]"
+        assert tag in pickled
+        return pickled.replace(tag, b"X" + struct.pack("<I", len(deep)) + deep)
+
+    return rezipped(READER_FIXTURES / "scripted.pt", {"data.pkl": change})
+
+
 def forward_py(expression):
     return (("forward.py", f"def forward(self, x: Tensor) -> Tensor:\n    return {expression}\n".encode()),)
 
@@ -382,9 +392,12 @@ COMPILED = {
 
 # What the compiler takes a deep stack for, and names that LibTorch has a meaning for: FAILED or READY, and the server lives.
 DEEP = 100_000
+LISTS_OF_TENSORS = b"List[" * DEEP + b"Tensor" + b"]" * DEEP
 STRAINING = {
     "code_in_many_brackets": Wrong("", (), lambda: script_with(b"), 1)", b"), " + b"(" * DEEP + b"1" + b")" * (DEEP + 1))),
     "code_of_a_long_sum": Wrong("", (), lambda: script_with(b"), 1)", b"), " + b"+".join([b"1"] * DEEP) + b")")),
+    "annotation_of_many_lists": Wrong("", (), lambda: script_with(b"x: Tensor", b"x: " + LISTS_OF_TENSORS)),
+    "type_tag_of_many_lists": Wrong("", (), lambda: with_type_tag(LISTS_OF_TENSORS)),
     "forward_py_in_many_brackets": Wrong("", (), WEIGHTS, others=forward_py("(" * DEEP + "x" + ")" * DEEP)),
     "forward_py_of_a_long_sum": Wrong("", (), WEIGHTS, others=forward_py("+".join(["x"] * DEEP))),
     "forward_py_of_many_signs": Wrong("", (), WEIGHTS, others=forward_py("-" * DEEP + "x")),
