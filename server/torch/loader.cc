@@ -25,7 +25,7 @@ namespace {
 using torch::jit::Module;
 
 // Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
-constexpr uint64_t kMostHashedBytes = uint64_t{256} << 20;
+constexpr uint64_t kMostAwaitedBytes = uint64_t{256} << 20;
 
 // Carries the plan out: reads, compiles, moves.
 class Load {
@@ -34,10 +34,9 @@ class Load {
       : files_(files),
         planned_(std::move(planned)),
         options_(options),
-        config_(config),
-        digest_(std::make_shared<FileDigest>(files.model, [name = files.model->name()](const std::string& hex) {
-          LogInfo("file digest", {{"file", name}, {"sha256", hex}});
-        })) {}
+        config_(config) {
+    if (!IsLarge()) StartDigest();
+  }
 
   absl::StatusOr<Module> MakeModule() {
     TF_RETURN_IF_ERROR(files_.missing);
@@ -60,6 +59,9 @@ class Load {
 
   absl::StatusOr<LoadedModel> Place(Module module) {
     const DeviceId& device = planned_.plan.placement.device;
+    // A large file's bytes are read first and hashed after that: the two would share the processors.
+    if (IsLarge()) StartDigest();
+    if (!IsLarge()) digest_->Wait();
     ModelInfo info = Describe();
     TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
     try {
@@ -73,6 +75,14 @@ class Load {
   }
 
  private:
+  bool IsLarge() const { return files_.model->size() > kMostAwaitedBytes; }
+
+  void StartDigest() {
+    digest_ = std::make_shared<FileDigest>(files_.model, [name = files_.model->name()](const std::string& hex) {
+      LogInfo("file digest", {{"file", name}, {"sha256", hex}});
+    });
+  }
+
   const File& SourceFile() const {
     return files_.format != FileFormat::kTorchScript ? *files_.architecture_file : *files_.model;
   }
@@ -109,7 +119,6 @@ class Load {
     info.saved_devices = plan.saved_devices;
     info.saved_dtypes = plan.saved_dtypes;
     info.file_bytes = static_cast<int64_t>(files_.model->size());
-    if (files_.model->size() <= kMostHashedBytes) digest_->Wait();
     info.sha256 = [digest = digest_] { return digest->Get(); };
     if (plan.format != FileFormat::kTorchScript) info.architecture = files_.architecture_file->name();
     info.state_dict_key = plan.state_dict_key;
@@ -137,7 +146,7 @@ class Load {
   const PlannedVersion planned_;
   const LoadOptions& options_;
   const ModelConfig& config_;
-  const std::shared_ptr<const FileDigest> digest_;
+  std::shared_ptr<const FileDigest> digest_;
   std::optional<ModuleState> state_;
 };
 

@@ -4,8 +4,10 @@
     load_large.py --python PYTHON_WITH_TORCH [--binaries build/bin] [--megabytes 1024] [--rounds 5]
 
 Memory: the peak resident set (VmHWM) of a server that loads the file, minus that of a server with an empty store, over the
-bytes of its tensors. Time: the server's load_seconds, over torch.load(mmap=True) + load_state_dict into a module that is
-there already, both with the file in the page cache, the two taken in turns; medians. Writes one line of JSON.
+bytes of its tensors. Time: the server's load_seconds, over torch.load(mmap=True) + load_state_dict, the file in the page
+cache, the two taken in turns; medians. PyTorch is timed twice: into a module whose memory nobody has touched
+(torch.nn.utils.skip_init), which must get its pages as the server must (time_ratio), and into one that has its pages already
+(resident_ratio). Writes one line of JSON.
 """
 import argparse
 import json
@@ -29,12 +31,15 @@ torch.save({f"layers.{i}.weight": torch.randn(side, side) for i in range(count)}
 REFERENCE = """
 import sys, time, torch
 path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-model = torch.nn.Module()
-model.layers = torch.nn.ModuleList(torch.nn.Linear(side, side, bias=False) for _ in range(count))
-for line in sys.stdin:
+def load(model):
     start = time.perf_counter()
     model.load_state_dict(torch.load(path, mmap=True, map_location="cpu"))
-    print(time.perf_counter() - start, flush=True)
+    return time.perf_counter() - start
+for line in sys.stdin:
+    model = torch.nn.Module()
+    model.layers = torch.nn.ModuleList(
+        torch.nn.utils.skip_init(torch.nn.Linear, side, side, bias=False) for _ in range(count))
+    print(load(model), load(model), flush=True)
 """
 
 
@@ -82,7 +87,7 @@ def measure(arguments, folder):
         empty = server.peak_bytes()
     reference = subprocess.Popen([arguments.python, "-c", REFERENCE, weights, str(count), str(SIDE)], text=True,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    ours, theirs, peaks = [], [], []
+    ours, theirs, resident, peaks = [], [], [], []
     for _ in range(arguments.rounds):
         with Server(arguments.binaries, folder / "store", folder) as server:
             version = json.loads(server.cli("--json", "model", "large").stdout)["versions"][0]
@@ -90,7 +95,9 @@ def measure(arguments, folder):
             peaks.append(server.peak_bytes())
         reference.stdin.write("load\n")
         reference.stdin.flush()
-        theirs.append(float(reference.stdout.readline()))
+        fresh, again = map(float, reference.stdout.readline().split())
+        theirs.append(fresh)
+        resident.append(again)
     reference.stdin.close()
     reference.wait()
     tensors = count * LAYER_BYTES
@@ -100,7 +107,9 @@ def measure(arguments, folder):
             "memory_ratio": (max(peaks) - empty) / tensors,
             "load_seconds": statistics.median(ours),
             "torch_seconds": statistics.median(theirs),
+            "torch_resident_seconds": statistics.median(resident),
             "time_ratio": statistics.median(ours) / statistics.median(theirs),
+            "resident_ratio": statistics.median(ours) / statistics.median(resident),
             "load_seconds_all": ours,
             "torch_seconds_all": theirs}
 
