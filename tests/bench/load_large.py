@@ -5,9 +5,9 @@
 
 Memory: the peak resident set (VmHWM) of a server that loads the file, minus that of a server with an empty store, over the
 bytes of its tensors. Time: the server's load_seconds, over torch.load(mmap=True) + load_state_dict, the file in the page
-cache, the two taken in turns; medians. PyTorch is timed twice: into a module whose memory nobody has touched
-(torch.nn.utils.skip_init), which must get its pages as the server must (time_ratio), and into one that has its pages already
-(resident_ratio). Writes one line of JSON.
+cache, a fresh process for each load, the two taken in turns; medians. PyTorch is timed twice: into a module whose memory
+nobody has touched (torch.nn.utils.skip_init), which must get its pages as the server must (time_ratio), and once more into the
+same module, which has them now (resident_ratio). Writes one line of JSON.
 """
 import argparse
 import json
@@ -27,7 +27,6 @@ path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.save({f"layers.{i}.weight": torch.randn(side, side) for i in range(count)}, path)
 """
 
-# One load a line of input, so that both sides take turns.
 REFERENCE = """
 import sys, time, torch
 path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -35,11 +34,10 @@ def load(model):
     start = time.perf_counter()
     model.load_state_dict(torch.load(path, mmap=True, map_location="cpu"))
     return time.perf_counter() - start
-for line in sys.stdin:
-    model = torch.nn.Module()
-    model.layers = torch.nn.ModuleList(
-        torch.nn.utils.skip_init(torch.nn.Linear, side, side, bias=False) for _ in range(count))
-    print(load(model), load(model), flush=True)
+model = torch.nn.Module()
+model.layers = torch.nn.ModuleList(
+    torch.nn.utils.skip_init(torch.nn.Linear, side, side, bias=False) for _ in range(count))
+print(load(model), load(model))
 """
 
 
@@ -85,21 +83,17 @@ def measure(arguments, folder):
     (model / "forward.py").write_text("def forward(self, x: Tensor) -> Tensor:\n    return x * self.layers[0].weight[0, 0]\n")
     with Server(arguments.binaries, folder / "empty", folder) as server:
         empty = server.peak_bytes()
-    reference = subprocess.Popen([arguments.python, "-c", REFERENCE, weights, str(count), str(SIDE)], text=True,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     ours, theirs, resident, peaks = [], [], [], []
     for _ in range(arguments.rounds):
         with Server(arguments.binaries, folder / "store", folder) as server:
             version = json.loads(server.cli("--json", "model", "large").stdout)["versions"][0]
             ours.append(version["load_seconds"])
             peaks.append(server.peak_bytes())
-        reference.stdin.write("load\n")
-        reference.stdin.flush()
-        fresh, again = map(float, reference.stdout.readline().split())
+        reference = subprocess.run([arguments.python, "-c", REFERENCE, weights, str(count), str(SIDE)], text=True, check=True,
+                                   stdout=subprocess.PIPE)
+        fresh, again = map(float, reference.stdout.split())
         theirs.append(fresh)
         resident.append(again)
-    reference.stdin.close()
-    reference.wait()
     tensors = count * LAYER_BYTES
     return {"tensor_bytes": tensors,
             "empty_peak_bytes": empty,
