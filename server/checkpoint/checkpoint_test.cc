@@ -1,11 +1,9 @@
 // The reader against PyTorch: testdata/expected.json is what torch.load says of each fixture.
 #include "server/checkpoint/checkpoint.h"
 
-#include <fmt/format.h>
-
-#include <map>
 #include <nlohmann/json.hpp>
 
+#include "server/checkpoint/reference.h"
 #include "server/checkpoint/test_files.h"
 
 namespace torchferry {
@@ -13,7 +11,7 @@ namespace {
 
 using absl::StatusCode;
 using ::testing::AllOf;
-using ::testing::ElementsAreArray;
+using testing::Choose;
 using testing::Fails;
 using testing::Fixture;
 using testing::FixtureBytes;
@@ -24,45 +22,10 @@ const nlohmann::json& Expected() {
   return kExpected;
 }
 
-std::string Hex(std::span<const std::byte> bytes) {
-  std::string hex;
-  for (const std::byte b : bytes) hex += fmt::format("{:02x}", static_cast<unsigned>(b));
-  return hex;
-}
-
-DictChooser Choose(std::string key) {
-  return [key = std::move(key)](const CheckpointOutline&) -> absl::StatusOr<std::string> {
-    return key;
-  };
-}
-
 class ReferenceTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ReferenceTest, IndexAndBytesEqualTorchLoads) {
-  const auto opened = Checkpoint::Open(Fixture(GetParam()));
-  ASSERT_TRUE(opened.ok()) << opened.status();
-  const Checkpoint& checkpoint = **opened;
-  const nlohmann::json& expected = Expected().at(GetParam());
-  ASSERT_EQ(checkpoint.tensors().size(), expected.at("tensors").size());
-  EXPECT_EQ(checkpoint.storages().size(), expected.at("storages").size());
-  EXPECT_THAT(checkpoint.index().other_entries,
-              ElementsAreArray(expected.at("others").get<std::vector<std::string>>()));
-  EXPECT_EQ(checkpoint.index().producer, "PyTorch");
-  for (size_t i = 0; i < checkpoint.tensors().size(); ++i) {
-    const TensorInfo& tensor = checkpoint.tensors()[i];
-    const nlohmann::json& want = expected.at("tensors")[i];
-    EXPECT_EQ(tensor.key, want.at("key"));
-    EXPECT_EQ(TorchName(tensor.dtype), want.at("dtype").get<std::string>()) << tensor.key;
-    EXPECT_EQ(tensor.shape, want.at("shape").get<Shape>()) << tensor.key;
-    EXPECT_EQ(tensor.strides, want.at("strides").get<std::vector<int64_t>>()) << tensor.key;
-    EXPECT_EQ(tensor.storage_offset, want.at("offset")) << tensor.key;
-    EXPECT_EQ(tensor.storage, want.at("storage")) << tensor.key;
-    const StorageInfo& storage = checkpoint.storages()[tensor.storage];
-    EXPECT_EQ(storage.saved_device, want.at("device")) << tensor.key;
-    std::vector<std::byte> bytes(storage.size_bytes);
-    ASSERT_TRUE(checkpoint.ReadStorage(tensor.storage, bytes).ok());
-    EXPECT_EQ(Hex(bytes), expected.at("storages")[tensor.storage]) << tensor.key;
-  }
+  testing::ExpectEqualsReference(Fixture(GetParam()), Expected().at(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, ReferenceTest,
