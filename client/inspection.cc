@@ -42,6 +42,8 @@ absl::StatusOr<FoundConfig> FindConfig(const std::string& path, const InspectOpt
     if (!IsVersionFolder(version.string())) return FoundConfig{};
     file = version.parent_path() / "config.pbtxt";
     if (!fs::exists(file, error)) return FoundConfig{};
+    // Named as the user named the model.
+    if (fs::path(path).is_relative()) file = file.lexically_proximate(fs::current_path(error));
   } else if (!fs::exists(file, error)) {
     return MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", options.config);
   }

@@ -145,11 +145,28 @@ std::string Describe(const ModuleTensors& module) {
   for (const auto& [name, tensor] : module.tensors) {
     parts.push_back(fmt::format("{} {}", Printable(name), ToString(tensor->shape)));
   }
-  return fmt::format("# {}: {}", module.path.empty() ? "self" : Printable(module.path), fmt::join(parts, ", "));
+  // Never "# type:", which is a comment that counts.
+  const std::string path = module.path.empty() ? "" : "." + Printable(module.path);
+  return fmt::format("# self{}: {}", path, fmt::join(parts, ", "));
+}
+
+// Names that the language keeps for itself, and `forward`, which is the method.
+bool IsReserved(std::string_view text) {
+  constexpr std::string_view kReserved[] = {
+      "False", "None", "True",  "and",   "as",     "assert", "async", "await",    "break",  "class", "continue", "def",
+      "del",   "elif", "else",  "except", "finally", "for",  "from",  "global",   "if",     "import", "in",      "is",
+      "lambda", "nonlocal", "not", "or", "pass",   "print",  "raise", "return",   "try",    "while", "with",     "yield"};
+  return std::ranges::find(kReserved, text) != std::end(kReserved);
+}
+
+// What no source can spell, or what is `forward` itself.
+bool IsOutOfReach(std::string_view name) {
+  if (name.find_first_of("\"\\") != std::string_view::npos) return true;
+  return name == "forward" || name.starts_with("forward.");
 }
 
 bool IsIdentifier(std::string_view text) {
-  return !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
+  return !IsReserved(text) && !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
          std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
 }
 
@@ -181,6 +198,10 @@ std::string ScaffoldForward(const Inspection& inspection) {
       "def forward(self, x: Tensor) -> Tensor:\n";
   for (const ModuleTensors& module : GroupByModule(inspection)) {
     text += "    " + Describe(module) + "\n";
+    if (IsOutOfReach(module.path)) {
+      text += "    # forward.py cannot name these; rename the module\n";
+      continue;
+    }
     const Lines lines = Guess(module);
     for (const std::string& line : lines) text += "    " + line + "\n";
     if (!lines.empty()) continue;

@@ -52,8 +52,15 @@ TEST(ScaffoldTest, RecurrentWeightsAreGivenInTheOperatorsOrder) {
 
 TEST(ScaffoldTest, WhatShapesDoNotTellIsNamedAndLeftOpen) {
   EXPECT_THAT(Scaffold({{"attn.in_proj_weight", {24, 8}}, {"scale", {}}}),
-              AllOf(HasSubstr("# attn: in_proj_weight [24, 8]"), HasSubstr("# self.attn.in_proj_weight is not used yet"),
+              AllOf(HasSubstr("# self.attn: in_proj_weight [24, 8]"), HasSubstr("# self.attn.in_proj_weight is not used yet"),
                     HasSubstr("# self: scale []"), HasSubstr("    return x\n"), Not(HasSubstr("F.linear"))));
+}
+
+TEST(ScaffoldTest, NamesThatTheLanguageKeepsAreReachedOtherwise) {
+  EXPECT_THAT(Scaffold({{"class.weight", {2, 3}}, {"type.weight", {2, 3}}, {"forward.weight", {2, 3}}}),
+              AllOf(HasSubstr("getattr(self, \"class\").weight"), HasSubstr("self.type.weight"), Not(HasSubstr("# type")),
+                    HasSubstr("# self.forward: weight [2, 3]\n    # forward.py cannot name these"),
+                    Not(HasSubstr("self.forward.weight"))));
 }
 
 TEST(ScaffoldTest, TensorsThatAreLeftOutAreLeftOut) {

@@ -51,6 +51,11 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(
       return MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read",
                         what, max_bytes);
     }
+    if (!read.ok() && pickle->tree.breaks_off) {
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "breaks off at byte {}, inside {}, which begins at byte {}; download or copy the file again",
+                        file.size(), what, position);
+    }
     if (!read.ok()) return Annotate(read, what);
     return pickle;
   }

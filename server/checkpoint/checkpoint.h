@@ -51,7 +51,7 @@ struct NestedDict {
 // What a checkpoint's outermost dict holds, before one of its dicts is chosen.
 struct CheckpointOutline {
   bool is_flat = false;           // it is a state_dict itself
-  std::vector<NestedDict> dicts;  // in the order of the file, two levels deep
+  std::vector<NestedDict> dicts;  // in the order of the file, up to four levels deep
   std::vector<std::string> keys;  // of the outermost dict
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/checkpoint/display.h"
 
 namespace torchferry {
 namespace {
@@ -100,10 +101,19 @@ bool IsPickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
 
+// UTF-8 without control characters but those of lines. The head may end inside a character.
 bool IsText(std::string_view head) {
-  return std::ranges::all_of(head, [](unsigned char c) {
-    return (c >= 0x20 && c != 0x7F) || c == '\n' || c == '\r' || c == '\t';
-  });
+  constexpr size_t kMostCutBytes = 3;
+  std::string text(head);
+  std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
+  for (size_t cut = 0; cut <= std::min(kMostCutBytes, text.size()); ++cut) {
+    if (IsCleanUtf8(std::string_view(text).substr(0, text.size() - cut))) return cut == 0 || head.size() > kMostCutBytes;
+  }
+  return false;
+}
+
+bool IsZeros(std::string_view head) {
+  return std::ranges::all_of(head, [](char c) { return c == '\0'; });
 }
 
 absl::Status DescribeText(std::string_view text) {
@@ -166,6 +176,12 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
   if (IsPickle(head)) {
     return MakeStatus(StatusCode::kInvalidArgument,
                       "is a plain Python pickle, not made by torch.save; {}", kExpected);
+  }
+  if (IsZeros(head)) {
+    return MakeStatus(StatusCode::kDataLoss,
+                      "has {} bytes and begins with nothing but zeros: a download or copy that did not finish; download or copy it "
+                      "again",
+                      size);
   }
   const size_t start = std::min(head.find_first_not_of(" \t\r\n"), head.size());
   if (IsText(head)) return DescribeText(head.substr(start));

@@ -55,6 +55,10 @@ inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;
 // --- TorchScript ---
 // Modules inside modules. PyTorch's own recursion ends near 1,000; real models stay below 20.
 inline constexpr size_t kMaxModuleDepth = 200;
+// Values inside values of a TorchScript pickle, which LibTorch walks by recursion: a module takes three of them.
+inline constexpr size_t kMaxTorchScriptValueDepth = 1000;
+// Brackets inside brackets of a type that a pickle spells out.
+inline constexpr size_t kMaxTypeDepth = 100;
 inline constexpr uint64_t kMaxCodeFileBytes = uint64_t{16} << 20;
 inline constexpr uint64_t kMaxCodeBytes = uint64_t{64} << 20;
 

@@ -92,10 +92,12 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   return Push(std::move(node));
 }
 
-// OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that) and Counter({…}).
+// OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that), Counter({…}) and
+// defaultdict(list), whose entries follow.
 absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& arguments) {
   if (arguments.items.empty()) return absl::OkStatus();
   const PickleNode& first = tree_[arguments.items[0]];
+  if (first.kind == PickleKind::kGlobal || first.kind == PickleKind::kNone) return absl::OkStatus();
   copied_items_ += first.items.size();
   if (copied_items_ > limits::kMaxPickleValues) {
     return MakeStatus(absl::StatusCode::kDataLoss, "mappings are made of more than {} values",

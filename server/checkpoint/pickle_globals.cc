@@ -13,8 +13,8 @@ struct Row {
 
 using enum GlobalRole;
 
-// Beyond PyTorch's own list for weights_only: NumPy scalars and arrays, argparse.Namespace and
-// paths, which training scripts leave beside the weights. They are data here and never become
+// Beyond PyTorch's own list for weights_only: NumPy scalars and arrays, argparse.Namespace, paths,
+// dates and the like, which training scripts leave beside the weights. They are data here and never become
 // anything else.
 constexpr Row kRows[] = {
     {"collections", "OrderedDict", kMapping},
@@ -56,9 +56,30 @@ constexpr Row kRows[] = {
     {"numpy.core.multiarray", "_reconstruct", kCallable},
     {"numpy._core.multiarray", "scalar", kCallable},
     {"numpy._core.multiarray", "_reconstruct", kCallable},
+    {"builtins", "list", kCallable},
+    {"builtins", "dict", kCallable},
+    {"builtins", "int", kCallable},
+    {"builtins", "float", kCallable},
+    {"builtins", "str", kCallable},
+    {"builtins", "bool", kCallable},
+    {"builtins", "tuple", kCallable},
+    {"builtins", "range", kCallable},
+    {"builtins", "slice", kCallable},
+    {"collections", "defaultdict", kMapping},
+    {"datetime", "date", kCallable},
+    {"datetime", "datetime", kCallable},
+    {"datetime", "time", kCallable},
+    {"datetime", "timedelta", kCallable},
+    {"datetime", "timezone", kCallable},
+    {"decimal", "Decimal", kCallable},
+    {"fractions", "Fraction", kCallable},
+    {"uuid", "UUID", kClass},
+    {"types", "SimpleNamespace", kCallable},
     {"argparse", "Namespace", kClass},
     {"pathlib", "PosixPath", kCallable},
     {"pathlib", "WindowsPath", kCallable},
+    {"pathlib", "PurePosixPath", kCallable},
+    {"pathlib", "PureWindowsPath", kCallable},
 };
 
 class CheckpointPolicy final : public PickleGlobals {

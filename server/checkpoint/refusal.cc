@@ -51,6 +51,13 @@ bool IsDangerous(const ForeignGlobal& global) {
   return std::ranges::find(kDangerousModules, top) != kDangerousModules.end();
 }
 
+// Functions that are everywhere, and of which some run what they are given.
+bool IsOfLibraries(const ForeignGlobal& global) {
+  const std::string_view top = global.module.substr(0, global.module.find('.'));
+  return top == "builtins" || top == "__builtin__" || top == "torch" || top == "numpy" ||
+         top == "operator" || top == "functools";
+}
+
 // DTensor, ShardedTensor and what belongs to them.
 bool IsSharded(const ForeignGlobal& global) {
   return global.module.starts_with("torch.distributed");
@@ -91,7 +98,9 @@ absl::Status RefuseForeign(const PickleTree& tree) {
         DottedName(sharded->module, sharded->name));
   }
   // Enum members and bound methods are calls, too, but a model's pickle has instances beside them.
-  if (called != nullptr && !has_instances) return NotWritten(*called, "torch.save", "tensors");
+  if (called != nullptr && !has_instances && IsOfLibraries(*called)) {
+    return NotWritten(*called, "torch.save", "tensors");
+  }
   const bool is_model = tree.root == kNoPickleRef || tree[tree.root].kind == PickleKind::kObject;
   return MakeStatus(
       absl::StatusCode::kInvalidArgument,

@@ -55,26 +55,43 @@ bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
   return counts.Of(ref) > 0 && counts.Of(ref) >= most;
 }
 
-// Dicts that hold tensors, to one more level: {"model": {...}, "ema": {"model": {...}}}.
-// Each dict is looked at once, whatever names it.
-std::vector<NestedDict> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
-  TensorCounts counts(tree);
-  std::unordered_set<PickleRef> seen;
-  std::vector<NestedDict> dicts;
-  ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
-    if (tree[key].kind != PickleKind::kString || !seen.insert(value).second) return;
-    if (const size_t count = counts.Of(value); count > 0) {
-      dicts.push_back({std::string(tree[key].text), count});
-      return;
-    }
-    if (tree[value].kind != PickleKind::kDict) return;
-    ForEachEntry(tree[value], [&](PickleRef inner, PickleRef inner_value) {
-      const size_t count = counts.Of(inner_value);
-      if (tree[inner].kind != PickleKind::kString || count == 0) return;
-      dicts.push_back({fmt::format("{}.{}", tree[key].text, tree[inner].text), count});
+// Dicts that hold tensors, some levels deep: {"model": {...}, "trainer": {"ema": {"model": {...}}}}. Each dict is looked at
+// once, whatever names it.
+class NestedDictSearch {
+ public:
+  explicit NestedDictSearch(const PickleTree& tree) : tree_(tree), counts_(tree) {}
+
+  std::vector<NestedDict> Below(const PickleNode& dict) {
+    Visit(dict, "", 1);
+    return std::move(dicts_);
+  }
+
+ private:
+  static constexpr size_t kMostLevels = 4;
+
+  void Visit(const PickleNode& dict, const std::string& path, size_t level) {
+    ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
+      const bool is_new = tree_[key].kind == PickleKind::kString &&
+                          tree_[value].kind == PickleKind::kDict && seen_.insert(value).second;
+      if (!is_new) return;
+      const std::string inner =
+          path.empty() ? std::string(tree_[key].text) : fmt::format("{}.{}", path, tree_[key].text);
+      if (const size_t count = counts_.Of(value); count > 0) {
+        dicts_.push_back({inner, count});
+      } else if (level < kMostLevels) {
+        Visit(tree_[value], inner, level + 1);
+      }
     });
-  });
-  return dicts;
+  }
+
+  const PickleTree& tree_;
+  TensorCounts counts_;
+  std::unordered_set<PickleRef> seen_;
+  std::vector<NestedDict> dicts_;
+};
+
+std::vector<NestedDict> NestedDicts(const PickleTree& tree, const PickleNode& dict) {
+  return NestedDictSearch(tree).Below(dict);
 }
 
 std::vector<std::string> QuotedKeys(const std::vector<NestedDict>& dicts) {

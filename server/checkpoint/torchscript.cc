@@ -8,6 +8,7 @@
 #include "server/checkpoint/archive_pickle.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
+#include "server/checkpoint/pickle_depth.h"
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/storage_table.h"
 #include "server/checkpoint/tensor_rebuild.h"
@@ -30,6 +31,7 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
       const std::unique_ptr<ArchivePickle> pickle,
       ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
+  TF_RETURN_IF_ERROR(Annotate(CheckPickleDepth(tree), pickle_name));
   const ZipStorages source(archive, std::string(folder));
   StorageTable storages(source);
   TensorRebuilder rebuilder(tree, storages);
@@ -77,7 +79,9 @@ absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
 absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
   const ZipEntry* entry = archive.Find("version");
   if (entry == nullptr) entry = archive.Find(".data/version");
-  if (entry == nullptr) return 0;
+  if (entry == nullptr) {
+    return absl::DataLossError("has no entry \"version\"; save the model again with torch.jit.save");
+  }
   TF_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
   int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
@@ -95,10 +99,7 @@ absl::StatusOr<TorchScriptInfo> Describe(const ZipArchive& archive) {
   TF_RETURN_IF_ERROR(ReadCode(archive, info));
   TF_ASSIGN_OR_RETURN(info.version, ReadVersion(archive));
   TF_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", true, info));
-  // Archives of PyTorch before 1.4 keep their constants elsewhere.
-  if (archive.Find("constants.pkl") != nullptr) {
-    TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
-  }
+  TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
   return info;
 }
 

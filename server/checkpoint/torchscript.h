@@ -21,7 +21,7 @@ struct ModuleTensor {
 
 struct TorchScriptInfo {
   std::string producer;              // "PyTorch": archives have their format's version, not PyTorch's
-  int64_t version = 0;               // of the archive's format; 0: it does not say
+  int64_t version = 0;               // of the archive's format
   std::string module_class;          // of the root: "__torch__.Net"
   std::vector<StorageInfo> storages;  // of data.pkl, then of constants.pkl
   std::vector<DType> dtypes;         // of its tensors, each once, in order of appearance

@@ -59,6 +59,39 @@ TEST(TorchScriptTest, AModuleInsideItselfEnds) {
               Fails(StatusCode::kDataLoss, HasSubstr("deep")));
 }
 
+TEST(TorchScriptTest, WhatLibTorchWouldRecurseIntoIsBounded) {
+  std::string tuples = "N";
+  for (int i = 0; i < 5000; ++i) tuples += "\x85";
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(tuples)))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("inside each other more than 1000 deep")));
+  std::string shared = "N";
+  for (int i = 0; i < 40; ++i) shared += "q\x01h\x01\x86";  // a pair of itself: 2^40 values, 40 deep
+  EXPECT_TRUE(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(shared)))).ok());
+  std::string type;
+  for (int i = 0; i < 500; ++i) type += "List[";
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(
+                  Global("torch.jit._pickle", "restore_type_tag") + "N" + testing::Str(type) + "\x86R"))))
+                  .status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("brackets nest more than 100 deep")));
+}
+
+TEST(TorchScriptTest, AnArchiveWithoutItsPartsIsDamaged) {
+  EXPECT_THAT(DescribeTorchScript(AsFile(ZipBuilder()
+                                             .Add("m/data.pkl", Pickle("N"))
+                                             .Add("m/code/__torch__.py", "")
+                                             .Add("m/version", "3\n")
+                                             .Build()))
+                  .status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("no entry \"constants.pkl\"")));
+  EXPECT_THAT(DescribeTorchScript(AsFile(ZipBuilder()
+                                             .Add("m/data.pkl", Pickle("N"))
+                                             .Add("m/constants.pkl", Pickle(")"))
+                                             .Add("m/code/__torch__.py", "")
+                                             .Build()))
+                  .status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("no entry \"version\"")));
+}
+
 TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
   const auto info = DescribeTorchScript(
       AsFile(ArchiveBytes(Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") +

@@ -62,7 +62,7 @@ bool ApplyZip64(std::string_view extra, DirectoryEntry& found) {
 
 absl::Status CheckEntry(const DirectoryEntry& found) {
   const ZipEntry& entry = found.entry;
-  if ((found.flags & kEncryptedFlag) != 0) return EntryError(entry, "is encrypted");
+  if ((found.flags & kEncryptedFlag) != 0) return EntryError(entry, "is encrypted; unpack the archive and put the file in it here");
   if (found.method != kStored && found.method != kDeflated) {
     return EntryError(entry, fmt::format("uses compression method {}; stored and deflate are read",
                                          found.method));

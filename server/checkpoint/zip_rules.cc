@@ -1,6 +1,7 @@
 #include "server/checkpoint/zip_rules.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
 #include <vector>
 
@@ -78,6 +79,32 @@ absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_siz
   return absl::OkStatus();
 }
 
+// A zip whose entries are not all in one folder: what people do put there.
+absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outside) {
+  const auto ends_with = [](const ZipEntry& entry, std::initializer_list<std::string_view> ends) {
+    return std::ranges::any_of(ends, [&](std::string_view end) { return entry.name.ends_with(end); });
+  };
+  if (ends_with(outside, {".npy"})) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "is a NumPy archive (.npz), not a model: it holds {}; load it in Python and save the weights as tensors: "
+                      "torch.save({{name: torch.from_numpy(arrays[name]) for name in arrays}}, path)",
+                      Quoted(outside.name));
+  }
+  for (const ZipEntry& entry : entries) {
+    if (entry.name == "model.weights.h5") {
+      return absl::InvalidArgumentError("is a Keras model (.keras), which is not served; convert the model to PyTorch");
+    }
+    if (ends_with(entry, {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".jit"})) {
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "is a zip around {}; unpack it and put that file here",
+                        Quoted(entry.name));
+    }
+  }
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "is a zip, but not one that PyTorch wrote: entry {} is not inside one top folder "
+                    "with the others; save the model again with torch.save or torch.jit.save",
+                    Quoted(outside.name));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
@@ -88,13 +115,7 @@ absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
     const size_t slash = entry.name.find('/');
     const std::string folder = slash == std::string::npos ? "" : entry.name.substr(0, slash);
     if (top.empty()) top = folder;
-    if (folder.empty() || folder != top) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "is a zip, but not one that PyTorch wrote: entry {} is not inside one top "
-                        "folder with the others; save the model again with torch.save or "
-                        "torch.jit.save",
-                        Quoted(entry.name));
-    }
+    if (folder.empty() || folder != top) return ForeignZip(entries, entry);
   }
   return top;
 }

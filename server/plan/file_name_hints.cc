@@ -46,6 +46,21 @@ bool HasPrefix(std::span<const std::string> list, std::string_view prefix) {
 
 }  // namespace
 
+std::string PartHint(std::string_view path) {
+  const std::vector<std::string> words = WordsOf(path);
+  const auto is_number = [](const std::string& word) {
+    return !word.empty() && word.size() <= 9 &&
+           std::ranges::all_of(word, [](unsigned char c) { return std::isdigit(c) != 0; });
+  };
+  for (size_t i = 1; i + 1 < words.size(); ++i) {
+    if (words[i] != "of" || !is_number(words[i - 1]) || !is_number(words[i + 1])) continue;
+    return fmt::format("; the file's name says that it is part {} of {}: load the parts in Python and save one file, "
+                       "torch.save(model.state_dict(), path)",
+                       std::stol(words[i - 1]), std::stol(words[i + 1]));
+  }
+  return "";
+}
+
 std::vector<std::string> FileNameHints(std::string_view path, std::span<const std::string> saved_devices,
                                        std::span<const std::string> saved_dtypes) {
   const std::vector<std::string> words = WordsOf(path);

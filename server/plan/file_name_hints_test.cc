@@ -28,5 +28,11 @@ TEST(FileNameHintsTest, AllElseIsNot) {
   EXPECT_THAT(FileNameHints("x_gpu.safetensors", Strings{}, Strings{"FP32"}), IsEmpty());
 }
 
+TEST(PartHintTest, OnePartOfSeveralIsToldOf) {
+  EXPECT_THAT(PartHint("m/1/model-00002-of-00003.safetensors"), HasSubstr("part 2 of 3"));
+  EXPECT_EQ(PartHint("m/1/best-of-2.pt"), "");
+  EXPECT_EQ(PartHint("model.pt"), "");
+}
+
 }  // namespace
 }  // namespace torchferry

@@ -9,6 +9,8 @@
 #include "server/plan/file_name_hints.h"
 #include "server/plan/key_match.h"
 #include "server/plan/key_names.h"
+#include "server/plan/key_tree.h"
+#include "server/plan/nesting.h"
 #include "server/plan/state_dict_key.h"
 
 namespace torchferry {
@@ -18,6 +20,9 @@ namespace {
 constexpr uint64_t kMaxSourceBytes = 8 << 20;
 // Archives of a later format than LibTorch 2.11 and 2.15 read (caffe2/serialize/versions.h).
 constexpr int64_t kNewestTorchScriptVersion = 10;
+
+// Which some editors put before UTF-8.
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 template <typename T>
 void AddOnce(const T& text, std::vector<std::string>& list) {
@@ -75,6 +80,7 @@ class Planner {
     }
     std::vector<std::string> custom;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
+      TF_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       if (!context_.trust_model_code) {
         TF_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       }
@@ -123,6 +129,7 @@ class Planner {
       for (const ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
     } else if (files_.architecture == Architecture::kForwardPy) {
       TF_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
+      TF_RETURN_IF_ERROR(CheckNesting(source, files_.architecture_file->name()));
       names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
     }
     return names;
@@ -140,9 +147,11 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // Against architecture.pt; a forward.py takes what there is.
+  // Against architecture.pt; a forward.py takes what there is, if modules can be made of it.
   absl::Status Match() {
-    if (files_.architecture != Architecture::kTorchScript) return absl::OkStatus();
+    if (files_.architecture != Architecture::kTorchScript) {
+      return Annotate(CheckKeyTree(planned_.names), files_.model->name());
+    }
     std::vector<ArchitectureTensor> wanted;
     for (const ModuleTensor& entry : planned_.script->tensors) {
       wanted.push_back({entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, entry.is_parameter});
@@ -153,7 +162,10 @@ class Planner {
       if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
     }
     absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);
-    if (!decisions.ok()) return Annotate(decisions.status(), files_.model->name());
+    if (!decisions.ok()) {
+      const std::string message = MessageOf(decisions.status()) + PartHint(files_.model->name());
+      return Annotate(absl::Status(decisions.status().code(), message), files_.model->name());
+    }
     for (std::string& decision : *decisions) Decide(std::move(decision));
     return absl::OkStatus();
   }
@@ -200,6 +212,11 @@ absl::StatusOr<std::string> ReadSource(const File& file) {
   }
   std::string source(file.size(), '\0');
   TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span(source))));
+  if (source.starts_with(kByteOrderMark)) source.erase(0, kByteOrderMark.size());
+  if (const size_t at = source.find('\0'); at != std::string::npos) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: has a NUL at byte {}; expected Python source in UTF-8", file.name(),
+                      at);
+  }
   return source;
 }
 

@@ -53,7 +53,7 @@ struct PlannedVersion {
 // caller says what a state_dict without an architecture is to it.
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context);
 
-// A forward.py, whole. INVALID_ARGUMENT when it is too large to be one.
+// A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
 absl::StatusOr<std::string> ReadSource(const File& file);
 
 }  // namespace torchferry

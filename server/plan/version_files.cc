@@ -139,7 +139,7 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
   files.model_path = path;
   std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
-  const fs::path absolute = fs::absolute(parent, error).lexically_normal();
+  const fs::path absolute = fs::weakly_canonical(parent, error);
   if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", absolute.parent_path().lexically_proximate(fs::current_path(error)).string()});
   TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;

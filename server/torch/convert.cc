@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <array>
+#include <cctype>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -77,8 +78,31 @@ HostTensor FromTorch(const at::Tensor& tensor, Shape shape) {
           std::make_shared<at::Tensor>(tensor)};
 }
 
+namespace {
+
+// "INTERNAL ASSERT FAILED at "/…/x.cpp":12, please report a bug to PyTorch. What was wrong": neither ours nor the user's.
+std::string WithoutAssertion(std::string text) {
+  constexpr std::string_view kReport = "please report a bug to PyTorch. ";
+  const size_t begin = text.find("INTERNAL ASSERT FAILED");
+  const size_t end = text.find(kReport);
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return text;
+  return text.replace(begin, end + kReport.size() - begin, "");
+}
+
+// Addresses say nothing to a user and something to an attacker.
+std::string WithoutPointers(std::string text) {
+  for (size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
+    size_t end = at + 2;
+    while (end < text.size() && std::isxdigit(static_cast<unsigned char>(text[end])) != 0) ++end;
+    if (end - at >= 10) text.replace(at, end - at, "…");
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string CleanMessage(const std::string& what) {
-  std::string text = what.substr(0, what.find("\nException raised from"));
+  std::string text = WithoutPointers(WithoutAssertion(what.substr(0, what.find("\nException raised from"))));
   const std::string here = "<--- HERE";
   const bool is_traceback = text.find("Traceback of TorchScript") != std::string::npos;
   if (const size_t last = text.rfind(here); is_traceback && last != std::string::npos) {

@@ -108,13 +108,6 @@ TEST(ModuleFromKeysTest, FloatingTensorsAreParametersAndTheRestBuffers) {
   EXPECT_EQ(module.named_parameters().size(), 4u);
 }
 
-TEST(ModuleFromKeysTest, NamesAKeyThatIsATensorAndAModule) {
-  const auto module = ModuleFromKeys({{"a", at::ones({1})}, {"a.b", at::ones({1})}});
-  EXPECT_THAT(MessageOf(module.status()), HasSubstr("\"a\""));
-  EXPECT_FALSE(ModuleFromKeys({{"a..b", at::ones({1})}}).ok());
-  EXPECT_FALSE(ModuleFromKeys({{"a.", at::ones({1})}}).ok());
-}
-
 // Tensors of one storage each, as a file would hold them.
 class BytesOfTensors final : public StorageBytes {
  public:

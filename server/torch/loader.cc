@@ -157,16 +157,21 @@ absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::s
   TF_ASSIGN_OR_RETURN(const VersionFiles files, FindVersionFiles(options.store, model, version, config));
   TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
   Load load(files, std::move(planned), options, config);
-  TF_ASSIGN_OR_RETURN(Module module, load.MakeModule());
-  return load.Place(std::move(module));
+  try {
+    TF_ASSIGN_OR_RETURN(Module module, load.MakeModule());
+    return load.Place(std::move(module));
+  } catch (const std::exception& error) {
+    // Whatever LibTorch throws where nobody expects it ends this version, not the server.
+    return Annotate(StatusOf(error, absl::StatusCode::kInvalidArgument), files.model->name());
+  }
 }
 
 absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version, const ModelConfig& config,
                                const std::string& output_path) {
   TF_ASSIGN_OR_RETURN(const VersionFiles files, FindVersionFiles(options.store, model, version, config));
   TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
-  TF_ASSIGN_OR_RETURN(const Module module, Load(files, std::move(planned), options, config).MakeModule());
   try {
+    TF_ASSIGN_OR_RETURN(const Module module, Load(files, std::move(planned), options, config).MakeModule());
     module.save(output_path);
   } catch (const std::exception& error) {
     return StatusOf(error, absl::StatusCode::kUnavailable);

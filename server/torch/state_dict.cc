@@ -24,7 +24,7 @@ struct Node {
   std::map<std::string, Node> children;
 };
 
-absl::Status Insert(Node& root, const std::string& key, const at::Tensor& tensor) {
+void Insert(Node& root, const std::string& key, const at::Tensor& tensor) {
   Node* node = &root;
   size_t begin = 0;
   for (size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', begin)) {
@@ -32,25 +32,6 @@ absl::Status Insert(Node& root, const std::string& key, const at::Tensor& tensor
     begin = dot + 1;
   }
   node->tensors.emplace(key.substr(begin), tensor);
-  return absl::OkStatus();
-}
-
-absl::Status CheckNames(const Node& node, const std::string& path) {
-  for (const auto& [name, child] : node.children) {
-    const std::string child_path = path.empty() ? name : path + "." + name;
-    if (name.empty()) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "the state_dict has a key with an empty part below \"{}\"", path);
-    }
-    if (node.tensors.contains(name)) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "the state_dict's key \"{}\" names a tensor and, in longer keys, a module", child_path);
-    }
-    TF_RETURN_IF_ERROR(CheckNames(child, child_path));
-  }
-  if (node.tensors.contains("")) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "the state_dict has a key with an empty part below \"{}\"", path);
-  }
-  return absl::OkStatus();
 }
 
 // A part of a key as a part of a class name: "0" is no identifier.
@@ -165,8 +146,7 @@ absl::StatusOr<NamedTensors> ReadTensors(const Checkpoint& checkpoint, const std
 
 absl::StatusOr<Module> ModuleFromKeys(const NamedTensors& tensors) {
   Node root;
-  for (const auto& [key, tensor] : tensors) TF_RETURN_IF_ERROR(Insert(root, key, tensor));
-  TF_RETURN_IF_ERROR(CheckNames(root, ""));
+  for (const auto& [key, tensor] : tensors) Insert(root, key, tensor);
   int count = 0;
   try {
     return Build(root, {"__torch__", "torchferry", "self"}, std::make_shared<torch::jit::CompilationUnit>(), count);

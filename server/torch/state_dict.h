@@ -20,7 +20,7 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 absl::StatusOr<NamedTensors> ReadTensors(const Checkpoint& checkpoint, const std::vector<std::string>& names);
 
 // "conv1.weight" becomes the parameter `weight` of the submodule `conv1`: floating tensors are parameters, the rest buffers.
-// INVALID_ARGUMENT when a key names both a tensor and a module, or has an empty part.
+// The names have passed plan/key_tree.h; INVALID_ARGUMENT for one that LibTorch does not take.
 absl::StatusOr<torch::jit::Module> ModuleFromKeys(const NamedTensors& tensors);
 
 // Copies the checkpoint's tensors into the module's parameters and buffers of those names, one storage at a time, and casts

@@ -148,6 +148,11 @@ TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
       "ValueError: 512 samples");
   EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"),
             "indented alone");
+  EXPECT_EQ(CleanMessage("Tried to access x. Python compilation unit at: 0x7f5612345678 there"),
+            "Tried to access x. Python compilation unit at: … there");
+  EXPECT_EQ(CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),
+            "r No such token");
+  EXPECT_EQ(CleanMessage("expected 0x10"), "expected 0x10");
   EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
 }
 

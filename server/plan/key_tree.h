@@ -1,0 +1,15 @@
+// Whether modules can be made of a state_dict's names: "fc.weight" is the tensor `weight` of the module `fc`. Pure.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <span>
+#include <string>
+
+namespace torchferry {
+
+// `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that is a
+// tensor's and, in a longer name, a module's.
+absl::Status CheckKeyTree(std::span<const std::string> names);
+
+}  // namespace torchferry

@@ -1,0 +1,25 @@
+#include "server/plan/key_tree.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+absl::Status Check(const std::vector<std::string>& names) { return CheckKeyTree(names); }
+
+TEST(KeyTreeTest, NamesOfModulesAndTensorsAreKeptApart) {
+  EXPECT_TRUE(Check({"a", "b.c", "b.d.e", "", "ab.c"}).ok());
+  EXPECT_THAT(MessageOf(Check({"fc.weight", "fc"})), AllOf(HasSubstr("\"fc\""), HasSubstr("\"fc.weight\"")));
+  for (const std::string name : {"a..b", ".a", "a.", "."}) {
+    EXPECT_THAT(MessageOf(Check({name})), HasSubstr("empty part")) << name;
+  }
+}
+
+}  // namespace
+}  // namespace torchferry
