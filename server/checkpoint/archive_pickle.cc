@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
     absl::Status (*refuse)(const PickleTree&)) {
   const ZipEntry* entry = archive.Find(name);
   if (entry == nullptr) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has no entry {}", Quoted(name));
+    return MakeStatus(absl::StatusCode::kDataLoss, "has no entry {}: it is damaged; download or copy it again, or save it anew", Quoted(name));
   }
   if (entry->size_bytes > limits::kMaxPickleBytes) {
     return MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name,

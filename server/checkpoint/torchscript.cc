@@ -80,7 +80,7 @@ absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
   const ZipEntry* entry = archive.Find("version");
   if (entry == nullptr) entry = archive.Find(".data/version");
   if (entry == nullptr) {
-    return absl::DataLossError("has no entry \"version\"; save the model again with torch.jit.save");
+    return absl::DataLossError("has no entry \"version\": it is damaged; download or copy it again, or save it anew");
   }
   TF_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
   int64_t version = 0;

@@ -54,6 +54,7 @@ SERVED = {
     **{f"nested_{key}": Served(f"nested_{key}.pth", key=key, decisions=[f'state_dict under "{key}"']) for key in KEYS},
     "nested_twice": Served("nested_twice.pth", key="ema.state_dict", decisions=['state_dict under "ema.state_dict"']),
     "nested_deep": Served("nested_deep.pth", config=state_dict('key: "trainer.ema.state_dict"'), key="trainer.ema.state_dict"),
+    "beside_dates_and_containers": Served("beside.pth", key="state_dict"),
     "nested_unusual": Served("nested_unusual.pth", key="weights"),
     "key_ema": Served("ambiguous.pth", "ema", state_dict('key: "ema"'), key="ema",
                       decisions=['state_dict under "ema", as state_dict.key says']),
