@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string_view>
 
 namespace torchferry::client {
@@ -13,19 +12,6 @@ std::string_view Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return "";
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
-// The text of code/__torch__/….py that declares `name`, "__torch__.net.Net", from its class line on.
-std::string_view ClassText(const TorchScriptInfo& script, std::string_view name) {
-  const size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return "";
-  std::string path = fmt::format("code/{}.py", name.substr(0, dot));
-  std::replace(path.begin() + 5, path.end() - 3, '.', '/');
-  const auto file = std::ranges::find(script.code_files, path);
-  if (file == script.code_files.end()) return "";
-  const std::string_view text = script.code_texts[file - script.code_files.begin()];
-  const size_t begin = text.find(fmt::format("class {}(", name.substr(dot + 1)));
-  return begin == std::string_view::npos ? "" : text.substr(begin);
 }
 
 std::string_view TritonType(std::string_view type) {
@@ -49,7 +35,10 @@ std::string Comment(const std::vector<ForwardArgument>& arguments) {
 
 std::vector<ForwardArgument> ForwardArguments(const TorchScriptInfo& script) {
   constexpr std::string_view kForward = "def forward(self:";
-  const std::string_view body = ClassText(script, script.module_class);
+  const auto sources = ClassSources(script);
+  const auto found = sources.find(script.module_class);
+  if (found == sources.end()) return {};
+  const std::string_view body = found->second;
   const size_t begin = body.find(kForward);
   if (begin == std::string_view::npos) return {};
   std::string_view list = body.substr(begin + kForward.size());

@@ -18,6 +18,13 @@ namespace torchferry {
 namespace {
 
 constexpr uint64_t kMaxVersionBytes = 32;
+constexpr std::string_view kClass = "class ";
+
+// Where the next line that begins a class starts.
+size_t NextClass(std::string_view text, size_t from) {
+  const size_t line_end = text.find("\nclass ", from);
+  return line_end == std::string_view::npos ? line_end : line_end + 1;
+}
 
 void AddOnce(DType dtype, std::vector<DType>& dtypes) {
   if (std::ranges::find(dtypes, dtype) == dtypes.end()) dtypes.push_back(dtype);
@@ -110,6 +117,27 @@ absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> 
   absl::StatusOr<TorchScriptInfo> info = Describe(*archive);
   if (!info.ok()) return Annotate(info.status(), file->name());
   return info;
+}
+
+std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info) {
+  constexpr std::string_view kFolder = "code/";
+  constexpr std::string_view kSuffix = ".py";
+  std::unordered_map<std::string, std::string_view> sources;
+  for (size_t i = 0; i < info.code_files.size(); ++i) {
+    std::string module = info.code_files[i].substr(kFolder.size());
+    module.resize(module.size() - kSuffix.size());
+    std::ranges::replace(module, '/', '.');
+    const std::string_view text = info.code_texts[i];
+    size_t begin = text.starts_with(kClass) ? 0 : NextClass(text, 0);
+    while (begin != std::string_view::npos) {
+      const size_t end = NextClass(text, begin);
+      const std::string_view source = text.substr(begin, end - begin);
+      const std::string_view name = source.substr(kClass.size(), source.find('(') - kClass.size());
+      sources.emplace(fmt::format("{}.{}", module, name), source);
+      begin = end;
+    }
+  }
+  return sources;
 }
 
 }  // namespace torchferry

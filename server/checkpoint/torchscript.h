@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "server/checkpoint/checkpoint.h"
@@ -34,5 +36,8 @@ struct TorchScriptInfo {
 // machine (object attributes are skipped over, no class is built). DATA_LOSS for a damaged or
 // hostile archive.
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
+
+// The source of each class by its name, "__torch__.net.Net", from its `class` line to the next one. Views into `info`.
+std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info);
 
 }  // namespace torchferry

@@ -28,33 +28,22 @@ Names QuotedWords(std::string_view list) {
 // What each class says its parameters are: `__parameters__ = [...]` behind `class NAME(Module):`.
 class ParameterNames {
  public:
-  explicit ParameterNames(const TorchScriptInfo& info) : info_(info) {}
+  explicit ParameterNames(const TorchScriptInfo& info) {
+    for (const auto& [name, source] : ClassSources(info)) {
+      const size_t list = source.find("__parameters__ = [");
+      if (list == std::string_view::npos) continue;
+      by_class_.emplace(name, QuotedWords(source.substr(list, source.find(']', list) - list)));
+    }
+  }
 
-  // Of the class `name` in `module`, "__torch__.torch.nn.modules.linear".
-  const Names& Of(std::string_view module, std::string_view name) {
-    const auto [at, is_new] = known_.try_emplace(fmt::format("{}.{}", module, name));
-    if (is_new) at->second = Find(module, name);
-    return at->second;
+  // Whether the class `name` of `module`, "__torch__.torch.nn.modules.linear", has a parameter of that name.
+  bool Has(std::string_view module, std::string_view name, std::string_view parameter) const {
+    const auto found = by_class_.find(fmt::format("{}.{}", module, name));
+    return found != by_class_.end() && found->second.contains(parameter);
   }
 
  private:
-  Names Find(std::string_view module, std::string_view name) const {
-    std::string path = fmt::format("code/{}.py", module);
-    std::replace(path.begin() + 5, path.end() - 3, '.', '/');
-    const auto file = std::ranges::find(info_.code_files, path);
-    if (file == info_.code_files.end()) return {};
-    const std::string_view text = info_.code_texts[file - info_.code_files.begin()];
-    const size_t begin = text.find(fmt::format("class {}(", name));
-    if (begin == std::string_view::npos) return {};
-    const size_t end = std::min(text.find("\nclass ", begin), text.size());
-    const std::string_view body = text.substr(begin, end - begin);
-    const size_t list = body.find("__parameters__ = [");
-    if (list == std::string_view::npos) return {};
-    return QuotedWords(body.substr(list, body.find(']', list) - list));
-  }
-
-  const TorchScriptInfo& info_;
-  std::unordered_map<std::string, Names> known_;
+  std::unordered_map<std::string, Names> by_class_;
 };
 
 class ModuleWalk {
@@ -101,14 +90,14 @@ class ModuleWalk {
     TF_RETURN_IF_ERROR(tensor.status());
     tensor->key = path;
     info_.tensors.push_back(
-        {*std::move(tensor), parameters_.Of(owner.text, owner.name).contains(name)});
+        {*std::move(tensor), parameters_.Has(owner.text, owner.name, name)});
     return absl::OkStatus();
   }
 
   const PickleTree& tree_;
   TensorRebuilder& rebuilder_;
   TorchScriptInfo& info_;
-  ParameterNames parameters_;
+  const ParameterNames parameters_;
   size_t attributes_ = 0;
 };
 
