@@ -140,7 +140,10 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
   std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
   const fs::path absolute = fs::weakly_canonical(parent, error);
-  if (IsVersionFolder(absolute.string())) folders.push_back({parent / "..", absolute.parent_path().lexically_proximate(fs::current_path(error)).string()});
+  if (IsVersionFolder(absolute.string())) {
+    const fs::path above = absolute.parent_path();
+    folders.push_back({above, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
+  }
   TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }
