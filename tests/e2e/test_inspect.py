@@ -13,7 +13,7 @@ from inspecting import NOT_SERVABLE, OK, USAGE, inspect_files, run_inspect
 from real_files import ONNX, REAL
 from stores import Store
 from wire import FIXTURES, pb
-from wrong_files import safetensors
+from wrong_makers import safetensors
 
 LOADER = FIXTURES / "loader"
 ABSENT = "cuda:1"  # our hosts have one GPU at most: what asks for a second falls back
