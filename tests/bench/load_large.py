@@ -7,7 +7,9 @@ Memory: the peak resident set (VmHWM) of a server that loads the file, minus tha
 bytes of its tensors. Time: the server's load_seconds, over torch.load(mmap=True) + load_state_dict, the file in the page
 cache, a fresh process for each load, the two taken in turns; medians. PyTorch is timed twice: into a module whose memory
 nobody has touched (torch.nn.utils.skip_init), which must get its pages as the server must (time_ratio), and once more into the
-same module, which has them now (resident_ratio). Writes one line of JSON.
+same module, which has them now (resident_ratio). Right before each load as much memory is touched and given back, so that both
+find free pages in the same state: in a virtual machine Linux hands pages that are free for two seconds back to the host, the
+next touch of one costs more than all the rest, and whose load pays for it would be chance. Writes one line of JSON.
 """
 import argparse
 import json
@@ -27,7 +29,16 @@ path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.save({f"layers.{i}.weight": torch.randn(side, side) for i in range(count)}, path)
 """
 
-REFERENCE = """
+SETTLE = """
+import mmap, time
+def settle(size):
+    time.sleep(3)  # what was freed before is with the host now, and no report is on its way
+    with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as pages:
+        pages.madvise(mmap.MADV_HUGEPAGE)
+        pages[::4096] = bytes(size // 4096)
+"""
+
+REFERENCE = SETTLE + """
 import sys, time, torch
 path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 def load(model):
@@ -37,6 +48,7 @@ def load(model):
 model = torch.nn.Module()
 model.layers = torch.nn.ModuleList(
     torch.nn.utils.skip_init(torch.nn.Linear, side, side, bias=False) for _ in range(count))
+settle(int(sys.argv[4]))
 print(load(model), load(model))
 """
 
@@ -84,17 +96,19 @@ def measure(arguments, folder):
     with Server(arguments.binaries, folder / "empty", folder) as server:
         empty = server.peak_bytes()
     ours, theirs, resident, peaks = [], [], [], []
+    tensors = count * LAYER_BYTES
+    touched = str(tensors * 3 // 2)
     for _ in range(arguments.rounds):
+        subprocess.run([arguments.python, "-c", SETTLE + "import sys; settle(int(sys.argv[1]))", touched], check=True)
         with Server(arguments.binaries, folder / "store", folder) as server:
             version = json.loads(server.cli("--json", "model", "large").stdout)["versions"][0]
             ours.append(version["load_seconds"])
             peaks.append(server.peak_bytes())
-        reference = subprocess.run([arguments.python, "-c", REFERENCE, weights, str(count), str(SIDE)], text=True, check=True,
-                                   stdout=subprocess.PIPE)
+        reference = subprocess.run([arguments.python, "-c", REFERENCE, weights, str(count), str(SIDE), touched], text=True,
+                                   check=True, stdout=subprocess.PIPE)
         fresh, again = map(float, reference.stdout.split())
         theirs.append(fresh)
         resident.append(again)
-    tensors = count * LAYER_BYTES
     return {"tensor_bytes": tensors,
             "empty_peak_bytes": empty,
             "peak_bytes": max(peaks),
