@@ -1,0 +1,79 @@
+// A simulated accelerator: devices "sim:0", "sim:1", … with a memory of their own size, which compute on the CPU and fail
+// when they are told to. It stands where a GPU would, behind the same device-generic LibTorch calls.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace torchferry::sim {
+
+constexpr int kMaxDevices = 8;
+
+// What is wrong with a device. A default-constructed one is sound.
+struct Faults {
+  // Allocations fail once this many bytes are in use, whatever the capacity; negative: never.
+  int64_t out_of_memory_after_bytes = -1;
+  // Allocations fail for a tensor whose dimension 0 is larger; 0: never. A batch that is too large, and its half is not.
+  int64_t out_of_memory_over_rows = 0;
+  // An illegal access in the next operator. As with a real one, nobody hears of it before the device is waited for (a copy to
+  // the host), and from then on every call fails until the process ends.
+  bool sticky_error = false;
+  // The device is gone: every call fails at once.
+  bool lost = false;
+  // Each copy to or from the device takes so much longer.
+  std::chrono::microseconds copy_delay{0};
+};
+
+struct Usage {
+  uint64_t capacity_bytes = 0;
+  uint64_t bytes_in_use = 0;
+  uint64_t peak_bytes = 0;
+  uint64_t allocations = 0;  // that are alive
+};
+
+// Of the process. Thread-safe. Functions that stand for a call of the device throw c10::Error with a text like CUDA's.
+class Devices {
+ public:
+  static Devices& Get();
+
+  // Before any other call: how many there are (kMaxDevices at most), and the memory of each.
+  void Configure(int count, uint64_t capacity_bytes);
+  int count() const { return count_; }
+
+  void SetFaults(int device, const Faults& faults);
+  // Faults in the form of a file, a device a line: "sim:0 out_of_memory_after_bytes=1000 sticky_error=1". Devices without a
+  // line are sound. It is read again when it has changed.
+  void WatchFaultFile(std::string path);
+  Usage GetUsage(int device);
+
+  // An operator starts. Throws when the device is lost or has failed.
+  void Run(int device);
+  // A copy from or to the device, `waits` when the host waits for it.
+  void Copy(int device, bool waits);
+  // A tensor of so many rows is about to be made.
+  void CheckRows(int device, int64_t rows);
+  void* Allocate(int device, uint64_t bytes);
+  void Free(int device, void* memory, uint64_t bytes);
+
+ private:
+  struct Device {
+    Faults faults;
+    Usage usage;
+    bool error_is_pending = false;
+    bool has_failed = false;
+  };
+
+  void ReadFaultFile();
+  void CheckAlive(int device);
+
+  int count_ = 0;
+  std::mutex mutex_;
+  std::array<Device, kMaxDevices> devices_;
+  std::string fault_file_;
+  std::string fault_text_;
+};
+
+}  // namespace torchferry::sim

@@ -1,0 +1,10 @@
+// torchferry-server with the simulated accelerator beside CUDA.
+#include "server/app/server_app.h"
+#include "tests/testing/sim_provider.h"
+
+int main(int argc, char** argv) {
+  std::vector<std::unique_ptr<torchferry::DeviceProvider>> providers;
+  providers.push_back(torchferry::MakeCudaProvider());
+  providers.push_back(torchferry::sim::MakeProvider());
+  return torchferry::RunServer(argc, argv, std::move(providers));
+}
