@@ -24,6 +24,7 @@ PlanContext ThisHost(const InspectOptions& options) {
   context.devices.push_back(DeviceId::Cpu());
   context.device_types = {"cuda", "cpu"};
   context.default_device = options.device;
+  context.has_native_bf16 = ProbeHost().HasNativeBf16();
   context.trust_model_code = options.trust_model_code;
   return context;
 }

@@ -82,6 +82,7 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
   Table table({"ON THIS HOST", ""});
   table.AddRow({"device", ToString(placement.device)});
   table.AddRow({"requested", Printable(placement.requested)});
+  if (!inspection.plan.precision.computes_in.empty()) table.AddRow({"precision", inspection.plan.precision.computes_in});
   if (placement.fallback) table.AddRow({"fallback", {"yes, " + placement.fallback_reason, Style::kWarning}});
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
   return table.Render(console.color);
@@ -92,6 +93,7 @@ Json ToJson(const LoadPlan& plan) {
           {"requested_device", plan.placement.requested},
           {"fallback", plan.placement.fallback},
           {"fallback_reason", plan.placement.fallback_reason},
+          {"precision", plan.precision.computes_in},
           {"state_dict_key", plan.state_dict_key},
           {"removed_prefixes", plan.removed_prefixes},
           {"decisions", plan.decisions}};

@@ -112,6 +112,13 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
     table->AddRow(
         {"fallback", {"yes, " + Printable(placement.fallback_reason()), Style::kWarning}});
   }
+  AddIfKnown(table, "precision", placement.precision());
+  if (placement.has_precision_deviation()) {
+    table->AddRow({"deviation", fmt::format("{:.1e} of the largest output, from FP32", placement.precision_deviation())});
+  }
+  if (placement.rewritten_constants() > 0) {
+    table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});
+  }
   for (const std::string& decision : placement.decisions()) {
     table->AddRow({"decided", Printable(decision)});
   }
@@ -172,12 +179,15 @@ Json ToJson(const v1::ModelFile& file) {
 }
 
 Json ToJson(const v1::Placement& placement) {
-  return {{"device", placement.device()},
-          {"requested_device", placement.requested_device()},
-          {"fallback", placement.fallback()},
-          {"fallback_reason", placement.fallback_reason()},
-          {"decisions",
-           std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
+  Json document = {{"device", placement.device()},
+                   {"requested_device", placement.requested_device()},
+                   {"fallback", placement.fallback()},
+                   {"fallback_reason", placement.fallback_reason()},
+                   {"precision", placement.precision()},
+                   {"rewritten_constants", placement.rewritten_constants()},
+                   {"decisions", std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
+  if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
+  return document;
 }
 
 Json ToJson(const ModelVersion& version) {

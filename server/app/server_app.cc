@@ -140,7 +140,12 @@ class ServerAppImpl final : public ServerApp {
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
     const LoadOptions load{
         flags_.model_store,
-        {runtime_->devices(), runtime_->device_types(), flags_.device, flags_.trust_model_code},
+        {.devices = runtime_->devices(),
+         .device_types = runtime_->device_types(),
+         .default_device = flags_.device,
+         .has_native_bf16 = host_.HasNativeBf16(),
+         .free_bytes = &TorchRuntime::FreeBytes,
+         .trust_model_code = flags_.trust_model_code},
     };
     TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
     Servable::Options options;

@@ -113,7 +113,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.device", kHonoured, ""},
     {"torchferry.fallback", kHonoured, ""},
     {"torchferry.map_location", kHonoured, ""},
-    {"torchferry.precision", kIgnored, "weights keep the type that they were saved in, for now"},
+    {"torchferry.precision", kHonoured, ""},
     {"torchferry.state_dict", kHonoured, ""},
     {"torchferry.state_dict.architecture", kHonoured, ""},
     {"torchferry.state_dict.key", kHonoured, ""},

@@ -11,8 +11,11 @@ namespace torchferry {
 struct HostInfo {
   double cpu_quota = 1;               // processors that may be used, the cgroup's quota and affinity considered
   uint64_t memory_limit_bytes = 0;    // the cgroup's limit, else the host's memory
-  bool has_avx512_bf16 = false;       // native BF16 arithmetic
+  bool has_avx512_bf16 = false;
   bool has_amx_bf16 = false;
+
+  // Arithmetic in BF16 that is not made of FP32's.
+  bool HasNativeBf16() const { return has_avx512_bf16 || has_amx_bf16; }
 };
 
 // Reads the running system. Never fails: what cannot be read keeps its default.

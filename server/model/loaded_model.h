@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,12 @@ struct ModelInfo {
   std::vector<std::string> removed_prefixes;
   std::string requested_device;  // "auto", "cuda:1"
   bool fallback = false;
+  std::string fallback_from;  // "cuda:1"
   std::string fallback_reason;
+  std::string precision;  // element types that it computes in: "FP32"
+  // Of an output's largest magnitude, against FP32; nothing where it computes in FP32 or could not be tried.
+  std::optional<double> precision_deviation;
+  int rewritten_constants = 0;  // devices, element types and tensors in its code
   std::vector<std::string> decisions;
 };
 

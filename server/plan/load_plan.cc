@@ -30,6 +30,40 @@ void AddOnce(const T& text, std::vector<std::string>& list) {
   if (!entry.empty() && std::ranges::find(list, entry) == list.end()) list.push_back(std::move(entry));
 }
 
+// A type that no provider has is a mistake, not an absent device.
+absl::Status CheckType(const DeviceRequest& request, const std::vector<std::string>& types) {
+  const auto device = ParseDeviceId(request.device);
+  if (request.device == "auto" || request.device == "saved" || !device.ok() ||
+      std::ranges::find(types, device->type) != types.end()) {
+    return absl::OkStatus();
+  }
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
+                    request.device, fmt::join(types, ", "));
+}
+
+// Only for `auto`: a device that was asked for is tried, as nobody knows what its allocator has kept back.
+bool HasRoom(const DeviceId& device, const DeviceRequest& request, uint64_t weight_bytes, const PlanContext& context) {
+  if (device.IsCpu() || request.device != "auto" || !context.free_bytes) return true;
+  const std::optional<uint64_t> free = context.free_bytes(device);
+  return !free.has_value() || *free >= weight_bytes;
+}
+
+std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, uint64_t weight_bytes, const PlanContext& context,
+                                  const RuledOut& ruled_out) {
+  std::vector<DeviceCandidate> candidates;
+  for (const DeviceId& device : context.devices) {
+    DeviceCandidate candidate{device, ""};
+    if (const auto it = ruled_out.find(ToString(device)); it != ruled_out.end()) {
+      candidate.ruled_out = it->second;
+    } else if (!HasRoom(device, request, weight_bytes, context)) {
+      candidate.ruled_out = "no_room";
+    }
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
 class Planner {
  public:
   Planner(const VersionFiles& files, const ModelConfig& config, const PlanContext& context)
@@ -45,7 +79,8 @@ class Planner {
     for (std::string& hint : FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
       planned_.plan.decisions.push_back(std::move(hint));
     }
-    TF_RETURN_IF_ERROR(Place());
+    planned_.file_decisions = planned_.plan.decisions.size();
+    TF_RETURN_IF_ERROR(Replan(planned_, config_, context_, {}));
     return std::move(planned_);
   }
 
@@ -60,8 +95,8 @@ class Planner {
     TF_RETURN_IF_ERROR(ReadScript(files_.model));
     const TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
-    for (const StorageInfo& storage : script.storages) AddOnce(storage.saved_device, planned_.plan.saved_devices);
-    for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
+    AddStorages(script.storages);
+    for (const DType dtype : script.dtypes) AddDType(dtype);
     if (files_.architecture != Architecture::kNone) {
       Decide(fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
     }
@@ -103,8 +138,8 @@ class Planner {
     const CheckpointIndex& index = planned_.checkpoint->index();
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
-    for (const StorageInfo& storage : index.storages) AddOnce(storage.saved_device, plan.saved_devices);
-    for (const TensorInfo& tensor : index.tensors) AddOnce(Name(tensor.dtype), plan.saved_dtypes);
+    AddStorages(index.storages);
+    for (const TensorInfo& tensor : index.tensors) AddDType(tensor.dtype);
     if (!index.key.empty()) {
       Decide(fmt::format("state_dict under {}{}", Quoted(index.key),
                          config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
@@ -170,29 +205,17 @@ class Planner {
     return absl::OkStatus();
   }
 
-  absl::Status Place() {
-    const DeviceRequest request = RequestedDevice(config_, context_.default_device);
-    TF_RETURN_IF_ERROR(CheckType(request));
-    LoadPlan& plan = planned_.plan;
-    TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config_, context_.devices, plan.saved_devices));
-    for (const std::string& decision : plan.placement.decisions) Decide(decision);
-    if (plan.saved_devices.size() > 1) {
-      Decide(fmt::format("tensors saved on {} are gathered on {}", Listed(plan.saved_devices), ToString(plan.placement.device)));
+  void AddStorages(const std::vector<StorageInfo>& storages) {
+    for (const StorageInfo& storage : storages) {
+      AddOnce(storage.saved_device, planned_.plan.saved_devices);
+      planned_.plan.weight_bytes += storage.size_bytes;
     }
-    return absl::OkStatus();
   }
 
-  // A type that no provider has is a mistake, not an absent device.
-  absl::Status CheckType(const DeviceRequest& request) const {
-    const auto device = ParseDeviceId(request.device);
-    const std::vector<std::string>& types = context_.device_types;
-    if (request.device == "auto" || request.device == "saved" || !device.ok() ||
-        std::ranges::find(types, device->type) != types.end()) {
-      return absl::OkStatus();
-    }
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
-                      request.device, fmt::join(types, ", "));
+  void AddDType(DType dtype) {
+    if (std::ranges::find(planned_.saved_dtypes, dtype) != planned_.saved_dtypes.end()) return;
+    planned_.saved_dtypes.push_back(dtype);
+    AddOnce(Name(dtype), planned_.plan.saved_dtypes);
   }
 
   void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
@@ -218,6 +241,24 @@ absl::StatusOr<std::string> ReadSource(const File& file) {
                       at);
   }
   return source;
+}
+
+absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context, const RuledOut& ruled_out) {
+  LoadPlan& plan = planned.plan;
+  plan.decisions.resize(planned.file_decisions);
+  const DeviceRequest request = RequestedDevice(config, context.default_device);
+  TF_RETURN_IF_ERROR(CheckType(request, context.device_types));
+  const std::vector<DeviceCandidate> candidates = DeviceCandidates(request, plan.weight_bytes, context, ruled_out);
+  TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config, candidates, plan.saved_devices));
+  const DeviceId& device = plan.placement.device;
+  plan.decisions.insert(plan.decisions.end(), plan.placement.decisions.begin(), plan.placement.decisions.end());
+  if (plan.saved_devices.size() > 1) {
+    plan.decisions.push_back(
+        fmt::format("tensors saved on {} are gathered on {}", Listed(plan.saved_devices), ToString(device)));
+  }
+  plan.precision = PlanPrecision(config.precision, planned.saved_dtypes, device, context.has_native_bf16);
+  if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context) {

@@ -4,6 +4,9 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +16,7 @@
 #include "server/checkpoint/torchscript.h"
 #include "server/config/model_config.h"
 #include "server/plan/placement.h"
+#include "server/plan/precision.h"
 #include "server/plan/version_files.h"
 
 namespace torchferry {
@@ -22,6 +26,9 @@ struct PlanContext {
   std::vector<DeviceId> devices;          // best first, the CPU last
   std::vector<std::string> device_types;  // that may be named, whether or not there is one: "cpu", "cuda"
   std::string default_device = "auto";    // --device
+  bool has_native_bf16 = false;           // of the CPU
+  // Bytes that are free on an accelerator; nothing where nobody knows. Null: nobody knows.
+  std::function<std::optional<uint64_t>(const DeviceId&)> free_bytes;
   bool trust_model_code = false;          // --trust-model-code
 };
 
@@ -32,9 +39,14 @@ struct LoadPlan {
   std::vector<std::string> saved_dtypes;
   std::string state_dict_key;                 // in a training checkpoint; empty: the whole file is the state_dict
   std::vector<std::string> removed_prefixes;  // "module."
+  uint64_t weight_bytes = 0;                  // of the tensors in the file, shared ones once
   PlacementPlan placement;
-  std::vector<std::string> decisions;  // a sentence each, the placement's included
+  PrecisionPlan precision;
+  std::vector<std::string> decisions;  // a sentence each, the placement's and the precision's included
 };
+
+// Devices that cannot be used after all, "cuda:0", and why; see DeviceCandidate.
+using RuledOut = std::map<std::string, std::string>;
 
 // The plan, and what was read on the way to it.
 struct PlannedVersion {
@@ -46,12 +58,19 @@ struct PlannedVersion {
   CheckpointOutline outline;
   // Of the model, or of architecture.pt.
   std::optional<TorchScriptInfo> script;
+  std::vector<DType> saved_dtypes;  // LoadPlan::saved_dtypes
+  // Of plan.decisions, those before the placement's.
+  size_t file_decisions = 0;
 };
 
 // Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order of
 // LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them: the
 // caller says what a state_dict without an architecture is to it.
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context);
+
+// Decides anew where it runs and in which types, without the devices of `ruled_out`; the rest of the plan stays. Errors as
+// PlanPlacement's.
+absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context, const RuledOut& ruled_out);
 
 // A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
 absl::StatusOr<std::string> ReadSource(const File& file);

@@ -16,10 +16,49 @@ std::string SavedDevice(const ModelConfig& config, std::span<const std::string> 
   return by_type != config.map_location.end() ? by_type->second : saved;
 }
 
-std::string Join(std::span<const DeviceId> devices) {
+std::string Join(std::span<const DeviceCandidate> candidates) {
   std::string text;
-  for (const DeviceId& device : devices) text += (text.empty() ? "" : ", ") + ToString(device);
+  for (const DeviceCandidate& candidate : candidates) text += (text.empty() ? "" : ", ") + ToString(candidate.device);
   return text;
+}
+
+// For a sentence: "cuda:1, which is absent".
+std::string_view Explain(std::string_view reason) {
+  if (reason == "absent") return "which is absent";
+  if (reason == "no_room") return "which has no room for the weights";
+  if (reason == "out_of_memory") return "which ran out of memory while loading";
+  if (reason == "device_lost") return "which is lost";
+  return "where loading failed";
+}
+
+PlacementPlan PlanAuto(const DeviceRequest& request, std::span<const DeviceCandidate> available) {
+  PlacementPlan plan;
+  plan.requested = request.device;
+  const DeviceCandidate* full = nullptr;    // the first without room
+  const DeviceCandidate* failed = nullptr;  // the first that was chosen, and failed
+  const DeviceCandidate* used = nullptr;
+  for (const DeviceCandidate& candidate : available) {
+    if (candidate.device.IsCpu()) continue;
+    if (candidate.ruled_out.empty()) {
+      used = &candidate;
+      break;
+    }
+    const DeviceCandidate*& kind = candidate.ruled_out == "no_room" ? full : failed;
+    if (kind == nullptr) kind = &candidate;
+  }
+  if (used != nullptr) plan.device = used->device;
+  const DeviceCandidate* passed = failed != nullptr ? failed : full;
+  if (passed == nullptr || (used != nullptr && failed == nullptr)) {
+    plan.decisions.push_back(fmt::format("device {}: the first {}of this host's ({}), as {} is auto", ToString(plan.device),
+                                         passed != nullptr ? "with room for the weights " : "", Join(available), request.source));
+    return plan;
+  }
+  plan.fallback = true;
+  plan.fallback_from = ToString(passed->device);
+  plan.fallback_reason = passed->ruled_out;
+  plan.decisions.push_back(fmt::format("device {} instead of {}, {}: {} is auto; this host has {}", ToString(plan.device),
+                                       plan.fallback_from, Explain(plan.fallback_reason), request.source, Join(available)));
+  return plan;
 }
 
 }  // namespace
@@ -35,40 +74,36 @@ DeviceRequest RequestedDevice(const ModelConfig& config, std::string_view defaul
 }
 
 absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const ModelConfig& config,
-                                            std::span<const DeviceId> available,
+                                            std::span<const DeviceCandidate> available,
                                             std::span<const std::string> saved_devices) {
+  if (request.device == "auto") return PlanAuto(request, available);
   PlacementPlan plan;
   plan.requested = request.device;
-  if (request.device == "auto") {
-    const auto accelerator =
-        std::find_if(available.begin(), available.end(), [](const DeviceId& d) { return !d.IsCpu(); });
-    if (accelerator != available.end()) plan.device = *accelerator;
-    plan.decisions.push_back(fmt::format("device {}: the first of this host's ({}), as {} is auto",
-                                         ToString(plan.device), Join(available), request.source));
-    return plan;
-  }
   const bool is_saved = request.device == "saved";
   const std::string wanted = is_saved ? SavedDevice(config, saved_devices) : request.device;
   TF_ASSIGN_OR_RETURN(const DeviceId device, ParseDeviceId(wanted));
   const std::string source =
       is_saved ? fmt::format("{} is saved, which is {} here", request.source, wanted)
                : fmt::format("{} is {}", request.source, request.device);
-  if (std::find(available.begin(), available.end(), device) != available.end()) {
+  const auto candidate = std::ranges::find(available, device, &DeviceCandidate::device);
+  if (candidate != available.end() && candidate->ruled_out.empty()) {
     plan.device = device;
     plan.decisions.push_back(fmt::format("device {}: {}", ToString(device), source));
     return plan;
   }
+  const std::string reason = candidate == available.end() ? "absent" : candidate->ruled_out;
   if (config.fallback == FallbackPolicy::kNone) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      "device {} is absent and the configuration says fallback: NONE ({}); this host has {}. Ask for one "
-                      "of these, or allow the CPU with torchferry {{ fallback: CPU }}",
-                      ToString(device), source, Join(available));
+    return MakeStatus(reason == "out_of_memory" ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
+                      "device {} is asked for, {}, and the configuration says fallback: NONE ({}); this host has {}. Ask for "
+                      "another of these, or allow the CPU with torchferry {{ fallback: CPU }}",
+                      ToString(device), Explain(reason), source, Join(available));
   }
   plan.device = DeviceId::Cpu();
   plan.fallback = true;
-  plan.fallback_reason = "absent";
-  plan.decisions.push_back(fmt::format("device cpu instead of {}, which is absent: {}; this host has {}",
-                                       ToString(device), source, Join(available)));
+  plan.fallback_from = ToString(device);
+  plan.fallback_reason = reason;
+  plan.decisions.push_back(fmt::format("device cpu instead of {}, {}: {}; this host has {}", ToString(device),
+                                       Explain(reason), source, Join(available)));
   return plan;
 }
 

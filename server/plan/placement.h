@@ -19,23 +19,32 @@ struct DeviceRequest {
   std::string source;  // "torchferry.device", "instance_group" or "--device"
 };
 
+// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed"; empty where
+// nothing speaks against it.
+struct DeviceCandidate {
+  DeviceId device;
+  std::string ruled_out;
+};
+
 struct PlacementPlan {
   DeviceId device;
   std::string requested;  // DeviceRequest::device
-  // The device is not the one asked for, nor one that `auto` chose.
+  // The device is not the one asked for, nor the one that `auto` chose first.
   bool fallback = false;
-  std::string fallback_reason;         // "absent"
+  std::string fallback_from;           // the device that would have been used: "cuda:1"
+  std::string fallback_reason;         // "absent", or why it was ruled out
   std::vector<std::string> decisions;  // a sentence each, for the log, GetModel and `inspect`
 };
 
 // torchferry.device, then instance_group, then `default_device` (--device).
 DeviceRequest RequestedDevice(const ModelConfig& config, std::string_view default_device);
 
-// `available`: this host's healthy devices, best first; the CPU is always among them. `saved_devices`: what the file says,
-// for "saved". FAILED_PRECONDITION when the device is absent and the config says `fallback: NONE`; INVALID_ARGUMENT for
-// a device that cannot be parsed.
+// `available`: this host's devices, best first; the CPU is always among them and never ruled out. `saved_devices`: what the
+// file says, for "saved". `auto` passes over a device without room as over one that is not there, but when none has room, or
+// one that it had chosen failed, it fell back. FAILED_PRECONDITION when the device asked for cannot be used and the config says
+// `fallback: NONE`; INVALID_ARGUMENT for a device that cannot be parsed.
 absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const ModelConfig& config,
-                                            std::span<const DeviceId> available,
+                                            std::span<const DeviceCandidate> available,
                                             std::span<const std::string> saved_devices);
 
 }  // namespace torchferry

@@ -11,15 +11,22 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const std::vector<DeviceId> kCpuOnly = {DeviceId::Cpu()};
-const std::vector<DeviceId> kTwoGpus = {{"cuda", 0}, {"cuda", 1}, DeviceId::Cpu()};
+using Candidates = std::vector<DeviceCandidate>;
+
+const Candidates kCpuOnly = {{DeviceId::Cpu(), ""}};
+
+Candidates TwoGpus(const std::string& first = "", const std::string& second = "") {
+  return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {DeviceId::Cpu(), ""}};
+}
+
+const Candidates kTwoGpus = TwoGpus();
 
 struct Case {
   std::string device;        // torchferry.device
   InstanceGroup::Kind kind;  // instance_group
   std::vector<int32_t> gpus;
   std::string flag;  // --device
-  std::vector<DeviceId> available;
+  Candidates available;
   std::string used;
   bool fallback;
 };
@@ -59,6 +66,45 @@ TEST(PlacementTest, FallbackNoneFailsAndSaysWhatIsThere) {
   const auto plan = PlanPlacement({"cuda:1", "--device"}, config, kCpuOnly, {});
   EXPECT_EQ(plan.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(MessageOf(plan.status()), AllOf(HasSubstr("cuda:1"), HasSubstr("this host has cpu")));
+}
+
+TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
+  struct AutoCase {
+    Candidates available;
+    std::string used;
+    std::string from;
+    std::string reason;
+  };
+  const std::vector<AutoCase> cases = {
+      {TwoGpus("no_room"), "cuda:1", "", ""},
+      {TwoGpus("no_room", "no_room"), "cpu", "cuda:0", "no_room"},
+      {TwoGpus("out_of_memory"), "cuda:1", "cuda:0", "out_of_memory"},
+      {TwoGpus("no_room", "out_of_memory"), "cpu", "cuda:1", "out_of_memory"},
+      {TwoGpus("device_lost", "load_failed"), "cpu", "cuda:0", "device_lost"},
+  };
+  for (const AutoCase& c : cases) {
+    const auto plan = PlanPlacement({"auto", "--device"}, {}, c.available, {});
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(ToString(plan->device), c.used);
+    EXPECT_EQ(plan->fallback, !c.reason.empty());
+    EXPECT_EQ(plan->fallback_from, c.from);
+    EXPECT_EQ(plan->fallback_reason, c.reason);
+  }
+}
+
+TEST(PlacementTest, ADeviceThatRanOutOfMemoryFallsBackOrFails) {
+  const DeviceRequest request{"cuda:0", "torchferry.device"};
+  const auto plan = PlanPlacement(request, {}, TwoGpus("out_of_memory"), {});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(ToString(plan->device), "cpu");
+  EXPECT_EQ(plan->fallback_from, "cuda:0");
+  EXPECT_EQ(plan->fallback_reason, "out_of_memory");
+  EXPECT_THAT(plan->decisions.front(), HasSubstr("ran out of memory"));
+  ModelConfig config;
+  config.fallback = FallbackPolicy::kNone;
+  const auto refused = PlanPlacement(request, config, TwoGpus("out_of_memory"), {});
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("cuda:0"));
 }
 
 TEST(PlacementTest, SavedFollowsTheFileThroughMapLocation) {

@@ -174,7 +174,7 @@ void Registry::LoadOne(const std::string& model, int64_t version) {
   if (info.fallback) {
     LogWarning("model fell back", {{"model", model},
                                    {"version", version},
-                                   {"from", info.requested_device},
+                                   {"from", info.fallback_from},
                                    {"to", device},
                                    {"reason", info.fallback_reason}});
   }
@@ -187,6 +187,7 @@ void Registry::LoadOne(const std::string& model, int64_t version) {
                           {"producer", info.producer},
                           {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
                           {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},
+                          {"precision", info.precision},
                           {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
                           {"load_seconds", fmt::format("{:.3f}", seconds)}});
   metrics_.ModelLoaded(model, version, seconds);

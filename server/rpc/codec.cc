@@ -55,6 +55,9 @@ void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersi
   placement.set_requested_device(info.requested_device);
   placement.set_fallback(info.fallback);
   placement.set_fallback_reason(info.fallback_reason);
+  placement.set_precision(info.precision);
+  if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
+  placement.set_rewritten_constants(info.rewritten_constants);
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }
 

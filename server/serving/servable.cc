@@ -54,7 +54,7 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler,
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
       queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
   if (loaded_.info.fallback) {
-    metrics_->FellBack({loaded_.info.requested_device, ToString(device()), loaded_.info.fallback_reason});
+    metrics_->FellBack({loaded_.info.fallback_from, ToString(device()), loaded_.info.fallback_reason});
   }
 }
 

@@ -145,6 +145,7 @@ TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
   ModelInfo info;
   info.requested_device = "cuda:1";
   info.fallback = true;
+  info.fallback_from = "cuda:1";
   info.fallback_reason = "absent";
   Make(info);
   for (int i = 0; i < 2; ++i) {

@@ -3,8 +3,8 @@
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
-#include <vector>
+
+#include "server/torch/copy_values.h"
 
 namespace torchferry {
 namespace {
@@ -37,54 +37,16 @@ class ModuleCopy {
     }
   }
 
-  c10::intrusive_ptr<c10::ivalue::Object> Object(
-      const c10::intrusive_ptr<c10::ivalue::Object>& original) {
-    auto& copy = objects_[original.get()];
-    if (copy != nullptr) return copy;
-    copy = original->copy();
-    for (size_t slot = 0; slot < copy->slots().size(); ++slot)
-      copy->setSlot(slot, Value(original->getSlot(slot)));
-    return copy;
+  torch::jit::Module Copy(const torch::jit::Module& module) {
+    ValueCopier copier([this](const c10::IValue& value) -> c10::IValue {
+      if (value.isTensor()) return Tensor(value.toTensor());
+      // A class of C++: only its own code knows what is in it.
+      return value.isCustomClass() && copies_all_ ? value.deepcopy() : value;
+    });
+    return torch::jit::Module(copier.CopyObject(module._ivalue()));
   }
 
  private:
-  c10::IValue Value(const c10::IValue& original) {
-    if (original.isTensor()) return Tensor(original.toTensor());
-    // A class of C++: only its own code knows what is in it.
-    if (original.isCustomClass()) return copies_all_ ? original.deepcopy() : original;
-    if (original.isObject()) return Object(original.toObject());
-    if (original.isList()) return List(original);
-    if (original.isGenericDict()) return Dict(original);
-    if (original.isTuple()) return Tuple(original);
-    return original;
-  }
-
-  c10::IValue List(const c10::IValue& original) {
-    const auto [entry, is_new] = containers_.emplace(original.internalToPointer(), c10::IValue());
-    if (!is_new) return entry->second;
-    c10::impl::GenericList copy = original.toList().copy();
-    entry->second = copy;
-    for (size_t i = 0; i < copy.size(); ++i) copy.set(i, Value(copy.get(i)));
-    return copy;
-  }
-
-  c10::IValue Dict(const c10::IValue& original) {
-    const auto [entry, is_new] = containers_.emplace(original.internalToPointer(), c10::IValue());
-    if (!is_new) return entry->second;
-    c10::impl::GenericDict copy = original.toGenericDict().copy();
-    entry->second = copy;
-    for (const auto& item : original.toGenericDict())
-      copy.insert_or_assign(item.key(), Value(item.value()));
-    return copy;
-  }
-
-  c10::IValue Tuple(const c10::IValue& original) {
-    const auto tuple = original.toTuple();
-    std::vector<c10::IValue> elements;
-    for (const c10::IValue& element : tuple->elements()) elements.push_back(Value(element));
-    return c10::ivalue::Tuple::createNamed(std::move(elements), tuple->type());
-  }
-
   at::Tensor Tensor(const at::Tensor& original) {
     if (!original.defined() || !(copies_all_ || written_.contains(MemoryOf(original))))
       return original;
@@ -107,8 +69,6 @@ class ModuleCopy {
 
   const bool copies_all_;
   std::unordered_set<const void*> written_;  // MemoryOf
-  std::unordered_map<const c10::ivalue::Object*, c10::intrusive_ptr<c10::ivalue::Object>> objects_;
-  std::unordered_map<const void*, c10::IValue> containers_;
   std::unordered_map<const c10::TensorImpl*, at::Tensor> tensors_;
   std::unordered_map<const void*, at::Tensor> memories_;  // the whole of each, as bytes
 };
@@ -116,7 +76,7 @@ class ModuleCopy {
 }  // namespace
 
 torch::jit::Module CopyModule(const torch::jit::Module& module, const ModuleState& state) {
-  return torch::jit::Module(ModuleCopy(module, state).Object(module._ivalue()));
+  return ModuleCopy(module, state).Copy(module);
 }
 
 }  // namespace torchferry

@@ -135,7 +135,7 @@ absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int6
 }  // namespace
 
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device) {
+                                         at::Device device, const PrecisionBorder& border) {
   const bool has_batch_dimension = signature.signature.HasBatchDimension();
   std::vector<c10::IValue> arguments;
   for (const c10::Argument& argument : signature.arguments) {
@@ -149,7 +149,7 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
     const auto batch = [&](size_t element) {
       at::Tensor tensor = Concatenate(requests, i, element);
       if (binding.model_shape.has_value()) tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
-      return tensor.to(device);
+      return border.In(tensor, device);
     };
     if (kind == ArgumentKind::kTensor || kind == ArgumentKind::kOptionalTensor) {
       arguments[binding.argument] = batch(0);
@@ -164,8 +164,10 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
   return arguments;
 }
 
-absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const c10::IValue& result, int64_t rows) {
+absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const c10::IValue& result, int64_t rows,
+                                         const PrecisionBorder& border) {
   TF_ASSIGN_OR_RETURN(NamedTensors outputs, Flatten(result));
+  for (size_t i = 0; i < outputs.size(); ++i) outputs[i].second = border.Out(outputs[i].second, i);
   if (!signature.outputs.empty()) {
     TF_ASSIGN_OR_RETURN(outputs, NameByConfig(signature, std::move(outputs), result.isGenericDict()));
   }
@@ -175,6 +177,7 @@ absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const 
     tensor = tensor.to(at::kCPU).contiguous();
     if (i >= signature.outputs.size()) continue;
     const OutputBinding& declared = signature.outputs[i];
+    if (const auto type = ToTorch(declared.dtype)) tensor = border.Declared(tensor, *type);
     TF_RETURN_IF_ERROR(CheckDeclared(declared, tensor));
     if (declared.model_shape.has_value()) tensor = tensor.view(Reshaped(declared.shape, tensor, rows > 0));
   }

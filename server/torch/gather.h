@@ -9,19 +9,22 @@
 
 #include "server/model/model.h"
 #include "server/torch/model_signature.h"
+#include "server/torch/precision_border.h"
 
 namespace torchferry {
 
-// One value for each of forward's arguments, in order, on `device`. Rows of the requests follow one another along dimension
+// One value for each of forward's arguments, in order, on `device` and in the type that `border` says. Rows of the requests follow one another along dimension
 // 0; what a request leaves out takes the schema's default, or None. Throws what LibTorch throws.
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device);
+                                         at::Device device, const PrecisionBorder& border);
 
 // forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
+// Types as `border` says.
 // INTERNAL when it is not a tensor, tuple, list or dict of tensors, or disagrees with the config or with `rows` (0: the
 // model has no batch dimension). Throws what LibTorch throws, which is where an accelerator's late errors show.
 absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(const ModelSignature& signature,
-                                                                            const c10::IValue& result, int64_t rows);
+                                                                            const c10::IValue& result, int64_t rows,
+                                                                            const PrecisionBorder& border);
 
 // Each request's rows of each tensor; views of the batch's memory, which they keep alive.
 std::vector<Outputs> SplitOutputs(const std::vector<std::pair<std::string, at::Tensor>>& outputs,

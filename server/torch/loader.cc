@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -14,10 +15,12 @@
 #include "server/torch/convert.h"
 #include "server/torch/deny_list.h"
 #include "server/torch/forward_source.h"
-#include "server/torch/move.h"
+#include "server/torch/place_module.h"
+#include "server/torch/runtime.h"
 #include "server/torch/state_dict.h"
 #include "server/torch/stateful.h"
 #include "server/torch/torch_model.h"
+#include "server/torch/trial_run.h"
 
 namespace torchferry {
 namespace {
@@ -57,20 +60,24 @@ class Load {
     return *std::move(module);
   }
 
-  absl::StatusOr<LoadedModel> Place(Module module) {
-    const DeviceId& device = planned_.plan.placement.device;
+  // On the device of the plan, else on the next one.
+  absl::StatusOr<LoadedModel> Place(const Module& module) {
     // A large file's bytes are read first and hashed after that: the two would share the processors.
     if (IsLarge()) StartDigest();
     if (!IsLarge()) digest_->Wait();
-    ModelInfo info = Describe();
-    TF_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(module.get_method("forward").function().getSchema(), config_));
-    try {
-      MoveModule(module, ToTorch(device));
-      return LoadedModel{
-          MakeTorchModel(std::move(module), std::move(signature), device, std::move(state_)),
-          std::move(info)};
-    } catch (const std::exception& error) {
-      return Annotate(StatusOf(error, absl::StatusCode::kInternal), "moving to " + ToString(device));
+    TF_ASSIGN_OR_RETURN(signature_, MakeSignature(module.get_method("forward").function().getSchema(), config_));
+    RuledOut ruled_out;
+    while (true) {
+      absl::StatusOr<LoadedModel> placed = PlaceOnce(module);
+      const DeviceId device = planned_.plan.placement.device;
+      const bool is_final = device.IsCpu() || (placed.status().code() != absl::StatusCode::kResourceExhausted &&
+                                               placed.status().code() != absl::StatusCode::kUnavailable);
+      if (placed.ok() || is_final) return placed;
+      LogWarning("device not used", {{"file", files_.model->name()}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
+      TorchRuntime::ReleaseCachedMemory(device);
+      ruled_out[ToString(device)] =
+          placed.status().code() == absl::StatusCode::kResourceExhausted ? "out_of_memory" : "load_failed";
+      TF_RETURN_IF_ERROR(Annotate(Replan(planned_, config_, options_.host, ruled_out), MessageOf(placed.status())));
     }
   }
 
@@ -81,6 +88,81 @@ class Load {
     digest_ = std::make_shared<FileDigest>(files_.model, [name = files_.model->name()](const std::string& hex) {
       LogInfo("file digest", {{"file", name}, {"sha256", hex}});
     });
+  }
+
+  // RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
+  absl::StatusOr<LoadedModel> PlaceOnce(const Module& module) {
+    const DeviceId& device = planned_.plan.placement.device;
+    ModelInfo info = Describe();
+    try {
+      TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, MakeModel(module, device, planned_.plan.precision, info));
+      TF_RETURN_IF_ERROR(TryPrecision(module, *model, info));
+      return LoadedModel{model, std::move(info)};
+    } catch (const std::exception& error) {
+      const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
+      return Annotate(StatusOf(error, code), "moving to " + ToString(device));
+    }
+  }
+
+  absl::StatusOr<std::shared_ptr<Model>> MakeModel(const Module& module, const DeviceId& device, const PrecisionPlan& precision,
+                                                   ModelInfo& info) const {
+    RewriteTarget target{ToTorch(device), RenamesCpu(), {}, ToTorch(precision.to).value()};
+    for (const DType type : precision.from) target.from.push_back(ToTorch(type).value());
+    PlacedModule placed = PlaceModule(module, target);
+    info.rewritten_constants = placed.rewritten.count();
+    if (info.rewritten_constants > 0) {
+      info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
+                                           placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
+    }
+    return MakeTorchModel(std::move(placed.module), signature_, device, state_, PrecisionBorder(precision, module, signature_));
+  }
+
+  // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.
+  bool RenamesCpu() const {
+    if (!planned_.script.has_value()) return true;
+    const std::vector<StorageInfo>& storages = planned_.script->storages;
+    const auto on_cpu = [](const StorageInfo& storage) { return storage.saved_device == "cpu"; };
+    return storages.empty() || std::ranges::any_of(storages, on_cpu);
+  }
+
+  // Runs what computes in less than FP32 once, where the config declares the inputs, beside the same in FP32. FAILED_PRECONDITION
+  // when only FP32 runs.
+  absl::Status TryPrecision(const Module& module, Model& model, ModelInfo& info) const {
+    if (info.precision.find("16") == std::string::npos || state_.has_value()) return absl::OkStatus();
+    const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
+    if (!inputs.has_value()) {
+      info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare dtype and shape of each input");
+      return absl::OkStatus();
+    }
+    ModelInfo ignored;
+    const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.saved_dtypes, DeviceId::Cpu(), false);
+    TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, MakeModel(module, DeviceId::Cpu(), full, ignored));
+    const BoundInputs* const requests[] = {&*inputs};
+    const auto expected = reference->Predict(requests);
+    if (!expected.ok()) {
+      info.decisions.push_back("deviation from FP32 not measured: the model does not run on made-up inputs: " +
+                               MessageOf(expected.status()));
+      return absl::OkStatus();
+    }
+    const auto outputs = model.Predict(requests);
+    if (outputs.status().code() == absl::StatusCode::kResourceExhausted) return outputs.status();
+    if (!outputs.ok()) {
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        "{}: forward fails in {}{}: {}. It runs in FP32: set torchferry {{ precision: FP32 }}", files_.model->name(),
+                        info.precision, DeclaredInputs(), MessageOf(outputs.status()));
+    }
+    TF_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
+    info.decisions.push_back(fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
+    return absl::OkStatus();
+  }
+
+  // ", input \"x\" being FP32".
+  std::string DeclaredInputs() const {
+    std::string text;
+    for (const TensorSpec& spec : signature_.signature.inputs) {
+      text += fmt::format("{} input \"{}\" being {}", text.empty() ? "," : " and", spec.name, Name(spec.dtype));
+    }
+    return text;
   }
 
   const File& SourceFile() const {
@@ -125,6 +207,8 @@ class Load {
     info.removed_prefixes = plan.removed_prefixes;
     info.requested_device = plan.placement.requested;
     info.fallback = plan.placement.fallback;
+    info.fallback_from = plan.placement.fallback_from;
+    info.precision = plan.precision.computes_in;
     info.fallback_reason = plan.placement.fallback_reason;
     info.decisions = plan.decisions;
     DescribeState(info.decisions);
@@ -143,11 +227,12 @@ class Load {
   }
 
   const VersionFiles& files_;
-  const PlannedVersion planned_;
+  PlannedVersion planned_;
   const LoadOptions& options_;
   const ModelConfig& config_;
   std::shared_ptr<const FileDigest> digest_;
   std::optional<ModuleState> state_;
+  ModelSignature signature_;
 };
 
 }  // namespace
@@ -158,8 +243,8 @@ absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::s
   TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
   Load load(files, std::move(planned), options, config);
   try {
-    TF_ASSIGN_OR_RETURN(Module module, load.MakeModule());
-    return load.Place(std::move(module));
+    TF_ASSIGN_OR_RETURN(const Module module, load.MakeModule());
+    return load.Place(module);
   } catch (const std::exception& error) {
     // Whatever LibTorch throws where nobody expects it ends this version, not the server.
     return Annotate(StatusOf(error, absl::StatusCode::kInvalidArgument), files.model->name());

@@ -1,12 +1,14 @@
 #include "server/torch/runtime.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
 #include <torch/headeronly/version.h>
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/torch/convert.h"
 
 namespace torchferry {
 namespace {
@@ -53,6 +55,23 @@ std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<De
 }
 
 std::string TorchRuntime::LibTorchVersion() { return TORCH_VERSION; }
+
+std::optional<uint64_t> TorchRuntime::FreeBytes(const DeviceId& device) {
+  try {
+    const at::Device torch_device = ToTorch(device);
+    return c10::getDeviceAllocator(torch_device.type())->getMemoryInfo(torch_device.index()).first;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+void TorchRuntime::ReleaseCachedMemory(const DeviceId& device) {
+  try {
+    c10::getDeviceAllocator(ToTorch(device).type())->emptyCache();
+  } catch (const std::exception& error) {
+    LogWarning("cached memory not released", {{"device", ToString(device)}, {"reason", CleanMessage(error.what())}});
+  }
+}
 
 void TorchRuntime::SetIntraOpThreads(int threads) {
   // The first call initialises the thread's own setting; without it the next operator would take whatever value any

@@ -4,7 +4,9 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,12 @@ class TorchRuntime {
 
   // "2.11.0".
   static std::string LibTorchVersion();
+
+  // Bytes that are free on an accelerator; nothing where its allocator does not say.
+  static std::optional<uint64_t> FreeBytes(const DeviceId& device);
+
+  // Gives memory that an accelerator's allocator keeps for later back to the device.
+  static void ReleaseCachedMemory(const DeviceId& device);
 
   // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
   static void SetIntraOpThreads(int threads);

@@ -1,5 +1,6 @@
 #include "server/torch/torch_model.h"
 
+#include <ATen/autocast_mode.h>
 #include <c10/core/InferenceMode.h>
 
 #include <utility>
@@ -16,6 +17,32 @@ namespace {
 struct Shared {
   ModelSignature signature;
   std::optional<ModuleState> state;
+  PrecisionBorder border;
+};
+
+// BF16 where it gains, for the calling thread and as long as this lives.
+class Autocast {
+ public:
+  explicit Autocast(bool is_on) : is_on_(is_on) {
+    if (!is_on_) return;
+    was_enabled_ = at::autocast::is_autocast_enabled(at::kCPU);
+    was_type_ = at::autocast::get_autocast_dtype(at::kCPU);
+    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+  }
+  ~Autocast() {
+    if (!is_on_) return;
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(at::kCPU, was_enabled_);
+    at::autocast::set_autocast_dtype(at::kCPU, was_type_);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  const bool is_on_;
+  bool was_enabled_ = false;
+  at::ScalarType was_type_ = at::kBFloat16;
 };
 
 class TorchModel final : public Model {
@@ -37,8 +64,9 @@ class TorchModel final : public Model {
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
       const c10::InferenceMode guard;
-      const c10::IValue result = forward_(GatherArguments(signature_, requests, torch_device_));
-      TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0));
+      const Autocast autocast(shared_->border.autocast_bf16());
+      const c10::IValue result = forward_(GatherArguments(signature_, requests, torch_device_, shared_->border));
+      TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
       return SplitOutputs(outputs, requests, has_batch_dimension);
     } catch (const std::exception& error) {
       return Raised(error);
@@ -86,14 +114,15 @@ class TorchModel final : public Model {
 }  // namespace
 
 std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
-                                      DeviceId device, std::optional<ModuleState> state) {
+                                      DeviceId device, std::optional<ModuleState> state,
+                                      PrecisionBorder border) {
   if (state.has_value()) {
     // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
     // only read.
     const c10::InferenceMode guard;
     CopyModule(module, *state);
   }
-  auto shared = std::make_shared<const Shared>(Shared{std::move(signature), std::move(state)});
+  auto shared = std::make_shared<const Shared>(Shared{std::move(signature), std::move(state), std::move(border)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

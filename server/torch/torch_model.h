@@ -9,14 +9,16 @@
 
 #include "server/model/model.h"
 #include "server/torch/model_signature.h"
+#include "server/torch/precision_border.h"
 #include "server/torch/stateful.h"
 
 namespace torchferry {
 
-// `module` is in eval mode and on `device`. With a `state` the model is stateful, and `module` is
+// `module` is in eval mode and on `device`; `border` is what was done to its types. With a `state` the model is stateful, and `module` is
 // copied once, so that one which cannot be copied shows that here. Throws what LibTorch throws.
 std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
                                       DeviceId device,
-                                      std::optional<ModuleState> state = std::nullopt);
+                                      std::optional<ModuleState> state = std::nullopt,
+                                      PrecisionBorder border = {});
 
 }  // namespace torchferry

@@ -5,7 +5,6 @@
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
-#include "server/torch/move.h"
 
 namespace torchferry {
 namespace {
@@ -123,17 +122,6 @@ TEST(TorchModelTest, ReshapeIsAppliedOnBothSides) {
   const auto outputs = Predict(*model, {Bind(at::arange(4, at::kFloat).view({1, 4}), 1)});
   ASSERT_TRUE(outputs.ok()) << outputs.status();
   EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), at::tensor({0.F, 2.F, 1.F, 3.F}).view({1, 4})));
-}
-
-TEST(MoveModuleTest, TiedTensorsStayTied) {
-  torch::jit::Module child("c");
-  torch::jit::Module module("m");
-  const at::Tensor weight = at::ones({2});
-  child.register_parameter("w", weight, false);
-  module.register_parameter("w", weight, false);
-  module.register_module("child", child);
-  MoveModule(module, at::kCPU);
-  EXPECT_EQ(module.attr("w").toTensor().data_ptr(), module.attr("child").toModule().attr("w").toTensor().data_ptr());
 }
 
 TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {

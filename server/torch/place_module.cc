@@ -1,0 +1,108 @@
+#include "server/torch/place_module.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <optional>
+#include <unordered_map>
+
+#include "server/torch/copy_values.h"
+#include "server/torch/reachable_graph.h"
+
+namespace torchferry {
+namespace {
+
+using torch::jit::Graph;
+using torch::jit::Module;
+
+// Whether a method of another module is called, through an interface, that inlining does not reach.
+bool CallsOthers(Graph& graph) {
+  bool calls = false;
+  ForEachNode(graph.block(), [&calls](const torch::jit::Node* node) { calls |= node->kind() == c10::prim::CallMethod; });
+  return calls;
+}
+
+void InMethods(const Module& module, const RewriteTarget& target, Rewritten& rewritten, std::set<const c10::Type*>& done) {
+  if (!done.insert(module.type().get()).second) return;
+  for (const auto& method : module.get_methods()) {
+    const auto graph = method.graph();
+    torch::jit::Inline(*graph);
+    RewriteGraph(*graph, target, rewritten);
+  }
+  for (const Module& child : module.children()) InMethods(child, target, rewritten, done);
+}
+
+// `forward` with all that it calls.
+void InForward(const Module& module, const RewriteTarget& target, Rewritten& rewritten) {
+  const auto graph = module.get_method("forward").graph();
+  torch::jit::Inline(*graph);
+  RewriteGraph(*graph, target, rewritten);
+  if (!CallsOthers(*graph)) return;
+  std::set<const c10::Type*> done = {module.type().get()};
+  for (const Module& child : module.children()) InMethods(child, target, rewritten, done);
+}
+
+// What becomes of an attribute that names a device or an element type, str or int; nothing where it stays.
+std::optional<c10::IValue> Renamed(const c10::IValue& value, const RewriteTarget& target) {
+  if (value.isInt() && target.Casts(static_cast<at::ScalarType>(value.toInt()))) return static_cast<int64_t>(target.to);
+  if (!value.isString()) return std::nullopt;
+  const auto named = DeviceNamed(value.toStringRef());
+  if (!named.has_value() || !target.Renames(*named)) return std::nullopt;
+  return target.device.str();
+}
+
+// Calls `visit` with each slot of `module` and its submodules that says where or in which type something is to be, and with
+// what it should say.
+template <typename Visit>
+void ForEachMention(const Module& module, const RewriteTarget& target, const Rewritten& rewritten, const Visit& visit) {
+  const auto object = module._ivalue();
+  for (size_t slot = 0; slot < object->slots().size(); ++slot) {
+    const c10::IValue value = object->getSlot(slot);
+    if (value.isDevice() && target.Renames(value.toDevice())) visit(*object, slot, c10::IValue(target.device));
+    if (!rewritten.attributes.contains({module.type().get(), module.type()->getAttributeName(slot)})) continue;
+    if (const auto renamed = Renamed(value, target)) visit(*object, slot, *renamed);
+  }
+  for (const Module& child : module.children()) ForEachMention(child, target, rewritten, visit);
+}
+
+// Tried on a copy of the graph: a module whose code says nothing of devices keeps its type.
+bool NeedsRewriting(const Module& module, const RewriteTarget& target) {
+  const auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  if (CallsOthers(*graph)) return true;
+  Rewritten trial;
+  RewriteGraph(*graph, target, trial);
+  bool mentions = false;
+  ForEachMention(module, target, trial, [&mentions](auto&&...) { mentions = true; });
+  return trial.count() > 0 || mentions;
+}
+
+Module MoveAttributes(const Module& module, const RewriteTarget& target) {
+  std::unordered_map<const c10::TensorImpl*, at::Tensor> moved;
+  ValueCopier copier([&](const c10::IValue& value) -> c10::IValue {
+    if (!value.isTensor() || !value.toTensor().defined()) return value;
+    at::Tensor& copy = moved[value.toTensor().unsafeGetTensorImpl()];
+    if (!copy.defined()) copy = MoveTensor(value.toTensor(), target);
+    return copy;
+  });
+  return Module(copier.CopyObject(module._ivalue()));
+}
+
+}  // namespace
+
+PlacedModule PlaceModule(const Module& module, const RewriteTarget& target) {
+  Rewritten rewritten;
+  Module source = module;
+  if (NeedsRewriting(module, target)) {
+    source = module.clone(/*inplace=*/true);  // types of its own, tensors shared
+    InForward(source, target, rewritten);
+  }
+  Module placed = MoveAttributes(source, target);
+  ForEachMention(placed, target, rewritten, [&](c10::ivalue::Object& object, size_t slot, c10::IValue value) {
+    ++(value.isInt() ? rewritten.dtypes : rewritten.devices);
+    object.setSlot(slot, std::move(value));
+  });
+  return {std::move(placed), std::move(rewritten)};
+}
+
+}  // namespace torchferry

@@ -1,0 +1,44 @@
+// Element types at the border of a model that computes in others than it was saved in.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <vector>
+
+#include "server/plan/precision.h"
+#include "server/torch/model_signature.h"
+
+namespace torch::jit {
+struct Module;
+}
+
+namespace torchferry {
+
+// What clients see stays as the module was saved: their tensors are cast on the way in, its own on the way out.
+class PrecisionBorder {
+ public:
+  // The identity.
+  PrecisionBorder() = default;
+  // `saved`: the module as it was saved.
+  PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const ModelSignature& signature);
+
+  // To where the model runs, in the type that it computes in.
+  at::Tensor In(const at::Tensor& tensor, at::Device device) const;
+  // The output `index` of the module, as the module would have given it before it was cast.
+  at::Tensor Out(const at::Tensor& tensor, size_t index) const;
+  // A floating output as the config declares it, where casting the module is what made the difference.
+  at::Tensor Declared(const at::Tensor& tensor, at::ScalarType declared) const;
+
+  bool autocast_bf16() const { return autocast_bf16_; }
+
+ private:
+  bool Computed(at::ScalarType type) const;
+
+  std::vector<at::ScalarType> from_;
+  at::ScalarType to_ = at::kFloat;
+  bool autocast_bf16_ = false;
+  std::vector<bool> native_;  // NativeOutputs
+};
+
+}  // namespace torchferry

@@ -1,0 +1,20 @@
+// A forward pass at load, to see what lower precision does.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <optional>
+
+#include "server/model/model.h"
+
+namespace torchferry {
+
+// One row that `signature` allows, made up; the same each time. Nothing where an input is not declared in full, or is a number
+// (any value might be a wrong one).
+std::optional<BoundInputs> MadeUpInputs(const Signature& signature);
+
+// The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude. INTERNAL
+// when their shapes differ.
+absl::StatusOr<double> Deviation(const std::vector<Outputs>& outputs, const std::vector<Outputs>& reference);
+
+}  // namespace torchferry
