@@ -201,11 +201,13 @@ class Rewrite {
   // The largest number of the type that is cast, torch.finfo(x.dtype).min say, is none of a smaller type.
   void Limit(Node* node, size_t input) {
     if (!target_.Casts(at::kFloat)) return;
-    const auto number = torch::jit::constant_as<double>(node->input(input));
-    if (!number.has_value() || std::abs(*number) != double{std::numeric_limits<float>::max()}) return;
+    const auto constant = torch::jit::toIValue(node->input(input));
+    if (!constant.has_value() || !constant->isDouble()) return;
+    const double number = constant->toDouble();
+    if (std::abs(number) != double{std::numeric_limits<float>::max()}) return;
     const double largest = target_.to == at::kHalf ? double{std::numeric_limits<c10::Half>::max()}
                                                    : double{std::numeric_limits<c10::BFloat16>::max()};
-    Replace(node, input, std::copysign(largest, *number));
+    Replace(node, input, std::copysign(largest, number));
   }
 
   template <typename T>

@@ -10,12 +10,14 @@
 #include <ATen/ops/view_native.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/util/ScopeExit.h>
 #include <torch/library.h>
 
 #include <cstring>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "tests/testing/sim_device.h"
 
@@ -24,6 +26,8 @@ namespace {
 
 constexpr c10::DeviceType kType = c10::DeviceType::PrivateUse1;
 thread_local c10::DeviceIndex current_device = 0;
+// An operator computes by the CPU's: what it copies on the way is no copy of the device.
+thread_local bool is_computing = false;
 
 struct Block {
   int device;
@@ -119,8 +123,8 @@ at::Tensor OnCpu(const at::Tensor& tensor) {
 }
 
 at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool) {
-  if (!from.is_cpu()) Devices::Get().Copy(from.device().index(), /*waits=*/to.is_cpu());
-  if (!to.is_cpu()) Devices::Get().Copy(to.device().index(), /*waits=*/false);
+  if (!from.is_cpu() && !is_computing) Devices::Get().Copy(from.device().index(), /*waits=*/to.is_cpu());
+  if (!to.is_cpu() && !is_computing) Devices::Get().Copy(to.device().index(), /*waits=*/false);
   (to.is_cpu() ? to : OnCpu(to)).copy_(from.is_cpu() ? from : OnCpu(from));
   return to;
 }
@@ -186,7 +190,8 @@ void Fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     TORCH_CHECK(torch::jit::peek(*stack, 1, op.schema().arguments().size()).toTensor().is_cpu(),
                 "'lengths' argument should be a 1D CPU int64 tensor, but got a tensor of ", c10::Device(kType, device));
   }
-  // Its own copies between the two memories are no copies of the device.
+  const bool was_computing = std::exchange(is_computing, true);
+  const auto restore = c10::make_scope_exit([was_computing] { is_computing = was_computing; });
   at::native::cpu_fallback(op, stack);
 }
 
