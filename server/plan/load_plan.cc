@@ -96,7 +96,9 @@ class Planner {
     const TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
     AddStorages(script.storages);
-    for (const DType dtype : script.dtypes) AddDType(dtype);
+    // The numbers in a trace's code, FP64 and INT64, are no weights.
+    for (const ModuleTensor& tensor : script.tensors) AddWeightType(tensor.tensor.dtype);
+    for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
     if (files_.architecture != Architecture::kNone) {
       Decide(fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
     }
@@ -139,7 +141,10 @@ class Planner {
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
     AddStorages(index.storages);
-    for (const TensorInfo& tensor : index.tensors) AddDType(tensor.dtype);
+    for (const TensorInfo& tensor : index.tensors) {
+      AddWeightType(tensor.dtype);
+      AddOnce(Name(tensor.dtype), plan.saved_dtypes);
+    }
     if (!index.key.empty()) {
       Decide(fmt::format("state_dict under {}{}", Quoted(index.key),
                          config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
@@ -212,10 +217,8 @@ class Planner {
     }
   }
 
-  void AddDType(DType dtype) {
-    if (std::ranges::find(planned_.saved_dtypes, dtype) != planned_.saved_dtypes.end()) return;
-    planned_.saved_dtypes.push_back(dtype);
-    AddOnce(Name(dtype), planned_.plan.saved_dtypes);
+  void AddWeightType(DType dtype) {
+    if (std::ranges::find(planned_.weight_dtypes, dtype) == planned_.weight_dtypes.end()) planned_.weight_dtypes.push_back(dtype);
   }
 
   void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
@@ -256,7 +259,7 @@ absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const Pl
     plan.decisions.push_back(
         fmt::format("tensors saved on {} are gathered on {}", Listed(plan.saved_devices), ToString(device)));
   }
-  plan.precision = PlanPrecision(config.precision, planned.saved_dtypes, device, context.has_native_bf16);
+  plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
   if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
   return absl::OkStatus();
 }

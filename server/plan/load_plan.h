@@ -58,7 +58,7 @@ struct PlannedVersion {
   CheckpointOutline outline;
   // Of the model, or of architecture.pt.
   std::optional<TorchScriptInfo> script;
-  std::vector<DType> saved_dtypes;  // LoadPlan::saved_dtypes
+  std::vector<DType> weight_dtypes;  // each once
   // Of plan.decisions, those before the placement's.
   size_t file_decisions = 0;
 };

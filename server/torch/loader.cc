@@ -135,7 +135,7 @@ class Load {
       return absl::OkStatus();
     }
     ModelInfo ignored;
-    const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.saved_dtypes, DeviceId::Cpu(), false);
+    const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
     TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, MakeModel(module, DeviceId::Cpu(), full, ignored));
     const BoundInputs* const requests[] = {&*inputs};
     const auto expected = reference->Predict(requests);

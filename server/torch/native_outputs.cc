@@ -52,7 +52,7 @@ class Types {
     if (node->kind() == c10::prim::GetAttr) return OfAttribute(value);
     if (node->kind() == c10::prim::If || node->kind() == c10::prim::Loop) return OfBlocks(node, value->offset());
     if (node->kind() == c10::prim::Constant) return OfConstant(value);
-    if (const auto said = Said(node)) return *said == type_;
+    if (Value* const argument = TypeArgument(node)) return OfTypeArgument(node, argument);
     if (TakesOthersType(node)) return Is(node->input(1));
     if (FollowsFirst(node)) return !node->inputs().empty() && Is(node->input(0));
     return std::ranges::any_of(node->inputs(), [this](Value* input) { return MayHoldTensor(input) && Is(input); });
@@ -95,22 +95,29 @@ class Types {
            constant->toTensor().scalar_type() == type_;
   }
 
-  // The type that an argument asks for; of what a factory makes without one, FP32.
-  static std::optional<at::ScalarType> Said(const Node* node) {
+  // The argument that says of which type the result is, where it decides: one that is given, or one that is left out where no
+  // tensor decides.
+  static Value* TypeArgument(Node* node) {
     const c10::FunctionSchema* schema = node->maybeSchema();
-    if (schema == nullptr || schema->arguments().size() != node->inputs().size()) return std::nullopt;
-    bool takes_type = false;
+    if (schema == nullptr || schema->arguments().size() != node->inputs().size()) return nullptr;
+    Value* found = nullptr;
     bool takes_tensor = false;
     for (size_t i = 0; i < schema->arguments().size(); ++i) {
-      takes_tensor |= IsTensor(node->input(i)) && !node->input(i)->mustBeNone();
+      Value* const input = node->inputs()[i];
+      takes_tensor |= IsTensor(input) && !input->mustBeNone();
       c10::TypePtr type = schema->arguments()[i].real_type();
       if (const auto optional = type->cast<c10::OptionalType>()) type = optional->getElementType();
-      if (type->kind() != c10::TypeKind::ScalarTypeType) continue;
-      takes_type = true;
-      if (const auto said = torch::jit::constant_as<int64_t>(node->input(i))) return static_cast<at::ScalarType>(*said);
+      if (type->kind() == c10::TypeKind::ScalarTypeType) found = input;
     }
-    if (takes_type && !takes_tensor && node->outputs().size() == 1 && IsTensor(node->output())) return at::kFloat;
-    return std::nullopt;
+    return found != nullptr && found->mustBeNone() && takes_tensor ? nullptr : found;
+  }
+
+  bool OfTypeArgument(Node* node, Value* argument) {
+    if (argument->mustBeNone()) return type_ == at::kFloat;  // torch.zeros(3)
+    if (argument->node()->kind() == c10::prim::dtype) return Is(argument->node()->input());
+    const auto type = torch::jit::toIValue(argument);
+    if (type.has_value() && type->isInt()) return static_cast<at::ScalarType>(type->toInt()) == type_;
+    return std::ranges::any_of(node->inputs(), [this](Value* input) { return IsTensor(input) && Is(input); });
   }
 
   static bool MayHoldTensor(const Value* value) {

@@ -52,24 +52,28 @@ def clean_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith("TORCHFERRY_")}
 
 
-def server_binary():
-    binary = BINARIES / "torchferry-server"
+# The server with a simulated accelerator beside what the host has (tests/testing).
+SIM_SERVER = "torchferry-server-sim"
+
+
+def server_binary(name="torchferry-server"):
+    binary = BINARIES / name
     assert binary.exists(), f"{binary} is not built (TORCHFERRY_BINARY_DIR says where it is)"
     return binary
 
 
 class Server:
     """A torchferry-server process over a store, on free ports. Its current folder is empty and its own. `prefix` is a
-    command that runs it."""
+    command that runs it; `environment` is added to this process's."""
 
-    def __init__(self, store, folder, *flags, defaults=True, prefix=()):
+    def __init__(self, store, folder, *flags, defaults=True, prefix=(), binary="torchferry-server", environment=None):
         self.store = store
         self.folder = pathlib.Path(folder)
         self.cwd = self.folder / "cwd"
         self.cwd.mkdir(parents=True)
         self.port_file = self.folder / "ports.json"
         self.log_file = self.folder / "server.log"
-        command = [*prefix, str(server_binary()), "--model-store", str(store.path), "--port-file", str(self.port_file)]
+        command = [*prefix, str(server_binary(binary)), "--model-store", str(store.path), "--port-file", str(self.port_file)]
         if defaults:
             for name, value in (("--grpc-address", "127.0.0.1:0"), ("--metrics-address", "127.0.0.1:0"),
                                 ("--device", DEVICE)):
@@ -77,7 +81,7 @@ class Server:
                     command += [name, value]
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(command + list(flags), cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=subprocess.STDOUT, env=clean_environment())
+                                            stderr=subprocess.STDOUT, env=clean_environment() | (environment or {}))
         self.ports = None
         self.exit_seen = False  # the test looked at the exit code itself
 
@@ -176,9 +180,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(store, folder, *flags, ready=True, prefix=()):
+def serving(store, folder, *flags, ready=True, **options):
     """A server for the block; at its end SIGTERM must end it with 0."""
-    server = Server(store, folder, *flags, prefix=prefix)
+    server = Server(store, folder, *flags, **options)
     try:
         server.wait_listening()
         if ready:

@@ -56,6 +56,23 @@ def array(message):
     return np.frombuffer(message.data, kind).reshape(tuple(message.shape))
 
 
+def bf16_tensor(bits):
+    """A message of BF16 from its bits in uint16."""
+    return pb.Tensor(dtype=pb.DATA_TYPE_BF16, shape=bits.shape, data=np.asarray(bits, np.uint16).tobytes())
+
+
+def floats(message):
+    """A floating tensor as float32, BF16 too."""
+    if message.dtype != pb.DATA_TYPE_BF16:
+        return array(message).astype(np.float32)
+    return widen(np.frombuffer(message.data, np.uint16).reshape(tuple(message.shape)))
+
+
+def widen(array):
+    """As float32; uint16 are BF16's bits."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array.astype(np.float32)
+
+
 def reference(model, name, rows):
     """PyTorch's own tensor of that name, made by fixtures/make_fixtures.py."""
     return np.load(FIXTURES / "expected" / model / f"{name}.{rows}.npy")

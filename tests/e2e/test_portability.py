@@ -1,0 +1,142 @@
+"""The portability matrix: one network, saved in every format, on every kind of machine and in every dtype, served unedited on
+the CPU and on two simulated accelerators; every answer is PyTorch's own.
+
+How the device tags were made (fixtures/portable_models.py): those of torch.save by PyTorch itself, which writes cuda:N without a
+GPU; those of TorchScript by rewriting the archive, its tensors' tags and the devices in its code, as a GPU would have left them.
+
+`pytest -s` prints the table. TORCHFERRY_TEST_DEVICES, "cuda:0,cuda:1", serves on these instead, where they are there.
+"""
+
+import collections
+import json
+import os
+import re
+import tarfile
+
+import numpy as np
+import pytest
+
+import harness
+from harness import Client
+from stores import Store
+from wire import FIXTURES, bf16_tensor, floats, pb, reference, tensor, widen
+
+FOLDER = FIXTURES / "portable"
+INDEX = json.loads((FOLDER / "index.json").read_text())
+ASKED = os.environ.get("TORCHFERRY_TEST_DEVICES", "")
+DEVICES = ASKED.split(",") if ASKED else ["cpu", "sim:0", "sim:1"]
+DTYPES = {"FP32": pb.DATA_TYPE_FP32, "FP16": pb.DATA_TYPE_FP16, "BF16": pb.DATA_TYPE_BF16}
+ROWS = (1, 7)
+
+# How far an answer may be from PyTorch's in FP32 with the same weights, absolute up to magnitude 1 and relative above: what
+# rounding to the dtype, at each operator where it is computed in, makes of it. A GPU adds in another order.
+TOLERANCES = {"FP32": 1e-5, "FP16": 4e-3, "BF16": 4e-2} if not ASKED else {"FP32": 1e-4, "FP16": 4e-3, "BF16": 4e-2}
+WITHOUT_ARCHITECTURE = ("scripted", "scripted_literal", "traced")
+
+
+def model_name(entry, device):
+    return re.sub(r"[^a-z0-9_]", "_", f"{entry['format']}_{entry['saved']}_{entry['dtype']}_on_{device}".lower())
+
+
+def cells():
+    return [pytest.param(entry, device, id=model_name(entry, device)) for entry in INDEX["files"] for device in DEVICES]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portability")
+    with tarfile.open(FOLDER / "portable.tar.xz") as archive:
+        archive.extractall(folder / "files", filter="data")
+    store = Store(folder / "store")
+    for entry in INDEX["files"]:
+        for device in DEVICES:
+            others = {} if entry["format"] in WITHOUT_ARCHITECTURE else {"forward_py": FOLDER / "forward.py"}
+            model = store.add_file(model_name(entry, device), folder / "files" / entry["file"], entry["file"], **others)
+            (model / "config.pbtxt").write_text(f'torchferry {{ device: "{device}" fallback: NONE }}\n')
+    binary = "torchferry-server" if ASKED else harness.SIM_SERVER
+    with harness.serving(store, folder / "server", binary=binary, ready=False) as server:
+        yield server.wait_settled()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with Client(server.address) as client:
+        if ASKED:
+            missing = {v.error_message for v in client.models().values() if "is absent" in v.error_message}
+            if missing:
+                pytest.skip(f"not here: {ASKED}")
+        yield client
+
+
+@pytest.fixture(scope="module")
+def table():
+    """{(format, saved): {(device, dtype): text}}; printed at the end."""
+    results = collections.defaultdict(dict)
+    yield results
+    columns = [(device, dtype) for device in DEVICES for dtype in DTYPES]
+    print("\nlargest deviation from PyTorch, by format and place saved, device served on and dtype")
+    print(f"{'':34}" + "".join(f"{device + ' ' + dtype:>14}" for device, dtype in columns))
+    for (format_, saved), row in results.items():
+        print(f"{format_ + ' saved on ' + saved:34}" + "".join(f"{row.get(column, '-'):>14}" for column in columns))
+    for left_out in INDEX["left_out"]:
+        print(f"no cell: {left_out['format']} saved on {left_out['saved']} in {left_out['dtype']}: {left_out['reason']}")
+    print("tolerances: " + ", ".join(f"{dtype} {bound:g}" for dtype, bound in TOLERANCES.items()))
+
+
+def ask(client, model, dtype, rows):
+    x = reference("portable", f"x_{dtype}", rows)
+    response = client.predict(model, {"x": bf16_tensor(x) if dtype == "BF16" else tensor(x)})
+    assert len(response.outputs) == 1
+    return response, next(iter(response.outputs.values()))
+
+
+def deviation(actual, expected):
+    return float(np.max(np.abs(actual - expected) / np.maximum(1, np.abs(expected))))
+
+
+@pytest.mark.parametrize("entry, device", cells())
+def test_cell(client, table, entry, device):
+    model, dtype = model_name(entry, device), entry["dtype"]
+    version = client.model(model)
+    assert version.state == pb.MODEL_STATE_READY, version.error_message
+    worst = 0
+    for rows in ROWS:
+        response, output = ask(client, model, dtype, rows)
+        assert output.dtype == DTYPES[dtype]
+        assert response.execution.device == device and not response.execution.fallback
+        actual = floats(output)
+        worst = max(worst, deviation(actual, reference("portable", f"fp32_{dtype}", rows)))
+        assert worst <= TOLERANCES[dtype]
+        if not ASKED:
+            # And from what PyTorch gives in the dtype itself.
+            assert deviation(actual, widen(reference("portable", f"own_{dtype}", rows))) <= TOLERANCES[dtype]
+    table[entry["format"], entry["saved"]][device, dtype] = f"{worst:.1e}"
+
+
+def test_what_code_says_of_devices_is_rewritten_and_counted(client):
+    counts = {}
+    for entry in INDEX["files"]:
+        for device in DEVICES:
+            placement = client.model(model_name(entry, device)).placement
+            counts[entry["format"], entry["saved"], entry["dtype"], device] = placement.rewritten_constants
+            said = [decision for decision in placement.decisions if decision.startswith("rewrote")]
+            assert bool(said) == (placement.rewritten_constants > 0)
+    other = DEVICES[-1]
+    assert counts["traced", "cuda:0", "FP32", "cpu" if not ASKED else other] > 0
+    assert counts["traced", "cpu", "FP32", other] > 0
+    assert counts["traced", "two", "FP32", other] > counts["traced", "cpu", "FP32", other] / 2
+    if not ASKED:
+        assert counts["traced", "cpu", "FP32", "cpu"] == 0
+        assert counts["scripted", "cpu", "FP32", "cpu"] == 0
+        # Element types too.
+        assert counts["traced", "cpu", "FP16", "cpu"] > 0
+
+
+def test_precision_is_what_the_device_computes_well(client):
+    native_bf16 = any(flag in open("/proc/cpuinfo").read() for flag in ("avx512_bf16", "amx_bf16"))
+    for entry in INDEX["files"]:
+        for device in DEVICES:
+            expected = entry["dtype"]
+            if device == "cpu" and (expected == "FP16" or (expected == "BF16" and not native_bf16)):
+                expected = "FP32"
+            assert client.model(model_name(entry, device)).placement.precision == expected, entry
