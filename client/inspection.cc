@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 PlanContext ThisHost(const InspectOptions& options) {
   PlanContext context;
-  const int gpus = CountCudaDevices();
+  const int gpus = ProbeCudaDriver().device_count;
   for (int index = 0; index < gpus; ++index) context.devices.push_back({"cuda", index});
   context.devices.push_back(DeviceId::Cpu());
   context.device_types = {"cuda", "cpu"};

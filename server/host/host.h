@@ -26,9 +26,15 @@ std::optional<double> ParseCgroupCpuMax(const std::string& text);       // "2000
 std::optional<uint64_t> ParseCgroupMemoryMax(const std::string& text);  // bytes; "max" → nothing
 std::optional<uint64_t> ParseMemTotal(const std::string& meminfo);      // /proc/meminfo, in bytes
 
-// How many GPUs the NVIDIA driver gives this process, CUDA_VISIBLE_DEVICES considered; 0 without a driver. Opens the
-// driver's library by name; needs no CUDA library.
-int CountCudaDevices();
+// The NVIDIA driver, as its own library tells. Opens that by name; needs no CUDA library.
+struct CudaDriver {
+  bool is_there = false;
+  std::string error;     // why it cannot be used, with the CUDA error's number; empty: it can
+  int version = 0;       // the newest CUDA that it runs: 13020 is 13.2
+  int device_count = 0;  // that this process may use, CUDA_VISIBLE_DEVICES considered
+};
+
+CudaDriver ProbeCudaDriver();
 
 struct ProcessUsage {
   double cpu_seconds = 0;       // user and system, all threads

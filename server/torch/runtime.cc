@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <c10/core/impl/DeviceGuardImplInterface.h>
-#include <dlfcn.h>
 #include <torch/headeronly/version.h>
 
 #include "server/base/logging.h"
@@ -11,31 +9,6 @@
 #include "server/torch/convert.h"
 
 namespace torchferry {
-namespace {
-
-class CudaProvider final : public DeviceProvider {
- public:
-  std::string_view type() const override { return "cuda"; }
-
-  absl::StatusOr<int> Start() override {
-    // The driver's library comes with the driver; without it the rest is of no use.
-    if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) == nullptr) return 0;
-    // Global: LibTorch's CPU library looks its CUDA counterpart's symbols up.
-    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      return MakeStatus(absl::StatusCode::kUnavailable,
-                        "an NVIDIA driver is here but LibTorch's CUDA part cannot be opened: {}. Models run on the CPU; "
-                        "deploy/install-deps.sh --cuda installs what is missing",
-                        dlerror());
-    }
-    if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) return 0;
-    return c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount();
-  }
-};
-
-}  // namespace
-
-std::unique_ptr<DeviceProvider> MakeCudaProvider() { return std::make_unique<CudaProvider>(); }
-
 std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<DeviceProvider>> providers) {
   auto runtime = std::make_unique<TorchRuntime>();
   for (const auto& provider : providers) {
