@@ -140,4 +140,19 @@ std::unordered_map<std::string, std::string_view> ClassSources(const TorchScript
   return sources;
 }
 
+std::vector<std::string> TorchScriptInfo::WeightDevices() const {
+  std::vector<std::string> devices;
+  const auto add = [&devices](const StorageInfo& storage) {
+    if (std::ranges::find(devices, storage.saved_device) == devices.end()) devices.push_back(storage.saved_device);
+  };
+  for (const ModuleTensor& tensor : tensors) add(storages[tensor.tensor.storage]);
+  if (devices.empty()) std::ranges::for_each(storages, add);
+  return devices;
+}
+
+bool TorchScriptInfo::WeightsOn(std::string_view device) const {
+  const std::vector<std::string> devices = WeightDevices();
+  return devices.empty() || std::ranges::find(devices, device) != devices.end();
+}
+
 }  // namespace torchferry

@@ -95,7 +95,8 @@ class Planner {
     TF_RETURN_IF_ERROR(ReadScript(files_.model));
     const TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
-    AddStorages(script.storages);
+    for (const StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
+    planned_.plan.saved_devices = script.WeightDevices();
     // The numbers in a trace's code, FP64 and INT64, are no weights.
     for (const ModuleTensor& tensor : script.tensors) AddWeightType(tensor.tensor.dtype);
     for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
@@ -140,7 +141,10 @@ class Planner {
     const CheckpointIndex& index = planned_.checkpoint->index();
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
-    AddStorages(index.storages);
+    for (const StorageInfo& storage : index.storages) {
+      AddOnce(storage.saved_device, plan.saved_devices);
+      plan.weight_bytes += storage.size_bytes;
+    }
     for (const TensorInfo& tensor : index.tensors) {
       AddWeightType(tensor.dtype);
       AddOnce(Name(tensor.dtype), plan.saved_dtypes);
@@ -208,13 +212,6 @@ class Planner {
     }
     for (std::string& decision : *decisions) Decide(std::move(decision));
     return absl::OkStatus();
-  }
-
-  void AddStorages(const std::vector<StorageInfo>& storages) {
-    for (const StorageInfo& storage : storages) {
-      AddOnce(storage.saved_device, planned_.plan.saved_devices);
-      planned_.plan.weight_bytes += storage.size_bytes;
-    }
   }
 
   void AddWeightType(DType dtype) {

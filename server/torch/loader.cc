@@ -118,34 +118,31 @@ class Load {
   }
 
   // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.
-  bool RenamesCpu() const {
-    if (!planned_.script.has_value()) return true;
-    const std::vector<StorageInfo>& storages = planned_.script->storages;
-    const auto on_cpu = [](const StorageInfo& storage) { return storage.saved_device == "cpu"; };
-    return storages.empty() || std::ranges::any_of(storages, on_cpu);
-  }
+  bool RenamesCpu() const { return !planned_.script.has_value() || planned_.script->WeightsOn("cpu"); }
 
-  // Runs what computes in less than FP32 once, where the config declares the inputs, beside the same in FP32. FAILED_PRECONDITION
-  // when only FP32 runs.
+  // Runs what computes in less than FP32 once, where the config declares the inputs: FAILED_PRECONDITION when it does not run and
+  // would in FP32. Where it was made to compute in less, measures what that does to the outputs.
   absl::Status TryPrecision(const Module& module, Model& model, ModelInfo& info) const {
     if (info.precision.find("16") == std::string::npos || state_.has_value()) return absl::OkStatus();
+    const bool changes = planned_.plan.precision.changes();
     const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
     if (!inputs.has_value()) {
-      info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare dtype and shape of each input");
+      if (changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
       return absl::OkStatus();
     }
+    const BoundInputs* const requests[] = {&*inputs};
+    const auto outputs = model.Predict(requests);
+    if (outputs.status().code() == absl::StatusCode::kResourceExhausted) return outputs.status();
+    if (outputs.ok() && !changes) return absl::OkStatus();
     ModelInfo ignored;
     const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
     TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, MakeModel(module, DeviceId::Cpu(), full, ignored));
-    const BoundInputs* const requests[] = {&*inputs};
     const auto expected = reference->Predict(requests);
     if (!expected.ok()) {
-      info.decisions.push_back("deviation from FP32 not measured: the model does not run on made-up inputs: " +
-                               MessageOf(expected.status()));
+      info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a made-up row: {}", info.precision,
+                                           MessageOf(expected.status())));
       return absl::OkStatus();
     }
-    const auto outputs = model.Predict(requests);
-    if (outputs.status().code() == absl::StatusCode::kResourceExhausted) return outputs.status();
     if (!outputs.ok()) {
       return MakeStatus(absl::StatusCode::kFailedPrecondition,
                         "{}: forward fails in {}{}: {}. It runs in FP32: set torchferry {{ precision: FP32 }}", files_.model->name(),

@@ -17,7 +17,9 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "tests/testing/sim_device.h"
 
@@ -226,6 +228,33 @@ int64_t FusedAttentionChoice(const at::Tensor&, const at::Tensor&, const at::Ten
   return 0;
 }
 
+// Which LibTorch asks of every device but the CPU. i, f, g and o are the gates.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> LstmCell(const at::Tensor& input_gates, const at::Tensor& hidden_gates,
+                                                        const at::Tensor& cx, const std::optional<at::Tensor>& input_bias,
+                                                        const std::optional<at::Tensor>& hidden_bias) {
+  at::Tensor gates = input_gates + hidden_gates;
+  if (input_bias.has_value() && input_bias->defined()) gates = gates + *input_bias;
+  if (hidden_bias.has_value() && hidden_bias->defined()) gates = gates + *hidden_bias;
+  const std::vector<at::Tensor> parts = gates.chunk(4, 1);
+  const at::Tensor cy = parts[1].sigmoid() * cx + parts[0].sigmoid() * parts[2].tanh();
+  return {parts[3].sigmoid() * cy.tanh(), cy, gates};
+}
+
+// r, z and n are the gates.
+std::tuple<at::Tensor, at::Tensor> GruCell(const at::Tensor& input_gates, const at::Tensor& hidden_gates, const at::Tensor& hx,
+                                           const std::optional<at::Tensor>& input_bias,
+                                           const std::optional<at::Tensor>& hidden_bias) {
+  const auto with = [](const at::Tensor& gates, const std::optional<at::Tensor>& bias) {
+    return (bias.has_value() && bias->defined() ? gates + *bias : gates).chunk(3, 1);
+  };
+  const std::vector<at::Tensor> input = with(input_gates, input_bias);
+  const std::vector<at::Tensor> hidden = with(hidden_gates, hidden_bias);
+  const at::Tensor r = (input[0] + hidden[0]).sigmoid();
+  const at::Tensor z = (input[1] + hidden[1]).sigmoid();
+  const at::Tensor n = (input[2] + r * hidden[2]).tanh();
+  return {(hx - n) * z + n, at::cat({r, z, n}, 1)};
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("empty.memory_format", &Empty);
   m.impl("empty_strided", &EmptyStrided);
@@ -243,6 +272,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("convolution_overrideable", &Convolution);
   m.impl("index.Tensor", &Index);
   m.impl("_fused_sdp_choice", &FusedAttentionChoice);
+  m.impl("_thnn_fused_lstm_cell", &LstmCell);
+  m.impl("_thnn_fused_gru_cell", &GruCell);
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&Fallback>()); }
