@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 
 using Candidates = std::vector<DeviceCandidate>;
 
-const Candidates kCpuOnly = {{DeviceId::Cpu(), ""}};
+const Candidates kCpuOnly(1, DeviceCandidate{DeviceId::Cpu(), ""});
 
 Candidates TwoGpus(const std::string& first = "", const std::string& second = "") {
   return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {DeviceId::Cpu(), ""}};

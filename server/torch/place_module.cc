@@ -88,13 +88,37 @@ Module MoveAttributes(const Module& module, const RewriteTarget& target) {
   return Module(copier.CopyObject(module._ivalue()));
 }
 
+using Objects = std::unordered_map<const c10::ivalue::Object*, c10::intrusive_ptr<c10::ivalue::Object>>;
+
+// Module::clone copies a submodule for each attribute that holds it; here what is one stays one. `copies` is of what was seen.
+void ShareSubmodules(const c10::ivalue::Object& original, c10::ivalue::Object& clone, Objects& copies) {
+  for (size_t slot = 0; slot < original.slots().size(); ++slot) {
+    const c10::IValue value = original.getSlot(slot);
+    if (!value.isModule()) continue;
+    const auto [entry, is_new] = copies.emplace(value.toObject().get(), clone.getSlot(slot).toObject());
+    if (is_new) {
+      ShareSubmodules(value.toObjectRef(), *entry->second, copies);
+    } else {
+      clone.setSlot(slot, entry->second);
+    }
+  }
+}
+
+// With types, and so code, of its own; tensors are shared.
+Module CloneCode(const Module& module) {
+  Module clone = module.clone(/*inplace=*/true);
+  Objects copies;
+  ShareSubmodules(*module._ivalue(), *clone._ivalue(), copies);
+  return clone;
+}
+
 }  // namespace
 
 PlacedModule PlaceModule(const Module& module, const RewriteTarget& target) {
   Rewritten rewritten;
   Module source = module;
   if (NeedsRewriting(module, target)) {
-    source = module.clone(/*inplace=*/true);  // types of its own, tensors shared
+    source = CloneCode(module);
     InForward(source, target, rewritten);
   }
   Module placed = MoveAttributes(source, target);

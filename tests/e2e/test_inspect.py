@@ -159,7 +159,7 @@ def plan_loaded(version):
             "architecture": file.architecture, "state_dict_key": file.state_dict_key,
             "removed_prefixes": list(file.removed_prefixes), "device": placement.device,
             "requested_device": placement.requested_device, "fallback": placement.fallback,
-            "fallback_reason": placement.fallback_reason}
+            "fallback_reason": placement.fallback_reason, "precision": placement.precision}
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", ABSENT])

@@ -151,6 +151,20 @@ TEST_F(PlaceModuleTest, TiedTensorsStayTiedAndAreMovedOnce) {
   EXPECT_EQ(BytesInUse(0) - before, 4U << 20);
 }
 
+TEST_F(PlaceModuleTest, ASubmoduleThatIsHeldTwiceStaysOne) {
+  Module child("c");
+  child.register_buffer("seen", at::zeros({4}));
+  child.define("def forward(self, x: Tensor) -> Tensor:\n  self.seen = self.seen + torch.ones([4])\n  return x + self.seen\n");
+  Module module("m");
+  module.register_module("a", child);
+  module.register_module("b", child);
+  module.define("def forward(self, x: Tensor) -> Tensor:\n  return self.b.forward(self.a.forward(x))\n");
+  const PlacedModule placed = PlaceModule(module, To(Sim(1)));
+  EXPECT_EQ(placed.rewritten.devices, 2);
+  EXPECT_EQ(placed.module.attr("a").toObject().get(), placed.module.attr("b").toObject().get());
+  EXPECT_TRUE(at::equal(Run(placed.module, at::zeros({4}).to(Sim(1))).to(at::kCPU), at::full({4}, 3.0F)));
+}
+
 TEST_F(PlaceModuleTest, OutOfMemoryOnTheWayLeavesNothingBehind) {
   Module module("m");
   for (int i = 0; i < 8; ++i) module.register_parameter("w" + std::to_string(i), at::ones({1 << 20}), false);
