@@ -4,6 +4,7 @@ Nothing here sleeps to let something happen: it waits for a condition, up to a d
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -32,6 +33,16 @@ Code = grpc.StatusCode
 Health = health_pb2.HealthCheckResponse
 
 
+def gpu_count():
+    """GPUs that the NVIDIA driver gives this process; 0 without one."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
 def wait_until(condition, what, seconds=DEADLINE_SECONDS):
     """The first true value of `condition()`; fails with `what` (a string, or a function that makes one) when late."""
     end = time.monotonic() + seconds
@@ -54,9 +65,10 @@ def clean_environment():
 
 # The server with a simulated accelerator beside what the host has (tests/testing).
 SIM_SERVER = "torchferry-server-sim"
+SERVER = SIM_SERVER if DEVICE.startswith("sim") else "torchferry-server"
 
 
-def server_binary(name="torchferry-server"):
+def server_binary(name=SERVER):
     binary = BINARIES / name
     assert binary.exists(), f"{binary} is not built (TORCHFERRY_BINARY_DIR says where it is)"
     return binary
@@ -66,7 +78,7 @@ class Server:
     """A torchferry-server process over a store, on free ports. Its current folder is empty and its own. `prefix` is a
     command that runs it; `environment` is added to this process's."""
 
-    def __init__(self, store, folder, *flags, defaults=True, prefix=(), binary="torchferry-server", environment=None):
+    def __init__(self, store, folder, *flags, defaults=True, prefix=(), binary=SERVER, environment=None):
         self.store = store
         self.folder = pathlib.Path(folder)
         self.cwd = self.folder / "cwd"
