@@ -26,8 +26,9 @@ size_t NextClass(std::string_view text, size_t from) {
   return line_end == std::string_view::npos ? line_end : line_end + 1;
 }
 
-void AddOnce(DType dtype, std::vector<DType>& dtypes) {
-  if (std::ranges::find(dtypes, dtype) == dtypes.end()) dtypes.push_back(dtype);
+template <typename T>
+void AddOnce(const T& value, std::vector<T>& values) {
+  if (std::ranges::find(values, value) == values.end()) values.push_back(value);
 }
 
 // Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object
@@ -50,6 +51,10 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
     const absl::StatusOr<TensorInfo> tensor = rebuilder.Rebuild(ref);
     if (tensor.ok()) {
       AddOnce(tensor->dtype, info.dtypes);
+      if (is_module || !tensor->shape.empty()) {
+        AddOnce(tensor->dtype, info.weight_dtypes);
+        AddOnce(storages.storages()[tensor->storage].saved_device, info.weight_devices);
+      }
     } else if (!absl::IsInvalidArgument(tensor.status())) {
       return Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
     }
@@ -138,21 +143,6 @@ std::unordered_map<std::string, std::string_view> ClassSources(const TorchScript
     }
   }
   return sources;
-}
-
-std::vector<std::string> TorchScriptInfo::WeightDevices() const {
-  std::vector<std::string> devices;
-  const auto add = [&devices](const StorageInfo& storage) {
-    if (std::ranges::find(devices, storage.saved_device) == devices.end()) devices.push_back(storage.saved_device);
-  };
-  for (const ModuleTensor& tensor : tensors) add(storages[tensor.tensor.storage]);
-  if (devices.empty()) std::ranges::for_each(storages, add);
-  return devices;
-}
-
-bool TorchScriptInfo::WeightsOn(std::string_view device) const {
-  const std::vector<std::string> devices = WeightDevices();
-  return devices.empty() || std::ranges::find(devices, device) != devices.end();
 }
 
 }  // namespace torchferry

@@ -31,10 +31,10 @@ struct TorchScriptInfo {
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
 
-  // Each once: where the module's own tensors were, not the constants of its code. Of a module without any, the constants.
-  std::vector<std::string> WeightDevices() const;
-  // Whether some were on `device`. True when the archive has no tensor at all.
-  bool WeightsOn(std::string_view device) const;
+  // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made constants. The
+  // numbers in a trace's code, tensors without dimensions, are none.
+  std::vector<std::string> weight_devices;
+  std::vector<DType> weight_dtypes;
 };
 
 // Checks the archive's directory against the zip limits and reads its pickles with the restricted

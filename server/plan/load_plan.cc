@@ -96,9 +96,8 @@ class Planner {
     const TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
     for (const StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
-    planned_.plan.saved_devices = script.WeightDevices();
-    // The numbers in a trace's code, FP64 and INT64, are no weights.
-    for (const ModuleTensor& tensor : script.tensors) AddWeightType(tensor.tensor.dtype);
+    planned_.plan.saved_devices = script.weight_devices;
+    planned_.weight_dtypes = script.weight_dtypes;
     for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
     if (files_.architecture != Architecture::kNone) {
       Decide(fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));

@@ -118,7 +118,11 @@ class Load {
   }
 
   // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.
-  bool RenamesCpu() const { return !planned_.script.has_value() || planned_.script->WeightsOn("cpu"); }
+  bool RenamesCpu() const {
+    if (!planned_.script.has_value()) return true;
+    const std::vector<std::string>& devices = planned_.script->weight_devices;
+    return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
+  }
 
   // Runs what computes in less than FP32 once, where the config declares the inputs: FAILED_PRECONDITION when it does not run and
   // would in FP32. Where it was made to compute in less, measures what that does to the outputs.

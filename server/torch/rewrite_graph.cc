@@ -109,13 +109,15 @@ class Rewrite {
     Sources(node->input(0), sources);
     for (const Value* source : sources) {
       if (source->node()->kind() == c10::prim::GetAttr) NoteAttribute(source->node());
-      std::optional<std::string> text = torch::jit::constant_as<std::string>(source);
-      if (!text.has_value()) return;
+      const auto constant = torch::jit::toIValue(source);
+      if (!constant.has_value() || !constant->isString()) return;
+      std::string text = constant->toStringRef();
       if (node->inputs().size() == 2) {  // torch.device("cuda", 0)
-        if (const auto index = torch::jit::constant_as<int64_t>(node->input(1))) *text += ":" + std::to_string(*index);
+        const auto index = torch::jit::toIValue(node->input(1));
+        if (index.has_value() && index->isInt()) text += ":" + std::to_string(index->toInt());
       }
       // All of what it may be; one that stays what it is keeps the choice.
-      const auto named = DeviceNamed(*text);
+      const auto named = DeviceNamed(text);
       if (!named.has_value() || (*named != target_.device && !target_.Renames(*named))) return;
       if (sources.size() == 1 && !target_.Renames(*named)) return;
     }
@@ -193,8 +195,8 @@ class Rewrite {
 
   void Dtype(Node* node, size_t input) {
     if (node->input(input)->node()->kind() == c10::prim::GetAttr) return NoteAttribute(node->input(input)->node());
-    const auto type = torch::jit::constant_as<int64_t>(node->input(input));
-    if (!type.has_value() || !target_.Casts(static_cast<at::ScalarType>(*type))) return;
+    const auto type = torch::jit::toIValue(node->input(input));
+    if (!type.has_value() || !type->isInt() || !target_.Casts(static_cast<at::ScalarType>(type->toInt()))) return;
     Replace(node, input, static_cast<int64_t>(target_.to));
   }
 

@@ -197,7 +197,7 @@ TEST_F(PlaceModuleTest, HalfPrecisionBecomesFull) {
       "def forward(self, x: Tensor) -> Tensor:\n"
       "  y = x.to(5) * self.w + torch.ones([4], dtype=5) + x.to(self.type)\n"
       "  if y.dtype == 5:\n    y = y + 1\n"
-      "  return y + self.five\n");
+      "  return y + self.five + torch.zeros([4])[0]\n");
   module.eval();
   const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
   EXPECT_EQ(placed.module.attr("w").toTensor().scalar_type(), at::kFloat);

@@ -157,6 +157,11 @@ at::Tensor& SetSource(at::Tensor& self, c10::Storage source, int64_t offset, at:
   return self;
 }
 
+at::Tensor& SetWholeSource(at::Tensor& self, c10::Storage source) {
+  const auto elements = static_cast<int64_t>(source.nbytes() / self.itemsize());
+  return SetSource(self, std::move(source), 0, {elements}, {1});
+}
+
 // Operators that take a tensor of the CPU beside ours, on a real device too.
 bool TakesCpuTensors(const std::string& name) {
   static const std::set<std::string> names = {"aten::_index_put_impl_", "aten::copy_", "aten::index_put_",
@@ -262,6 +267,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_copy_from_and_resize", &CopyFromAndResize);
   m.impl("resize_", &Resize);
   m.impl("set_.source_Storage_storage_offset", &SetSource);
+  m.impl("set_.source_Storage", &SetWholeSource);
   m.impl("as_strided", [](const at::Tensor& t, at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<int64_t> offset) {
     return at::native::as_strided_tensorimpl(t, sizes, strides, offset);
   });
