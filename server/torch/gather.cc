@@ -184,6 +184,14 @@ absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const 
   return outputs;
 }
 
+std::vector<at::ScalarType> TypesOf(const c10::IValue& result) {
+  std::vector<at::ScalarType> types;
+  const absl::StatusOr<NamedTensors> outputs = Flatten(result);
+  if (!outputs.ok()) return types;
+  for (const auto& [name, tensor] : *outputs) types.push_back(tensor.scalar_type());
+  return types;
+}
+
 std::vector<Outputs> SplitOutputs(const NamedTensors& outputs, std::span<const BoundInputs* const> requests,
                                   bool has_batch_dimension) {
   std::vector<Outputs> split;

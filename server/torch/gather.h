@@ -26,6 +26,9 @@ absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(cons
                                                                             const c10::IValue& result, int64_t rows,
                                                                             const PrecisionBorder& border);
 
+// Of the tensors in forward's result, in the order of NameOutputs; empty when it is not of tensors.
+std::vector<at::ScalarType> TypesOf(const c10::IValue& result);
+
 // Each request's rows of each tensor; views of the batch's memory, which they keep alive.
 std::vector<Outputs> SplitOutputs(const std::vector<std::pair<std::string, at::Tensor>>& outputs,
                                   std::span<const BoundInputs* const> requests, bool has_batch_dimension);

@@ -114,7 +114,12 @@ class Load {
       info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
                                            placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
     }
-    return MakeTorchModel(std::move(placed.module), signature_, device, state_, PrecisionBorder(precision, module, signature_));
+    PrecisionBorder border;
+    if (precision.changes()) {
+      const Module saved = PlaceModule(module, {at::kCPU, RenamesCpu(), {}, at::kFloat}).module;
+      border = PrecisionBorder(precision, saved, state_, signature_);
+    }
+    return MakeTorchModel(std::move(placed.module), signature_, device, state_, std::move(border));
   }
 
   // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.

@@ -4,13 +4,30 @@
 
 #include "server/torch/convert.h"
 #include "server/torch/native_outputs.h"
+#include "server/torch/saved_output_types.h"
 
 namespace torchferry {
 
-PrecisionBorder::PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const ModelSignature& signature)
+namespace {
+
+bool DeclaresAllTypes(const ModelSignature& signature) {
+  return !signature.outputs.empty() &&
+         std::ranges::all_of(signature.outputs, [](const OutputBinding& output) { return output.dtype != DType::kInvalid; });
+}
+
+}  // namespace
+
+PrecisionBorder::PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved,
+                                 const std::optional<ModuleState>& state, const ModelSignature& signature)
     : to_(ToTorch(plan.to).value_or(at::kFloat)), autocast_bf16_(plan.autocast_bf16) {
   for (const DType type : plan.from) from_.push_back(ToTorch(type).value());
-  if (plan.changes()) native_ = NativeOutputs(saved, signature, from_.empty() ? at::kBFloat16 : to_);
+  if (!plan.changes() || DeclaresAllTypes(signature)) return;
+  native_ = NativeOutputs(saved, signature, from_.empty() ? at::kBFloat16 : to_);
+  saved_types_ = std::make_shared<SavedOutputTypes>(saved, state);
+}
+
+void PrecisionBorder::Learn(const ModelSignature& signature, const BoundInputs& request) const {
+  if (saved_types_ != nullptr) saved_types_->Learn(signature, request);
 }
 
 at::Tensor PrecisionBorder::In(const at::Tensor& tensor, at::Device device) const {
@@ -19,8 +36,16 @@ at::Tensor PrecisionBorder::In(const at::Tensor& tensor, at::Device device) cons
 }
 
 at::Tensor PrecisionBorder::Out(const at::Tensor& tensor, size_t index) const {
-  if (!Computed(tensor.scalar_type()) || (index < native_.size() && native_[index])) return tensor;
-  return tensor.to(from_.empty() ? at::kFloat : from_.front());
+  return Computed(tensor.scalar_type()) ? tensor.to(SavedType(tensor.scalar_type(), index)) : tensor;
+}
+
+at::ScalarType PrecisionBorder::SavedType(at::ScalarType type, size_t index) const {
+  if (saved_types_ != nullptr && index < saved_types_->types().size()) {
+    const at::ScalarType saved = saved_types_->types()[index];
+    return at::isFloatingType(saved) ? saved : type;
+  }
+  const bool is_native = index < native_.size() && native_[index];
+  return is_native ? type : from_.empty() ? at::kFloat : from_.front();
 }
 
 at::Tensor PrecisionBorder::Declared(const at::Tensor& tensor, at::ScalarType declared) const {

@@ -3,25 +3,31 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "server/model/model.h"
 #include "server/plan/precision.h"
 #include "server/torch/model_signature.h"
-
-namespace torch::jit {
-struct Module;
-}
+#include "server/torch/stateful.h"
 
 namespace torchferry {
+
+class SavedOutputTypes;
 
 // What clients see stays as the module was saved: their tensors are cast on the way in, its own on the way out.
 class PrecisionBorder {
  public:
   // The identity.
   PrecisionBorder() = default;
-  // `saved`: the module as it was saved.
-  PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const ModelSignature& signature);
+  // `saved`: the module as it was saved, on the CPU, and its state. It is kept until it has run once, unless the config declares
+  // the outputs' types.
+  PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const std::optional<ModuleState>& state,
+                  const ModelSignature& signature);
+
+  // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs' types.
+  void Learn(const ModelSignature& signature, const BoundInputs& request) const;
 
   // To where the model runs, in the type that it computes in.
   at::Tensor In(const at::Tensor& tensor, at::Device device) const;
@@ -34,11 +40,13 @@ class PrecisionBorder {
 
  private:
   bool Computed(at::ScalarType type) const;
+  at::ScalarType SavedType(at::ScalarType type, size_t index) const;
 
   std::vector<at::ScalarType> from_;
   at::ScalarType to_ = at::kFloat;
   bool autocast_bf16_ = false;
-  std::vector<bool> native_;  // NativeOutputs
+  std::vector<bool> native_;  // NativeOutputs, where the types cannot be learned
+  std::shared_ptr<SavedOutputTypes> saved_types_;  // null: nothing to learn
 };
 
 }  // namespace torchferry

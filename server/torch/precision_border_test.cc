@@ -26,7 +26,7 @@ std::shared_ptr<Model> Make(const torch::jit::Module& module, const PrecisionPla
   EXPECT_TRUE(signature.ok()) << signature.status();
   RewriteTarget target{at::kCPU, true, {}, ToTorch(plan.to).value()};
   for (const DType type : plan.from) target.from.push_back(ToTorch(type).value());
-  const PrecisionBorder border(plan, module, *signature);
+  const PrecisionBorder border(plan, module, std::nullopt, *signature);
   return MakeTorchModel(PlaceModule(module, target).module, *std::move(signature), DeviceId::Cpu(), std::nullopt, border);
 }
 
@@ -58,6 +58,42 @@ TEST(PrecisionBorderTest, ClientsSeeTheTypesOfTheFile) {
   const auto model = Make(Linear(at::kHalf), Cast(DType::kFp16, DType::kFp32), {});
   const at::Tensor x = at::randn({2, 4});
   EXPECT_EQ(Predict(*model, x.to(at::kHalf)).tensor.dtype, DType::kFp16);
+}
+
+// Where the types do not follow from the code alone, PyTorch's own rules are asked.
+TEST(PrecisionBorderTest, OutputsAreOfTheTypesThatTheModelWouldGive) {
+  struct OutputCase {
+    std::string body;
+    std::string result;
+    std::vector<DType> types;
+  };
+  const std::vector<OutputCase> cases = {
+      {"return x * self.scale", "Tensor", {DType::kFp16}},  // a number of FP32 does not promote
+      {"return x * self.w, torch.softmax(x * self.w, -1, dtype=6)", "Tuple[Tensor, Tensor]", {DType::kFp16, DType::kFp32}},
+      {"return (x * self.w).view(self.like.shape), x.expand_as(self.like)", "Tuple[Tensor, Tensor]", {DType::kFp16, DType::kFp16}},
+      {"y = torch.zeros([4])\n  for i in range(3):\n    y = y + x\n  return y, torch.argmax(y)", "Tuple[Tensor, Tensor]",
+       {DType::kFp32, DType::kInt64}},
+  };
+  for (const OutputCase& c : cases) {
+    SCOPED_TRACE(c.body);
+    torch::jit::Module module("m");
+    module.register_parameter("w", at::ones({4}, at::kHalf), false);
+    module.register_parameter("scale", at::scalar_tensor(2.0), false);
+    module.register_buffer("like", at::zeros({1, 4}));
+    module.define("def forward(self, x: Tensor) -> " + c.result + ":\n  " + c.body + "\n");
+    module.eval();
+    const auto model = Make(module, Cast(DType::kFp16, DType::kFp32), {});
+    const at::Tensor x = at::ones({1, 4}, at::kHalf);
+    const BoundInputs inputs{{{FromTorch(x, {1, 4})}}, 1};
+    const BoundInputs* const requests[] = {&inputs};
+    for (int run = 0; run < 2; ++run) {
+      const auto outputs = model->Predict(requests);
+      ASSERT_TRUE(outputs.ok()) << outputs.status();
+      std::vector<DType> types;
+      for (const NamedTensor& output : (*outputs)[0]) types.push_back(output.tensor.dtype);
+      EXPECT_EQ(types, c.types);
+    }
+  }
 }
 
 TEST(PrecisionBorderTest, OrThoseOfTheConfig) {

@@ -60,6 +60,7 @@ class Rewrite {
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr) return;
     HostArgument(node, *schema);
+    HostResult(node);
     DeviceLeftOut(node, *schema);
     Dtypes(node, *schema);
   }
@@ -178,6 +179,16 @@ class Rewrite {
     node->replaceInput(it->second, graph_.insert(c10::aten::to, {value, cpu}));
   }
 
+  // The lengths that unpacking gives come on the host. They are on the CPU as all else was; now they are with all else.
+  void HostResult(Node* node) {
+    if (!target_.Renames(at::kCPU) || node->kind() != c10::Symbol::fromQualString("aten::_pad_packed_sequence")) return;
+    Node* const after = node->next();
+    Value* const device = TargetBefore(after);
+    const torch::jit::WithInsertPoint point(after);
+    Value* const moved = graph_.insert(c10::aten::to, {node->output(1), device});
+    node->output(1)->replaceAllUsesAfterNodeWith(moved->node(), moved);
+  }
+
   void Dtypes(Node* node, const c10::FunctionSchema& schema) {
     if (target_.from.empty() || schema.arguments().size() != node->inputs().size()) return;
     const bool compares = ComparesDtypes(node);
@@ -187,17 +198,44 @@ class Rewrite {
     }
   }
 
-  // x.dtype == torch.float16
+  // x.dtype == torch.float16, x.dtype in [torch.float16, torch.bfloat16]
   static bool ComparesDtypes(const Node* node) {
-    if (node->kind() != c10::aten::eq && node->kind() != c10::aten::ne) return false;
+    if (node->kind() != c10::aten::eq && node->kind() != c10::aten::ne && node->kind() != c10::aten::__contains__) return false;
     return std::ranges::any_of(node->inputs(), [](const Value* input) { return input->node()->kind() == c10::prim::dtype; });
   }
 
+  // A constant, or an element of a constant tuple.
+  static std::optional<c10::IValue> ConstantOf(Value* value) {
+    if (value->node()->kind() != c10::prim::TupleUnpack) return torch::jit::toIValue(value);
+    const auto tuple = torch::jit::toIValue(value->node()->input());
+    if (!tuple.has_value() || !tuple->isTuple()) return std::nullopt;
+    return tuple->toTupleRef().elements()[value->offset()];
+  }
+
+  // An element type, from wherever it comes: a constant, an attribute, a branch, a tuple or a list.
   void Dtype(Node* node, size_t input) {
-    if (node->input(input)->node()->kind() == c10::prim::GetAttr) return NoteAttribute(node->input(input)->node());
-    const auto type = torch::jit::toIValue(node->input(input));
-    if (!type.has_value() || !type->isInt() || !target_.Casts(static_cast<at::ScalarType>(type->toInt()))) return;
-    Replace(node, input, static_cast<int64_t>(target_.to));
+    Node* const source = node->input(input)->node();
+    const size_t offset = node->input(input)->offset();
+    if (source->kind() == c10::prim::GetAttr) return NoteAttribute(source);
+    if (source->kind() == c10::prim::If) {
+      for (Block* block : source->blocks()) Dtype(block->return_node(), offset);
+    } else if (source->kind() == c10::prim::TupleUnpack && source->input()->node()->kind() == c10::prim::TupleConstruct) {
+      Dtype(source->input()->node(), offset);
+    } else if (source->kind() == c10::prim::ListConstruct) {
+      for (size_t i = 0; i < source->inputs().size(); ++i) Dtype(source, i);
+    }
+    const auto type = ConstantOf(node->input(input));
+    if (!type.has_value()) return;
+    if (type->isInt() && target_.Casts(static_cast<at::ScalarType>(type->toInt()))) {
+      Replace(node, input, static_cast<int64_t>(target_.to));
+    } else if (type->isIntList()) {
+      std::vector<int64_t> types = type->toIntVector();
+      const std::vector<int64_t> before = types;
+      for (int64_t& one : types) {
+        if (target_.Casts(static_cast<at::ScalarType>(one))) one = static_cast<int64_t>(target_.to);
+      }
+      if (types != before) Replace(node, input, types);
+    }
   }
 
   // The largest number of the type that is cast, torch.finfo(x.dtype).min say, is none of a smaller type.

@@ -64,8 +64,8 @@ class TorchModel final : public Model {
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
       const c10::InferenceMode guard;
-      const Autocast autocast(shared_->border.autocast_bf16());
-      const c10::IValue result = forward_(GatherArguments(signature_, requests, torch_device_, shared_->border));
+      const c10::IValue result = Forward(requests);
+      shared_->border.Learn(signature_, *requests[0]);
       TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
       return SplitOutputs(outputs, requests, has_batch_dimension);
     } catch (const std::exception& error) {
@@ -86,6 +86,11 @@ class TorchModel final : public Model {
   }
 
  private:
+  c10::IValue Forward(std::span<const BoundInputs* const> requests) {
+    const Autocast autocast(shared_->border.autocast_bf16());
+    return forward_(GatherArguments(signature_, requests, torch_device_, shared_->border));
+  }
+
   absl::Status Raised(const std::exception& error) const {
     const absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
     if (status.code() != absl::StatusCode::kInternal) return status;

@@ -121,6 +121,21 @@ TEST_F(PlaceModuleTest, LengthsOfPackedSequencesStayOnTheHost) {
   EXPECT_TRUE(at::allclose(y.to(at::kCPU), Run(module, x)));
 }
 
+// As torch.nn.utils.rnn has it: batch sizes must be on the host, lengths are indexed there.
+TEST_F(PlaceModuleTest, PackedSequencesThereAndBack) {
+  const Module module = Compile(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  lengths = torch.full([3], 4, dtype=4)\n"
+      "  lengths, order = torch.sort(lengths, 0, True)\n"
+      "  packed, sizes = torch._pack_padded_sequence(torch.index_select(x.unsqueeze(-1), 0, order), lengths.cpu(), True)\n"
+      "  back = torch.argsort(order)\n"
+      "  y, lengths = torch._pad_packed_sequence(packed, sizes, True, 0.0, -1)\n"
+      "  lengths = lengths[back.cpu()]\n"
+      "  mask = torch.arange(4).unsqueeze(0) < lengths.unsqueeze(1)\n"
+      "  return torch.index_select(y, 0, back).squeeze(-1) * mask\n");
+  ExpectSameThere(module, 4);
+}
+
 TEST_F(PlaceModuleTest, TensorsInListsDictsTuplesAndConstants) {
   Module module("m");
   const at::Tensor shared = at::full({4}, 2.0F);
@@ -208,6 +223,25 @@ TEST_F(PlaceModuleTest, HalfPrecisionBecomesFull) {
   const at::Tensor y = Run(placed.module, x);
   EXPECT_EQ(y.scalar_type(), at::kFloat);
   EXPECT_TRUE(at::equal(y, Run(module, x.to(at::kHalf)).to(at::kFloat)));
+}
+
+// An element type on its way to where it is used: FP16 to all of them, FP32 in the end.
+TEST_F(PlaceModuleTest, ElementTypesAreFoundWhereverTheyComeFrom) {
+  for (const std::string body : {
+           "dtype = 5 if x.size(0) > 0 else 6\n  return x.to(dtype)",
+           "dtype, more = (5, 7)\n  return x.to(dtype)",
+           "if x.to(5).dtype in [5, 15]:\n    return x.to(6) * 2\n  return x.to(6)",
+           "return x.to(5) * torch.ones([4], dtype=5)",
+       }) {
+    SCOPED_TRACE(body);
+    const Module module = Compile("def forward(self, x: Tensor) -> Tensor:\n  " + body + "\n");
+    const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
+    EXPECT_GE(placed.rewritten.dtypes, 1);
+    const at::Tensor x = at::ones({4});
+    const at::Tensor y = Run(placed.module, x);
+    EXPECT_EQ(y.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::equal(y, Run(module, x).to(at::kFloat)));
+  }
 }
 
 TEST_F(PlaceModuleTest, TheLimitsOfATypeFollowIt) {

@@ -165,7 +165,7 @@ at::Tensor& SetWholeSource(at::Tensor& self, c10::Storage source) {
 // Operators that take a tensor of the CPU beside ours, on a real device too.
 bool TakesCpuTensors(const std::string& name) {
   static const std::set<std::string> names = {"aten::_index_put_impl_", "aten::copy_", "aten::index_put_",
-                                              "aten::_pack_padded_sequence"};
+                                              "aten::_pack_padded_sequence", "aten::_pad_packed_sequence"};
   return names.contains(name);
 }
 
@@ -200,6 +200,11 @@ void Fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const bool was_computing = std::exchange(is_computing, true);
   const auto restore = c10::make_scope_exit([was_computing] { is_computing = was_computing; });
   at::native::cpu_fallback(op, stack);
+  // Batch sizes and lengths come on the host, as everywhere.
+  if (op.schema().name() == "aten::_pack_padded_sequence" || op.schema().name() == "aten::_pad_packed_sequence") {
+    c10::IValue& sizes = stack->back();
+    sizes = sizes.toTensor().to(at::kCPU);
+  }
 }
 
 at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& bias,

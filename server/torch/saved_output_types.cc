@@ -1,0 +1,34 @@
+#include "server/torch/saved_output_types.h"
+
+#include <utility>
+
+#include "server/base/logging.h"
+#include "server/torch/convert.h"
+#include "server/torch/copy_module.h"
+#include "server/torch/gather.h"
+
+namespace torchferry {
+
+SavedOutputTypes::SavedOutputTypes(torch::jit::Module module, std::optional<ModuleState> state)
+    : module_(std::move(module)), state_(std::move(state)) {}
+
+void SavedOutputTypes::Learn(const ModelSignature& signature, const BoundInputs& request) {
+  if (is_known_) return;
+  const MutexLock lock(mutex_);
+  if (is_known_) return;
+  try {
+    types_ = Run(signature, request);
+  } catch (const std::exception& error) {
+    LogInfo("output types follow from the code", {{"reason", "as saved the model does not run here: " + CleanMessage(error.what())}});
+  }
+  module_.reset();
+  is_known_ = true;
+}
+
+std::vector<at::ScalarType> SavedOutputTypes::Run(const ModelSignature& signature, const BoundInputs& request) const {
+  const BoundInputs* const requests[] = {&request};
+  torch::jit::Module module = state_.has_value() ? CopyModule(*module_, *state_) : *module_;
+  return TypesOf(module.forward(GatherArguments(signature, requests, at::kCPU, PrecisionBorder())));
+}
+
+}  // namespace torchferry
