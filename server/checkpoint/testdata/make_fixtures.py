@@ -16,6 +16,7 @@ import argparse
 import collections
 import json
 import pathlib
+import sys
 import zipfile
 
 import numpy as np
@@ -27,6 +28,9 @@ import torch_files
 from torch_files import NOT_IN_LEGACY, NOT_IN_SAFETENSORS, describe, describe_safetensors, every_dtype, views_of
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[2] / "tests" / "e2e"))
+from torch_archives import without_debug_info  # noqa: E402
+
 EXPECTED = {}
 
 
@@ -126,6 +130,7 @@ def make_torch():
     torch.serialization.get_source_lines_and_file = lambda cls: ([f"class {cls.__name__}:\n"], None, "model.py")
     torch.save(net, HERE / "legacy_whole_model.pt", _use_new_zipfile_serialization=False)
     torch.jit.script(Scripted()).save(str(HERE / "scripted.pt"))
+    without_debug_info(HERE / "scripted.pt")
     EXPECTED["training.pt:model_state_dict"] = dict(keys=list(net.state_dict()))
 
 
