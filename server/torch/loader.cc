@@ -132,17 +132,19 @@ class Load {
   // Runs what computes in less than FP32 once, where the config declares the inputs: FAILED_PRECONDITION when it does not run and
   // would in FP32. Where it was made to compute in less, measures what that does to the outputs.
   absl::Status TryPrecision(const Module& module, Model& model, ModelInfo& info) const {
-    if (info.precision.find("16") == std::string::npos || state_.has_value()) return absl::OkStatus();
     const bool changes = planned_.plan.precision.changes();
+    const bool is_half = info.precision.find("16") != std::string::npos;
+    if ((!is_half && !changes) || state_.has_value()) return absl::OkStatus();
     const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
     if (!inputs.has_value()) {
-      if (changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
+      if (is_half && changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
       return absl::OkStatus();
     }
     const BoundInputs* const requests[] = {&*inputs};
     const auto outputs = model.Predict(requests);
     if (outputs.status().code() == absl::StatusCode::kResourceExhausted) return outputs.status();
-    if (outputs.ok() && !changes) return absl::OkStatus();
+    // In full precision it was only to see which types the outputs have, before a request waits for that.
+    if (!is_half || (outputs.ok() && !changes)) return absl::OkStatus();
     ModelInfo ignored;
     const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
     TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, MakeModel(module, DeviceId::Cpu(), full, ignored));

@@ -71,7 +71,9 @@ bool NeedsRewriting(const Module& module, const RewriteTarget& target) {
   torch::jit::Inline(*graph);
   if (CallsOthers(*graph)) return true;
   Rewritten trial;
-  RewriteGraph(*graph, target, trial);
+  RewriteTarget counting = target;
+  counting.keeps_tensors = true;
+  RewriteGraph(*graph, counting, trial);
   bool mentions = false;
   ForEachMention(module, target, trial, [&mentions](auto&&...) { mentions = true; });
   return trial.count() > 0 || mentions;

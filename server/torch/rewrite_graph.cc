@@ -73,9 +73,8 @@ class Rewrite {
       node->s_(c10::attr::value, target_.device.str());
       rewritten_.devices += static_cast<int>(node->output()->uses().size());
     } else if (kind == torch::jit::AttributeKind::t) {
-      const at::Tensor moved = MoveTensor(node->t(c10::attr::value), target_);
-      if (moved.is_same(node->t(c10::attr::value))) return;
-      node->t_(c10::attr::value, moved);
+      if (!Moves(node->t(c10::attr::value), target_)) return;
+      if (!target_.keeps_tensors) node->t_(c10::attr::value, MoveTensor(node->t(c10::attr::value), target_));
       ++rewritten_.tensors;
     } else if (kind == torch::jit::AttributeKind::ival) {
       Values(node);
@@ -91,10 +90,9 @@ class Rewrite {
         ++devices;
         return target_.device;
       }
-      if (!value.isTensor() || !value.toTensor().defined()) return value;
-      const at::Tensor moved = MoveTensor(value.toTensor(), target_);
-      if (!moved.is_same(value.toTensor())) ++tensors;
-      return moved;
+      if (!value.isTensor() || !Moves(value.toTensor(), target_)) return value;
+      ++tensors;
+      return target_.keeps_tensors ? value : MoveTensor(value.toTensor(), target_);
     });
     const c10::IValue copy = copier.Copy(node->ival(c10::attr::value));
     if (tensors + devices == 0) return;
@@ -284,11 +282,13 @@ std::optional<at::Device> DeviceNamed(const std::string& text) {
   }
 }
 
+bool Moves(const at::Tensor& tensor, const RewriteTarget& target) {
+  return tensor.defined() && (tensor.device() != target.device || target.Casts(tensor.scalar_type()));
+}
+
 at::Tensor MoveTensor(const at::Tensor& tensor, const RewriteTarget& target) {
-  if (!tensor.defined()) return tensor;
-  const at::ScalarType type = target.Casts(tensor.scalar_type()) ? target.to : tensor.scalar_type();
-  if (tensor.device() == target.device && tensor.scalar_type() == type) return tensor;
-  return tensor.detach().to(target.device, type);
+  if (!Moves(tensor, target)) return tensor;
+  return tensor.detach().to(target.device, target.Casts(tensor.scalar_type()) ? target.to : tensor.scalar_type());
 }
 
 void RewriteGraph(Graph& graph, const RewriteTarget& target, Rewritten& rewritten) {

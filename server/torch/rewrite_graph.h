@@ -20,6 +20,8 @@ struct RewriteTarget {
   // Element types that become `to`, in weights and in code; none: all stay.
   std::vector<at::ScalarType> from;
   at::ScalarType to = at::kFloat;
+  // For a trial: constant tensors are counted, and stay where they are.
+  bool keeps_tensors = false;
 
   // Whether a mention of `named` is one of where the module ran, and not of `device` already.
   bool Renames(const at::Device& named) const;
@@ -38,6 +40,9 @@ struct Rewritten {
 
 // "cuda:0"; nothing for text that names no device.
 std::optional<at::Device> DeviceNamed(const std::string& text);
+
+// Whether MoveTensor would change it.
+bool Moves(const at::Tensor& tensor, const RewriteTarget& target);
 
 // A tensor of the module as `target` wants it; `tensor` itself where nothing changes. Integers keep their type.
 at::Tensor MoveTensor(const at::Tensor& tensor, const RewriteTarget& target);
