@@ -36,11 +36,13 @@ at::Tensor PrecisionBorder::In(const at::Tensor& tensor, at::Device device) cons
 }
 
 at::Tensor PrecisionBorder::Out(const at::Tensor& tensor, size_t index) const {
-  return Computed(tensor.scalar_type()) ? tensor.to(SavedType(tensor.scalar_type(), index)) : tensor;
+  // Where the config declares the types, Declared casts, once.
+  if (saved_types_ == nullptr || !Computed(tensor.scalar_type())) return tensor;
+  return tensor.to(SavedType(tensor.scalar_type(), index));
 }
 
 at::ScalarType PrecisionBorder::SavedType(at::ScalarType type, size_t index) const {
-  if (saved_types_ != nullptr && index < saved_types_->types().size()) {
+  if (index < saved_types_->types().size()) {
     const at::ScalarType saved = saved_types_->types()[index];
     return at::isFloatingType(saved) ? saved : type;
   }

@@ -3,6 +3,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
@@ -59,6 +61,7 @@ absl::StatusOr<double> Deviation(const std::vector<Outputs>& outputs, const std:
     if (!IsFloating(ours.dtype) || ours.bytes.empty()) continue;
     const double largest = View(theirs).abs().max().item<double>();
     const double difference = (View(ours) - View(theirs)).abs().max().item<double>();
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();  // NaN, or infinite on one side
     worst = std::max(worst, largest > 0 ? difference / largest : difference);
   }
   return worst;
