@@ -6,7 +6,7 @@ import re
 import pytest
 
 import harness
-from harness import Client, cli
+from harness import Client
 from stores import Store
 from wire import array, assert_close, pb, reference
 
@@ -85,11 +85,14 @@ def test_missing_library_is_named(tmp_path, no_gpu):
 
 
 def test_asking_for_a_gpu_then_falls_back(tmp_path, no_gpu):
-    with serve(tmp_path, environment=environment()) as server, Client(server.address) as client:
-        assert client.model("mlp").placement.device == "cpu"
-    with serve(tmp_path / "asked", environment=environment()) as server:
-        run = cli(server.address, "model", "mlp")
-        assert run.returncode == 0 and "cpu" in run.stdout
+    store = Store(tmp_path / "store")
+    store.add("mlp")
+    with harness.serving(store, tmp_path / "server", "--device", "cuda:0", environment=environment()) as server:
+        with Client(server.address) as client:
+            response = client.predict("mlp", {"x": reference("mlp", "x", 7)})
+            assert_close(array(response.outputs["probabilities"]), reference("mlp", "probabilities", 7))
+            execution = response.execution
+            assert (execution.device, execution.fallback, execution.fallback_reason) == ("cpu", True, "absent")
 
 
 # The dynamic linker binds a function of another library when it is called for the first time, and says so. LibTorch's own: it also

@@ -11,12 +11,12 @@ import collections
 import json
 import os
 import re
-import tarfile
 
 import numpy as np
 import pytest
 
 import harness
+import portable_files
 from harness import Client
 from stores import Store
 from wire import FIXTURES, bf16_tensor, floats, pb, reference, tensor, widen
@@ -48,8 +48,7 @@ def cells():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("portability")
-    with tarfile.open(FOLDER / "portable.tar.xz") as archive:
-        archive.extractall(folder / "files", filter="data")
+    portable_files.unpack_portable(folder / "files")
     store = Store(folder / "store")
     for entry in INDEX["files"]:
         for device in DEVICES:
