@@ -42,27 +42,32 @@ void InForward(const Module& module, const RewriteTarget& target, Rewritten& rew
   for (const Module& child : module.children()) InMethods(child, target, rewritten, done);
 }
 
-// What becomes of an attribute that names a device or an element type, str or int; nothing where it stays.
+// What becomes of an attribute that names a device or element types; nothing where it stays.
 std::optional<c10::IValue> Renamed(const c10::IValue& value, const RewriteTarget& target) {
   if (value.isInt() && target.Casts(static_cast<at::ScalarType>(value.toInt()))) return static_cast<int64_t>(target.to);
+  if (value.isIntList()) return Cast(value.toIntVector(), target);
   if (!value.isString()) return std::nullopt;
   const auto named = DeviceNamed(value.toStringRef());
   if (!named.has_value() || !target.Renames(*named)) return std::nullopt;
   return target.device.str();
 }
 
-// Calls `visit` with each slot of `module` and its submodules that says where or in which type something is to be, and with
-// what it should say.
+// Calls `visit` with each slot, of `module` and all objects in it, that code makes a device or element types of, and with what
+// it should say.
 template <typename Visit>
 void ForEachMention(const Module& module, const RewriteTarget& target, const Rewritten& rewritten, const Visit& visit) {
-  const auto object = module._ivalue();
-  for (size_t slot = 0; slot < object->slots().size(); ++slot) {
-    const c10::IValue value = object->getSlot(slot);
-    if (value.isDevice() && target.Renames(value.toDevice())) visit(*object, slot, c10::IValue(target.device));
-    if (!rewritten.attributes.contains({module.type().get(), module.type()->getAttributeName(slot)})) continue;
-    if (const auto renamed = Renamed(value, target)) visit(*object, slot, *renamed);
-  }
-  for (const Module& child : module.children()) ForEachMention(child, target, rewritten, visit);
+  if (rewritten.attributes.empty()) return;
+  std::set<const c10::ivalue::Object*> seen;
+  c10::IValue(module._ivalue()).visit([&](const c10::IValue& value) {
+    if (!value.isObject()) return false;
+    c10::ivalue::Object& object = value.toObjectRef();
+    if (!seen.insert(&object).second) return true;
+    for (size_t slot = 0; slot < object.slots().size(); ++slot) {
+      if (!rewritten.attributes.contains({object.type().get(), object.type()->getAttributeName(slot)})) continue;
+      if (const auto renamed = Renamed(object.getSlot(slot), target)) visit(object, slot, *renamed);
+    }
+    return false;
+  });
 }
 
 // Tried on a copy of the graph: a module whose code says nothing of devices keeps its type.
@@ -79,9 +84,13 @@ bool NeedsRewriting(const Module& module, const RewriteTarget& target) {
   return trial.count() > 0 || mentions;
 }
 
-Module MoveAttributes(const Module& module, const RewriteTarget& target) {
+Module MoveAttributes(const Module& module, const RewriteTarget& target, Rewritten& rewritten) {
   std::unordered_map<const c10::TensorImpl*, at::Tensor> moved;
   ValueCopier copier([&](const c10::IValue& value) -> c10::IValue {
+    if (value.isDevice() && target.Renames(value.toDevice())) {
+      ++rewritten.devices;
+      return target.device;
+    }
     if (!value.isTensor() || !value.toTensor().defined()) return value;
     at::Tensor& copy = moved[value.toTensor().unsafeGetTensorImpl()];
     if (!copy.defined()) copy = MoveTensor(value.toTensor(), target);
@@ -123,9 +132,9 @@ PlacedModule PlaceModule(const Module& module, const RewriteTarget& target) {
     source = CloneCode(module);
     InForward(source, target, rewritten);
   }
-  Module placed = MoveAttributes(source, target);
+  Module placed = MoveAttributes(source, target, rewritten);
   ForEachMention(placed, target, rewritten, [&](c10::ivalue::Object& object, size_t slot, c10::IValue value) {
-    ++(value.isInt() ? rewritten.dtypes : rewritten.devices);
+    ++(value.isString() ? rewritten.devices : rewritten.dtypes);
     object.setSlot(slot, std::move(value));
   });
   return {std::move(placed), std::move(rewritten)};

@@ -18,11 +18,13 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// Arguments that must lie in the host's memory wherever the others are: batch sizes and lengths of packed sequences.
+// Arguments that must lie in the host's memory wherever the others are: batch sizes and lengths of packed sequences, places to
+// split at.
 const std::map<std::string, size_t>& HostArguments() {
   static const std::map<std::string, size_t> arguments = {
       {"aten::_pack_padded_sequence", 1}, {"aten::_pad_packed_sequence", 1}, {"aten::lstm", 1},
-      {"aten::gru", 1},                   {"aten::rnn_tanh", 1},             {"aten::rnn_relu", 1}};
+      {"aten::gru", 1},                   {"aten::rnn_tanh", 1},             {"aten::rnn_relu", 1},
+      {"aten::tensor_split", 1}};
   return arguments;
 }
 
@@ -106,11 +108,11 @@ class Rewrite {
     if (node->inputs().empty() || node->input(0)->type()->kind() != c10::TypeKind::StringType) return;
     std::vector<Value*> sources;
     Sources(node->input(0), sources);
+    if (!std::ranges::all_of(sources, [](const Value* source) { return torch::jit::toIValue(source).has_value(); })) {
+      return DeviceByVariable(node, sources);
+    }
     for (const Value* source : sources) {
-      if (source->node()->kind() == c10::prim::GetAttr) NoteAttribute(source->node());
-      const auto constant = torch::jit::toIValue(source);
-      if (!constant.has_value() || !constant->isString()) return;
-      std::string text = constant->toStringRef();
+      std::string text = torch::jit::toIValue(source)->toStringRef();
       if (node->inputs().size() == 2) {  // torch.device("cuda", 0)
         const auto index = torch::jit::toIValue(node->input(1));
         if (index.has_value() && index->isInt()) text += ":" + std::to_string(index->toInt());
@@ -123,6 +125,31 @@ class Rewrite {
     rewritten_.devices += static_cast<int>(node->output()->uses().size());
     node->output()->replaceAllUsesWith(TargetBefore(node));
     node->destroy();
+  }
+
+  // torch.device(self.name), which is renamed with the attribute, and torch.device(self.names[0]), seen when it runs.
+  void DeviceByVariable(Node* node, const std::vector<Value*>& sources) {
+    const bool is_attribute = sources.size() == 1 && sources[0]->node()->kind() == c10::prim::GetAttr;
+    if (is_attribute && node->inputs().size() == 1) return NoteAttribute(sources[0]->node());
+    const std::vector<std::string> kept = target_.renames_cpu ? std::vector<std::string>{"meta"}
+                                                              : std::vector<std::string>{"meta", "cpu"};
+    Node* const after = node->next();
+    const torch::jit::WithInsertPoint point(after);
+    Value* const device = node->output();
+    const torch::jit::use_list uses = device->uses();
+    Value* const type = graph_.insert(c10::Symbol::fromQualString("prim::type"), {device});
+    Value* result = graph_.insertConstant(target_.device);
+    for (const std::string& name : kept) result = Choice(graph_.insert(c10::aten::eq, {type, name}), device, result);
+    for (const torch::jit::Use& use : uses) use.user->replaceInput(use.offset, result);
+    ++rewritten_.devices;
+  }
+
+  // `then` if `condition`, else `otherwise`, where the graph's insert point is.
+  Value* Choice(Value* condition, Value* then, Value* otherwise) {
+    Node* const choice = graph_.insertNode(graph_.create(c10::prim::If, {condition}));
+    choice->addBlock()->registerOutput(then);
+    choice->addBlock()->registerOutput(otherwise);
+    return choice->output()->setType(otherwise->type());
   }
 
   // What a value is one of: torch.device("cuda" if x.is_cuda else "cpu").
@@ -214,6 +241,7 @@ class Rewrite {
   void Dtype(Node* node, size_t input) {
     Node* const source = node->input(input)->node();
     const size_t offset = node->input(input)->offset();
+    if (node->input(input)->mustBeNone()) return;
     if (source->kind() == c10::prim::GetAttr) return NoteAttribute(source);
     if (source->kind() == c10::prim::If) {
       for (Block* block : source->blocks()) Dtype(block->return_node(), offset);
@@ -223,17 +251,28 @@ class Rewrite {
       for (size_t i = 0; i < source->inputs().size(); ++i) Dtype(source, i);
     }
     const auto type = ConstantOf(node->input(input));
-    if (!type.has_value()) return;
+    if (!type.has_value()) return DtypeByVariable(node, input);
     if (type->isInt() && target_.Casts(static_cast<at::ScalarType>(type->toInt()))) {
       Replace(node, input, static_cast<int64_t>(target_.to));
     } else if (type->isIntList()) {
-      std::vector<int64_t> types = type->toIntVector();
-      const std::vector<int64_t> before = types;
-      for (int64_t& one : types) {
-        if (target_.Casts(static_cast<at::ScalarType>(one))) one = static_cast<int64_t>(target_.to);
-      }
-      if (types != before) Replace(node, input, types);
+      if (const auto types = Cast(type->toIntVector(), target_)) Replace(node, input, *types);
     }
+  }
+
+  // x.to(self.types[0]): seen when it runs.
+  void DtypeByVariable(Node* node, size_t input) {
+    Value* const given = node->input(input);
+    const Node* source = given->node();
+    // That of another tensor is what that one computes in.
+    if (given->type()->kind() != c10::TypeKind::IntType || source->kind() == c10::prim::dtype || source->kind() == c10::prim::If) return;
+    const torch::jit::WithInsertPoint point(node);
+    Value* const to = graph_.insertConstant(static_cast<int64_t>(target_.to));
+    Value* result = given;
+    for (const at::ScalarType from : target_.from) {
+      if (from != target_.to) result = Choice(graph_.insert(c10::aten::eq, {given, static_cast<int64_t>(from)}), to, result);
+    }
+    node->replaceInput(input, result);
+    ++rewritten_.dtypes;
   }
 
   // The largest number of the type that is cast, torch.finfo(x.dtype).min say, is none of a smaller type.
@@ -270,6 +309,14 @@ class Rewrite {
 bool RewriteTarget::Renames(const at::Device& named) const {
   const bool is_there = named.type() == device.type() && (device.is_cpu() || named.index() == device.index());
   return !is_there && (!named.is_cpu() || renames_cpu) && !named.is_meta();
+}
+
+std::optional<std::vector<int64_t>> Cast(std::vector<int64_t> types, const RewriteTarget& target) {
+  const std::vector<int64_t> before = types;
+  for (int64_t& one : types) {
+    if (target.Casts(static_cast<at::ScalarType>(one))) one = static_cast<int64_t>(target.to);
+  }
+  return types == before ? std::nullopt : std::optional(std::move(types));
 }
 
 bool RewriteTarget::Casts(at::ScalarType type) const { return type != to && std::ranges::find(from, type) != from.end(); }

@@ -32,7 +32,7 @@ struct Rewritten {
   int devices = 0;  // mentions
   int dtypes = 0;
   int tensors = 0;  // constants of the graph
-  // Attributes that code makes a device or an element type of, str and int: the class that has it, and its name.
+  // Attributes that code makes a device or element types of, str, int and List[int]: the class that has it, and its name.
   std::set<std::pair<const c10::Type*, std::string>> attributes;
 
   int count() const { return devices + dtypes + tensors; }
@@ -40,6 +40,9 @@ struct Rewritten {
 
 // "cuda:0"; nothing for text that names no device.
 std::optional<at::Device> DeviceNamed(const std::string& text);
+
+// Element types with those that are cast replaced; nothing where none is.
+std::optional<std::vector<int64_t>> Cast(std::vector<int64_t> types, const RewriteTarget& target);
 
 // Whether MoveTensor would change it.
 bool Moves(const at::Tensor& tensor, const RewriteTarget& target);

@@ -89,6 +89,56 @@ TEST_F(PlaceModuleTest, AttributesThatNameADevice) {
   EXPECT_TRUE(at::equal(Run(PlaceModule(module, To(at::kCPU)).module, x), x + 1));
 }
 
+TEST_F(PlaceModuleTest, DevicesInListsTuplesDictsAndObjects) {
+  const auto cu = std::make_shared<torch::jit::CompilationUnit>();
+  const auto config = c10::ClassType::create("__torch__.Config", cu);
+  config->addAttribute("where", c10::DeviceObjType::get());
+  config->addAttribute("named", c10::StringType::get());
+  cu->register_type(config);
+  const auto object = c10::ivalue::Object::create(c10::StrongTypePtr(cu, config), 2);
+  object->setSlot(0, at::Device("cuda:0"));
+  object->setSlot(1, std::string("cuda:0"));
+
+  Module module("m");
+  const c10::TypePtr device = c10::DeviceObjType::get();
+  module.register_attribute("list", c10::ListType::create(device), c10::List<at::Device>({at::Device("cuda:0")}));
+  module.register_attribute("pair", c10::TupleType::create({device, c10::IntType::get()}),
+                            c10::ivalue::Tuple::create(at::Device("cuda:1"), int64_t{1}));
+  c10::Dict<std::string, at::Device> dict;
+  dict.insert("a", at::Device("cuda:0"));
+  module.register_attribute("dict", c10::DictType::create(c10::StringType::get(), device), dict);
+  module.register_attribute("names", c10::ListType::ofStrings(), c10::List<std::string>({"cuda:0", "cuda:1"}));
+  module.register_attribute("config", config, object);
+  module.define(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  x = x + torch.ones([4], device=self.list[0]) + torch.ones([4], device=self.pair[0])\n"
+      "  x = x + torch.ones([4], device=self.dict['a']) + torch.ones([4], device=self.names[1])\n"
+      "  return x + torch.ones([4], device=self.config.where) + torch.ones([4], device=self.config.named)\n");
+  module.eval();
+  const at::Tensor x = at::randn({3, 4});
+  for (const bool renames_cpu : {true, false}) {
+    for (const at::Device target : {Sim(1), at::Device(at::kCPU)}) {
+      const PlacedModule placed = PlaceModule(module, To(target, renames_cpu));
+      EXPECT_EQ(placed.rewritten.devices, 6);
+      at::Tensor y;
+      ASSERT_EQ(Thrown([&] { y = Run(placed.module, x.to(target)); }), "");
+      EXPECT_EQ(y.device(), target);
+      EXPECT_TRUE(at::allclose(y.to(at::kCPU), x + 6));
+    }
+  }
+  EXPECT_EQ(object->getSlot(0).toDevice(), at::Device("cuda:0"));
+}
+
+TEST_F(PlaceModuleTest, ACpuThatIsMeantStaysOneWhereverItIsSaid) {
+  Module module("m");
+  module.register_attribute("names", c10::ListType::ofStrings(), c10::List<std::string>({"cuda:0", "cpu"}));
+  module.define("def forward(self, x: Tensor, i: int) -> Tensor:\n  return x.to(self.names[i])\n");
+  module.eval();
+  Module placed = PlaceModule(module, To(Sim(1), /*renames_cpu=*/false)).module;
+  EXPECT_EQ(placed.forward({at::ones({2}), int64_t{0}}).toTensor().device(), Sim(1));
+  EXPECT_EQ(placed.forward({at::ones({2}), int64_t{1}}).toTensor().device(), at::Device(at::kCPU));
+}
+
 // As a graph traced on a GPU has it: what went to the CPU did so on purpose.
 TEST_F(PlaceModuleTest, WhatIsMeantForTheCpuStaysThere) {
   Module module("m");
@@ -122,6 +172,15 @@ TEST_F(PlaceModuleTest, LengthsOfPackedSequencesStayOnTheHost) {
 }
 
 // As torch.nn.utils.rnn has it: batch sizes must be on the host, lengths are indexed there.
+TEST_F(PlaceModuleTest, PlacesToSplitAtStayOnTheHost) {
+  const Module module = Compile(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  a, b = torch.tensor_split(x, torch.tensor([1]), 1)\n  return b + torch.tensor_split(x, 2, 1)[0][:, 1:]\n");
+  const at::Tensor x = at::randn({3, 4});
+  const at::Tensor y = Run(PlaceModule(module, To(Sim(1))).module, x.to(Sim(1)));
+  EXPECT_TRUE(at::equal(y.to(at::kCPU), Run(module, x)));
+}
+
 TEST_F(PlaceModuleTest, PackedSequencesThereAndBack) {
   const Module module = Compile(
       "def forward(self, x: Tensor) -> Tensor:\n"
@@ -232,6 +291,10 @@ TEST_F(PlaceModuleTest, ElementTypesAreFoundWhereverTheyComeFrom) {
            "dtype, more = (5, 7)\n  return x.to(dtype)",
            "if x.to(5).dtype in [5, 15]:\n    return x.to(6) * 2\n  return x.to(6)",
            "return x.to(5) * torch.ones([4], dtype=5)",
+           "types = [5, 6]\n  return x.to(types[0]).to(types[1])",
+           "types = [5]\n  types.append(6)\n  return x.to(types[0])",
+           "types = {'a': 5}\n  return x.to(types['a'])",
+           "dtype = 6\n  for i in range(2):\n    x = x.to(dtype)\n    dtype = 5\n  return x",
        }) {
     SCOPED_TRACE(body);
     const Module module = Compile("def forward(self, x: Tensor) -> Tensor:\n  " + body + "\n");
@@ -242,6 +305,23 @@ TEST_F(PlaceModuleTest, ElementTypesAreFoundWhereverTheyComeFrom) {
     EXPECT_EQ(y.scalar_type(), at::kFloat);
     EXPECT_TRUE(at::equal(y, Run(module, x).to(at::kFloat)));
   }
+}
+
+TEST_F(PlaceModuleTest, ElementTypesInAttributes) {
+  Module module("m");
+  module.register_attribute("types", c10::ListType::ofInts(), c10::List<int64_t>({5, 6}));
+  module.register_attribute("sizes", c10::ListType::ofInts(), c10::List<int64_t>({5, 6}));
+  module.define(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "  y = x.to(self.types[0])\n"
+      "  if y.dtype in self.types:\n    y = y + 1\n"
+      "  return y + self.sizes[0]\n");
+  module.eval();
+  const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
+  EXPECT_EQ(placed.module.attr("sizes").toIntVector(), (std::vector<int64_t>{5, 6}));
+  const at::Tensor y = Run(placed.module, at::ones({4}));
+  EXPECT_EQ(y.scalar_type(), at::kFloat);
+  EXPECT_TRUE(at::equal(y, at::full({4}, 7.0F)));
 }
 
 TEST_F(PlaceModuleTest, TheLimitsOfATypeFollowIt) {
