@@ -68,7 +68,7 @@ absl::Status PickleMachine::NewObject() {
 
 absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   const PickleNode& target = tree_[callable];
-  if (tree_[arguments].kind != PickleKind::kTuple) {
+  if (tree_[arguments].kind != PickleKind::kTuple && !IsEnum(target, tree_[arguments])) {
     return MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple",
                       Name(tree_[arguments].kind));
   }
@@ -90,6 +90,12 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   node.kind = PickleKind::kObject;
   node.items = {callable, arguments};
   return Push(std::move(node));
+}
+
+// TorchScript writes a member of an Enum as a call of its class with the member's value alone.
+bool PickleMachine::IsEnum(const PickleNode& target, const PickleNode& value) {
+  const bool is_own = target.kind == PickleKind::kGlobal && target.role == GlobalRole::kClass && target.text.starts_with("__torch__");
+  return is_own && (value.kind == PickleKind::kInt || value.kind == PickleKind::kFloat || value.kind == PickleKind::kString);
 }
 
 // OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that), Counter({…}) and

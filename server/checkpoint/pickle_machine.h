@@ -92,6 +92,7 @@ class PickleMachine {
   absl::Status Extend(PickleKind kind, std::span<const PickleRef> items);
   absl::Status PushGlobal(std::string_view module, std::string_view name);
   absl::Status Call(PickleRef callable, PickleRef arguments);
+  static bool IsEnum(const PickleNode& target, const PickleNode& value);
   absl::Status FillMapping(PickleNode& mapping, const PickleNode& arguments);
   void NoteForeignUse(const PickleNode& target, bool ForeignGlobal::*use);
   bool IsForeign(const PickleNode& node) const;

@@ -52,7 +52,7 @@ struct PickleNode {
   std::string_view text;                   // kString, kBytes, kBigInt; kGlobal: the module
   std::string_view name;                   // kGlobal: the name within its module
   // kTuple, kList: the items. kDict: key, value, key, value, … kObject: what was called, and its
-  // arguments (a tuple). kPersistent: the id.
+  // arguments (a tuple; the value of an enum's member). kPersistent: the id.
   std::vector<PickleRef> items;
 };
 

@@ -53,6 +53,14 @@ TEST(TorchScriptTest, TheModulesTensorsHaveTheNamesOfAStateDict) {
   EXPECT_THAT(buffers, ElementsAre("scale"));
 }
 
+TEST(TorchScriptTest, MembersOfEnumsAreValues) {
+  for (const std::string& value : {testing::Int(2), testing::Str("gelu")}) {
+    EXPECT_TRUE(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("__torch__", "Act") + value + "R")))).ok());
+  }
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("torch._utils", "_rebuild_tensor_v2") + testing::Int(2) + "R")))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("not a tuple")));
+}
+
 TEST(TorchScriptTest, AModuleInsideItselfEnds) {
   const std::string self = Global("__torch__", "M") + ")\x81q\x01}" + testing::Str("a") + "h\x01" + "sb";
   EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(self)))).status(),

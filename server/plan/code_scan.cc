@@ -62,7 +62,7 @@ class SourceScan {
 
   absl::Status FindDenied() const {
     for (size_t i = 0; i < tokens_.size(); ++i) {
-      if (tokens_[i].after_dot) continue;
+      if (tokens_[i].after_dot || At(i + 1) == ":") continue;  // "ops : Tensor": a class's attribute of that name
       if (tokens_[i].text == "torch") TF_RETURN_IF_ERROR(CheckTorch(i));
       if (tokens_[i].text == "ops") TF_RETURN_IF_ERROR(CheckOps(i));
     }

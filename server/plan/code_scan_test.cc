@@ -19,6 +19,14 @@ TEST(ScanSourceTest, LetsOrdinaryCodeThrough) {
                   .ok());
 }
 
+// As an archive has a module whose attributes have such names.
+TEST(ScanSourceTest, AttributesMayHaveTheNamesOfNamespaces) {
+  EXPECT_TRUE(ScanSource("class M(Module):\n  ops : __torch__.torch.nn.modules.container.Sequential\n  torch : Tensor\n"
+                         "  def forward(self, x: Tensor) -> Tensor:\n    ops0 = self.ops\n"
+                         "    return torch.add((ops0).forward(x, ), self.torch)\n",
+                         "code/m.py").ok());
+}
+
 TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
   const absl::Status status = ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);

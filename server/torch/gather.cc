@@ -174,10 +174,10 @@ absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const 
   for (size_t i = 0; i < outputs.size(); ++i) {
     auto& [name, tensor] = outputs[i];
     TF_RETURN_IF_ERROR(CheckOutput(name, tensor, rows));
-    tensor = tensor.to(at::kCPU).contiguous();
+    tensor = tensor.detach().to(at::kCPU).contiguous();
     if (i >= signature.outputs.size()) continue;
     const OutputBinding& declared = signature.outputs[i];
-    if (const auto type = ToTorch(declared.dtype)) tensor = border.Declared(tensor, *type);
+    if (const auto type = ToTorch(declared.dtype)) tensor = PrecisionBorder::Declared(tensor, *type);
     TF_RETURN_IF_ERROR(CheckDeclared(declared, tensor));
     if (declared.model_shape.has_value()) tensor = tensor.view(Reshaped(declared.shape, tensor, rows > 0));
   }

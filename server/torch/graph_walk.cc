@@ -18,6 +18,8 @@ class GraphWalk {
     for (const auto& method : module.get_methods()) {
       TF_RETURN_IF_ERROR(Function(method.function()));
     }
+    for (torch::jit::Function* hook : module.type()->getForwardPreHooks()) TF_RETURN_IF_ERROR(Function(*hook));
+    for (torch::jit::Function* hook : module.type()->getForwardHooks()) TF_RETURN_IF_ERROR(Function(*hook));
     for (const torch::jit::Module& child : module.children()) TF_RETURN_IF_ERROR(Module(child));
     return absl::OkStatus();
   }

@@ -15,6 +15,7 @@
 #include "server/torch/convert.h"
 #include "server/torch/deny_list.h"
 #include "server/torch/forward_source.h"
+#include "server/torch/module_hooks.h"
 #include "server/torch/place_module.h"
 #include "server/torch/runtime.h"
 #include "server/torch/state_dict.h"
@@ -55,8 +56,9 @@ class Load {
     if (!options_.host.trust_model_code) {
       TF_RETURN_IF_ERROR(Annotate(CheckGraphs(*module), SourceFile().name()));
     }
-    TF_ASSIGN_OR_RETURN(state_, FindState(*module, files_.model->name()));
     module->eval();
+    *module = WithHooks(*module);
+    TF_ASSIGN_OR_RETURN(state_, FindState(*module, files_.model->name()));
     return *std::move(module);
   }
 
@@ -70,9 +72,7 @@ class Load {
     while (true) {
       absl::StatusOr<LoadedModel> placed = PlaceOnce(module);
       const DeviceId device = planned_.plan.placement.device;
-      const bool is_final = device.IsCpu() || (placed.status().code() != absl::StatusCode::kResourceExhausted &&
-                                               placed.status().code() != absl::StatusCode::kUnavailable);
-      if (placed.ok() || is_final) return placed;
+      if (device.IsCpu() || !IsOfDevice(placed.status())) return placed;
       LogWarning("device not used", {{"file", files_.model->name()}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
       TorchRuntime::ReleaseCachedMemory(device);
       ruled_out[ToString(device)] =
@@ -95,8 +95,13 @@ class Load {
     const DeviceId& device = planned_.plan.placement.device;
     ModelInfo info = Describe();
     try {
-      TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, MakeModel(module, device, planned_.plan.precision, info));
-      TF_RETURN_IF_ERROR(TryPrecision(module, *model, info));
+      Placed placed = PlaceOn(module, device, planned_.plan.precision);
+      info.rewritten_constants = placed.rewritten.count();
+      if (info.rewritten_constants > 0) {
+        info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
+                                             placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
+      }
+      TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Tried(module, placed, device, info));
       return LoadedModel{model, std::move(info)};
     } catch (const std::exception& error) {
       const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
@@ -104,22 +109,26 @@ class Load {
     }
   }
 
-  absl::StatusOr<std::shared_ptr<Model>> MakeModel(const Module& module, const DeviceId& device, const PrecisionPlan& precision,
-                                                   ModelInfo& info) const {
+  struct Placed {
+    Module module;
+    Rewritten rewritten;
+    PrecisionBorder border;
+  };
+
+  Placed PlaceOn(const Module& module, const DeviceId& device, const PrecisionPlan& precision) const {
     RewriteTarget target{ToTorch(device), RenamesCpu(), {}, ToTorch(precision.to).value()};
     for (const DType type : precision.from) target.from.push_back(ToTorch(type).value());
-    PlacedModule placed = PlaceModule(module, target);
-    info.rewritten_constants = placed.rewritten.count();
-    if (info.rewritten_constants > 0) {
-      info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
-                                           placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
-    }
+    auto [placed, rewritten] = PlaceModule(module, target);
     PrecisionBorder border;
     if (precision.changes()) {
       const Module saved = PlaceModule(module, {at::kCPU, RenamesCpu(), {}, at::kFloat}).module;
       border = PrecisionBorder(precision, saved, state_, signature_);
     }
-    return MakeTorchModel(std::move(placed.module), signature_, device, state_, std::move(border));
+    return {std::move(placed), std::move(rewritten), std::move(border)};
+  }
+
+  std::shared_ptr<Model> MakeModel(const Placed& placed, const DeviceId& device) const {
+    return MakeTorchModel(placed.module, signature_, device, state_, placed.border);
   }
 
   // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.
@@ -129,30 +138,44 @@ class Load {
     return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
   }
 
-  // Runs what computes in less than FP32 once, where the config declares the inputs: FAILED_PRECONDITION when it does not run and
-  // would in FP32. Where it was made to compute in less, measures what that does to the outputs.
-  absl::Status TryPrecision(const Module& module, Model& model, ModelInfo& info) const {
+  // The model, run once where the config declares its inputs and either it computes in less than FP32, or they are of other
+  // types than its weights: FAILED_PRECONDITION when it does not run and would in FP32. Where it was made to compute in less,
+  // measures what that does to the outputs.
+  absl::StatusOr<std::shared_ptr<Model>> Tried(const Module& module, Placed& placed, const DeviceId& device, ModelInfo& info) {
+    std::shared_ptr<Model> model = MakeModel(placed, device);
     const bool changes = planned_.plan.precision.changes();
     const bool is_half = info.precision.find("16") != std::string::npos;
-    if ((!is_half && !changes) || state_.has_value()) return absl::OkStatus();
+    const std::vector<DType> other_types = TypesThatInputsLack();
+    if ((!is_half && !changes && other_types.empty()) || state_.has_value()) return model;
     const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
     if (!inputs.has_value()) {
       if (is_half && changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
-      return absl::OkStatus();
+      return model;
     }
     const BoundInputs* const requests[] = {&*inputs};
-    const auto outputs = model.Predict(requests);
-    if (outputs.status().code() == absl::StatusCode::kResourceExhausted) return outputs.status();
-    // In full precision it was only to see which types the outputs have, before a request waits for that.
-    if (!is_half || (outputs.ok() && !changes)) return absl::OkStatus();
-    ModelInfo ignored;
+    auto outputs = model->Predict(requests);
+    for (const DType type : other_types) {
+      if (outputs.ok() || IsOfDevice(outputs.status())) break;
+      placed.border.CastInputs(ToTorch(type).value());
+      const std::shared_ptr<Model> other = MakeModel(placed, device);
+      auto other_outputs = other->Predict(requests);
+      if (!other_outputs.ok() && !IsOfDevice(other_outputs.status())) continue;
+      model = other;
+      outputs = std::move(other_outputs);
+      info.decisions.push_back(fmt::format("inputs are cast to {}, the weights' type; config.pbtxt declares another", Name(type)));
+    }
+    if (IsOfDevice(outputs.status())) return Annotate(outputs.status(), "running on " + ToString(device));
+    // In full precision it was only to see which types it takes and gives, before a request waits for that.
+    if (!is_half || (outputs.ok() && !changes)) return model;
     const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
-    TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, MakeModel(module, DeviceId::Cpu(), full, ignored));
+    Placed in_full = PlaceOn(module, DeviceId::Cpu(), full);
+    if (std::ranges::find(planned_.weight_dtypes, DType::kFp64) == planned_.weight_dtypes.end()) in_full.border.CastInputs(at::kFloat);
+    const std::shared_ptr<Model> reference = MakeModel(in_full, DeviceId::Cpu());
     const auto expected = reference->Predict(requests);
     if (!expected.ok()) {
       info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a made-up row: {}", info.precision,
                                            MessageOf(expected.status())));
-      return absl::OkStatus();
+      return model;
     }
     if (!outputs.ok()) {
       return MakeStatus(absl::StatusCode::kFailedPrecondition,
@@ -161,7 +184,24 @@ class Load {
     }
     TF_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
     info.decisions.push_back(fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
-    return absl::OkStatus();
+    return model;
+  }
+
+  static bool IsOfDevice(const absl::Status& status) {
+    return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnavailable;
+  }
+
+  // Floating types that weights are computed in, where an input is declared as a floating type and none of these.
+  std::vector<DType> TypesThatInputsLack() const {
+    std::vector<DType> types;
+    for (const DType saved : planned_.weight_dtypes) {
+      const bool is_cast = std::ranges::find(planned_.plan.precision.from, saved) != planned_.plan.precision.from.end();
+      if (IsFloating(saved)) types.push_back(is_cast ? planned_.plan.precision.to : saved);
+    }
+    const bool lacks = std::ranges::any_of(signature_.signature.inputs, [&](const TensorSpec& spec) {
+      return IsFloating(spec.dtype) && std::ranges::find(types, spec.dtype) == types.end();
+    });
+    return lacks ? types : std::vector<DType>();
   }
 
   // ", input \"x\" being FP32".

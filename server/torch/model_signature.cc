@@ -45,6 +45,31 @@ absl::StatusOr<ArgumentKind> KindOf(const c10::Argument& argument) {
       argument.name(), type->repr_str());
 }
 
+bool IsTensorOrNone(const c10::TypePtr& type) {
+  if (type->kind() == c10::TypeKind::TensorType || type->kind() == c10::TypeKind::AnyType) return true;
+  const auto optional = type->cast<c10::OptionalType>();
+  return optional != nullptr && IsTensorOrNone(optional->getElementType());
+}
+
+// What is certain before it runs; the rest shows when it does.
+absl::Status CheckResult(const c10::FunctionSchema& schema) {
+  if (schema.returns().size() != 1) return absl::OkStatus();
+  const c10::TypePtr& type = schema.returns()[0].type();
+  const auto can_be_sent = [](const c10::TypePtr& given) {
+    if (IsTensorOrNone(given)) return true;
+    if (const auto dict = given->cast<c10::DictType>()) {
+      return dict->getKeyType()->kind() == c10::TypeKind::StringType && IsTensorOrNone(dict->getValueType());
+    }
+    const bool is_sequence = given->kind() == c10::TypeKind::TupleType || given->kind() == c10::TypeKind::ListType;
+    return is_sequence && std::ranges::all_of(given->containedTypes(), IsTensorOrNone);
+  };
+  if (can_be_sent(type)) return absl::OkStatus();
+  return Precondition(
+      "forward gives a {}; it may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors. Wrap the model in one whose "
+      "forward does",
+      type->repr_str());
+}
+
 // What a scalar argument travels as when the config does not say otherwise.
 DType ScalarDType(ArgumentKind kind) {
   switch (kind) {
@@ -151,6 +176,7 @@ absl::Status AddInput(const TensorConfig* input, size_t argument_index, const Mo
 }  // namespace
 
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const ModelConfig& config) {
+  TF_RETURN_IF_ERROR(CheckResult(schema));
   ModelSignature result;
   result.arguments.assign(schema.arguments().begin() + 1, schema.arguments().end());
   result.signature.max_batch_size = config.max_batch_size;

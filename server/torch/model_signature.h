@@ -35,7 +35,7 @@ struct ModelSignature {
 };
 
 // Inputs are named by the config when it declares any: by the argument's own name, by Triton's NAME__INDEX, else by order;
-// otherwise by the schema. FAILED_PRECONDITION for an argument of a type that cannot be sent, and for a config that does
+// otherwise by the schema. FAILED_PRECONDITION for an argument or a result of a type that cannot be sent, and for a config that does
 // not fit the schema; messages name the argument and what it may be.
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const ModelConfig& config);
 

@@ -12,9 +12,9 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-c10::FunctionSchema Schema(const std::string& arguments) {
+c10::FunctionSchema Schema(const std::string& arguments, const std::string& result = "torch.zeros([1])") {
   torch::jit::Module module("m");
-  module.define("def forward(self, " + arguments + "):\n  return 0\n");
+  module.define("def forward(self, " + arguments + "):\n  return " + result + "\n");
   return module.get_method("forward").function().getSchema();
 }
 
@@ -41,6 +41,17 @@ TEST(ModelSignatureTest, WithoutAConfigTheSchemaNamesTheInputs) {
   EXPECT_EQ(inputs[4].dtype, DType::kFp32);
   EXPECT_TRUE(inputs[4].is_optional);
   EXPECT_EQ(inputs[5].dtype, DType::kBool);
+}
+
+TEST(ModelSignatureTest, ResultsThatCannotBeSentAreRefusedBeforeARequest) {
+  for (const std::string result : {"x", "(x, x)", "[x]", "{'a': x}", "torch.jit.annotate(Optional[Tensor], x)"}) {
+    EXPECT_TRUE(MakeSignature(Schema("x: Tensor", result), {}).ok()) << result;
+  }
+  for (const std::string result : {"1", "(x, (x, x))", "(x, 1.0)", "[[x]]", "{1: x}", "{'a': [x]}", "None"}) {
+    const auto s = MakeSignature(Schema("x: Tensor", result), {});
+    EXPECT_EQ(s.status().code(), absl::StatusCode::kFailedPrecondition) << result;
+    EXPECT_THAT(MessageOf(s.status()), HasSubstr("forward gives a ")) << result;
+  }
 }
 
 TEST(ModelSignatureTest, ConfigNamesMatchByNameThenIndexThenOrder) {

@@ -10,6 +10,11 @@ namespace torchferry {
 
 namespace {
 
+// The floating types of models, unlike those that only store.
+bool IsComputedIn(at::ScalarType type) {
+  return type == at::kFloat || type == at::kHalf || type == at::kBFloat16 || type == at::kDouble;
+}
+
 bool DeclaresAllTypes(const ModelSignature& signature) {
   return !signature.outputs.empty() &&
          std::ranges::all_of(signature.outputs, [](const OutputBinding& output) { return output.dtype != DType::kInvalid; });
@@ -31,8 +36,10 @@ void PrecisionBorder::Learn(const ModelSignature& signature, const BoundInputs& 
 }
 
 at::Tensor PrecisionBorder::In(const at::Tensor& tensor, at::Device device) const {
-  const bool is_cast = std::ranges::find(from_, tensor.scalar_type()) != from_.end();
-  return tensor.to(device, is_cast ? to_ : tensor.scalar_type());
+  at::ScalarType type = tensor.scalar_type();
+  if (std::ranges::find(from_, type) != from_.end()) type = to_;
+  if (inputs_to_.has_value() && IsComputedIn(type)) type = *inputs_to_;
+  return tensor.to(device, type);
 }
 
 at::Tensor PrecisionBorder::Out(const at::Tensor& tensor, size_t index) const {
@@ -50,11 +57,8 @@ at::ScalarType PrecisionBorder::SavedType(at::ScalarType type, size_t index) con
   return is_native ? type : from_.empty() ? at::kFloat : from_.front();
 }
 
-at::Tensor PrecisionBorder::Declared(const at::Tensor& tensor, at::ScalarType declared) const {
-  const auto touched = [this](at::ScalarType type) {
-    return Computed(type) || std::ranges::find(from_, type) != from_.end() || (autocast_bf16_ && type == at::kFloat);
-  };
-  return touched(tensor.scalar_type()) && touched(declared) ? tensor.to(declared) : tensor;
+at::Tensor PrecisionBorder::Declared(const at::Tensor& tensor, at::ScalarType declared) {
+  return IsComputedIn(tensor.scalar_type()) && IsComputedIn(declared) ? tensor.to(declared) : tensor;
 }
 
 // Whether a tensor of that type may be one of another, before the module was cast.

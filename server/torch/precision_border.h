@@ -26,6 +26,9 @@ class PrecisionBorder {
   PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const std::optional<ModuleState>& state,
                   const ModelSignature& signature);
 
+  // From now on floating inputs, of whichever type the config declares, are cast to `type` on the way in.
+  void CastInputs(at::ScalarType type) { inputs_to_ = type; }
+
   // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs' types.
   void Learn(const ModelSignature& signature, const BoundInputs& request) const;
 
@@ -33,8 +36,8 @@ class PrecisionBorder {
   at::Tensor In(const at::Tensor& tensor, at::Device device) const;
   // The output `index` of the module, as the module would have given it before it was cast.
   at::Tensor Out(const at::Tensor& tensor, size_t index) const;
-  // A floating output as the config declares it, where casting the module is what made the difference.
-  at::Tensor Declared(const at::Tensor& tensor, at::ScalarType declared) const;
+  // A floating output as the config declares it.
+  static at::Tensor Declared(const at::Tensor& tensor, at::ScalarType declared);
 
   bool autocast_bf16() const { return autocast_bf16_; }
 
@@ -44,6 +47,7 @@ class PrecisionBorder {
 
   std::vector<at::ScalarType> from_;
   at::ScalarType to_ = at::kFloat;
+  std::optional<at::ScalarType> inputs_to_;
   bool autocast_bf16_ = false;
   std::vector<bool> native_;  // NativeOutputs, where the types cannot be learned
   std::shared_ptr<SavedOutputTypes> saved_types_;  // null: nothing to learn

@@ -107,6 +107,17 @@ TEST(PrecisionBorderTest, OrThoseOfTheConfig) {
             DType::kFp32);
 }
 
+TEST(PrecisionBorderTest, TheConfigsTypesMayBeOthersThanTheWeights) {
+  const torch::jit::Module module = Linear(at::kHalf);
+  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), Declared(DType::kFp32, DType::kFp64));
+  ASSERT_TRUE(signature.ok()) << signature.status();
+  PrecisionBorder border;
+  border.CastInputs(at::kHalf);
+  const auto model = MakeTorchModel(module, *std::move(signature), DeviceId::Cpu(), std::nullopt, border);
+  EXPECT_EQ(Predict(*model, at::randn({2, 4})).tensor.dtype, DType::kFp64);
+  EXPECT_EQ(border.In(at::ones({2}, at::kLong), at::kCPU).scalar_type(), at::kLong);
+}
+
 TEST(PrecisionBorderTest, AutocastComputesInBf16AndAnswersInFp32) {
   PrecisionPlan plan;
   plan.autocast_bf16 = true;

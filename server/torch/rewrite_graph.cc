@@ -335,7 +335,9 @@ bool Moves(const at::Tensor& tensor, const RewriteTarget& target) {
 
 at::Tensor MoveTensor(const at::Tensor& tensor, const RewriteTarget& target) {
   if (!Moves(tensor, target)) return tensor;
-  return tensor.detach().to(target.device, target.Casts(tensor.scalar_type()) ? target.to : tensor.scalar_type());
+  const at::ScalarType type = target.Casts(tensor.scalar_type()) ? target.to : tensor.scalar_type();
+  // A leaf again, of which a model may ask the gradient.
+  return tensor.detach().to(target.device, type).set_requires_grad(tensor.requires_grad());
 }
 
 void RewriteGraph(Graph& graph, const RewriteTarget& target, Rewritten& rewritten) {

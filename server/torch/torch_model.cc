@@ -1,14 +1,17 @@
 #include "server/torch/torch_model.h"
 
 #include <ATen/autocast_mode.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
+#include <string_view>
 #include <utility>
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
 #include "server/torch/copy_module.h"
 #include "server/torch/gather.h"
+#include "server/torch/graph_walk.h"
 
 namespace torchferry {
 namespace {
@@ -18,6 +21,31 @@ struct Shared {
   ModelSignature signature;
   std::optional<ModuleState> state;
   PrecisionBorder border;
+  bool differentiates;
+};
+
+// Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy, say.
+bool Differentiates(const torch::jit::Module& module) {
+  return !WalkGraphs(module, [](const torch::jit::Node& node, const std::string&) {
+            const std::string_view op = node.kind().toQualString();
+            return op == "aten::grad" || op == "aten::backward" ? absl::CancelledError("found") : absl::OkStatus();
+          }).ok();
+}
+
+// How the calling thread computes as long as this lives: recording nothing, but for what differentiates.
+class Mode {
+ public:
+  explicit Mode(bool differentiates) {
+    if (differentiates) {
+      gradients_.emplace(true);
+    } else {
+      inference_.emplace();
+    }
+  }
+
+ private:
+  std::optional<c10::InferenceMode> inference_;
+  std::optional<c10::AutoGradMode> gradients_;
 };
 
 // BF16 where it gains, for the calling thread and as long as this lives.
@@ -63,7 +91,7 @@ class TorchModel final : public Model {
     int64_t rows = 0;
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
-      const c10::InferenceMode guard;
+      const Mode mode(shared_->differentiates);
       const c10::IValue result = Forward(requests);
       shared_->border.Learn(signature_, *requests[0]);
       TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
@@ -78,7 +106,7 @@ class TorchModel final : public Model {
   absl::StatusOr<std::shared_ptr<Model>> Clone() const override {
     if (!is_stateful()) return Model::Clone();
     try {
-      const c10::InferenceMode guard;
+      const c10::NoGradGuard guard;
       return std::make_shared<TorchModel>(CopyModule(module_, *shared_->state), shared_, device_);
     } catch (const std::exception& error) {
       return Annotate(StatusOf(error, absl::StatusCode::kInternal), "copying the model's state");
@@ -124,10 +152,11 @@ std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature 
   if (state.has_value()) {
     // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
     // only read.
-    const c10::InferenceMode guard;
+    const c10::NoGradGuard guard;
     CopyModule(module, *state);
   }
-  auto shared = std::make_shared<const Shared>(Shared{std::move(signature), std::move(state), std::move(border)});
+  auto shared = std::make_shared<const Shared>(
+      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

@@ -82,13 +82,13 @@ TEST(TorchModelTest, AnOutputThatDisagreesIsInternalAndNamed) {
   ModelConfig config = Batched();
   TensorConfig y;
   y.name = "y";
-  y.dtype = DType::kFp64;
+  y.dtype = DType::kInt64;
   y.dims = {2};
   config.outputs = {y};
   const std::string source = "def forward(self, x: Tensor) -> Tensor:\n  return x\n";
   const auto dtype = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
   EXPECT_EQ(dtype.status().code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(MessageOf(dtype.status()), AllOf(HasSubstr("\"y\""), HasSubstr("FP32"), HasSubstr("FP64")));
+  EXPECT_THAT(MessageOf(dtype.status()), AllOf(HasSubstr("\"y\""), HasSubstr("FP32"), HasSubstr("INT64")));
   config.outputs[0].dtype = DType::kFp32;
   config.outputs[0].dims = {3};
   EXPECT_THAT(MessageOf(Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)}).status()),
