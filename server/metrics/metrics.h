@@ -24,7 +24,7 @@ class Family;
 namespace torchferry {
 
 // Why a device that was asked for, or that `auto` had chosen, was not used: one of "absent", "out_of_memory",
-// "device_lost", "no_room", "load_failed".
+// "device_lost", "no_room", "load_failed", "quantized".
 struct Fallback {
   std::string from;
   std::string to;

@@ -19,11 +19,11 @@ TEST(ScanSourceTest, LetsOrdinaryCodeThrough) {
                   .ok());
 }
 
-// As an archive has a module whose attributes have such names.
-TEST(ScanSourceTest, AttributesMayHaveTheNamesOfNamespaces) {
-  EXPECT_TRUE(ScanSource("class M(Module):\n  ops : __torch__.torch.nn.modules.container.Sequential\n  torch : Tensor\n"
+// As an archive has a module whose attribute has that name.
+TEST(ScanSourceTest, AnAttributeMayHaveTheNameOfANamespace) {
+  EXPECT_TRUE(ScanSource("class M(Module):\n  ops : __torch__.torch.nn.modules.container.Sequential\n"
                          "  def forward(self, x: Tensor) -> Tensor:\n    ops0 = self.ops\n"
-                         "    return torch.add((ops0).forward(x, ), self.torch)\n",
+                         "    return torch.neg((ops0).forward(x, ))\n",
                          "code/m.py").ok());
 }
 

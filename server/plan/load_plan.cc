@@ -49,14 +49,24 @@ bool HasRoom(const DeviceId& device, const DeviceRequest& request, uint64_t weig
   return !free.has_value() || *free >= weight_bytes;
 }
 
-std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, uint64_t weight_bytes, const PlanContext& context,
-                                  const RuledOut& ruled_out) {
+// PyTorch has kernels for quantised weights on the CPU only, but for a few that nothing in an archive tells apart.
+bool IsQuantized(const PlannedVersion& planned) {
+  if (!planned.script.has_value()) return false;
+  return std::ranges::any_of(planned.script->code_texts,
+                             [](const std::string& code) { return code.find("ops.quantized.") != std::string::npos; });
+}
+
+std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, const PlannedVersion& planned, const PlanContext& context,
+                                              const RuledOut& ruled_out) {
   std::vector<DeviceCandidate> candidates;
+  const bool is_quantized = IsQuantized(planned);
   for (const DeviceId& device : context.devices) {
     DeviceCandidate candidate{device, ""};
-    if (const auto it = ruled_out.find(ToString(device)); it != ruled_out.end()) {
+    if (is_quantized && !device.IsCpu()) {
+      candidate.ruled_out = "quantized";
+    } else if (const auto it = ruled_out.find(ToString(device)); it != ruled_out.end()) {
       candidate.ruled_out = it->second;
-    } else if (!HasRoom(device, request, weight_bytes, context)) {
+    } else if (!HasRoom(device, request, planned.plan.weight_bytes, context)) {
       candidate.ruled_out = "no_room";
     }
     candidates.push_back(std::move(candidate));
@@ -247,7 +257,7 @@ absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const Pl
   plan.decisions.resize(planned.file_decisions);
   const DeviceRequest request = RequestedDevice(config, context.default_device);
   TF_RETURN_IF_ERROR(CheckType(request, context.device_types));
-  const std::vector<DeviceCandidate> candidates = DeviceCandidates(request, plan.weight_bytes, context, ruled_out);
+  const std::vector<DeviceCandidate> candidates = DeviceCandidates(request, planned, context, ruled_out);
   TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config, candidates, plan.saved_devices));
   const DeviceId& device = plan.placement.device;
   plan.decisions.insert(plan.decisions.end(), plan.placement.decisions.begin(), plan.placement.decisions.end());

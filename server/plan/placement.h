@@ -19,8 +19,8 @@ struct DeviceRequest {
   std::string source;  // "torchferry.device", "instance_group" or "--device"
 };
 
-// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed"; empty where
-// nothing speaks against it.
+// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed", "quantized"; empty
+// where nothing speaks against it.
 struct DeviceCandidate {
   DeviceId device;
   std::string ruled_out;

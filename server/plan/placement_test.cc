@@ -80,6 +80,7 @@ TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
       {TwoGpus("no_room", "no_room"), "cpu", "cuda:0", "no_room"},
       {TwoGpus("out_of_memory"), "cuda:1", "cuda:0", "out_of_memory"},
       {TwoGpus("no_room", "out_of_memory"), "cpu", "cuda:1", "out_of_memory"},
+      {TwoGpus("quantized", "quantized"), "cpu", "cuda:0", "quantized"},
       {TwoGpus("device_lost", "load_failed"), "cpu", "cuda:0", "device_lost"},
   };
   for (const AutoCase& c : cases) {

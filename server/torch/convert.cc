@@ -43,9 +43,12 @@ void Trim(std::string& text) {
   text = first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \n\t") - first + 1);
 }
 
-// The traceback shows some lines of the code behind the one that failed, indented; the message is
-// not.
+// The traceback shows some lines of the code behind the one that failed; the message begins a line with what was raised, or is
+// the first that is not indented.
 std::string WithoutSourceLines(std::string_view text) {
+  for (const std::string_view raised : {"\nRuntimeError: ", "\nbuiltins."}) {
+    if (const size_t begin = text.find(raised); begin != std::string_view::npos) return std::string(text.substr(begin + 1));
+  }
   while (text.starts_with('\n')) text.remove_prefix(1);
   std::string_view rest = text;
   while (rest.starts_with(' ') || rest.starts_with('\n')) {

@@ -51,7 +51,7 @@ absl::Status AddOutput(const std::string& name, const c10::IValue& value, NamedT
   }
   return MakeStatus(absl::StatusCode::kInternal,
                     "the model's output \"{}\" is a {}; a model may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors",
-                    name, value.type()->repr_str());
+                    name, value.type()->annotation_str());
 }
 
 absl::Status AddElements(c10::ArrayRef<c10::IValue> values, NamedTensors& outputs) {
@@ -67,7 +67,7 @@ absl::StatusOr<NamedTensors> Flatten(const c10::IValue& result) {
     for (const auto& entry : result.toGenericDict()) {
       if (!entry.key().isString()) {
         return MakeStatus(absl::StatusCode::kInternal, "the model gave a dict whose keys are {}; expected Dict[str, Tensor]",
-                          entry.key().type()->repr_str());
+                          entry.key().type()->annotation_str());
       }
       TF_RETURN_IF_ERROR(AddOutput(entry.key().toStringRef(), entry.value(), outputs));
     }

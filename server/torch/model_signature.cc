@@ -42,7 +42,7 @@ absl::StatusOr<ArgumentKind> KindOf(const c10::Argument& argument) {
   return Precondition(
       "forward's argument \"{}\" is a {}; it may be a Tensor, Optional[Tensor], List[Tensor], int, float or bool. Wrap the model in "
       "one whose forward takes these",
-      argument.name(), type->repr_str());
+      argument.name(), type->annotation_str());
 }
 
 bool IsTensorOrNone(const c10::TypePtr& type) {
@@ -67,7 +67,7 @@ absl::Status CheckResult(const c10::FunctionSchema& schema) {
   return Precondition(
       "forward gives a {}; it may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors. Wrap the model in one whose "
       "forward does",
-      type->repr_str());
+      type->annotation_str());
 }
 
 // What a scalar argument travels as when the config does not say otherwise.

@@ -44,7 +44,7 @@ TEST(ModelSignatureTest, WithoutAConfigTheSchemaNamesTheInputs) {
 }
 
 TEST(ModelSignatureTest, ResultsThatCannotBeSentAreRefusedBeforeARequest) {
-  for (const std::string result : {"x", "(x, x)", "[x]", "{'a': x}", "torch.jit.annotate(Optional[Tensor], x)"}) {
+  for (const std::string result : {"x", "(x, x)", "[x]", "{'a': x}", "x if x.dim() > 0 else None"}) {
     EXPECT_TRUE(MakeSignature(Schema("x: Tensor", result), {}).ok()) << result;
   }
   for (const std::string result : {"1", "(x, (x, x))", "(x, 1.0)", "[[x]]", "{1: x}", "{'a': [x]}", "None"}) {

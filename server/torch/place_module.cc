@@ -81,7 +81,7 @@ bool NeedsRewriting(const Module& module, const RewriteTarget& target) {
   RewriteGraph(*graph, counting, trial);
   bool mentions = false;
   ForEachMention(module, target, trial, [&mentions](auto&&...) { mentions = true; });
-  return trial.count() > 0 || mentions;
+  return trial.count() > 0 || trial.on_host > 0 || mentions;
 }
 
 Module MoveAttributes(const Module& module, const RewriteTarget& target, Rewritten& rewritten) {

@@ -202,6 +202,7 @@ class Rewrite {
     const torch::jit::WithInsertPoint point(node);
     Value* const cpu = graph_.insertConstant(at::Device(at::kCPU));
     node->replaceInput(it->second, graph_.insert(c10::aten::to, {value, cpu}));
+    ++rewritten_.on_host;
   }
 
   // The lengths that unpacking gives come on the host. They are on the CPU as all else was; now they are with all else.

@@ -32,9 +32,11 @@ struct Rewritten {
   int devices = 0;  // mentions
   int dtypes = 0;
   int tensors = 0;  // constants of the graph
+  int on_host = 0;  // arguments that are fetched to the host
   // Attributes that code makes a device or element types of, str, int and List[int]: the class that has it, and its name.
   std::set<std::pair<const c10::Type*, std::string>> attributes;
 
+  // What is said otherwise than before.
   int count() const { return devices + dtypes + tensors; }
 };
 

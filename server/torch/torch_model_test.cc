@@ -136,6 +136,8 @@ TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
       "ValueError: 512 samples");
   EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"),
             "indented alone");
+  // Of a class, whose lines are not indented.
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\nclass C:\n  y : int\nRuntimeError: it was\nwrong"), "it was\nwrong");
   EXPECT_EQ(CleanMessage("Tried to access x. Python compilation unit at: 0x7f5612345678 there"),
             "Tried to access x. Python compilation unit at: … there");
   EXPECT_EQ(CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),

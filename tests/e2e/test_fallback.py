@@ -81,6 +81,10 @@ SERVERS = {
         "named": Row(own(device='"sim:0"'), "cpu", "load_failed", "sim:0"),
         "named_none": Row(own(device='"sim:0"', fallback="NONE"), code=PRECONDITION),
     }),
+    # While the model is tried in FP16; after its weights were placed.
+    "sim:0 fails when it runs": ("auto", {}, "sim:0 sticky_error=1", {
+        "named": Row(own(device='"sim:0"', precision="FP16"), "cpu", "load_failed", "sim:0"),
+    }),
     "no accelerator": ("auto", {"SIM_DEVICES": "0"}, "", {
         "auto": Row("", "cpu"),
         "named": Row(own(device='"sim:0"'), "cpu", "absent", "sim:0"),

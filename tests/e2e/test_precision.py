@@ -117,21 +117,38 @@ def test_cli_shows_precision_and_deviation(server):
 
 
 def test_model_that_cannot_run_in_its_type_fails_and_names_both(files, store, tmp_path):
-    add(store, files, "wrong", Row("FP16", "KEEP", "cpu", "FP16"), declared("FP32"))
-    add(store, files, "right", Row("FP16", "AUTO", "cpu", "FP32"), declared("FP32"))
+    add(store, files, "wrong", Row("FP16", "KEEP", "cpu", "FP16"), declared("FP16"))
+    forward = store.path / "wrong" / "forward.py"
+    forward.write_text(forward.read_text().replace("F.linear(x,", "F.linear(x.to(torch.float32),"))
     with harness.serving(store, tmp_path / "server", ready=False) as server, Client(server.address) as client:
         server.wait_settled()
         version = client.model("wrong")
         assert version.state == pb.MODEL_STATE_FAILED
         assert version.error_code == Code.FAILED_PRECONDITION.value[0]
-        for fragment in ("FP16", 'input "x" being FP32', "precision: FP32"):
+        for fragment in ('fails in FP16, input "x" being FP16', "Float and Half", "precision: FP32"):
             assert fragment in version.error_message
         with refused(Code.FAILED_PRECONDITION, "wrong"):
-            client.predict("wrong", {"x": reference("portable", "x_FP32", 1)})
-        # In FP32 the same declaration is served.
-        output = client.predict("right", {"x": reference("portable", "x_FP16", 7).astype(np.float32)}).outputs["y"]
-        assert output.dtype == pb.DATA_TYPE_FP32
-        assert np.max(np.abs(floats(output) - reference("portable", "fp32_FP16", 7))) <= 1e-5
+            client.predict("wrong", {"x": message(reference("portable", "x_FP16", 1))})
+
+
+# A declaration is what clients see, whatever the weights are.
+@pytest.mark.parametrize("saved", ["FP32", "FP16"])
+@pytest.mark.parametrize("precision", ["AUTO", "KEEP"])
+@pytest.mark.parametrize("device", ["cpu", "sim:0"])
+def test_inputs_and_outputs_of_other_types_than_the_weights(files, store, tmp_path, saved, precision, device):
+    other = {"FP32": "FP16", "FP16": "FP32"}[saved]
+    for config in (declared(other), declared(other, saved), declared(saved, other)):
+        name = f"m{len(list(store.path.iterdir()))}"
+        add(store, files, name, Row(saved, precision, device, saved), config)
+    with harness.serving(store, tmp_path / "server", binary=harness.SIM_SERVER, ready=False) as server, Client(server.address) as client:
+        server.wait_settled()
+        for name, given, wanted in (("m0", other, other), ("m1", other, saved), ("m2", saved, other)):
+            version = client.model(name)
+            assert version.state == pb.MODEL_STATE_READY, version.error_message
+            x = reference("portable", f"x_{saved}", 7).astype({"FP32": np.float32, "FP16": np.float16}[given])
+            output = client.predict(name, {"x": message(x)}).outputs["y"]
+            assert output.dtype == DTYPES[wanted]
+            assert np.max(np.abs(floats(output) - reference("portable", f"fp32_{saved}", 7))) <= TOLERANCES["FP16"]
 
 
 def test_inspect_says_the_same(server):
