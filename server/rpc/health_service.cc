@@ -1,5 +1,6 @@
 #include "server/rpc/health_service.h"
 
+#include <utility>
 #include <vector>
 
 namespace torchferry {
@@ -35,24 +36,30 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
     StartWrite(&response_);
   }
 
-  void End(const grpc::Status& status) {
+  // After the last change was told.
+  void End() {
     MutexLock lock(mutex_);
-    if (is_finished_) return;
-    is_finished_ = true;
-    Finish(status);
+    is_ending_ = true;
+    if (!is_writing_) FinishWith({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
   }
 
   void OnWriteDone(bool ok) override {
     bool is_stale = false;
+    bool is_ending = false;
     {
       MutexLock lock(mutex_);
       is_writing_ = false;
       is_stale = std::exchange(is_stale_, false);
+      is_ending = is_ending_;
     }
-    if (!ok) return End(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher went away"));
+    if (!ok) return OnCancel();
     if (is_stale) Update();
+    if (is_ending) End();
   }
-  void OnCancel() override { End(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher went away")); }
+  void OnCancel() override {
+    MutexLock lock(mutex_);
+    FinishWith({grpc::StatusCode::CANCELLED, "the watcher went away"});
+  }
   void OnDone() override {
     const auto self = shared_from_this();  // until this function has returned
     MutexLock lock(service_.mutex_);
@@ -60,6 +67,11 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   }
 
  private:
+  void FinishWith(const grpc::Status& status) TF_REQUIRES(mutex_) {
+    if (std::exchange(is_finished_, true)) return;
+    Finish(status);
+  }
+
   HealthService& service_;
   const std::string name_;
   Mutex mutex_;
@@ -67,6 +79,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   std::optional<HealthCheckResponse::ServingStatus> last_ TF_GUARDED_BY(mutex_);
   bool is_writing_ TF_GUARDED_BY(mutex_) = false;
   bool is_stale_ TF_GUARDED_BY(mutex_) = false;
+  bool is_ending_ TF_GUARDED_BY(mutex_) = false;
   bool is_finished_ TF_GUARDED_BY(mutex_) = false;
 };
 
@@ -93,7 +106,7 @@ grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(grpc::Callba
     ended = ended_;
   }
   watcher->Update();
-  if (ended) watcher->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
+  if (ended) watcher->End();
   return watcher.get();
 }
 
@@ -113,7 +126,7 @@ void HealthService::EndWatches() {
     ended_ = true;
     watchers.assign(watchers_.begin(), watchers_.end());
   }
-  for (const auto& watcher : watchers) watcher->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
+  for (const auto& watcher : watchers) watcher->End();
 }
 
 }  // namespace torchferry
