@@ -100,6 +100,7 @@ class ServerAppImpl final : public ServerApp {
     rpc.address = flags_.grpc_address;
     rpc.max_message_bytes = flags_.max_message_mib << 20;
     rpc.reflection = flags_.reflection;
+    rpc.server_version = kVersion;
     rpc.readiness = flags_.readiness;
     TF_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, registry_, metrics_, clock_));
     rpc_listener_ = rpc_.get();

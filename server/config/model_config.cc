@@ -11,7 +11,7 @@ namespace torchferry {
 
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
                                              std::string_view model_name) {
-  TF_ASSIGN_OR_RETURN(const inference::ModelConfig message, ParseModelConfigText(text, file));
+  TF_ASSIGN_OR_RETURN(inference::ModelConfig message, ParseModelConfigText(text, file));
   const TextPositions positions = TextPositions::Scan(text);
   Findings findings(file);
   CheckWellFormed(message, positions, findings);
@@ -28,6 +28,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_
   ReadParameters(source, config);
   TF_RETURN_IF_ERROR(findings.status());
   config.warnings = findings.Warnings();
+  config.message = std::make_shared<const inference::ModelConfig>(std::move(message));
   return config;
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@
 
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
+
+namespace inference {
+class ModelConfig;
+}
 
 namespace torchferry {
 
@@ -82,6 +87,9 @@ struct ModelConfig {
   Precision precision = Precision::kAuto;
   StateDictConfig state_dict;
   std::string optimize;
+
+  // The file's message, for who wants to see it; null without a file.
+  std::shared_ptr<const inference::ModelConfig> message;
 
   // Lines for the log, "FILE:LINE:COLUMN: what and why": fields that are accepted and have no
   // effect here.

@@ -92,14 +92,28 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
         .Add({{"model", model_}, {"version", version_}, {"device", device}, {"code", code}})
         .Increment();
     request_duration_.Observe(seconds);
+    MutexLock lock(mutex_);
+    ModelTotals::Sum& sum = code == "OK" ? totals_.success : totals_.fail;
+    ++sum.count;
+    sum.seconds += seconds;
+    if (code == "OK") totals_.last_unix_milliseconds = UnixMilliseconds();
   }
   void QueueTime(double seconds) override { queue_duration_.Observe(seconds); }
-  void BatchDone(const std::string& device, int64_t rows, double seconds) override {
-    batch_rows_.Observe(static_cast<double>(rows));
+  void BatchDone(const BatchRecord& batch) override {
+    batch_rows_.Observe(static_cast<double>(batch.rows));
     families_.compute_duration
-        .Add({{"model", model_}, {"version", version_}, {"device", device}}, kSecondsBuckets)
-        .Observe(seconds);
-    families_.device_busy.Add({{"device", device}}).Increment(seconds);
+        .Add({{"model", model_}, {"version", version_}, {"device", batch.device}}, kSecondsBuckets)
+        .Observe(batch.seconds);
+    families_.device_busy.Add({{"device", batch.device}}).Increment(batch.seconds);
+    if (!batch.is_answered) return;
+    const auto requests = static_cast<uint64_t>(batch.requests);
+    MutexLock lock(mutex_);
+    totals_.queue.count += requests;
+    totals_.queue.seconds += batch.queue_seconds;
+    AddPhases(batch, requests, totals_.compute);
+    AddPhases(batch, 1, totals_.batches[batch.rows]);
+    totals_.rows += static_cast<uint64_t>(batch.rows);
+    ++totals_.executions;
   }
   void QueueDepth(int64_t requests) override { queue_depth_.Set(static_cast<double>(requests)); }
   void InFlight(int64_t delta) override { in_flight_.Increment(static_cast<double>(delta)); }
@@ -109,7 +123,26 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
         .Increment();
   }
 
+  ModelTotals Totals() const override {
+    MutexLock lock(mutex_);
+    return totals_;
+  }
+
  private:
+  static void AddPhases(const BatchRecord& batch, uint64_t times, ModelTotals::Phases& phases) {
+    const auto add = [times](double seconds, ModelTotals::Sum& sum) {
+      sum.count += times;
+      sum.seconds += seconds * static_cast<double>(times);
+    };
+    add(batch.input_seconds, phases.input);
+    add(batch.infer_seconds, phases.infer);
+    add(batch.output_seconds, phases.output);
+  }
+
+  static int64_t UnixMilliseconds() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
+
   std::map<std::string, std::string> Labels() const { return {{"model", model_}, {"version", version_}}; }
 
   Families& families_;
@@ -120,6 +153,9 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   prometheus::Histogram& batch_rows_;
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& in_flight_;
+
+  mutable Mutex mutex_;
+  ModelTotals totals_ TF_GUARDED_BY(mutex_);
 };
 
 Metrics::Metrics()

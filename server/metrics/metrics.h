@@ -31,6 +31,41 @@ struct Fallback {
   std::string reason;
 };
 
+// One forward pass.
+struct BatchRecord {
+  std::string device;
+  int64_t requests = 0;
+  int64_t rows = 0;
+  bool is_answered = false;  // it gave answers
+  double seconds = 0;
+  double input_seconds = 0;   // of these: gathering the inputs, and copying them to the device
+  double infer_seconds = 0;   // the forward pass, as far as the host waits for it
+  double output_seconds = 0;  // waiting for the device, copying from it, splitting
+  double queue_seconds = 0;   // of all its requests together
+};
+
+// What one version has done since the server started, in numbers that add up to what its clients counted.
+struct ModelTotals {
+  struct Sum {
+    uint64_t count = 0;
+    double seconds = 0;
+  };
+  struct Phases {
+    Sum input;
+    Sum infer;
+    Sum output;
+  };
+  Sum success;  // requests, from arrival to answer
+  Sum fail;
+  // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
+  Sum queue;
+  Phases compute;
+  std::map<int64_t, Phases> batches;  // such passes, by their rows
+  uint64_t rows = 0;                  // of all such passes
+  uint64_t executions = 0;            // such passes
+  int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet
+};
+
 // Metrics of one version of one model. Thread-safe. Lives as long as the version does.
 class ModelMetrics {
  public:
@@ -39,10 +74,12 @@ class ModelMetrics {
   // `code` is "OK", "INVALID_ARGUMENT", …; `device` is empty for a request that ended before it reached one.
   virtual void RequestDone(const std::string& device, const std::string& code, double seconds) = 0;
   virtual void QueueTime(double seconds) = 0;
-  virtual void BatchDone(const std::string& device, int64_t rows, double seconds) = 0;
+  virtual void BatchDone(const BatchRecord& batch) = 0;
   virtual void QueueDepth(int64_t requests) = 0;
   virtual void InFlight(int64_t delta) = 0;
   virtual void FellBack(const Fallback& fallback) = 0;
+
+  virtual ModelTotals Totals() const = 0;
 };
 
 // Thread-safe.

@@ -23,9 +23,35 @@ TEST(MetricsTest, CountsRequestsByCodeAndDevice) {
 
 TEST(MetricsTest, BatchesAddToTheDevicesBusyTime) {
   Metrics metrics;
-  metrics.ForModel("a", 1)->BatchDone("cpu", 4, 0.5);
-  metrics.ForModel("b", 1)->BatchDone("cpu", 4, 0.25);
+  metrics.ForModel("a", 1)->BatchDone({.device = "cpu", .rows = 4, .seconds = 0.5});
+  metrics.ForModel("b", 1)->BatchDone({.device = "cpu", .rows = 4, .seconds = 0.25});
   EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_device_busy_seconds_total{device=\"cpu\"} 0.75"));
+}
+
+TEST(MetricsTest, TotalsCountWhatWasAnswered) {
+  Metrics metrics;
+  const auto model = metrics.ForModel("m", 1);
+  EXPECT_EQ(model->Totals().last_unix_milliseconds, 0);
+  model->RequestDone("", "INTERNAL", 1);
+  EXPECT_EQ(model->Totals().last_unix_milliseconds, 0);
+  model->RequestDone("cpu", "OK", 0.5);
+  model->RequestDone("cpu", "OK", 0.25);
+  model->BatchDone({"cpu", 2, 5, true, 0.5, 0.125, 0.25, 0.0625, 0.75});
+  model->BatchDone({"cpu", 1, 3, false, 0.5, 0, 0, 0, 0.5});
+  const ModelTotals totals = model->Totals();
+  EXPECT_EQ(totals.success.count, 2U);
+  EXPECT_EQ(totals.success.seconds, 0.75);
+  EXPECT_EQ(totals.fail.count, 1U);
+  EXPECT_EQ(totals.queue.count, 2U);
+  EXPECT_EQ(totals.queue.seconds, 0.75);
+  EXPECT_EQ(totals.compute.infer.count, 2U);  // each request has the whole pass
+  EXPECT_EQ(totals.compute.infer.seconds, 0.5);
+  EXPECT_EQ(totals.rows, 5U);
+  EXPECT_EQ(totals.executions, 1U);
+  ASSERT_EQ(totals.batches.size(), 1U);
+  EXPECT_EQ(totals.batches.at(5).output.count, 1U);
+  EXPECT_EQ(totals.batches.at(5).output.seconds, 0.0625);
+  EXPECT_GT(totals.last_unix_milliseconds, int64_t{1600000000000});
 }
 
 TEST(MetricsTest, AModelIsInOneStateAtATime) {

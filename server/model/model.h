@@ -23,6 +23,13 @@ struct NamedTensor {
 // One request's share of a batch.
 using Outputs = std::vector<NamedTensor>;
 
+// Where the time of a Predict went, in seconds.
+struct PhaseTimes {
+  double input = 0;   // gathering the inputs, and copying them to the device
+  double infer = 0;   // the forward pass, as far as the host waits for it
+  double output = 0;  // waiting for the device, copying from it, splitting
+};
+
 // Thread-safe: several workers may run Predict at the same time. A stateful model's Predict is not:
 // it runs on a copy, and each copy by one caller at a time.
 class Model {
@@ -35,9 +42,9 @@ class Model {
   // One forward pass over all `requests`, whose rows follow one another along dimension 0. They have the same BatchKey,
   // and their rows sum up to max_batch_size at most; a model without a batch dimension gets exactly one. Blocks for the
   // forward pass. Gives one Outputs for each request, in order, its bytes in host memory.
-  // INTERNAL: the model raised, or its output disagrees with the signature. RESOURCE_EXHAUSTED: out of memory.
-  virtual absl::StatusOr<std::vector<Outputs>> Predict(
-      std::span<const BoundInputs* const> requests) = 0;
+  // INTERNAL: the model raised, or its output disagrees with the signature. RESOURCE_EXHAUSTED: out of memory. UNAVAILABLE: the
+  // device failed. `times` is set where it gives answers.
+  virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes& times) = 0;
 
   // Whether Predict leaves something behind that a later Predict sees.
   virtual bool is_stateful() const { return false; }

@@ -113,11 +113,12 @@ void Registry::AddModel(const ModelFolder& folder) {
     return AddFailed(folder.name, 0,
                      MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name));
   }
+  const auto config = std::make_shared<const ModelConfig>(*folder.config);
   for (const int64_t version : wanted) {
     {
       MutexLock lock(mutex_);
       Entry& entry = models_[folder.name][version];
-      entry.config = *folder.config;
+      entry.status.config = config;
       entry.status.model = folder.name;
       entry.status.version = version;
     }
@@ -158,14 +159,14 @@ std::optional<std::pair<std::string, int64_t>> Registry::NextPending() const {
 }
 
 void Registry::LoadOne(const std::string& model, int64_t version) {
-  ModelConfig config;
+  std::shared_ptr<const ModelConfig> config;
   SetState(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kLoading;
-    config = entry.config;
+    config = entry.status.config;
   });
   LogInfo("model loading", {{"model", model}, {"version", version}});
   const TimePoint started = clock_.Now();
-  absl::StatusOr<std::unique_ptr<Servable>> loaded = factory_(model, version, config);
+  absl::StatusOr<std::unique_ptr<Servable>> loaded = factory_(model, version, *config);
   const double seconds = ToSeconds(clock_.Now() - started);
   if (!loaded.ok()) return AddFailed(model, version, loaded.status());
 

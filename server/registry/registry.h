@@ -34,6 +34,7 @@ struct VersionStatus {
   VersionState state = VersionState::kPending;
   absl::Status error;  // of a FAILED version
   double load_seconds = 0;
+  std::shared_ptr<const ModelConfig> config;  // null where it could not be read
   std::shared_ptr<const Servable> servable;  // of a READY version
 };
 
@@ -79,7 +80,6 @@ class Registry {
 
  private:
   struct Entry {
-    ModelConfig config;
     VersionStatus status;
     std::shared_ptr<Servable> servable;
   };

@@ -19,7 +19,7 @@ class NothingModel : public Model {
  public:
   const Signature& signature() const override { return signature_; }
   const DeviceId& device() const override { return device_; }
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
     return std::vector<Outputs>(requests.size());
   }
 

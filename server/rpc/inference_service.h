@@ -1,9 +1,6 @@
 // torchferry.v1.InferenceService over the callback API: check, decode, call, encode. No handler blocks.
 #pragma once
 
-#include <atomic>
-#include <memory>
-
 #include "server/registry/registry.h"
 #include "server/rpc/predictor.h"
 #include "torchferry/v1/inference.grpc.pb.h"

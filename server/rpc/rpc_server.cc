@@ -10,6 +10,7 @@
 #include "server/rpc/admission.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
+#include "server/rpc/open_inference_service.h"
 #include "server/rpc/predictor.h"
 
 namespace torchferry {
@@ -32,6 +33,7 @@ class RpcServerImpl final : public RpcServer {
         clock_(clock),
         predictor_(registry, admission_, metrics, clock),
         inference_(registry, predictor_, clock),
+        open_inference_({options.server_version, [this] { return NotReadyReason().empty(); }}, registry, predictor_, clock),
         health_([this](const std::string& service) { return IsServing(service); }) {}
 
   ~RpcServerImpl() override {
@@ -47,6 +49,7 @@ class RpcServerImpl final : public RpcServer {
     builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
     builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(&inference_);
+    builder.RegisterService(&open_inference_);
     builder.RegisterService(&health_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
@@ -101,6 +104,7 @@ class RpcServerImpl final : public RpcServer {
   Admission admission_;
   Predictor predictor_;
   InferenceServiceImpl inference_;
+  OpenInferenceService open_inference_;
   HealthService health_;
   std::atomic<bool> is_draining_{false};
   int port_ = 0;

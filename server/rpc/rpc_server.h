@@ -20,6 +20,7 @@ class RpcServer {
     std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 takes a free one
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
     bool reflection = false;
+    std::string server_version;
     ReadinessPolicy readiness = ReadinessPolicy::kAny;
   };
 

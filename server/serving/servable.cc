@@ -96,16 +96,20 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
     requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
     rows += task->rows;
   }
+  PhaseTimes times;
   const TimePoint started = clock_.Now();
   absl::StatusOr<std::vector<Outputs>> outputs =
-      Forward(static_cast<QueuedTask&>(*batch[0]), requests);
+      Forward(static_cast<QueuedTask&>(*batch[0]), requests, times);
   const TimePoint ended = clock_.Now();
-  metrics_->BatchDone(ToString(device()), rows, ToSeconds(ended - started));
-
   if (outputs.ok() && outputs->size() != batch.size()) {
     outputs = MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
                          outputs->size(), batch.size());
   }
+  BatchRecord record{ToString(device()), static_cast<int64_t>(batch.size()), rows, outputs.ok(), ToSeconds(ended - started),
+                     times.input, times.infer, times.output, 0};
+  for (const auto& task : batch) record.queue_seconds += ToSeconds(started - task->enqueued);
+  metrics_->BatchDone(record);
+
   if (outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {
     for (auto& task : batch) {
       std::vector<std::unique_ptr<Task>> alone;
@@ -127,14 +131,14 @@ void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
 }
 
 absl::StatusOr<std::vector<Outputs>> Servable::Forward(
-    const QueuedTask& first, std::span<const BoundInputs* const> requests) {
-  if (!is_stateful()) return loaded_.model->Predict(requests);
+    const QueuedTask& first, std::span<const BoundInputs* const> requests, PhaseTimes& times) {
+  if (!is_stateful()) return loaded_.model->Predict(requests, times);
   if (first.session() != nullptr) {
     TF_ASSIGN_OR_RETURN(Model* const model, first.session()->ModelFrom(*loaded_.model));
-    return model->Predict(requests);
+    return model->Predict(requests, times);
   }
   TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> fresh, loaded_.model->Clone());
-  return fresh->Predict(requests);
+  return fresh->Predict(requests, times);
 }
 
 Execution Servable::ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const {

@@ -76,6 +76,7 @@ class Servable : private Scheduler::Handler {
   bool batches() const { return options_.batching.max_rows > 0; }
   bool is_stateful() const { return loaded_.model->is_stateful(); }
   ModelMetrics& metrics() { return *metrics_; }
+  ModelTotals totals() const { return metrics_->Totals(); }
 
   // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the
   // request ended before its forward pass began, and Model::Predict's errors. When a batch of
@@ -101,7 +102,7 @@ class Servable : private Scheduler::Handler {
 
   void RunTogether(std::vector<std::unique_ptr<Task>> batch);
   absl::StatusOr<std::vector<Outputs>> Forward(const QueuedTask& first,
-                                               std::span<const BoundInputs* const> requests);
+                                               std::span<const BoundInputs* const> requests, PhaseTimes& times);
   Execution ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const;
 
   const Options options_;

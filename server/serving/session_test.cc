@@ -48,7 +48,7 @@ class SummingModel final : public Model {
   }
 
   absl::StatusOr<std::vector<Outputs>> Predict(
-      std::span<const BoundInputs* const> requests) override {
+      std::span<const BoundInputs* const> requests, PhaseTimes&) override {
     EXPECT_FALSE(is_loaded_) << "the loaded model must not run";
     EXPECT_EQ(requests.size(), 1u) << "requests of a stateful model share no forward pass";
     EXPECT_FALSE(is_running_.exchange(true)) << "two callers at once";

@@ -153,12 +153,13 @@ class Load {
       return model;
     }
     const BoundInputs* const requests[] = {&*inputs};
-    auto outputs = model->Predict(requests);
+    PhaseTimes ignored;
+    auto outputs = model->Predict(requests, ignored);
     for (const DType type : other_types) {
       if (outputs.ok() || IsOfDevice(outputs.status())) break;
       placed.border.CastInputs(ToTorch(type).value());
       const std::shared_ptr<Model> other = MakeModel(placed, device);
-      auto other_outputs = other->Predict(requests);
+      auto other_outputs = other->Predict(requests, ignored);
       if (!other_outputs.ok() && !IsOfDevice(other_outputs.status())) continue;
       model = other;
       outputs = std::move(other_outputs);
@@ -171,7 +172,7 @@ class Load {
     Placed in_full = PlaceOn(module, DeviceId::Cpu(), full);
     if (std::ranges::find(planned_.weight_dtypes, DType::kFp64) == planned_.weight_dtypes.end()) in_full.border.CastInputs(at::kFloat);
     const std::shared_ptr<Model> reference = MakeModel(in_full, DeviceId::Cpu());
-    const auto expected = reference->Predict(requests);
+    const auto expected = reference->Predict(requests, ignored);
     if (!expected.ok()) {
       info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a made-up row: {}", info.precision,
                                            MessageOf(expected.status())));

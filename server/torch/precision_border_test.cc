@@ -33,7 +33,8 @@ std::shared_ptr<Model> Make(const torch::jit::Module& module, const PrecisionPla
 NamedTensor Predict(Model& model, const at::Tensor& x) {
   const BoundInputs inputs{{{FromTorch(x, Shape(x.sizes().begin(), x.sizes().end()))}}, x.size(0)};
   const BoundInputs* const requests[] = {&inputs};
-  auto outputs = model.Predict(requests);
+  PhaseTimes ignored;
+  auto outputs = model.Predict(requests, ignored);
   EXPECT_TRUE(outputs.ok()) << outputs.status();
   return outputs.ok() ? (*outputs)[0][0] : NamedTensor{};
 }
@@ -87,7 +88,8 @@ TEST(PrecisionBorderTest, OutputsAreOfTheTypesThatTheModelWouldGive) {
     const BoundInputs inputs{{{FromTorch(x, {1, 4})}}, 1};
     const BoundInputs* const requests[] = {&inputs};
     for (int run = 0; run < 2; ++run) {
-      const auto outputs = model->Predict(requests);
+      PhaseTimes ignored;
+      const auto outputs = model->Predict(requests, ignored);
       ASSERT_TRUE(outputs.ok()) << outputs.status();
       std::vector<DType> types;
       for (const NamedTensor& output : (*outputs)[0]) types.push_back(output.tensor.dtype);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/torch/convert.h"
 #include "server/torch/copy_module.h"
@@ -86,16 +87,22 @@ class TorchModel final : public Model {
   const Signature& signature() const override { return signature_.signature; }
   const DeviceId& device() const override { return device_; }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes& times) override {
     const bool has_batch_dimension = signature().HasBatchDimension();
     int64_t rows = 0;
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
       const Mode mode(shared_->differentiates);
-      const c10::IValue result = Forward(requests);
+      const TimePoint began = Clock::Real().Now();
+      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, torch_device_, shared_->border);
+      const TimePoint gathered = Clock::Real().Now();
+      const c10::IValue result = Forward(std::move(arguments));
       shared_->border.Learn(signature_, *requests[0]);
+      const TimePoint ran = Clock::Real().Now();
       TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
-      return SplitOutputs(outputs, requests, has_batch_dimension);
+      std::vector<Outputs> split = SplitOutputs(outputs, requests, has_batch_dimension);
+      times = {ToSeconds(gathered - began), ToSeconds(ran - gathered), ToSeconds(Clock::Real().Now() - ran)};
+      return split;
     } catch (const std::exception& error) {
       return Raised(error);
     }
@@ -114,9 +121,9 @@ class TorchModel final : public Model {
   }
 
  private:
-  c10::IValue Forward(std::span<const BoundInputs* const> requests) {
+  c10::IValue Forward(std::vector<c10::IValue> arguments) {
     const Autocast autocast(shared_->border.autocast_bf16());
-    return forward_(GatherArguments(signature_, requests, torch_device_, shared_->border));
+    return forward_(std::move(arguments));
   }
 
   absl::Status Raised(const std::exception& error) const {

@@ -41,7 +41,8 @@ at::Tensor ToTensor(const NamedTensor& output) {
 absl::StatusOr<std::vector<Outputs>> Predict(Model& model, const std::vector<BoundInputs>& requests) {
   std::vector<const BoundInputs*> pointers;
   for (const BoundInputs& request : requests) pointers.push_back(&request);
-  return model.Predict(pointers);
+  PhaseTimes ignored;
+  return model.Predict(pointers, ignored);
 }
 
 TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
