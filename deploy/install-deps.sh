@@ -21,7 +21,7 @@ build_packages=(g++ cmake ninja-build pkg-config git ccache ca-certificates
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libspdlog-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libcpp-httplib-dev libssl-dev python3 python3-pip python3-venv)
-test_packages=(curl procps)
+test_packages=(curl procps libb64-0d)  # the last for perf_analyzer
 runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libspdlog1.10 libfmt9
   libprometheus-cpp-core1.0 libcpp-httplib0.11 zlib1g libssl3 libgomp1 libstdc++6)
 wheel_packages=(python3 python3-pip)

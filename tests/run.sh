@@ -3,7 +3,7 @@
 # is 0 when something ran and nothing failed.
 #   tests/run.sh [-L LABEL] [--preset release|dev|asan-ubsan|tsan] [--libtorch VERSION] [-R NAME_REGEX]
 #     -L LABEL   only tests with that CTest label (unit, integration, e2e, ...), a regular expression
-# End-to-end tests find their Python in TORCHFERRY_TEST_PYTHON. A CTest test NAME that writes
+# End-to-end tests find their Python in TORCHFERRY_TEST_PYTHON, those of other clients in TORCHFERRY_*_PYTHON. A CTest test NAME that writes
 # $TORCHFERRY_JUNIT_DIR/NAME.xml (pytest --junit-xml) is counted by the cases in that file.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
@@ -20,22 +20,48 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# The Python of the end-to-end tests, made anew when its lock file changed.
-install_test_python() {
-  local lock=$TORCHFERRY_ROOT/deploy/locks/python-tests.txt venv python
-  venv=$(deps_dir)/venv-tests
-  if cmp -s "$lock" "$venv/.complete" && "$venv/bin/python" -c 'import grpc, numpy, pytest' 2>/dev/null; then
-    say "the tests' Python: there, in $venv"
+# install_python NAME LOCK IMPORTS: a virtual environment, made anew when its lock file changed. Prints its Python.
+install_python() {
+  local lock=$TORCHFERRY_ROOT/deploy/locks/$2 venv python
+  venv=$(deps_dir)/$1
+  if cmp -s "$lock" "$venv/.complete" && "$venv/bin/python" -c "import $3" 2>/dev/null; then
+    say "$1: there, in $venv"
   else
-    say "the tests' Python: installing into $venv"
+    say "$1: installing into $venv"
     python=$(find_python -m ensurepip --version)
     rm -rf "$venv"
     "$python" -m venv "$venv"
     retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \
-      --require-hashes --no-deps --only-binary :all: --requirement "$lock"
+      --require-hashes --no-deps --only-binary :all: --requirement "$lock" >&2
     cp "$lock" "$venv/.complete"
   fi
-  export TORCHFERRY_TEST_PYTHON=$venv/bin/python
+  printf '%s\n' "$venv/bin/python"
+}
+
+# The end-to-end tests' own, and those of clients that need one for themselves.
+install_test_pythons() {
+  TORCHFERRY_TEST_PYTHON=$(install_python venv-tests python-tests.txt "grpc, numpy, pytest")
+  TORCHFERRY_TRITONCLIENT_PYTHON=$(install_python venv-tritonclient python-tritonclient.txt tritonclient.grpc)
+  TORCHFERRY_KSERVE_PYTHON=$(install_python venv-kserve python-kserve.txt kserve)
+  export TORCHFERRY_TEST_PYTHON TORCHFERRY_TRITONCLIENT_PYTHON TORCHFERRY_KSERVE_PYTHON
+}
+
+# Clients that come as Go source, where there is a Go that can build them; their tests are skipped otherwise.
+install_go_clients() {
+  local bin module command
+  bin=$(deps_dir)/bin
+  for module in github.com/bojand/ghz/cmd/ghz@v0.121.0 github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 \
+    github.com/grpc-ecosystem/grpc-health-probe@v0.4.40; do
+    command=$(basename "${module%@*}")
+    if [ -x "$bin/$command" ]; then
+      say "$command: there"
+    elif ! command -v go >/dev/null; then
+      say "$command: left out, as there is no go to build it"
+    else
+      say "$command: building $module"
+      GOBIN=$bin go install "$module" 2>/dev/null || say "$command: left out, as $(go version) did not build it"
+    fi
+  done
 }
 
 # summarise CTEST_JUNIT JUNIT_DIR: the closing line; exit status 1 when something failed or nothing ran.
@@ -98,7 +124,7 @@ step "installing dependencies"
 "$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests --libtorch "$version"
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
 case $label in
-  '' | *integration* | *e2e*) install_test_python ;;
+  '' | *integration* | *e2e*) install_test_pythons; install_go_clients ;;
   *) ;;
 esac
 

@@ -20,7 +20,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from prometheus_page import Metrics
-from wire import REPO, array, pb, pb_grpc, tensor
+from wire import REPO, array, oip_grpc, pb, pb_grpc, tensor
 
 BINARIES = pathlib.Path(os.environ.get("TORCHFERRY_BINARY_DIR", REPO / "build")).resolve() / "bin"
 DEVICE = os.environ.get("TORCHFERRY_TEST_DEVICE", "auto")
@@ -220,6 +220,7 @@ class Client:
                    ("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
         self.channel = grpc.insecure_channel(address, options)
         self.stub = pb_grpc.InferenceServiceStub(self.channel)
+        self.open_stub = oip_grpc.GRPCInferenceServiceStub(self.channel)
         self.health_stub = health_pb2_grpc.HealthStub(self.channel)
 
     def __enter__(self):

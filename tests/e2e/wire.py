@@ -1,4 +1,4 @@
-"""Messages of torchferry/v1 and what is in them: generated stubs, tensors as numpy arrays, PyTorch's references."""
+"""Messages of our protos and what is in them: generated stubs, tensors as numpy arrays, PyTorch's references."""
 
 import atexit
 import importlib
@@ -14,19 +14,24 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPO / "tests" / "fixtures"
 
 
+PROTOS = ("torchferry/v1/inference.proto", "inference/model_config.proto", "inference/grpc_service.proto")
+
+
 def generate_stubs():
-    """Python stubs of proto/torchferry/v1, as a client makes them; gone when the tests end."""
+    """Python stubs of proto/, as a client makes them; gone when the tests end."""
     folder = tempfile.mkdtemp(prefix="torchferry-stubs-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     arguments = ["protoc", f"--proto_path={REPO / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
-    if protoc.main(arguments + ["torchferry/v1/inference.proto"]) != 0:
-        raise RuntimeError("protoc failed on proto/torchferry/v1/inference.proto")
+    if protoc.main(arguments + list(PROTOS)) != 0:
+        raise RuntimeError(f"protoc failed on {', '.join(PROTOS)}")
     sys.path.insert(0, folder)
-    return (importlib.import_module("torchferry.v1.inference_pb2"),
-            importlib.import_module("torchferry.v1.inference_pb2_grpc"))
 
 
-pb, pb_grpc = generate_stubs()
+generate_stubs()
+pb = importlib.import_module("torchferry.v1.inference_pb2")
+pb_grpc = importlib.import_module("torchferry.v1.inference_pb2_grpc")
+oip = importlib.import_module("inference.grpc_service_pb2")  # the Open Inference Protocol
+oip_grpc = importlib.import_module("inference.grpc_service_pb2_grpc")
 
 _NUMPY_OF = {
     pb.DATA_TYPE_BOOL: np.bool_,
