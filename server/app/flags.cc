@@ -80,12 +80,21 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}};
   Add(app, "--log-level", flags.log_level, "debug, info, warning, error")->transform(CLI::CheckedTransformer(levels))->default_str("info");
   Add(app, "--port-file", flags.port_file, "Writes the addresses that were bound, as one line of JSON, once both listen");
+  app.add_flag("--enable-admin", flags.enable_admin, "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
+      ->envname("TORCHFERRY_ENABLE_ADMIN");
+  Add(app, "--admin-address", flags.admin_address, "With --enable-admin: HOST:PORT for those RPCs alone; otherwise they are on --grpc-address")
+      ->check(CheckAddress);
+  app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")->envname("TORCHFERRY_WATCH");
+  Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")->check(CLI::Range(0.05, 86400.0));
   app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")->envname("TORCHFERRY_REFLECTION");
   app.add_flag("--trust-model-code", flags.trust_model_code, "Runs models whose TorchScript reaches outside (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");
 
   try {
     app.parse(argc, argv);
+    if (!flags.admin_address.empty() && !flags.enable_admin) {
+      throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");
+    }
   } catch (const CLI::ParseError& error) {
     const bool is_help = error.get_exit_code() == 0;
     app.exit(error);

@@ -28,6 +28,10 @@ struct ServerFlags {
   double shutdown_delay_seconds = 0;
   ReadinessPolicy readiness = ReadinessPolicy::kAny;
   bool reflection = false;
+  bool enable_admin = false;
+  std::string admin_address;  // empty: --grpc-address
+  bool watch = false;
+  double watch_interval_seconds = 5;
   bool trust_model_code = false;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;

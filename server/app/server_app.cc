@@ -1,5 +1,6 @@
 #include "server/app/server_app.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "server/http/http_server.h"
 #include "server/registry/registry.h"
 #include "server/registry/store_scanner.h"
+#include "server/registry/store_watch.h"
 #include "server/rpc/rpc_server.h"
 #include "server/torch/loader.h"
 
@@ -42,11 +44,20 @@ BatchOptions BatchingOf(const ModelConfig& config, int64_t max_queue_size) {
 
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
 
+// What LibTorch's and the C library's allocators have kept of a version that has ended.
+void ReturnMemory(const std::string& device) {
+  const auto parsed = ParseDeviceId(device);
+  if (parsed.ok() && !parsed->IsCpu()) TorchRuntime::ReleaseCachedMemory(*parsed);
+  malloc_trim(0);
+}
+
 // By rename, so that a reader never sees half of it.
-absl::Status WritePortFile(const std::string& path, const std::string& grpc_address, const std::string& metrics_address) {
+absl::Status WritePortFile(const std::string& path, const std::string& grpc_address, const std::string& metrics_address,
+                           const std::string& admin_address) {
   const std::string partial = path + ".partial";
   std::ofstream out(partial);
-  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}}}\n", JsonQuote(grpc_address), JsonQuote(metrics_address));
+  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{},\"admin_address\":{}}}\n", JsonQuote(grpc_address),
+                     JsonQuote(metrics_address), JsonQuote(admin_address));
   out.close();
   if (!out || std::rename(partial.c_str(), path.c_str()) != 0) {
     return MakeStatus(absl::StatusCode::kUnavailable, "cannot write --port-file {}", path);
@@ -61,7 +72,7 @@ class ServerAppImpl final : public ServerApp {
         host_(ProbeHost()),
         host_metrics_(host_, clock_),
         registry_([this](const std::string& model, int64_t version, const ModelConfig& config) { return Load(model, version, config); },
-                  metrics_, clock_) {}
+                  metrics_, clock_, {flags.model_store, [](const std::string& device) { ReturnMemory(device); }}) {}
 
   ~ServerAppImpl() override { Stop(); }
 
@@ -77,6 +88,7 @@ class ServerAppImpl final : public ServerApp {
     StartWorkers();
     ReportDevices();
     registry_.StartLoading();
+    if (flags_.watch) watch_ = std::make_unique<StoreWatch>(registry_, Seconds(flags_.watch_interval_seconds));
     return absl::OkStatus();
   }
 
@@ -87,6 +99,7 @@ class ServerAppImpl final : public ServerApp {
     const bool all_answered = rpc_->DrainAndStop(clock_.Now() + Seconds(flags_.drain_timeout_seconds));
     if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
     registry_.Stop();
+    watch_.reset();  // after the scan that it waits for was dropped
     rpc_listener_ = nullptr;
     rpc_.reset();
     http_.reset();
@@ -101,6 +114,8 @@ class ServerAppImpl final : public ServerApp {
     rpc.max_message_bytes = flags_.max_message_mib << 20;
     rpc.reflection = flags_.reflection;
     rpc.server_version = kVersion;
+    rpc.admin = flags_.enable_admin;
+    rpc.admin_address = flags_.admin_address;
     rpc.readiness = flags_.readiness;
     TF_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, registry_, metrics_, clock_));
     rpc_listener_ = rpc_.get();
@@ -110,8 +125,10 @@ class ServerAppImpl final : public ServerApp {
     TF_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.metrics_address, callbacks));
     const std::string grpc_address = fmt::format("{}:{}", HostOf(flags_.grpc_address), rpc_->port());
     const std::string metrics_address = fmt::format("{}:{}", HostOf(flags_.metrics_address), http_->port());
-    LogInfo("listening", {{"grpc", grpc_address}, {"metrics", metrics_address}, {"version", kVersion}});
-    if (!flags_.port_file.empty()) return WritePortFile(flags_.port_file, grpc_address, metrics_address);
+    std::string admin_address = flags_.enable_admin ? grpc_address : "";
+    if (rpc_->admin_port() != 0) admin_address = fmt::format("{}:{}", HostOf(flags_.admin_address), rpc_->admin_port());
+    LogInfo("listening", {{"grpc", grpc_address}, {"metrics", metrics_address}, {"admin", admin_address}, {"version", kVersion}});
+    if (!flags_.port_file.empty()) return WritePortFile(flags_.port_file, grpc_address, metrics_address, admin_address);
     return absl::OkStatus();
   }
 
@@ -172,6 +189,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<RpcServer> rpc_;
   std::atomic<RpcServer*> rpc_listener_{nullptr};
+  std::unique_ptr<StoreWatch> watch_;
 };
 
 // SIGTERM and SIGINT are blocked in every thread and taken here.

@@ -185,6 +185,15 @@ void Metrics::SetModelState(const std::string& model, int64_t version, const std
   }
 }
 
+void Metrics::ForgetModelState(const std::string& model, int64_t version, const std::vector<std::string>& all_states) {
+  for (const std::string& state : all_states) {
+    const prometheus::Labels labels = {{"model", model}, {"version", std::to_string(version)}, {"state", state}};
+    if (families_->model_state.Has(labels)) families_->model_state.Remove(&families_->model_state.Add(labels));
+  }
+  const prometheus::Labels labels = {{"model", model}, {"version", std::to_string(version)}};
+  if (families_->load_duration.Has(labels)) families_->load_duration.Remove(&families_->load_duration.Add(labels));
+}
+
 void Metrics::ModelLoaded(const std::string& model, int64_t version, double seconds) {
   families_->load_duration.Add({{"model", model}, {"version", std::to_string(version)}}).Set(seconds);
 }

@@ -99,6 +99,8 @@ class Metrics {
   // 1 for `state` and 0 for every other of `all_states`. Version 0 stands for a folder without a readable version.
   void SetModelState(const std::string& model, int64_t version, const std::string& state,
                      const std::vector<std::string>& all_states);
+  // The version is gone: of its gauges nothing is shown any more. Its counters stay.
+  void ForgetModelState(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
   void ModelLoaded(const std::string& model, int64_t version, double seconds);
 
   void SetDeviceUp(const std::string& device, bool up);

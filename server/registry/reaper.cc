@@ -15,21 +15,21 @@ Reaper::~Reaper() {
   thread_.join();
 }
 
-std::shared_ptr<Servable> Reaper::Adopt(std::unique_ptr<Servable> servable) {
+std::shared_ptr<Servable> Reaper::Adopt(std::unique_ptr<Servable> servable, std::function<void()> on_end) {
   {
     MutexLock lock(mutex_);
     ++alive_;
   }
-  return {servable.release(), [this](Servable* last) {
+  return {servable.release(), [this, on_end = std::move(on_end)](Servable* last) {
             MutexLock lock(mutex_);
-            doomed_.emplace_back(last);
+            doomed_.push_back({std::unique_ptr<Servable>(last), on_end});
             changed_.NotifyAll();
           }};
 }
 
 void Reaper::Loop() {
   while (true) {
-    std::vector<std::unique_ptr<Servable>> ending;
+    std::vector<Doomed> ending;
     {
       MutexLock lock(mutex_);
       // A worker may hold the last handle of a servable for a moment after it has answered.
@@ -38,7 +38,10 @@ void Reaper::Loop() {
       ending = std::exchange(doomed_, {});
     }
     const size_t count = ending.size();
-    ending.clear();  // outside the lock: it waits for running batches
+    for (Doomed& doomed : ending) {
+      doomed.servable.reset();  // outside the lock: it waits for running batches
+      if (doomed.on_end) doomed.on_end();
+    }
     MutexLock lock(mutex_);
     alive_ -= count;
   }

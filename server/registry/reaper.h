@@ -2,6 +2,7 @@
 // anywhere, on a worker too.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -20,15 +21,20 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // A handle whose last copy hands the servable to the thread.
-  std::shared_ptr<Servable> Adopt(std::unique_ptr<Servable> servable);
+  // A handle whose last copy hands the servable to the thread, which calls `on_end`, if there is one, when it has ended.
+  std::shared_ptr<Servable> Adopt(std::unique_ptr<Servable> servable, std::function<void()> on_end = nullptr);
 
  private:
+  struct Doomed {
+    std::unique_ptr<Servable> servable;
+    std::function<void()> on_end;
+  };
+
   void Loop();
 
   Mutex mutex_;
   CondVar changed_;
-  std::vector<std::unique_ptr<Servable>> doomed_ TF_GUARDED_BY(mutex_);
+  std::vector<Doomed> doomed_ TF_GUARDED_BY(mutex_);
   size_t alive_ TF_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -1,22 +1,12 @@
 #include "server/registry/registry.h"
 
 #include <algorithm>
-#include <array>
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
 namespace torchferry {
 namespace {
-
-constexpr std::array<VersionState, 5> kAllStates = {VersionState::kPending, VersionState::kLoading, VersionState::kReady,
-                                                    VersionState::kUnloading, VersionState::kFailed};
-
-std::vector<std::string> StateNames() {
-  std::vector<std::string> names;
-  for (const VersionState state : kAllStates) names.emplace_back(Name(state));
-  return names;
-}
 
 // "a, b, c and 7 more", for messages.
 template <typename Range, typename ToText>
@@ -31,147 +21,37 @@ std::string Listing(const Range& range, ToText to_text) {
   return text.empty() ? "none" : text;
 }
 
-absl::Status Unloaded(const VersionStatus& status) {
-  const std::string what = fmt::format("model \"{}\" version {}", status.model, status.version);
-  if (status.state == VersionState::kFailed) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what, MessageOf(status.error));
+std::string VersionText(int64_t version) { return std::to_string(version); }
+
+std::string FingerprintOf(const ModelFolder& folder) {
+  std::string text = MessageOf(folder.config.status());
+  for (const auto& [version, fingerprint] : folder.fingerprints) text += fmt::format("{}:{}", version, fingerprint);
+  return text;
+}
+
+// What the policy wants, or an error that says what to do.
+absl::StatusOr<std::vector<int64_t>> Wanted(const ModelFolder& folder) {
+  if (folder.versions.empty()) {
+    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name, folder.name);
   }
-  return MakeStatus(absl::StatusCode::kUnavailable, "{} is {}; try again later", what, Name(status.state));
+  const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
+  if (!wanted.empty()) return wanted;
+  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name);
 }
 
-}  // namespace
-
-std::string_view Name(VersionState state) {
-  switch (state) {
-    case VersionState::kPending:
-      return "pending";
-    case VersionState::kLoading:
-      return "loading";
-    case VersionState::kReady:
-      return "ready";
-    case VersionState::kUnloading:
-      return "unloading";
-    case VersionState::kFailed:
-      return "failed";
-  }
-  return "unknown";
-}
-
-std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy) {
-  size_t ready = 0;
-  size_t failed = 0;
-  for (const VersionStatus& status : versions) {
-    ready += status.state == VersionState::kReady ? 1 : 0;
-    failed += status.state == VersionState::kFailed ? 1 : 0;
-  }
-  if (versions.empty() || ready == versions.size()) return "";
-  if (ready + failed < versions.size()) {
-    return fmt::format("{} of {} versions are still loading", versions.size() - ready - failed, versions.size());
-  }
-  if (policy == ReadinessPolicy::kAny && ready > 0) return "";
-  return fmt::format("{} of {} versions failed to load", failed, versions.size());
-}
-
-Registry::Registry(ServableFactory factory, Metrics& metrics, const Clock& clock)
-    : factory_(std::move(factory)), metrics_(metrics), clock_(clock), reaper_(std::make_unique<Reaper>()) {}
-
-Registry::~Registry() { Stop(); }
-
-void Registry::Add(const std::vector<ModelFolder>& models) {
-  for (const ModelFolder& folder : models) AddModel(folder);
-}
-
-void Registry::StartLoading() {
-  loader_ = std::thread([this] { LoadLoop(); });
-}
-
-void Registry::Stop() {
-  stopping_ = true;
-  if (loader_.joinable()) loader_.join();
-  {
-    MutexLock lock(mutex_);
-    models_.clear();
-  }
-  reaper_.reset();
-}
-
-void Registry::AddModel(const ModelFolder& folder) {
+void LogFolder(const ModelFolder& folder) {
   for (const std::string& entry : folder.ignored) {
     LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
   }
-  if (!folder.config.ok()) return AddFailed(folder.name, 0, folder.config.status());
+  if (!folder.config.ok()) return;
   for (const std::string& warning : folder.config->warnings) {
     LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
   }
-  if (folder.versions.empty()) {
-    return AddFailed(folder.name, 0,
-                     MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name,
-                                folder.name));
-  }
-  const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
-  if (wanted.empty()) {
-    return AddFailed(folder.name, 0,
-                     MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name));
-  }
-  const auto config = std::make_shared<const ModelConfig>(*folder.config);
-  for (const int64_t version : wanted) {
-    {
-      MutexLock lock(mutex_);
-      Entry& entry = models_[folder.name][version];
-      entry.status.config = config;
-      entry.status.model = folder.name;
-      entry.status.version = version;
-    }
-    SetState(folder.name, version, [](Entry&) {});
-  }
 }
 
-void Registry::AddFailed(const std::string& model, int64_t version, const absl::Status& why) {
-  {
-    MutexLock lock(mutex_);
-    Entry& entry = models_[model][version];
-    entry.status.model = model;
-    entry.status.version = version;
-  }
-  LogError("model failed", {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
-  SetState(model, version, [&](Entry& entry) {
-    entry.status.state = VersionState::kFailed;
-    entry.status.error = why;
-  });
-}
-
-void Registry::LoadLoop() {
-  while (!stopping_) {
-    const auto next = NextPending();
-    if (!next.has_value()) return;
-    LoadOne(next->first, next->second);
-  }
-}
-
-std::optional<std::pair<std::string, int64_t>> Registry::NextPending() const {
-  MutexLock lock(mutex_);
-  for (const auto& [model, versions] : models_) {
-    for (const auto& [version, entry] : versions) {
-      if (entry.status.state == VersionState::kPending) return std::pair(model, version);
-    }
-  }
-  return std::nullopt;
-}
-
-void Registry::LoadOne(const std::string& model, int64_t version) {
-  std::shared_ptr<const ModelConfig> config;
-  SetState(model, version, [&](Entry& entry) {
-    entry.status.state = VersionState::kLoading;
-    config = entry.status.config;
-  });
-  LogInfo("model loading", {{"model", model}, {"version", version}});
-  const TimePoint started = clock_.Now();
-  absl::StatusOr<std::unique_ptr<Servable>> loaded = factory_(model, version, *config);
-  const double seconds = ToSeconds(clock_.Now() - started);
-  if (!loaded.ok()) return AddFailed(model, version, loaded.status());
-
-  const ModelInfo& info = (*loaded)->info();
-  const std::string device = ToString((*loaded)->device());
+void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {
+  const ModelInfo& info = servable.info();
+  const std::string device = ToString(servable.device());
   if (info.fallback) {
     LogWarning("model fell back", {{"model", model},
                                    {"version", version},
@@ -191,24 +71,305 @@ void Registry::LoadOne(const std::string& model, int64_t version) {
                           {"precision", info.precision},
                           {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
                           {"load_seconds", fmt::format("{:.3f}", seconds)}});
+}
+
+absl::Status Ending() { return absl::UnavailableError("the server is shutting down"); }
+
+}  // namespace
+
+Registry::Registry(ServableFactory factory, Metrics& metrics, const Clock& clock, Options options)
+    : factory_(std::move(factory)),
+      metrics_(metrics),
+      clock_(clock),
+      options_(std::move(options)),
+      reaper_(std::make_unique<Reaper>()) {}
+
+Registry::~Registry() { Stop(); }
+
+void Registry::Add(const std::vector<ModelFolder>& models) {
+  for (const ModelFolder& folder : models) AddModel(folder);
+}
+
+void Registry::StartLoading() {
+  jobs_.Add([this](bool is_dropped) {
+    if (!is_dropped) LoadPending();
+  });
+  jobs_.Start();
+}
+
+void Registry::Stop() {
+  jobs_.Stop();
+  std::map<std::string, Versions> dropped;  // outside the lock, which their ends take
+  {
+    MutexLock lock(mutex_);
+    dropped.swap(models_);
+  }
+  dropped.clear();
+  reaper_.reset();
+}
+
+void Registry::Load(const std::string& model, const std::vector<int64_t>& versions, Done done) {
+  jobs_.Add([this, model, versions, done = std::move(done)](bool is_dropped) {
+    done(is_dropped ? Ending() : LoadNow(model, versions));
+  });
+}
+
+void Registry::Unload(const std::string& model, int64_t version, Done done) {
+  jobs_.Add([this, model, version, done = std::move(done)](bool is_dropped) {
+    done(is_dropped ? Ending() : UnloadNow(model, version));
+  });
+}
+
+void Registry::Rescan(Done done) {
+  jobs_.Add([this, done = std::move(done)](bool is_dropped) { done(is_dropped ? Ending() : RescanNow()); });
+}
+
+void Registry::AddModel(const ModelFolder& folder) {
+  LogFolder(folder);
+  applied_[folder.name] = seen_[folder.name] = FingerprintOf(folder);
+  const absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? Wanted(folder) : folder.config.status();
+  if (!wanted.ok()) {
+    AddFailed(folder.name, 0, wanted.status());
+    return SetState(folder.name, 0, [](Entry& entry) { entry.status.is_initial = true; });
+  }
+  const auto config = std::make_shared<const ModelConfig>(*folder.config);
+  for (const int64_t version : *wanted) {
+    SetState(folder.name, version, [&](Entry& entry) {
+      const auto fingerprint = folder.fingerprints.find(version);
+      entry.status.config = config;
+      entry.status.is_initial = true;
+      entry.fingerprint = fingerprint == folder.fingerprints.end() ? "" : fingerprint->second;
+    });
+  }
+}
+
+void Registry::AddFailed(const std::string& model, int64_t version, const absl::Status& why) {
+  LogError("model failed", {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
+  SetState(model, version, [&](Entry& entry) {
+    entry.status.state = VersionState::kFailed;
+    entry.status.error = why;
+  });
+}
+
+void Registry::LoadPending() {
+  while (!jobs_.stopping()) {
+    const std::optional<VersionStatus> next = NextPending();
+    if (!next.has_value()) return;
+    std::string fingerprint;
+    {
+      MutexLock lock(mutex_);
+      fingerprint = models_.at(next->model).at(next->version).fingerprint;
+    }
+    LoadOne(next->model, next->version, next->config, fingerprint).IgnoreError();  // its entry has the error
+  }
+}
+
+std::optional<VersionStatus> Registry::NextPending() const {
+  MutexLock lock(mutex_);
+  for (const auto& [model, versions] : models_) {
+    for (const auto& [version, entry] : versions) {
+      if (entry.status.state == VersionState::kPending) return entry.status;
+    }
+  }
+  return std::nullopt;
+}
+
+absl::Status Registry::LoadNow(const std::string& model, const std::vector<int64_t>& asked) {
+  TF_ASSIGN_OR_RETURN(const ModelFolder folder, ScanModel(options_.store, model));
+  if (asked.empty()) {
+    held_.erase(model);
+  } else {
+    for (const int64_t version : asked) {
+      if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
+      return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version {}; it has: {}", model, version,
+                        Listing(folder.versions, VersionText));
+    }
+    held_.insert(model);
+  }
+  return LoadNow(folder, asked);
+}
+
+absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int64_t>& asked) {
+  LogFolder(folder);
+  applied_[folder.name] = seen_[folder.name] = FingerprintOf(folder);
+  absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? Wanted(folder) : folder.config.status();
+  if (!wanted.ok()) {
+    // What serves goes on; what never did says why.
+    if (!Find(folder.name, 0).ok()) AddFailed(folder.name, 0, wanted.status());
+    return wanted.status();
+  }
+  if (!asked.empty()) wanted = asked;
+  const auto config = std::make_shared<const ModelConfig>(*folder.config);
+  absl::Status first_error;
+  for (const int64_t version : *wanted) {
+    const std::string& fingerprint = folder.fingerprints.at(version);
+    if (IsServing(folder.name, version, fingerprint)) continue;
+    if (jobs_.stopping()) return Ending();
+    const absl::Status loaded = LoadOne(folder.name, version, config, fingerprint);
+    if (first_error.ok()) first_error = loaded;
+  }
+  if (first_error.ok()) RetireUnwanted(folder.name, *wanted);
+  return first_error;
+}
+
+bool Registry::IsServing(const std::string& model, int64_t version, const std::string& fingerprint) const {
+  MutexLock lock(mutex_);
+  const auto found = models_.find(model);
+  if (found == models_.end()) return false;
+  const auto entry = found->second.find(version);
+  return entry != found->second.end() && entry->second.servable != nullptr && entry->second.fingerprint == fingerprint;
+}
+
+absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::shared_ptr<const ModelConfig> config,
+                               const std::string& fingerprint) {
+  bool serves = false;  // as its files were before, and goes on until the new ones are ready
+  SetState(model, version, [&](Entry& entry) {
+    serves = entry.servable != nullptr;
+    if (!serves) {
+      entry.status.state = VersionState::kLoading;
+      entry.status.error = absl::OkStatus();
+      entry.status.config = config;
+      entry.is_kept = false;
+    }
+    entry.fingerprint = fingerprint;
+  });
+  LogInfo("model loading", {{"model", model}, {"version", version}});
+  const TimePoint started = clock_.Now();
+  absl::StatusOr<std::unique_ptr<Servable>> loaded = factory_(model, version, *config);
+  const double seconds = ToSeconds(clock_.Now() - started);
+  if (!loaded.ok()) {
+    if (!serves) {
+      AddFailed(model, version, loaded.status());
+    } else {
+      LogError("model not reloaded: what was loaded before goes on",
+               {{"model", model}, {"version", version}, {"code", CodeName(loaded.status().code())}, {"reason", MessageOf(loaded.status())}});
+    }
+    return Annotate(loaded.status(), fmt::format("version {}", version));
+  }
+  LogReady(model, version, **loaded, seconds);
   metrics_.ModelLoaded(model, version, seconds);
+  const int64_t generation = ++last_generation_;
+  const std::string device = ToString((*loaded)->device());
+  std::shared_ptr<Servable> servable = reaper_->Adopt(
+      *std::move(loaded), [this, model, version, generation, device] { Ended(model, version, generation, device); });
   SetState(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kReady;
     entry.status.load_seconds = seconds;
-    entry.servable = reaper_->Adopt(*std::move(loaded));
+    entry.status.config = config;
+    entry.generation = generation;
+    entry.servable.swap(servable);  // the one before goes when this has returned
   });
+  return absl::OkStatus();
+}
+
+void Registry::RetireUnwanted(const std::string& model, const std::vector<int64_t>& wanted) {
+  std::vector<int64_t> unwanted;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [version, entry] : models_[model]) {
+      if (std::ranges::find(wanted, version) == wanted.end()) unwanted.push_back(version);
+    }
+  }
+  for (const int64_t version : unwanted) Retire(model, version, /*is_kept=*/false);
+}
+
+void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
+  std::shared_ptr<Servable> last;  // dropped outside the lock
+  bool is_ending = false;          // and Ended will follow
+  SetState(model, version, [&](Entry& entry) {
+    last = std::move(entry.servable);
+    entry.is_kept = is_kept;
+    is_ending = last != nullptr || entry.status.state == VersionState::kUnloading;
+    entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
+  });
+  if (last != nullptr) LogInfo("model unloading", {{"model", model}, {"version", version}});
+  if (is_ending || is_kept) return;
+  MutexLock lock(mutex_);
+  Erase(model, version);
+}
+
+void Registry::Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device) {
+  bool is_kept = false;
+  {
+    MutexLock lock(mutex_);
+    const auto found = models_.find(model);
+    if (found == models_.end()) return;
+    const auto entry = found->second.find(version);
+    const bool is_of_this = entry != found->second.end() && entry->second.generation == generation &&
+                            entry->second.status.state == VersionState::kUnloading;
+    if (is_of_this) {
+      is_kept = entry->second.is_kept;
+      if (!is_kept) Erase(model, version);
+    }
+  }
+  if (options_.on_unloaded) options_.on_unloaded(device);
+  LogInfo("model unloaded", {{"model", model}, {"version", version}});
+  if (is_kept) {
+    SetState(model, version, [&](Entry& entry) {
+      if (entry.generation == generation && entry.status.state == VersionState::kUnloading) entry.status.state = VersionState::kUnloaded;
+    });
+  } else if (listener_) {
+    listener_();
+  }
+}
+
+void Registry::Erase(const std::string& model, int64_t version) {
+  models_[model].erase(version);
+  if (models_[model].empty()) models_.erase(model);
+  metrics_.ForgetModelState(model, version, VersionStateNames());
+}
+
+absl::Status Registry::UnloadNow(const std::string& model, int64_t version) {
+  std::vector<int64_t> leaving;
+  for (const VersionStatus& status : List(model)) {
+    const bool is_there = status.state != VersionState::kUnloaded && status.state != VersionState::kUnloading;
+    if (is_there && (version == 0 || version == status.version)) leaving.push_back(status.version);
+  }
+  if (leaving.empty()) {
+    const absl::StatusOr<std::shared_ptr<Servable>> found = Find(model, version);
+    return MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status()));
+  }
+  held_.insert(model);
+  for (const int64_t one : leaving) Retire(model, one, /*is_kept=*/true);
+  return absl::OkStatus();
+}
+
+absl::Status Registry::RescanNow() {
+  TF_ASSIGN_OR_RETURN(const std::vector<ModelFolder> folders, ScanStore(options_.store));
+  std::set<std::string> gone;
+  for (const VersionStatus& status : List()) gone.insert(status.model);
+  for (const ModelFolder& folder : folders) {
+    gone.erase(folder.name);
+    const std::string fingerprint = FingerprintOf(folder);
+    const bool is_stable = seen_[folder.name] == fingerprint;
+    seen_[folder.name] = fingerprint;
+    if (!is_stable || held_.contains(folder.name) || applied_[folder.name] == fingerprint) continue;
+    if (jobs_.stopping()) return Ending();
+    LogInfo("model changed in the store", {{"model", folder.name}});
+    LoadNow(folder, {}).IgnoreError();  // logged, and in its entry
+  }
+  for (const std::string& model : gone) {
+    if (held_.contains(model)) continue;
+    LogInfo("model gone from the store", {{"model", model}});
+    applied_.erase(model);
+    RetireUnwanted(model, {});
+  }
+  return absl::OkStatus();
 }
 
 void Registry::SetState(const std::string& model, int64_t version, const std::function<void(Entry&)>& change) {
   VersionState state;
   {
     MutexLock lock(mutex_);
-    Entry& entry = models_.at(model).at(version);
+    Entry& entry = models_[model][version];
+    entry.status.model = model;
+    entry.status.version = version;
     change(entry);
     state = entry.status.state;
+    // What stood for a folder that could not be read.
+    if (version != 0 && models_[model].contains(0)) Erase(model, 0);
   }
-  static const std::vector<std::string> kNames = StateNames();
-  metrics_.SetModelState(model, version, std::string(Name(state)), kNames);
+  metrics_.SetModelState(model, version, std::string(Name(state)), VersionStateNames());
   if (listener_) listener_();
 }
 
@@ -227,7 +388,7 @@ absl::StatusOr<std::shared_ptr<Servable>> Registry::Find(const std::string& mode
                         Listing(versions, [](const auto& item) { return std::to_string(item.first); }));
     }
     if (it->second.servable != nullptr) return it->second.servable;
-    return Unloaded(it->second.status);
+    return NotServing(it->second.status);
   }
   const Entry* best = nullptr;
   for (const auto& [number, entry] : versions) {
@@ -235,7 +396,7 @@ absl::StatusOr<std::shared_ptr<Servable>> Registry::Find(const std::string& mode
     const bool may_come = entry.status.state == VersionState::kPending || entry.status.state == VersionState::kLoading;
     if (best == nullptr || may_come) best = &entry;
   }
-  return Unloaded(best->status);
+  return NotServing(best->status);
 }
 
 bool Registry::HasModel(const std::string& model) const {

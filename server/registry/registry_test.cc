@@ -28,7 +28,7 @@ class NothingModel : public Model {
   const DeviceId device_;
 };
 
-ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}}; }
+ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}, {}}; }
 
 class RegistryTest : public ::testing::Test {
  protected:

@@ -1,5 +1,8 @@
 #include "server/registry/store_scanner.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -21,8 +24,23 @@ std::optional<int64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-ModelFolder ScanModel(const fs::path& folder, const std::string& name) {
-  ModelFolder model{name, ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}};
+// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written or replaced.
+std::string Fingerprint(const fs::path& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    struct stat status = {};
+    if (stat(it->path().c_str(), &status) != 0 || S_ISDIR(status.st_mode)) continue;
+    files.push_back(fmt::format("{} {} {}.{:09} {}\n", it->path().filename().string(), status.st_size, status.st_mtim.tv_sec,
+                                status.st_mtim.tv_nsec, status.st_ino));
+  }
+  std::sort(files.begin(), files.end());
+  return fmt::format("{}", fmt::join(files, ""));
+}
+
+ModelFolder Scan(const fs::path& folder, const std::string& name) {
+  ModelFolder model{name, ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}, {}};
+  const std::string beside = Fingerprint(folder);
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string entry = it->path().filename().string();
@@ -30,6 +48,7 @@ ModelFolder ScanModel(const fs::path& folder, const std::string& name) {
     if (!it->is_directory(ignored) || entry.front() == '.') continue;
     if (const auto version = ParseVersion(entry)) {
       model.versions.push_back(*version);
+      model.fingerprints[*version] = beside + Fingerprint(it->path());
     } else {
       model.ignored.push_back(entry);
     }
@@ -43,6 +62,15 @@ ModelFolder ScanModel(const fs::path& folder, const std::string& name) {
 
 }  // namespace
 
+absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name) {
+  std::error_code error;
+  const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  if (!is_name || !fs::is_directory(fs::path(store) / name, error)) {
+    return MakeStatus(absl::StatusCode::kNotFound, "the store has no folder \"{}\"", name);
+  }
+  return Scan(fs::path(store) / name, name);
+}
+
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
   std::error_code error;
   if (!fs::is_directory(store, error)) {
@@ -53,7 +81,7 @@ absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
   for (fs::directory_iterator it(store, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     std::error_code ignored;
-    if (name.front() != '.' && it->is_directory(ignored)) models.push_back(ScanModel(it->path(), name));
+    if (name.front() != '.' && it->is_directory(ignored)) models.push_back(Scan(it->path(), name));
   }
   if (error) {
     return MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store, error.message());

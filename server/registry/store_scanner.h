@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,12 @@ struct ModelFolder {
   absl::StatusOr<ModelConfig> config;      // a default one where there is no config.pbtxt
   std::vector<int64_t> versions;           // ascending
   std::vector<std::string> ignored;        // entries that are no version, for a warning
+  // Of each version: changes with any file in its folder, and beside it, that was written or replaced.
+  std::map<int64_t, std::string> fingerprints;
 };
+
+// NOT_FOUND where the store has no such folder.
+absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name);
 
 // Every folder of the store whose name does not start with a dot, sorted by name. NOT_FOUND or PERMISSION_DENIED when the
 // store itself cannot be read.

@@ -34,6 +34,8 @@ v1::ModelState EncodeState(VersionState state) {
       return v1::MODEL_STATE_UNLOADING;
     case VersionState::kFailed:
       return v1::MODEL_STATE_FAILED;
+    case VersionState::kUnloaded:
+      return v1::MODEL_STATE_UNLOADED;
   }
   return v1::MODEL_STATE_UNSPECIFIED;
 }

@@ -131,6 +131,10 @@ void DescribeIndex(const VersionStatus& status, inference::RepositoryIndexRespon
       message.set_state("UNAVAILABLE");
       message.set_reason("waits for its turn to load");
       return;
+    case VersionState::kUnloaded:
+      message.set_state("UNAVAILABLE");
+      message.set_reason("unloaded");
+      return;
     case VersionState::kFailed:
       message.set_state("UNAVAILABLE");
       message.set_reason(MessageOf(status.error));

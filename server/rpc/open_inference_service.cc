@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/rpc/admin_calls.h"
 #include "server/rpc/open_inference_codec.h"
 #include "server/rpc/open_inference_describe.h"
 #include "server/rpc/predict_reactors.h"
@@ -151,14 +152,34 @@ grpc::ServerUnaryReactor* OpenInferenceService::RepositoryIndex(Context context,
   return FinishNow(context);
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(Context context, const inference::RepositoryModelLoadRequest*,
-                                                                    inference::RepositoryModelLoadResponse*) {
-  return FinishNow(context, Unsupported("this server loads what is in its store when it starts; restart it to load another model"));
+absl::Status OpenInferenceService::CheckAdmin(const std::string& repository, const std::string& model) const {
+  if (!options_.admin) {
+    return MakeStatus(absl::StatusCode::kPermissionDenied,
+                      "models are not loaded and unloaded here: start the server with --enable-admin, and call --admin-address if it has one");
+  }
+  TF_RETURN_IF_ERROR(CheckRepository(repository));
+  return CheckModelName(model);
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(Context context, const inference::RepositoryModelUnloadRequest*,
+grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(Context context, const inference::RepositoryModelLoadRequest* request,
+                                                                    inference::RepositoryModelLoadResponse*) {
+  absl::Status status = CheckAdmin(request->repository_name(), request->model_name());
+  if (status.ok() && !request->parameters().empty()) {
+    status = MakeStatus(absl::StatusCode::kUnimplemented,
+                        "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
+                        request->parameters().begin()->first);
+  }
+  if (!status.ok()) return FinishNow(context, status);
+  return RunAdminCall([&](Registry::Done done) { registry_.Load(request->model_name(), {}, std::move(done)); }, [] {});
+}
+
+// "unload_dependents" has no effect: no model here depends on another.
+grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(Context context,
+                                                                      const inference::RepositoryModelUnloadRequest* request,
                                                                       inference::RepositoryModelUnloadResponse*) {
-  return FinishNow(context, Unsupported("this server unloads its models when it ends"));
+  const absl::Status status = CheckAdmin(request->repository_name(), request->model_name());
+  if (!status.ok()) return FinishNow(context, status);
+  return RunAdminCall([&](Registry::Done done) { registry_.Unload(request->model_name(), 0, std::move(done)); }, [] {});
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::SystemSharedMemoryStatus(Context context,

@@ -14,10 +14,11 @@ class OpenInferenceService final : public inference::GRPCInferenceService::Callb
  public:
   struct Options {
     std::string server_version;
+    bool admin = false;              // whether it loads and unloads
     std::function<bool()> is_ready;  // thread-safe and cheap
   };
 
-  OpenInferenceService(Options options, const Registry& registry, Predictor& predictor, const Clock& clock)
+  OpenInferenceService(Options options, Registry& registry, Predictor& predictor, const Clock& clock)
       : options_(std::move(options)), registry_(registry), predictor_(predictor), clock_(clock) {}
 
   using Context = grpc::CallbackServerContext*;
@@ -60,10 +61,11 @@ class OpenInferenceService final : public inference::GRPCInferenceService::Callb
   Reactor LogSettings(Context context, const inference::LogSettingsRequest*, inference::LogSettingsResponse*) override;
 
  private:
+  absl::Status CheckAdmin(const std::string& repository, const std::string& model) const;
   absl::StatusOr<VersionStatus> Ready(const std::string& model, const std::string& version) const;
 
   const Options options_;
-  const Registry& registry_;
+  Registry& registry_;
   Predictor& predictor_;
   const Clock& clock_;
 };

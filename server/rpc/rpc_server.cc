@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "server/base/status.h"
+#include "server/rpc/admin_service.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
@@ -33,7 +34,9 @@ class RpcServerImpl final : public RpcServer {
         clock_(clock),
         predictor_(registry, admission_, metrics, clock),
         inference_(registry, predictor_, clock),
-        open_inference_({options.server_version, [this] { return NotReadyReason().empty(); }}, registry, predictor_, clock),
+        open_inference_(OpenInference(options.admin && options.admin_address.empty()), registry, predictor_, clock),
+        admin_(registry),
+        open_admin_(OpenInference(true), registry, predictor_, clock),
         health_([this](const std::string& service) { return IsServing(service); }) {}
 
   ~RpcServerImpl() override {
@@ -42,25 +45,18 @@ class RpcServerImpl final : public RpcServer {
 
   absl::Status Listen() {
     if (options_.reflection) TF_RETURN_IF_ERROR(OpenReflection());
-    grpc::ServerBuilder builder;
-    // gRPC's default lets two servers share a port in silence, each getting half of the connections.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
-    builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
-    builder.AddListeningPort(options_.address, grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(&inference_);
-    builder.RegisterService(&open_inference_);
-    builder.RegisterService(&health_);
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ == 0) {
-      return MakeStatus(absl::StatusCode::kUnavailable,
-                        "cannot listen for gRPC on {}: is another server running there? Choose another with --grpc-address",
-                        options_.address);
+    const bool is_apart = options_.admin && !options_.admin_address.empty();
+    std::vector<grpc::Service*> services = {&inference_, &open_inference_, &health_};
+    if (options_.admin && !is_apart) services.push_back(&admin_);
+    TF_ASSIGN_OR_RETURN(server_, Start(options_.address, "--grpc-address", services, port_));
+    if (is_apart) {
+      TF_ASSIGN_OR_RETURN(admin_server_, Start(options_.admin_address, "--admin-address", {&admin_, &open_admin_}, admin_port_));
     }
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
+  int admin_port() const override { return admin_port_; }
 
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";
@@ -76,6 +72,10 @@ class RpcServerImpl final : public RpcServer {
 
   bool DrainAndStop(TimePoint deadline) override {
     AnnounceDrain();
+    if (admin_server_ != nullptr) {
+      admin_server_->Shutdown(std::chrono::system_clock::now());
+      admin_server_->Wait();
+    }
     admission_.Close();
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
     health_.EndWatches();
@@ -88,6 +88,27 @@ class RpcServerImpl final : public RpcServer {
   }
 
  private:
+  OpenInferenceService::Options OpenInference(bool admin) {
+    return {options_.server_version, admin, [this] { return NotReadyReason().empty(); }};
+  }
+
+  absl::StatusOr<std::unique_ptr<grpc::Server>> Start(const std::string& address, const std::string& flag,
+                                                      const std::vector<grpc::Service*>& services, int& port) {
+    grpc::ServerBuilder builder;
+    // gRPC's default lets two servers share a port in silence, each getting half of the connections.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+    builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    for (grpc::Service* service : services) builder.RegisterService(service);
+    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+    if (server == nullptr || port == 0) {
+      return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for gRPC on {}: is another server running there? Choose another with {}",
+                        address, flag);
+    }
+    return server;
+  }
+
   std::optional<bool> IsServing(const std::string& service) const {
     if (service.empty()) return NotReadyReason().empty();
     if (service == "liveness") return true;
@@ -105,10 +126,14 @@ class RpcServerImpl final : public RpcServer {
   Predictor predictor_;
   InferenceServiceImpl inference_;
   OpenInferenceService open_inference_;
+  AdminService admin_;
+  OpenInferenceService open_admin_;  // of the admin address
   HealthService health_;
   std::atomic<bool> is_draining_{false};
   int port_ = 0;
+  int admin_port_ = 0;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> admin_server_;
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ class RpcServer {
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
     bool reflection = false;
     std::string server_version;
+    bool admin = false;         // loading and unloading
+    std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest
     ReadinessPolicy readiness = ReadinessPolicy::kAny;
   };
 
@@ -30,6 +32,7 @@ class RpcServer {
   virtual ~RpcServer() = default;
 
   virtual int port() const = 0;
+  virtual int admin_port() const = 0;  // 0 without an address of its own
   // Empty when ready, otherwise why not; the same as health's "".
   virtual std::string NotReadyReason() const = 0;
   // A version's state changed.

@@ -14,7 +14,7 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPO / "tests" / "fixtures"
 
 
-PROTOS = ("torchferry/v1/inference.proto", "inference/model_config.proto", "inference/grpc_service.proto")
+PROTOS = ("torchferry/v1/inference.proto", "torchferry/v1/admin.proto", "inference/model_config.proto", "inference/grpc_service.proto")
 
 
 def generate_stubs():
@@ -30,6 +30,8 @@ def generate_stubs():
 generate_stubs()
 pb = importlib.import_module("torchferry.v1.inference_pb2")
 pb_grpc = importlib.import_module("torchferry.v1.inference_pb2_grpc")
+admin = importlib.import_module("torchferry.v1.admin_pb2")
+admin_grpc = importlib.import_module("torchferry.v1.admin_pb2_grpc")
 oip = importlib.import_module("inference.grpc_service_pb2")  # the Open Inference Protocol
 oip_grpc = importlib.import_module("inference.grpc_service_pb2_grpc")
 

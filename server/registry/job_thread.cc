@@ -1,0 +1,57 @@
+#include "server/registry/job_thread.h"
+
+#include <utility>
+
+namespace torchferry {
+
+void JobThread::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void JobThread::Add(Job job) {
+  {
+    MutexLock lock(mutex_);
+    if (!stopping_) {
+      jobs_.push_back(std::move(job));
+      changed_.NotifyAll();
+      return;
+    }
+  }
+  job(/*is_dropped=*/true);
+}
+
+void JobThread::Stop() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+  std::deque<Job> dropped;
+  {
+    MutexLock lock(mutex_);
+    dropped = std::exchange(jobs_, {});
+  }
+  for (const Job& job : dropped) job(/*is_dropped=*/true);
+}
+
+bool JobThread::stopping() const {
+  MutexLock lock(mutex_);
+  return stopping_;
+}
+
+void JobThread::Loop() {
+  while (true) {
+    Job job;
+    {
+      MutexLock lock(mutex_);
+      while (jobs_.empty() && !stopping_) changed_.Wait(mutex_);
+      if (stopping_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job(/*is_dropped=*/false);
+  }
+}
+
+}  // namespace torchferry

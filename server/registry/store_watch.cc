@@ -1,0 +1,44 @@
+#include "server/registry/store_watch.h"
+
+#include "server/base/logging.h"
+#include "server/base/status.h"
+
+namespace torchferry {
+
+StoreWatch::StoreWatch(Registry& registry, Duration interval)
+    : registry_(registry), interval_(interval), thread_([this] { Loop(); }) {}
+
+StoreWatch::~StoreWatch() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  thread_.join();
+}
+
+void StoreWatch::Loop() {
+  while (WaitForNext()) {
+    registry_.Rescan([this](const absl::Status& status) {
+      if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {
+        LogWarning("the store cannot be looked at", {{"reason", MessageOf(status)}});
+      }
+      MutexLock lock(mutex_);
+      is_scanning_ = false;
+      changed_.NotifyAll();
+    });
+    // Also when stopping: the registry has what refers to this until then.
+    MutexLock lock(mutex_);
+    while (is_scanning_) changed_.Wait(mutex_);
+  }
+}
+
+bool StoreWatch::WaitForNext() {
+  const TimePoint next = std::chrono::steady_clock::now() + interval_;
+  MutexLock lock(mutex_);
+  while (!stopping_ && std::chrono::steady_clock::now() < next) changed_.WaitUntil(mutex_, next);
+  is_scanning_ = !stopping_;
+  return is_scanning_;
+}
+
+}  // namespace torchferry

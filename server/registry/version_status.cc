@@ -1,0 +1,65 @@
+#include "server/registry/version_status.h"
+
+#include <array>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+struct Row {
+  VersionState state;
+  std::string_view name;
+};
+
+constexpr std::array<Row, 6> kRows = {{{VersionState::kPending, "pending"},
+                                       {VersionState::kLoading, "loading"},
+                                       {VersionState::kReady, "ready"},
+                                       {VersionState::kUnloading, "unloading"},
+                                       {VersionState::kFailed, "failed"},
+                                       {VersionState::kUnloaded, "unloaded"}}};
+
+}  // namespace
+
+std::string_view Name(VersionState state) { return kRows.at(static_cast<size_t>(state)).name; }
+
+const std::vector<std::string>& VersionStateNames() {
+  static const std::vector<std::string> kNames = [] {
+    std::vector<std::string> names;
+    for (const Row& row : kRows) names.emplace_back(row.name);
+    return names;
+  }();
+  return kNames;
+}
+
+std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy) {
+  size_t counted = 0;
+  size_t ready = 0;
+  size_t loading = 0;
+  size_t failed = 0;
+  for (const VersionStatus& status : versions) {
+    const bool is_ready = status.state == VersionState::kReady;
+    const bool is_leaving = status.state == VersionState::kUnloading || status.state == VersionState::kUnloaded;
+    if (is_leaving || (!status.is_initial && !is_ready)) continue;
+    ++counted;
+    ready += is_ready ? 1 : 0;
+    failed += status.state == VersionState::kFailed ? 1 : 0;
+    loading += status.state == VersionState::kPending || status.state == VersionState::kLoading ? 1 : 0;
+  }
+  if (loading > 0) return fmt::format("{} of {} versions are still loading", loading, counted);
+  if (ready == counted || (policy == ReadinessPolicy::kAny && ready > 0)) return "";
+  return fmt::format("{} of {} versions failed to load", failed, counted);
+}
+
+absl::Status NotServing(const VersionStatus& status) {
+  const std::string what = fmt::format("model \"{}\" version {}", status.model, status.version);
+  if (status.state == VersionState::kFailed) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what, MessageOf(status.error));
+  }
+  if (status.state == VersionState::kUnloaded) {
+    return MakeStatus(absl::StatusCode::kNotFound, "{} was unloaded; it can be loaded again with LoadModel", what);
+  }
+  return MakeStatus(absl::StatusCode::kUnavailable, "{} is {}; try again later", what, Name(status.state));
+}
+
+}  // namespace torchferry

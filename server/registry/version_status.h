@@ -1,0 +1,48 @@
+// What is known of one version, and what that says of the whole.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/config/model_config.h"
+#include "server/serving/servable.h"
+
+namespace torchferry {
+
+enum class VersionState { kPending, kLoading, kReady, kUnloading, kFailed, kUnloaded };
+
+// "pending", "loading", …
+std::string_view Name(VersionState state);
+const std::vector<std::string>& VersionStateNames();
+
+// A copy of what the registry knows of one version.
+struct VersionStatus {
+  std::string model;
+  int64_t version = 0;  // 0: the folder could not be read as far as its versions
+  VersionState state = VersionState::kPending;
+  absl::Status error;  // of a FAILED version
+  double load_seconds = 0;
+  bool is_initial = false;                    // among those that the server started with
+  std::shared_ptr<const ModelConfig> config;  // null where it could not be read
+  std::shared_ptr<const Servable> servable;   // of a READY version
+};
+
+enum class ReadinessPolicy {
+  kAny,  // every version is READY or FAILED, and one is READY
+  kAll,  // every version is READY
+};
+
+// Empty when ready, otherwise a sentence that says why not. Pure. A store without models is ready. Of versions that came later
+// than the server only those that serve count: one that loads or fails takes nothing away.
+std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy);
+
+// What a request for a version that does not serve is told. UNAVAILABLE: it will, or may; FAILED_PRECONDITION: it failed to load,
+// and why; NOT_FOUND: it was unloaded.
+absl::Status NotServing(const VersionStatus& status);
+
+}  // namespace torchferry

@@ -1,0 +1,21 @@
+// Loading and unloading, for both APIs.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "server/registry/registry.h"
+
+namespace torchferry {
+
+// Answers a unary call when the registry has done what `start` asks of it. `encode`, on success, fills the response; it runs before
+// the answer, and not when the caller has gone: what it asked for is done all the same.
+grpc::ServerUnaryReactor* RunAdminCall(const std::function<void(Registry::Done)>& start, std::function<void()> encode);
+
+// INVALID_ARGUMENT for an empty name.
+absl::Status CheckModelName(const std::string& name);
+
+}  // namespace torchferry

@@ -1,0 +1,146 @@
+"""Models that come, change and go while the server runs."""
+
+import os
+import shutil
+
+import pytest
+
+import harness
+from harness import Client, Code, refused
+from wire import FIXTURES, admin, admin_grpc, assert_close, array, oip, pb, reference
+
+STATE = pb.ModelState
+
+
+@pytest.fixture
+def start_admin(store, tmp_path):
+    """start_admin(*flags): (server, client, ModelAdminService's stub)."""
+    store.add("mlp")
+    with harness.serving(store, tmp_path / "server", "--enable-admin") as server, Client(server.address) as client:
+        yield server.wait_settled(), client, admin_grpc.ModelAdminServiceStub(client.channel)
+
+
+def states(client, model="mlp"):
+    return {version: STATE.Name(v.state)[12:] for (name, version), v in client.models().items() if name == model}
+
+
+def load(stub, model="mlp", versions=()):
+    return stub.LoadModel(admin.LoadModelRequest(model_name=model, model_versions=versions), timeout=harness.DEADLINE_SECONDS)
+
+
+def unload(stub, model="mlp", version=0):
+    return stub.UnloadModel(admin.UnloadModelRequest(model_name=model, model_version=version), timeout=harness.DEADLINE_SECONDS)
+
+
+def add_version(store, number, file=None):
+    """As a deployment does: whole, by rename."""
+    partial = store.path / "mlp" / f".{number}"
+    shutil.copytree(store.path / "mlp" / "1", partial)
+    if file:
+        shutil.copy(file, partial / "mlp.pt")
+    partial.rename(store.path / "mlp" / str(number))
+
+
+def answered_by(client):
+    response = client.predict("mlp", {"x": reference("mlp", "x", 7)})
+    assert_close(array(response.outputs["probabilities"]), reference("mlp", "probabilities", 7))
+    return response.model_version
+
+
+def settle(condition):
+    return harness.wait_until(condition, "the states that are expected")
+
+
+def test_a_new_version_takes_over_and_rollback_is_one_call(start_admin, store):
+    server, client, stub = start_admin
+    add_version(store, 2)
+    assert [v.model_version for v in load(stub).versions if v.state == pb.MODEL_STATE_READY] == [2]
+    assert answered_by(client) == 2
+    settle(lambda: states(client) == {2: "READY"})
+    load(stub, versions=[1])
+    assert answered_by(client) == 1
+    settle(lambda: states(client) == {1: "READY"})
+    load(stub)  # what the policy wants again
+    assert answered_by(client) == 2
+
+
+def test_a_version_that_fails_leaves_the_old_one_serving(start_admin, store):
+    server, client, stub = start_admin
+    add_version(store, 2, FIXTURES / "bad" / "corrupt.pt")
+    with refused(Code.DATA_LOSS, "version 2"):
+        load(stub)
+    assert states(client) == {2: "FAILED", 1: "READY"}
+    assert answered_by(client) == 1
+    assert server.http("/readyz")[0] == 200
+
+
+def test_files_that_changed_are_loaded_in_place_and_others_are_not(start_admin, store):
+    server, client, stub = start_admin
+    first = server.log_file.read_text().count("model ready")
+    load(stub)
+    assert server.log_file.read_text().count("model ready") == first
+    fresh = store.path / "mlp" / "fresh"
+    shutil.copy(store.path / "mlp" / "1" / "mlp.pt", fresh)
+    os.replace(fresh, store.path / "mlp" / "1" / "mlp.pt")
+    load(stub)
+    assert server.log_file.read_text().count("model ready") == first + 1
+    assert answered_by(client) == 1
+    shutil.copy(FIXTURES / "bad" / "corrupt.pt", fresh)
+    os.replace(fresh, store.path / "mlp" / "1" / "mlp.pt")
+    with refused(Code.DATA_LOSS, "version 1"):
+        load(stub)
+    assert answered_by(client) == 1  # by what was loaded before
+
+
+def test_unloaded_is_gone_until_it_is_loaded_again(start_admin):
+    server, client, stub = start_admin
+    unload(stub)
+    with refused(Code.NOT_FOUND, "unloaded"):
+        client.predict("mlp", {"x": reference("mlp", "x", 1)})
+    settle(lambda: states(client) == {1: "UNLOADED"})
+    with refused(Code.NOT_FOUND, "unloaded"):
+        unload(stub)
+    load(stub)
+    assert answered_by(client) == 1
+
+
+def test_the_open_protocol_does_the_same(start_admin):
+    _, client, _ = start_admin
+    client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+    settle(lambda: states(client) == {1: "UNLOADED"})
+    client.open_stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+    assert answered_by(client) == 1
+    with refused(Code.NOT_FOUND, "nobody"):
+        client.open_stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="nobody"), timeout=harness.DEADLINE_SECONDS)
+
+
+def test_wrong_calls_say_what_was_expected(start_admin):
+    _, _, stub = start_admin
+    for code, text, call in ((Code.NOT_FOUND, "nobody", lambda: load(stub, "nobody")), (Code.NOT_FOUND, "no version 7", lambda: load(stub, versions=[7])),
+                             (Code.INVALID_ARGUMENT, "empty", lambda: load(stub, "")), (Code.INVALID_ARGUMENT, "-1", lambda: load(stub, versions=[-1])),
+                             (Code.NOT_FOUND, "..", lambda: load(stub, "..")), (Code.NOT_FOUND, "nobody", lambda: unload(stub, "nobody"))):
+        with refused(code, text):
+            call()
+
+
+def test_off_by_default(store, start):
+    store.add("mlp")
+    with Client(start().address) as client:
+        with refused(Code.UNIMPLEMENTED):
+            load(admin_grpc.ModelAdminServiceStub(client.channel))
+        with refused(Code.PERMISSION_DENIED, "--enable-admin"):
+            client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+
+
+def test_watch_takes_what_comes_and_lets_go_of_what_went(store, start):
+    store.add("mlp")
+    with Client(start("--watch", "--watch-interval-seconds", "0.1").address) as client:
+        assert answered_by(client) == 1
+        add_version(store, 2)
+        settle(lambda: states(client) == {2: "READY"})
+        assert answered_by(client) == 2
+        store.add("mlp_dict")
+        settle(lambda: states(client, "mlp_dict") == {1: "READY"})
+        shutil.rmtree(store.path / "mlp_dict")
+        settle(lambda: states(client, "mlp_dict") == {})
+        assert answered_by(client) == 2
