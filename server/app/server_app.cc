@@ -56,8 +56,9 @@ absl::Status WritePortFile(const std::string& path, const std::string& grpc_addr
                            const std::string& admin_address) {
   const std::string partial = path + ".partial";
   std::ofstream out(partial);
-  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{},\"admin_address\":{}}}\n", JsonQuote(grpc_address),
-                     JsonQuote(metrics_address), JsonQuote(admin_address));
+  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}", JsonQuote(grpc_address), JsonQuote(metrics_address));
+  if (!admin_address.empty()) out << fmt::format(",\"admin_address\":{}", JsonQuote(admin_address));
+  out << "}\n";
   out.close();
   if (!out || std::rename(partial.c_str(), path.c_str()) != 0) {
     return MakeStatus(absl::StatusCode::kUnavailable, "cannot write --port-file {}", path);
