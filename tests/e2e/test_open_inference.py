@@ -105,10 +105,9 @@ def test_perf_analyzer(server, model):
                 *PERF_RUNS[model], env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
     sent = int(re.search(r"Request count: (\d+)", shown).group(1))
     assert sent >= 200
-    # What the server's statistics say, as perf_analyzer has read them.
+    # It reads the server's statistics a while after its first requests; what they count exactly is held below.
+    assert int(re.search(r"Inference count: (\d+)", shown).group(1)) > 0
     batch = 4 if "-b" in PERF_RUNS[model] else 1
-    served = int(re.search(r"Inference count: (\d+)", shown).group(1))
-    assert served >= sent * batch
     ok, others, rows = (now - then for now, then in zip(counted(server, model), before))
     assert ok >= sent and others == 0 and rows == ok * batch
 
