@@ -4,6 +4,7 @@
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/registry/version_log.h"
 
 namespace torchferry {
 namespace {
@@ -22,56 +23,6 @@ std::string Listing(const Range& range, ToText to_text) {
 }
 
 std::string VersionText(int64_t version) { return std::to_string(version); }
-
-std::string FingerprintOf(const ModelFolder& folder) {
-  std::string text = MessageOf(folder.config.status());
-  for (const auto& [version, fingerprint] : folder.fingerprints) text += fmt::format("{}:{}", version, fingerprint);
-  return text;
-}
-
-// What the policy wants, or an error that says what to do.
-absl::StatusOr<std::vector<int64_t>> Wanted(const ModelFolder& folder) {
-  if (folder.versions.empty()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name, folder.name);
-  }
-  const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
-  if (!wanted.empty()) return wanted;
-  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name);
-}
-
-void LogFolder(const ModelFolder& folder) {
-  for (const std::string& entry : folder.ignored) {
-    LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
-  }
-  if (!folder.config.ok()) return;
-  for (const std::string& warning : folder.config->warnings) {
-    LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
-  }
-}
-
-void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {
-  const ModelInfo& info = servable.info();
-  const std::string device = ToString(servable.device());
-  if (info.fallback) {
-    LogWarning("model fell back", {{"model", model},
-                                   {"version", version},
-                                   {"from", info.fallback_from},
-                                   {"to", device},
-                                   {"reason", info.fallback_reason}});
-  }
-  LogInfo("model ready", {{"model", model},
-                          {"version", version},
-                          {"device", device},
-                          {"file", info.file_path},
-                          {"format", info.format},
-                          {"sha256", info.sha256 ? info.sha256() : ""},
-                          {"producer", info.producer},
-                          {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
-                          {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},
-                          {"precision", info.precision},
-                          {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
-                          {"load_seconds", fmt::format("{:.3f}", seconds)}});
-}
 
 absl::Status Ending() { return absl::UnavailableError("the server is shutting down"); }
 
@@ -127,7 +78,7 @@ void Registry::Rescan(Done done) {
 void Registry::AddModel(const ModelFolder& folder) {
   LogFolder(folder);
   applied_[folder.name] = seen_[folder.name] = FingerprintOf(folder);
-  const absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? Wanted(folder) : folder.config.status();
+  const absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? WantedVersions(folder) : folder.config.status();
   if (!wanted.ok()) {
     AddFailed(folder.name, 0, wanted.status());
     return SetState(folder.name, 0, [](Entry& entry) { entry.status.is_initial = true; });
@@ -192,7 +143,7 @@ absl::Status Registry::LoadNow(const std::string& model, const std::vector<int64
 absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int64_t>& asked) {
   LogFolder(folder);
   applied_[folder.name] = seen_[folder.name] = FingerprintOf(folder);
-  absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? Wanted(folder) : folder.config.status();
+  absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? WantedVersions(folder) : folder.config.status();
   if (!wanted.ok()) {
     // What serves goes on; what never did says why.
     if (!Find(folder.name, 0).ok()) AddFailed(folder.name, 0, wanted.status());
@@ -263,14 +214,9 @@ absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::s
 }
 
 void Registry::RetireUnwanted(const std::string& model, const std::vector<int64_t>& wanted) {
-  std::vector<int64_t> unwanted;
-  {
-    MutexLock lock(mutex_);
-    for (const auto& [version, entry] : models_[model]) {
-      if (std::ranges::find(wanted, version) == wanted.end()) unwanted.push_back(version);
-    }
+  for (const VersionStatus& status : List(model)) {
+    if (std::ranges::find(wanted, status.version) == wanted.end()) Retire(model, status.version, /*is_kept=*/false);
   }
-  for (const int64_t version : unwanted) Retire(model, version, /*is_kept=*/false);
 }
 
 void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
@@ -289,28 +235,23 @@ void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
 }
 
 void Registry::Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device) {
-  bool is_kept = false;
   {
     MutexLock lock(mutex_);
     const auto found = models_.find(model);
     if (found == models_.end()) return;
-    const auto entry = found->second.find(version);
-    const bool is_of_this = entry != found->second.end() && entry->second.generation == generation &&
-                            entry->second.status.state == VersionState::kUnloading;
-    if (is_of_this) {
-      is_kept = entry->second.is_kept;
-      if (!is_kept) Erase(model, version);
+    const auto it = found->second.find(version);
+    const bool is_of_this = it != found->second.end() && it->second.generation == generation &&
+                            it->second.status.state == VersionState::kUnloading;
+    if (is_of_this && it->second.is_kept) {
+      it->second.status.state = VersionState::kUnloaded;
+      metrics_.SetModelState(model, version, std::string(Name(VersionState::kUnloaded)), VersionStateNames());
+    } else if (is_of_this) {
+      Erase(model, version);
     }
   }
   if (options_.on_unloaded) options_.on_unloaded(device);
   LogInfo("model unloaded", {{"model", model}, {"version", version}});
-  if (is_kept) {
-    SetState(model, version, [&](Entry& entry) {
-      if (entry.generation == generation && entry.status.state == VersionState::kUnloading) entry.status.state = VersionState::kUnloaded;
-    });
-  } else if (listener_) {
-    listener_();
-  }
+  if (listener_) listener_();
 }
 
 void Registry::Erase(const std::string& model, int64_t version) {

@@ -62,6 +62,21 @@ ModelFolder Scan(const fs::path& folder, const std::string& name) {
 
 }  // namespace
 
+std::string FingerprintOf(const ModelFolder& folder) {
+  std::string text = MessageOf(folder.config.status());
+  for (const auto& [version, fingerprint] : folder.fingerprints) text += fmt::format("{}:{}", version, fingerprint);
+  return text;
+}
+
+absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
+  if (folder.versions.empty()) {
+    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name, folder.name);
+  }
+  const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
+  if (!wanted.empty()) return wanted;
+  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name);
+}
+
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name) {
   std::error_code error;
   const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;

@@ -22,6 +22,12 @@ struct ModelFolder {
   std::map<int64_t, std::string> fingerprints;
 };
 
+// Changes with the versions that are there, and with each one's fingerprint.
+std::string FingerprintOf(const ModelFolder& folder);
+
+// What the policy of its config, which must be there, wants; never none. NOT_FOUND, saying what to do.
+absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
+
 // NOT_FOUND where the store has no such folder.
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name);
 

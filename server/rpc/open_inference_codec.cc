@@ -75,54 +75,49 @@ absl::Status DecodeContents(const InputMessage& input, HostTensor& tensor) {
   std::string_view expected;
   int64_t count = 0;
   absl::Status status;
-  const auto take = [&](std::string_view field, int size) {
-    expected = field;
-    count = size;
+  const auto see = [&](std::string_view name, const auto& field) {
+    expected = name;
+    count = field.size();
+    See(field, tensor);
+  };
+  const auto narrow = [&]<typename Element>(Element, std::string_view name, const auto& field) {
+    expected = name;
+    count = field.size();
+    status = Narrow<Element>(input.name(), field, tensor);
   };
   switch (tensor.dtype) {
     case DType::kBool:
-      take("bool_contents", contents.bool_contents_size());
-      See(contents.bool_contents(), tensor);
+      see("bool_contents", contents.bool_contents());
       break;
     case DType::kInt8:
-      take("int_contents", contents.int_contents_size());
-      status = Narrow<int8_t>(input.name(), contents.int_contents(), tensor);
+      narrow(int8_t{}, "int_contents", contents.int_contents());
       break;
     case DType::kInt16:
-      take("int_contents", contents.int_contents_size());
-      status = Narrow<int16_t>(input.name(), contents.int_contents(), tensor);
+      narrow(int16_t{}, "int_contents", contents.int_contents());
       break;
     case DType::kInt32:
-      take("int_contents", contents.int_contents_size());
-      See(contents.int_contents(), tensor);
+      see("int_contents", contents.int_contents());
       break;
     case DType::kInt64:
-      take("int64_contents", contents.int64_contents_size());
-      See(contents.int64_contents(), tensor);
+      see("int64_contents", contents.int64_contents());
       break;
     case DType::kUint8:
-      take("uint_contents", contents.uint_contents_size());
-      status = Narrow<uint8_t>(input.name(), contents.uint_contents(), tensor);
+      narrow(uint8_t{}, "uint_contents", contents.uint_contents());
       break;
     case DType::kUint16:
-      take("uint_contents", contents.uint_contents_size());
-      status = Narrow<uint16_t>(input.name(), contents.uint_contents(), tensor);
+      narrow(uint16_t{}, "uint_contents", contents.uint_contents());
       break;
     case DType::kUint32:
-      take("uint_contents", contents.uint_contents_size());
-      See(contents.uint_contents(), tensor);
+      see("uint_contents", contents.uint_contents());
       break;
     case DType::kUint64:
-      take("uint64_contents", contents.uint64_contents_size());
-      See(contents.uint64_contents(), tensor);
+      see("uint64_contents", contents.uint64_contents());
       break;
     case DType::kFp32:
-      take("fp32_contents", contents.fp32_contents_size());
-      See(contents.fp32_contents(), tensor);
+      see("fp32_contents", contents.fp32_contents());
       break;
     case DType::kFp64:
-      take("fp64_contents", contents.fp64_contents_size());
-      See(contents.fp64_contents(), tensor);
+      see("fp64_contents", contents.fp64_contents());
       break;
     default:
       return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents", input.name(),

@@ -1,0 +1,41 @@
+#include "server/registry/version_log.h"
+
+#include "server/base/logging.h"
+
+namespace torchferry {
+
+void LogFolder(const ModelFolder& folder) {
+  for (const std::string& entry : folder.ignored) {
+    LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
+  }
+  if (!folder.config.ok()) return;
+  for (const std::string& warning : folder.config->warnings) {
+    LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
+  }
+}
+
+void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {
+  const ModelInfo& info = servable.info();
+  const std::string device = ToString(servable.device());
+  if (info.fallback) {
+    LogWarning("model fell back", {{"model", model},
+                                   {"version", version},
+                                   {"from", info.fallback_from},
+                                   {"to", device},
+                                   {"reason", info.fallback_reason}});
+  }
+  LogInfo("model ready", {{"model", model},
+                          {"version", version},
+                          {"device", device},
+                          {"file", info.file_path},
+                          {"format", info.format},
+                          {"sha256", info.sha256 ? info.sha256() : ""},
+                          {"producer", info.producer},
+                          {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
+                          {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},
+                          {"precision", info.precision},
+                          {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
+                          {"load_seconds", fmt::format("{:.3f}", seconds)}});
+}
+
+}  // namespace torchferry
