@@ -56,7 +56,7 @@ void Registry::Stop() {
     dropped.swap(models_);
   }
   dropped.clear();
-  reaper_.reset();
+  reaper_.reset();  // every version has ended, so no one waits for one any more
 }
 
 void Registry::Load(const std::string& model, const std::vector<int64_t>& versions, Done done) {
@@ -67,7 +67,8 @@ void Registry::Load(const std::string& model, const std::vector<int64_t>& versio
 
 void Registry::Unload(const std::string& model, int64_t version, Done done) {
   jobs_.Add([this, model, version, done = std::move(done)](bool is_dropped) {
-    done(is_dropped ? Ending() : UnloadNow(model, version));
+    if (is_dropped) return done(Ending());
+    UnloadNow(model, version, done);
   });
 }
 
@@ -235,23 +236,33 @@ void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
 }
 
 void Registry::Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device) {
-  {
-    MutexLock lock(mutex_);
-    const auto found = models_.find(model);
-    if (found == models_.end()) return;
-    const auto it = found->second.find(version);
-    const bool is_of_this = it != found->second.end() && it->second.generation == generation &&
-                            it->second.status.state == VersionState::kUnloading;
-    if (is_of_this && it->second.is_kept) {
-      it->second.status.state = VersionState::kUnloaded;
-      metrics_.SetModelState(model, version, std::string(Name(VersionState::kUnloaded)), VersionStateNames());
-    } else if (is_of_this) {
-      Erase(model, version);
-    }
-  }
+  SettleEnded(model, version, generation);
   if (options_.on_unloaded) options_.on_unloaded(device);
   LogInfo("model unloaded", {{"model", model}, {"version", version}});
   if (listener_) listener_();
+  std::vector<Done> answered;
+  {
+    MutexLock lock(mutex_);
+    for (Unloading& unloading : unloading_) {
+      unloading.generations.erase(generation);
+      if (unloading.generations.empty()) answered.push_back(std::move(unloading.done));
+    }
+    std::erase_if(unloading_, [](const Unloading& unloading) { return unloading.generations.empty(); });
+  }
+  for (const Done& done : answered) done(absl::OkStatus());
+}
+
+void Registry::SettleEnded(const std::string& model, int64_t version, int64_t generation) {
+  MutexLock lock(mutex_);
+  const auto found = models_.find(model);
+  if (found == models_.end()) return;
+  const auto it = found->second.find(version);
+  const bool is_of_this = it != found->second.end() && it->second.generation == generation &&
+                          it->second.status.state == VersionState::kUnloading;
+  if (!is_of_this) return;
+  if (!it->second.is_kept) return Erase(model, version);
+  it->second.status.state = VersionState::kUnloaded;
+  metrics_.SetModelState(model, version, std::string(Name(VersionState::kUnloaded)), VersionStateNames());
 }
 
 void Registry::Erase(const std::string& model, int64_t version) {
@@ -260,19 +271,28 @@ void Registry::Erase(const std::string& model, int64_t version) {
   metrics_.ForgetModelState(model, version, VersionStateNames());
 }
 
-absl::Status Registry::UnloadNow(const std::string& model, int64_t version) {
+void Registry::UnloadNow(const std::string& model, int64_t version, const Done& done) {
   std::vector<int64_t> leaving;
-  for (const VersionStatus& status : List(model)) {
-    const bool is_there = status.state != VersionState::kUnloaded && status.state != VersionState::kUnloading;
-    if (is_there && (version == 0 || version == status.version)) leaving.push_back(status.version);
+  Unloading unloading{{}, done};
+  {
+    MutexLock lock(mutex_);
+    const auto found = models_.find(model);
+    for (const auto& [number, entry] : found == models_.end() ? Versions() : found->second) {
+      if ((version != 0 && version != number) || entry.status.state == VersionState::kUnloaded) continue;
+      leaving.push_back(number);
+      const bool will_end = entry.servable != nullptr || entry.status.state == VersionState::kUnloading;
+      if (will_end) unloading.generations.insert(entry.generation);
+    }
+    // Before they are let go of, as one that is idle ends at once.
+    if (!unloading.generations.empty()) unloading_.push_back(unloading);
   }
   if (leaving.empty()) {
     const absl::StatusOr<std::shared_ptr<Servable>> found = Find(model, version);
-    return MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status()));
+    return done(MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status())));
   }
   held_.insert(model);
   for (const int64_t one : leaving) Retire(model, one, /*is_kept=*/true);
-  return absl::OkStatus();
+  if (unloading.generations.empty()) done(absl::OkStatus());
 }
 
 absl::Status Registry::RescanNow() {

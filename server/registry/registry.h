@@ -28,7 +28,7 @@ class Registry {
   // Loads one version; runs on the registry's thread and may take long.
   using ServableFactory = std::function<absl::StatusOr<std::unique_ptr<Servable>>(
       const std::string& model, int64_t version, const ModelConfig& config)>;
-  // Called once, on the registry's thread, or on the caller's when the server is ending.
+  // Called once, on a thread of the registry, or on the caller's when the server is ending.
   using Done = std::function<void(const absl::Status&)>;
 
   struct Options {
@@ -56,7 +56,8 @@ class Registry {
   // model or version that the store has not, and otherwise the error of the first version that failed; what served goes on.
   void Load(const std::string& model, const std::vector<int64_t>& versions, Done done);
   // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that did have been
-  // answered. It stays away until it is loaded again. NOT_FOUND where nothing of that name serves, loads or has failed.
+  // answered; then `done` is called, its memory being free. It stays away until it is loaded again. NOT_FOUND where nothing of that
+  // name serves, loads, is ending or has failed.
   void Unload(const std::string& model, int64_t version, Done done);
   // Load, for each model of the store whose files are others than when it was last loaded, and the same as at the last Rescan, so
   // that one which is being written is left alone. Models whose folders are gone are unloaded. Not for those that Load was told
@@ -83,6 +84,11 @@ class Registry {
     int64_t generation = 0;    // of the servable that is there, or was last
     bool is_kept = false;      // as UNLOADED, once it has ended
   };
+  // An Unload, and what must have ended before it is answered.
+  struct Unloading {
+    std::set<int64_t> generations;
+    Done done;
+  };
   // Newest version first.
   using Versions = std::map<int64_t, Entry, std::greater<>>;
 
@@ -91,13 +97,14 @@ class Registry {
   void LoadPending();
   absl::Status LoadNow(const ModelFolder& folder, const std::vector<int64_t>& asked);
   absl::Status LoadNow(const std::string& model, const std::vector<int64_t>& asked);
-  absl::Status UnloadNow(const std::string& model, int64_t version);
+  void UnloadNow(const std::string& model, int64_t version, const Done& done);
   absl::Status RescanNow();
   absl::Status LoadOne(const std::string& model, int64_t version, std::shared_ptr<const ModelConfig> config,
                        const std::string& fingerprint);
   void Retire(const std::string& model, int64_t version, bool is_kept);
   void RetireUnwanted(const std::string& model, const std::vector<int64_t>& wanted);
   void Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device);
+  void SettleEnded(const std::string& model, int64_t version, int64_t generation);
   void Erase(const std::string& model, int64_t version) TF_REQUIRES(mutex_);
   void SetState(const std::string& model, int64_t version, const std::function<void(Entry&)>& change);
   std::optional<VersionStatus> NextPending() const;
@@ -112,6 +119,7 @@ class Registry {
 
   mutable Mutex mutex_;
   std::map<std::string, Versions> models_ TF_GUARDED_BY(mutex_);
+  std::vector<Unloading> unloading_ TF_GUARDED_BY(mutex_);
 
   // Of the thread alone.
   std::map<std::string, std::string> applied_;  // by model: the fingerprint that was last acted on

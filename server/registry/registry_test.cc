@@ -8,49 +8,13 @@
 #include <latch>
 
 #include "server/base/status.h"
+#include "server/registry/test_registry.h"
 
 namespace torchferry {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-class NothingModel : public Model {
- public:
-  const Signature& signature() const override { return signature_; }
-  const DeviceId& device() const override { return device_; }
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
-    return std::vector<Outputs>(requests.size());
-  }
-
- private:
-  const Signature signature_;
-  const DeviceId device_;
-};
-
-ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}, {}}; }
-
-class RegistryTest : public ::testing::Test {
- protected:
-  absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version) {
-    if (on_load) on_load();
-    if (model == "bad") return absl::DataLossError("bad/1/m.pt: is damaged");
-    Servable::Options options;
-    options.name = model;
-    options.version = version;
-    return std::make_unique<Servable>(options, LoadedModel{std::make_shared<NothingModel>(), {}}, scheduler_,
-                                      metrics_.ForModel(model, version), Clock::Real());
-  }
-
-  void WaitUntilLoaded() {
-    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos) std::this_thread::yield();
-  }
-
-  Metrics metrics_;
-  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
-  std::function<void()> on_load;
-  Registry registry_{[this](const std::string& m, int64_t v, const ModelConfig&) { return Load(m, v); }, metrics_, Clock::Real()};
-};
 
 TEST_F(RegistryTest, FindsTheNewestReadyVersionAndAnExactOne) {
   ModelFolder folder = Folder("m", {1, 2, 3});

@@ -95,9 +95,9 @@ def test_files_that_changed_are_loaded_in_place_and_others_are_not(start_admin, 
 def test_unloaded_is_gone_until_it_is_loaded_again(start_admin):
     server, client, stub = start_admin
     unload(stub)
+    assert states(client) == {1: "UNLOADED"}
     with refused(Code.NOT_FOUND, "unloaded"):
         client.predict("mlp", {"x": reference("mlp", "x", 1)})
-    settle(lambda: states(client) == {1: "UNLOADED"})
     with refused(Code.NOT_FOUND, "unloaded"):
         unload(stub)
     load(stub)
@@ -107,7 +107,7 @@ def test_unloaded_is_gone_until_it_is_loaded_again(start_admin):
 def test_the_open_protocol_does_the_same(start_admin):
     _, client, _ = start_admin
     client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
-    settle(lambda: states(client) == {1: "UNLOADED"})
+    assert states(client) == {1: "UNLOADED"}
     client.open_stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
     assert answered_by(client) == 1
     with refused(Code.NOT_FOUND, "nobody"):

@@ -1,0 +1,65 @@
+// A registry whose models do nothing, for the tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/registry/registry.h"
+
+namespace torchferry {
+
+class NothingModel : public Model {
+ public:
+  const Signature& signature() const override { return signature_; }
+  const DeviceId& device() const override { return device_; }
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
+    return std::vector<Outputs>(requests.size());
+  }
+
+ private:
+  const Signature signature_;
+  const DeviceId device_;
+};
+
+inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}, {}}; }
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Servable>> MakeServable(const std::string& model, int64_t version) {
+    if (on_load) on_load();
+    loaded.push_back(version);
+    if (model == "bad" || version == failing) return absl::DataLossError("bad/1/m.pt: is damaged");
+    Servable::Options options;
+    options.name = model;
+    options.version = version;
+    return std::make_unique<Servable>(options, LoadedModel{std::make_shared<NothingModel>(), {}}, scheduler_,
+                                      metrics_.ForModel(model, version), Clock::Real());
+  }
+
+  void WaitUntilLoaded() {
+    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos) std::this_thread::yield();
+  }
+
+  // The test's own: several run at the same time.
+  static std::string TempStore() {
+    const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    return (std::filesystem::path(::testing::TempDir()) / ("torchferry_registry_" + test)).string();
+  }
+
+  Metrics metrics_;
+  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  std::function<void()> on_load;
+  int64_t failing = 0;          // a version that cannot be loaded; set while nothing is
+  std::vector<int64_t> loaded;  // versions, in order; the registry's thread writes it
+  Registry registry_{[this](const std::string& m, int64_t v, const ModelConfig&) { return MakeServable(m, v); },
+                     metrics_, Clock::Real(), {TempStore(), nullptr}};
+};
+
+}  // namespace torchferry
