@@ -165,6 +165,7 @@ class ServerAppImpl final : public ServerApp {
          .has_native_bf16 = host_.HasNativeBf16(),
          .free_bytes = &TorchRuntime::FreeBytes,
          .trust_model_code = flags_.trust_model_code},
+        flags_.intra_op_threads,
     };
     TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
     Servable::Options options;

@@ -82,7 +82,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"instance_group", kHonoured, ""},
     {"instance_group.name", kIgnored, "instances have no names"},
     {"instance_group.kind", kHonoured, ""},
-    {"instance_group.count", kHonoured, ""},
+    {"instance_group.count", kHonoured, ""},  // warned of above 1 by instance_groups.cc
     {"instance_group.gpus", kHonoured, ""},
     {"instance_group.rate_limiter", kIgnored, "instances run whenever they are free"},
     {"instance_group.secondary_devices", kRefused, "an instance runs on one device; remove it"},
@@ -103,7 +103,11 @@ constexpr auto kTable = std::to_array<FieldRule>({
      "files are loaded as they lie in the store; run the agent's work before you put them there"},
 
     {"optimization", kIgnored, "the server does its own tuning"},
-    {"model_warmup", kIgnored, "warm-up requests are not run yet"},
+    {"model_warmup", kHonoured, ""},
+    {"model_warmup.name", kHonoured, ""},
+    {"model_warmup.batch_size", kHonoured, ""},
+    {"model_warmup.inputs", kHonoured, ""},  // all that is in them, by warm_up.cc
+    {"model_warmup.count", kHonoured, ""},
     {"metric_tags", kIgnored, "metrics carry a fixed set of labels"},
     {"model_metrics", kIgnored, "histograms have fixed buckets"},
     {"response_cache", kHonoured, ""},

@@ -25,6 +25,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_
   ReadDynamicBatching(source, config);
   ReadTorchferry(source, config);
   ReadInstanceGroups(source, config);
+  ReadWarmUps(source, config);
   ReadParameters(source, config);
   TF_RETURN_IF_ERROR(findings.status());
   config.warnings = findings.Warnings();

@@ -59,6 +59,24 @@ struct InstanceGroup {
   std::vector<int32_t> gpus;  // empty: all, for kGpu; none named, for kAuto; never there for kCpu
 };
 
+// One tensor of a warm-up request, and where its values come from.
+struct WarmUpInput {
+  enum class Data { kZero, kRandom, kFile };
+  std::string name;
+  DType dtype = DType::kInvalid;
+  Shape dims;  // of one row, without the batch dimension; each size is known
+  Data data = Data::kZero;
+  std::string file;  // in the model's folder warmup/, for kFile: the bytes of one row
+};
+
+// One entry of model_warmup: a request that the model runs `count` times before it serves.
+struct WarmUp {
+  std::string name;
+  int64_t batch_size = 1;  // rows, each the same
+  int64_t count = 1;
+  std::vector<WarmUpInput> inputs;
+};
+
 struct StateDictConfig {
   bool is_declared = false;  // the configuration has a `state_dict {}`
   std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
@@ -77,6 +95,7 @@ struct ModelConfig {
   std::optional<DynamicBatching> dynamic_batching;
   VersionPolicy version_policy;
   std::vector<InstanceGroup> instance_groups;
+  std::vector<WarmUp> warm_ups;
   std::string default_model_filename;
   std::map<std::string, std::string> parameters;
 

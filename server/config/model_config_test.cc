@@ -237,10 +237,35 @@ TEST(ModelConfigTest, ReadsEveryPrecision) {
   EXPECT_EQ(Parse("torchferry { precision: AUTO }").precision, Precision::kAuto);
 }
 
+TEST(ModelConfigTest, ReadsWarmUps) {
+  const ModelConfig config = Parse(R"(max_batch_size: 4
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 3, -1 ] }, { name: "m" data_type: TYPE_INT64 dims: 1 optional: true } ]
+model_warmup {
+  name: "both" batch_size: 4 count: 3
+  inputs { key: "x" value { data_type: TYPE_FP32 dims: [ 3, 5 ] random_data: true } }
+  inputs { key: "m" value { data_type: TYPE_INT64 dims: 1 input_data_file: "m.bin" } }
+}
+model_warmup { batch_size: 1 inputs { key: "x" value { data_type: TYPE_FP32 dims: 3 dims: 1 zero_data: true } } })");
+  EXPECT_THAT(config.warnings, IsEmpty());
+  ASSERT_EQ(config.warm_ups.size(), 2u);
+  const WarmUp& both = config.warm_ups[0];
+  EXPECT_EQ(both.name, "both");
+  EXPECT_EQ(both.batch_size, 4);
+  EXPECT_EQ(both.count, 3);
+  ASSERT_EQ(both.inputs.size(), 2u);
+  EXPECT_EQ(both.inputs[0].name, "x");
+  EXPECT_EQ(both.inputs[0].data, WarmUpInput::Data::kRandom);
+  EXPECT_THAT(both.inputs[0].dims, ElementsAre(3, 5));
+  EXPECT_EQ(both.inputs[1].dtype, DType::kInt64);
+  EXPECT_EQ(both.inputs[1].file, "m.bin");
+  EXPECT_EQ(config.warm_ups[1].count, 1);
+  EXPECT_EQ(config.warm_ups[1].inputs.at(0).data, WarmUpInput::Data::kZero);
+}
+
 TEST(ModelConfigTest, WarnsOfWhatHasNoEffectInTheOrderOfTheFile) {
   const ModelConfig config = Parse(R"(max_batch_size: 2
 optimization { cuda { graphs: true } }
-model_warmup [ { name: "zeros" batch_size: 1 } ]
+model_warmup [ { name: "zeros" } ]
 output { name: "y" data_type: TYPE_FP32 dims: 1 label_filename: "labels.txt" }
 dynamic_batching { preserve_ordering: true }
 instance_group [ { name: "a" rate_limiter { priority: 1 } profile: "0" host_policy: "h" } ]
@@ -250,7 +275,7 @@ torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } optimize: "
 )");
   EXPECT_THAT(config.warnings,
               ElementsAre(HasSubstr(":2:1: optimization has no effect: "),
-                          HasSubstr(":3:16: model_warmup has no effect: "),
+                          HasSubstr(":3:16: model_warmup \"zeros\" has no effect: "),
                           HasSubstr(":4:65: output.label_filename has no effect: "),
                           HasSubstr(":5:39: dynamic_batching.preserve_ordering has no effect: "),
                           HasSubstr(":6:26: instance_group.name has no effect: "),

@@ -24,6 +24,9 @@ using ConfigSource = Source<inference::ModelConfig>;
 // folder's.
 void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelConfig& config);
 
+// kInvalid for TYPE_INVALID and TYPE_STRING.
+DType ToDType(inference::DataType type);
+
 // input and output.
 void ReadTensors(const ConfigSource& source, ModelConfig& config);
 
@@ -35,6 +38,9 @@ void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config);
 
 // instance_group. KIND_MODEL leaves the choice to the file: it sets `config.device` to "saved".
 void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config);
+
+// model_warmup; goes after input, which it is held against.
+void ReadWarmUps(const ConfigSource& source, ModelConfig& config);
 
 // parameters: those of Triton's PyTorch backend are checked; what has no effect is warned of.
 void ReadParameters(const ConfigSource& source, ModelConfig& config);

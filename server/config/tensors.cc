@@ -12,7 +12,6 @@
 #include "server/config/sections.h"
 
 namespace torchferry {
-namespace {
 
 DType ToDType(inference::DataType type) {
   switch (type) {
@@ -46,6 +45,8 @@ DType ToDType(inference::DataType type) {
       return DType::kInvalid;
   }
 }
+
+namespace {
 
 // One input or output: `what` is "input" or "output", as messages say it.
 template <typename Message>

@@ -229,6 +229,46 @@ const std::vector<WrongConfig> kInstances = {
      "instance_group.passive is not supported"},
 };
 
+// A warm-up around `rest`, of a model that takes x, FP32 [4, -1], in up to 8 rows.
+std::string WarmUpOf(std::string_view rest) {
+  return fmt::format(
+      "max_batch_size: 8 input {{ name: 'x' data_type: TYPE_FP32 dims: [ 4, -1 ] }}\n"
+      "model_warmup {{ name: 'w'\n{}\n}}",
+      rest);
+}
+
+std::string WarmUpInputOf(std::string_view rest) {
+  return WarmUpOf(fmt::format("batch_size: 1 inputs {{ key: 'x' value {{\n{} }} }}", rest));
+}
+
+const std::vector<WrongConfig> kWarmUps = {
+    {"WarmUpBatchTooLarge",
+     WarmUpOf("batch_size: 9 inputs { key: 'x' value { data_type: TYPE_FP32 dims: [ 4, 1 ] zero_data: true } }"), "3:13",
+     "model_warmup.batch_size is 9; expected 1 to 8 (max_batch_size)"},
+    {"WarmUpBatchWithoutBatches", "model_warmup { batch_size: 2 }", "1:28",
+     "model_warmup.batch_size is 2; expected 1, as max_batch_size is 0"},
+    {"WarmUpForDays",
+     "model_warmup { batch_size: 1 count: 1000000 }", "1:37",
+     "model_warmup.count is 1000000; expected at most 10000"},
+    {"WarmUpWithoutInput", WarmUpOf("batch_size: 1"), "2:1", "model_warmup \"w\" has no input \"x\""},
+    {"WarmUpOfAnotherInput", WarmUpOf("batch_size: 1 inputs { key: 'z' value { data_type: TYPE_FP32 zero_data: true } }"),
+     "3:33", "model_warmup has an input \"z\"; expected one of x"},
+    {"WarmUpOfAnotherType", WarmUpInputOf("data_type: TYPE_INT8 dims: [ 4, 2 ] zero_data: true"), "4:12",
+     "data_type of model_warmup's input \"x\" is INT8; expected FP32"},
+    {"WarmUpOfStrings", WarmUpInputOf("data_type: TYPE_STRING dims: [ 4, 2 ] zero_data: true"), "4:12",
+     "data_type of model_warmup's input \"x\" is TYPE_STRING; expected a number"},
+    {"WarmUpOfAnotherShape", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 2, 4 ] zero_data: true"), "4:30",
+     "dims of model_warmup's input \"x\" is [2, 4]; expected [4, -1]"},
+    {"WarmUpOfAnySize", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, -1 ] zero_data: true"), "4:33",
+     "dims of model_warmup's input \"x\" has the size -1; expected 1 or more"},
+    {"WarmUpOfGibibytes", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 99999999 ] zero_data: true"), "4:30",
+     "model_warmup's input \"x\" is [4, 99999999] in 1 rows; expected at most 1073741824 bytes"},
+    {"WarmUpWithoutValues", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 2 ]"), "3:33",
+     "model_warmup's input \"x\" has no values; expected zero_data, random_data or input_data_file"},
+    {"WarmUpFileWithPath", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 2 ] input_data_file: '../x'"), "4:54",
+     "model_warmup.inputs.input_data_file is \"../x\"; expected the name of a file"},
+};
+
 const std::vector<WrongConfig> kOthers = {
     {"ParameterNotBool",
      "parameters { key: 'OTHER' value { string_value: 'x' } }\n"
@@ -275,6 +315,7 @@ INSTANTIATE_TEST_SUITE_P(Tensors, WrongConfigTest, testing::ValuesIn(kTensors), 
 INSTANTIATE_TEST_SUITE_P(Versions, WrongConfigTest, testing::ValuesIn(kVersions), ParamName);
 INSTANTIATE_TEST_SUITE_P(Batching, WrongConfigTest, testing::ValuesIn(kBatching), ParamName);
 INSTANTIATE_TEST_SUITE_P(Instances, WrongConfigTest, testing::ValuesIn(kInstances), ParamName);
+INSTANTIATE_TEST_SUITE_P(WarmUps, WrongConfigTest, testing::ValuesIn(kWarmUps), ParamName);
 INSTANTIATE_TEST_SUITE_P(Others, WrongConfigTest, testing::ValuesIn(kOthers), ParamName);
 
 TEST(WrongConfigsTest, OfSeveralErrorsTheFirstInTheFileIsReported) {

@@ -1,5 +1,6 @@
 #include "server/torch/loader.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/script.h>
 
@@ -22,6 +23,7 @@
 #include "server/torch/stateful.h"
 #include "server/torch/torch_model.h"
 #include "server/torch/trial_run.h"
+#include "server/torch/warm_up.h"
 
 namespace torchferry {
 namespace {
@@ -30,6 +32,18 @@ using torch::jit::Module;
 
 // Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
 constexpr uint64_t kMostAwaitedBytes = uint64_t{256} << 20;
+
+// The calling thread's operators use so many threads. More than a worker's would wait for one another while requests run.
+class IntraOpThreads {
+ public:
+  explicit IntraOpThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
+  ~IntraOpThreads() { at::set_num_threads(before_); }
+  IntraOpThreads(const IntraOpThreads&) = delete;
+  IntraOpThreads& operator=(const IntraOpThreads&) = delete;
+
+ private:
+  const int before_;
+};
 
 // Carries the plan out: reads, compiles, moves.
 class Load {
@@ -101,7 +115,9 @@ class Load {
         info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
                                              placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
       }
+      const IntraOpThreads as_on_a_worker(options_.intra_op_threads);
       TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Tried(module, placed, device, info));
+      TF_RETURN_IF_ERROR(Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), files_.model->name()));
       return LoadedModel{model, std::move(info)};
     } catch (const std::exception& error) {
       const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;

@@ -14,6 +14,7 @@ namespace torchferry {
 struct LoadOptions {
   std::string store;  // the store's folder on this host
   PlanContext host;
+  int intra_op_threads = 1;  // of an operator, when the model is run at load
 };
 
 // Reads, checks, compiles, places. Each decision is in LoadedModel::info.decisions.

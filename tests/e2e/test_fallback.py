@@ -25,6 +25,9 @@ def mapped(**pairs):
     return f'torchferry {{ device: "saved" {entries} }}\n'
 
 
+WARM_UP = 'model_warmup { batch_size: 64 inputs { key: "x" value { data_type: TYPE_FP32 dims: [ 4 ] random_data: true } } }\n'
+
+
 class Row:
     """`used` is the device; `reason` and `came_from` of a fallback; `code` of a version that failed."""
 
@@ -81,9 +84,14 @@ SERVERS = {
         "named": Row(own(device='"sim:0"'), "cpu", "load_failed", "sim:0"),
         "named_none": Row(own(device='"sim:0"', fallback="NONE"), code=PRECONDITION),
     }),
-    # While the model is tried in FP16; after its weights were placed.
+    # While the model is tried in FP16, or warmed up; after its weights were placed.
     "sim:0 fails when it runs": ("auto", {}, "sim:0 sticky_error=1", {
+        "auto": Row("", "sim:1", "load_failed", "sim:0"),
         "named": Row(own(device='"sim:0"', precision="FP16"), "cpu", "load_failed", "sim:0"),
+    }),
+    "sim:0 is small": ("auto", {}, "sim:0 out_of_memory_after_bytes=8000", {
+        "one_row": Row("", "sim:0"),
+        "warmed_up_with_more": Row(WARM_UP, "sim:1", "out_of_memory", "sim:0"),
     }),
     "no accelerator": ("auto", {"SIM_DEVICES": "0"}, "", {
         "auto": Row("", "cpu"),

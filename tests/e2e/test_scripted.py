@@ -2,12 +2,12 @@
 wherever it runs."""
 
 import json
-import tarfile
 
 import numpy as np
 import pytest
 
 import harness
+import portable_files
 from harness import Client
 from portable_files import FIXTURES
 from stores import Store
@@ -22,8 +22,7 @@ TOLERANCES = {"float32": 1e-5, "float16": 4e-3}
 @pytest.fixture(scope="module", params=DEVICES)
 def server(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scripted")
-    with tarfile.open(SCRIPTED / "scripted.tar.xz") as tar:
-        tar.extractall(folder, filter="data")
+    portable_files.unpack(SCRIPTED / "scripted.tar.xz", folder)
     store = Store(folder / "store")
     for name in CASES:
         store.add_file(name, folder / f"{name}.pt")

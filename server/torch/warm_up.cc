@@ -1,0 +1,126 @@
+#include "server/torch/warm_up.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/checkpoint/file.h"
+#include "server/tensor/signature.h"
+#include "server/torch/convert.h"
+#include "server/torch/trial_run.h"
+
+namespace torchferry {
+namespace {
+
+// TorchScript's executor records the first run and compiles in the second.
+constexpr int kMadeUpRuns = 2;
+
+constexpr uint64_t kSeed = 20261125;
+
+using Bytes = std::vector<std::byte>;
+
+// From 0 to 1. Integers are 0 or 1: indices that tables have.
+Bytes RandomRow(const WarmUpInput& input) {
+  const at::ScalarType type = ToTorch(input.dtype).value();
+  at::Generator generator = at::detail::createCPUGenerator(kSeed);
+  const at::Tensor values =
+      IsFloating(input.dtype) ? at::rand(input.dims, generator).to(type) : at::randint(0, 2, input.dims, generator).to(type);
+  const auto* begin = static_cast<const std::byte*>(values.const_data_ptr());
+  return Bytes(begin, begin + values.nbytes());
+}
+
+absl::StatusOr<Bytes> RowOf(const WarmUpInput& input, const std::string& folder, const std::string& model) {
+  if (input.data == WarmUpInput::Data::kRandom) return RandomRow(input);
+  TF_ASSIGN_OR_RETURN(const int64_t size, ByteCount(input.dtype, input.dims));
+  Bytes row(static_cast<size_t>(size));
+  if (input.data == WarmUpInput::Data::kZero) return row;
+  const std::string path = "/warmup/" + input.file;
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, File::Open(folder + path, model + path));
+  if (file->size() != row.size()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected {}, one row of {} {}", file->name(),
+                      file->size(), row.size(), Name(input.dtype), ToString(input.dims));
+  }
+  TF_RETURN_IF_ERROR(file->Read(0, row));
+  return row;
+}
+
+absl::StatusOr<HostTensor> TensorOf(const WarmUpInput& input, int64_t rows, bool has_batch_dimension, const std::string& folder,
+                                    const std::string& model) {
+  TF_ASSIGN_OR_RETURN(const Bytes row, RowOf(input, folder, model));
+  auto bytes = std::make_shared<Bytes>();
+  for (int64_t i = 0; i < rows; ++i) bytes->insert(bytes->end(), row.begin(), row.end());
+  Shape shape = input.dims;
+  if (has_batch_dimension) shape.insert(shape.begin(), rows);
+  return HostTensor{input.dtype, std::move(shape), *bytes, bytes};
+}
+
+absl::StatusOr<BoundInputs> RequestOf(const WarmUp& warm_up, const Signature& signature, const ModelConfig& config,
+                                      const std::string& folder) {
+  std::map<std::string, HostTensor> inputs;
+  for (const WarmUpInput& input : warm_up.inputs) {
+    TF_ASSIGN_OR_RETURN(inputs[input.name], TensorOf(input, warm_up.batch_size, signature.HasBatchDimension(), folder, config.name));
+  }
+  return BindInputs(signature, inputs);
+}
+
+bool IsOfDevice(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnavailable;
+}
+
+absl::Status RunOnce(Model& model, const BoundInputs& request) {
+  const BoundInputs* const requests[] = {&request};
+  PhaseTimes ignored;
+  return model.Predict(requests, ignored).status();
+}
+
+absl::Status RunDeclared(Model& model, const ModelConfig& config, const WarmUp& warm_up, const std::string& folder) {
+  TF_ASSIGN_OR_RETURN(const BoundInputs request, RequestOf(warm_up, model.signature(), config, folder));
+  for (int64_t i = 0; i < warm_up.count; ++i) {
+    const absl::Status status = RunOnce(model, request);
+    if (status.ok() || IsOfDevice(status)) TF_RETURN_IF_ERROR(status);
+    if (!status.ok()) return MakeStatus(absl::StatusCode::kFailedPrecondition, "{}", MessageOf(status));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunMadeUp(Model& model, ModelInfo& info) {
+  const std::optional<BoundInputs> request = MadeUpInputs(model.signature());
+  if (!request.has_value()) return absl::OkStatus();
+  for (int i = 0; i < kMadeUpRuns; ++i) {
+    const absl::Status status = RunOnce(model, *request);
+    if (IsOfDevice(status)) return Annotate(status, "warming up");
+    if (!status.ok()) {
+      info.decisions.push_back("not warmed up: the model does not run on a made-up row; model_warmup can name one that it does");
+      return absl::OkStatus();
+    }
+  }
+  info.decisions.push_back(fmt::format("warmed up with {} runs of a made-up row", kMadeUpRuns));
+  return absl::OkStatus();
+}
+
+absl::Status RunAll(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
+  if (config.warm_ups.empty()) return RunMadeUp(model, info);
+  for (const WarmUp& warm_up : config.warm_ups) {
+    const std::string what = fmt::format("model_warmup \"{}\"", warm_up.name);
+    TF_RETURN_IF_ERROR(Annotate(RunDeclared(model, config, warm_up, folder), what));
+    info.decisions.push_back(fmt::format("warmed up with {} runs of {}", warm_up.count, what));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunWarmUps(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
+  if (model.is_stateful()) {
+    TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> copy, model.Clone());
+    return RunAll(*copy, config, folder, info);
+  }
+  return RunAll(model, config, folder, info);
+}
+
+}  // namespace torchferry
