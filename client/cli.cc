@@ -32,6 +32,7 @@ class Cli {
     AddGlobalFlags();
     AddPredict();
     AddModels();
+    AddAdmin();
     AddHealth();
     AddInspect();
   }
@@ -54,8 +55,8 @@ class Cli {
         ->type_name("HOST:PORT")
         ->capture_default_str();
     timeout_ = app_.add_option("--timeout", timeout_seconds_,
-                               "Deadline of each call (health --watch, predict --stream: none "
-                               "unless given)")
+                               "Deadline of each call (health --watch, predict --stream, load, "
+                               "unload: none unless given)")
                    ->type_name("SECONDS")
                    ->capture_default_str();
     app_.add_option("--max-message-mib", max_message_mib_, "Largest answer that is taken")
@@ -114,6 +115,30 @@ class Cli {
         ->required();
     OnRun(model,
           [this](Connection& connection) { return ShowModel(model_, connection, console_); });
+  }
+
+  void AddAdmin() {
+    CLI::App* load = app_.add_subcommand(
+        "load", "Load what the store has now, beside what serves, and then in its place");
+    AddModelList(load, "Each model; with a version that one and no other, until it is loaded without");
+    load->footer(
+        "The server must run with --enable-admin. To go back to version 3: torchferry load NAME:3");
+    OnRun(load, [this](Connection& connection) {
+      return LoadModels(admin_models_, connection, console_);
+    });
+    CLI::App* unload = app_.add_subcommand(
+        "unload", "Take models away, and wait until their last requests are answered");
+    AddModelList(unload, "Each model; without a version all of its versions");
+    OnRun(unload, [this](Connection& connection) {
+      return UnloadModels(admin_models_, connection, console_);
+    });
+    endless_commands_ = {load, unload};
+  }
+
+  void AddModelList(CLI::App* command, const char* description) {
+    command->add_option("models", admin_models_, description)
+        ->type_name("MODEL[:VERSION]")
+        ->required();
   }
 
   void AddHealth() {
@@ -178,7 +203,7 @@ class Cli {
     }
     if (run_ || run_local_) return true;
     return absl::InvalidArgumentError(
-        "say what to do: predict, models, model, health or inspect; see torchferry --help");
+        "say what to do: predict, models, model, load, unload, health or inspect; see torchferry --help");
   }
 
   absl::StatusOr<ExitCode> ParseAndRun() {
@@ -190,7 +215,10 @@ class Cli {
       return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}",
                         timeout_seconds_, kMinTimeoutSeconds, kMaxTimeoutSeconds);
     }
-    const bool is_endless = (health_.watch || predict_.stream) && timeout_->count() == 0;
+    const bool may_last = health_.watch || predict_.stream ||
+                          std::any_of(endless_commands_.begin(), endless_commands_.end(),
+                                      [](const CLI::App* command) { return command->parsed(); });
+    const bool is_endless = may_last && timeout_->count() == 0;
     connection_.timeout.reset();
     if (!is_endless) {
       connection_.timeout = std::chrono::milliseconds(std::llround(timeout_seconds_ * 1000));
@@ -210,6 +238,8 @@ class Cli {
   int max_message_mib_ = 256;
   PredictOptions predict_;
   std::string model_;
+  std::vector<std::string> admin_models_;
+  std::vector<const CLI::App*> endless_commands_;
   HealthOptions health_;
   InspectCommandOptions inspect_;
   std::function<absl::StatusOr<ExitCode>(Connection&)> run_;

@@ -53,6 +53,15 @@ absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& conso
 absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
                                    const Console& console);
 
+// Each model: what the store has now, or the versions that are named. `models` are NAME[:VERSION]; INVALID_ARGUMENT when a model is
+// named both with a version and without. The first error ends it; what came before is shown.
+absl::StatusOr<ExitCode> LoadModels(const std::vector<std::string>& models, Connection& connection,
+                                    const Console& console);
+
+// Likewise; returns when they have ended.
+absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models,
+                                      Connection& connection, const Console& console);
+
 // Needs no server. kNotServable when one of the files cannot be served; the others are shown all the same.
 absl::StatusOr<ExitCode> InspectFiles(const InspectCommandOptions& options, const Console& console);
 

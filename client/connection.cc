@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) 
 Connection::Connection(Options options, const std::shared_ptr<grpc::Channel>& channel)
     : options_(std::move(options)),
       inference_(v1::InferenceService::NewStub(channel)),
+      admin_(v1::ModelAdminService::NewStub(channel)),
       health_(grpc::health::v1::Health::NewStub(channel)) {}
 
 void Connection::SetDeadline(grpc::ClientContext* context) const {
@@ -78,6 +79,30 @@ absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& nam
   v1::GetModelResponse response;
   TF_RETURN_IF_ERROR(
       FromServer(inference_->GetModel(&context, request, &response), options_.address));
+  return response;
+}
+
+absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& name,
+                                                            const std::vector<int64_t>& versions) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::LoadModelRequest request;
+  request.set_model_name(name);
+  request.mutable_model_versions()->Add(versions.begin(), versions.end());
+  v1::LoadModelResponse response;
+  TF_RETURN_IF_ERROR(FromServer(admin_->LoadModel(&context, request, &response), options_.address));
+  return response;
+}
+
+absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::string& name,
+                                                                int64_t version) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::UnloadModelRequest request;
+  request.set_model_name(name);
+  request.set_model_version(version);
+  v1::UnloadModelResponse response;
+  TF_RETURN_IF_ERROR(FromServer(admin_->UnloadModel(&context, request, &response), options_.address));
   return response;
 }
 

@@ -11,8 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "torchferry/v1/admin.grpc.pb.h"
 #include "torchferry/v1/inference.grpc.pb.h"
 
 namespace torchferry::client {
@@ -36,6 +38,10 @@ class Connection {
   absl::StatusOr<v1::ListModelsResponse> ListModels();
   // `version` 0: all of them.
   absl::StatusOr<v1::GetModelResponse> GetModel(const std::string& name, int64_t version);
+  // `versions` empty: those that the model's policy wants.
+  absl::StatusOr<v1::LoadModelResponse> LoadModel(const std::string& name, const std::vector<int64_t>& versions);
+  // `version` 0: all of them.
+  absl::StatusOr<v1::UnloadModelResponse> UnloadModel(const std::string& name, int64_t version);
   absl::StatusOr<v1::PredictResponse> Predict(const v1::PredictRequest& request);
   // One stream. Sends what `next` makes until that returns false, while `on_answer` is called with
   // each answer as it comes, on this thread; `next` runs on another one. An error of `on_answer`
@@ -55,6 +61,7 @@ class Connection {
 
   const Options options_;
   const std::unique_ptr<v1::InferenceService::Stub> inference_;
+  const std::unique_ptr<v1::ModelAdminService::Stub> admin_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };
 

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <thread>
 
 #include "client/console.h"
+#include "server/base/mutex.h"
 
 namespace torchferry::client {
 
@@ -28,6 +30,25 @@ class ProgressBar {
   const Clock::time_point start_ = Clock::now();
   Clock::time_point drawn_ = start_;
   bool is_shown_ = false;
+};
+
+// The same for a work that does not say how far it is: what is done, and for how long already.
+class ElapsedLine {
+ public:
+  ElapsedLine(const Console& console, std::string what);
+  ~ElapsedLine();
+  ElapsedLine(const ElapsedLine&) = delete;
+  ElapsedLine& operator=(const ElapsedLine&) = delete;
+
+ private:
+  void Draw();
+
+  const Console& console_;
+  const std::string what_;
+  Mutex mutex_;
+  CondVar ended_;
+  bool has_ended_ TF_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // only on terminals
 };
 
 // "[########------------]  40 %".

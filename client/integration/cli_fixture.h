@@ -19,6 +19,7 @@
 #include "client/json_array.h"
 #include "client/npy.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "torchferry/v1/admin.grpc.pb.h"
 #include "torchferry/v1/inference.grpc.pb.h"
 
 namespace torchferry::client {
@@ -163,6 +164,28 @@ class FakeHealth final : public grpc::health::v1::Health::Service {
   }
 };
 
+// Loads what it is asked for; "broken" fails. Keeps the calls, "load double [2, 3]".
+class FakeAdmin final : public v1::ModelAdminService::Service {
+ public:
+  grpc::Status LoadModel(grpc::ServerContext*, const v1::LoadModelRequest* request,
+                         v1::LoadModelResponse* response) override {
+    const Shape versions(request->model_versions().begin(), request->model_versions().end());
+    calls.push_back("load " + request->model_name() + " " + ToString(versions));
+    if (request->model_name() == "broken") return {grpc::DATA_LOSS, "version 1: is damaged"};
+    if (request->model_name() == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(900));
+    *response->add_versions() = Version(request->model_name(), 2, v1::MODEL_STATE_READY);
+    return grpc::Status::OK;
+  }
+  grpc::Status UnloadModel(grpc::ServerContext*, const v1::UnloadModelRequest* request,
+                           v1::UnloadModelResponse* response) override {
+    calls.push_back("unload " + request->model_name() + " " + std::to_string(request->model_version()));
+    *response->add_versions() = Version(request->model_name(), 2, v1::MODEL_STATE_UNLOADED);
+    return grpc::Status::OK;
+  }
+
+  std::vector<std::string> calls;
+};
+
 struct Result {
   int exit_code;
   std::string out;
@@ -177,6 +200,7 @@ class CliTest : public ::testing::Test {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&inference_);
     builder.RegisterService(&health_);
+    builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
     address_ = "127.0.0.1:" + std::to_string(port);
     folder_ = std::filesystem::temp_directory_path() /
@@ -211,6 +235,7 @@ class CliTest : public ::testing::Test {
 
   FakeInference inference_;
   FakeHealth health_;
+  FakeAdmin admin_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::filesystem::path folder_;

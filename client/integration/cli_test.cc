@@ -4,6 +4,9 @@
 namespace torchferry::client {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -69,6 +72,9 @@ TEST_F(CliTest, LocalMistakesExitWith2) {
       {"models", "--timeout", "nan"},
       {"models", "--max-message-mib", "0"},
       {"health", "--liveness", "--model", "double"},
+      {"load"},
+      {"load", "double", "double:2"},
+      {"unload", "double:0"},
   };
   for (const auto& arguments : kWrong) {
     const Result run = Run(arguments);
@@ -144,6 +150,39 @@ TEST_F(CliTest, WatchPrintsChangesUntilItsTimeout) {
   for (std::string line; std::getline(lines, line);)
     statuses.push_back(Json::parse(line)["status"]);
   EXPECT_EQ(statuses, (std::vector<std::string>{"SERVICE_UNKNOWN", "SERVING", "NOT_SERVING"}));
+}
+
+TEST_F(CliTest, LoadsEachModelWithTheVersionsThatAreNamed) {
+  const Result run = Run({"load", "double:2", "other", "double:3"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(admin_.calls, ElementsAre("load double [2, 3]", "load other []"));
+  EXPECT_THAT(run.out, HasSubstr("other   2        READY"));
+}
+
+TEST_F(CliTest, AFailedLoadShowsWhatCameBefore) {
+  const Result run = Run({"load", "double", "broken", "other"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(run.err, "torchferry: DATA_LOSS: version 1: is damaged\n");
+  EXPECT_THAT(run.out, HasSubstr("double  2        READY"));
+  EXPECT_THAT(admin_.calls, ElementsAre("load double []", "load broken []"));
+}
+
+TEST_F(CliTest, UnloadsOneVersionOrAll) {
+  const Result run = Run({"unload", "double:2", "double:1", "other", "--json"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(admin_.calls, ElementsAre("unload double 2", "unload double 1", "unload other 0"));
+  EXPECT_EQ(Json::parse(run.out)["versions"][1]["state"], "UNLOADED");
+}
+
+TEST_F(CliTest, ALongLoadShowsHowLongItTakesOnATerminal) {
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console{in, out, err};
+  console.is_err_terminal = true;
+  EXPECT_EQ(RunCli({"--address", address_, "load", "slow"}, console), 0);
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("loading slow  0.5 s"), EndsWith("\r\x1b[K")));
+  EXPECT_THAT(Run({"load", "slow"}).err, IsEmpty());
 }
 
 TEST_F(CliTest, HelpNamesCommandsAndExitCodes) {

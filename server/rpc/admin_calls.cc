@@ -42,6 +42,12 @@ grpc::ServerUnaryReactor* RunAdminCall(const std::function<void(Registry::Done)>
   return reactor.get();
 }
 
+absl::Status CheckAdminIsHere(bool is_here) {
+  if (is_here) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "models are not loaded and unloaded at this address: start the server with --enable-admin; if it is, call its --admin-address");
+}
+
 absl::Status CheckModelName(const std::string& name) {
   return name.empty() ? absl::InvalidArgumentError("model_name is empty; name the model") : absl::OkStatus();
 }

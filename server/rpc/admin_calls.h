@@ -15,6 +15,9 @@ namespace torchferry {
 // the answer, and not when the caller has gone: what it asked for is done all the same.
 grpc::ServerUnaryReactor* RunAdminCall(const std::function<void(Registry::Done)>& start, std::function<void()> encode);
 
+// FAILED_PRECONDITION, saying what to do, where the address that was called does not load and unload.
+absl::Status CheckAdminIsHere(bool is_here);
+
 // INVALID_ARGUMENT for an empty name.
 absl::Status CheckModelName(const std::string& name);
 

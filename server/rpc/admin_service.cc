@@ -7,9 +7,14 @@
 
 namespace torchferry {
 
+absl::Status AdminService::Check(const std::string& model) const {
+  TF_RETURN_IF_ERROR(CheckAdminIsHere(is_on_));
+  return CheckModelName(model);
+}
+
 grpc::ServerUnaryReactor* AdminService::LoadModel(grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
                                                   v1::LoadModelResponse* response) {
-  absl::Status status = CheckModelName(request->model_name());
+  absl::Status status = Check(request->model_name());
   for (const int64_t version : request->model_versions()) {
     if (status.ok() && version < 1) {
       status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_versions has {}; a version is a positive integer", version);
@@ -27,7 +32,7 @@ grpc::ServerUnaryReactor* AdminService::LoadModel(grpc::CallbackServerContext* c
 
 grpc::ServerUnaryReactor* AdminService::UnloadModel(grpc::CallbackServerContext* context, const v1::UnloadModelRequest* request,
                                                     v1::UnloadModelResponse* response) {
-  absl::Status status = CheckModelName(request->model_name());
+  absl::Status status = Check(request->model_name());
   if (status.ok() && request->model_version() < 0) {
     status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_version is {}; expected a positive integer, or 0 for all",
                         request->model_version());

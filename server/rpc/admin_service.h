@@ -8,7 +8,8 @@ namespace torchferry {
 
 class AdminService final : public v1::ModelAdminService::CallbackService {
  public:
-  explicit AdminService(Registry& registry) : registry_(registry) {}
+  // `is_on`: otherwise every call is FAILED_PRECONDITION.
+  AdminService(Registry& registry, bool is_on) : registry_(registry), is_on_(is_on) {}
 
   grpc::ServerUnaryReactor* LoadModel(grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
                                       v1::LoadModelResponse* response) override;
@@ -16,7 +17,10 @@ class AdminService final : public v1::ModelAdminService::CallbackService {
                                         v1::UnloadModelResponse* response) override;
 
  private:
+  absl::Status Check(const std::string& model) const;
+
   Registry& registry_;
+  const bool is_on_;
 };
 
 }  // namespace torchferry

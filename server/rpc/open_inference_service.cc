@@ -153,10 +153,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::RepositoryIndex(Context context,
 }
 
 absl::Status OpenInferenceService::CheckAdmin(const std::string& repository, const std::string& model) const {
-  if (!options_.admin) {
-    return MakeStatus(absl::StatusCode::kPermissionDenied,
-                      "models are not loaded and unloaded here: start the server with --enable-admin, and call --admin-address if it has one");
-  }
+  TF_RETURN_IF_ERROR(CheckAdminIsHere(options_.admin));
   TF_RETURN_IF_ERROR(CheckRepository(repository));
   return CheckModelName(model);
 }

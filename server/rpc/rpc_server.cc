@@ -34,8 +34,9 @@ class RpcServerImpl final : public RpcServer {
         clock_(clock),
         predictor_(registry, admission_, metrics, clock),
         inference_(registry, predictor_, clock),
-        open_inference_(OpenInference(options.admin && options.admin_address.empty()), registry, predictor_, clock),
-        admin_(registry),
+        open_inference_(OpenInference(IsAdminBeside()), registry, predictor_, clock),
+        admin_(registry, IsAdminBeside()),
+        admin_apart_(registry, true),
         open_admin_(OpenInference(true), registry, predictor_, clock),
         health_([this](const std::string& service) { return IsServing(service); }) {}
 
@@ -45,12 +46,9 @@ class RpcServerImpl final : public RpcServer {
 
   absl::Status Listen() {
     if (options_.reflection) TF_RETURN_IF_ERROR(OpenReflection());
-    const bool is_apart = options_.admin && !options_.admin_address.empty();
-    std::vector<grpc::Service*> services = {&inference_, &open_inference_, &health_};
-    if (options_.admin && !is_apart) services.push_back(&admin_);
-    TF_ASSIGN_OR_RETURN(server_, Start(options_.address, "--grpc-address", services, port_));
-    if (is_apart) {
-      TF_ASSIGN_OR_RETURN(admin_server_, Start(options_.admin_address, "--admin-address", {&admin_, &open_admin_}, admin_port_));
+    TF_ASSIGN_OR_RETURN(server_, Start(options_.address, "--grpc-address", {&inference_, &open_inference_, &health_, &admin_}, port_));
+    if (options_.admin && !IsAdminBeside()) {
+      TF_ASSIGN_OR_RETURN(admin_server_, Start(options_.admin_address, "--admin-address", {&admin_apart_, &open_admin_}, admin_port_));
     }
     return absl::OkStatus();
   }
@@ -88,6 +86,9 @@ class RpcServerImpl final : public RpcServer {
   }
 
  private:
+  // Whether loading and unloading is on the address of the rest.
+  bool IsAdminBeside() const { return options_.admin && options_.admin_address.empty(); }
+
   OpenInferenceService::Options OpenInference(bool admin) {
     return {options_.server_version, admin, [this] { return NotReadyReason().empty(); }};
   }
@@ -127,7 +128,8 @@ class RpcServerImpl final : public RpcServer {
   InferenceServiceImpl inference_;
   OpenInferenceService open_inference_;
   AdminService admin_;
-  OpenInferenceService open_admin_;  // of the admin address
+  AdminService admin_apart_;         // these two are of the admin address
+  OpenInferenceService open_admin_;
   HealthService health_;
   std::atomic<bool> is_draining_{false};
   int port_ = 0;

@@ -1,6 +1,8 @@
 """Models that come, change and go while the server runs."""
 
+import json
 import os
+import re
 import shutil
 
 import pytest
@@ -126,10 +128,49 @@ def test_wrong_calls_say_what_was_expected(start_admin):
 def test_off_by_default(store, start):
     store.add("mlp")
     with Client(start().address) as client:
-        with refused(Code.UNIMPLEMENTED):
-            load(admin_grpc.ModelAdminServiceStub(client.channel))
-        with refused(Code.PERMISSION_DENIED, "--enable-admin"):
-            client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+        assert_admin_is_off(client)
+        assert answered_by(client) == 1
+
+
+def assert_admin_is_off(client):
+    stub = admin_grpc.ModelAdminServiceStub(client.channel)
+    for call in (lambda: load(stub), lambda: unload(stub),
+                 lambda: client.open_stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS),
+                 lambda: client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)):
+        with refused(Code.FAILED_PRECONDITION, "--enable-admin"):
+            call()
+
+
+def test_on_an_address_of_its_own(store, start):
+    store.add("mlp")
+    server = start("--enable-admin", "--admin-address", "127.0.0.1:0")
+    assert server.ports["admin_address"] != server.address
+    with Client(server.address) as client, Client(server.ports["admin_address"]) as operator:
+        assert_admin_is_off(client)
+        stub = admin_grpc.ModelAdminServiceStub(operator.channel)
+        add_version(store, 2)
+        load(stub)
+        assert answered_by(client) == 2
+        operator.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+        with refused(Code.NOT_FOUND, "unloaded"):
+            client.predict("mlp", {"x": reference("mlp", "x", 1)})
+        with refused(Code.UNIMPLEMENTED):  # the models are not asked there
+            operator.predict("mlp", {"x": reference("mlp", "x", 1)})
+
+
+def test_from_the_shell(start_admin, store):
+    server, client, _ = start_admin
+    add_version(store, 2)
+    loaded = harness.cli(server.address, "load", "mlp")
+    assert loaded.returncode == 0, loaded.stderr
+    assert re.search(r"^mlp +2 +READY", loaded.stdout, re.MULTILINE), loaded.stdout
+    back = harness.cli(server.address, "load", "mlp:1", "--json")
+    assert ("READY", 1) in {(v["state"], v["model_version"]) for v in json.loads(back.stdout)["versions"]}
+    assert answered_by(client) == 1
+    unloaded = harness.cli(server.address, "unload", "mlp")
+    assert unloaded.returncode == 0 and re.search(r"^mlp +1 +UNLOADED", unloaded.stdout, re.MULTILINE), unloaded
+    missing = harness.cli(server.address, "load", "nobody")
+    assert missing.returncode == 1 and "NOT_FOUND" in missing.stderr and "nobody" in missing.stderr
 
 
 def test_watch_takes_what_comes_and_lets_go_of_what_went(store, start):
