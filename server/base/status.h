@@ -24,7 +24,7 @@ inline std::string MessageOf(const absl::Status& status) { return std::string(st
 // "INVALID_ARGUMENT" and so on.
 inline std::string CodeName(absl::StatusCode code) { return absl::StatusCodeToString(code); }
 
-// The same code with "prefix: " before the message; OK stays OK.
+// The same code and payloads with "prefix: " before the message; OK stays OK.
 absl::Status Annotate(const absl::Status& status, std::string_view prefix);
 
 }  // namespace torchferry

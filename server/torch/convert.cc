@@ -1,16 +1,14 @@
 #include "server/torch/convert.h"
 
-#include <absl/strings/ascii.h>
-#include <c10/core/DeviceType.h>
 #include <c10/util/Exception.h>
 
 #include <array>
 #include <cctype>
 #include <memory>
-#include <new>
 #include <string_view>
 
 #include "server/base/status.h"
+#include "server/torch/device_errors.h"
 
 namespace torchferry {
 namespace {
@@ -120,24 +118,12 @@ std::string CleanMessage(const std::string& what) {
   return text.empty() ? "no message" : text;
 }
 
-bool IsOutOfMemory(const std::string& what) {
-  return what.find("out of memory") != std::string::npos || what.find("not enough memory") != std::string::npos;
-}
-
-// The text, as an error's type is lost on its way through the interpreter. c10's begins with the name of the device's type.
-bool IsDeviceFault(const std::string& what) {
-  const auto says = [&what](std::string_view text) { return what.find(text) != std::string::npos; };
-  return says("CUDA error: ") || says("HIP error: ") || says("cuDNN error: ") || says("cuFFT error: ") || says("cusolver error: ") ||
-         says(absl::AsciiStrToUpper(c10::get_privateuse1_backend()) + " error: ");
-}
-
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code) {
   const auto* c10_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string what = c10_error != nullptr ? c10_error->what_without_backtrace() : error.what();
-  const bool is_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-                         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr || IsOutOfMemory(what);
-  if (is_memory) return MakeStatus(absl::StatusCode::kResourceExhausted, "out of memory: {}", CleanMessage(what));
-  return absl::Status(IsDeviceFault(what) ? absl::StatusCode::kUnavailable : code, CleanMessage(what));
+  const std::string message = CleanMessage(c10_error != nullptr ? c10_error->what_without_backtrace() : error.what());
+  const DeviceFault fault = FaultOf(error);
+  if (fault == DeviceFault::kNone) return absl::Status(code, message);
+  return DeviceFaultStatus(fault, fault == DeviceFault::kOutOfMemory ? "out of memory: " + message : message);
 }
 
 }  // namespace torchferry

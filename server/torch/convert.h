@@ -23,17 +23,11 @@ at::Device ToTorch(const DeviceId& device);
 // A view: the tensor keeps the bytes alive. Dense and on the CPU as FromTorch's argument must be.
 HostTensor FromTorch(const at::Tensor& tensor, Shape shape);
 
-// A C++ exception from LibTorch as a status: RESOURCE_EXHAUSTED when memory ran out, UNAVAILABLE when a device failed, otherwise `code`. The message is the
-// exception's own, without C++ stack, TorchScript traceback and source paths.
+// A C++ exception from LibTorch as a status: DeviceFaultStatus for what a device did (device_errors.h), otherwise `code`. The message is
+// the exception's own, without C++ stack, TorchScript traceback and source paths.
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code);
 
 // That message, from an exception's text.
 std::string CleanMessage(const std::string& what);
-
-// True for the texts with which the libraries of an accelerator report that it failed: "CUDA error: an illegal memory access".
-bool IsDeviceFault(const std::string& what);
-
-// True for the texts with which LibTorch's allocators report that memory ran out.
-bool IsOutOfMemory(const std::string& what);
 
 }  // namespace torchferry

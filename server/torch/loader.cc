@@ -11,6 +11,7 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/checkpoint/file_digest.h"
+#include "server/model/device_fault.h"
 #include "server/plan/load_plan.h"
 #include "server/plan/version_files.h"
 #include "server/torch/convert.h"
@@ -202,10 +203,6 @@ class Load {
     TF_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
     info.decisions.push_back(fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
     return model;
-  }
-
-  static bool IsOfDevice(const absl::Status& status) {
-    return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnavailable;
   }
 
   // Floating types that weights are computed in, where an input is declared as a floating type and none of these.

@@ -9,6 +9,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/status.h"
+#include "server/model/device_fault.h"
 #include "server/torch/convert.h"
 #include "server/torch/copy_module.h"
 #include "server/torch/gather.h"
@@ -128,7 +129,9 @@ class TorchModel final : public Model {
 
   absl::Status Raised(const std::exception& error) const {
     const absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
-    if (status.code() != absl::StatusCode::kInternal) return status;
+    const DeviceFault fault = DeviceFaultOf(status);
+    // What the CPU cannot do, no other device is asked to.
+    if (fault != DeviceFault::kNone && !(fault == DeviceFault::kUnsupported && device_.IsCpu())) return status;
     std::string undeclared;
     for (const TensorSpec& spec : signature().inputs) {
       if (!spec.shape.has_value() && spec.kind != ArgumentKind::kInt && spec.kind != ArgumentKind::kFloat &&

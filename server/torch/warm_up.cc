@@ -10,6 +10,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
+#include "server/model/device_fault.h"
 #include "server/tensor/signature.h"
 #include "server/torch/convert.h"
 #include "server/torch/trial_run.h"
@@ -66,10 +67,6 @@ absl::StatusOr<BoundInputs> RequestOf(const WarmUp& warm_up, const Signature& si
     TF_ASSIGN_OR_RETURN(inputs[input.name], TensorOf(input, warm_up.batch_size, signature.HasBatchDimension(), folder, config.name));
   }
   return BindInputs(signature, inputs);
-}
-
-bool IsOfDevice(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnavailable;
 }
 
 absl::Status RunOnce(Model& model, const BoundInputs& request) {

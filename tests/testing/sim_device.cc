@@ -92,7 +92,7 @@ void Devices::ReadFaultFile() {
 void Devices::CheckAlive(int device) {
   ReadFaultFile();
   const Device& state = devices_.at(device);
-  if (state.faults.lost) Fail(kDeviceLost, "device sim:" + std::to_string(device) + " is lost");
+  if (state.faults.lost) Fail(kDeviceLost, "device lost: sim:" + std::to_string(device));
   if (state.has_failed) Fail(kIllegalAddress, "an illegal memory access was encountered");
 }
 

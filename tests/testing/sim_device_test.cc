@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "server/torch/convert.h"
+#include "server/torch/device_errors.h"
 #include "server/torch/runtime.h"
 #include "tests/testing/sim_fixture.h"
 
@@ -43,17 +44,17 @@ TEST_F(SimDeviceTest, MemoryIsItsOwnAndLimited) {
     EXPECT_EQ(BytesInUse(0), before + (4 << 20));
     EXPECT_EQ(TorchRuntime::FreeBytes({"sim", 0}), (uint64_t{64} << 20) - BytesInUse(0));
     const std::string text = Thrown([] { at::empty({32 << 20}, at::device(Sim(0))); });
-    EXPECT_TRUE(IsOutOfMemory(text)) << text;
+    EXPECT_EQ(FaultOfMessage(text), DeviceFault::kOutOfMemory) << text;
   }
   EXPECT_EQ(BytesInUse(0), before);
 }
 
 TEST_F(SimDeviceTest, RunsOutOfMemoryWhenTold) {
   Devices::Get().SetFaults(0, {.out_of_memory_after_bytes = 1000});
-  EXPECT_TRUE(IsOutOfMemory(Thrown([] { at::empty({1000}, at::device(Sim(0))); })));
+  EXPECT_EQ(FaultOfMessage(Thrown([] { at::empty({1000}, at::device(Sim(0))); })), DeviceFault::kOutOfMemory);
   EXPECT_EQ(Thrown([] { at::empty({1000}, at::device(Sim(1))); }), "");
   Devices::Get().SetFaults(0, {.out_of_memory_over_rows = 4});
-  EXPECT_TRUE(IsOutOfMemory(Thrown([] { at::empty({5, 1}, at::device(Sim(0))); })));
+  EXPECT_EQ(FaultOfMessage(Thrown([] { at::empty({5, 1}, at::device(Sim(0))); })), DeviceFault::kOutOfMemory);
   EXPECT_EQ(Thrown([] { at::empty({4, 100}, at::device(Sim(0))); }), "");
 }
 
@@ -71,8 +72,8 @@ TEST_F(SimDeviceTest, AStickyErrorShowsLateAndStays) {
 TEST_F(SimDeviceTest, ALostDeviceFailsAtOnce) {
   const at::Tensor a = at::ones({2}).to(Sim(2));
   Devices::Get().SetFaults(2, {.lost = true});
-  EXPECT_THAT(Thrown([&] { a.add(a); }), HasSubstr("sim:2 is lost"));
-  EXPECT_THAT(Thrown([&] { a.to(at::kCPU); }), HasSubstr("sim:2 is lost"));
+  EXPECT_THAT(Thrown([&] { a.add(a); }), HasSubstr("device lost: sim:2"));
+  EXPECT_THAT(Thrown([&] { a.to(at::kCPU); }), HasSubstr("device lost: sim:2"));
 }
 
 TEST_F(SimDeviceTest, CopiesAreSlowWhenTold) {
