@@ -16,6 +16,10 @@ absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, TimePoint now) {
   return absl::OkStatus();
 }
 
+void BatchQueue::Return(std::vector<std::unique_ptr<Task>> tasks) {
+  tasks_.insert(tasks_.begin(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
+}
+
 BatchQueue::Taken BatchQueue::Take(TimePoint now) {
   Taken taken;
   DropEnded(now, taken);

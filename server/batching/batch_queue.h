@@ -65,6 +65,10 @@ class BatchQueue {
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
   absl::Status Push(std::unique_ptr<Task>& task, TimePoint now);
 
+  // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit. Each waits
+  // since its own `enqueued`.
+  void Return(std::vector<std::unique_ptr<Task>> tasks);
+
   // A task with a lane is a batch of its own, and its lane is busy until EndLane.
   Taken Take(TimePoint now);
 

@@ -1,6 +1,7 @@
 #include "server/batching/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/base/status.h"
 
@@ -52,6 +53,15 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
   MutexLock lock(mutex_);
   if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
   TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
+  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+  work_available_.NotifyOne();
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
+  MutexLock lock(mutex_);
+  if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
+  queue.tasks.Return(std::exchange(tasks, {}));
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
   work_available_.NotifyOne();
   return absl::OkStatus();

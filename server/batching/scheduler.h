@@ -50,6 +50,10 @@ class Scheduler {
   // UNAVAILABLE when the queue is full or closed; `task` then stays with the caller.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
 
+  // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is closed; `tasks` then
+  // stay with the caller.
+  absl::Status Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
+
   // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
   void Close(Queue& queue);
 

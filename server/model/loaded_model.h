@@ -1,6 +1,8 @@
 // What loading a version gives: the model and the facts about its file and its placement.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "server/model/model.h"
+#include "server/tensor/device_id.h"
 
 namespace torchferry {
 
@@ -36,10 +39,22 @@ struct ModelInfo {
   std::vector<std::string> decisions;
 };
 
+// A model on one device, and the facts about that.
+struct PlacedModel {
+  std::shared_ptr<Model> model;
+  ModelInfo info;
+};
+
 // A model that was loaded, before it is served.
 struct LoadedModel {
   std::shared_ptr<Model> model;
   ModelInfo info;
+  // Where it may run when `model`'s device fails, best first.
+  std::vector<DeviceId> others = {};
+  // Makes it on one of these. May take long, may be called from several threads. Loading's errors. Null where there are none.
+  std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place = nullptr;
+  // Of `others`, the one that is made ahead of need.
+  std::optional<DeviceId> standby = std::nullopt;
 };
 
 }  // namespace torchferry

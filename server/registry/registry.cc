@@ -201,7 +201,7 @@ absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::s
   LogReady(model, version, **loaded, seconds);
   metrics_.ModelLoaded(model, version, seconds);
   const int64_t generation = ++last_generation_;
-  const std::string device = ToString((*loaded)->device());
+  const std::string device = ToString((*loaded)->placement().model->device());
   std::shared_ptr<Servable> servable = reaper_->Adopt(
       *std::move(loaded), [this, model, version, generation, device] { Ended(model, version, generation, device); });
   SetState(model, version, [&](Entry& entry) {

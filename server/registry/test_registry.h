@@ -40,7 +40,7 @@ class RegistryTest : public ::testing::Test {
     options.name = model;
     options.version = version;
     return std::make_unique<Servable>(options, LoadedModel{std::make_shared<NothingModel>(), {}}, scheduler_,
-                                      metrics_.ForModel(model, version), Clock::Real());
+                                      metrics_.ForModel(model, version), Clock::Real(), health_);
   }
 
   void WaitUntilLoaded() {
@@ -54,6 +54,7 @@ class RegistryTest : public ::testing::Test {
   }
 
   Metrics metrics_;
+  std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
   Scheduler scheduler_{{1, nullptr}, Clock::Real()};
   std::function<void()> on_load;
   int64_t failing = 0;          // a version that cannot be loaded; set while nothing is

@@ -15,8 +15,8 @@ void LogFolder(const ModelFolder& folder) {
 }
 
 void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {
-  const ModelInfo& info = servable.info();
-  const std::string device = ToString(servable.device());
+  const auto [placed, info] = servable.placement();
+  const std::string device = ToString(placed->device());
   if (info.fallback) {
     LogWarning("model fell back", {{"model", model},
                                    {"version", version},

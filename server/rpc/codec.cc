@@ -129,7 +129,8 @@ void EncodeVersion(const VersionStatus& status, v1::ModelVersion& message) {
   message.set_max_batch_size(signature.max_batch_size);
   message.set_dynamic_batching(status.servable->batches());
   message.set_stateful(status.servable->is_stateful());
-  EncodeInfo(status.servable->info(), ToString(status.servable->device()), message);
+  const auto [placed, info] = status.servable->placement();
+  EncodeInfo(info, ToString(placed->device()), message);
 }
 
 }  // namespace torchferry

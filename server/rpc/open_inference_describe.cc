@@ -42,7 +42,7 @@ void FillTensor(const TensorSpec& spec, bool has_batch_dimension, Message& messa
 }
 
 void FillInstances(const VersionStatus& status, inference::ModelConfig& message) {
-  const DeviceId& device = status.servable->device();
+  const DeviceId device = status.servable->placement().model->device();
   inference::ModelInstanceGroup& group = *message.add_instance_group();
   group.set_name(status.model + "_0");
   group.set_count(1);
@@ -90,7 +90,7 @@ void DescribeConfig(const VersionStatus& status, inference::ModelConfig& message
   }
   if (message.instance_group().empty()) FillInstances(status, message);
   if (message.default_model_filename().empty()) {
-    const std::string& path = status.servable->info().file_path;
+    const std::string path = status.servable->placement().info.file_path;
     message.set_default_model_filename(path.substr(path.rfind('/') + 1));
   }
 }

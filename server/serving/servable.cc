@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/model/device_fault.h"
+#include "server/serving/queued_task.h"
+#include "server/serving/row_pieces.h"
 
 namespace torchferry {
 namespace {
@@ -17,54 +20,47 @@ Servable::Options ForModel(Servable::Options options, const Model& model) {
   return options;
 }
 
+template <typename Tasks>
+int64_t RowsIn(const Tasks& tasks) {
+  int64_t rows = 0;
+  for (const auto& task : tasks) rows += task->rows;
+  return rows;
+}
+
 }  // namespace
 
-// Answers exactly once: at the latest, with INTERNAL, when it is destroyed unanswered.
-class Servable::QueuedTask final : public Task {
- public:
-  explicit QueuedTask(PredictTask task) : request_(std::move(task)) {
-    rows = request_.inputs.rows;
-    deadline = request_.deadline;
-    if (request_.session != nullptr) lane = request_.session->lane();
-  }
-  ~QueuedTask() override {
-    if (request_.done) Answer(absl::InternalError("the server lost the request; please report this"));
-  }
-
-  bool IsCancelled() const override { return request_.is_cancelled && request_.is_cancelled(); }
-  const BoundInputs& inputs() const { return request_.inputs; }
-  Session* session() const { return request_.session.get(); }
-
-  void Answer(absl::StatusOr<PredictResult> result) {
-    const PredictCallback done = std::exchange(request_.done, nullptr);
-    if (done) done(std::move(result));
-  }
-
- private:
-  PredictTask request_;
-};
-
-Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler,
-                   std::shared_ptr<ModelMetrics> metrics, const Clock& clock)
+Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
+                   const Clock& clock, std::shared_ptr<DeviceHealth> health)
     : options_(ForModel(std::move(options), *loaded.model)),
-      loaded_(std::move(loaded)),
+      signature_(loaded.model->signature()),
+      is_stateful_(loaded.model->is_stateful()),
       scheduler_(scheduler),
       metrics_(std::move(metrics)),
       clock_(clock),
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
       queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
-  if (loaded_.info.fallback) {
-    metrics_->FellBack({loaded_.info.fallback_from, ToString(device()), loaded_.info.fallback_reason});
+  if (loaded.info.fallback) {
+    metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
   }
+  placements_ = std::make_unique<Placements>(options_.name, options_.version, std::move(loaded), std::move(health), clock_,
+                                             [this] { Unpark(); });
 }
 
-Servable::~Servable() { scheduler_.Close(*queue_); }
+Servable::~Servable() {
+  scheduler_.Close(*queue_);
+  placements_.reset();
+  Batch parked;
+  {
+    MutexLock lock(mutex_);
+    parked.swap(parked_);
+  }
+  for (auto& task : parked) Drop(std::move(task), absl::UnavailableError("the model was unloaded; try again later"));
+}
 
 void Servable::Submit(PredictTask task) {
-  if (options_.queue_timeout > Duration::zero()) {
-    task.deadline = std::min(task.deadline, clock_.Now() + options_.queue_timeout);
-  }
-  auto queued = std::make_unique<QueuedTask>(std::move(task));
+  TimePoint waits_until = task.deadline;
+  if (options_.queue_timeout > Duration::zero()) waits_until = std::min(waits_until, clock_.Now() + options_.queue_timeout);
+  auto queued = std::make_unique<QueuedTask>(std::move(task), waits_until);
   if (options_.batching.max_rows > 0) queued->batch_key = BatchKey(signature(), queued->inputs());
   std::unique_ptr<Task> base = std::move(queued);
   const absl::Status status = scheduler_.Submit(*queue_, base);
@@ -81,75 +77,230 @@ absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
                     name(), version(), sessions_->limit());
 }
 
-void Servable::Run(std::vector<std::unique_ptr<Task>> batch) { RunTogether(std::move(batch)); }
-
 void Servable::Drop(std::unique_ptr<Task> task, const absl::Status& why) {
   static_cast<QueuedTask&>(*task).Answer(why);
 }
 
 void Servable::OnDepth(int64_t waiting) { metrics_->QueueDepth(waiting); }
 
-void Servable::RunTogether(std::vector<std::unique_ptr<Task>> batch) {
-  std::vector<const BoundInputs*> requests;
-  int64_t rows = 0;
-  for (const auto& task : batch) {
-    requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
-    rows += task->rows;
-  }
-  PhaseTimes times;
-  const TimePoint started = clock_.Now();
-  absl::StatusOr<std::vector<Outputs>> outputs =
-      Forward(static_cast<QueuedTask&>(*batch[0]), requests, times);
-  const TimePoint ended = clock_.Now();
-  if (outputs.ok() && outputs->size() != batch.size()) {
-    outputs = MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
-                         outputs->size(), batch.size());
-  }
-  BatchRecord record{ToString(device()), static_cast<int64_t>(batch.size()), rows, outputs.ok(), ToSeconds(ended - started),
-                     times.input, times.infer, times.output, 0};
-  for (const auto& task : batch) record.queue_seconds += ToSeconds(started - task->enqueued);
-  metrics_->BatchDone(record);
+Servable::QueuedTask& Servable::First(const Batch& batch) { return static_cast<QueuedTask&>(*batch.at(0)); }
 
-  if (outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {
-    for (auto& task : batch) {
-      std::vector<std::unique_ptr<Task>> alone;
-      alone.push_back(std::move(task));
-      RunTogether(std::move(alone));
+void Servable::Run(Batch batch) {
+  std::vector<Batch> left;  // the next one last
+  left.push_back(std::move(batch));
+  while (!left.empty()) {
+    Batch next = std::move(left.back());
+    left.pop_back();
+    const Placements::Choice choice = ChooseFor(next);
+    if (choice.use.has_value()) {
+      if (First(next).tried != 0) DropLate(next, choice.use->fastest);
+      if (next.empty()) continue;
+      std::vector<Batch> more = RunOn(*choice.use, std::move(next));
+      std::move(more.rbegin(), more.rend(), std::back_inserter(left));
+    } else if (!choice.may_come) {
+      for (auto& task : next) {
+        auto& queued = static_cast<QueuedTask&>(*task);
+        queued.Answer(queued.fault.ok() ? choice.error : queued.fault);
+      }
+    } else if (!Park(next, choice.builds)) {
+      left.push_back(std::move(next));
     }
-    return;
   }
+}
+
+Placements::Choice Servable::ChooseFor(const Batch& batch) {
+  const Session* session = First(batch).session();
+  if (session == nullptr || session->model() == nullptr) return placements_->Choose(First(batch).tried);
+  // Its state is where it is.
+  const DeviceId& device = session->model()->device();
+  Placements::Choice choice;
+  choice.use = placements_->On(device);
+  if (!choice.use.has_value()) {
+    choice.error = MakeStatus(absl::StatusCode::kUnavailable,
+                              "the state of this stream was on {}, which is lost; open a new stream, which begins with the state in the file",
+                              ToString(device));
+  }
+  return choice;
+}
+
+std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch batch) {
+  const int64_t rows = RowsIn(batch);
+  if (batch.size() > 1 && use.rows.has_value() && rows > std::max<int64_t>(*use.rows, 1)) return Halves(std::move(batch));
+  Attempt attempt = Forward(use, batch);
+  Record(use, batch, rows, attempt);
+  if (attempt.outputs.ok()) {
+    placements_->Ran(use, rows, attempt.ended - attempt.started);
+  } else if (DeviceFaultOf(attempt.outputs.status()) != DeviceFault::kNone) {
+    return AfterFault(use, std::move(batch), attempt);
+  } else if (attempt.outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {
+    return Singles(std::move(batch));
+  }
+  AnswerAll(use, std::move(batch), std::move(attempt));
+  return {};
+}
+
+std::vector<Servable::Batch> Servable::AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt) {
+  const absl::Status& status = attempt.outputs.status();
+  const DeviceFault fault = DeviceFaultOf(status);
+  if (fault == DeviceFault::kOutOfMemory) use.model->ReleaseCachedMemory();
+  placements_->Failed(use, status, fault == DeviceFault::kOutOfMemory && batch.size() > 1 ? RowsIn(batch) : 1);
+  if (is_stateful_ && attempt.has_run) {
+    First(batch).Answer(Annotate(status, "a model that keeps state is not run twice"));
+    return {};
+  }
+  if (fault == DeviceFault::kOutOfMemory && batch.size() > 1) return Halves(std::move(batch));
+  for (const auto& task : batch) {
+    auto& queued = static_cast<QueuedTask&>(*task);
+    queued.tried |= uint64_t{1} << use.index;
+    queued.fault = status;
+    queued.batch_key += fmt::format(" not on {}", use.index);  // no company for those that may run there
+  }
+  std::vector<Batch> again;
+  again.push_back(std::move(batch));
+  return again;
+}
+
+std::vector<Servable::Batch> Servable::Halves(Batch batch) {
+  std::vector<Batch> halves(2);
+  const size_t first = (batch.size() + 1) / 2;
+  for (size_t i = 0; i < batch.size(); ++i) halves[i < first ? 0 : 1].push_back(std::move(batch[i]));
+  return halves;
+}
+
+std::vector<Servable::Batch> Servable::Singles(Batch batch) {
+  std::vector<Batch> singles(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) singles[i].push_back(std::move(batch[i]));
+  return singles;
+}
+
+Servable::Attempt Servable::Forward(const Placements::Use& use, const Batch& batch) {
+  Attempt attempt;
+  attempt.has_run = true;
+  attempt.started = clock_.Now();
+  if (is_stateful_) {
+    attempt.outputs = ForwardStateful(use, First(batch), attempt);
+  } else if (batch.size() == 1) {
+    attempt.outputs = ForwardInPieces(use, First(batch).inputs(), attempt.times);
+  } else {
+    std::vector<const BoundInputs*> requests;
+    for (const auto& task : batch) requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
+    attempt.outputs = use.model->Predict(requests, attempt.times);
+  }
+  attempt.ended = clock_.Now();
+  if (attempt.outputs.ok() && attempt.outputs->size() != batch.size()) {
+    attempt.outputs = MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
+                                 attempt.outputs->size(), batch.size());
+  }
+  return attempt;
+}
+
+absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt) {
+  const BoundInputs* const requests[] = {&task.inputs()};
+  attempt.has_run = false;
+  if (task.session() != nullptr) {
+    TF_ASSIGN_OR_RETURN(Model* const model, task.session()->ModelFrom(*use.model, placements_->health()));
+    attempt.has_run = true;
+    return model->Predict(requests, attempt.times);
+  }
+  TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> fresh, use.model->Clone());
+  fresh = LeakedWhenLost(std::move(fresh), placements_->health());
+  attempt.has_run = true;
+  absl::StatusOr<std::vector<Outputs>> outputs = fresh->Predict(requests, attempt.times);
+  // Before the copy goes, so that it is leaked if it must be.
+  if (!outputs.ok()) placements_->health()->Report(fresh->device(), DeviceFaultOf(outputs.status()), MessageOf(outputs.status()));
+  return outputs;
+}
+
+absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const BoundInputs& inputs, PhaseTimes& times) {
+  int64_t most = std::max<int64_t>(use.rows.value_or(inputs.rows), 1);
+  std::vector<Outputs> pieces;
+  for (int64_t begin = 0; begin < inputs.rows;) {
+    const int64_t rows = std::min(most, inputs.rows - begin);
+    const BoundInputs piece = rows == inputs.rows ? inputs : RowsOf(signature_, inputs, begin, rows);
+    const BoundInputs* const requests[] = {&piece};
+    PhaseTimes piece_times;
+    absl::StatusOr<std::vector<Outputs>> outputs = use.model->Predict(requests, piece_times);
+    times = {times.input + piece_times.input, times.infer + piece_times.infer, times.output + piece_times.output};
+    if (outputs.ok() && rows == inputs.rows) return outputs;
+    const bool may_halve = DeviceFaultOf(outputs.status()) == DeviceFault::kOutOfMemory && rows > 1 && signature_.HasBatchDimension();
+    if (may_halve) {
+      use.model->ReleaseCachedMemory();
+      placements_->Failed(use, outputs.status(), rows);
+      most = rows / 2;
+      continue;
+    }
+    TF_RETURN_IF_ERROR(outputs.status());
+    pieces.push_back(std::move(outputs->at(0)));
+    begin += rows;
+  }
+  TF_ASSIGN_OR_RETURN(Outputs joined, JoinRows(pieces));
+  return std::vector<Outputs>{std::move(joined)};
+}
+
+void Servable::Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt) {
+  const std::string device = ToString(use.model->device());
+  BatchRecord record{device, static_cast<int64_t>(batch.size()), rows, attempt.outputs.ok(), ToSeconds(attempt.ended - attempt.started),
+                     attempt.times.input, attempt.times.infer, attempt.times.output, 0};
+  for (const auto& task : batch) record.queue_seconds += ToSeconds(attempt.started - task->enqueued);
+  metrics_->BatchDone(record);
+  if (use.index != 0) metrics_->FellBack({use.from, device, use.reason});
+}
+
+void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {
+  Execution execution;
+  execution.device = ToString(use.model->device());
+  execution.fallback = use.is_fallback;
+  execution.fallback_reason = use.reason;
+  execution.batch_rows = RowsIn(batch);
+  execution.compute_seconds = ToSeconds(attempt.ended - attempt.started);
   for (size_t i = 0; i < batch.size(); ++i) {
     auto& task = static_cast<QueuedTask&>(*batch[i]);
-    const Execution execution = ExecutionOf(task, started, ended, rows);
+    execution.queue_seconds = ToSeconds(attempt.started - task.enqueued);
     metrics_->QueueTime(execution.queue_seconds);
-    if (outputs.ok()) {
-      task.Answer(PredictResult{std::move((*outputs)[i]), execution});
+    if (!attempt.outputs.ok()) {
+      task.Answer(attempt.outputs.status());
+    } else if (attempt.ended > task.answer_by()) {
+      task.Answer(absl::DeadlineExceededError("the deadline passed while the model ran"));
     } else {
-      task.Answer(outputs.status());
+      task.Answer(PredictResult{std::move((*attempt.outputs)[i]), execution});
     }
   }
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::Forward(
-    const QueuedTask& first, std::span<const BoundInputs* const> requests, PhaseTimes& times) {
-  if (!is_stateful()) return loaded_.model->Predict(requests, times);
-  if (first.session() != nullptr) {
-    TF_ASSIGN_OR_RETURN(Model* const model, first.session()->ModelFrom(*loaded_.model));
-    return model->Predict(requests, times);
+void Servable::DropLate(Batch& batch, Duration duration) {
+  const TimePoint now = clock_.Now();
+  for (auto& task : batch) {
+    auto& queued = static_cast<QueuedTask&>(*task);
+    if (queued.answer_by() - now >= duration) continue;
+    queued.Answer(MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request on another device, after: {}",
+                             MessageOf(queued.fault)));
+    task.reset();
   }
-  TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> fresh, loaded_.model->Clone());
-  return fresh->Predict(requests, times);
+  std::erase(batch, nullptr);
 }
 
-Execution Servable::ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const {
-  Execution execution;
-  execution.device = ToString(device());
-  execution.fallback = loaded_.info.fallback;
-  execution.fallback_reason = loaded_.info.fallback_reason;
-  execution.batch_rows = rows;
-  execution.queue_seconds = ToSeconds(started - task.enqueued);
-  execution.compute_seconds = ToSeconds(ended - started);
-  return execution;
+bool Servable::Park(Batch& batch, uint64_t builds) {
+  MutexLock lock(mutex_);
+  if (placements_->builds() != builds) return false;
+  if (static_cast<int64_t>(parked_.size()) >= std::max<int64_t>(options_.batching.max_queue_size, 1)) {
+    for (auto& task : batch) {
+      Drop(std::move(task), absl::UnavailableError("queue full: the model is being moved to another device; try again later"));
+    }
+    return true;
+  }
+  std::move(batch.begin(), batch.end(), std::back_inserter(parked_));
+  return true;
+}
+
+void Servable::Unpark() {
+  Batch tasks;
+  {
+    MutexLock lock(mutex_);
+    tasks = std::exchange(parked_, {});
+  }
+  if (tasks.empty()) return;
+  const absl::Status status = scheduler_.Return(*queue_, tasks);
+  for (auto& task : tasks) Drop(std::move(task), status);
 }
 
 }  // namespace torchferry

@@ -15,6 +15,7 @@
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
 #include "server/model/model.h"
+#include "server/serving/placements.h"
 #include "server/serving/session.h"
 
 namespace torchferry {
@@ -63,18 +64,19 @@ class Servable : private Scheduler::Handler {
     int64_t max_sessions = 256;
   };
 
+  // `health`: of the devices of `loaded`, and of this process.
   Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
-           const Clock& clock);
+           const Clock& clock, std::shared_ptr<DeviceHealth> health);
   // Drops what waits and waits for what runs. Not from a worker.
   ~Servable() override;
 
   const std::string& name() const { return options_.name; }
   int64_t version() const { return options_.version; }
-  const Signature& signature() const { return loaded_.model->signature(); }
-  const DeviceId& device() const { return loaded_.model->device(); }
-  const ModelInfo& info() const { return loaded_.info; }
+  const Signature& signature() const { return signature_; }
+  // Where requests run now, and the facts about that.
+  PlacedModel placement() const { return placements_->Now(); }
   bool batches() const { return options_.batching.max_rows > 0; }
-  bool is_stateful() const { return loaded_.model->is_stateful(); }
+  bool is_stateful() const { return is_stateful_; }
   ModelMetrics& metrics() { return *metrics_; }
   ModelTotals totals() const { return metrics_->Totals(); }
 
@@ -83,10 +85,15 @@ class Servable : private Scheduler::Handler {
   // several requests fails because the model raised, each of them runs once more alone, so that one
   // client's input is not another's error.
   //
+  // What a device does is no request's error as long as there is another placement (placements.h) and time: out of memory, a batch
+  // runs in halves, down to one row, and that on the next placement; after any other fault it runs there as a whole. A request
+  // that another run could not answer by its deadline gets DEADLINE_EXCEEDED, as does one whose answer comes after it. Where
+  // there is none, the fault's own status.
+  //
   // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a
   // second time. Requests of one session run one at a time and in order, each seeing the state that
   // the one before has left; one that ended before its forward pass began has not touched it; one
-  // that failed in it leaves what the module had written by then.
+  // that failed in it leaves what the module had written by then. A session whose device is lost is UNAVAILABLE from then on.
   void Submit(PredictTask task);
 
   // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
@@ -95,23 +102,51 @@ class Servable : private Scheduler::Handler {
 
  private:
   class QueuedTask;
+  using Batch = std::vector<std::unique_ptr<Task>>;
 
-  void Run(std::vector<std::unique_ptr<Task>> batch) override;
+  // How a forward pass ended.
+  struct Attempt {
+    absl::StatusOr<std::vector<Outputs>> outputs;
+    bool has_run = false;  // the model has, or may have
+    TimePoint started{};
+    TimePoint ended{};
+    PhaseTimes times;
+  };
+
+  void Run(Batch batch) override;
   void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
 
-  void RunTogether(std::vector<std::unique_ptr<Task>> batch);
-  absl::StatusOr<std::vector<Outputs>> Forward(const QueuedTask& first,
-                                               std::span<const BoundInputs* const> requests, PhaseTimes& times);
-  Execution ExecutionOf(const QueuedTask& task, TimePoint started, TimePoint ended, int64_t rows) const;
+  static QueuedTask& First(const Batch& batch);
+  Placements::Choice ChooseFor(const Batch& batch);
+  // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller batches.
+  std::vector<Batch> RunOn(const Placements::Use& use, Batch batch);
+  static std::vector<Batch> Halves(Batch batch);
+  static std::vector<Batch> Singles(Batch batch);
+  std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
+  Attempt Forward(const Placements::Use& use, const Batch& batch);
+  absl::StatusOr<std::vector<Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt);
+  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const BoundInputs& inputs, PhaseTimes& times);
+  void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
+  void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
+  // Answers those that a run of at least `duration` could not answer in time.
+  void DropLate(Batch& batch, Duration duration);
+  // Until a placement is made. False when one has been since `builds`.
+  bool Park(Batch& batch, uint64_t builds);
+  void Unpark();
 
   const Options options_;
-  const LoadedModel loaded_;
+  const Signature signature_;
+  const bool is_stateful_;
   Scheduler& scheduler_;
   const std::shared_ptr<ModelMetrics> metrics_;
   const Clock& clock_;
   const std::shared_ptr<SessionLimit> sessions_;
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
+  std::unique_ptr<Placements> placements_;   // likewise
+
+  Mutex mutex_;
+  Batch parked_ TF_GUARDED_BY(mutex_);
 };
 
 }  // namespace torchferry

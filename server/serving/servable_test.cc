@@ -62,7 +62,7 @@ class ServableTest : public ::testing::Test {
     options.batching.max_queue_size = 4;
     servable_.reset();
     servable_ = std::make_unique<Servable>(options, LoadedModel{model_, std::move(info)}, scheduler_,
-                                           metrics_.ForModel("m", 1), Clock::Real());
+                                           metrics_.ForModel("m", 1), Clock::Real(), health_);
   }
 
   std::future<absl::StatusOr<PredictResult>> Submit(float value, std::function<bool()> is_cancelled = nullptr) {
@@ -83,6 +83,7 @@ class ServableTest : public ::testing::Test {
   }
 
   Metrics metrics_;
+  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
   std::shared_ptr<DoublingModel> model_ = std::make_shared<DoublingModel>();
   Scheduler scheduler_{{1, nullptr}, Clock::Real()};
   std::unique_ptr<Servable> servable_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/serving/placements.h"
 
 namespace torchferry {
 
@@ -14,9 +15,10 @@ std::shared_ptr<Session> SessionLimit::Open(const std::shared_ptr<SessionLimit>&
   return std::make_shared<Session>(places, ++places->last_lane_);
 }
 
-absl::StatusOr<Model*> Session::ModelFrom(const Model& loaded) {
+absl::StatusOr<Model*> Session::ModelFrom(const Model& loaded, const std::shared_ptr<const DeviceHealth>& health) {
   if (model_ == nullptr) {
-    TF_ASSIGN_OR_RETURN(model_, loaded.Clone());
+    TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> copy, loaded.Clone());
+    model_ = LeakedWhenLost(std::move(copy), health);
   }
   return model_.get();
 }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "server/model/model.h"
+#include "server/serving/device_health.h"
 
 namespace torchferry {
 
@@ -45,10 +46,13 @@ class Session {
 
   uint64_t lane() const { return lane_; }
 
+  // The copy; null before the first ModelFrom. As ModelFrom, not thread-safe.
+  Model* model() const { return model_.get(); }
+
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
-  // thread's work. Not thread-safe; the lane sees to that. Model::Clone's errors, after which the
-  // next call tries again.
-  absl::StatusOr<Model*> ModelFrom(const Model& loaded);
+  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that. Model::Clone's errors,
+  // after which the next call tries again.
+  absl::StatusOr<Model*> ModelFrom(const Model& loaded, const std::shared_ptr<const DeviceHealth>& health);
 
  private:
   const std::shared_ptr<SessionLimit> places_;

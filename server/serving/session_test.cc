@@ -86,7 +86,7 @@ class SessionTest : public ::testing::Test {
     options.batching.max_queue_delay = std::chrono::hours(1);
     servable_ =
         std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}},
-                                   scheduler_, metrics_.ForModel("sum", 3), Clock::Real());
+                                   scheduler_, metrics_.ForModel("sum", 3), Clock::Real(), std::make_shared<DeviceHealth>(metrics_, Clock::Real()));
   }
 
   Future Submit(float x, std::shared_ptr<Session> session, PredictTask task = {}) {

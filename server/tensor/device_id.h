@@ -4,6 +4,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <compare>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,7 @@ struct DeviceId {
 
   static DeviceId Cpu() { return {}; }
   bool IsCpu() const { return type == "cpu"; }
-  friend bool operator==(const DeviceId&, const DeviceId&) = default;
+  friend auto operator<=>(const DeviceId&, const DeviceId&) = default;
 };
 
 // "cpu", "cuda:0".

@@ -1,0 +1,82 @@
+// Which devices of the process work. One for all models: what one of them finds out moves the others too.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/metrics/metrics.h"
+#include "server/model/device_fault.h"
+#include "server/tensor/device_id.h"
+
+namespace torchferry {
+
+enum class DeviceState {
+  kUp,
+  kProbation,  // it failed once: no requests until a canary has passed
+  kLost,       // until the process ends
+};
+
+// "up", "probation", "lost".
+std::string_view Name(DeviceState state);
+
+struct DeviceReport {
+  DeviceId device;
+  DeviceState state = DeviceState::kUp;
+  std::string why;  // of probation and loss
+};
+
+// Thread-safe. The CPU, and a device that was not added, is always up.
+class DeviceHealth {
+ public:
+  // Called after each change, on the thread that reported it, without a lock that Get takes. Must not report or (un)subscribe.
+  using Listener = std::function<void(const DeviceReport&)>;
+
+  DeviceHealth(Metrics& metrics, const Clock& clock) : metrics_(metrics), clock_(clock) {}
+
+  void Add(const DeviceId& device);
+
+  DeviceState Get(const DeviceId& device) const;
+  // All but the CPU, in the order in which they were added.
+  std::vector<DeviceReport> List() const;
+
+  // What a forward pass, a placement or a probe met. kTransient puts the device on probation, kLost ends it; the others say
+  // nothing of it.
+  void Report(const DeviceId& device, DeviceFault fault, std::string_view why);
+  // A canary passed: the device is up, unless it was lost. The next probation's first canary comes at once again when the
+  // device has then been up for a while.
+  void ReportSound(const DeviceId& device);
+
+  // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a minute.
+  bool IsCanaryDue(const DeviceId& device) const;
+
+  // Until Unsubscribe, which waits for a call that is under way.
+  int Subscribe(Listener listener);
+  void Unsubscribe(int subscription);
+
+ private:
+  struct Entry {
+    DeviceReport report;
+    int order = 0;
+    Duration wait{};          // of the probation that is, or was last
+    TimePoint canary_at{};
+    TimePoint up_since{};
+  };
+  void Tell(const DeviceReport& report);
+
+  Metrics& metrics_;
+  const Clock& clock_;
+
+  mutable Mutex mutex_;
+  std::map<DeviceId, Entry> devices_ TF_GUARDED_BY(mutex_);
+
+  Mutex listeners_mutex_;
+  std::map<int, Listener> listeners_ TF_GUARDED_BY(listeners_mutex_);
+  int last_subscription_ TF_GUARDED_BY(listeners_mutex_) = 0;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,237 @@
+#include "server/serving/placements.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/logging.h"
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+// Before a placement that could not be made is tried again.
+constexpr Duration kBeforeNextBuild = std::chrono::seconds(10);
+
+// Holds a model; lets go of it only if its device is there.
+struct Keeper {
+  std::shared_ptr<Model> model;
+  std::shared_ptr<const DeviceHealth> health;
+
+  ~Keeper() {
+    if (health->Get(model->device()) != DeviceState::kLost) return;
+    // Reachable, so that it is no leak to a checker.
+    static auto* const mutex = new Mutex;
+    static auto* const leaked = new std::vector<std::shared_ptr<Model>>;
+    MutexLock lock(*mutex);
+    leaked->push_back(std::move(model));
+  }
+};
+
+std::string_view ReasonOf(DeviceFault fault) {
+  switch (fault) {
+    case DeviceFault::kOutOfMemory:
+      return "out_of_memory";
+    case DeviceFault::kLost:
+      return "device_lost";
+    default:
+      return "device_error";
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Model> LeakedWhenLost(std::shared_ptr<Model> model, std::shared_ptr<const DeviceHealth> health) {
+  if (model->device().IsCpu()) return model;
+  const auto keeper = std::make_shared<Keeper>(std::move(model), std::move(health));
+  return {keeper, keeper->model.get()};
+}
+
+Placements::Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
+                       const Clock& clock, std::function<void()> on_built)
+    : model_(std::move(model)),
+      version_(version),
+      place_(std::move(loaded.place)),
+      health_(std::move(health)),
+      clock_(clock),
+      on_built_(std::move(on_built)) {
+  MutexLock lock(mutex_);
+  Slot& first = slots_.emplace_back();
+  first.device = loaded.model->device();
+  first.model = LeakedWhenLost(loaded.model, health_);
+  first.info = std::move(loaded.info);
+  for (const DeviceId& device : loaded.others) {
+    slots_.emplace_back().device = device;
+    if (loaded.standby == device) Begin(slots_.size() - 1);
+  }
+  if (slots_.size() > 1) subscription_ = health_->Subscribe([this](const DeviceReport&) { Choose(0); });
+}
+
+Placements::~Placements() {
+  if (subscription_ != 0) health_->Unsubscribe(subscription_);
+  std::thread last;
+  {
+    MutexLock lock(mutex_);
+    last = std::move(builder_);
+  }
+  if (last.joinable()) last.join();
+}
+
+std::vector<PlacementView> Placements::Views(TimePoint now) const {
+  std::vector<PlacementView> views;
+  for (const Slot& slot : slots_) {
+    views.push_back({health_->Get(slot.device), slot.model != nullptr, slot.is_building, now < slot.failed_until,
+                     slot.rows.At(now) == 0});
+  }
+  return views;
+}
+
+Placements::Choice Placements::Choose(uint64_t tried) {
+  const TimePoint now = clock_.Now();
+  MutexLock lock(mutex_);
+  const PlacementChoice chosen = ChoosePlacement(Views(now), tried);
+  if (chosen.build.has_value()) Begin(*chosen.build);
+  Choice choice;
+  choice.builds = builds_;
+  if (chosen.run.has_value()) {
+    if (tried == 0) NoteMove(*chosen.run);
+    choice.use = UseOf(*chosen.run, now);
+  } else if (chosen.may_come || chosen.build.has_value()) {
+    choice.may_come = true;
+  } else {
+    choice.error = NoneLeft();
+  }
+  return choice;
+}
+
+Placements::Use Placements::UseOf(size_t index, TimePoint now) const {
+  const Slot& slot = slots_[index];
+  Use use{index, slot.model, slot.info.fallback, slot.info.fallback_from, slot.info.fallback_reason, slot.rows.At(now), slot.fastest};
+  if (index == 0) return use;
+  use.is_fallback = true;
+  use.from = ToString(slots_[0].device);
+  use.reason = ReasonFor(index);
+  return use;
+}
+
+// Why it is not the first.
+std::string Placements::ReasonFor(size_t index) const {
+  if (index == 0) return "";
+  const Slot& first = slots_[0];
+  switch (health_->Get(first.device)) {
+    case DeviceState::kLost:
+      return "device_lost";
+    case DeviceState::kProbation:
+      return "device_error";
+    default:
+      return first.fault.empty() ? "device_error" : first.fault;
+  }
+}
+
+absl::Status Placements::NoneLeft() const {
+  std::string devices;
+  for (const Slot& slot : slots_) {
+    const DeviceState state = health_->Get(slot.device);
+    const std::string_view what = state == DeviceState::kLost        ? "is lost"
+                                  : state == DeviceState::kProbation ? "is on probation after an error"
+                                                                     : "could not run it";
+    devices += fmt::format("{}{} {}", devices.empty() ? "" : ", ", ToString(slot.device), what);
+  }
+  return MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} has no device to run on: {}{}", model_, version_, devices,
+                    slots_.size() == 1 && !slots_[0].device.IsCpu() ? "; torchferry { fallback: CPU } would allow the CPU" : "");
+}
+
+void Placements::NoteMove(size_t index) {
+  const size_t before = std::exchange(current_, index);
+  if (before == index) return;
+  const std::string reason = index == 0 ? "up again" : ReasonFor(index);
+  LogWarning("model moved", {{"model", model_},
+                             {"version", version_},
+                             {"from", ToString(slots_[before].device)},
+                             {"to", ToString(slots_[index].device)},
+                             {"reason", reason}});
+}
+
+void Placements::Begin(size_t index) {
+  if (is_building_ || place_ == nullptr) return;
+  if (builder_.joinable()) builder_.join();  // it has ended, but for on_built_, which takes no lock of ours
+  is_building_ = slots_[index].is_building = true;
+  builder_ = std::thread([this, index] { Build(index); });
+}
+
+void Placements::Build(size_t index) {
+  DeviceId device;
+  {
+    MutexLock lock(mutex_);
+    device = slots_[index].device;
+  }
+  const TimePoint started = clock_.Now();
+  absl::StatusOr<PlacedModel> placed = place_(device);
+  if (placed.ok()) {
+    LogInfo("placement ready", {{"model", model_},
+                                {"version", version_},
+                                {"device", ToString(device)},
+                                {"seconds", fmt::format("{:.3f}", ToSeconds(clock_.Now() - started))}});
+  } else {
+    LogWarning("placement not made", {{"model", model_}, {"version", version_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
+    health_->Report(device, DeviceFaultOf(placed.status()), MessageOf(placed.status()));
+  }
+  {
+    MutexLock lock(mutex_);
+    Slot& slot = slots_[index];
+    slot.is_building = is_building_ = false;
+    if (placed.ok()) {
+      slot.model = LeakedWhenLost(placed->model, health_);
+      slot.info = std::move(placed->info);
+    } else {
+      slot.failed_until = clock_.Now() + kBeforeNextBuild;
+    }
+    ++builds_;
+  }
+  on_built_();
+}
+
+std::optional<Placements::Use> Placements::On(const DeviceId& device) {
+  const TimePoint now = clock_.Now();
+  if (health_->Get(device) == DeviceState::kLost) return std::nullopt;
+  MutexLock lock(mutex_);
+  const auto slot = std::ranges::find(slots_, device, &Slot::device);
+  if (slot == slots_.end()) return std::nullopt;
+  return UseOf(static_cast<size_t>(slot - slots_.begin()), now);
+}
+
+void Placements::Ran(const Use& use, int64_t rows, Duration took) {
+  MutexLock lock(mutex_);
+  Slot& slot = slots_[use.index];
+  slot.rows.Fitted(rows);
+  slot.fastest = slot.fastest == Duration::zero() ? took : std::min(slot.fastest, took);
+}
+
+void Placements::Failed(const Use& use, const absl::Status& status, int64_t rows) {
+  const DeviceFault fault = DeviceFaultOf(status);
+  {
+    MutexLock lock(mutex_);
+    Slot& slot = slots_[use.index];
+    slot.fault = ReasonOf(fault);
+    if (fault == DeviceFault::kOutOfMemory) slot.rows.OutOfMemory(rows, clock_.Now());
+    if (fault == DeviceFault::kUnsupported) slot.rows.Rest(clock_.Now());
+  }
+  health_->Report(use.model->device(), fault, MessageOf(status));
+}
+
+PlacedModel Placements::Now() {
+  const TimePoint now = clock_.Now();
+  MutexLock lock(mutex_);
+  const size_t index = ChoosePlacement(Views(now), 0).run.value_or(current_);
+  const Use use = UseOf(index, now);
+  PlacedModel placed{use.model, slots_[index].info};
+  placed.info.fallback = use.is_fallback;
+  placed.info.fallback_from = use.from;
+  placed.info.fallback_reason = use.reason;
+  if (index != 0) {
+    placed.info.decisions.push_back(
+        fmt::format("runs on {} instead of {}: {}", ToString(slots_[index].device), use.from, use.reason));
+  }
+  return placed;
+}
+
+}  // namespace torchferry

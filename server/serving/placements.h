@@ -1,0 +1,108 @@
+// Where a version's model is, and where else it can be: what of it is made, on which devices, and which of these a batch runs on.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/model/loaded_model.h"
+#include "server/serving/choose_placement.h"
+#include "server/serving/device_health.h"
+#include "server/serving/row_limit.h"
+
+namespace torchferry {
+
+// `model`, which is leaked and not destroyed if its device is lost by then: a lost device's memory must not be touched.
+std::shared_ptr<Model> LeakedWhenLost(std::shared_ptr<Model> model, std::shared_ptr<const DeviceHealth> health);
+
+// Thread-safe.
+class Placements {
+ public:
+  // What a batch runs on.
+  struct Use {
+    size_t index = 0;
+    std::shared_ptr<Model> model;
+    bool is_fallback = false;
+    std::string from;                        // of a fallback: the device that it would have been, and
+    std::string reason;                      // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
+    std::optional<int64_t> rows;             // most that it has memory for now; nothing: unknown
+    Duration fastest{};                      // a batch has taken at least so long; 0: none has run
+  };
+  struct Choice {
+    std::optional<Use> use;
+    // Nothing to run on yet, but one is being made; OnBuilt follows when `builds` has changed.
+    bool may_come = false;
+    uint64_t builds = 0;
+    absl::Status error;  // why not, where neither is the case
+  };
+
+  // `on_built`: after each end of a build, on its thread, without a lock held.
+  Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health, const Clock& clock,
+             std::function<void()> on_built);
+  // Waits for a build that is under way.
+  ~Placements();
+  Placements(const Placements&) = delete;
+  Placements& operator=(const Placements&) = delete;
+
+  // For a batch that has met faults on `tried` (bits by index). Begins to make what is needed.
+  Choice Choose(uint64_t tried);
+
+  // On this device, which is one of the placements' and is up; nothing otherwise.
+  std::optional<Use> On(const DeviceId& device);
+
+  void Ran(const Use& use, int64_t rows, Duration took);
+  // A forward pass ended with a DeviceFaultStatus. Tells the device's health, too.
+  void Failed(const Use& use, const absl::Status& status, int64_t rows);
+
+  // Counts ends of builds.
+  uint64_t builds() const { return builds_; }
+
+  // Where requests run now, and the facts about that; the fallback's fields are those of now.
+  PlacedModel Now();
+
+  const std::shared_ptr<DeviceHealth>& health() const { return health_; }
+
+ private:
+  struct Slot {
+    DeviceId device;
+    std::shared_ptr<Model> model;  // null: not made
+    ModelInfo info;
+    bool is_building = false;
+    TimePoint failed_until{};  // to be made
+    RowLimit rows;
+    Duration fastest{};
+    std::string fault;  // the last, as a fallback's reason
+  };
+
+  std::vector<PlacementView> Views(TimePoint now) const TF_REQUIRES(mutex_);
+  Use UseOf(size_t index, TimePoint now) const TF_REQUIRES(mutex_);
+  std::string ReasonFor(size_t index) const TF_REQUIRES(mutex_);
+  absl::Status NoneLeft() const TF_REQUIRES(mutex_);
+  void NoteMove(size_t index) TF_REQUIRES(mutex_);
+  void Begin(size_t index) TF_REQUIRES(mutex_);
+  void Build(size_t index);
+
+  const std::string model_;
+  const int64_t version_;
+  const std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place_;
+  const std::shared_ptr<DeviceHealth> health_;
+  const Clock& clock_;
+  const std::function<void()> on_built_;
+  std::atomic<uint64_t> builds_{0};
+
+  mutable Mutex mutex_;
+  std::vector<Slot> slots_ TF_GUARDED_BY(mutex_);  // their number and devices are constant
+  size_t current_ TF_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
+  bool is_building_ TF_GUARDED_BY(mutex_) = false;
+  std::thread builder_ TF_GUARDED_BY(mutex_);
+  int subscription_ = 0;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,18 @@
+// A request's rows in pieces, for a device that has no memory for all of them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/model/model.h"
+#include "server/tensor/signature.h"
+
+namespace torchferry {
+
+// Rows [begin, begin + count) of each tensor of `inputs`, as views of it; scalar arguments stay. The model has a batch dimension.
+BoundInputs RowsOf(const Signature& signature, const BoundInputs& inputs, int64_t begin, int64_t count);
+
+// The pieces' outputs one after another along dimension 0, in bytes of their own. INTERNAL when they do not fit together.
+absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces);
+
+}  // namespace torchferry
