@@ -86,6 +86,10 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       ->check(CheckAddress);
   app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")->envname("TORCHFERRY_WATCH");
   Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")->check(CLI::Range(0.05, 86400.0));
+  Add(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds, "How often an idle GPU is tried, to notice its loss")
+      ->check(CLI::Range(0.05, 86400.0));
+  app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss, "Drains and ends, with exit code 3, when a device is lost")
+      ->envname("TORCHFERRY_EXIT_ON_DEVICE_LOSS");
   app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")->envname("TORCHFERRY_REFLECTION");
   app.add_flag("--trust-model-code", flags.trust_model_code, "Runs models whose TorchScript reaches outside (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");

@@ -32,6 +32,8 @@ struct ServerFlags {
   std::string admin_address;  // empty: --grpc-address
   bool watch = false;
   double watch_interval_seconds = 5;
+  double device_probe_interval_seconds = 5;
+  bool exit_on_device_loss = false;
   bool trust_model_code = false;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;

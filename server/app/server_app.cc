@@ -22,10 +22,13 @@
 #include "server/registry/store_scanner.h"
 #include "server/registry/store_watch.h"
 #include "server/rpc/rpc_server.h"
+#include "server/serving/device_monitor.h"
 #include "server/torch/loader.h"
 
 namespace torchferry {
 namespace {
+
+constexpr int kDeviceLossExitCode = 3;
 
 Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
@@ -88,6 +91,7 @@ class ServerAppImpl final : public ServerApp {
     runtime_ = TorchRuntime::Start(std::move(providers));
     StartWorkers();
     ReportDevices();
+    monitor_ = std::make_unique<DeviceMonitor>(health_, &TorchRuntime::Probe, Seconds(flags_.device_probe_interval_seconds));
     registry_.StartLoading();
     if (flags_.watch) watch_ = std::make_unique<StoreWatch>(registry_, Seconds(flags_.watch_interval_seconds));
     return absl::OkStatus();
@@ -101,11 +105,16 @@ class ServerAppImpl final : public ServerApp {
     if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
     registry_.Stop();
     watch_.reset();  // after the scan that it waits for was dropped
+    monitor_.reset();
     rpc_listener_ = nullptr;
     rpc_.reset();
     http_.reset();
     scheduler_.reset();
     return all_answered;
+  }
+
+  bool HasLostDevice() const override {
+    return std::ranges::any_of(health_->List(), [](const DeviceReport& report) { return report.state == DeviceState::kLost; });
   }
 
  private:
@@ -123,6 +132,7 @@ class ServerAppImpl final : public ServerApp {
     HttpServer::Callbacks callbacks;
     callbacks.metrics = [this] { return metrics_.Serialize(); };
     callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };
+    callbacks.degraded = [this] { return DegradedDevices(); };
     TF_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.metrics_address, callbacks));
     const std::string grpc_address = fmt::format("{}:{}", HostOf(flags_.grpc_address), rpc_->port());
     const std::string metrics_address = fmt::format("{}:{}", HostOf(flags_.metrics_address), http_->port());
@@ -145,27 +155,69 @@ class ServerAppImpl final : public ServerApp {
                         {"libtorch", TorchRuntime::LibTorchVersion()}});
   }
 
+  // A line for each device that is not up.
+  std::string DegradedDevices() const {
+    std::string lines;
+    for (const DeviceReport& report : health_->List()) {
+      if (report.state == DeviceState::kUp) continue;
+      lines += fmt::format("degraded: {} is {}: {}\n", ToString(report.device),
+                           report.state == DeviceState::kLost ? "lost" : "on probation", report.why.substr(0, report.why.find('\n')));
+    }
+    return lines;
+  }
+
   void ReportDevices() {
     std::string devices;
     for (const DeviceId& device : runtime_->devices()) {
-      metrics_.SetDeviceUp(ToString(device), true);
+      health_->Add(device);
       devices += (devices.empty() ? "" : ",") + ToString(device);
     }
     LogInfo("devices", {{"devices", devices}});
     metrics_.SetBuildInfo({{"version", kVersion}, {"libtorch", TorchRuntime::LibTorchVersion()}});
-    metrics_.AddCollector([this](Metrics& metrics) { host_metrics_.Collect(metrics); });
+    metrics_.AddCollector([this](Metrics& metrics) {
+      host_metrics_.Collect(metrics);
+      CollectMemory(metrics);
+    });
+    if (flags_.exit_on_device_loss) {
+      health_->Subscribe([is_first = std::make_shared<std::atomic<bool>>(true)](const DeviceReport& report) {
+        // Main drains; a second signal would end it at once.
+        if (report.state == DeviceState::kLost && is_first->exchange(false)) kill(getpid(), SIGTERM);
+      });
+    }
+  }
+
+  void CollectMemory(Metrics& metrics) const {
+    for (const DeviceReport& report : health_->List()) {
+      if (report.state == DeviceState::kLost) continue;
+      const auto memory = TorchRuntime::MemoryOf(report.device);
+      if (!memory.has_value()) continue;
+      metrics.SetDeviceMemory(ToString(report.device), "used", static_cast<double>(memory->total - memory->free));
+      metrics.SetDeviceMemory(ToString(report.device), "limit", static_cast<double>(memory->total));
+    }
+  }
+
+  RuledOut LostDevices() const {
+    RuledOut lost;
+    for (const DeviceReport& report : health_->List()) {
+      if (report.state == DeviceState::kLost) lost[ToString(report.device)] = "device_lost";
+    }
+    return lost;
   }
 
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
     const LoadOptions load{
         flags_.model_store,
         {.devices = runtime_->devices(),
+         .ruled_out = LostDevices(),
          .device_types = runtime_->device_types(),
          .default_device = flags_.device,
          .has_native_bf16 = host_.HasNativeBf16(),
          .free_bytes = &TorchRuntime::FreeBytes,
          .trust_model_code = flags_.trust_model_code},
         flags_.intra_op_threads,
+        [health = health_](const DeviceId& device, const absl::Status& status) {
+          health->Report(device, DeviceFaultOf(status), MessageOf(status));
+        },
     };
     TF_ASSIGN_OR_RETURN(LoadedModel loaded, LoadVersion(load, model, version, config));
     Servable::Options options;
@@ -174,7 +226,7 @@ class ServerAppImpl final : public ServerApp {
     options.batching = BatchingOf(config, flags_.max_queue_size);
     options.max_sessions = flags_.max_stateful_streams;
     if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
-    return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_);
+    return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_, health_);
   }
 
   // Constant after construction.
@@ -184,6 +236,7 @@ class ServerAppImpl final : public ServerApp {
 
   Metrics metrics_;
   HostMetrics host_metrics_;
+  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, clock_);
   // Made in Start, in this order, and ended in Stop.
   std::unique_ptr<TorchRuntime> runtime_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -192,6 +245,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<RpcServer> rpc_;
   std::atomic<RpcServer*> rpc_listener_{nullptr};
   std::unique_ptr<StoreWatch> watch_;
+  std::unique_ptr<DeviceMonitor> monitor_;
 };
 
 // SIGTERM and SIGINT are blocked in every thread and taken here.
@@ -234,7 +288,10 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const bool all_answered = (*app)->Stop();
   LogInfo("stopped", {{"all_answered", all_answered}});
-  return all_answered ? 0 : 1;
+  const bool has_lost_device = (*app)->HasLostDevice();
+  const int code = has_lost_device && flags.exit_on_device_loss ? kDeviceLossExitCode : all_answered ? 0 : 1;
+  if (has_lost_device) _exit(code);
+  return code;
 }
 
 }  // namespace torchferry

@@ -21,10 +21,12 @@ class ServerApp {
 
   // Drains as the flags say and stops. False when requests had to be cancelled.
   virtual bool Stop() = 0;
+  // What is on a lost device must not be touched, by the libraries' own ends neither: leave by _exit.
+  virtual bool HasLostDevice() const = 0;
 };
 
 // main, with the devices that there may be: the tests' server adds a simulated one. Exit codes: 0 after an orderly end,
-// 1 when it could not start or requests were cut off, 2 for wrong flags.
+// 1 when it could not start or requests were cut off, 2 for wrong flags, 3 after --exit-on-device-loss.
 int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>> providers);
 
 }  // namespace torchferry

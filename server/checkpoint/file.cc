@@ -22,9 +22,14 @@ constexpr uint64_t kDigestPieceBytes = 1 << 20;
 
 std::string SystemError(int error) { return std::strerror(error); }
 
+std::string IdentityOf(const struct stat& info) {
+  return fmt::format("{}:{}:{}:{}.{:09}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+}
+
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, uint64_t size, std::string name) : File(std::move(name), size), fd_(fd) {}
+  PosixFile(int fd, const struct stat& info, std::string name)
+      : File(std::move(name), static_cast<uint64_t>(info.st_size), IdentityOf(info)), fd_(fd) {}
   ~PosixFile() override { ::close(fd_); }
 
  protected:
@@ -99,8 +104,7 @@ absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path,
     return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", display_name,
                       S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
   }
-  return std::make_unique<PosixFile>(fd, static_cast<uint64_t>(info.st_size),
-                                     std::move(display_name));
+  return std::make_unique<PosixFile>(fd, info, std::move(display_name));
 }
 
 std::unique_ptr<File> File::FromBytes(std::string bytes, std::string display_name) {

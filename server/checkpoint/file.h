@@ -28,17 +28,21 @@ class File {
 
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }
+  // Of the file that was opened, whatever stands under its path later: device, inode, size and time of change. Empty for one in memory.
+  const std::string& identity() const { return identity_; }
 
   // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
   absl::Status Read(uint64_t offset, std::span<std::byte> out) const;
 
  protected:
-  File(std::string name, uint64_t size) : name_(std::move(name)), size_(size) {}
+  File(std::string name, uint64_t size, std::string identity = "")
+      : name_(std::move(name)), size_(size), identity_(std::move(identity)) {}
   virtual absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const = 0;
 
  private:
   const std::string name_;
   const uint64_t size_;
+  const std::string identity_;
 };
 
 // Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done, and

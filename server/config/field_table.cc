@@ -116,6 +116,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry", kHonoured, ""},
     {"torchferry.device", kHonoured, ""},
     {"torchferry.fallback", kHonoured, ""},
+    {"torchferry.fallback_warm", kHonoured, ""},
     {"torchferry.map_location", kHonoured, ""},
     {"torchferry.precision", kHonoured, ""},
     {"torchferry.state_dict", kHonoured, ""},

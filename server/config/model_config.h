@@ -102,6 +102,8 @@ struct ModelConfig {
   // torchferry { … }
   std::string device;  // empty: not said here
   FallbackPolicy fallback = FallbackPolicy::kCpu;
+  // Whether a placement on the CPU is made ahead of need, where the device is another; absent: by the size of the weights.
+  std::optional<bool> fallback_warm;
   std::map<std::string, std::string> map_location;
   Precision precision = Precision::kAuto;
   StateDictConfig state_dict;

@@ -89,6 +89,11 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   CheckDevice(own);
   config.device = own.message.device();
   config.fallback = ToFallback(own.message.fallback());
+  if (own.message.has_fallback_warm()) config.fallback_warm = own.message.fallback_warm();
+  if (config.fallback_warm.value_or(false) && config.fallback == FallbackPolicy::kNone) {
+    own.findings.Error(own.positions.Of("fallback_warm"),
+                       "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU, or no fallback_warm");
+  }
   config.precision = ToPrecision(own.message.precision());
   ReadMapLocation(own, config);
   config.state_dict = ReadStateDict(own);

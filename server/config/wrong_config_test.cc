@@ -297,6 +297,8 @@ const std::vector<WrongConfig> kOthers = {
      "torchferry.device is \"CPU\"; expected"},
     {"DeviceCpuIndex", "torchferry { device: 'cpu:1' }", "1:22",
      "torchferry.device is \"cpu:1\"; expected"},
+    {"StandbyWithoutFallback", "torchferry { fallback: NONE fallback_warm: true }", "1:44",
+     "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU"},
     {"MapLocationKey",
      "torchferry { device: 'saved'\n map_location { key: 'cuda:0' value: 'cpu' }\n"
      " map_location { key: 'auto' value: 'cpu' } }",

@@ -16,6 +16,8 @@ class HttpServer {
     std::function<std::string()> metrics;  // the body of /metrics, Prometheus text format 0.0.4
     // Empty when ready, otherwise why not: the body of a 503.
     std::function<std::string()> not_ready_reason;
+    // What is not as it should be although the server is ready: further lines of a 200's body. Null: nothing ever is.
+    std::function<std::string()> degraded = nullptr;
   };
 
   // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it

@@ -64,6 +64,8 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
     DeviceCandidate candidate{device, ""};
     if (is_quantized && !device.IsCpu()) {
       candidate.ruled_out = "quantized";
+    } else if (const auto here = context.ruled_out.find(ToString(device)); here != context.ruled_out.end()) {
+      candidate.ruled_out = here->second;
     } else if (const auto it = ruled_out.find(ToString(device)); it != ruled_out.end()) {
       candidate.ruled_out = it->second;
     } else if (!HasRoom(device, request, planned.plan.weight_bytes, context)) {

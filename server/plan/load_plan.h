@@ -21,9 +21,13 @@
 
 namespace torchferry {
 
+// Devices that cannot be used after all, "cuda:0", and why; see DeviceCandidate.
+using RuledOut = std::map<std::string, std::string>;
+
 // The host, and what the server was told.
 struct PlanContext {
   std::vector<DeviceId> devices;          // best first, the CPU last
+  RuledOut ruled_out;                     // of these, for every version
   std::vector<std::string> device_types;  // that may be named, whether or not there is one: "cpu", "cuda"
   std::string default_device = "auto";    // --device
   bool has_native_bf16 = false;           // of the CPU
@@ -44,9 +48,6 @@ struct LoadPlan {
   PrecisionPlan precision;
   std::vector<std::string> decisions;  // a sentence each, the placement's and the precision's included
 };
-
-// Devices that cannot be used after all, "cuda:0", and why; see DeviceCandidate.
-using RuledOut = std::map<std::string, std::string>;
 
 // The plan, and what was read on the way to it.
 struct PlannedVersion {

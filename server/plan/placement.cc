@@ -28,6 +28,7 @@ std::string_view Explain(std::string_view reason) {
   if (reason == "no_room") return "which has no room for the weights";
   if (reason == "out_of_memory") return "which ran out of memory while loading";
   if (reason == "device_lost") return "which is lost";
+  if (reason == "stand_by") return "where it runs unless that fails";
   if (reason == "quantized") return "which has no kernels for quantized weights";
   return "where loading failed";
 }

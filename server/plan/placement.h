@@ -19,7 +19,7 @@ struct DeviceRequest {
   std::string source;  // "torchferry.device", "instance_group" or "--device"
 };
 
-// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed", "quantized"; empty
+// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed", "quantized", "stand_by"; empty
 // where nothing speaks against it.
 struct DeviceCandidate {
   DeviceId device;

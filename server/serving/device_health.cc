@@ -97,6 +97,15 @@ bool DeviceHealth::IsCanaryDue(const DeviceId& device) const {
          clock_.Now() >= found->second.canary_at;
 }
 
+void DeviceHealth::CanaryFailed(const DeviceId& device) {
+  MutexLock lock(mutex_);
+  const auto found = devices_.find(device);
+  if (found == devices_.end() || found->second.report.state != DeviceState::kProbation) return;
+  Entry& entry = found->second;
+  entry.wait = std::min(entry.wait * 2, kLongestWait);
+  entry.canary_at = clock_.Now() + entry.wait;
+}
+
 int DeviceHealth::Subscribe(Listener listener) {
   MutexLock lock(listeners_mutex_);
   listeners_.emplace(++last_subscription_, std::move(listener));

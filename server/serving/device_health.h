@@ -54,6 +54,9 @@ class DeviceHealth {
   // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a minute.
   bool IsCanaryDue(const DeviceId& device) const;
 
+  // A canary did not pass: the next one comes after twice the time.
+  void CanaryFailed(const DeviceId& device);
+
   // Until Unsubscribe, which waits for a call that is under way.
   int Subscribe(Listener listener);
   void Unsubscribe(int subscription);

@@ -1,324 +1,90 @@
 #include "server/torch/loader.h"
 
-#include <ATen/Parallel.h>
-#include <torch/csrc/jit/serialization/import.h>
 #include <torch/script.h>
 
-#include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
-#include "server/base/logging.h"
 #include "server/base/status.h"
-#include "server/checkpoint/file_digest.h"
-#include "server/model/device_fault.h"
 #include "server/plan/load_plan.h"
 #include "server/plan/version_files.h"
 #include "server/torch/convert.h"
-#include "server/torch/deny_list.h"
-#include "server/torch/forward_source.h"
-#include "server/torch/module_hooks.h"
-#include "server/torch/place_module.h"
-#include "server/torch/runtime.h"
-#include "server/torch/state_dict.h"
-#include "server/torch/stateful.h"
-#include "server/torch/torch_model.h"
-#include "server/torch/trial_run.h"
-#include "server/torch/warm_up.h"
+#include "server/torch/version_load.h"
 
 namespace torchferry {
 namespace {
 
 using torch::jit::Module;
 
-// Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
-constexpr uint64_t kMostAwaitedBytes = uint64_t{256} << 20;
+// A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the host's memory once
+// more.
+constexpr uint64_t kMostStandbyBytes = uint64_t{1} << 30;
 
-// The calling thread's operators use so many threads. More than a worker's would wait for one another while requests run.
-class IntraOpThreads {
- public:
-  explicit IntraOpThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-  ~IntraOpThreads() { at::set_num_threads(before_); }
-  IntraOpThreads(const IntraOpThreads&) = delete;
-  IntraOpThreads& operator=(const IntraOpThreads&) = delete;
+absl::StatusOr<std::shared_ptr<VersionLoad>> Begin(const LoadOptions& options, const std::string& model, int64_t version,
+                                                   const ModelConfig& config) {
+  TF_ASSIGN_OR_RETURN(VersionFiles files, FindVersionFiles(options.store, model, version, config));
+  TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
+  return std::make_shared<VersionLoad>(std::move(files), std::move(planned), options, config);
+}
 
- private:
-  const int before_;
-};
-
-// Carries the plan out: reads, compiles, moves.
-class Load {
- public:
-  Load(const VersionFiles& files, PlannedVersion planned, const LoadOptions& options, const ModelConfig& config)
-      : files_(files),
-        planned_(std::move(planned)),
-        options_(options),
-        config_(config) {
-    if (!IsLarge()) StartDigest();
+// Whatever LibTorch throws where nobody expects it ends this version, not the server.
+template <typename Run>
+auto Guarded(const std::string& what, const Run& run) -> decltype(run()) {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    return Annotate(StatusOf(error, absl::StatusCode::kInvalidArgument), what);
   }
+}
 
-  absl::StatusOr<Module> MakeModule() {
-    TF_RETURN_IF_ERROR(files_.missing);
-    std::optional<Module> module;
-    if (files_.format == FileFormat::kTorchScript) {
-      TF_ASSIGN_OR_RETURN(module, LoadArchive(*files_.model, files_.model_path));
-    } else {
-      TF_ASSIGN_OR_RETURN(module, LoadStateDict());
-    }
-    if (!module->find_method("forward").has_value()) {
-      return MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no forward method", files_.model->name());
-    }
-    if (!options_.host.trust_model_code) {
-      TF_RETURN_IF_ERROR(Annotate(CheckGraphs(*module), SourceFile().name()));
-    }
-    module->eval();
-    *module = WithHooks(*module);
-    TF_ASSIGN_OR_RETURN(state_, FindState(*module, files_.model->name()));
-    return *std::move(module);
+// How it is placed on further devices: from the module that was read, kept in the host's memory; or from the files, read once more.
+std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> FurtherPlacements(std::shared_ptr<VersionLoad> load, const Module& module,
+                                                                              bool keeps_module, const LoadOptions& options,
+                                                                              const std::string& model, int64_t version,
+                                                                              const ModelConfig& config) {
+  const std::string what = fmt::format("{}/{}", model, version);
+  if (keeps_module) {
+    load->CloseFiles();
+    return [load, module, what](const DeviceId& device) {
+      return Guarded(what, [&] { return load->PlaceOn(module, device); });
+    };
   }
-
-  // On the device of the plan, else on the next one.
-  absl::StatusOr<LoadedModel> Place(const Module& module) {
-    // A large file's bytes are read first and hashed after that: the two would share the processors.
-    if (IsLarge()) StartDigest();
-    if (!IsLarge()) digest_->Wait();
-    TF_ASSIGN_OR_RETURN(signature_, MakeSignature(module.get_method("forward").function().getSchema(), config_));
-    RuledOut ruled_out;
-    while (true) {
-      absl::StatusOr<LoadedModel> placed = PlaceOnce(module);
-      const DeviceId device = planned_.plan.placement.device;
-      if (device.IsCpu() || !IsOfDevice(placed.status())) return placed;
-      LogWarning("device not used", {{"file", files_.model->name()}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
-      TorchRuntime::ReleaseCachedMemory(device);
-      ruled_out[ToString(device)] =
-          placed.status().code() == absl::StatusCode::kResourceExhausted ? "out_of_memory" : "load_failed";
-      TF_RETURN_IF_ERROR(Annotate(Replan(planned_, config_, options_.host, ruled_out), MessageOf(placed.status())));
-    }
-  }
-
- private:
-  bool IsLarge() const { return files_.model->size() > kMostAwaitedBytes; }
-
-  void StartDigest() {
-    digest_ = std::make_shared<FileDigest>(files_.model, [name = files_.model->name()](const std::string& hex) {
-      LogInfo("file digest", {{"file", name}, {"sha256", hex}});
-    });
-  }
-
-  // RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
-  absl::StatusOr<LoadedModel> PlaceOnce(const Module& module) {
-    const DeviceId& device = planned_.plan.placement.device;
-    ModelInfo info = Describe();
-    try {
-      Placed placed = PlaceOn(module, device, planned_.plan.precision);
-      info.rewritten_constants = placed.rewritten.count();
-      if (info.rewritten_constants > 0) {
-        info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
-                                             placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
+  return [identity = load->FileIdentity(), options, model, version, config, what](const DeviceId& device) {
+    return Guarded(what, [&]() -> absl::StatusOr<PlacedModel> {
+      TF_ASSIGN_OR_RETURN(const std::shared_ptr<VersionLoad> again, Begin(options, model, version, config));
+      if (again->FileIdentity() != identity) {
+        return MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: its files have changed since it was loaded; load the version again", what);
       }
-      const IntraOpThreads as_on_a_worker(options_.intra_op_threads);
-      TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Tried(module, placed, device, info));
-      TF_RETURN_IF_ERROR(Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), files_.model->name()));
-      return LoadedModel{model, std::move(info)};
-    } catch (const std::exception& error) {
-      const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
-      return Annotate(StatusOf(error, code), "moving to " + ToString(device));
-    }
-  }
-
-  struct Placed {
-    Module module;
-    Rewritten rewritten;
-    PrecisionBorder border;
-  };
-
-  Placed PlaceOn(const Module& module, const DeviceId& device, const PrecisionPlan& precision) const {
-    RewriteTarget target{ToTorch(device), RenamesCpu(), {}, ToTorch(precision.to).value()};
-    for (const DType type : precision.from) target.from.push_back(ToTorch(type).value());
-    auto [placed, rewritten] = PlaceModule(module, target);
-    PrecisionBorder border;
-    if (precision.changes()) {
-      const Module saved = PlaceModule(module, {at::kCPU, RenamesCpu(), {}, at::kFloat}).module;
-      border = PrecisionBorder(precision, saved, state_, signature_);
-    }
-    return {std::move(placed), std::move(rewritten), std::move(border)};
-  }
-
-  std::shared_ptr<Model> MakeModel(const Placed& placed, const DeviceId& device) const {
-    return MakeTorchModel(placed.module, signature_, device, state_, placed.border);
-  }
-
-  // Whether "cpu" in the code is where the module was. A forward.py was written for wherever it runs.
-  bool RenamesCpu() const {
-    if (!planned_.script.has_value()) return true;
-    const std::vector<std::string>& devices = planned_.script->weight_devices;
-    return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
-  }
-
-  // The model, run once where the config declares its inputs and either it computes in less than FP32, or they are of other
-  // types than its weights: FAILED_PRECONDITION when it does not run and would in FP32. Where it was made to compute in less,
-  // measures what that does to the outputs.
-  absl::StatusOr<std::shared_ptr<Model>> Tried(const Module& module, Placed& placed, const DeviceId& device, ModelInfo& info) {
-    std::shared_ptr<Model> model = MakeModel(placed, device);
-    const bool changes = planned_.plan.precision.changes();
-    const bool is_half = info.precision.find("16") != std::string::npos;
-    const std::vector<DType> other_types = TypesThatInputsLack();
-    if ((!is_half && !changes && other_types.empty()) || state_.has_value()) return model;
-    const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
-    if (!inputs.has_value()) {
-      if (is_half && changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
-      return model;
-    }
-    const BoundInputs* const requests[] = {&*inputs};
-    PhaseTimes ignored;
-    auto outputs = model->Predict(requests, ignored);
-    for (const DType type : other_types) {
-      if (outputs.ok() || IsOfDevice(outputs.status())) break;
-      placed.border.CastInputs(ToTorch(type).value());
-      const std::shared_ptr<Model> other = MakeModel(placed, device);
-      auto other_outputs = other->Predict(requests, ignored);
-      if (!other_outputs.ok() && !IsOfDevice(other_outputs.status())) continue;
-      model = other;
-      outputs = std::move(other_outputs);
-      info.decisions.push_back(fmt::format("inputs are cast to {}, the weights' type; config.pbtxt declares another", Name(type)));
-    }
-    if (IsOfDevice(outputs.status())) return Annotate(outputs.status(), "running on " + ToString(device));
-    // In full precision it was only to see which types it takes and gives, before a request waits for that.
-    if (!is_half || (outputs.ok() && !changes)) return model;
-    const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
-    Placed in_full = PlaceOn(module, DeviceId::Cpu(), full);
-    if (std::ranges::find(planned_.weight_dtypes, DType::kFp64) == planned_.weight_dtypes.end()) in_full.border.CastInputs(at::kFloat);
-    const std::shared_ptr<Model> reference = MakeModel(in_full, DeviceId::Cpu());
-    const auto expected = reference->Predict(requests, ignored);
-    if (!expected.ok()) {
-      info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a made-up row: {}", info.precision,
-                                           MessageOf(expected.status())));
-      return model;
-    }
-    if (!outputs.ok()) {
-      return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "{}: forward fails in {}{}: {}. It runs in FP32: set torchferry {{ precision: FP32 }}", files_.model->name(),
-                        info.precision, DeclaredInputs(), MessageOf(outputs.status()));
-    }
-    TF_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
-    info.decisions.push_back(fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
-    return model;
-  }
-
-  // Floating types that weights are computed in, where an input is declared as a floating type and none of these.
-  std::vector<DType> TypesThatInputsLack() const {
-    std::vector<DType> types;
-    for (const DType saved : planned_.weight_dtypes) {
-      const bool is_cast = std::ranges::find(planned_.plan.precision.from, saved) != planned_.plan.precision.from.end();
-      if (IsFloating(saved)) types.push_back(is_cast ? planned_.plan.precision.to : saved);
-    }
-    const bool lacks = std::ranges::any_of(signature_.signature.inputs, [&](const TensorSpec& spec) {
-      return IsFloating(spec.dtype) && std::ranges::find(types, spec.dtype) == types.end();
+      TF_ASSIGN_OR_RETURN(const Module fresh, again->MakeModule());
+      return again->PlaceOn(fresh, device);
     });
-    return lacks ? types : std::vector<DType>();
-  }
-
-  // ", input \"x\" being FP32".
-  std::string DeclaredInputs() const {
-    std::string text;
-    for (const TensorSpec& spec : signature_.signature.inputs) {
-      text += fmt::format("{} input \"{}\" being {}", text.empty() ? "," : " and", spec.name, Name(spec.dtype));
-    }
-    return text;
-  }
-
-  const File& SourceFile() const {
-    return files_.format != FileFormat::kTorchScript ? *files_.architecture_file : *files_.model;
-  }
-
-  static absl::StatusOr<Module> LoadArchive(const File& file, const std::string& path) {
-    try {
-      // To the CPU whatever the archive says: where it was saved is not where it runs.
-      return torch::jit::load(path, at::kCPU, /*load_debug_files=*/false);
-    } catch (const std::exception& error) {
-      return Annotate(StatusOf(error, absl::StatusCode::kDataLoss), file.name() + ": LibTorch cannot load it");
-    }
-  }
-
-  absl::StatusOr<Module> LoadStateDict() {
-    const std::string& name = files_.model->name();
-    if (files_.architecture == Architecture::kTorchScript) {
-      TF_ASSIGN_OR_RETURN(Module module, LoadArchive(*files_.architecture_file, files_.architecture_path));
-      TF_RETURN_IF_ERROR(Annotate(FillModule(module, *planned_.checkpoint, planned_.names), name));
-      return module;
-    }
-    TF_ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(*planned_.checkpoint, planned_.names));
-    TF_ASSIGN_OR_RETURN(Module module, ModuleFromKeys(tensors));
-    TF_ASSIGN_OR_RETURN(const std::string source, ReadSource(*files_.architecture_file));
-    TF_RETURN_IF_ERROR(DefineForward(module, source, files_.architecture_file->name()));
-    return module;
-  }
-
-  ModelInfo Describe() const {
-    const LoadPlan& plan = planned_.plan;
-    ModelInfo info;
-    info.file_path = files_.model->name();
-    info.format = Name(plan.format);
-    info.producer = plan.producer;
-    info.saved_devices = plan.saved_devices;
-    info.saved_dtypes = plan.saved_dtypes;
-    info.file_bytes = static_cast<int64_t>(files_.model->size());
-    info.sha256 = [digest = digest_] { return digest->Get(); };
-    if (plan.format != FileFormat::kTorchScript) info.architecture = files_.architecture_file->name();
-    info.state_dict_key = plan.state_dict_key;
-    info.removed_prefixes = plan.removed_prefixes;
-    info.requested_device = plan.placement.requested;
-    info.fallback = plan.placement.fallback;
-    info.fallback_from = plan.placement.fallback_from;
-    info.precision = plan.precision.computes_in;
-    info.fallback_reason = plan.placement.fallback_reason;
-    info.decisions = plan.decisions;
-    DescribeState(info.decisions);
-    return info;
-  }
-
-  void DescribeState(std::vector<std::string>& decisions) const {
-    if (!state_.has_value()) return;
-    decisions.push_back(
-        fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
-    if (config_.dynamic_batching.has_value()) {
-      decisions.push_back(
-          "dynamic_batching is not used: requests of a model that keeps state share no forward "
-          "pass");
-    }
-  }
-
-  const VersionFiles& files_;
-  PlannedVersion planned_;
-  const LoadOptions& options_;
-  const ModelConfig& config_;
-  std::shared_ptr<const FileDigest> digest_;
-  std::optional<ModuleState> state_;
-  ModelSignature signature_;
-};
+  };
+}
 
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::string& model, int64_t version,
                                         const ModelConfig& config) {
-  TF_ASSIGN_OR_RETURN(const VersionFiles files, FindVersionFiles(options.store, model, version, config));
-  TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
-  Load load(files, std::move(planned), options, config);
-  try {
-    TF_ASSIGN_OR_RETURN(const Module module, load.MakeModule());
-    return load.Place(module);
-  } catch (const std::exception& error) {
-    // Whatever LibTorch throws where nobody expects it ends this version, not the server.
-    return Annotate(StatusOf(error, absl::StatusCode::kInvalidArgument), files.model->name());
-  }
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<VersionLoad> load, Begin(options, model, version, config));
+  return Guarded(fmt::format("{}/{}", model, version), [&]() -> absl::StatusOr<LoadedModel> {
+    TF_ASSIGN_OR_RETURN(const Module module, load->MakeModule());
+    TF_ASSIGN_OR_RETURN(PlacedModel placed, load->Place(module));
+    LoadedModel loaded{std::move(placed.model), std::move(placed.info)};
+    loaded.others = load->Others();
+    if (loaded.others.empty()) return loaded;
+    const bool has_standby = config.fallback_warm.value_or(load->weight_bytes() <= kMostStandbyBytes);
+    if (has_standby) loaded.standby = DeviceId::Cpu();
+    loaded.place = FurtherPlacements(load, module, has_standby, options, model, version, config);
+    return loaded;
+  });
 }
 
 absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version, const ModelConfig& config,
                                const std::string& output_path) {
-  TF_ASSIGN_OR_RETURN(const VersionFiles files, FindVersionFiles(options.store, model, version, config));
-  TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<VersionLoad> load, Begin(options, model, version, config));
   try {
-    TF_ASSIGN_OR_RETURN(const Module module, Load(files, std::move(planned), options, config).MakeModule());
+    TF_ASSIGN_OR_RETURN(const Module module, load->MakeModule());
     module.save(output_path);
   } catch (const std::exception& error) {
     return StatusOf(error, absl::StatusCode::kUnavailable);

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <functional>
 #include <string>
 
 #include "server/config/model_config.h"
@@ -15,9 +16,12 @@ struct LoadOptions {
   std::string store;  // the store's folder on this host
   PlanContext host;
   int intra_op_threads = 1;  // of an operator, when the model is run at load
+  // Told of each device that failed while a version was placed on it, and how. Null: nobody wants to know.
+  std::function<void(const DeviceId&, const absl::Status&)> on_device_fault = nullptr;
 };
 
-// Reads, checks, compiles, places. Each decision is in LoadedModel::info.decisions.
+// Reads, checks, compiles, places, warms up. LoadedModel::place makes it on other devices; on the CPU ahead of need where the weights are
+// small or the configuration asks for it, and the module stays in the host's memory then. Each decision is in LoadedModel::info.decisions.
 // DATA_LOSS: damaged or hostile, code that reaches outside included. FAILED_PRECONDITION: something must be done
 // first (an architecture is missing, the device is absent with `fallback: NONE`). INVALID_ARGUMENT: sound, but not servable as
 // it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by its path in the store.

@@ -1,11 +1,14 @@
 #include "server/torch/runtime.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/headeronly/version.h>
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/model/device_fault.h"
 #include "server/torch/convert.h"
 
 namespace torchferry {
@@ -29,16 +32,35 @@ std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<De
 
 std::string TorchRuntime::LibTorchVersion() { return TORCH_VERSION; }
 
-std::optional<uint64_t> TorchRuntime::FreeBytes(const DeviceId& device) {
+std::optional<TorchRuntime::Memory> TorchRuntime::MemoryOf(const DeviceId& device) {
   try {
     const at::Device torch_device = ToTorch(device);
-    return c10::getDeviceAllocator(torch_device.type())->getMemoryInfo(torch_device.index()).first;
+    const auto [free, total] = c10::getDeviceAllocator(torch_device.type())->getMemoryInfo(torch_device.index());
+    return Memory{total, free};
   } catch (const std::exception&) {
     return std::nullopt;
   }
 }
 
+std::optional<uint64_t> TorchRuntime::FreeBytes(const DeviceId& device) {
+  const std::optional<Memory> memory = MemoryOf(device);
+  return memory.has_value() ? std::optional(memory->free) : std::nullopt;
+}
+
+absl::Status TorchRuntime::Probe(const DeviceId& device) {
+  try {
+    const c10::InferenceMode no_gradients;
+    const at::Tensor here = at::full({16}, 2.0F);
+    const at::Tensor back = here.to(ToTorch(device)).add(1).to(at::kCPU);
+    if (at::equal(back, here.add(1))) return absl::OkStatus();
+    return DeviceFaultStatus(DeviceFault::kTransient, fmt::format("{} computes 2 + 1 wrongly", ToString(device)));
+  } catch (const std::exception& error) {
+    return StatusOf(error, absl::StatusCode::kInternal);
+  }
+}
+
 void TorchRuntime::ReleaseCachedMemory(const DeviceId& device) {
+  if (device.IsCpu()) return;
   try {
     c10::getDeviceAllocator(ToTorch(device).type())->emptyCache();
   } catch (const std::exception& error) {

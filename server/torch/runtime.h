@@ -47,6 +47,16 @@ class TorchRuntime {
   // Bytes that are free on an accelerator; nothing where its allocator does not say.
   static std::optional<uint64_t> FreeBytes(const DeviceId& device);
 
+  // Bytes that the device has in all and that are free; nothing where its allocator does not say.
+  struct Memory {
+    uint64_t total = 0;
+    uint64_t free = 0;
+  };
+  static std::optional<Memory> MemoryOf(const DeviceId& device);
+
+  // A small piece of work: memory is taken, written, computed with and copied back. DeviceFaultStatus when the device fails at it.
+  static absl::Status Probe(const DeviceId& device);
+
   // Gives memory that an accelerator's allocator keeps for later back to the device.
   static void ReleaseCachedMemory(const DeviceId& device);
 

@@ -14,6 +14,7 @@
 #include "server/torch/copy_module.h"
 #include "server/torch/gather.h"
 #include "server/torch/graph_walk.h"
+#include "server/torch/runtime.h"
 
 namespace torchferry {
 namespace {
@@ -108,6 +109,8 @@ class TorchModel final : public Model {
       return Raised(error);
     }
   }
+
+  void ReleaseCachedMemory() override { TorchRuntime::ReleaseCachedMemory(device_); }
 
   bool is_stateful() const override { return shared_->state.has_value(); }
 

@@ -80,14 +80,14 @@ SERVERS = {
         "named": Row(own(device='"sim:0"'), "cpu", "out_of_memory", "sim:0"),
     }),
     "sim:0 lost": ("auto", {}, "sim:0 lost=1", {
-        "auto": Row("", "sim:1", "load_failed", "sim:0"),
-        "named": Row(own(device='"sim:0"'), "cpu", "load_failed", "sim:0"),
+        "auto": Row("", "sim:1", "device_lost", "sim:0"),
+        "named": Row(own(device='"sim:0"'), "cpu", "device_lost", "sim:0"),
         "named_none": Row(own(device='"sim:0"', fallback="NONE"), code=PRECONDITION),
     }),
     # While the model is tried in FP16, or warmed up; after its weights were placed.
     "sim:0 fails when it runs": ("auto", {}, "sim:0 sticky_error=1", {
-        "auto": Row("", "sim:1", "load_failed", "sim:0"),
-        "named": Row(own(device='"sim:0"', precision="FP16"), "cpu", "load_failed", "sim:0"),
+        "auto": Row("", "sim:1", "device_lost", "sim:0"),
+        "named": Row(own(device='"sim:0"', precision="FP16"), "cpu", "device_lost", "sim:0"),
     }),
     "sim:0 is small": ("auto", {}, "sim:0 out_of_memory_after_bytes=8000", {
         "one_row": Row("", "sim:0"),

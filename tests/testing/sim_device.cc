@@ -12,7 +12,8 @@ namespace {
 
 // CUDA's number of an illegal address.
 constexpr int kIllegalAddress = 700;
-constexpr int kDeviceLost = 46;
+constexpr int kDeviceLost = 999;
+constexpr int kBusy = 46;
 
 [[noreturn]] void Fail(int code, const std::string& what) {
   throw c10::AcceleratorError({__func__, __FILE__, __LINE__}, code, "SIM error: " + what);
@@ -29,6 +30,8 @@ void SetField(Faults& faults, const std::string& name, int64_t value) {
   if (name == "out_of_memory_after_bytes") faults.out_of_memory_after_bytes = value;
   if (name == "out_of_memory_over_rows") faults.out_of_memory_over_rows = value;
   if (name == "sticky_error") faults.sticky_error = value != 0;
+  if (name == "transient_errors") faults.transient_errors = value;
+  if (name == "out_of_memory_times") faults.out_of_memory_times = value;
   if (name == "lost") faults.lost = value != 0;
   if (name == "copy_delay_us") faults.copy_delay = std::chrono::microseconds(value);
 }
@@ -100,6 +103,10 @@ void Devices::Run(int device) {
   const std::lock_guard lock(mutex_);
   CheckAlive(device);
   Device& state = devices_.at(device);
+  if (state.faults.transient_errors > 0) {
+    --state.faults.transient_errors;
+    Fail(kBusy, "the device is busy");
+  }
   if (state.faults.sticky_error) state.error_is_pending = true;
 }
 
@@ -132,6 +139,10 @@ void* Devices::Allocate(int device, uint64_t bytes) {
   CheckAlive(device);
   Device& state = devices_.at(device);
   Usage& usage = state.usage;
+  if (state.faults.out_of_memory_times > 0) {
+    --state.faults.out_of_memory_times;
+    OutOfMemory(device, bytes, usage);
+  }
   const int64_t limit = state.faults.out_of_memory_after_bytes;
   const uint64_t most = limit < 0 ? usage.capacity_bytes : std::min<uint64_t>(usage.capacity_bytes, limit);
   if (usage.bytes_in_use + bytes > most) OutOfMemory(device, bytes, usage);

@@ -23,6 +23,10 @@ struct Faults {
   bool sticky_error = false;
   // The device is gone: every call fails at once.
   bool lost = false;
+  // So many operators, from the next on, fail at once; after them the device is as before.
+  int64_t transient_errors = 0;
+  // So many allocations, from the next on, fail.
+  int64_t out_of_memory_times = 0;
   // Each copy to or from the device takes so much longer.
   std::chrono::microseconds copy_delay{0};
 };

@@ -76,6 +76,28 @@ TEST_F(SimDeviceTest, ALostDeviceFailsAtOnce) {
   EXPECT_THAT(Thrown([&] { a.to(at::kCPU); }), HasSubstr("device lost: sim:2"));
 }
 
+TEST_F(SimDeviceTest, ErrorsThatPass) {
+  const at::Tensor a = at::ones({2}).to(Sim(0));
+  Devices::Get().SetFaults(0, {.transient_errors = 2});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(FaultOfMessage(Thrown([&] { a.add(a); })), DeviceFault::kTransient);
+  EXPECT_EQ(Thrown([&] { a.add(a).to(at::kCPU); }), "");
+  Devices::Get().SetFaults(0, {.out_of_memory_times = 1});
+  EXPECT_EQ(FaultOfMessage(Thrown([&] { a.clone(); })), DeviceFault::kOutOfMemory);
+  EXPECT_EQ(Thrown([&] { a.clone(); }), "");
+}
+
+TEST_F(SimDeviceTest, AProbeFindsOutHowADeviceIs) {
+  EXPECT_TRUE(TorchRuntime::Probe({"sim", 0}).ok());
+  EXPECT_TRUE(TorchRuntime::Probe(DeviceId::Cpu()).ok());
+  Devices::Get().SetFaults(0, {.lost = true});
+  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kLost);
+  Devices::Get().SetFaults(0, {.transient_errors = 1});
+  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kTransient);
+  EXPECT_TRUE(TorchRuntime::Probe({"sim", 0}).ok());
+  Devices::Get().SetFaults(0, {.out_of_memory_after_bytes = 0});
+  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kOutOfMemory);
+}
+
 TEST_F(SimDeviceTest, CopiesAreSlowWhenTold) {
   const at::Tensor a = at::ones({2});
   Devices::Get().SetFaults(0, {.copy_delay = std::chrono::milliseconds(20)});

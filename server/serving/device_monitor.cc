@@ -1,0 +1,59 @@
+#include "server/serving/device_monitor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/status.h"
+
+namespace torchferry {
+namespace {
+
+// How often devices on probation are looked at; DeviceHealth says whether one is due.
+constexpr Duration kTick = std::chrono::milliseconds(100);
+
+}  // namespace
+
+DeviceMonitor::DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe,
+                             Duration interval)
+    : health_(std::move(health)), probe_(std::move(probe)), interval_(interval), thread_([this] { Loop(); }) {}
+
+DeviceMonitor::~DeviceMonitor() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    stopped_.NotifyAll();
+  }
+  thread_.join();
+}
+
+void DeviceMonitor::Loop() {
+  TimePoint next = std::chrono::steady_clock::now() + interval_;
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      if (!stopping_) stopped_.WaitUntil(mutex_, std::chrono::steady_clock::now() + std::min(kTick, interval_));
+      if (stopping_) return;
+    }
+    const bool at_all = std::chrono::steady_clock::now() >= next;
+    if (at_all) next = std::chrono::steady_clock::now() + interval_;
+    Look(at_all);
+  }
+}
+
+void DeviceMonitor::Look(bool at_all) {
+  for (const DeviceReport& device : health_->List()) {
+    const bool is_due = device.state == DeviceState::kUp ? at_all : health_->IsCanaryDue(device.device);
+    if (is_due) Probe(device);
+  }
+}
+
+void DeviceMonitor::Probe(const DeviceReport& device) {
+  const absl::Status status = probe_(device.device);
+  const DeviceFault fault = DeviceFaultOf(status);
+  // A device without memory answers.
+  if (status.ok() || fault == DeviceFault::kOutOfMemory) return health_->ReportSound(device.device);
+  health_->Report(device.device, fault, MessageOf(status));
+  if (device.state == DeviceState::kProbation && fault != DeviceFault::kLost) health_->CanaryFailed(device.device);
+}
+
+}  // namespace torchferry

@@ -1,0 +1,39 @@
+// Looks after the devices while no request does: finds one that was lost while it was idle, and tries one on probation again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/serving/device_health.h"
+
+namespace torchferry {
+
+// Its thread runs from construction to destruction, which waits for a probe that is under way.
+class DeviceMonitor {
+ public:
+  // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every `interval` for a device
+  // that is up, and when DeviceHealth says so for one on probation.
+  DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe, Duration interval);
+  ~DeviceMonitor();
+  DeviceMonitor(const DeviceMonitor&) = delete;
+  DeviceMonitor& operator=(const DeviceMonitor&) = delete;
+
+ private:
+  void Loop();
+  void Look(bool at_all);
+  void Probe(const DeviceReport& device);
+
+  const std::shared_ptr<DeviceHealth> health_;
+  const std::function<absl::Status(const DeviceId&)> probe_;
+  const Duration interval_;
+
+  Mutex mutex_;
+  CondVar stopped_;
+  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace torchferry

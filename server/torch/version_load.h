@@ -1,0 +1,86 @@
+// One version on its way from files to a model: what the plan says is carried out here, once for the first device, and again for each
+// further one that it is placed on.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <torch/script.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/checkpoint/file_digest.h"
+#include "server/config/model_config.h"
+#include "server/model/loaded_model.h"
+#include "server/plan/load_plan.h"
+#include "server/plan/version_files.h"
+#include "server/torch/loader.h"
+#include "server/torch/model_signature.h"
+#include "server/torch/precision_border.h"
+#include "server/torch/rewrite_graph.h"
+#include "server/torch/stateful.h"
+
+namespace torchferry {
+
+// MakeModule comes first, then Place or PlaceOn. These run one at a time.
+class VersionLoad {
+ public:
+  VersionLoad(VersionFiles files, PlannedVersion planned, LoadOptions options, ModelConfig config);
+
+  // The module as it was saved, on the CPU: read, checked, compiled.
+  absl::StatusOr<torch::jit::Module> MakeModule();
+
+  // `module` on the device of the plan, else on the next one. LoadVersion's errors.
+  absl::StatusOr<PlacedModel> Place(const torch::jit::Module& module);
+
+  // `module` on `device` and no other.
+  absl::StatusOr<PlacedModel> PlaceOn(const torch::jit::Module& module, const DeviceId& device);
+
+  // Where it may run when the device that Place has found fails, best first.
+  std::vector<DeviceId> Others() const;
+
+  // What was read from files is not needed any more.
+  void CloseFiles();
+
+  // Of the files that it is made of; see File::identity.
+  std::string FileIdentity() const;
+
+  uint64_t weight_bytes() const { return planned_.plan.weight_bytes; }
+  bool is_on_cpu() const { return planned_.plan.placement.device.IsCpu(); }
+
+ private:
+  struct Placed {
+    torch::jit::Module module;
+    Rewritten rewritten;
+    PrecisionBorder border;
+  };
+
+  bool IsLarge() const;
+  void StartDigest();
+  absl::StatusOr<PlacedModel> PlaceOnce(const torch::jit::Module& module);
+  Placed PlaceCopy(const torch::jit::Module& module, const DeviceId& device, const PrecisionPlan& precision) const;
+  std::shared_ptr<Model> MakeModel(const Placed& placed, const DeviceId& device) const;
+  bool RenamesCpu() const;
+  absl::StatusOr<std::shared_ptr<Model>> Tried(const torch::jit::Module& module, Placed& placed, const DeviceId& device, ModelInfo& info);
+  std::vector<DType> TypesThatInputsLack() const;
+  std::string DeclaredInputs() const;
+  const File& SourceFile() const;
+  absl::StatusOr<torch::jit::Module> LoadStateDict();
+  ModelInfo Describe() const;
+  void DescribeState(std::vector<std::string>& decisions) const;
+
+  VersionFiles files_;
+  PlannedVersion planned_;
+  const LoadOptions options_;
+  const ModelConfig config_;
+  const std::string file_name_;
+  const uint64_t file_bytes_;
+  const std::string architecture_name_;  // of a state_dict
+  std::shared_ptr<const FileDigest> digest_;
+  std::optional<ModuleState> state_;
+  ModelSignature signature_;
+  RuledOut ruled_out_;  // devices that failed while it was placed
+};
+
+}  // namespace torchferry
