@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
 #include "server/app/version.h"
 #include "server/base/json.h"
@@ -91,7 +92,8 @@ class ServerAppImpl final : public ServerApp {
     runtime_ = TorchRuntime::Start(std::move(providers));
     StartWorkers();
     ReportDevices();
-    monitor_ = std::make_unique<DeviceMonitor>(health_, &TorchRuntime::Probe, Seconds(flags_.device_probe_interval_seconds));
+    monitor_ = std::make_unique<DeviceMonitor>(
+        health_, [this](const DeviceId& device) { return gpu_metrics_.Probe(device); }, Seconds(flags_.device_probe_interval_seconds));
     registry_.StartLoading();
     if (flags_.watch) watch_ = std::make_unique<StoreWatch>(registry_, Seconds(flags_.watch_interval_seconds));
     return absl::OkStatus();
@@ -173,26 +175,17 @@ class ServerAppImpl final : public ServerApp {
       devices += (devices.empty() ? "" : ",") + ToString(device);
     }
     LogInfo("devices", {{"devices", devices}});
+    gpu_metrics_.Start(*health_);
     metrics_.SetBuildInfo({{"version", kVersion}, {"libtorch", TorchRuntime::LibTorchVersion()}});
     metrics_.AddCollector([this](Metrics& metrics) {
       host_metrics_.Collect(metrics);
-      CollectMemory(metrics);
+      gpu_metrics_.Collect(*health_, metrics);
     });
     if (flags_.exit_on_device_loss) {
       health_->Subscribe([is_first = std::make_shared<std::atomic<bool>>(true)](const DeviceReport& report) {
         // Main drains; a second signal would end it at once.
         if (report.state == DeviceState::kLost && is_first->exchange(false)) kill(getpid(), SIGTERM);
       });
-    }
-  }
-
-  void CollectMemory(Metrics& metrics) const {
-    for (const DeviceReport& report : health_->List()) {
-      if (report.state == DeviceState::kLost) continue;
-      const auto memory = TorchRuntime::MemoryOf(report.device);
-      if (!memory.has_value()) continue;
-      metrics.SetDeviceMemory(ToString(report.device), "used", static_cast<double>(memory->total - memory->free));
-      metrics.SetDeviceMemory(ToString(report.device), "limit", static_cast<double>(memory->total));
     }
   }
 
@@ -236,6 +229,7 @@ class ServerAppImpl final : public ServerApp {
 
   Metrics metrics_;
   HostMetrics host_metrics_;
+  GpuMetrics gpu_metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, clock_);
   // Made in Start, in this order, and ended in Stop.
   std::unique_ptr<TorchRuntime> runtime_;
