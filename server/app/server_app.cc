@@ -181,6 +181,9 @@ class ServerAppImpl final : public ServerApp {
       host_metrics_.Collect(metrics);
       gpu_metrics_.Collect(*health_, metrics);
     });
+    health_->Subscribe([this](const DeviceReport&) {
+      if (RpcServer* rpc = rpc_listener_.load()) rpc->NotifyHealth();
+    });
     if (flags_.exit_on_device_loss) {
       health_->Subscribe([is_first = std::make_shared<std::atomic<bool>>(true)](const DeviceReport& report) {
         // Main drains; a second signal would end it at once.

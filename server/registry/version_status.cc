@@ -32,22 +32,29 @@ const std::vector<std::string>& VersionStateNames() {
   return kNames;
 }
 
+bool IsServing(const VersionStatus& status) {
+  return status.state == VersionState::kReady && (status.servable == nullptr || status.servable->can_run());
+}
+
 std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy) {
   size_t counted = 0;
   size_t ready = 0;
   size_t loading = 0;
   size_t failed = 0;
+  size_t stranded = 0;  // READY, without a device to run on
   for (const VersionStatus& status : versions) {
-    const bool is_ready = status.state == VersionState::kReady;
+    const bool is_ready = IsServing(status);
     const bool is_leaving = status.state == VersionState::kUnloading || status.state == VersionState::kUnloaded;
     if (is_leaving || (!status.is_initial && !is_ready)) continue;
     ++counted;
     ready += is_ready ? 1 : 0;
+    stranded += status.state == VersionState::kReady && !is_ready ? 1 : 0;
     failed += status.state == VersionState::kFailed ? 1 : 0;
     loading += status.state == VersionState::kPending || status.state == VersionState::kLoading ? 1 : 0;
   }
   if (loading > 0) return fmt::format("{} of {} versions are still loading", loading, counted);
   if (ready == counted || (policy == ReadinessPolicy::kAny && ready > 0)) return "";
+  if (stranded > 0) return fmt::format("{} of {} versions have no device left to run on", stranded, counted);
   return fmt::format("{} of {} versions failed to load", failed, counted);
 }
 

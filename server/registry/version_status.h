@@ -32,12 +32,15 @@ struct VersionStatus {
   std::shared_ptr<const Servable> servable;   // of a READY version
 };
 
+// READY, and there is a device to run on.
+bool IsServing(const VersionStatus& status);
+
 enum class ReadinessPolicy {
-  kAny,  // every version is READY or FAILED, and one is READY
-  kAll,  // every version is READY
+  kAny,  // every version is READY or FAILED, and one serves
+  kAll,  // every version serves
 };
 
-// Empty when ready, otherwise a sentence that says why not. Pure. A store without models is ready. Of versions that came later
+// Empty when ready, otherwise a sentence that says why not. A store without models is ready. Of versions that came later
 // than the server only those that serve count: one that loads or fails takes nothing away.
 std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy);
 

@@ -84,7 +84,8 @@ grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(Context context, cons
                                                            inference::ModelReadyResponse* response) {
   const absl::StatusOr<int64_t> version = DecodeVersion(request->version());
   if (!version.ok()) return FinishNow(context, version.status());
-  response->set_ready(registry_.Find(request->name(), *version).ok());
+  const auto found = registry_.Find(request->name(), *version);
+  response->set_ready(found.ok() && (*found)->can_run());
   return FinishNow(context);
 }
 

@@ -117,7 +117,7 @@ class RpcServerImpl final : public RpcServer {
     const std::vector<VersionStatus> versions = registry_.List(service.substr(sizeof(kModelPrefix) - 1));
     if (versions.empty() || service.size() == sizeof(kModelPrefix) - 1) return std::nullopt;
     return !is_draining_ && std::any_of(versions.begin(), versions.end(),
-                                        [](const VersionStatus& v) { return v.state == VersionState::kReady; });
+                                        [](const VersionStatus& v) { return torchferry::IsServing(v); });
   }
 
   const Options options_;

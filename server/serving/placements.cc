@@ -218,6 +218,13 @@ void Placements::Failed(const Use& use, const absl::Status& status, int64_t rows
   health_->Report(use.model->device(), fault, MessageOf(status));
 }
 
+bool Placements::CanRun() const {
+  const TimePoint now = clock_.Now();
+  MutexLock lock(mutex_);
+  const PlacementChoice choice = ChoosePlacement(Views(now), 0);
+  return choice.run.has_value() || choice.build.has_value() || choice.may_come;
+}
+
 PlacedModel Placements::Now() {
   const TimePoint now = clock_.Now();
   MutexLock lock(mutex_);

@@ -67,6 +67,9 @@ class Placements {
   // Where requests run now, and the facts about that; the fallback's fields are those of now.
   PlacedModel Now();
 
+  // Whether there is anything to run on, or soon will be.
+  bool CanRun() const;
+
   const std::shared_ptr<DeviceHealth>& health() const { return health_; }
 
  private:

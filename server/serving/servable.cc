@@ -124,8 +124,12 @@ Placements::Choice Servable::ChooseFor(const Batch& batch) {
 }
 
 std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch batch) {
+  if (use.rows.has_value()) {
+    // The rest may run at the same time on another worker.
+    Batch rest = After(batch, *use.rows);
+    if (!rest.empty() && !scheduler_.Return(*queue_, rest).ok()) return Two(std::move(batch), std::move(rest));
+  }
   const int64_t rows = RowsIn(batch);
-  if (batch.size() > 1 && use.rows.has_value() && rows > std::max<int64_t>(*use.rows, 1)) return Halves(std::move(batch));
   Attempt attempt = Forward(use, batch);
   Record(use, batch, rows, attempt);
   if (attempt.outputs.ok()) {
@@ -160,11 +164,26 @@ std::vector<Servable::Batch> Servable::AfterFault(const Placements::Use& use, Ba
   return again;
 }
 
+std::vector<Servable::Batch> Servable::Two(Batch first, Batch second) {
+  std::vector<Batch> batches(2);
+  batches[0] = std::move(first);
+  batches[1] = std::move(second);
+  return batches;
+}
+
 std::vector<Servable::Batch> Servable::Halves(Batch batch) {
-  std::vector<Batch> halves(2);
-  const size_t first = (batch.size() + 1) / 2;
-  for (size_t i = 0; i < batch.size(); ++i) halves[i < first ? 0 : 1].push_back(std::move(batch[i]));
-  return halves;
+  Batch second(std::make_move_iterator(batch.begin() + static_cast<int64_t>(batch.size() + 1) / 2), std::make_move_iterator(batch.end()));
+  batch.resize(batch.size() - second.size());
+  return Two(std::move(batch), std::move(second));
+}
+
+Servable::Batch Servable::After(Batch& batch, int64_t rows) {
+  size_t kept = 1;
+  int64_t sum = batch.at(0)->rows;
+  while (kept < batch.size() && sum + batch[kept]->rows <= rows) sum += batch[kept++]->rows;
+  Batch rest(std::make_move_iterator(batch.begin() + static_cast<int64_t>(kept)), std::make_move_iterator(batch.end()));
+  batch.resize(kept);
+  return rest;
 }
 
 std::vector<Servable::Batch> Servable::Singles(Batch batch) {

@@ -75,6 +75,8 @@ class Servable : private Scheduler::Handler {
   const Signature& signature() const { return signature_; }
   // Where requests run now, and the facts about that.
   PlacedModel placement() const { return placements_->Now(); }
+  // False when no device is left to run on.
+  bool can_run() const { return placements_->CanRun(); }
   bool batches() const { return options_.batching.max_rows > 0; }
   bool is_stateful() const { return is_stateful_; }
   ModelMetrics& metrics() { return *metrics_; }
@@ -121,7 +123,10 @@ class Servable : private Scheduler::Handler {
   Placements::Choice ChooseFor(const Batch& batch);
   // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller batches.
   std::vector<Batch> RunOn(const Placements::Use& use, Batch batch);
+  static std::vector<Batch> Two(Batch first, Batch second);
   static std::vector<Batch> Halves(Batch batch);
+  // Takes from `batch` what comes after its first tasks of `rows` in sum, of which there is one at least.
+  static Batch After(Batch& batch, int64_t rows);
   static std::vector<Batch> Singles(Batch batch);
   std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
   Attempt Forward(const Placements::Use& use, const Batch& batch);

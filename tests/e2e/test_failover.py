@@ -12,7 +12,7 @@ import pytest
 import harness
 from harness import Client, Code, refused
 from stores import Store
-from wire import admin, admin_grpc, array, assert_close, pb, reference
+from wire import admin, admin_grpc, array, assert_close, oip, pb, reference
 
 CLIENTS = 16
 BEFORE, AFTER = 0.7, 1.5  # seconds of load before the fault and after it
@@ -236,6 +236,10 @@ def test_without_a_fallback_the_fault_is_the_answer(tmp_path):
         for _ in range(2):
             with refused(Code.UNAVAILABLE, "sim:0"):
                 client.predict("mlp", {"x": reference("mlp", "x", 1)})
+        # And who asks before hears it, too.
+        assert client.health("model/mlp") == client.health("") == harness.Health.NOT_SERVING
+        assert not client.open_stub.ModelReady(oip.ModelReadyRequest(name="mlp"), timeout=harness.DEADLINE_SECONDS).ready
+        assert server.http("/readyz") == (503, "1 of 1 versions have no device left to run on\n")
 
 
 def test_a_models_own_words_are_no_fault(tmp_path):
