@@ -82,6 +82,16 @@ absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& nam
   return response;
 }
 
+namespace {
+
+// What is still true when the caller has waited long enough.
+grpc::Status GoesOn(const grpc::Status& status, const std::string& what) {
+  if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) return status;
+  return {status.error_code(), status.error_message() + "; the server does not stop for that: " + what};
+}
+
+}  // namespace
+
 absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& name,
                                                             const std::vector<int64_t>& versions) {
   grpc::ClientContext context;
@@ -90,7 +100,7 @@ absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& n
   request.set_model_name(name);
   request.mutable_model_versions()->Add(versions.begin(), versions.end());
   v1::LoadModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(admin_->LoadModel(&context, request, &response), options_.address));
+  TF_RETURN_IF_ERROR(FromServer(GoesOn(admin_->LoadModel(&context, request, &response), "it goes on loading"), options_.address));
   return response;
 }
 
@@ -102,7 +112,8 @@ absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::strin
   request.set_model_name(name);
   request.set_model_version(version);
   v1::UnloadModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(admin_->UnloadModel(&context, request, &response), options_.address));
+  TF_RETURN_IF_ERROR(FromServer(GoesOn(admin_->UnloadModel(&context, request, &response), "it is unloaded, and ends with its last request"),
+                                options_.address));
   return response;
 }
 

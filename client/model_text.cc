@@ -48,10 +48,15 @@ std::string VersionText(const ModelVersion& version) {
   return version.model_version() == 0 ? "-" : std::to_string(version.model_version());
 }
 
+// What a fallback was from; older servers do not say it.
+const std::string& From(const v1::Placement& placement) {
+  return placement.fallback_from().empty() ? placement.requested_device() : placement.fallback_from();
+}
+
 Cell Reason(const ModelVersion& version) {
   if (version.state() == v1::MODEL_STATE_FAILED) return {ErrorCodeName(version), Style::kBad};
   if (version.placement().fallback()) {
-    return {fmt::format("fallback from {}: {}", Printable(version.placement().requested_device()),
+    return {fmt::format("fallback from {}: {}", Printable(From(version.placement())),
                         Printable(version.placement().fallback_reason())),
             Style::kWarning};
   }
@@ -110,7 +115,7 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
   AddIfKnown(table, "requested", placement.requested_device());
   if (placement.fallback()) {
     table->AddRow(
-        {"fallback", {"yes, " + Printable(placement.fallback_reason()), Style::kWarning}});
+        {"fallback", {fmt::format("yes, from {}: {}", Printable(From(placement)), Printable(placement.fallback_reason())), Style::kWarning}});
   }
   AddIfKnown(table, "precision", placement.precision());
   if (placement.has_precision_deviation()) {
@@ -182,6 +187,7 @@ Json ToJson(const v1::Placement& placement) {
   Json document = {{"device", placement.device()},
                    {"requested_device", placement.requested_device()},
                    {"fallback", placement.fallback()},
+                   {"fallback_from", placement.fallback_from()},
                    {"fallback_reason", placement.fallback_reason()},
                    {"precision", placement.precision()},
                    {"rewritten_constants", placement.rewritten_constants()},

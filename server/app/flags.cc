@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 
 #include "server/app/version.h"
@@ -96,6 +97,11 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
 
   try {
     app.parse(argc, argv);
+    // CLI11's Range lets NaN through.
+    for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+                                 flags.device_probe_interval_seconds}) {
+      if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
+    }
     if (!flags.admin_address.empty() && !flags.enable_admin) {
       throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");
     }

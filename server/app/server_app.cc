@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "server/app/gpu_metrics.h"
@@ -30,6 +31,9 @@ namespace torchferry {
 namespace {
 
 constexpr int kDeviceLossExitCode = 3;
+
+// For what ends at once, when the drain has taken all of its time.
+constexpr Duration kGrace = std::chrono::seconds(1);
 
 Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
@@ -103,9 +107,14 @@ class ServerAppImpl final : public ServerApp {
     if (rpc_ == nullptr) return true;
     rpc_->AnnounceDrain();
     if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
-    const bool all_answered = rpc_->DrainAndStop(clock_.Now() + Seconds(flags_.drain_timeout_seconds));
+    const TimePoint deadline = clock_.Now() + Seconds(flags_.drain_timeout_seconds);
+    const bool all_answered = rpc_->DrainAndStop(deadline);
     if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
-    registry_.Stop();
+    if (!StopRegistry(std::max(deadline, clock_.Now() + kGrace))) {
+      LogWarning("loading cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
+      is_cut_off_ = true;
+      return all_answered;
+    }
     watch_.reset();  // after the scan that it waits for was dropped
     monitor_.reset();
     rpc_listener_ = nullptr;
@@ -115,11 +124,25 @@ class ServerAppImpl final : public ServerApp {
     return all_answered;
   }
 
+  bool MustLeaveByExit() const override { return is_cut_off_ || HasLostDevice(); }
+
   bool HasLostDevice() const override {
     return std::ranges::any_of(health_->List(), [](const DeviceReport& report) { return report.state == DeviceState::kLost; });
   }
 
  private:
+  // False when `deadline` passed: loading cannot be interrupted, and a lost device may hold what ends.
+  bool StopRegistry(TimePoint deadline) {
+    const auto stopped = std::make_shared<std::promise<void>>();
+    std::thread stopper([this, stopped] {
+      registry_.Stop();
+      stopped->set_value();
+    });
+    const bool is_in_time = stopped->get_future().wait_until(deadline) == std::future_status::ready;
+    is_in_time ? stopper.join() : stopper.detach();
+    return is_in_time;
+  }
+
   absl::Status Listen() {
     RpcServer::Options rpc;
     rpc.address = flags_.grpc_address;
@@ -241,6 +264,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<RpcServer> rpc_;
   std::atomic<RpcServer*> rpc_listener_{nullptr};
+  bool is_cut_off_ = false;
   std::unique_ptr<StoreWatch> watch_;
   std::unique_ptr<DeviceMonitor> monitor_;
 };
@@ -287,7 +311,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   LogInfo("stopped", {{"all_answered", all_answered}});
   const bool has_lost_device = (*app)->HasLostDevice();
   const int code = has_lost_device && flags.exit_on_device_loss ? kDeviceLossExitCode : all_answered ? 0 : 1;
-  if (has_lost_device) _exit(code);
+  if ((*app)->MustLeaveByExit()) _exit(code);
   return code;
 }
 

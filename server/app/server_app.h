@@ -21,8 +21,10 @@ class ServerApp {
 
   // Drains as the flags say and stops. False when requests had to be cancelled.
   virtual bool Stop() = 0;
-  // What is on a lost device must not be touched, by the libraries' own ends neither: leave by _exit.
   virtual bool HasLostDevice() const = 0;
+  // After Stop: something is still running that cannot be interrupted, or is on a lost device, which must not be touched, by the
+  // libraries' own ends neither. Leave by _exit.
+  virtual bool MustLeaveByExit() const = 0;
 };
 
 // main, with the devices that there may be: the tests' server adds a simulated one. Exit codes: 0 after an orderly end,

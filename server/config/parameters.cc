@@ -46,8 +46,8 @@ constexpr auto kKnown = std::to_array<KnownParameter>({
 std::string_view AsBool(std::string value) {
   std::transform(value.begin(), value.end(), value.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (value == "true" || value == "1") return "true";
-  if (value == "false" || value == "0") return "false";
+  if (value == "true" || value == "1" || value == "on" || value == "yes") return "true";
+  if (value == "false" || value == "0" || value == "off" || value == "no") return "false";
   return "";
 }
 

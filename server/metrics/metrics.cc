@@ -77,15 +77,28 @@ struct Metrics::Families {
 // Finding a child of a family takes the family's lock, so those that do not depend on the request are found once.
 class Metrics::ModelMetricsImpl final : public ModelMetrics {
  public:
-  ModelMetricsImpl(Families& families, std::string model, int64_t version)
-      : families_(families),
+  ModelMetricsImpl(Metrics& owner, std::string model, int64_t version)
+      : owner_(owner),
+        families_(*owner.families_),
         model_(std::move(model)),
+        number_(version),
         version_(std::to_string(version)),
-        request_duration_(families.request_duration.Add(Labels(), kSecondsBuckets)),
-        queue_duration_(families.queue_duration.Add(Labels(), kSecondsBuckets)),
-        batch_rows_(families.batch_rows.Add(Labels(), kRowsBuckets)),
-        queue_depth_(families.queue_depth.Add(Labels())),
-        in_flight_(families.in_flight.Add(Labels())) {}
+        request_duration_(families_.request_duration.Add(Labels(), kSecondsBuckets)),
+        queue_duration_(families_.queue_duration.Add(Labels(), kSecondsBuckets)),
+        batch_rows_(families_.batch_rows.Add(Labels(), kRowsBuckets)),
+        queue_depth_(families_.queue_depth.Add(Labels())),
+        in_flight_(families_.in_flight.Add(Labels())) {}
+
+  ~ModelMetricsImpl() override {
+    owner_.Leave(model_, number_, [this] {
+      families_.request_duration.Remove(&request_duration_);
+      families_.queue_duration.Remove(&queue_duration_);
+      families_.batch_rows.Remove(&batch_rows_);
+      families_.queue_depth.Remove(&queue_depth_);
+      families_.in_flight.Remove(&in_flight_);
+      for (const auto& [device, compute_duration] : compute_durations_) families_.compute_duration.Remove(compute_duration);
+    });
+  }
 
   void RequestDone(const std::string& device, const std::string& code, double seconds) override {
     families_.requests
@@ -101,9 +114,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   void QueueTime(double seconds) override { queue_duration_.Observe(seconds); }
   void BatchDone(const BatchRecord& batch) override {
     batch_rows_.Observe(static_cast<double>(batch.rows));
-    families_.compute_duration
-        .Add({{"model", model_}, {"version", version_}, {"device", batch.device}}, kSecondsBuckets)
-        .Observe(batch.seconds);
+    ComputeDuration(batch.device).Observe(batch.seconds);
     families_.device_busy.Add({{"device", batch.device}}).Increment(batch.seconds);
     if (!batch.is_answered) return;
     const auto requests = static_cast<uint64_t>(batch.requests);
@@ -129,6 +140,15 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   }
 
  private:
+  prometheus::Histogram& ComputeDuration(const std::string& device) {
+    MutexLock lock(mutex_);
+    prometheus::Histogram*& histogram = compute_durations_[device];
+    if (histogram == nullptr) {
+      histogram = &families_.compute_duration.Add({{"model", model_}, {"version", version_}, {"device", device}}, kSecondsBuckets);
+    }
+    return *histogram;
+  }
+
   static void AddPhases(const BatchRecord& batch, uint64_t times, ModelTotals::Phases& phases) {
     const auto add = [times](double seconds, ModelTotals::Sum& sum) {
       sum.count += times;
@@ -145,8 +165,10 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
 
   std::map<std::string, std::string> Labels() const { return {{"model", model_}, {"version", version_}}; }
 
+  Metrics& owner_;
   Families& families_;
   const std::string model_;
+  const int64_t number_;
   const std::string version_;
   prometheus::Histogram& request_duration_;
   prometheus::Histogram& queue_duration_;
@@ -156,19 +178,36 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
 
   mutable Mutex mutex_;
   ModelTotals totals_ TF_GUARDED_BY(mutex_);
+  std::map<std::string, prometheus::Histogram*> compute_durations_ TF_GUARDED_BY(mutex_);  // by device
 };
 
 Metrics::Metrics()
     : registry_(std::make_unique<prometheus::Registry>()),
       families_(std::make_unique<Families>(*registry_)) {}
 
-Metrics::~Metrics() = default;
+Metrics::~Metrics() {
+  std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models;
+  MutexLock lock(mutex_);
+  models.swap(models_);
+}
 
 std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, int64_t version) {
   MutexLock lock(mutex_);
   std::shared_ptr<ModelMetrics>& slot = models_[{model, version}];
-  if (slot == nullptr) slot = std::make_shared<ModelMetricsImpl>(*families_, model, version);
+  if (slot == nullptr) {
+    slot = std::make_shared<ModelMetricsImpl>(*this, model, version);
+    ++users_[{model, version}];
+  }
   return slot;
+}
+
+// Under the lock, as the next user of the same labels gets the same objects.
+void Metrics::Leave(const std::string& model, int64_t version, const std::function<void()>& remove) {
+  MutexLock lock(mutex_);
+  const auto users = users_.find({model, version});
+  if (--users->second > 0) return;
+  users_.erase(users);
+  remove();
 }
 
 void Metrics::UnknownModelRequest(const std::string& code, double seconds) {
@@ -185,7 +224,16 @@ void Metrics::SetModelState(const std::string& model, int64_t version, const std
   }
 }
 
-void Metrics::ForgetModelState(const std::string& model, int64_t version, const std::vector<std::string>& all_states) {
+void Metrics::ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states) {
+  std::shared_ptr<ModelMetrics> last;  // dropped without the lock
+  {
+    MutexLock lock(mutex_);
+    const auto found = models_.find({model, version});
+    if (found != models_.end()) {
+      last = std::move(found->second);
+      models_.erase(found);
+    }
+  }
   for (const std::string& state : all_states) {
     const prometheus::Labels labels = {{"model", model}, {"version", std::to_string(version)}, {"state", state}};
     if (families_->model_state.Has(labels)) families_->model_state.Remove(&families_->model_state.Add(labels));

@@ -99,8 +99,9 @@ class Metrics {
   // 1 for `state` and 0 for every other of `all_states`. Version 0 stands for a folder without a readable version.
   void SetModelState(const std::string& model, int64_t version, const std::string& state,
                      const std::vector<std::string>& all_states);
-  // The version is gone: of its gauges nothing is shown any more. Its counters stay.
-  void ForgetModelState(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
+  // The version is gone: when who counts for it has let go too, its gauges and histograms are not shown any more. Its counters stay, so that
+  // sums over versions do not fall. A later ForModel begins anew.
+  void ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
   void ModelLoaded(const std::string& model, int64_t version, double seconds);
 
   void SetDeviceUp(const std::string& device, bool up);
@@ -119,6 +120,8 @@ class Metrics {
 
  private:
   class ModelMetricsImpl;
+  // A ModelMetrics ends; `remove` its series if it was the last of its labels.
+  void Leave(const std::string& model, int64_t version, const std::function<void()>& remove);
   struct Families;
 
   const std::unique_ptr<prometheus::Registry> registry_;
@@ -126,6 +129,8 @@ class Metrics {
 
   Mutex mutex_;
   std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models_ TF_GUARDED_BY(mutex_);
+  // How many objects count under the same labels: more than one while a version that is gone still ends.
+  std::map<std::pair<std::string, int64_t>, int> users_ TF_GUARDED_BY(mutex_);
   std::vector<std::function<void(Metrics&)>> collectors_ TF_GUARDED_BY(mutex_);
 };
 

@@ -64,6 +64,28 @@ TEST(MetricsTest, AModelIsInOneStateAtATime) {
   EXPECT_THAT(text, HasSubstr("{model=\"m\",state=\"ready\",version=\"1\"} 1"));
 }
 
+TEST(MetricsTest, AVersionThatIsGoneLeavesItsCountersAlone) {
+  Metrics metrics;
+  auto ending = metrics.ForModel("m", 1);
+  ending->RequestDone("cpu", "OK", 0.1);
+  ending->BatchDone({"cpu", 1, 1, true, 0.1, 0, 0.1, 0, 0});
+  metrics.ForgetModel("m", 1, {"ready"});
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_batch_rows_count"));  // it may still end requests
+  auto again = metrics.ForModel("m", 1);
+  EXPECT_NE(again, ending);
+  ending.reset();
+  again->BatchDone({"cpu", 1, 1, true, 0.1, 0, 0.1, 0, 0});
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_batch_rows_count{model=\"m\",version=\"1\"} 2"));
+  metrics.ForgetModel("m", 1, {"ready"});
+  again.reset();
+  const std::string text = metrics.Serialize();
+  for (const char* gone : {"torchferry_batch_rows", "torchferry_compute_duration", "torchferry_queue_depth", "torchferry_in_flight"}) {
+    EXPECT_THAT(text, Not(HasSubstr(std::string(gone) + "_seconds_count{")));
+    EXPECT_THAT(text, Not(HasSubstr(std::string(gone) + "{")));
+  }
+  EXPECT_THAT(text, HasSubstr("torchferry_requests_total{code=\"OK\",device=\"cpu\",model=\"m\",version=\"1\"} 1"));
+}
+
 TEST(MetricsTest, CollectorsRunAtEveryScrape) {
   Metrics metrics;
   int calls = 0;

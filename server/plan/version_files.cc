@@ -31,7 +31,9 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
     if (!IsSetAside(name, config) && !it->is_directory(error)) names.push_back(name);
   }
   if (error) {
-    return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read: {}", folder.name, error.message());
+    const bool is_gone = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+    return MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied, "{}: cannot be read: {}", folder.name,
+                      error.message());
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -128,17 +128,21 @@ std::optional<VersionStatus> Registry::NextPending() const {
 
 absl::Status Registry::LoadNow(const std::string& model, const std::vector<int64_t>& asked) {
   TF_ASSIGN_OR_RETURN(const ModelFolder folder, ScanModel(options_.store, model));
-  if (asked.empty()) {
+  for (const int64_t version : asked) {
+    if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
+    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version {}; it has: {}", model, version,
+                      Listing(folder.versions, VersionText));
+  }
+  const std::set<int64_t> away = std::exchange(away_[model], {});
+  const absl::Status status = LoadNow(folder, asked);
+  if (!status.ok()) {
+    away_[model] = away;
+  } else if (asked.empty()) {
     held_.erase(model);
   } else {
-    for (const int64_t version : asked) {
-      if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
-      return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version {}; it has: {}", model, version,
-                        Listing(folder.versions, VersionText));
-    }
     held_.insert(model);
   }
-  return LoadNow(folder, asked);
+  return status;
 }
 
 absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int64_t>& asked) {
@@ -147,10 +151,16 @@ absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int6
   absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? WantedVersions(folder) : folder.config.status();
   if (!wanted.ok()) {
     // What serves goes on; what never did says why.
-    if (!Find(folder.name, 0).ok()) AddFailed(folder.name, 0, wanted.status());
+    if (Find(folder.name, 0).ok()) {
+      LogNotReloaded(folder.name, 0, wanted.status());
+    } else {
+      AddFailed(folder.name, 0, wanted.status());
+    }
     return wanted.status();
   }
   if (!asked.empty()) wanted = asked;
+  const std::set<int64_t>& away = away_[folder.name];
+  std::erase_if(*wanted, [&](int64_t version) { return away.contains(version); });
   const auto config = std::make_shared<const ModelConfig>(*folder.config);
   absl::Status first_error;
   for (const int64_t version : *wanted) {
@@ -160,7 +170,10 @@ absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int6
     const absl::Status loaded = LoadOne(folder.name, version, config, fingerprint);
     if (first_error.ok()) first_error = loaded;
   }
-  if (first_error.ok()) RetireUnwanted(folder.name, *wanted);
+  if (first_error.ok()) {
+    wanted->insert(wanted->end(), away.begin(), away.end());
+    RetireUnwanted(folder.name, *wanted);
+  }
   return first_error;
 }
 
@@ -193,8 +206,7 @@ absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::s
     if (!serves) {
       AddFailed(model, version, loaded.status());
     } else {
-      LogError("model not reloaded: what was loaded before goes on",
-               {{"model", model}, {"version", version}, {"code", CodeName(loaded.status().code())}, {"reason", MessageOf(loaded.status())}});
+      LogNotReloaded(model, version, loaded.status());
     }
     return Annotate(loaded.status(), fmt::format("version {}", version));
   }
@@ -226,10 +238,13 @@ void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
   SetState(model, version, [&](Entry& entry) {
     last = std::move(entry.servable);
     entry.is_kept = is_kept;
+    entry.status.is_initial = false;  // whoever brings it back takes nothing away from the server's readiness
+    entry.status.error = absl::OkStatus();
     is_ending = last != nullptr || entry.status.state == VersionState::kUnloading;
     entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
   });
   if (last != nullptr) LogInfo("model unloading", {{"model", model}, {"version", version}});
+  if (last != nullptr && is_kept) last->Unload();
   if (is_ending || is_kept) return;
   MutexLock lock(mutex_);
   Erase(model, version);
@@ -268,7 +283,7 @@ void Registry::SettleEnded(const std::string& model, int64_t version, int64_t ge
 void Registry::Erase(const std::string& model, int64_t version) {
   models_[model].erase(version);
   if (models_[model].empty()) models_.erase(model);
-  metrics_.ForgetModelState(model, version, VersionStateNames());
+  metrics_.ForgetModel(model, version, VersionStateNames());
 }
 
 void Registry::UnloadNow(const std::string& model, int64_t version, const Done& done) {
@@ -290,7 +305,8 @@ void Registry::UnloadNow(const std::string& model, int64_t version, const Done& 
     const absl::StatusOr<std::shared_ptr<Servable>> found = Find(model, version);
     return done(MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status())));
   }
-  held_.insert(model);
+  if (version == 0) held_.insert(model);
+  away_[model].insert(leaving.begin(), leaving.end());
   for (const int64_t one : leaving) Retire(model, one, /*is_kept=*/true);
   if (unloading.generations.empty()) done(absl::OkStatus());
 }

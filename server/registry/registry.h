@@ -53,7 +53,7 @@ class Registry {
   // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then kept
   // whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded beside itself
   // and takes its own place. The versions that are no longer wanted go when all that are wanted serve. `done` gets NOT_FOUND for a
-  // model or version that the store has not, and otherwise the error of the first version that failed; what served goes on.
+  // model or version that the store has not, and otherwise the error of the first version that failed; what served goes on, and Rescan does as before.
   void Load(const std::string& model, const std::vector<int64_t>& versions, Done done);
   // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that did have been
   // answered; then `done` is called, its memory being free. It stays away until it is loaded again. NOT_FOUND where nothing of that
@@ -61,7 +61,7 @@ class Registry {
   void Unload(const std::string& model, int64_t version, Done done);
   // Load, for each model of the store whose files are others than when it was last loaded, and the same as at the last Rescan, so
   // that one which is being written is left alone. Models whose folders are gone are unloaded. Not for those that Load was told
-  // versions of, nor for what was unloaded.
+  // versions of, nor for models or versions that were unloaded.
   void Rescan(Done done);
 
   // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists those there are), or it was
@@ -125,6 +125,7 @@ class Registry {
   std::map<std::string, std::string> applied_;  // by model: the fingerprint that was last acted on
   std::map<std::string, std::string> seen_;     // likewise: that of the last Rescan
   std::set<std::string> held_;                  // models that Rescan leaves alone
+  std::map<std::string, std::set<int64_t>> away_;  // versions that were unloaded one by one: Rescan does not bring them back
   int64_t last_generation_ = 0;
   JobThread jobs_;
 };

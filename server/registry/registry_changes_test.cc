@@ -201,6 +201,52 @@ TEST_F(RegistryChangesTest, RescanLetsGoOfModelsThatAreGone) {
   EXPECT_THAT(registry_.List(), IsEmpty());
 }
 
+TEST_F(RegistryChangesTest, ALoadThatFailsChangesNothingForRescan) {
+  Put("m", 1);
+  Begin();
+  Put("m", 2);
+  failing = 2;
+  EXPECT_EQ(Load("m", {2}).get().code(), absl::StatusCode::kDataLoss);
+  Put("m", 3);
+  for (int look = 0; look < 2; ++look) Rescan();
+  WaitForStates("3 ready");
+}
+
+TEST_F(RegistryChangesTest, AVersionThatWasUnloadedStaysAwayAndOthersCome) {
+  Put("m", 1);
+  Put("m", 2);
+  Put("m", 3);
+  std::ofstream(std::filesystem::path(TempStore()) / "m" / "config.pbtxt") << "version_policy { all {} }";
+  Begin();
+  EXPECT_TRUE(Unload("m", 2).get().ok());
+  Put("m", 4);
+  for (int look = 0; look < 3; ++look) Rescan();
+  EXPECT_EQ(States(), "4 ready, 3 ready, 2 unloaded, 1 ready");
+  EXPECT_TRUE(Load("m").get().ok());
+  EXPECT_EQ(States(), "4 ready, 3 ready, 2 ready, 1 ready");
+}
+
+TEST_F(RegistryChangesTest, ReadinessDoesNotWaitForWhatIsBroughtBack) {
+  Put("m", 1);
+  Put("n", 1);
+  Begin();
+  EXPECT_TRUE(Unload("n").get().ok());
+  std::latch go_on(1);
+  on_load = [&] { go_on.wait(); };
+  Answer brought_back = Load("n");
+  while (States("n") != "1 loading") std::this_thread::yield();
+  EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), "");
+  go_on.count_down();
+  EXPECT_TRUE(brought_back.get().ok());
+}
+
+TEST_F(RegistryChangesTest, WhatFailedAndWasUnloadedHasNoErrorAnyMore) {
+  Put("bad", 1);
+  Begin();
+  EXPECT_TRUE(Unload("bad").get().ok());
+  EXPECT_TRUE(registry_.List("bad").at(0).error.ok());
+}
+
 TEST_F(RegistryChangesTest, RescanLeavesAloneWhatWasChosenByHand) {
   Put("m", 1);
   Put("n", 1);

@@ -1,6 +1,9 @@
 #include "server/registry/version_log.h"
 
+#include <algorithm>
+
 #include "server/base/logging.h"
+#include "server/base/status.h"
 
 namespace torchferry {
 
@@ -9,9 +12,18 @@ void LogFolder(const ModelFolder& folder) {
     LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
   }
   if (!folder.config.ok()) return;
+  for (const int64_t version : folder.config->version_policy.specific) {
+    if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
+    LogWarning("configuration", {{"model", folder.name}, {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
+  }
   for (const std::string& warning : folder.config->warnings) {
     LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
   }
+}
+
+void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why) {
+  LogError("model not reloaded: what was loaded before goes on",
+           {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
 }
 
 void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {

@@ -12,6 +12,9 @@ namespace torchferry {
 // Warnings: entries that are no version, and those of the configuration.
 void LogFolder(const ModelFolder& folder);
 
+// A version, or with 0 a model's configuration, that could not be loaded anew.
+void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why);
+
 // Where it runs and why, and what its file is.
 void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds);
 

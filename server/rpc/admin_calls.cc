@@ -8,7 +8,6 @@
 #include "server/rpc/status_map.h"
 
 namespace torchferry {
-namespace {
 
 // The call ends at the first of the registry's answer and the caller's going; the registry may come later.
 class AdminReactor final : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<AdminReactor> {
@@ -33,13 +32,40 @@ class AdminReactor final : public grpc::ServerUnaryReactor, public std::enable_s
   std::shared_ptr<AdminReactor> self_;  // until gRPC is done with it
 };
 
+namespace {
+
+absl::Status Ending() { return absl::UnavailableError("the server is shutting down; what was asked for may not be done"); }
+
 }  // namespace
 
-grpc::ServerUnaryReactor* RunAdminCall(const std::function<void(Registry::Done)>& start, std::function<void()> encode) {
+grpc::ServerUnaryReactor* AdminCalls::Run(const std::function<void(Registry::Done)>& start, std::function<void()> encode) {
   const auto reactor = std::make_shared<AdminReactor>(std::move(encode));
   reactor->Hold();
-  start([reactor](const absl::Status& status) { reactor->Done(status); });
+  bool has_ended = false;
+  {
+    MutexLock lock(mutex_);
+    has_ended = has_ended_;
+    std::erase_if(running_, [](const auto& weak) { return weak.expired(); });
+    running_.push_back(reactor);
+  }
+  if (has_ended) {
+    reactor->Done(Ending());
+  } else {
+    start([reactor](const absl::Status& status) { reactor->Done(status); });
+  }
   return reactor.get();
+}
+
+void AdminCalls::EndAll() {
+  std::vector<std::weak_ptr<AdminReactor>> running;
+  {
+    MutexLock lock(mutex_);
+    has_ended_ = true;
+    running.swap(running_);
+  }
+  for (const auto& weak : running) {
+    if (const auto reactor = weak.lock()) reactor->Done(Ending());
+  }
 }
 
 absl::Status CheckAdminIsHere(bool is_here) {

@@ -1,7 +1,6 @@
 #include "server/rpc/admin_service.h"
 
 #include "server/base/status.h"
-#include "server/rpc/admin_calls.h"
 #include "server/rpc/codec.h"
 #include "server/rpc/predict_reactors.h"
 
@@ -21,7 +20,7 @@ grpc::ServerUnaryReactor* AdminService::LoadModel(grpc::CallbackServerContext* c
     }
   }
   if (!status.ok()) return FinishNow(context, status);
-  return RunAdminCall(
+  return calls_.Run(
       [&](Registry::Done done) {
         registry_.Load(request->model_name(), {request->model_versions().begin(), request->model_versions().end()}, std::move(done));
       },
@@ -38,7 +37,7 @@ grpc::ServerUnaryReactor* AdminService::UnloadModel(grpc::CallbackServerContext*
                         request->model_version());
   }
   if (!status.ok()) return FinishNow(context, status);
-  return RunAdminCall(
+  return calls_.Run(
       [&](Registry::Done done) { registry_.Unload(request->model_name(), request->model_version(), std::move(done)); },
       [this, request, response] {
         for (const VersionStatus& version : registry_.List(request->model_name())) EncodeVersion(version, *response->add_versions());

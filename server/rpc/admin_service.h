@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/registry/registry.h"
+#include "server/rpc/admin_calls.h"
 #include "torchferry/v1/admin.grpc.pb.h"
 
 namespace torchferry {
@@ -9,7 +10,7 @@ namespace torchferry {
 class AdminService final : public v1::ModelAdminService::CallbackService {
  public:
   // `is_on`: otherwise every call is FAILED_PRECONDITION.
-  AdminService(Registry& registry, bool is_on) : registry_(registry), is_on_(is_on) {}
+  AdminService(Registry& registry, AdminCalls& calls, bool is_on) : registry_(registry), calls_(calls), is_on_(is_on) {}
 
   grpc::ServerUnaryReactor* LoadModel(grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
                                       v1::LoadModelResponse* response) override;
@@ -20,6 +21,7 @@ class AdminService final : public v1::ModelAdminService::CallbackService {
   absl::Status Check(const std::string& model) const;
 
   Registry& registry_;
+  AdminCalls& calls_;
   const bool is_on_;
 };
 

@@ -56,6 +56,7 @@ void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersi
   placement.set_device(device);
   placement.set_requested_device(info.requested_device);
   placement.set_fallback(info.fallback);
+  placement.set_fallback_from(info.fallback_from);
   placement.set_fallback_reason(info.fallback_reason);
   placement.set_precision(info.precision);
   if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);

@@ -193,7 +193,7 @@ absl::Status DecodeInput(const inference::ModelInferRequest& message, int index,
 absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
   int64_t version = 0;
   if (text.empty()) return version;
-  if (absl::SimpleAtoi(text, &version) && version > 0) return version;
+  if (text.front() >= '1' && text.front() <= '9' && text.back() >= '0' && absl::SimpleAtoi(text, &version)) return version;
   return Invalid("the version is \"{}\"; expected a positive integer, or nothing for the newest", text);
 }
 

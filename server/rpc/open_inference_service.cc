@@ -168,7 +168,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(Context cont
                         request->parameters().begin()->first);
   }
   if (!status.ok()) return FinishNow(context, status);
-  return RunAdminCall([&](Registry::Done done) { registry_.Load(request->model_name(), {}, std::move(done)); }, [] {});
+  return options_.admin_calls->Run([&](Registry::Done done) { registry_.Load(request->model_name(), {}, std::move(done)); }, [] {});
 }
 
 // "unload_dependents" has no effect: no model here depends on another.
@@ -177,7 +177,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(Context co
                                                                       inference::RepositoryModelUnloadResponse*) {
   const absl::Status status = CheckAdmin(request->repository_name(), request->model_name());
   if (!status.ok()) return FinishNow(context, status);
-  return RunAdminCall([&](Registry::Done done) { registry_.Unload(request->model_name(), 0, std::move(done)); }, [] {});
+  return options_.admin_calls->Run([&](Registry::Done done) { registry_.Unload(request->model_name(), 0, std::move(done)); }, [] {});
 }
 
 grpc::ServerUnaryReactor* OpenInferenceService::SystemSharedMemoryStatus(Context context,

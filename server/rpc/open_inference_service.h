@@ -6,6 +6,7 @@
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/registry/registry.h"
+#include "server/rpc/admin_calls.h"
 #include "server/rpc/predictor.h"
 
 namespace torchferry {
@@ -15,6 +16,7 @@ class OpenInferenceService final : public inference::GRPCInferenceService::Callb
   struct Options {
     std::string server_version;
     bool admin = false;              // whether it loads and unloads
+    AdminCalls* admin_calls = nullptr;  // which outlive it
     std::function<bool()> is_ready;  // thread-safe and cheap
   };
 

@@ -51,7 +51,8 @@ absl::StatusOr<std::shared_ptr<Servable>> Predictor::Find(const std::string& mod
     return absl::InvalidArgumentError("model_name is empty; name the model to run");
   }
   if (stream != nullptr) {
-    if (std::shared_ptr<Servable> kept = stream->Find(model, version); kept != nullptr) return kept;
+    TF_ASSIGN_OR_RETURN(std::shared_ptr<Servable> kept, stream->Find(model, version));
+    if (kept != nullptr) return kept;
   }
   return registry_.Find(model, version);
 }

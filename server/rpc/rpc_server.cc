@@ -35,8 +35,8 @@ class RpcServerImpl final : public RpcServer {
         predictor_(registry, admission_, metrics, clock),
         inference_(registry, predictor_, clock),
         open_inference_(OpenInference(IsAdminBeside()), registry, predictor_, clock),
-        admin_(registry, IsAdminBeside()),
-        admin_apart_(registry, true),
+        admin_(registry, admin_calls_, IsAdminBeside()),
+        admin_apart_(registry, admin_calls_, true),
         open_admin_(OpenInference(true), registry, predictor_, clock),
         health_([this](const std::string& service) { return IsServing(service); }) {}
 
@@ -70,6 +70,7 @@ class RpcServerImpl final : public RpcServer {
 
   bool DrainAndStop(TimePoint deadline) override {
     AnnounceDrain();
+    admin_calls_.EndAll();
     if (admin_server_ != nullptr) {
       admin_server_->Shutdown(std::chrono::system_clock::now());
       admin_server_->Wait();
@@ -90,7 +91,7 @@ class RpcServerImpl final : public RpcServer {
   bool IsAdminBeside() const { return options_.admin && options_.admin_address.empty(); }
 
   OpenInferenceService::Options OpenInference(bool admin) {
-    return {options_.server_version, admin, [this] { return NotReadyReason().empty(); }};
+    return {options_.server_version, admin, &admin_calls_, [this] { return NotReadyReason().empty(); }};
   }
 
   absl::StatusOr<std::unique_ptr<grpc::Server>> Start(const std::string& address, const std::string& flag,
@@ -125,6 +126,7 @@ class RpcServerImpl final : public RpcServer {
   const Clock& clock_;
   Admission admission_;
   Predictor predictor_;
+  AdminCalls admin_calls_;
   InferenceServiceImpl inference_;
   OpenInferenceService open_inference_;
   AdminService admin_;

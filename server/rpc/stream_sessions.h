@@ -8,18 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/serving/servable.h"
 
 namespace torchferry {
 
-// One for each stream, which holds the versions that it has state with until it ends. Not
-// thread-safe: a stream's requests come one after another.
+// One for each stream, which holds the versions that it has state with until it ends, or until one is unloaded: its state is then
+// gone, at once, and the stream is told when it next asks. A stream's requests come one after another.
 class StreamSessions {
  public:
+  StreamSessions() = default;
+  ~StreamSessions();
+  StreamSessions(const StreamSessions&) = delete;
+  StreamSessions& operator=(const StreamSessions&) = delete;
+
   // The version that answers for `model`: the one that this stream has state with. `version` 0: the
   // one that it got when it first asked without a version, although a newer one may be READY by
-  // now. Null: ask the registry.
-  std::shared_ptr<Servable> Find(const std::string& model, int64_t version) const;
+  // now. Null: ask the registry. NOT_FOUND: it was unloaded.
+  absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version) const;
 
   // The session with `servable`, opened at the first call. `version` is the one that was asked for.
   // Null for a model without state. RESOURCE_EXHAUSTED when it has no place left; the stream may
@@ -29,11 +35,19 @@ class StreamSessions {
 
  private:
   struct Entry {
-    std::shared_ptr<Servable> servable;
+    std::string model;
+    int64_t version = 0;
+    std::shared_ptr<Servable> servable;  // null: it was unloaded
     std::shared_ptr<Session> session;
     bool is_newest = false;  // found for version 0
+    int subscription = 0;    // to the servable's unloading
   };
-  std::vector<Entry> entries_;
+  // Shared with the servables, which say on other threads that they are unloaded.
+  struct Entries {
+    Mutex mutex;
+    std::vector<Entry> list TF_GUARDED_BY(mutex);
+  };
+  const std::shared_ptr<Entries> entries_ = std::make_shared<Entries>();
 };
 
 }  // namespace torchferry

@@ -122,10 +122,14 @@ class FailoverTest : public ::testing::Test {
   // While the one worker is held up, so that they become one batch.
   std::vector<Result> Together(const std::vector<std::vector<float>>& requests) {
     std::latch go(1);
+    std::latch holds(1);
     const auto blocker = scheduler_.AddQueue({}, 0, blocking_);
     blocking_.wait_for = &go;
+    blocking_.holds = &holds;
     std::unique_ptr<Task> task = std::make_unique<BlockingTask>();
     EXPECT_TRUE(scheduler_.Submit(*blocker, task).ok());
+    holds.wait();
+    blocking_.holds = nullptr;
     std::vector<std::future<Result>> futures;
     for (const auto& values : requests) futures.push_back(Submit(values));
     go.count_down();
@@ -153,10 +157,14 @@ class FailoverTest : public ::testing::Test {
   };
   class BlockingHandler : public Scheduler::Handler {
    public:
-    void Run(std::vector<std::unique_ptr<Task>>) override { wait_for->wait(); }
+    void Run(std::vector<std::unique_ptr<Task>>) override {
+      if (holds != nullptr) holds->count_down();
+      wait_for->wait();
+    }
     void Drop(std::unique_ptr<Task>, const absl::Status&) override {}
     void OnDepth(int64_t) override {}
     std::latch* wait_for = nullptr;
+    std::latch* holds = nullptr;
   };
 
   Metrics metrics_;

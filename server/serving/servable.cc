@@ -77,6 +77,28 @@ absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
                     name(), version(), sessions_->limit());
 }
 
+void Servable::Unload() {
+  MutexLock lock(unload_mutex_);
+  is_unloaded_ = true;
+  for (const auto& [subscription, listener] : unload_listeners_) listener();
+  unload_listeners_.clear();
+}
+
+int Servable::OnUnload(std::function<void()> listener) {
+  MutexLock lock(unload_mutex_);
+  if (is_unloaded_) {
+    listener();
+  } else {
+    unload_listeners_.emplace(++last_subscription_, std::move(listener));
+  }
+  return last_subscription_;
+}
+
+void Servable::Unsubscribe(int subscription) {
+  MutexLock lock(unload_mutex_);
+  unload_listeners_.erase(subscription);
+}
+
 void Servable::Drop(std::unique_ptr<Task> task, const absl::Status& why) {
   static_cast<QueuedTask&>(*task).Answer(why);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -102,6 +103,13 @@ class Servable : private Scheduler::Handler {
   // max_sessions are open.
   absl::StatusOr<std::shared_ptr<Session>> OpenSession();
 
+  // It was taken out of service by hand: calls who has subscribed, now or later.
+  void Unload();
+  // `listener` is called once, on the thread that unloads, or on this one if that has been. Unsubscribe waits for a call under way; not from
+  // the listener.
+  int OnUnload(std::function<void()> listener);
+  void Unsubscribe(int subscription);
+
  private:
   class QueuedTask;
   using Batch = std::vector<std::unique_ptr<Task>>;
@@ -152,6 +160,11 @@ class Servable : private Scheduler::Handler {
 
   Mutex mutex_;
   Batch parked_ TF_GUARDED_BY(mutex_);
+
+  Mutex unload_mutex_;
+  bool is_unloaded_ TF_GUARDED_BY(unload_mutex_) = false;
+  int last_subscription_ TF_GUARDED_BY(unload_mutex_) = 0;
+  std::map<int, std::function<void()>> unload_listeners_ TF_GUARDED_BY(unload_mutex_);
 };
 
 }  // namespace torchferry

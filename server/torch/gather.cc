@@ -85,12 +85,12 @@ absl::StatusOr<NamedTensors> Flatten(const c10::IValue& result) {
   return outputs;
 }
 
-// Puts a dict's outputs into the config's order by name; a tuple's take the config's names by order.
+// The outputs that the config declares, in its order: a dict's by name, others as their bindings say.
 absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, NamedTensors outputs, bool is_dict) {
   NamedTensors named;
   for (size_t i = 0; i < signature.outputs.size(); ++i) {
     const std::string& name = signature.outputs[i].name;
-    size_t index = i;
+    size_t index = signature.outputs[i].result;
     if (is_dict) {
       index = 0;
       while (index < outputs.size() && outputs[index].first != name) ++index;
@@ -98,8 +98,8 @@ absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, Named
     if (index >= outputs.size()) {
       return is_dict ? MakeStatus(absl::StatusCode::kInternal, "config.pbtxt declares the output \"{}\", which the model's dict does not have",
                                   name)
-                     : MakeStatus(absl::StatusCode::kInternal, "config.pbtxt declares {} outputs but the model gave {}",
-                                  signature.outputs.size(), outputs.size());
+                     : MakeStatus(absl::StatusCode::kInternal, "config.pbtxt declares the output \"{}\", result {} of the model counted from 0; it gave {}",
+                                  name, index, outputs.size());
     }
     named.emplace_back(name, outputs[index].second);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "server/base/status.h"
 
@@ -147,6 +148,42 @@ absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>
   return match;
 }
 
+// How many tensors forward gives, where its type says so.
+std::optional<size_t> ResultCount(const c10::FunctionSchema& schema) {
+  if (schema.returns().size() != 1) return std::nullopt;
+  const c10::TypePtr& type = schema.returns()[0].type();
+  if (const auto tuple = type->cast<c10::TupleType>()) return tuple->elements().size();
+  return type->kind() == c10::TypeKind::TensorType ? std::optional<size_t>(1) : std::nullopt;
+}
+
+bool GivesDict(const c10::FunctionSchema& schema) {
+  return schema.returns().size() == 1 && schema.returns()[0].type()->kind() == c10::TypeKind::DictType;
+}
+
+// Which of forward's results each declared output is.
+absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& schema, const ModelConfig& config) {
+  std::vector<size_t> by_order;
+  std::vector<size_t> by_index;
+  for (const TensorConfig& output : config.outputs) {
+    by_order.push_back(by_order.size());
+    if (const auto index = TrailingIndex(output.name)) by_index.push_back(*index);
+  }
+  if (GivesDict(schema)) return by_order;
+  const std::vector<size_t>& match = by_index.size() == by_order.size() ? by_index : by_order;
+  const std::optional<size_t> count = ResultCount(schema);
+  std::set<size_t> seen;
+  for (size_t i = 0; i < match.size(); ++i) {
+    const std::string& name = config.outputs[i].name;
+    if (count.has_value() && match[i] >= *count) {
+      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, counted from 0; it gives {}", name, match[i], *count);
+    }
+    if (!seen.insert(match[i]).second) {
+      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, as another output is", name, match[i]);
+    }
+  }
+  return match;
+}
+
 absl::Status AddInput(const TensorConfig* input, size_t argument_index, const ModelConfig& config, ModelSignature& result) {
   const c10::Argument& argument = result.arguments[argument_index];
   TF_ASSIGN_OR_RETURN(const ArgumentKind kind, KindOf(argument));
@@ -194,8 +231,10 @@ absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, 
                           ArgumentNames(result.arguments));
     }
   }
-  for (const TensorConfig& output : config.outputs) {
-    OutputBinding binding{output.name, output.dtype, WithBatch(output.dims, config), std::nullopt};
+  TF_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config));
+  for (size_t i = 0; i < config.outputs.size(); ++i) {
+    const TensorConfig& output = config.outputs[i];
+    OutputBinding binding{output.name, results[i], output.dtype, WithBatch(output.dims, config), std::nullopt};
     if (output.reshape.has_value()) binding.model_shape = WithBatch(*output.reshape, config);
     result.signature.outputs.push_back({output.name, ArgumentKind::kTensor, output.dtype, binding.shape, false});
     result.outputs.push_back(std::move(binding));

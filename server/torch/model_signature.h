@@ -22,6 +22,7 @@ struct InputBinding {
 // An output that the config declares.
 struct OutputBinding {
   std::string name;
+  size_t result = 0;                 // index into what forward gives; of a dict's entry the name counts
   DType dtype = DType::kInvalid;
   Shape shape;                       // what the client gets, the batch dimension included as kAnyDim
   std::optional<Shape> model_shape;  // with `reshape`: what the model gives
@@ -35,7 +36,8 @@ struct ModelSignature {
 };
 
 // Inputs are named by the config when it declares any: by the argument's own name, by Triton's NAME__INDEX, else by order;
-// otherwise by the schema. FAILED_PRECONDITION for an argument or a result of a type that cannot be sent, and for a config that does
+// otherwise by the schema. Outputs that are all called NAME__INDEX are these results of forward, others are the results in order, and
+// those of a dict have its keys. FAILED_PRECONDITION for an argument or a result of a type that cannot be sent, and for a config that does
 // not fit the schema; messages name the argument and what it may be.
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const ModelConfig& config);
 

@@ -67,6 +67,20 @@ TEST(ModelSignatureTest, ConfigNamesMatchByNameThenIndexThenOrder) {
   EXPECT_EQ(arguments({Input("left"), Input("right")}), (std::vector<size_t>{0, 1}));
 }
 
+TEST(ModelSignatureTest, AnOutputThatForwardDoesNotGiveIsNamed) {
+  torch::jit::Module module("m");
+  module.define("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  return x, x\n");
+  const auto error = [&](std::vector<TensorConfig> outputs) {
+    ModelConfig config;
+    config.outputs = std::move(outputs);
+    return MessageOf(MakeSignature(module.get_method("forward").function().getSchema(), config).status());
+  };
+  EXPECT_EQ(error({Input("OUTPUT__1")}), "");
+  EXPECT_THAT(error({Input("OUTPUT__2")}), HasSubstr("\"OUTPUT__2\" of config.pbtxt is result 2 of forward, counted from 0; it gives 2"));
+  EXPECT_THAT(error({Input("a"), Input("b"), Input("c")}), HasSubstr("\"c\" of config.pbtxt is result 2"));
+  EXPECT_THAT(error({Input("a__1"), Input("b__1")}), HasSubstr("\"b__1\" of config.pbtxt is result 1 of forward, as another output is"));
+}
+
 TEST(ModelSignatureTest, BatchingAddsADimensionInFront) {
   ModelConfig config;
   config.max_batch_size = 8;

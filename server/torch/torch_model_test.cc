@@ -79,6 +79,31 @@ TEST(TorchModelTest, DictOutputsAreNamedByTheirKeysAndOrderedByTheConfig) {
   EXPECT_TRUE(at::equal(ToTensor(by_config.value()[0][0]), at::ones({1, 2})));
 }
 
+TEST(TorchModelTest, OutputsWithAnIndexAreThoseResultsWhateverTheirOrder) {
+  const auto declared = [](std::vector<std::string> names) {
+    ModelConfig config = Batched();
+    for (std::string& name : names) {
+      TensorConfig& output = config.outputs.emplace_back();
+      output.name = std::move(name);
+      output.dtype = DType::kFp32;
+      output.dims = {1};
+    }
+    return config;
+  };
+  for (const std::string source : {"def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:\n  return x, x + 1, x + 2\n",
+                                   "def forward(self, x: Tensor) -> List[Tensor]:\n  return [x, x + 1, x + 2]\n"}) {
+    const auto values = [&](const ModelConfig& config) {
+      std::vector<float> got;
+      const auto outputs = Predict(*Make(source, config), {Bind(at::zeros({1, 1}), 1)});
+      for (const NamedTensor& output : outputs.value()[0]) got.push_back(ToTensor(output).item<float>());
+      return got;
+    };
+    EXPECT_EQ(values(declared({"OUTPUT__2", "OUTPUT__0"})), (std::vector<float>{2, 0}));
+    EXPECT_EQ(values(declared({"y__1"})), (std::vector<float>{1}));
+    EXPECT_EQ(values(declared({"first", "second"})), (std::vector<float>{0, 1}));
+  }
+}
+
 TEST(TorchModelTest, AnOutputThatDisagreesIsInternalAndNamed) {
   ModelConfig config = Batched();
   TensorConfig y;

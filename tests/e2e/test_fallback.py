@@ -137,7 +137,7 @@ def test_device_response_counter_and_log(served):
 
 def check_placement(name, row, placement):
     assert placement.device == row.used, name
-    assert (placement.fallback, placement.fallback_reason) == (bool(row.reason), row.reason), name
+    assert (placement.fallback, placement.fallback_from, placement.fallback_reason) == (bool(row.reason), row.came_from, row.reason), name
 
 
 def check_answer(client, name, row):

@@ -1,10 +1,13 @@
 """Models that come, change and go while the server runs."""
 
+import concurrent.futures
 import json
 import os
 import re
 import shutil
+import threading
 
+import numpy as np
 import pytest
 
 import harness
@@ -125,6 +128,53 @@ def test_wrong_calls_say_what_was_expected(start_admin):
             call()
 
 
+def test_a_load_under_way_does_not_hold_up_the_end(store, tmp_path):
+    store.add("mlp")
+    server = harness.Server(store, tmp_path / "server", "--enable-admin", "--drain-timeout-seconds", "0.5")
+    try:
+        server.wait_listening().wait_ready()
+        store.add("slow_to_load")
+        with Client(server.address) as client, concurrent.futures.ThreadPoolExecutor() as pool:
+            stub = admin_grpc.ModelAdminServiceStub(client.channel)
+            loading = pool.submit(load, stub, "slow_to_load")
+            harness.wait_until(lambda: ("slow_to_load", 1) in client.models(), "it is loading")
+            waiting = pool.submit(unload, stub)
+            server.signal()
+            assert server.wait_exit() == 0
+            for call in (loading, waiting):
+                with refused(Code.UNAVAILABLE, "shutting down"):
+                    call.result()
+        assert "loading cut off" in server.log() or "model ready model=slow_to_load" in server.log()
+    finally:
+        server.kill()
+
+
+def test_a_stream_is_told_that_its_state_was_unloaded(store, start):
+    store.add("running_sum")
+    server = start("--enable-admin")
+    request = harness.predict_request("running_sum", {"x": np.ones([1, 1], np.float32)})
+    with Client(server.address) as client:
+        stub = admin_grpc.ModelAdminServiceStub(client.channel)
+        more = threading.Semaphore(1)
+
+        def requests():
+            for _ in range(3):
+                more.acquire()
+                yield request
+
+        answers = client.stub.PredictStream(requests(), timeout=harness.DEADLINE_SECONDS)
+        assert array(next(answers).response.outputs["sum"]) == 1001
+        unload(stub, "running_sum")  # answers although the stream is open
+        assert states(client, "running_sum") == {1: "UNLOADED"}
+        load(stub, "running_sum")
+        more.release()
+        answer = next(answers)
+        assert answer.error_code == Code.NOT_FOUND.value[0] and "open a new stream" in answer.error_message
+        answers.cancel()
+        (fresh,) = client.stub.PredictStream(iter([request]), timeout=harness.DEADLINE_SECONDS)
+        assert array(fresh.response.outputs["sum"]) == 1001
+
+
 def test_off_by_default(store, start):
     store.add("mlp")
     with Client(start().address) as client:
@@ -171,6 +221,23 @@ def test_from_the_shell(start_admin, store):
     assert unloaded.returncode == 0 and re.search(r"^mlp +1 +UNLOADED", unloaded.stdout, re.MULTILINE), unloaded
     missing = harness.cli(server.address, "load", "nobody")
     assert missing.returncode == 1 and "NOT_FOUND" in missing.stderr and "nobody" in missing.stderr
+
+
+def test_watch_says_what_is_wrong_with_a_configuration_and_goes_on(store, start):
+    model = store.add("mlp")
+    server = start("--watch", "--watch-interval-seconds", "0.1", "--log-format", "json")
+    with Client(server.address) as client:
+        good = (model / "config.pbtxt").read_text()
+        (model / "config.pbtxt").write_text(good + "max_batchsize: 3\n")
+        add_version(store, 2)
+
+        def said():
+            return [line for line in server.log_lines() if line["message"].startswith("model not reloaded") and "mlp/config.pbtxt:6:1" in line["reason"]]
+
+        harness.wait_until(said, server.log)
+        assert answered_by(client) == 1
+        (model / "config.pbtxt").write_text(good)
+        settle(lambda: states(client) == {2: "READY"})
 
 
 def test_watch_takes_what_comes_and_lets_go_of_what_went(store, start):

@@ -31,6 +31,11 @@ MODELS = {
               "dynamic_batching { default_queue_policy { timeout_action: REJECT default_timeout_microseconds: 60000000\n"
               "  allow_timeout_override: true max_queue_size: 100 } }\n"),
     "list": ("mlp_bare_list", [1], 'backend: "pytorch"\nmax_batch_size: 8\n' + MLP_INPUT + TWO_OUTPUTS),
+    # One of two results, and in the other order.
+    "logits_alone": ("mlp_tuple", [1], 'backend: "pytorch"\nmax_batch_size: 8\n' + MLP_INPUT +
+                     'output { name: "logits__1" data_type: TYPE_FP32 dims: 3 }\n'),
+    "turned": ("mlp_tuple", [1], 'backend: "pytorch"\nmax_batch_size: 8\n' + MLP_INPUT +
+               'output [ { name: "OUTPUT__1" data_type: TYPE_FP32 dims: [ 3 ] }, { name: "OUTPUT__0" data_type: TYPE_FP32 dims: [ 3 ] } ]\n'),
     # Outputs by the dict's keys, not in the dict's order.
     "dict": ("mlp_dict", [1], 'platform: "pytorch_libtorch"\nmax_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: 4 }\n'
              'output { name: "label" data_type: TYPE_INT64 dims: 1 }\noutput { name: "probabilities" data_type: TYPE_FP32 dims: 3 }\n'
@@ -148,7 +153,8 @@ def test_every_model_answers_as_pytorch(server, tmp_path):
     plan = Plan(tmp_path)
     mlp = {name: reference("mlp", name, 7) for name in ("x", "probabilities", "logits", "label")}
     plan.ask("numbered", {"INPUT__0": mlp["x"]}, {"OUTPUT__0": mlp["probabilities"]})
-    for model in ("tuple", "list"):
+    plan.ask("logits_alone", {"INPUT__0": mlp["x"]}, {"logits__1": mlp["logits"]})
+    for model in ("tuple", "list", "turned"):
         plan.ask(model, {"INPUT__0": mlp["x"]}, {"OUTPUT__0": mlp["probabilities"], "OUTPUT__1": mlp["logits"]})
     plan.ask("dict", {"x": mlp["x"]}, {"label": mlp["label"], "probabilities": mlp["probabilities"]})
     plan.ask("reshaped", {"INPUT__0": mlp["x"].reshape(7, 2, 2)}, {"OUTPUT__0": mlp["probabilities"].reshape(7, 3, 1)})
