@@ -31,7 +31,7 @@ def server(store, start):
 
 def start_requests(server, client):
     """100 requests in flight: one that keeps the worker busy, and 99 that wait behind it."""
-    futures = [slow(client, 0.0, 600)] + [slow(client, float(i), 5) for i in range(1, REQUESTS)]
+    futures = [slow(client, 0.0, 2000)] + [slow(client, float(i), 5) for i in range(1, REQUESTS)]
     server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="slow") == REQUESTS,
                         f"{REQUESTS} requests are in flight")
     return futures
