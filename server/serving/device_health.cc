@@ -29,6 +29,7 @@ void DeviceHealth::Add(const DeviceId& device) {
 }
 
 DeviceState DeviceHealth::Get(const DeviceId& device) const {
+  if (device.IsCpu()) return DeviceState::kUp;
   MutexLock lock(mutex_);
   const auto found = devices_.find(device);
   return found == devices_.end() ? DeviceState::kUp : found->second.report.state;

@@ -105,7 +105,8 @@ class FailoverTest : public ::testing::Test {
     servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
   }
 
-  std::future<Result> Submit(std::vector<float> values, Duration timeout = std::chrono::seconds(60), std::shared_ptr<Session> session = nullptr) {
+  std::future<Result> Submit(std::vector<float> values, Duration timeout = std::chrono::seconds(60), std::shared_ptr<Session> session = nullptr,
+                             std::function<bool()> is_cancelled = nullptr) {
     const auto bytes = std::make_shared<std::vector<float>>(std::move(values));
     const auto promise = std::make_shared<std::promise<Result>>();
     const auto rows = static_cast<int64_t>(bytes->size());
@@ -114,6 +115,7 @@ class FailoverTest : public ::testing::Test {
     task.inputs.values = {{{DType::kFp32, {rows, 1}, std::as_bytes(std::span(*bytes)), bytes}}};
     task.deadline = Clock::Real().Now() + timeout;
     task.session = std::move(session);
+    task.is_cancelled = std::move(is_cancelled);
     task.done = [promise](Result result) { promise->set_value(std::move(result)); };
     servable_->Submit(std::move(task));
     return promise->get_future();
@@ -409,6 +411,16 @@ TEST_F(FailoverTest, NoRetryStartsThatCannotFinish) {
   const absl::Status status = Submit({1}, std::chrono::milliseconds(200)).get().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(MessageOf(status), HasSubstr("SIM error: gone"));
+  EXPECT_THAT(log_, ElementsAre("sim:0 1"));
+}
+
+TEST_F(FailoverTest, WhoHasGoneIsNotRunAgain) {
+  std::atomic<bool> has_gone = false;
+  Make([&](int64_t) {
+    has_gone = true;
+    return DeviceFaultStatus(DeviceFault::kLost, "SIM error: gone");
+  });
+  EXPECT_EQ(Submit({1}, std::chrono::seconds(60), nullptr, [&] { return has_gone.load(); }).get().status().code(), absl::StatusCode::kCancelled);
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));
 }
 

@@ -312,9 +312,11 @@ void Servable::DropLate(Batch& batch, Duration duration) {
   const TimePoint now = clock_.Now();
   for (auto& task : batch) {
     auto& queued = static_cast<QueuedTask&>(*task);
-    if (queued.answer_by() - now >= duration) continue;
-    queued.Answer(MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request on another device, after: {}",
-                             MessageOf(queued.fault)));
+    const bool is_cancelled = queued.IsCancelled();
+    if (!is_cancelled && queued.answer_by() - now >= duration) continue;
+    queued.Answer(is_cancelled ? absl::CancelledError("the caller went away; the request was not run again")
+                               : MakeStatus(absl::StatusCode::kDeadlineExceeded,
+                                            "no time is left to run the request on another device, after: {}", MessageOf(queued.fault)));
     task.reset();
   }
   std::erase(batch, nullptr);

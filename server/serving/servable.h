@@ -142,7 +142,7 @@ class Servable : private Scheduler::Handler {
   absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const BoundInputs& inputs, PhaseTimes& times);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
-  // Answers those that a run of at least `duration` could not answer in time.
+  // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.
   void DropLate(Batch& batch, Duration duration);
   // Until a placement is made. False when one has been since `builds`.
   bool Park(Batch& batch, uint64_t builds);
