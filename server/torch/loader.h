@@ -15,7 +15,7 @@ namespace torchferry {
 struct LoadOptions {
   std::string store;  // the store's folder on this host
   PlanContext host;
-  int intra_op_threads = 1;  // of an operator, when the model is run at load
+  int intra_op_threads = 1;  // of an operator while a version is loaded
   // Told of each device that failed while a version was placed on it, and how. Null: nobody wants to know.
   std::function<void(const DeviceId&, const absl::Status&)> on_device_fault = nullptr;
 };

@@ -1,6 +1,5 @@
 #include "server/torch/version_load.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/script.h>
 
@@ -28,18 +27,6 @@ using torch::jit::Module;
 
 // Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
 constexpr uint64_t kMostAwaitedBytes = uint64_t{256} << 20;
-
-// The calling thread's operators use so many threads. More than a worker's would wait for one another while requests run.
-class IntraOpThreads {
- public:
-  explicit IntraOpThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-  ~IntraOpThreads() { at::set_num_threads(before_); }
-  IntraOpThreads(const IntraOpThreads&) = delete;
-  IntraOpThreads& operator=(const IntraOpThreads&) = delete;
-
- private:
-  const int before_;
-};
 
 absl::StatusOr<Module> LoadArchive(const File& file, const std::string& path) {
   try {
@@ -166,7 +153,6 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module) {
       info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
                                            placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
     }
-    const IntraOpThreads as_on_a_worker(options_.intra_op_threads);
     TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Tried(module, placed, device, info));
     TF_RETURN_IF_ERROR(Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), file_name_));
     return PlacedModel{model, std::move(info)};
