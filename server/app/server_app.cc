@@ -31,6 +31,8 @@ namespace torchferry {
 namespace {
 
 constexpr int kDeviceLossExitCode = 3;
+// How a loss reaches main. Not SIGTERM: the orchestrator's own comes beside it.
+constexpr int kDeviceLossSignal = SIGUSR2;
 
 // For what ends at once, when the drain has taken all of its time.
 constexpr Duration kGrace = std::chrono::seconds(1);
@@ -209,8 +211,8 @@ class ServerAppImpl final : public ServerApp {
     });
     if (flags_.exit_on_device_loss) {
       health_->Subscribe([is_first = std::make_shared<std::atomic<bool>>(true)](const DeviceReport& report) {
-        // Main drains; a second signal would end it at once.
-        if (report.state == DeviceState::kLost && is_first->exchange(false)) kill(getpid(), SIGTERM);
+        // Main drains.
+        if (report.state == DeviceState::kLost && is_first->exchange(false)) kill(getpid(), kDeviceLossSignal);
       });
     }
   }
@@ -275,6 +277,7 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, kDeviceLossSignal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -296,7 +299,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& flags = std::get<ServerFlags>(parsed);
   InitLogging(flags.log_format, flags.log_level);
-  const sigset_t signals = BlockSignals();
+  sigset_t signals = BlockSignals();
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {
     LogError("cannot start", {{"reason", MessageOf(app.status())}});
@@ -304,9 +307,12 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   }
   int signal = 0;
   sigwait(&signals, &signal);
-  LogInfo("draining", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
-  // A second signal ends the process at once.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  const bool is_loss = signal == kDeviceLossSignal;
+  const char* why = is_loss ? "device loss" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  LogInfo("draining", {{"signal", why}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
+  // A second signal ends the process at once. The orchestrator's that follows a loss is no second one, and neither is a loss.
+  sigdelset(&signals, kDeviceLossSignal);
+  if (!is_loss) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const bool all_answered = (*app)->Stop();
   LogInfo("stopped", {{"all_answered", all_answered}});
   const bool has_lost_device = (*app)->HasLostDevice();

@@ -6,10 +6,17 @@
 
 namespace torchferry {
 
+namespace {
+
+// How often parked tasks are looked at for callers that have gone: nothing else happens to them.
+constexpr Duration kParkedLook = std::chrono::milliseconds(100);
+
+}  // namespace
+
 absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, TimePoint now) {
-  if (static_cast<int64_t>(tasks_.size()) >= options_.max_queue_size) {
+  if (static_cast<int64_t>(size()) >= options_.max_queue_size) {
     return MakeStatus(absl::StatusCode::kUnavailable,
-                      "queue full: {} requests wait already, the limit; try again later", tasks_.size());
+                      "queue full: {} requests wait already, the limit; try again later", size());
   }
   task->enqueued = now;
   tasks_.push_back(std::move(task));
@@ -20,9 +27,28 @@ void BatchQueue::Return(std::vector<std::unique_ptr<Task>> tasks) {
   tasks_.insert(tasks_.begin(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
 }
 
+void BatchQueue::Park(std::vector<std::unique_ptr<Task>> tasks) {
+  parked_.insert(parked_.end(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
+}
+
+void BatchQueue::Unpark() {
+  tasks_.insert(tasks_.begin(), std::make_move_iterator(parked_.begin()), std::make_move_iterator(parked_.end()));
+  parked_.clear();
+}
+
 BatchQueue::Taken BatchQueue::Take(TimePoint now) {
+  Taken taken = TakeRunnable(now);
+  DropEnded(parked_, now, taken);
+  if (parked_.empty()) return taken;
+  TimePoint wake_at = taken.wake_at.value_or(kNoDeadline);
+  for (const auto& task : parked_) wake_at = std::min({wake_at, task->deadline, now + kParkedLook});
+  taken.wake_at = wake_at;
+  return taken;
+}
+
+BatchQueue::Taken BatchQueue::TakeRunnable(TimePoint now) {
   Taken taken;
-  DropEnded(now, taken);
+  DropEnded(tasks_, now, taken);
   if (tasks_.empty()) return taken;
   const Candidate candidate = OldestBatch();
   if (candidate.members.empty() || !IsDue(candidate, now)) {
@@ -44,6 +70,8 @@ std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
   std::vector<std::unique_ptr<Task>> all(std::make_move_iterator(tasks_.begin()),
                                          std::make_move_iterator(tasks_.end()));
   tasks_.clear();
+  std::move(parked_.begin(), parked_.end(), std::back_inserter(all));
+  parked_.clear();
   return all;
 }
 
@@ -81,15 +109,15 @@ bool BatchQueue::IsDue(const Candidate& candidate, TimePoint now) const {
          now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
 }
 
-void BatchQueue::DropEnded(TimePoint now, Taken& taken) {
-  for (std::unique_ptr<Task>& task : tasks_) {
-    if (task->IsCancelled()) {
-      taken.cancelled.push_back(std::move(task));
-    } else if (task->deadline <= now) {
-      taken.expired.push_back(std::move(task));
-    }
+void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken) {
+  bool has_ended = false;
+  for (std::unique_ptr<Task>& task : tasks) {
+    const bool is_cancelled = task->IsCancelled();
+    if (!is_cancelled && task->deadline > now) continue;
+    (is_cancelled ? taken.cancelled : taken.expired).push_back(std::move(task));
+    has_ended = true;
   }
-  if (!taken.cancelled.empty() || !taken.expired.empty()) std::erase(tasks_, nullptr);
+  if (has_ended) std::erase(tasks, nullptr);
 }
 
 }  // namespace torchferry

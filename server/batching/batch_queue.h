@@ -69,6 +69,10 @@ class BatchQueue {
   // since its own `enqueued`.
   void Return(std::vector<std::unique_ptr<Task>> tasks);
 
+  // Likewise, but they are not taken again before Unpark. They wait as the others do: they count, expire and may be cancelled.
+  void Park(std::vector<std::unique_ptr<Task>> tasks);
+  void Unpark();
+
   // A task with a lane is a batch of its own, and its lane is busy until EndLane.
   Taken Take(TimePoint now);
 
@@ -78,7 +82,8 @@ class BatchQueue {
   // Everything that waits, for whoever gives up on the queue.
   std::vector<std::unique_ptr<Task>> TakeAll();
 
-  size_t size() const { return tasks_.size(); }
+  // What waits, parked or not.
+  size_t size() const { return tasks_.size() + parked_.size(); }
 
  private:
   // Indices of the tasks that may run with the oldest one whose lane is free, itself first, and
@@ -91,10 +96,12 @@ class BatchQueue {
   Candidate OldestBatch() const;
   size_t OldestFree() const;
   bool IsDue(const Candidate& candidate, TimePoint now) const;
-  void DropEnded(TimePoint now, Taken& taken);
+  static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken);
+  Taken TakeRunnable(TimePoint now);
 
   const BatchOptions options_;
   std::deque<std::unique_ptr<Task>> tasks_;
+  std::deque<std::unique_ptr<Task>> parked_;
   std::set<uint64_t> busy_lanes_;
 };
 

@@ -67,6 +67,21 @@ absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>&
   return absl::OkStatus();
 }
 
+absl::Status Scheduler::Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
+  MutexLock lock(mutex_);
+  if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
+  queue.tasks.Park(std::exchange(tasks, {}));
+  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+  work_available_.NotifyOne();  // somebody has to wake when they expire
+  return absl::OkStatus();
+}
+
+void Scheduler::Unpark(Queue& queue) {
+  MutexLock lock(mutex_);
+  queue.tasks.Unpark();
+  work_available_.NotifyOne();
+}
+
 void Scheduler::Close(Queue& queue) {
   std::vector<std::unique_ptr<Task>> waiting;
   {

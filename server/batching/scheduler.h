@@ -54,6 +54,10 @@ class Scheduler {
   // stay with the caller.
   absl::Status Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
 
+  // Likewise, to wait until Unpark.
+  absl::Status Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
+  void Unpark(Queue& queue);
+
   // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
   void Close(Queue& queue);
 

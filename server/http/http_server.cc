@@ -119,8 +119,8 @@ class HttplibServer final : public HttpServer {
     server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
       const std::string reason = callbacks_.not_ready_reason();
       response.status = reason.empty() ? 200 : 503;
-      const std::string degraded = reason.empty() && callbacks_.degraded ? callbacks_.degraded() : "";
-      response.set_content(reason.empty() ? "ok\n" + degraded : reason + "\n", kPlainText);
+      const std::string degraded = callbacks_.degraded ? callbacks_.degraded() : "";
+      response.set_content((reason.empty() ? "ok" : reason) + "\n" + degraded, kPlainText);
     });
     server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (response.status == 404) {

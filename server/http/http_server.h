@@ -16,7 +16,7 @@ class HttpServer {
     std::function<std::string()> metrics;  // the body of /metrics, Prometheus text format 0.0.4
     // Empty when ready, otherwise why not: the body of a 503.
     std::function<std::string()> not_ready_reason;
-    // What is not as it should be although the server is ready: further lines of a 200's body. Null: nothing ever is.
+    // What is not as it should be, the server being ready or not: further lines of that body. Null: nothing ever is.
     std::function<std::string()> degraded = nullptr;
   };
 

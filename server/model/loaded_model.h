@@ -49,9 +49,11 @@ struct PlacedModel {
 struct LoadedModel {
   std::shared_ptr<Model> model;
   ModelInfo info;
+  // Where it would rather run: devices that failed for a passing reason while it was loaded, best first.
+  std::vector<DeviceId> rather = {};
   // Where it may run when `model`'s device fails, best first.
   std::vector<DeviceId> others = {};
-  // Makes it on one of these. May take long, may be called from several threads. Loading's errors. Null where there are none.
+  // Makes it on one of all these. May take long, may be called from several threads. Loading's errors. Null where there are none.
   std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place = nullptr;
   // Of `others`, the one that is made ahead of need.
   std::optional<DeviceId> standby = std::nullopt;

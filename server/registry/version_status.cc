@@ -54,7 +54,7 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
   }
   if (loading > 0) return fmt::format("{} of {} versions are still loading", loading, counted);
   if (ready == counted || (policy == ReadinessPolicy::kAny && ready > 0)) return "";
-  if (stranded > 0) return fmt::format("{} of {} versions have no device left to run on", stranded, counted);
+  if (stranded > 0) return fmt::format("{} of {} versions have no device to run on", stranded, counted);
   return fmt::format("{} of {} versions failed to load", failed, counted);
 }
 

@@ -80,12 +80,19 @@ FragileModel::Fail Always(DeviceFault fault) {
 
 using Result = absl::StatusOr<PredictResult>;
 
+class ShiftedClock : public Clock {
+ public:
+  TimePoint Now() const override { return Clock::Real().Now() + offset.load(); }
+  std::atomic<Duration> offset{Duration::zero()};
+};
+
 class FailoverTest : public ::testing::Test {
  protected:
   FailoverTest() {
     FragileModel::destroyed.clear();
     health_->Add(kFirst);
     health_->Add(kSecond);
+    batching_.max_rows = 16;
   }
   ~FailoverTest() override { servable_.reset(); }
 
@@ -100,7 +107,7 @@ class FailoverTest : public ::testing::Test {
     Servable::Options options;
     options.name = "m";
     options.version = 1;
-    options.batching.max_rows = 16;
+    options.batching = batching_;
     servable_.reset();
     servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
   }
@@ -169,10 +176,12 @@ class FailoverTest : public ::testing::Test {
     std::latch* holds = nullptr;
   };
 
+  BatchOptions batching_;
   Metrics metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
   std::vector<std::string> log_;  // forward passes, "sim:0 4"; written by the one worker
   std::function<absl::Status(const DeviceId&)> on_place;
+  ShiftedClock clock_;
   BlockingHandler blocking_;
   Scheduler scheduler_{{1, nullptr}, Clock::Real()};
   std::unique_ptr<Servable> servable_;
@@ -200,6 +209,24 @@ TEST_F(FailoverTest, ARequestOfManyRowsRunsInPieces) {
   EXPECT_THAT(Values(result), ElementsAre(2, 4, 6, 8, 10, 12, 14));
   EXPECT_EQ(result->outputs[0].tensor.shape, (Shape{7, 1}));
   EXPECT_EQ(result->execution.device, "sim:0");
+}
+
+TEST_F(FailoverTest, RowsOfARequestAreNotDividedWhereBatchesAreNotFormed) {
+  batching_.max_rows = 0;
+  Make(OutOfMemoryOver(2));
+  const Result result = Submit({1, 2, 3}).get();
+  EXPECT_EQ(result.value().execution.device, "cpu");
+  EXPECT_EQ(log_.back(), "cpu 3");
+}
+
+TEST_F(FailoverTest, PiecesEndWithTheDeadline) {
+  Make([](int64_t rows) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    return rows > 1 ? OutOfMemory() : absl::OkStatus();
+  });
+  const absl::Status status = Submit(std::vector<float>(16, 1), std::chrono::milliseconds(300)).get().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_LT(log_.size(), 16u);  // with the releases
 }
 
 TEST_F(FailoverTest, OneRowThatDoesNotFitRunsOnTheNextPlacement) {
@@ -331,6 +358,47 @@ TEST_F(FailoverTest, RequestsWaitForAPlacementThatIsBeingMadeAndOthersGoOn) {
   for (auto& future : waiting) EXPECT_EQ(future.get().value().execution.device, "cpu");
 }
 
+TEST_F(FailoverTest, WhoWaitsForAPlacementWaitsAsInTheQueue) {
+  std::latch made(1);
+  on_place = [&](const DeviceId&) {
+    made.wait();
+    return absl::OkStatus();
+  };
+  batching_.max_queue_size = 2;
+  Make(Always(DeviceFault::kLost));
+  std::future<Result> late = Submit({1}, std::chrono::milliseconds(50));
+  std::atomic<bool> has_gone = false;
+  std::future<Result> gone = Submit({1}, std::chrono::seconds(60), nullptr, [&] { return has_gone.load(); });
+  while (Metric("torchferry_queue_depth{model=\"m\",version=\"1\"}") != "2") std::this_thread::yield();
+  EXPECT_EQ(Submit({1}).get().status().code(), absl::StatusCode::kUnavailable);  // full
+  EXPECT_EQ(late.get().status().code(), absl::StatusCode::kDeadlineExceeded);
+  has_gone = true;
+  EXPECT_EQ(gone.get().status().code(), absl::StatusCode::kCancelled);
+  std::future<Result> patient = Submit({1});  // there is room again
+  made.count_down();
+  EXPECT_EQ(patient.get().value().execution.device, "cpu");
+}
+
+TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
+  LoadedModel loaded{std::make_shared<FragileModel>(DeviceId::Cpu(), nullptr, log_), {}};
+  loaded.rather = {kFirst};
+  loaded.info.fallback = true;
+  loaded.info.fallback_from = "sim:0";
+  loaded.info.fallback_reason = "load_failed";
+  loaded.place = [this](const DeviceId& device) -> absl::StatusOr<PlacedModel> {
+    return PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_), {}};
+  };
+  Servable::Options options;
+  options.name = "m";
+  clock_.offset = Duration::zero();
+  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), clock_, health_);
+  EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, "load_failed");
+  clock_.offset = std::chrono::seconds(11);
+  while (Submit({1}).get().value().execution.device != "sim:0") std::this_thread::yield();
+  EXPECT_FALSE(Submit({1}).get().value().execution.fallback);
+  EXPECT_EQ(Metric("torchferry_fallbacks_total{from=\"sim:0\",model=\"m\",reason=\"load_failed\",to=\"cpu\"}"), "1");
+}
+
 TEST_F(FailoverTest, TwoModelsThatShareADeviceBothMoveAndNeitherWaitsForTheOther) {
   std::latch never_first(1);
   on_place = [&](const DeviceId&) {
@@ -433,7 +501,7 @@ TEST_F(FailoverTest, AStatefulCallIsNeverRunAgain) {
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));
   const absl::Status second = Submit({1}, std::chrono::seconds(60), session).get().status();
   EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(second), HasSubstr("was on sim:0, which is lost; open a new stream"));
+  EXPECT_THAT(MessageOf(second), HasSubstr("is not known any more, as sim:0 failed while the model ran; open a new stream"));
   // New ones begin where the model is now.
   EXPECT_EQ(Submit({1}, std::chrono::seconds(60), servable_->OpenSession().value()).get().value().execution.device, "cpu");
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");

@@ -11,6 +11,7 @@ namespace {
 
 // Before a placement that could not be made is tried again.
 constexpr Duration kBeforeNextBuild = std::chrono::seconds(10);
+constexpr Duration kMostBeforeNextBuild = std::chrono::minutes(5);
 
 // Holds a model; lets go of it only if its device is there.
 struct Keeper {
@@ -55,10 +56,16 @@ Placements::Placements(std::string model, int64_t version, LoadedModel loaded, s
       clock_(clock),
       on_built_(std::move(on_built)) {
   MutexLock lock(mutex_);
-  Slot& first = slots_.emplace_back();
-  first.device = loaded.model->device();
-  first.model = LeakedWhenLost(loaded.model, health_);
-  first.info = std::move(loaded.info);
+  for (const DeviceId& device : loaded.rather) {
+    Slot& slot = slots_.emplace_back();
+    slot.device = device;
+    slot.failed_until = clock_.Now() + kBeforeNextBuild;
+  }
+  home_ = current_ = slots_.size();
+  Slot& home = slots_.emplace_back();
+  home.device = loaded.model->device();
+  home.model = LeakedWhenLost(loaded.model, health_);
+  home.info = std::move(loaded.info);
   for (const DeviceId& device : loaded.others) {
     slots_.emplace_back().device = device;
     if (loaded.standby == device) Begin(slots_.size() - 1);
@@ -105,25 +112,29 @@ Placements::Choice Placements::Choose(uint64_t tried) {
 
 Placements::Use Placements::UseOf(size_t index, TimePoint now) const {
   const Slot& slot = slots_[index];
-  Use use{index, slot.model, slot.info.fallback, slot.info.fallback_from, slot.info.fallback_reason, slot.rows.At(now), slot.fastest};
-  if (index == 0) return use;
-  use.is_fallback = true;
-  use.from = ToString(slots_[0].device);
-  use.reason = ReasonFor(index);
+  Use use{index, slot.model, index > home_, slot.info.fallback, slot.info.fallback_from, slot.info.fallback_reason, slot.rows.At(now), slot.fastest};
+  if (index < home_) {
+    use.is_fallback = false;
+    use.from = use.reason = "";
+  } else if (index > home_) {
+    use.is_fallback = true;
+    use.from = ToString(slots_[home_].device);
+    use.reason = ReasonFor(index);
+  }
   return use;
 }
 
-// Why it is not the first.
+// Why it is not the one that it was loaded on.
 std::string Placements::ReasonFor(size_t index) const {
-  if (index == 0) return "";
-  const Slot& first = slots_[0];
-  switch (health_->Get(first.device)) {
+  if (index <= home_) return "";
+  const Slot& home = slots_[home_];
+  switch (health_->Get(home.device)) {
     case DeviceState::kLost:
       return "device_lost";
     case DeviceState::kProbation:
       return "device_error";
     default:
-      return first.fault.empty() ? "device_error" : first.fault;
+      return home.fault.empty() ? "device_error" : home.fault;
   }
 }
 
@@ -143,7 +154,7 @@ absl::Status Placements::NoneLeft() const {
 void Placements::NoteMove(size_t index) {
   const size_t before = std::exchange(current_, index);
   if (before == index) return;
-  const std::string reason = index == 0 ? "up again" : ReasonFor(index);
+  const std::string reason = index < before ? "sound again" : ReasonFor(index);
   LogWarning("model moved", {{"model", model_},
                              {"version", version_},
                              {"from", ToString(slots_[before].device)},
@@ -153,12 +164,21 @@ void Placements::NoteMove(size_t index) {
 
 void Placements::Begin(size_t index) {
   if (is_building_ || place_ == nullptr) return;
-  if (builder_.joinable()) builder_.join();  // it has ended, but for on_built_, which takes no lock of ours
+  if (builder_.joinable()) builder_.join();  // it has ended, but for its last lines, which take no lock of ours
   is_building_ = slots_[index].is_building = true;
-  builder_ = std::thread([this, index] { Build(index); });
+  builder_ = std::thread([this, index] { BuildFrom(index); });
 }
 
-void Placements::Build(size_t index) {
+// Until nothing is wanted any more.
+void Placements::BuildFrom(size_t index) {
+  std::optional<size_t> next = index;
+  while (next.has_value()) {
+    next = Build(*next);
+    on_built_();
+  }
+}
+
+std::optional<size_t> Placements::Build(size_t index) {
   DeviceId device;
   {
     MutexLock lock(mutex_);
@@ -175,19 +195,22 @@ void Placements::Build(size_t index) {
     LogWarning("placement not made", {{"model", model_}, {"version", version_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
     health_->Report(device, DeviceFaultOf(placed.status()), MessageOf(placed.status()));
   }
-  {
-    MutexLock lock(mutex_);
-    Slot& slot = slots_[index];
-    slot.is_building = is_building_ = false;
-    if (placed.ok()) {
-      slot.model = LeakedWhenLost(placed->model, health_);
-      slot.info = std::move(placed->info);
-    } else {
-      slot.failed_until = clock_.Now() + kBeforeNextBuild;
-    }
-    ++builds_;
+  MutexLock lock(mutex_);
+  Slot& slot = slots_[index];
+  slot.is_building = is_building_ = false;
+  if (placed.ok()) {
+    slot.model = LeakedWhenLost(placed->model, health_);
+    slot.info = std::move(placed->info);
+    slot.build_wait = {};
+  } else {
+    slot.build_wait = std::clamp(slot.build_wait * 2, kBeforeNextBuild, kMostBeforeNextBuild);
+    slot.failed_until = clock_.Now() + slot.build_wait;
   }
-  on_built_();
+  ++builds_;
+  const PlacementChoice choice = ChoosePlacement(Views(clock_.Now()), 0);
+  if (choice.run.has_value()) NoteMove(*choice.run);
+  if (choice.build.has_value()) is_building_ = slots_[*choice.build].is_building = true;
+  return choice.build;
 }
 
 std::optional<Placements::Use> Placements::On(const DeviceId& device) {
@@ -228,15 +251,21 @@ bool Placements::CanRun() const {
 PlacedModel Placements::Now() {
   const TimePoint now = clock_.Now();
   MutexLock lock(mutex_);
-  const size_t index = ChoosePlacement(Views(now), 0).run.value_or(current_);
+  const PlacementChoice choice = ChoosePlacement(Views(now), 0);
+  const size_t index = choice.run.value_or(current_);
   const Use use = UseOf(index, now);
   PlacedModel placed{use.model, slots_[index].info};
   placed.info.fallback = use.is_fallback;
   placed.info.fallback_from = use.from;
   placed.info.fallback_reason = use.reason;
-  if (index != 0) {
+  if (index > home_) {
     placed.info.decisions.push_back(
         fmt::format("runs on {} instead of {}: {}", ToString(slots_[index].device), use.from, use.reason));
+  }
+  if (!choice.run.has_value()) {
+    const bool may_come = choice.may_come || choice.build.has_value();
+    placed.info.decisions.push_back(may_come ? fmt::format("is being moved from {}, which failed; requests wait", ToString(slots_[index].device))
+                                             : MessageOf(NoneLeft()));
   }
   return placed;
 }

@@ -29,7 +29,8 @@ class Placements {
   struct Use {
     size_t index = 0;
     std::shared_ptr<Model> model;
-    bool is_fallback = false;
+    bool is_moved = false;                   // away from where it was loaded
+    bool is_fallback = false;                // that, or where it was loaded already was one
     std::string from;                        // of a fallback: the device that it would have been, and
     std::string reason;                      // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
     std::optional<int64_t> rows;             // most that it has memory for now; nothing: unknown
@@ -79,6 +80,7 @@ class Placements {
     ModelInfo info;
     bool is_building = false;
     TimePoint failed_until{};  // to be made
+    Duration build_wait{};     // after the last failure of that
     RowLimit rows;
     Duration fastest{};
     std::string fault;  // the last, as a fallback's reason
@@ -90,7 +92,8 @@ class Placements {
   absl::Status NoneLeft() const TF_REQUIRES(mutex_);
   void NoteMove(size_t index) TF_REQUIRES(mutex_);
   void Begin(size_t index) TF_REQUIRES(mutex_);
-  void Build(size_t index);
+  void BuildFrom(size_t index);
+  std::optional<size_t> Build(size_t index);  // and what to build next
 
   const std::string model_;
   const int64_t version_;
@@ -102,6 +105,7 @@ class Placements {
 
   mutable Mutex mutex_;
   std::vector<Slot> slots_ TF_GUARDED_BY(mutex_);  // their number and devices are constant
+  size_t home_ TF_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
   size_t current_ TF_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
   bool is_building_ TF_GUARDED_BY(mutex_) = false;
   std::thread builder_ TF_GUARDED_BY(mutex_);

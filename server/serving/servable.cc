@@ -20,6 +20,10 @@ Servable::Options ForModel(Servable::Options options, const Model& model) {
   return options;
 }
 
+absl::Status StateIsGone(const std::string& why) {
+  return MakeStatus(absl::StatusCode::kUnavailable, "the state of this stream {}; open a new stream, which begins with the state in the file", why);
+}
+
 template <typename Tasks>
 int64_t RowsIn(const Tasks& tasks) {
   int64_t rows = 0;
@@ -49,12 +53,6 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
 Servable::~Servable() {
   scheduler_.Close(*queue_);
   placements_.reset();
-  Batch parked;
-  {
-    MutexLock lock(mutex_);
-    parked.swap(parked_);
-  }
-  for (auto& task : parked) Drop(std::move(task), absl::UnavailableError("the model was unloaded; try again later"));
 }
 
 void Servable::Submit(PredictTask task) {
@@ -110,12 +108,13 @@ Servable::QueuedTask& Servable::First(const Batch& batch) { return static_cast<Q
 void Servable::Run(Batch batch) {
   std::vector<Batch> left;  // the next one last
   left.push_back(std::move(batch));
-  while (!left.empty()) {
+  for (bool is_first = true; !left.empty(); is_first = false) {
     Batch next = std::move(left.back());
     left.pop_back();
     const Placements::Choice choice = ChooseFor(next);
     if (choice.use.has_value()) {
-      if (First(next).tried != 0) DropLate(next, choice.use->fastest);
+      const bool is_elsewhere = First(next).tried != 0;
+      if (!is_first || is_elsewhere) DropLate(next, is_elsewhere ? choice.use->fastest : Duration::zero());
       if (next.empty()) continue;
       std::vector<Batch> more = RunOn(*choice.use, std::move(next));
       std::move(more.rbegin(), more.rend(), std::back_inserter(left));
@@ -131,16 +130,14 @@ void Servable::Run(Batch batch) {
 }
 
 Placements::Choice Servable::ChooseFor(const Batch& batch) {
-  const Session* session = First(batch).session();
-  if (session == nullptr || session->model() == nullptr) return placements_->Choose(First(batch).tried);
+  Session* session = First(batch).session();
+  if (session == nullptr || (session->model() == nullptr && session->end().ok())) return placements_->Choose(First(batch).tried);
   // Its state is where it is.
-  const DeviceId& device = session->model()->device();
   Placements::Choice choice;
-  choice.use = placements_->On(device);
+  if (session->end().ok()) choice.use = placements_->On(session->model()->device());
   if (!choice.use.has_value()) {
-    choice.error = MakeStatus(absl::StatusCode::kUnavailable,
-                              "the state of this stream was on {}, which is lost; open a new stream, which begins with the state in the file",
-                              ToString(device));
+    if (session->end().ok()) session->End(StateIsGone(fmt::format("was on {}, which is lost", ToString(session->model()->device()))));
+    choice.error = session->end();
   }
   return choice;
 }
@@ -171,6 +168,9 @@ std::vector<Servable::Batch> Servable::AfterFault(const Placements::Use& use, Ba
   if (fault == DeviceFault::kOutOfMemory) use.model->ReleaseCachedMemory();
   placements_->Failed(use, status, fault == DeviceFault::kOutOfMemory && batch.size() > 1 ? RowsIn(batch) : 1);
   if (is_stateful_ && attempt.has_run) {
+    if (Session* session = First(batch).session()) {
+      session->End(StateIsGone(fmt::format("is not known any more, as {} failed while the model ran", ToString(use.model->device()))));
+    }
     First(batch).Answer(Annotate(status, "a model that keeps state is not run twice"));
     return {};
   }
@@ -221,7 +221,7 @@ Servable::Attempt Servable::Forward(const Placements::Use& use, const Batch& bat
   if (is_stateful_) {
     attempt.outputs = ForwardStateful(use, First(batch), attempt);
   } else if (batch.size() == 1) {
-    attempt.outputs = ForwardInPieces(use, First(batch).inputs(), attempt.times);
+    attempt.outputs = ForwardInPieces(use, First(batch), attempt.times);
   } else {
     std::vector<const BoundInputs*> requests;
     for (const auto& task : batch) requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
@@ -252,8 +252,10 @@ absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements:
   return outputs;
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const BoundInputs& inputs, PhaseTimes& times) {
-  int64_t most = std::max<int64_t>(use.rows.value_or(inputs.rows), 1);
+absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const QueuedTask& task, PhaseTimes& times) {
+  const BoundInputs& inputs = task.inputs();
+  // Only a model whose requests share batches is known to treat each row by itself.
+  int64_t most = batches() ? std::max<int64_t>(use.rows.value_or(inputs.rows), 1) : inputs.rows;
   std::vector<Outputs> pieces;
   for (int64_t begin = 0; begin < inputs.rows;) {
     const int64_t rows = std::min(most, inputs.rows - begin);
@@ -263,16 +265,17 @@ absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements:
     absl::StatusOr<std::vector<Outputs>> outputs = use.model->Predict(requests, piece_times);
     times = {times.input + piece_times.input, times.infer + piece_times.infer, times.output + piece_times.output};
     if (outputs.ok() && rows == inputs.rows) return outputs;
-    const bool may_halve = DeviceFaultOf(outputs.status()) == DeviceFault::kOutOfMemory && rows > 1 && signature_.HasBatchDimension();
+    const bool may_halve = DeviceFaultOf(outputs.status()) == DeviceFault::kOutOfMemory && rows > 1 && batches();
     if (may_halve) {
       use.model->ReleaseCachedMemory();
       placements_->Failed(use, outputs.status(), rows);
       most = rows / 2;
-      continue;
+    } else {
+      TF_RETURN_IF_ERROR(outputs.status());
+      pieces.push_back(std::move(outputs->at(0)));
+      begin += rows;
     }
-    TF_RETURN_IF_ERROR(outputs.status());
-    pieces.push_back(std::move(outputs->at(0)));
-    begin += rows;
+    if (begin < inputs.rows) TF_RETURN_IF_ERROR(CheckTime(task, Duration::zero()));
   }
   TF_ASSIGN_OR_RETURN(Outputs joined, JoinRows(pieces));
   return std::vector<Outputs>{std::move(joined)};
@@ -284,7 +287,7 @@ void Servable::Record(const Placements::Use& use, const Batch& batch, int64_t ro
                      attempt.times.input, attempt.times.infer, attempt.times.output, 0};
   for (const auto& task : batch) record.queue_seconds += ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
-  if (use.index != 0) metrics_->FellBack({use.from, device, use.reason});
+  if (use.is_moved) metrics_->FellBack({use.from, device, use.reason});
 }
 
 void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {
@@ -308,42 +311,35 @@ void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attemp
   }
 }
 
+absl::Status Servable::CheckTime(const QueuedTask& task, Duration duration) const {
+  if (task.IsCancelled()) return absl::CancelledError("the caller went away; the request was not run again");
+  if (task.answer_by() - clock_.Now() >= duration) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}", task.fault.ok() ? "" : ", after: ",
+                    MessageOf(task.fault));
+}
+
 void Servable::DropLate(Batch& batch, Duration duration) {
-  const TimePoint now = clock_.Now();
   for (auto& task : batch) {
     auto& queued = static_cast<QueuedTask&>(*task);
-    const bool is_cancelled = queued.IsCancelled();
-    if (!is_cancelled && queued.answer_by() - now >= duration) continue;
-    queued.Answer(is_cancelled ? absl::CancelledError("the caller went away; the request was not run again")
-                               : MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                                            "no time is left to run the request on another device, after: {}", MessageOf(queued.fault)));
+    const absl::Status status = CheckTime(queued, duration);
+    if (status.ok()) continue;
+    queued.Answer(status);
     task.reset();
   }
   std::erase(batch, nullptr);
 }
 
 bool Servable::Park(Batch& batch, uint64_t builds) {
-  MutexLock lock(mutex_);
+  MutexLock lock(park_mutex_);
   if (placements_->builds() != builds) return false;
-  if (static_cast<int64_t>(parked_.size()) >= std::max<int64_t>(options_.batching.max_queue_size, 1)) {
-    for (auto& task : batch) {
-      Drop(std::move(task), absl::UnavailableError("queue full: the model is being moved to another device; try again later"));
-    }
-    return true;
-  }
-  std::move(batch.begin(), batch.end(), std::back_inserter(parked_));
+  const absl::Status status = scheduler_.Park(*queue_, batch);
+  for (auto& task : batch) Drop(std::move(task), status);
   return true;
 }
 
 void Servable::Unpark() {
-  Batch tasks;
-  {
-    MutexLock lock(mutex_);
-    tasks = std::exchange(parked_, {});
-  }
-  if (tasks.empty()) return;
-  const absl::Status status = scheduler_.Return(*queue_, tasks);
-  for (auto& task : tasks) Drop(std::move(task), status);
+  MutexLock lock(park_mutex_);
+  scheduler_.Unpark(*queue_);
 }
 
 }  // namespace torchferry

@@ -89,14 +89,14 @@ class Servable : private Scheduler::Handler {
   // client's input is not another's error.
   //
   // What a device does is no request's error as long as there is another placement (placements.h) and time: out of memory, a batch
-  // runs in halves, down to one row, and that on the next placement; after any other fault it runs there as a whole. A request
+  // runs in halves, down to one row where batches are formed at all, and that on the next placement; after any other fault it runs there as a whole. A request
   // that another run could not answer by its deadline gets DEADLINE_EXCEEDED, as does one whose answer comes after it. Where
   // there is none, the fault's own status.
   //
   // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a
   // second time. Requests of one session run one at a time and in order, each seeing the state that
   // the one before has left; one that ended before its forward pass began has not touched it; one
-  // that failed in it leaves what the module had written by then. A session whose device is lost is UNAVAILABLE from then on.
+  // that failed in it leaves what the module had written by then. A session is UNAVAILABLE from the first fault of its device on.
   void Submit(PredictTask task);
 
   // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
@@ -138,8 +138,10 @@ class Servable : private Scheduler::Handler {
   static std::vector<Batch> Singles(Batch batch);
   std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
   Attempt Forward(const Placements::Use& use, const Batch& batch);
+  // OK if `task` could still be answered by a run of at least `duration`.
+  absl::Status CheckTime(const QueuedTask& task, Duration duration) const;
   absl::StatusOr<std::vector<Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt);
-  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const BoundInputs& inputs, PhaseTimes& times);
+  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const QueuedTask& task, PhaseTimes& times);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
   // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.
@@ -158,8 +160,7 @@ class Servable : private Scheduler::Handler {
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
   std::unique_ptr<Placements> placements_;   // likewise
 
-  Mutex mutex_;
-  Batch parked_ TF_GUARDED_BY(mutex_);
+  Mutex park_mutex_;  // between Park and Unpark
 
   Mutex unload_mutex_;
   bool is_unloaded_ TF_GUARDED_BY(unload_mutex_) = false;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "server/model/model.h"
 #include "server/serving/device_health.h"
@@ -46,7 +47,15 @@ class Session {
 
   uint64_t lane() const { return lane_; }
 
-  // The copy; null before the first ModelFrom. As ModelFrom, not thread-safe.
+  // OK, or why there is no state any more. As ModelFrom, not thread-safe.
+  const absl::Status& end() const { return end_; }
+  // The state is gone; `why` is what every further request is told. The copy goes with it.
+  void End(absl::Status why) {
+    end_ = std::move(why);
+    model_.reset();
+  }
+
+  // The copy; null before the first ModelFrom and after End. As ModelFrom, not thread-safe.
   Model* model() const { return model_.get(); }
 
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
@@ -58,6 +67,7 @@ class Session {
   const std::shared_ptr<SessionLimit> places_;
   const uint64_t lane_;
   std::shared_ptr<Model> model_;
+  absl::Status end_;
 };
 
 }  // namespace torchferry

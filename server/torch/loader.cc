@@ -86,10 +86,11 @@ absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::s
     TF_ASSIGN_OR_RETURN(const Module module, load->MakeModule());
     TF_ASSIGN_OR_RETURN(PlacedModel placed, load->Place(module));
     LoadedModel loaded{std::move(placed.model), std::move(placed.info)};
+    loaded.rather = load->Rather();
     loaded.others = load->Others();
-    if (loaded.others.empty()) return loaded;
+    if (loaded.rather.empty() && loaded.others.empty()) return loaded;
     const bool has_standby = config.fallback_warm.value_or(load->weight_bytes() <= kMostStandbyBytes);
-    if (has_standby) loaded.standby = DeviceId::Cpu();
+    if (has_standby && !loaded.others.empty()) loaded.standby = DeviceId::Cpu();
     loaded.place = FurtherPlacements(load, module, has_standby, options, model, version, config);
     return loaded;
   });

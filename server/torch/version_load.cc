@@ -114,7 +114,7 @@ absl::StatusOr<PlacedModel> VersionLoad::Place(const Module& module) {
 }
 
 absl::StatusOr<PlacedModel> VersionLoad::PlaceOn(const Module& module, const DeviceId& device) {
-  RuledOut others = ruled_out_;
+  RuledOut others;
   for (const DeviceId& other : options_.host.devices) {
     if (other != device && !other.IsCpu()) others.emplace(ToString(other), "stand_by");
   }
@@ -127,6 +127,15 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOn(const Module& module, const Dev
     return MakeStatus(absl::StatusCode::kResourceExhausted, "{} has no room for the weights", ToString(device));
   }
   return PlaceOnce(module);
+}
+
+std::vector<DeviceId> VersionLoad::Rather() const {
+  std::vector<DeviceId> rather;
+  for (const DeviceId& device : options_.host.devices) {
+    const auto found = ruled_out_.find(ToString(device));
+    if (found != ruled_out_.end() && found->second != "device_lost") rather.push_back(device);
+  }
+  return rather;
 }
 
 std::vector<DeviceId> VersionLoad::Others() const {

@@ -37,6 +37,9 @@ class VersionLoad {
   // `module` on `device` and no other.
   absl::StatusOr<PlacedModel> PlaceOn(const torch::jit::Module& module, const DeviceId& device);
 
+  // Devices that Place has passed over for what may pass, best first.
+  std::vector<DeviceId> Rather() const;
+
   // Where it may run when the device that Place has found fails, best first.
   std::vector<DeviceId> Others() const;
 

@@ -239,7 +239,9 @@ def test_without_a_fallback_the_fault_is_the_answer(tmp_path):
         # And who asks before hears it, too.
         assert client.health("model/mlp") == client.health("") == harness.Health.NOT_SERVING
         assert not client.open_stub.ModelReady(oip.ModelReadyRequest(name="mlp"), timeout=harness.DEADLINE_SECONDS).ready
-        assert server.http("/readyz") == (503, "1 of 1 versions have no device left to run on\n")
+        status, body = server.http("/readyz")
+        assert status == 503 and body.startswith("1 of 1 versions have no device to run on\ndegraded: sim:0 is lost"), body
+        assert any("sim:0 is lost" in decision for decision in client.model("mlp").placement.decisions)
 
 
 def test_a_models_own_words_are_no_fault(tmp_path):
@@ -269,19 +271,24 @@ def test_a_stream_whose_state_is_lost_says_so_and_a_new_one_goes_on(tmp_path):
         answers = client.stub.PredictStream(requests(), timeout=harness.DEADLINE_SECONDS)
         assert next(answers).response.execution.device == "sim:0"
         set_faults("sim:0 lost=1")
-        for what in ("not run twice", "which is lost; open a new stream"):
+        for _ in range(2):
             sent.release()
             answer = next(answers)
             assert answer.error_code == Code.UNAVAILABLE.value[0]
-            assert what in answer.error_message or "which is lost" in answer.error_message, answer.error_message
+            assert "not run twice" in answer.error_message or "open a new stream" in answer.error_message, answer.error_message
+        assert "open a new stream" in answer.error_message
         answers.cancel()
         (first,) = client.stub.PredictStream(iter([request]), timeout=harness.DEADLINE_SECONDS)
         assert first.response.execution.device == "cpu"
 
 
-def test_exit_on_device_loss(tmp_path):
+@pytest.mark.parametrize("also", [None, "first", "then"])
+def test_exit_on_device_loss(tmp_path, also):
+    """The orchestrator's SIGTERM may come before it or after: requests under way are answered all the same."""
     store = Store(tmp_path / "store")
     add_models(store, "sim:0")
+    slow = store.add("slow")
+    (slow / "config.pbtxt").write_text('torchferry { device: "cpu" }\n')
     faults = tmp_path / "faults"
     faults.write_text("")
     server = harness.Server(store, tmp_path / "server", "--exit-on-device-loss", "--shutdown-delay-seconds", "0.5", binary=harness.SIM_SERVER,
@@ -289,8 +296,19 @@ def test_exit_on_device_loss(tmp_path):
     try:
         server.wait_listening().wait_ready()
         with Client(server.address) as client:
+            request = harness.predict_request("slow", {"value": np.ones([1], np.float32), "iterations": 400})
+            under_way = [client.stub.Predict.future(request, timeout=harness.DEADLINE_SECONDS) for _ in range(4)]
+            server.wait_metrics(lambda page: page.sum("torchferry_in_flight_requests", model="slow") > 0, "requests are under way")
+            if also == "first":
+                server.signal()
+                harness.wait_until(lambda: "draining" in server.log(), "it drains")
             faults.write_text("sim:0 lost=1")
             assert client.predict("mlp", {"x": reference("mlp", "x", 1)}).execution.fallback_reason == "device_lost"
+            if also == "then":
+                harness.wait_until(lambda: "draining" in server.log(), "it drains")
+                server.signal()
+            for future in under_way:
+                assert future.result().execution.device == "cpu"
             assert server.wait_exit() == 3
     finally:
         server.kill()
