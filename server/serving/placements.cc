@@ -55,22 +55,25 @@ Placements::Placements(std::string model, int64_t version, LoadedModel loaded, s
       health_(std::move(health)),
       clock_(clock),
       on_built_(std::move(on_built)) {
-  MutexLock lock(mutex_);
-  for (const DeviceId& device : loaded.rather) {
-    Slot& slot = slots_.emplace_back();
-    slot.device = device;
-    slot.failed_until = clock_.Now() + kBeforeNextBuild;
+  {
+    MutexLock lock(mutex_);
+    for (const DeviceId& device : loaded.rather) {
+      Slot& slot = slots_.emplace_back();
+      slot.device = device;
+      slot.failed_until = clock_.Now() + kBeforeNextBuild;
+    }
+    home_ = current_ = slots_.size();
+    Slot& home = slots_.emplace_back();
+    home.device = loaded.model->device();
+    home.model = LeakedWhenLost(loaded.model, health_);
+    home.info = std::move(loaded.info);
+    for (const DeviceId& device : loaded.others) {
+      slots_.emplace_back().device = device;
+      if (loaded.standby == device) Begin(slots_.size() - 1);
+    }
   }
-  home_ = current_ = slots_.size();
-  Slot& home = slots_.emplace_back();
-  home.device = loaded.model->device();
-  home.model = LeakedWhenLost(loaded.model, health_);
-  home.info = std::move(loaded.info);
-  for (const DeviceId& device : loaded.others) {
-    slots_.emplace_back().device = device;
-    if (loaded.standby == device) Begin(slots_.size() - 1);
-  }
-  if (slots_.size() > 1) subscription_ = health_->Subscribe([this](const DeviceReport&) { Choose(0); });
+  // Without the lock, which the listener takes.
+  if (place_ != nullptr) subscription_ = health_->Subscribe([this](const DeviceReport&) { Choose(0); });
 }
 
 Placements::~Placements() {
