@@ -141,9 +141,10 @@ def test_a_load_under_way_does_not_hold_up_the_end(store, tmp_path):
             waiting = pool.submit(unload, stub)
             server.signal()
             assert server.wait_exit() == 0
-            for call in (loading, waiting):
-                with refused(Code.UNAVAILABLE, "shutting down"):
-                    call.result()
+            with refused(Code.UNAVAILABLE, "shutting down"):
+                loading.result()
+            with refused(Code.UNAVAILABLE):  # by the server, or, on a busy machine, by nobody: it came too late
+                waiting.result()
         assert "loading cut off" in server.log() and "model ready model=slow_to_load" not in server.log()
     finally:
         server.kill()
