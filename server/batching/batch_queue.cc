@@ -50,7 +50,7 @@ BatchQueue::Taken BatchQueue::TakeRunnable(TimePoint now) {
   Taken taken;
   DropEnded(tasks_, now, taken);
   if (tasks_.empty()) return taken;
-  const Candidate candidate = OldestBatch();
+  Candidate candidate = OldestBatch();
   if (candidate.members.empty() || !IsDue(candidate, now)) {
     TimePoint wake_at = kNoDeadline;
     if (!candidate.members.empty()) {
@@ -60,6 +60,7 @@ BatchQueue::Taken BatchQueue::TakeRunnable(TimePoint now) {
     if (wake_at != kNoDeadline) taken.wake_at = wake_at;
     return taken;
   }
+  FitRowCounts(candidate);
   for (const size_t index : candidate.members) taken.batch.push_back(std::move(tasks_[index]));
   if (const uint64_t lane = taken.batch[0]->lane; lane != 0) busy_lanes_.insert(lane);
   std::erase(tasks_, nullptr);
@@ -93,6 +94,23 @@ BatchQueue::Candidate BatchQueue::OldestBatch() const {
     candidate.is_full = candidate.rows == options_.max_rows;
   }
   return candidate;
+}
+
+void BatchQueue::FitRowCounts(Candidate& candidate) const {
+  int64_t rows = candidate.rows;
+  for (size_t count = candidate.members.size(); count > 0; --count) {
+    if (std::ranges::find(options_.row_counts, rows) != options_.row_counts.end()) {
+      candidate.members.resize(count);
+      candidate.rows = rows;
+      return;
+    }
+    rows -= tasks_[candidate.members[count - 1]]->rows;
+  }
+}
+
+bool BatchQueue::HasDue(TimePoint now) const {
+  const Candidate candidate = OldestBatch();
+  return !candidate.members.empty() && IsDue(candidate, now);
 }
 
 // The first task of a busy lane keeps back the others of that lane, which come behind it.

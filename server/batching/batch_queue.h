@@ -42,6 +42,11 @@ struct BatchOptions {
   Duration max_queue_delay{0};
   // Row counts at which a batch closes without waiting any longer.
   std::vector<int64_t> preferred_rows;
+  // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of these; where none of
+  // their sums is one, all. Empty: any.
+  std::vector<int64_t> row_counts;
+  // Of an operator, while a batch runs.
+  int threads = 1;
   // Tasks that may wait.
   int64_t max_queue_size = 1024;
 };
@@ -76,6 +81,9 @@ class BatchQueue {
   // A task with a lane is a batch of its own, and its lane is busy until EndLane.
   Taken Take(TimePoint now);
 
+  // Whether Take would give a batch.
+  bool HasDue(TimePoint now) const;
+
   // The task that was taken from `lane` has ended: the next one may run. Nothing for 0.
   void EndLane(uint64_t lane) { busy_lanes_.erase(lane); }
 
@@ -95,6 +103,7 @@ class BatchQueue {
   };
   Candidate OldestBatch() const;
   size_t OldestFree() const;
+  void FitRowCounts(Candidate& candidate) const;
   bool IsDue(const Candidate& candidate, TimePoint now) const;
   static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken);
   Taken TakeRunnable(TimePoint now);

@@ -55,6 +55,23 @@ TEST(BatchQueueTest, GivesWhatWaitsAtOnceWithoutADelay) {
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
 }
 
+TEST(BatchQueueTest, BatchesHaveTheRowCountsThatAreGivenWhereTheTasksAllowIt) {
+  BatchOptions options = Rows(8);
+  options.row_counts = {1, 2, 4, 8};
+  BatchQueue queue(options);
+  for (int id = 1; id <= 7; ++id) Push(queue, id);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2, 3, 4}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{5, 6}));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{7}));
+  Push(queue, 8, 3);
+  Push(queue, 9, 3);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{8, 9})) << "no sum is one of them";
+  Push(queue, 10, 3);
+  Push(queue, 11, 1);
+  Push(queue, 12, 2);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{10, 11})) << "4 rows rather than 6";
+}
+
 TEST(BatchQueueTest, CountsRowsNotRequests) {
   BatchQueue queue(Rows(8));
   Push(queue, 1, 5);
@@ -161,6 +178,7 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
     const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
     BatchOptions options = Rows(1 + below(8), milliseconds(below(3)));
     if (below(2) == 0) options.preferred_rows = {1 + below(8)};
+    if (below(2) == 0) options.row_counts = {1, 2, 4};
     BatchQueue queue(options);
     TimePoint now = kStart;
     int pushed = 0;

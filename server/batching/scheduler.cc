@@ -6,17 +6,27 @@
 #include "server/base/status.h"
 
 namespace torchferry {
+namespace {
+
+// A batch that ends within about the time that it takes to wake a worker is waited for: its worker takes the rest with it, in one batch
+// instead of two. Of all that have run lately the longest counts, so that a model which is only sometimes quick is not one.
+constexpr Duration kQuick = std::chrono::microseconds(200);
+
+}  // namespace
 
 // All fields are guarded by Scheduler::mutex_.
 class Scheduler::Queue {
  public:
   Queue(BatchOptions options, int concurrency_limit, Handler& task_handler)
-      : tasks(std::move(options)), max_concurrency(concurrency_limit), handler(task_handler) {}
+      : threads(options.threads), tasks(std::move(options)), max_concurrency(concurrency_limit), handler(task_handler) {}
 
+  const int threads;
   BatchQueue tasks;
   const int max_concurrency;
   Handler& handler;
   int running = 0;  // calls into `handler`, dropping included
+  TimePoint started{};  // of these, the last
+  Duration longest = std::chrono::hours(1);  // that one took lately; fades
   bool is_closed = false;
 };
 
@@ -24,9 +34,13 @@ class Scheduler::Queue {
 struct Scheduler::Work {
   std::shared_ptr<Queue> queue;  // null: stop
   BatchQueue::Taken taken;
+  int threads = 0;  // that it has taken
+  TimePoint started{};
+  bool wakes_another = false;
 };
 
 Scheduler::Scheduler(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {
+  free_threads_ = std::max({1, options_.workers, options_.threads});
   for (int i = 0; i < std::max(1, options_.workers); ++i) {
     workers_.emplace_back([this] { WorkerLoop(); });
   }
@@ -43,6 +57,7 @@ Scheduler::~Scheduler() {
 
 std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, int max_concurrency,
                                                       Handler& handler) {
+  options.threads = std::clamp(options.threads, 1, std::max({1, options_.workers, options_.threads}));
   auto queue = std::make_shared<Queue>(std::move(options), max_concurrency, handler);
   MutexLock lock(mutex_);
   queues_.push_back(queue);
@@ -50,36 +65,62 @@ std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, int 
 }
 
 absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
-  MutexLock lock(mutex_);
-  if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
-  TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
-  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
-  work_available_.NotifyOne();
+  bool wakes = false;
+  {
+    MutexLock lock(mutex_);
+    if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
+    TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
+    wakes = Added(queue, 1);
+  }
+  if (wakes) work_available_.NotifyOne();
   return absl::OkStatus();
 }
 
 absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
   MutexLock lock(mutex_);
   if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
+  const size_t count = tasks.size();
   queue.tasks.Return(std::exchange(tasks, {}));
-  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
-  work_available_.NotifyOne();
+  if (Added(queue, count)) work_available_.NotifyOne();
   return absl::OkStatus();
 }
 
 absl::Status Scheduler::Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
   MutexLock lock(mutex_);
   if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
+  const size_t count = tasks.size();
   queue.tasks.Park(std::exchange(tasks, {}));
-  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
-  work_available_.NotifyOne();  // somebody has to wake when they expire
+  if (Added(queue, count)) work_available_.NotifyOne();  // somebody has to wake when they expire
   return absl::OkStatus();
 }
 
 void Scheduler::Unpark(Queue& queue) {
   MutexLock lock(mutex_);
   queue.tasks.Unpark();
-  work_available_.NotifyOne();
+  if (Added(queue, 0)) work_available_.NotifyOne();
+}
+
+bool Scheduler::Added(Queue& queue, size_t tasks) {
+  waiting_ += tasks;
+  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+  if (!WantsWorker(queue, clock_.Now()) || idle_ == 0 || waking_ > 0) return false;
+  ++waking_;
+  return true;
+}
+
+// One at a time: it takes what has come until then, and wakes the next if that was not all.
+bool Scheduler::WakesAnother() {
+  if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return false;
+  const TimePoint now = clock_.Now();
+  const bool is_wanted = std::ranges::any_of(queues_, [&](const auto& queue) { return queue->tasks.size() > 0 && WantsWorker(*queue, now); });
+  waking_ += is_wanted ? 1 : 0;
+  return is_wanted;
+}
+
+// Whether what waits there should not wait for a worker that is busy.
+bool Scheduler::WantsWorker(const Queue& queue, TimePoint now) const {
+  if (queue.max_concurrency > 0 && queue.running >= queue.max_concurrency) return false;
+  return queue.running == 0 || queue.longest > kQuick || now - queue.started > queue.longest;
 }
 
 void Scheduler::Close(Queue& queue) {
@@ -88,6 +129,7 @@ void Scheduler::Close(Queue& queue) {
     MutexLock lock(mutex_);
     queue.is_closed = true;
     waiting = queue.tasks.TakeAll();
+    waiting_ -= waiting.size();
     queue.handler.OnDepth(0);
   }
   for (auto& task : waiting) {
@@ -99,27 +141,40 @@ void Scheduler::Close(Queue& queue) {
 }
 
 void Scheduler::WorkerLoop() {
-  if (options_.on_worker_start) options_.on_worker_start();
+  int threads = 0;  // of an operator of this worker, as set last
   while (true) {
     Work work = NextWork();
     if (work.queue == nullptr) return;
-    Handler& handler = work.queue->handler;
-    for (auto& task : work.taken.expired) {
-      handler.Drop(std::move(task), absl::DeadlineExceededError("the deadline passed while the request waited in "
-                                                                "the queue; it was not run"));
-    }
-    for (auto& task : work.taken.cancelled) {
-      handler.Drop(std::move(task), absl::CancelledError("the caller went away; the request was not run"));
-    }
     const uint64_t lane = work.taken.batch.empty() ? 0 : work.taken.batch[0]->lane;
-    if (!work.taken.batch.empty()) handler.Run(std::move(work.taken.batch));
-    MutexLock lock(mutex_);
-    --work.queue->running;
-    work.queue->tasks.EndLane(lane);
-    batch_ended_.NotifyAll();
-    // What waited for the lane, or for the queue's concurrency limit, may run now.
-    if (work.queue->tasks.size() > 0) work_available_.NotifyOne();
+    if (work.wakes_another) work_available_.NotifyOne();
+    Carry(work, threads);
+    End(work, lane);
   }
+}
+
+void Scheduler::End(const Work& work, uint64_t lane) {
+  MutexLock lock(mutex_);
+  Queue& queue = *work.queue;
+  --queue.running;
+  queue.tasks.EndLane(lane);
+  free_threads_ += work.threads;
+  queue.longest = std::max(clock_.Now() - work.started, queue.longest - queue.longest / 8);
+  batch_ended_.NotifyAll();
+  // This worker looks next for what waited for the lane, for the queue's concurrency limit, or for threads.
+}
+
+void Scheduler::Carry(Work& work, int& threads) {
+  Handler& handler = work.queue->handler;
+  for (auto& task : work.taken.expired) {
+    handler.Drop(std::move(task), absl::DeadlineExceededError("the deadline passed while the request waited in "
+                                                              "the queue; it was not run"));
+  }
+  for (auto& task : work.taken.cancelled) {
+    handler.Drop(std::move(task), absl::CancelledError("the caller went away; the request was not run"));
+  }
+  if (work.taken.batch.empty()) return;
+  if (options_.set_threads && std::exchange(threads, work.threads) != work.threads) options_.set_threads(work.threads);
+  handler.Run(std::move(work.taken.batch));
 }
 
 Scheduler::Work Scheduler::NextWork() {
@@ -127,34 +182,48 @@ Scheduler::Work Scheduler::NextWork() {
   while (true) {
     Work work;
     TimePoint wake_at = kNoDeadline;
-    if (TakeDueLocked(work, wake_at)) return work;
+    if (TakeDueLocked(work, wake_at)) {
+      work.wakes_another = WakesAnother();
+      return work;
+    }
     if (stopping_) return work;
+    ++idle_;
     if (wake_at == kNoDeadline) {
       work_available_.Wait(mutex_);
     } else {
       work_available_.WaitUntil(mutex_, wake_at);
     }
+    --idle_;
+    if (waking_ > 0) --waking_;
   }
 }
 
 bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at) {
   const TimePoint now = clock_.Now();
+  waits_for_threads_ = false;
   for (size_t i = 0; i < queues_.size(); ++i) {
     const size_t index = (next_queue_ + i) % queues_.size();
     Queue& queue = *queues_[index];
     if (queue.tasks.size() == 0) continue;
     if (queue.max_concurrency > 0 && queue.running >= queue.max_concurrency) continue;
+    if (queue.threads > free_threads_ && queue.tasks.HasDue(now)) {
+      waits_for_threads_ = true;
+      if (i == 0) return false;  // its turn: what becomes free is for it
+      continue;
+    }
     BatchQueue::Taken taken = queue.tasks.Take(now);
     if (taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty()) {
       if (taken.wake_at.has_value()) wake_at = std::min(wake_at, *taken.wake_at);
       continue;
     }
     ++queue.running;
+    const int threads = taken.batch.empty() ? 0 : queue.threads;
+    free_threads_ -= threads;
+    waiting_ -= taken.batch.size() + taken.expired.size() + taken.cancelled.size();
+    queue.started = now;
     queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
     next_queue_ = index + 1;
-    // Submit wakes one worker for each task; a batch that leaves tasks behind wakes the next.
-    if (queue.tasks.size() > 0) work_available_.NotifyOne();
-    work = {queues_[index], std::move(taken)};
+    work = {queues_[index], std::move(taken), threads, now, false};
     return true;
   }
   return false;

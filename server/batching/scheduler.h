@@ -13,14 +13,17 @@
 
 namespace torchferry {
 
-// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others.
+// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose operators use
+// several threads runs when so many are free; while that queue is the next in turn, no other takes them.
 // Thread-safe. Queues must not outlive it.
 class Scheduler {
  public:
   struct Options {
     int workers = 1;
-    // Runs first on each worker's own thread, for per-thread settings.
-    std::function<void()> on_worker_start;
+    // Of operators, in all batches that run at the same time; 0: one for each worker.
+    int threads = 0;
+    // Called on a worker's own thread before a batch whose queue has another number than the one before. Null: nobody cares.
+    std::function<void(int threads)> set_threads = nullptr;
   };
 
   // What becomes of a queue's tasks. Called on worker threads, several at a time, without any lock held; each call owns
@@ -63,7 +66,13 @@ class Scheduler {
 
  private:
   struct Work;
+  // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes first of all.
+  bool Added(Queue& queue, size_t tasks) TF_REQUIRES(mutex_);
+  bool WakesAnother() TF_REQUIRES(mutex_);
+  bool WantsWorker(const Queue& queue, TimePoint now) const TF_REQUIRES(mutex_);
   void WorkerLoop();
+  void End(const Work& work, uint64_t lane) TF_EXCLUDES(mutex_);
+  void Carry(Work& work, int& threads);
   Work NextWork() TF_EXCLUDES(mutex_);
   bool TakeDueLocked(Work& work, TimePoint& wake_at) TF_REQUIRES(mutex_);
 
@@ -75,6 +84,11 @@ class Scheduler {
   CondVar batch_ended_;
   std::vector<std::shared_ptr<Queue>> queues_ TF_GUARDED_BY(mutex_);
   size_t next_queue_ TF_GUARDED_BY(mutex_) = 0;
+  int free_threads_ TF_GUARDED_BY(mutex_) = 0;
+  bool waits_for_threads_ TF_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
+  size_t idle_ TF_GUARDED_BY(mutex_) = 0;     // workers that wait
+  size_t waking_ TF_GUARDED_BY(mutex_) = 0;   // of these, that have been notified
+  size_t waiting_ TF_GUARDED_BY(mutex_) = 0;  // tasks in all queues
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
 
   std::vector<std::thread> workers_;

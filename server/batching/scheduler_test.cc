@@ -51,7 +51,7 @@ absl::Status Submit(Scheduler& scheduler, Scheduler::Queue& queue, bool cancelle
 }
 
 TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
-  Scheduler scheduler({4, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 4}, Clock::Real());
   FakeHandler handler;
   std::latch all_ran(1);
   constexpr int kThreads = 8;
@@ -75,7 +75,7 @@ TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
 }
 
 TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
-  Scheduler scheduler({1, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, Clock::Real());
   FakeHandler handler;
   std::latch started(1);
   std::latch go_on(1);
@@ -100,7 +100,7 @@ TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
 }
 
 TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
-  Scheduler scheduler({2, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 2}, Clock::Real());
   FakeHandler slow;
   FakeHandler fast;
   std::latch release(1);
@@ -125,7 +125,7 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
 }
 
 TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
-  Scheduler scheduler({1, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, Clock::Real());
   FakeHandler handler;
   std::latch started(1);
   std::latch release(1);
@@ -147,7 +147,7 @@ TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
 }
 
 TEST(SchedulerTest, CancelledTasksAreDropped) {
-  Scheduler scheduler({1, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, Clock::Real());
   FakeHandler handler;
   const auto queue = scheduler.AddQueue(UpTo(1), 0, handler);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
@@ -157,16 +157,57 @@ TEST(SchedulerTest, CancelledTasksAreDropped) {
   EXPECT_EQ(handler.ran, 0);
 }
 
-TEST(SchedulerTest, EachWorkerStartsWithItsHook) {
-  std::atomic<int> hooks{0};
-  { Scheduler scheduler({3, [&] { ++hooks; }}, Clock::Real()); }
-  EXPECT_EQ(hooks, 3);
+// Queues whose batches use 1, 2 and 4 of 4 threads, all busy at once.
+TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 300;
+  static thread_local int mine = 0;
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  std::latch all_ran(1);
+  std::atomic<int> left{3 * kEach};
+  Scheduler scheduler({.workers = kThreads, .threads = kThreads, .set_threads = [](int threads) { mine = threads; }}, Clock::Real());
+  std::array<FakeHandler, 3> handlers;
+  std::vector<std::shared_ptr<Scheduler::Queue>> queues;
+  for (size_t i = 0; i < handlers.size(); ++i) {
+    const int threads = 1 << i;
+    handlers[i].on_run = [&, threads](const auto&) {
+      EXPECT_EQ(mine, threads);
+      const int now = running += threads;
+      int before = most;
+      while (now > before && !most.compare_exchange_weak(before, now)) {
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+      running -= threads;
+      if (--left == 0) all_ran.count_down();
+    };
+    BatchOptions options = UpTo(0);
+    options.threads = threads;
+    queues.push_back(scheduler.AddQueue(options, 0, handlers[i]));
+  }
+  for (int i = 0; i < kEach; ++i) {
+    for (const auto& queue : queues) ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  }
+  all_ran.wait();
+  EXPECT_EQ(most, kThreads);
+  for (const auto& queue : queues) scheduler.Close(*queue);
+}
+
+TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
+  Scheduler scheduler({.workers = 2}, Clock::Real());
+  FakeHandler handler;
+  BatchOptions options = UpTo(0);
+  options.threads = 64;
+  const auto queue = scheduler.AddQueue(options, 0, handler);
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  while (handler.ran == 0) std::this_thread::yield();
+  scheduler.Close(*queue);
 }
 
 TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
   constexpr int kLanes = 8;
   constexpr int kEach = 200;
-  Scheduler scheduler({4, nullptr}, Clock::Real());
+  Scheduler scheduler({.workers = 4}, Clock::Real());
   FakeHandler handler;
   std::array<std::atomic<int>, kLanes + 1> inside{};
   std::array<int64_t, kLanes + 1> last{};  // unguarded: the lane is the guard

@@ -55,7 +55,7 @@ class RegistryTest : public ::testing::Test {
 
   Metrics metrics_;
   std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
-  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  Scheduler scheduler_{{.workers = 1}, Clock::Real()};
   std::function<void()> on_load;
   int64_t failing = 0;          // a version that cannot be loaded; set while nothing is
   std::vector<int64_t> loaded;  // versions, in order; the registry's thread writes it

@@ -85,7 +85,7 @@ class ServableTest : public ::testing::Test {
   Metrics metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
   std::shared_ptr<DoublingModel> model_ = std::make_shared<DoublingModel>();
-  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  Scheduler scheduler_{{.workers = 1}, Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
 

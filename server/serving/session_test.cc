@@ -116,7 +116,7 @@ class SessionTest : public ::testing::Test {
 
   Metrics metrics_;
   Log log_;
-  Scheduler scheduler_{{4, nullptr}, Clock::Real()};
+  Scheduler scheduler_{{.workers = 4}, Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
 

@@ -186,7 +186,7 @@ class FailoverTest : public ::testing::Test {
   std::function<absl::Status(const DeviceId&)> on_place;
   ShiftedClock clock_;
   BlockingHandler blocking_;
-  Scheduler scheduler_{{1, nullptr}, Clock::Real()};
+  Scheduler scheduler_{{.workers = 1}, Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
 
