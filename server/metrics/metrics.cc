@@ -6,6 +6,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+
 namespace torchferry {
 namespace {
 
@@ -96,16 +98,14 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
       families_.batch_rows.Remove(&batch_rows_);
       families_.queue_depth.Remove(&queue_depth_);
       families_.in_flight.Remove(&in_flight_);
-      for (const auto& [device, compute_duration] : compute_durations_) families_.compute_duration.Remove(compute_duration);
+      for (const OfDevice& device : devices_) families_.compute_duration.Remove(device.compute_duration);
     });
   }
 
   void RequestDone(const std::string& device, const std::string& code, double seconds) override {
-    families_.requests
-        .Add({{"model", model_}, {"version", version_}, {"device", device}, {"code", code}})
-        .Increment();
     request_duration_.Observe(seconds);
     MutexLock lock(mutex_);
+    Requests(device, code).Increment();
     ModelTotals::Sum& sum = code == "OK" ? totals_.success : totals_.fail;
     ++sum.count;
     sum.seconds += seconds;
@@ -114,11 +114,12 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   void QueueTime(double seconds) override { queue_duration_.Observe(seconds); }
   void BatchDone(const BatchRecord& batch) override {
     batch_rows_.Observe(static_cast<double>(batch.rows));
-    ComputeDuration(batch.device).Observe(batch.seconds);
-    families_.device_busy.Add({{"device", batch.device}}).Increment(batch.seconds);
-    if (!batch.is_answered) return;
     const auto requests = static_cast<uint64_t>(batch.requests);
     MutexLock lock(mutex_);
+    const OfDevice& device = Device(batch.device);
+    device.compute_duration->Observe(batch.seconds);
+    device.busy->Increment(batch.seconds);
+    if (!batch.is_answered) return;
     totals_.queue.count += requests;
     totals_.queue.seconds += batch.queue_seconds;
     AddPhases(batch, requests, totals_.compute);
@@ -140,13 +141,33 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   }
 
  private:
-  prometheus::Histogram& ComputeDuration(const std::string& device) {
-    MutexLock lock(mutex_);
-    prometheus::Histogram*& histogram = compute_durations_[device];
-    if (histogram == nullptr) {
-      histogram = &families_.compute_duration.Add({{"model", model_}, {"version", version_}, {"device", device}}, kSecondsBuckets);
+  struct OfDevice {
+    std::string device;
+    prometheus::Histogram* compute_duration;
+    prometheus::Counter* busy;
+  };
+  struct OfOutcome {
+    std::string device;
+    std::string code;
+    prometheus::Counter* requests;
+  };
+
+  // A handful: found faster one by one than by the families, which build a map of the labels for each question.
+  const OfDevice& Device(const std::string& name) TF_REQUIRES(mutex_) {
+    const auto found = std::ranges::find(devices_, name, &OfDevice::device);
+    if (found != devices_.end()) return *found;
+    devices_.push_back({name, &families_.compute_duration.Add({{"model", model_}, {"version", version_}, {"device", name}}, kSecondsBuckets),
+                        &families_.device_busy.Add({{"device", name}})});
+    return devices_.back();
+  }
+
+  prometheus::Counter& Requests(const std::string& device, const std::string& code) TF_REQUIRES(mutex_) {
+    for (const OfOutcome& outcome : outcomes_) {
+      if (outcome.code == code && outcome.device == device) return *outcome.requests;
     }
-    return *histogram;
+    auto& counter = families_.requests.Add({{"model", model_}, {"version", version_}, {"device", device}, {"code", code}});
+    outcomes_.push_back({device, code, &counter});
+    return counter;
   }
 
   static void AddPhases(const BatchRecord& batch, uint64_t times, ModelTotals::Phases& phases) {
@@ -178,7 +199,8 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
 
   mutable Mutex mutex_;
   ModelTotals totals_ TF_GUARDED_BY(mutex_);
-  std::map<std::string, prometheus::Histogram*> compute_durations_ TF_GUARDED_BY(mutex_);  // by device
+  std::vector<OfDevice> devices_ TF_GUARDED_BY(mutex_);
+  std::vector<OfOutcome> outcomes_ TF_GUARDED_BY(mutex_);
 };
 
 Metrics::Metrics()
