@@ -67,8 +67,8 @@ void Predictor::Predict(const std::string& model, int64_t version, absl::StatusO
   ModelMetrics* metrics = servable.ok() ? &(*servable)->metrics() : nullptr;
   if (metrics != nullptr) metrics->InFlight(1);
   // Everything that ends a request passes here once. The servable is kept until then: its metrics are used.
-  const auto finish = [this, arrived, metrics, keep = servable.ok() ? *servable : nullptr,
-                       done = std::move(done)](absl::StatusOr<Answer> answer) {
+  AnswerCallback finish = [this, arrived, metrics, keep = servable.ok() ? *servable : nullptr,
+                           done = std::move(done)](absl::StatusOr<Answer> answer) {
     const std::string code = CodeName(answer.status().code());
     const double seconds = ToSeconds(clock_.Now() - arrived);
     if (metrics != nullptr) {
@@ -87,7 +87,7 @@ void Predictor::Predict(const std::string& model, int64_t version, absl::StatusO
 }
 
 absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request,
-                               StreamSessions* stream, AnswerCallback done) {
+                               StreamSessions* stream, AnswerCallback& done) {
   PredictTask task;
   TF_ASSIGN_OR_RETURN(task.inputs, BindInputs(servable->signature(), request.inputs));
   TF_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));

@@ -50,8 +50,9 @@ class Predictor {
  private:
   absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version,
                                                  const StreamSessions* stream) const;
+  // Takes `done` where it returns OK.
   absl::Status Submit(std::shared_ptr<Servable> servable, Request request, StreamSessions* stream,
-                      AnswerCallback done);
+                      AnswerCallback& done);
 
   const Registry& registry_;
   Admission& admission_;
