@@ -1,0 +1,262 @@
+"""The measurements. Each gives the report's lines one by one."""
+
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+import programs
+import harness
+import models
+from programs import bare_server, libtorch, libtorch_again, load, load_beside, torchferry
+from wire import pb
+
+median = statistics.median
+
+
+def at_least(what, value, bound, unit="", **details):
+    return {"what": what, "value": value, "unit": unit, "target": f"≥ {bound}", "met": value >= bound, "details": details}
+
+
+def at_most(what, value, bound, unit="", **details):
+    return {"what": what, "value": value, "unit": unit, "target": f"≤ {bound}", "met": value <= bound, "details": details}
+
+
+def in_turns(repeats, **measures):
+    """{name: its values}, measured in turns."""
+    values = {name: [] for name in measures}
+    for _ in range(repeats):
+        for name, measure in measures.items():
+            values[name].append(measure())
+    return values
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="torchferry-bench-")
+
+
+def closed(address, model, concurrency, seconds, *more):
+    """One closed-loop step."""
+    (step,) = load(address, model, "--concurrency", str(concurrency), "--duration", str(seconds), "--warm-up", "0.5", *more)
+    if step["failed"]:
+        raise RuntimeError(f"{model.name} at concurrency {concurrency}: {step['errors']}")
+    return step
+
+
+def rate_of(step):
+    return step["requests_per_second"]
+
+
+def tuning_of(server, name):
+    with harness.Client(server.address) as client:
+        return client.model(name).placement.tuning
+
+
+def mlp(repeats, seconds):
+    """A model that costs nothing: what the server costs beside gRPC."""
+    model = models.MLP
+    with folder() as path, torchferry(pathlib.Path(path), [model]) as server, bare_server(model) as bare:
+        values = in_turns(repeats, bare32=lambda: rate_of(closed(bare, model, 32, seconds)),
+                          ours32=lambda: rate_of(closed(server.address, model, 32, seconds)),
+                          bare1=lambda: closed(bare, model, 1, seconds)["latency_ms"]["p50"],
+                          ours1=lambda: closed(server.address, model, 1, seconds)["latency_ms"]["p50"],
+                          forward=lambda: libtorch(model, variants="plain", splits="1x1", rows="1", seconds=0.5)[0]["p50_us"])
+    middle = {name: median(of) for name, of in values.items()}
+    yield at_least("MLP 4→64→3, concurrency 32: throughput over gRPC alone", median(a / b for a, b in zip(values["ours32"], values["bare32"])), 0.85,
+                   requests_per_second=middle["ours32"], grpc_alone=middle["bare32"])
+    overhead = median((a - b) * 1000 - c for a, b, c in zip(values["ours1"], values["bare1"], values["forward"]))
+    yield at_most("MLP, concurrency 1: p50 less gRPC's alone, less the forward pass", overhead, 20, "µs", p50_us=middle["ours1"] * 1000,
+                  grpc_alone_us=middle["bare1"] * 1000, forward_us=middle["forward"])
+
+
+def best_of_libtorch(model, **options):
+    return max(libtorch(model, **options), key=lambda point: point["rows_per_second"])
+
+
+def text_of(point):
+    return f"{point['variant']} {point['workers']}x{point['threads']} rows {point['rows']}"
+
+
+def text_of_tuning(tuning):
+    return f"{tuning.variant} threads {tuning.intra_op_threads} rows {tuning.batch_rows}"
+
+
+def networks(repeats, seconds):
+    """What LibTorch does by itself with the same messages echoed beside it, and what the server makes of it."""
+    for model in (models.RESNET18, models.ENCODER):
+        best = best_of_libtorch(model)
+
+        def beside_an_echo():
+            with bare_server(model) as bare:
+                arguments = ["--rate", f"{best['rows_per_second']:.1f}", "--duration", "600", "--warm-up", "0"]
+                with load_beside(bare, model, *arguments):
+                    time.sleep(0.5)
+                    return libtorch_again(model, best, seconds)["rows_per_second"]
+
+        with folder() as path, torchferry(pathlib.Path(path), [model]) as server:
+            values = in_turns(repeats, libtorch=beside_an_echo, ours=lambda: rate_of(closed(server.address, model, 16, seconds)))
+            capacity = median(values["ours"])
+            yield at_least(f"{model.name}, concurrency 16: throughput over LibTorch's best", median(a / b for a, b in zip(values["ours"], values["libtorch"])), 0.95,
+                           requests_per_second=capacity, libtorch_alone=median(values["libtorch"]), best=text_of(best),
+                           tuned=text_of_tuning(tuning_of(server, model.name)))
+            steps = [load(server.address, model, "--rate", f"{0.7 * capacity:.1f}", "--duration", str(max(seconds, 8)), "--warm-up", "1")[0]
+                     for _ in range(repeats)]
+            shares = [step["latency_ms"]["p99"] / step["server"]["mean_compute_ms"] for step in steps]
+            yield at_most(f"{model.name} at 70 % of that, constant rate: p99 over the batches' mean compute time", median(shares), 2.5,
+                          p99_ms=median(step["latency_ms"]["p99"] for step in steps),
+                          compute_ms=median(step["server"]["mean_compute_ms"] for step in steps),
+                          batch_rows=median(step["server"]["mean_batch_rows"] for step in steps))
+
+
+def bf16(repeats, seconds):
+    full = models.RESNET18
+    half = full.renamed("resnet18_bf16", own="precision: BF16")
+    with folder() as path, torchferry(pathlib.Path(path), [full, half]) as server:
+        values = in_turns(repeats, full=lambda: rate_of(closed(server.address, full, 16, seconds)), half=lambda: rate_of(closed(server.address, half, 16, seconds)))
+        with harness.Client(server.address) as client:
+            placement = client.model(half.name).placement
+        yield at_least("resnet18 in BF16 over FP32, concurrency 16", median(a / b for a, b in zip(values["half"], values["full"])), 1.4,
+                       fp32=median(values["full"]), bf16=median(values["half"]), tuned=text_of_tuning(placement.tuning),
+                       deviation_from_fp32=f"{placement.precision_deviation:.1e}", and_of_the_variant=f"{placement.tuning.deviation:.1e}")
+
+
+def start(repeats, seconds):
+    del seconds
+    for model in (models.MLP, models.RESNET18, models.ENCODER):
+        with folder() as path:
+            values = in_turns(repeats, libtorch=lambda: seconds_of_libtorch(model), ours=lambda: first_answer(pathlib.Path(path), model))
+        firsts = [first for first, _ in values["ours"]]
+        yield at_most(f"{model.name}: first answer after the start, less LibTorch's own loading and running", median(firsts) - median(values["libtorch"]), 0.3, "s",
+                      ours_seconds=median(firsts), libtorch_seconds=median(values["libtorch"]))
+        weights = model.file().stat().st_size
+        yield {"what": f"{model.name}: most memory until then, over the file's size", "value": median(peak for _, peak in values["ours"]) / weights, "unit": "×",
+               "details": {"mib": median(peak for _, peak in values["ours"]) / 2**20, "file_mib": weights / 2**20}}
+
+
+def seconds_of_libtorch(model):
+    began = time.monotonic()
+    subprocess.run([*programs.libtorch_command(model, variants="plain", splits="1x1", rows="1", seconds=0), "--runs-before", "0"], check=True, capture_output=True)
+    return time.monotonic() - began
+
+
+def first_answer(path, model):
+    """Seconds from the start of the server to its first answer, and its peak of resident memory until then, in bytes."""
+    began = time.monotonic()
+    number = sum(1 for _ in path.glob("server*"))
+    store = programs.Store(path / "store")
+    if not (store.path / model.name).exists():
+        model.put(store)
+        began = time.monotonic()
+    server = harness.Server(store, path / f"server{number}", "--optimize", "off", "--device", "cpu")
+    try:
+        server.wait_listening()
+        with harness.Client(server.address) as client:
+            inputs = {name: zeros(dtype, [1, *dims]) for name, dtype, dims in model.inputs}
+            while True:
+                try:
+                    client.predict(model.name, inputs)
+                    break
+                except harness.grpc.RpcError as error:
+                    if error.code() != harness.Code.UNAVAILABLE:
+                        raise
+                    time.sleep(0.002)
+        return time.monotonic() - began, memory_of(server, "VmHWM")
+    finally:
+        server.kill()
+
+
+def zeros(dtype, shape):
+    size = {"FP32": 4, "INT64": 8}[dtype]
+    count = 1
+    for dim in shape:
+        count *= dim
+    return pb.Tensor(dtype=pb.DataType.Value(f"DATA_TYPE_{dtype}"), shape=shape, data=bytes(count * size))
+
+
+def memory_of(server, field):
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(field))
+
+
+def together(repeats, seconds):
+    """Two models in one server, each alone, in both orders, and at the same time; and a foreign process on a processor."""
+    pair = (models.RESNET18, models.ENCODER)
+    with folder() as path:
+        path = pathlib.Path(path)
+        alone = {}
+        for model in pair:
+            (path / model.name).mkdir()
+        with torchferry(path / pair[0].name, [pair[0]]) as first, torchferry(path / pair[1].name, [pair[1]]) as second:
+            for order in (pair, pair[::-1]):
+                (path / order[0].name / order[0].name).mkdir()
+                with torchferry(path / order[0].name / order[0].name, pair) as both:
+                    for model in order:
+                        own = first if model is pair[0] else second
+                        values = in_turns(repeats, own=lambda: rate_of(closed(own.address, model, 16, seconds)),
+                                          shared=lambda: rate_of(closed(both.address, model, 16, seconds)))
+                        alone[model.name] = median(values["shared"])
+                        yield at_least(f"{model.name} in a server with another, called {'first' if model is order[0] else 'second'}: over a server of its own",
+                                       median(a / b for a, b in zip(values["shared"], values["own"])), 0.95, shared=median(values["shared"]), own=median(values["own"]))
+                    if order is pair:
+                        sums = [sum(rate / alone[name] for name, rate in at_once(both, pair, seconds).items()) for _ in range(repeats)]
+                        yield at_least("both called at the same time: the sum of their shares", median(sums), 0.9)
+            with busy_process():
+                ours = median(rate_of(closed(first.address, pair[0], 16, seconds)) for _ in range(repeats))
+                one = median(libtorch(pair[0], variants=tuning_of(first, pair[0].name).variant, splits="1x1", rows=str(tuning_of(first, pair[0].name).batch_rows),
+                                      seconds=seconds)[0]["rows_per_second"] for _ in range(repeats))
+            yield at_least("resnet18 beside a busy foreign process: over LibTorch with one thread beside it", ours / one, 1.0, requests_per_second=ours, libtorch_one_thread=one)
+
+
+def at_once(server, pair, seconds):
+    processes = {model.name: subprocess.Popen(programs.load_command(server.address, model, "--concurrency", "16", "--duration", str(seconds), "--warm-up", "0.5"),
+                                              stdout=subprocess.PIPE, text=True, env=harness.clean_environment()) for model in pair}
+    return {name: rate_of(programs.json.loads(process.communicate()[0])["steps"][0]) for name, process in processes.items()}
+
+
+class busy_process:
+    def __enter__(self):
+        self.process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def overload(repeats, seconds):
+    model = models.RESNET18
+    with folder() as path, torchferry(pathlib.Path(path), [model], "--max-queue-size", "64") as server:
+        capacity = median(rate_of(closed(server.address, model, 16, seconds)) for _ in range(repeats))
+        before = memory_of(server, "VmRSS")
+        steps = [load(server.address, model, "--rate", f"{3 * capacity:.1f}", "--duration", str(max(seconds, 8)), "--warm-up", "1", "--timeout", "2")[0]
+                 for _ in range(repeats)]
+        after = memory_of(server, "VmRSS")
+        codes = {}
+        for step in steps:
+            for error in step["errors"]:
+                codes[error["code"]] = codes.get(error["code"], 0) + error["count"]
+        yield at_least("resnet18 at 3 times the capacity, deadlines of 2 s: answers over the capacity", median(step["requests_per_second"] for step in steps) / capacity, 0.9,
+                       capacity=capacity, **codes)
+        yield at_most("the same: memory after over before", after / before, 1.1, "×", mib=after / 2**20)
+
+
+def tuning(repeats, seconds):
+    for model in (models.MLP, models.RESNET18, models.ENCODER, models.LSTM, models.SMALL):
+        points = libtorch(model, seconds=0.3, rows=",".join(str(rows) for rows in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if rows <= model.max_batch_size))
+        best = max(points, key=lambda point: point["rows_per_second"])
+        with folder() as path:
+            with torchferry(pathlib.Path(path), [model]) as server, harness.Client(server.address) as client:
+                version = client.model(model.name)
+                found = version.placement.tuning
+            with torchferry(pathlib.Path(path), [model]) as server, harness.Client(server.address) as client:
+                again = client.model(model.name)
+        processors = best["workers"] * best["threads"]
+        chosen = {"variant": found.variant, "workers": max(1, processors // found.intra_op_threads), "threads": found.intra_op_threads, "rows": found.batch_rows}
+        values = in_turns(repeats, best=lambda: libtorch_again(model, best, min(seconds, 2))["rows_per_second"],
+                          chosen=lambda: libtorch_again(model, chosen, min(seconds, 2))["rows_per_second"])
+        yield at_least(f"{model.name}: what was found at load over the best of {len(points)} combinations",
+                       median(a / b for a, b in zip(values["chosen"], values["best"])), 0.95, found=text_of(chosen), best=text_of(best),
+                       search_seconds=version.load_seconds, kept_seconds=again.load_seconds, kept=str(again.placement.tuning.kept))
+
+
+ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning}
