@@ -59,6 +59,14 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       ->check([&](const std::string& text) { return CheckDevice(text, device_types); });
   Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
+  const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
+  Add(app, "--optimize", flags.optimize,
+      "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, off")
+      ->transform(CLI::CheckedTransformer(optimize))
+      ->default_str("auto");
+  Add(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")->check(CLI::Range(0.0, 3600.0));
+  app.add_flag("--deterministic", flags.deterministic, "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
+      ->envname("TORCHFERRY_DETERMINISTIC");
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-stateful-streams", flags.max_stateful_streams,
@@ -99,7 +107,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
     app.parse(argc, argv);
     // CLI11's Range lets NaN through.
     for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-                                 flags.device_probe_interval_seconds}) {
+                                 flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
       if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
     }
     if (!flags.admin_address.empty() && !flags.enable_admin) {

@@ -1,5 +1,6 @@
 #include "server/app/server_app.h"
 
+#include <absl/synchronization/mutex.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "server/registry/store_watch.h"
 #include "server/rpc/rpc_server.h"
 #include "server/serving/device_monitor.h"
+#include "server/tensor/batch_sizes.h"
 #include "server/torch/loader.h"
 
 namespace torchferry {
@@ -39,15 +41,17 @@ constexpr Duration kGrace = std::chrono::seconds(1);
 
 Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
-BatchOptions BatchingOf(const ModelConfig& config, int64_t max_queue_size) {
+BatchOptions BatchingOf(const ModelConfig& config, const std::optional<TuningInfo>& tuning, const ServerFlags& flags) {
   BatchOptions options;
-  options.max_queue_size = max_queue_size;
+  options.max_queue_size = flags.max_queue_size;
+  options.threads = tuning.has_value() ? tuning->intra_op_threads : flags.intra_op_threads;
   if (!config.dynamic_batching.has_value()) return options;
-  options.max_rows = config.max_batch_size;
+  options.max_rows = tuning.has_value() ? tuning->batch_rows : config.max_batch_size;
+  options.row_counts = BatchSizes(options.max_rows);
   options.max_queue_delay = config.dynamic_batching->max_queue_delay;
   options.preferred_rows = config.dynamic_batching->preferred_batch_sizes;
   if (config.dynamic_batching->max_queue_size > 0) {
-    options.max_queue_size = std::min(max_queue_size, config.dynamic_batching->max_queue_size);
+    options.max_queue_size = std::min(flags.max_queue_size, config.dynamic_batching->max_queue_size);
   }
   return options;
 }
@@ -172,9 +176,10 @@ class ServerAppImpl final : public ServerApp {
 
   void StartWorkers() {
     Scheduler::Options options;
-    const int processors = std::max(1, static_cast<int>(std::floor(host_.cpu_quota)));
-    options.workers = flags_.workers > 0 ? flags_.workers : std::max(1, processors / flags_.intra_op_threads);
-    options.on_worker_start = [threads = flags_.intra_op_threads] { TorchRuntime::SetIntraOpThreads(threads); };
+    options.workers = Workers();
+    options.threads = Workers() * flags_.intra_op_threads;
+    options.set_threads = &TorchRuntime::SetIntraOpThreads;
+    if (flags_.deterministic) TorchRuntime::UseDeterministicAlgorithms();
     scheduler_ = std::make_unique<Scheduler>(options, clock_);
     LogInfo("workers", {{"workers", options.workers},
                         {"intra_op_threads", flags_.intra_op_threads},
@@ -225,6 +230,19 @@ class ServerAppImpl final : public ServerApp {
     return lost;
   }
 
+  int Processors() const { return std::max(1, static_cast<int>(std::floor(host_.cpu_quota))); }
+  int Workers() const { return flags_.workers > 0 ? flags_.workers : std::max(1, Processors() / flags_.intra_op_threads); }
+
+  TuningOptions Tuning() const {
+    return {.is_on = flags_.optimize,
+            .is_deterministic = flags_.deterministic,
+            .budget_seconds = flags_.optimize_budget_seconds,
+            .processors = Workers() * flags_.intra_op_threads,
+            .tunes_threads = flags_.intra_op_threads == 1 && flags_.workers == 0,
+            .processor = host_.processor,
+            .memory_bytes = host_.memory_limit_bytes};
+  }
+
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
     const LoadOptions load{
         flags_.model_store,
@@ -236,6 +254,7 @@ class ServerAppImpl final : public ServerApp {
          .free_bytes = &TorchRuntime::FreeBytes,
          .trust_model_code = flags_.trust_model_code},
         flags_.intra_op_threads,
+        Tuning(),
         [health = health_](const DeviceId& device, const absl::Status& status) {
           health->Report(device, DeviceFaultOf(status), MessageOf(status));
         },
@@ -244,7 +263,7 @@ class ServerAppImpl final : public ServerApp {
     Servable::Options options;
     options.name = model;
     options.version = version;
-    options.batching = BatchingOf(config, flags_.max_queue_size);
+    options.batching = BatchingOf(config, loaded.info.tuning, flags_);
     options.max_sessions = flags_.max_stateful_streams;
     if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
     return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_, health_);
@@ -299,6 +318,8 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& flags = std::get<ServerFlags>(parsed);
   InitLogging(flags.log_format, flags.log_level);
+  // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   sigset_t signals = BlockSignals();
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {

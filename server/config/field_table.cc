@@ -124,7 +124,8 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.state_dict.key", kHonoured, ""},
     {"torchferry.state_dict.strict", kHonoured, ""},
     {"torchferry.state_dict.strip_prefix", kHonoured, ""},
-    {"torchferry.optimize", kIgnored, "graphs are not tuned, for now"},
+    {"torchferry.optimize", kHonoured, ""},
+    {"torchferry.optimize_budget_seconds", kHonoured, ""},
 });
 
 }  // namespace

@@ -77,6 +77,17 @@ struct WarmUp {
   std::vector<WarmUpInput> inputs;
 };
 
+// How the way to run the model is found: how its graph is prepared, with how many threads, how many rows at a time.
+struct OptimizeConfig {
+  enum class Mode { kServer, kAuto, kOff, kList };
+  Mode mode = Mode::kServer;           // kServer: as the server's flag says
+  std::vector<std::string> variants;   // for kList: each one of TuningVariants(), once
+  std::optional<double> budget_seconds;  // most that the search may take
+};
+
+// The ways to prepare a graph, the plainest first.
+const std::vector<std::string>& TuningVariants();
+
 struct StateDictConfig {
   bool is_declared = false;  // the configuration has a `state_dict {}`
   std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
@@ -107,7 +118,7 @@ struct ModelConfig {
   std::map<std::string, std::string> map_location;
   Precision precision = Precision::kAuto;
   StateDictConfig state_dict;
-  std::string optimize;
+  OptimizeConfig optimize;
 
   // The file's message, for who wants to see it; null without a file.
   std::shared_ptr<const inference::ModelConfig> message;

@@ -271,7 +271,7 @@ dynamic_batching { preserve_ordering: true }
 instance_group [ { name: "a" rate_limiter { priority: 1 } profile: "0" host_policy: "h" } ]
 response_cache { enable: true }
 metric_tags { key: "team" value: "a" }
-torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } optimize: "on" }
+torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } }
 )");
   EXPECT_THAT(config.warnings,
               ElementsAre(HasSubstr(":2:1: optimization has no effect: "),
@@ -284,8 +284,7 @@ torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } optimize: "
                           HasSubstr(":6:85: instance_group.host_policy has no effect: "),
                           HasSubstr(":7:26: response_cache.enable has no effect: "),
                           HasSubstr(":8:1: metric_tags has no effect: "),
-                          HasSubstr(":9:28: torchferry.map_location has no effect: "),
-                          HasSubstr(":9:80: torchferry.optimize has no effect: ")));
+                          HasSubstr(":9:28: torchferry.map_location has no effect: ")));
 }
 
 TEST(ModelConfigTest, WhatIsSetToItsDefaultIsNeitherRefusedNorWarnedOf) {

@@ -1,4 +1,9 @@
 // torchferry { … }: device, fallback, precision and what a bare state_dict needs.
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_split.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -9,6 +14,8 @@
 
 namespace torchferry {
 namespace {
+
+constexpr double kMostBudgetSeconds = 3600;
 
 using TorchferrySource = Source<inference::TorchferryConfig>;
 
@@ -80,7 +87,43 @@ StateDictConfig ReadStateDict(const TorchferrySource& source) {
   return state_dict;
 }
 
+OptimizeConfig ReadOptimize(const TorchferrySource& source) {
+  OptimizeConfig optimize;
+  const std::string& text = source.message.optimize();
+  if (text == "AUTO") optimize.mode = OptimizeConfig::Mode::kAuto;
+  if (text == "OFF") optimize.mode = OptimizeConfig::Mode::kOff;
+  if (!text.empty() && optimize.mode == OptimizeConfig::Mode::kServer) {
+    optimize.mode = OptimizeConfig::Mode::kList;
+    const std::vector<std::string> parts = absl::StrSplit(text, ',');
+    for (const std::string& part : parts) {
+      const std::string name(absl::StripAsciiWhitespace(part));
+      const bool is_known = std::ranges::find(TuningVariants(), name) != TuningVariants().end();
+      if (!is_known || std::ranges::find(optimize.variants, name) != optimize.variants.end()) {
+        source.findings.Error(source.positions.Of("optimize"),
+                              "torchferry.optimize is {}, where {} is {}; expected AUTO, OFF, or some of {} with commas between them",
+                              JsonQuote(text), JsonQuote(name), is_known ? "named twice" : "unknown", fmt::join(TuningVariants(), ", "));
+        return optimize;
+      }
+      optimize.variants.push_back(name);
+    }
+  }
+  if (!source.message.has_optimize_budget_seconds()) return optimize;
+  const double budget = source.message.optimize_budget_seconds();
+  optimize.budget_seconds = budget;
+  if (!(budget >= 0 && budget <= kMostBudgetSeconds)) {
+    source.findings.Error(source.positions.Of("optimize_budget_seconds"),
+                          "torchferry.optimize_budget_seconds is {}; expected seconds, 0 to {}", budget, kMostBudgetSeconds);
+  }
+  return optimize;
+}
+
 }  // namespace
+
+const std::vector<std::string>& TuningVariants() {
+  static const auto* const variants = new std::vector<std::string>{"plain",         "frozen",       "inference",
+                                                              "channels_last", "bf16_weights", "bf16_channels_last"};
+  return *variants;
+}
 
 void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   if (!source.message.has_torchferry()) return;
@@ -97,7 +140,7 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   config.precision = ToPrecision(own.message.precision());
   ReadMapLocation(own, config);
   config.state_dict = ReadStateDict(own);
-  config.optimize = own.message.optimize();
+  config.optimize = ReadOptimize(own);
 }
 
 }  // namespace torchferry

@@ -50,7 +50,25 @@ bool HasCpuFlag(const std::string& cpuinfo, const std::string& flag) {
   return false;
 }
 
+// Of the first processor in /proc/cpuinfo: what stands behind "KEY :".
+std::string CpuField(const std::string& cpuinfo, const std::string& key) {
+  std::istringstream lines(cpuinfo.substr(0, cpuinfo.find("\n\n")));
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos || colon + 2 > line.size()) continue;
+    if (line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1) == key) return line.substr(colon + 2);
+  }
+  return "";
+}
+
 }  // namespace
+
+std::string ParseProcessor(const std::string& cpuinfo) {
+  const std::string vendor = CpuField(cpuinfo, "vendor_id");
+  if (vendor.empty()) return "";
+  return vendor + " " + CpuField(cpuinfo, "cpu family") + "/" + CpuField(cpuinfo, "model") + "/" + CpuField(cpuinfo, "stepping") + " " +
+         CpuField(cpuinfo, "model name");
+}
 
 std::optional<double> ParseCgroupCpuMax(const std::string& text) {
   std::istringstream in(text);
@@ -88,6 +106,7 @@ HostInfo ProbeHost() {
     host.memory_limit_bytes = host.memory_limit_bytes == 0 ? *limit : std::min(host.memory_limit_bytes, *limit);
   }
   const std::string cpuinfo = ReadFile("/proc/cpuinfo");
+  host.processor = ParseProcessor(cpuinfo);
   host.has_avx512_bf16 = HasCpuFlag(cpuinfo, "avx512_bf16");
   host.has_amx_bf16 = HasCpuFlag(cpuinfo, "amx_bf16");
   return host;

@@ -9,6 +9,7 @@
 namespace torchferry {
 
 struct HostInfo {
+  std::string processor;              // "AuthenticAMD 26/2/1 AMD EPYC": vendor, family/model/stepping, name; empty: unknown
   double cpu_quota = 1;               // processors that may be used, the cgroup's quota and affinity considered
   uint64_t memory_limit_bytes = 0;    // the cgroup's limit, else the host's memory
   bool has_avx512_bf16 = false;
@@ -25,6 +26,8 @@ HostInfo ProbeHost();
 std::optional<double> ParseCgroupCpuMax(const std::string& text);       // "200000 100000" → 2; "max …" → nothing
 std::optional<uint64_t> ParseCgroupMemoryMax(const std::string& text);  // bytes; "max" → nothing
 std::optional<uint64_t> ParseMemTotal(const std::string& meminfo);      // /proc/meminfo, in bytes
+
+std::string ParseProcessor(const std::string& cpuinfo);  // /proc/cpuinfo; empty where it names no vendor
 
 // The NVIDIA driver, as its own library tells. Opens that by name; needs no CUDA library.
 struct CudaDriver {

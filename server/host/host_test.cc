@@ -16,6 +16,14 @@ TEST(HostTest, ReadsCgroupLimits) {
   EXPECT_FALSE(ParseCgroupMemoryMax("9223372036854771712\n").has_value());
 }
 
+TEST(HostTest, NamesTheProcessor) {
+  EXPECT_EQ(ParseProcessor("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC 9\n"
+                           "stepping\t: 1\n\nprocessor\t: 1\nmodel\t\t: 3\n"),
+            "AuthenticAMD 26/2/1 AMD EPYC 9");
+  EXPECT_EQ(ParseProcessor("CPU implementer : 0x41\n"), "");
+  EXPECT_EQ(ParseProcessor(""), "");
+}
+
 TEST(HostTest, ReadsMemTotal) {
   EXPECT_EQ(ParseMemTotal("MemTotal:       1024 kB\nMemFree:  1 kB\n").value(), 1024u * 1024u);
   EXPECT_FALSE(ParseMemTotal("nothing").has_value());

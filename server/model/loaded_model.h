@@ -15,6 +15,18 @@
 
 namespace torchferry {
 
+// How a model is run, where that was found by trying; see plan/tuning_search.h.
+struct TuningInfo {
+  std::string variant;
+  int intra_op_threads = 1;
+  int64_t batch_rows = 1;       // at which the throughput is highest: most that a batch should have
+  double rows_per_second = 0;   // then, of this host's processors together
+  std::string baseline;         // the simplest variant of those that were tried, "plain" unless the configuration leaves that out,
+  double baseline_rows_per_second = 0;  // and what it reaches, of the row counts tried with it
+  double deviation = 0;         // of the outputs from those of the graph as it was saved, of an output's largest magnitude
+  bool is_kept = false;         // found before and read from the store
+};
+
 // A version's file and where it was put, as GetModel shows them. Plain facts, nothing decides by them.
 struct ModelInfo {
   std::string file_path;  // in the store
@@ -36,6 +48,7 @@ struct ModelInfo {
   // Of an output's largest magnitude, against FP32; nothing where it computes in FP32 or could not be tried.
   std::optional<double> precision_deviation;
   int rewritten_constants = 0;  // devices, element types and tensors in its code
+  std::optional<TuningInfo> tuning;  // nothing: not tuned
   std::vector<std::string> decisions;
 };
 

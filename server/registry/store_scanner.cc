@@ -24,12 +24,14 @@ std::optional<int64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written or replaced.
+// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written or replaced. What
+// begins with a point is not the model's: what tuning has found is kept so.
 std::string Fingerprint(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     struct stat status = {};
+    if (it->path().filename().native().front() == '.') continue;
     if (stat(it->path().c_str(), &status) != 0 || S_ISDIR(status.st_mode)) continue;
     files.push_back(fmt::format("{} {} {}.{:09} {}\n", it->path().filename().string(), status.st_size, status.st_mtim.tv_sec,
                                 status.st_mtim.tv_nsec, status.st_ino));

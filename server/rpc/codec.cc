@@ -40,6 +40,17 @@ v1::ModelState EncodeState(VersionState state) {
   return v1::MODEL_STATE_UNSPECIFIED;
 }
 
+void EncodeTuning(const TuningInfo& tuning, v1::Tuning& message) {
+  message.set_variant(tuning.variant);
+  message.set_intra_op_threads(tuning.intra_op_threads);
+  message.set_batch_rows(tuning.batch_rows);
+  message.set_rows_per_second(tuning.rows_per_second);
+  message.set_baseline(tuning.baseline);
+  message.set_baseline_rows_per_second(tuning.baseline_rows_per_second);
+  message.set_deviation(tuning.deviation);
+  message.set_kept(tuning.is_kept);
+}
+
 void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersion& message) {
   v1::ModelFile& file = *message.mutable_file();
   file.set_path(info.file_path);
@@ -61,6 +72,7 @@ void EncodeInfo(const ModelInfo& info, const std::string& device, v1::ModelVersi
   placement.set_precision(info.precision);
   if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
   placement.set_rewritten_constants(info.rewritten_constants);
+  if (info.tuning.has_value()) EncodeTuning(*info.tuning, *placement.mutable_tuning());
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }
 

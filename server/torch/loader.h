@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -12,10 +13,22 @@
 
 namespace torchferry {
 
+// What the server says of tuning, where a configuration does not.
+struct TuningOptions {
+  bool is_on = false;
+  bool is_deterministic = false;  // not then, whatever a configuration says
+  double budget_seconds = 20;
+  int processors = 1;          // that all workers together may use
+  bool tunes_threads = false;  // whether a model may have more threads for an operator than `intra_op_threads`
+  std::string processor;       // by which a result is kept; see HostInfo
+  uint64_t memory_bytes = 0;   // that the host has; 0: unknown
+};
+
 struct LoadOptions {
   std::string store;  // the store's folder on this host
   PlanContext host;
   int intra_op_threads = 1;  // of an operator while a version is loaded
+  TuningOptions tuning = {};
   // Told of each device that failed while a version was placed on it, and how. Null: nobody wants to know.
   std::function<void(const DeviceId&, const absl::Status&)> on_device_fault = nullptr;
 };

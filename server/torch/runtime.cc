@@ -68,6 +68,12 @@ void TorchRuntime::ReleaseCachedMemory(const DeviceId& device) {
   }
 }
 
+void TorchRuntime::UseDeterministicAlgorithms() {
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
 void TorchRuntime::SetIntraOpThreads(int threads) {
   // The first call initialises the thread's own setting; without it the next operator would take whatever value any
   // other thread set last.

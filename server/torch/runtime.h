@@ -63,6 +63,9 @@ class TorchRuntime {
   // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
   static void SetIntraOpThreads(int threads);
 
+  // Algorithms whose results do not change from run to run, where there are any; for the process, before the first model.
+  static void UseDeterministicAlgorithms();
+
  private:
   std::vector<DeviceId> devices_;
   std::vector<std::string> device_types_;

@@ -12,7 +12,6 @@
 namespace torchferry {
 namespace {
 
-constexpr uint64_t kSeed = 20240229;
 // Where any size will do: long enough for most kernels and pools, short enough to be quick.
 constexpr int64_t kFreeSize = 16;
 
@@ -31,8 +30,8 @@ at::Tensor View(const HostTensor& tensor) {
 
 }  // namespace
 
-std::optional<BoundInputs> MadeUpInputs(const Signature& signature) {
-  at::Generator generator = at::detail::createCPUGenerator(kSeed);
+std::optional<BoundInputs> MadeUpInputs(const Signature& signature, uint64_t seed) {
+  at::Generator generator = at::detail::createCPUGenerator(seed);
   BoundInputs inputs;
   for (const TensorSpec& spec : signature.inputs) {
     auto& values = inputs.values.emplace_back();

@@ -3,15 +3,16 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <optional>
 
 #include "server/model/model.h"
 
 namespace torchferry {
 
-// One row that `signature` allows, made up; the same each time. Nothing where an input is not declared in full, or is a number
-// (any value might be a wrong one).
-std::optional<BoundInputs> MadeUpInputs(const Signature& signature);
+// One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is not declared in
+// full, or is a number (any value might be a wrong one).
+std::optional<BoundInputs> MadeUpInputs(const Signature& signature, uint64_t seed = 20240229);
 
 // The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude. INTERNAL
 // when their shapes differ.

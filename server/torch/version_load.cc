@@ -102,7 +102,7 @@ absl::StatusOr<PlacedModel> VersionLoad::Place(const Module& module) {
   if (!IsLarge()) digest_->Wait();
   TF_ASSIGN_OR_RETURN(signature_, MakeSignature(module.get_method("forward").function().getSchema(), config_));
   while (true) {
-    absl::StatusOr<PlacedModel> placed = PlaceOnce(module);
+    absl::StatusOr<PlacedModel> placed = PlaceOnce(module, /*may_search=*/true);
     const DeviceId device = planned_.plan.placement.device;
     if (device.IsCpu() || !IsOfDevice(placed.status())) return placed;
     LogWarning("device not used", {{"file", file_name_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
@@ -126,7 +126,7 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOn(const Module& module, const Dev
   if (planned_.plan.placement.device != device) {
     return MakeStatus(absl::StatusCode::kResourceExhausted, "{} has no room for the weights", ToString(device));
   }
-  return PlaceOnce(module);
+  return PlaceOnce(module, /*may_search=*/false);  // requests wait
 }
 
 std::vector<DeviceId> VersionLoad::Rather() const {
@@ -152,7 +152,7 @@ std::vector<DeviceId> VersionLoad::Others() const {
 }
 
 // RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
-absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module) {
+absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module, bool may_search) {
   const DeviceId& device = planned_.plan.placement.device;
   ModelInfo info = Describe();
   try {
@@ -162,7 +162,10 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module) {
       info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
                                            placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
     }
-    TF_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, Tried(module, placed, device, info));
+    TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> model, Tried(module, placed, device, info));
+    if (!state_.has_value()) {
+      TF_ASSIGN_OR_RETURN(model, Tuned(module, placed, std::move(model), may_search, info));
+    }
     TF_RETURN_IF_ERROR(Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), file_name_));
     return PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {

@@ -14,6 +14,7 @@
 #include "server/config/model_config.h"
 #include "server/model/loaded_model.h"
 #include "server/plan/load_plan.h"
+#include "server/plan/tuning_record.h"
 #include "server/plan/version_files.h"
 #include "server/torch/loader.h"
 #include "server/torch/model_signature.h"
@@ -61,11 +62,16 @@ class VersionLoad {
 
   bool IsLarge() const;
   void StartDigest();
-  absl::StatusOr<PlacedModel> PlaceOnce(const torch::jit::Module& module);
+  absl::StatusOr<PlacedModel> PlaceOnce(const torch::jit::Module& module, bool may_search);
   Placed PlaceCopy(const torch::jit::Module& module, const DeviceId& device, const PrecisionPlan& precision) const;
   std::shared_ptr<Model> MakeModel(const Placed& placed, const DeviceId& device) const;
   bool RenamesCpu() const;
   absl::StatusOr<std::shared_ptr<Model>> Tried(const torch::jit::Module& module, Placed& placed, const DeviceId& device, ModelInfo& info);
+  absl::StatusOr<std::shared_ptr<Model>> Tuned(const torch::jit::Module& module, const Placed& placed, std::shared_ptr<Model> plain,
+                                               bool may_search, ModelInfo& info);
+  std::vector<std::string> Variants(const Placed& placed) const;
+  std::shared_ptr<Model> MakeVariant(const torch::jit::Module& module, const Placed& placed, const std::string& variant) const;
+  TuningKey KeyOfFiles();
   std::vector<DType> TypesThatInputsLack() const;
   std::string DeclaredInputs() const;
   const File& SourceFile() const;
@@ -83,6 +89,7 @@ class VersionLoad {
   std::shared_ptr<const FileDigest> digest_;
   std::optional<ModuleState> state_;
   ModelSignature signature_;
+  std::string architecture_digest_;  // once it was asked for
   RuledOut ruled_out_;  // devices that failed while it was placed
 };
 

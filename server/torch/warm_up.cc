@@ -11,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
 #include "server/model/device_fault.h"
+#include "server/tensor/batch_sizes.h"
 #include "server/tensor/signature.h"
 #include "server/torch/convert.h"
 #include "server/torch/trial_run.h"
@@ -60,15 +61,6 @@ absl::StatusOr<HostTensor> TensorOf(const WarmUpInput& input, int64_t rows, bool
   return HostTensor{input.dtype, std::move(shape), *bytes, bytes};
 }
 
-absl::StatusOr<BoundInputs> RequestOf(const WarmUp& warm_up, const Signature& signature, const ModelConfig& config,
-                                      const std::string& folder) {
-  std::map<std::string, HostTensor> inputs;
-  for (const WarmUpInput& input : warm_up.inputs) {
-    TF_ASSIGN_OR_RETURN(inputs[input.name], TensorOf(input, warm_up.batch_size, signature.HasBatchDimension(), folder, config.name));
-  }
-  return BindInputs(signature, inputs);
-}
-
 absl::Status RunOnce(Model& model, const BoundInputs& request) {
   const BoundInputs* const requests[] = {&request};
   PhaseTimes ignored;
@@ -76,7 +68,7 @@ absl::Status RunOnce(Model& model, const BoundInputs& request) {
 }
 
 absl::Status RunDeclared(Model& model, const ModelConfig& config, const WarmUp& warm_up, const std::string& folder) {
-  TF_ASSIGN_OR_RETURN(const BoundInputs request, RequestOf(warm_up, model.signature(), config, folder));
+  TF_ASSIGN_OR_RETURN(const BoundInputs request, WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
   for (int64_t i = 0; i < warm_up.count; ++i) {
     const absl::Status status = RunOnce(model, request);
     if (status.ok() || IsOfDevice(status)) TF_RETURN_IF_ERROR(status);
@@ -100,17 +92,51 @@ absl::Status RunMadeUp(Model& model, ModelInfo& info) {
   return absl::OkStatus();
 }
 
+// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are divided then.
+absl::Status RunBatches(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
+  if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
+  std::optional<BoundInputs> row;
+  if (!config.warm_ups.empty()) {
+    TF_ASSIGN_OR_RETURN(row, WarmUpRequest(config.warm_ups[0], 1, model.signature(), config, folder));
+  } else {
+    row = MadeUpInputs(model.signature());
+  }
+  if (!row.has_value()) return absl::OkStatus();
+  const std::vector<int64_t> sizes = BatchSizes(info.tuning.has_value() ? info.tuning->batch_rows : config.max_batch_size);
+  int64_t largest = 0;
+  for (const int64_t size : sizes) {
+    const std::vector<const BoundInputs*> batch(static_cast<size_t>(size), &*row);
+    PhaseTimes ignored;
+    const absl::Status status = model.Predict(batch, ignored).status();
+    const DeviceFault fault = DeviceFaultOf(status);
+    if (fault == DeviceFault::kLost || fault == DeviceFault::kTransient) return Annotate(status, "warming up");
+    if (!status.ok()) break;
+    largest = size;
+  }
+  if (largest > 0) info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", largest));
+  return absl::OkStatus();
+}
+
 absl::Status RunAll(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
-  if (config.warm_ups.empty()) return RunMadeUp(model, info);
+  if (config.warm_ups.empty()) TF_RETURN_IF_ERROR(RunMadeUp(model, info));
   for (const WarmUp& warm_up : config.warm_ups) {
     const std::string what = fmt::format("model_warmup \"{}\"", warm_up.name);
     TF_RETURN_IF_ERROR(Annotate(RunDeclared(model, config, warm_up, folder), what));
     info.decisions.push_back(fmt::format("warmed up with {} runs of {}", warm_up.count, what));
   }
-  return absl::OkStatus();
+  return RunBatches(model, config, folder, info);
 }
 
 }  // namespace
+
+absl::StatusOr<BoundInputs> WarmUpRequest(const WarmUp& warm_up, int64_t rows, const Signature& signature, const ModelConfig& config,
+                                          const std::string& folder) {
+  std::map<std::string, HostTensor> inputs;
+  for (const WarmUpInput& input : warm_up.inputs) {
+    TF_ASSIGN_OR_RETURN(inputs[input.name], TensorOf(input, rows, signature.HasBatchDimension(), folder, config.name));
+  }
+  return BindInputs(signature, inputs);
+}
 
 absl::Status RunWarmUps(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
   if (model.is_stateful()) {

@@ -8,6 +8,7 @@ One file a subject; to run one:
 Environment:
     TORCHFERRY_BINARY_DIR       the build folder whose bin/ has the binaries; default build
     TORCHFERRY_TEST_DEVICE      --device of the servers; default auto. "sim:0" is on the server that has it
+    TORCHFERRY_TEST_OPTIMIZE    --optimize of the servers; default off, as a search takes its time. test_tuning.py is about it
     TORCHFERRY_REQUIRE_SAMPLES  (or CI) when set, a sample model that was not fetched is a failure, not a skip
     TORCHFERRY_JUNIT_DIR        when set, results also go to FILE.xml there, as JUnit
 """

@@ -24,6 +24,7 @@ from wire import REPO, array, oip_grpc, pb, pb_grpc, tensor
 
 BINARIES = pathlib.Path(os.environ.get("TORCHFERRY_BINARY_DIR", REPO / "build")).resolve() / "bin"
 DEVICE = os.environ.get("TORCHFERRY_TEST_DEVICE", "auto")
+OPTIMIZE = os.environ.get("TORCHFERRY_TEST_OPTIMIZE", "off")
 DEADLINE_SECONDS = 60  # for whatever must happen; generous, as sanitizer builds on a shared machine are slow
 
 # A device that no host of ours has.
@@ -88,7 +89,7 @@ class Server:
         command = [*prefix, str(server_binary(binary)), "--model-store", str(store.path), "--port-file", str(self.port_file)]
         if defaults:
             for name, value in (("--grpc-address", "127.0.0.1:0"), ("--metrics-address", "127.0.0.1:0"),
-                                ("--device", DEVICE)):
+                                ("--device", DEVICE), ("--optimize", OPTIMIZE)):
                 if name not in flags:
                     command += [name, value]
         with open(self.log_file, "wb") as log:

@@ -1,0 +1,91 @@
+#include "server/plan/tuning_record.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace torchferry {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TuningRecordTest : public ::testing::Test {
+ protected:
+  TuningRecordTest() { fs::create_directories(folder_); }
+  ~TuningRecordTest() override { fs::remove_all(folder_); }
+
+  std::string Text() const {
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+  void SetText(const std::string& text) const { std::ofstream(path_) << text; }
+
+  const fs::path folder_ = fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string path_ = (folder_ / kTuningRecordName).string();
+  const TuningKey key_ = {{"sha256", "ab"}, {"processor", "one"}};
+  const TuningRecord record_{{"frozen", 2, 12}, 91.5, 60.25, 1e-6};
+};
+
+TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
+  EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value());
+  ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
+  const auto read = ReadTuningRecord(path_, key_);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->best, record_.best);
+  EXPECT_EQ(read->rows_per_second, 91.5);
+  EXPECT_EQ(read->simplest_rows_per_second, 60.25);
+  EXPECT_EQ(read->deviation, 1e-6);
+  EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}, {"processor", "two"}}).has_value());
+  EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}}).has_value());
+}
+
+TEST_F(TuningRecordTest, HostsThatShareAStoreKeepTheirOwn) {
+  for (int host = 0; host < 20; ++host) {
+    ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0}).ok());
+  }
+  ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {{"plain", 1, 99}, 1, 1, 0}).ok());
+  EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "19"}})->best.rows, 99);
+  EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "4"}})->best.rows, 5);
+  EXPECT_FALSE(ReadTuningRecord(path_, {{"processor", "3"}}).has_value()) << "the newest 16 stay";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "nothing is left beside it";
+}
+
+TEST_F(TuningRecordTest, AFileThatIsNoneOfOursIsAsNone) {
+  ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
+  const std::string good = Text();
+  for (const std::string& text : {std::string(), std::string("{"), std::string("[]"), std::string(R"({"records": 3})"),
+                                  std::string(R"({"records": [1, null, {"key": 2}]})"), std::string(3 << 20, '['), good.substr(0, good.size() / 2)}) {
+    SetText(text);
+    EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value()) << text.substr(0, 60);
+    EXPECT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
+    EXPECT_TRUE(ReadTuningRecord(path_, key_).has_value());
+  }
+}
+
+TEST_F(TuningRecordTest, AValueThatNobodyWroteIsRefused) {
+  ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
+  const std::string good = Text();
+  const std::pair<const char*, const char*> edits[] = {{"\"batch_rows\": 12", "\"batch_rows\": 0"},
+                                                       {"\"batch_rows\": 12", "\"batch_rows\": -3"},
+                                                       {"\"batch_rows\": 12", "\"batch_rows\": \"12\""},
+                                                       {"\"intra_op_threads\": 2", "\"intra_op_threads\": 100000"},
+                                                       {"\"rows_per_second\": 91.5", "\"rows_per_second\": -1"},
+                                                       {"\"variant\": \"frozen\"", "\"variant\": 4"}};
+  for (const auto& [from, to] : edits) {
+    std::string text = good;
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), std::string(from).size(), to);
+    SetText(text);
+    EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value()) << to;
+  }
+}
+
+TEST_F(TuningRecordTest, AFolderThatIsNotThereIsSaid) {
+  EXPECT_EQ(WriteTuningRecord((folder_ / "none" / kTuningRecordName).string(), key_, record_).code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace torchferry

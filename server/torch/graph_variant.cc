@@ -1,0 +1,54 @@
+#include "server/torch/graph_variant.h"
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <stdexcept>
+#include <unordered_map>
+
+#include "server/torch/copy_values.h"
+
+namespace torchferry {
+namespace {
+
+using torch::jit::Module;
+
+// Objects of its own, tensors shared but for those that are ordered anew.
+Module WithChannelsLast(const Module& module) {
+  std::unordered_map<const c10::TensorImpl*, at::Tensor> ordered;
+  ValueCopier copier([&](const c10::IValue& value) -> c10::IValue {
+    if (!value.isTensor() || !value.toTensor().defined() || value.toTensor().dim() != 4) return value;
+    at::Tensor& copy = ordered[value.toTensor().unsafeGetTensorImpl()];
+    if (!copy.defined()) copy = value.toTensor().contiguous(at::MemoryFormat::ChannelsLast);
+    return copy;
+  });
+  return Module(copier.CopyObject(module._ivalue()));
+}
+
+}  // namespace
+
+Module PrepareGraph(const Module& module, std::string_view variant) {
+  if (variant == "plain") return module;
+  // Freezing folds constants by running them: nothing is to be recorded of that.
+  const at::NoGradGuard no_gradients;
+  if (variant == "frozen") return torch::jit::freeze(module);
+  if (variant == "inference") {
+    // Freezing first leaves `module` alone; the passes after it change the graph that they are given.
+    Module frozen = torch::jit::freeze(module);
+    return torch::jit::optimize_for_inference(frozen);
+  }
+  if (variant == "channels_last") return torch::jit::freeze(WithChannelsLast(module));
+  throw std::invalid_argument("no such variant: " + std::string(variant));
+}
+
+bool HasImageWeights(const Module& module) {
+  const auto is_image = [](const at::Tensor& tensor) { return tensor.defined() && tensor.dim() == 4; };
+  for (const at::Tensor& tensor : module.parameters()) {
+    if (is_image(tensor)) return true;
+  }
+  for (const at::Tensor& tensor : module.buffers()) {
+    if (is_image(tensor)) return true;
+  }
+  return false;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,247 @@
+#include "server/torch/tuning.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "server/base/clock.h"
+#include "server/base/logging.h"
+#include "server/base/status.h"
+#include "server/model/device_fault.h"
+#include "server/plan/tuning_search.h"
+#include "server/tensor/batch_sizes.h"
+#include "server/torch/convert.h"
+#include "server/torch/runtime.h"
+#include "server/torch/sample_rows.h"
+#include "server/torch/throughput.h"
+#include "server/torch/trial_run.h"
+
+namespace torchferry {
+namespace {
+
+constexpr int kSamples = 8;
+// Batches of one measurement, and its bounds: what a tick of the scheduler disturbs must not decide.
+constexpr double kBatches = 8;
+constexpr double kLeastSeconds = 0.01;
+constexpr double kMostSeconds = 0.3;
+// What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the most.
+constexpr double kSecondsAround = 15e-6;
+// Row counts at which outputs are compared.
+constexpr size_t kComparedRows = 2;
+
+std::vector<const BoundInputs*> Batch(const std::vector<BoundInputs>& samples, int64_t rows) {
+  std::vector<const BoundInputs*> batch;
+  for (int64_t i = 0; i < rows; ++i) batch.push_back(&samples[static_cast<size_t>(i) % samples.size()]);
+  return batch;
+}
+
+// Whether what is no number is equal, to the bit.
+bool AreEqual(const HostTensor& a, const HostTensor& b) { return a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes); }
+
+// The largest deviation of any of the answers. INTERNAL when they differ in more than rounding: other integers, other shapes.
+absl::StatusOr<double> WorstDeviation(const std::vector<Outputs>& ours, const std::vector<Outputs>& plain) {
+  double worst = 0;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    for (size_t j = 0; j < plain[i].size(); ++j) {
+      if (IsFloating(plain[i][j].tensor.dtype) || AreEqual(ours.at(i).at(j).tensor, plain[i][j].tensor)) continue;
+      return MakeStatus(absl::StatusCode::kInternal, "output \"{}\" is another", plain[i][j].name);
+    }
+    TF_ASSIGN_OR_RETURN(const double deviation, Deviation({ours.at(i)}, {plain[i]}));
+    worst = std::max(worst, deviation);
+  }
+  return worst;
+}
+
+TuningSpace SpaceOf(const TuningTask& task) {
+  TuningSpace space{task.variants, {task.intra_op_threads}, {1}};
+  if (task.options.tunes_threads) {
+    for (int threads = 2 * task.intra_op_threads; threads <= task.options.processors; threads *= 2) space.threads.push_back(threads);
+  }
+  if (task.config.dynamic_batching.has_value()) space.rows = BatchSizes(task.config.max_batch_size);
+  return space;
+}
+
+// What a result depends on beside the files and the device.
+TuningKey KeyOf(const TuningTask& task, const TuningSpace& space) {
+  TuningKey key = task.key;
+  key["libtorch"] = TorchRuntime::LibTorchVersion();
+  key["processor"] = task.options.processor;
+  key["processors"] = std::to_string(task.options.processors);
+  key["threads"] = fmt::format("{}", fmt::join(space.threads, ","));
+  key["variants"] = fmt::format("{}", fmt::join(space.variants, ","));
+  key["batch_rows"] = std::to_string(space.rows.back());
+  return key;
+}
+
+class Tuner {
+ public:
+  Tuner(const TuningTask& task, std::shared_ptr<Model> plain, std::vector<BoundInputs> samples)
+      : task_(task), samples_(std::move(samples)), began_(Clock::Real().Now()) {
+    models_["plain"] = {std::move(plain), 0};
+  }
+
+  std::optional<TuningResult> Search(const TuningSpace& space) {
+    return SearchTuning(space, [this](const TuningPoint& point) { return Measure(point); }, [this] { return HasTime(); });
+  }
+
+  // Null, with a reason in refused(), where it does not run or does not agree.
+  std::shared_ptr<Model> ModelOf(const std::string& variant) {
+    const auto [entry, is_new] = models_.try_emplace(variant);
+    if (is_new) {
+      absl::StatusOr<std::shared_ptr<Model>> made = Make(variant, entry->second.deviation);
+      if (made.ok()) {
+        entry->second.model = *std::move(made);
+      } else {
+        Refuse(variant, made.status());
+      }
+    }
+    return entry->second.model;
+  }
+
+  double deviation(const std::string& variant) const { return models_.at(variant).deviation; }
+  const std::vector<std::string>& refused() const { return refused_; }
+  const absl::Status& device_error() const { return device_error_; }
+  double seconds() const { return ToSeconds(Clock::Real().Now() - began_); }
+
+ private:
+  struct Variant {
+    std::shared_ptr<Model> model;
+    double deviation = 0;
+  };
+
+  std::optional<double> Measure(const TuningPoint& point) {
+    const std::shared_ptr<Model> model = ModelOf(point.variant);
+    if (model == nullptr) return std::nullopt;
+    const std::vector<const BoundInputs*> batch = Batch(samples_, point.rows);
+    Load load;
+    load.workers = std::max(1, task_.options.processors / point.threads);
+    load.threads = point.threads;
+    double& pass = passes_[point];
+    const bool is_known = pass > 0;
+    load.runs_before = is_known ? 0 : 2;
+    load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMostSeconds));
+    const absl::StatusOr<double> rate = MeasureThroughput(*model, batch, load);
+    if (!rate.ok()) {
+      Refuse(fmt::format("{} with {} rows", point.variant, point.rows), rate.status());
+      return std::nullopt;
+    }
+    const double rows = static_cast<double>(point.rows) * load.workers;
+    pass = last_pass_ = rows / *rate;
+    return rows / (pass + kSecondsAround);
+  }
+
+  bool HasTime() const {
+    const double budget = task_.config.optimize.budget_seconds.value_or(task_.options.budget_seconds);
+    return device_error_.ok() && seconds() + last_pass_ < budget;
+  }
+
+  absl::StatusOr<std::shared_ptr<Model>> Make(const std::string& variant, double& worst) {
+    std::shared_ptr<Model> model;
+    try {
+      model = task_.make(variant);
+    } catch (const std::exception& error) {
+      return StatusOf(error, absl::StatusCode::kInternal);
+    }
+    PhaseTimes ignored;
+    const std::vector<const BoundInputs*> batch = Batch(samples_, model->signature().HasBatchDimension() ? kComparedRows : 1);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const std::span<const BoundInputs* const> requests(batch.data(), std::min(i + 1, batch.size()));
+      TF_ASSIGN_OR_RETURN(const auto expected, models_.at("plain").model->Predict(requests, ignored));
+      // The second time it runs what LibTorch has compiled.
+      for (int run = 0; run < 2; ++run) {
+        TF_ASSIGN_OR_RETURN(const auto ours, model->Predict(requests, ignored));
+        TF_ASSIGN_OR_RETURN(const double deviation, WorstDeviation(ours, expected));
+        worst = std::max(worst, deviation);
+      }
+    }
+    if (worst <= task_.tolerance) return model;
+    return MakeStatus(absl::StatusCode::kInternal, "its outputs deviate by {:.1e} of the largest; {:.0e} is allowed", worst, task_.tolerance);
+  }
+
+  void Refuse(const std::string& what, const absl::Status& why) {
+    if (DeviceFaultOf(why) == DeviceFault::kLost || DeviceFaultOf(why) == DeviceFault::kTransient) device_error_ = why;
+    refused_.push_back(fmt::format("{} ({})", what, MessageOf(why)));
+  }
+
+  const TuningTask& task_;
+  const std::vector<BoundInputs> samples_;
+  const TimePoint began_;
+  std::map<std::string, Variant> models_;
+  std::map<TuningPoint, double> passes_;  // seconds of one
+  double last_pass_ = 0;
+  std::vector<std::string> refused_;
+  absl::Status device_error_;
+};
+
+std::string TextOf(const TuningInfo& tuning) {
+  return fmt::format("{}, {} intra-op thread{}, batches of up to {} row{}: {:.1f} rows/s; {:.1f} {}", tuning.variant,
+                     tuning.intra_op_threads, tuning.intra_op_threads == 1 ? "" : "s", tuning.batch_rows, tuning.batch_rows == 1 ? "" : "s",
+                     tuning.rows_per_second, tuning.baseline_rows_per_second, tuning.baseline);
+}
+
+TuningInfo InfoOf(const TuningRecord& record, const TuningSpace& space, bool is_kept) {
+  return {record.best.variant,    record.best.threads, record.best.rows, record.rows_per_second, space.variants.front(),
+          record.simplest_rows_per_second, record.deviation,    is_kept};
+}
+
+bool Contains(const TuningSpace& space, const TuningPoint& point) {
+  return std::ranges::find(space.variants, point.variant) != space.variants.end() &&
+         std::ranges::find(space.threads, point.threads) != space.threads.end() && std::ranges::find(space.rows, point.rows) != space.rows.end();
+}
+
+}  // namespace
+
+bool IsTuningAsked(const OptimizeConfig& config) {
+  return config.mode == OptimizeConfig::Mode::kAuto || config.mode == OptimizeConfig::Mode::kList;
+}
+
+bool IsTuningOn(const TuningOptions& options, const OptimizeConfig& config) {
+  if (options.is_deterministic || config.mode == OptimizeConfig::Mode::kOff) return false;
+  return options.is_on || IsTuningAsked(config);
+}
+
+absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_ptr<Model> plain, ModelInfo& info) {
+  const auto samples = SampleRows(plain->signature(), task.config, task.store + "/" + task.config.name, kSamples);
+  if (!samples.ok()) {
+    info.decisions.push_back("not tuned: " + MessageOf(samples.status()));
+    return plain;
+  }
+  const TuningSpace space = SpaceOf(task);
+  if (space.size() == 0) {
+    info.decisions.push_back(fmt::format("not tuned: no variant that torchferry.optimize names makes sense here: {}", fmt::join(task.config.optimize.variants, ", ")));
+    return plain;
+  }
+  const TuningKey key = KeyOf(task, space);
+  Tuner tuner(task, plain, *samples);
+  if (const auto kept = ReadTuningRecord(task.record_path, key)) {
+    // Made again and compared again: the file may be anybody's.
+    std::shared_ptr<Model> model = Contains(space, kept->best) ? tuner.ModelOf(kept->best.variant) : nullptr;
+    TF_RETURN_IF_ERROR(tuner.device_error());
+    if (model != nullptr) {
+      info.tuning = InfoOf(*kept, space, true);
+      info.decisions.push_back(fmt::format("tuned before: {}", TextOf(*info.tuning)));
+      return model;
+    }
+  }
+  if (!task.may_search) return plain;
+  const std::optional<TuningResult> found = tuner.Search(space);
+  TF_RETURN_IF_ERROR(tuner.device_error());
+  const std::string refused = tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
+  if (!found.has_value()) {
+    info.decisions.push_back(tuner.refused().empty() ? "not tuned: optimize_budget_seconds leaves no time for it"
+                                                     : fmt::format("not tuned: the model does not run on a made-up row{}", refused));
+    return plain;
+  }
+  const TuningPoint& best = found->best;
+  const TuningRecord record{best, found->rows_per_second, found->simplest_rows_per_second, tuner.deviation(best.variant)};
+  info.tuning = InfoOf(record, space, false);
+  info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried, space.size(),
+                                       found->is_complete ? "" : ", until optimize_budget_seconds had passed", TextOf(*info.tuning), refused));
+  std::shared_ptr<Model> model = tuner.ModelOf(best.variant);
+  const absl::Status kept = WriteTuningRecord(task.record_path, key, record);
+  if (!kept.ok()) LogInfo("tuning not kept", {{"model", task.config.name}, {"reason", MessageOf(kept)}});
+  return model;
+}
+
+}  // namespace torchferry

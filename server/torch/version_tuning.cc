@@ -1,0 +1,125 @@
+// What tuning has to know of a version.
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/torch/convert.h"
+#include "server/torch/graph_variant.h"
+#include "server/torch/runtime.h"
+#include "server/torch/tuning.h"
+#include "server/torch/version_load.h"
+
+namespace torchferry {
+namespace {
+
+using torch::jit::Module;
+
+// Most that a variant's outputs may differ from those of the graph as it was saved, of an output's largest magnitude.
+constexpr double kTolerance = 1e-4;
+constexpr double kHalfTolerance = 0.03;
+
+// Copies of the weights that a search may hold at the same time.
+constexpr uint64_t kCopies = 4;
+
+// By what it is, where there is no name: a host's GPUs are told apart by their memory.
+std::string TextOf(const DeviceId& device) {
+  if (device.IsCpu()) return "cpu";
+  const auto memory = TorchRuntime::MemoryOf(device);
+  return fmt::format("{} {}", device.type, memory.has_value() ? memory->total : 0);
+}
+
+// "x FP32 [-1,3,224,224]; …"
+std::string TextOf(const Signature& signature) {
+  std::string text;
+  for (const TensorSpec& spec : signature.inputs) {
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : "; ", spec.name, Name(spec.dtype), spec.shape.has_value() ? ToString(*spec.shape) : "any");
+  }
+  return text;
+}
+
+std::string TextOf(const std::vector<WarmUp>& warm_ups) {
+  std::string text;
+  if (warm_ups.empty()) return text;
+  for (const WarmUpInput& input : warm_ups[0].inputs) {
+    text += fmt::format("{}{} {} {} {}", text.empty() ? "" : "; ", input.name, Name(input.dtype), ToString(input.dims),
+                        input.data == WarmUpInput::Data::kFile ? input.file : input.data == WarmUpInput::Data::kZero ? "zero" : "random");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, const Placed& placed, std::shared_ptr<Model> plain,
+                                                          bool may_search, ModelInfo& info) {
+  if (!IsTuningOn(options_.tuning, config_.optimize)) {
+    if (IsTuningAsked(config_.optimize)) info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
+    return plain;
+  }
+  if (options_.tuning.memory_bytes > 0 && kCopies * weight_bytes() > options_.tuning.memory_bytes) {
+    info.decisions.push_back("not tuned: the weights are too large to be in this host's memory several times");
+    return plain;
+  }
+  TuningTask task{.make = [&](const std::string& variant) { return MakeVariant(module, placed, variant); },
+                  .variants = Variants(placed),
+                  .config = config_,
+                  .store = options_.store,
+                  .options = options_.tuning,
+                  .intra_op_threads = options_.intra_op_threads,
+                  .tolerance = info.precision.find("16") == std::string::npos ? kTolerance : kHalfTolerance,
+                  .may_search = may_search,
+                  .record_path = std::filesystem::path(files_.model_path).replace_filename(kTuningRecordName).string(),
+                  .key = KeyOfFiles()};
+  task.key["device"] = TextOf(planned_.plan.placement.device);
+  task.key["precision"] = info.precision;
+  task.key["inputs"] = TextOf(signature_.signature);
+  task.key["warm_up"] = TextOf(config_.warm_ups);
+  return Tune(task, std::move(plain), info);
+}
+
+// Those that make sense for what it is and where it runs.
+std::vector<std::string> VersionLoad::Variants(const Placed& placed) const {
+  const bool is_on_cpu = planned_.plan.placement.device.IsCpu();
+  const bool has_images = HasImageWeights(placed.module);
+  std::vector<std::string> variants;
+  for (const std::string& variant : TuningVariants()) {
+    const bool is_wanted = config_.optimize.mode != OptimizeConfig::Mode::kList ||
+                           std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
+    const bool is_of_images = variant.ends_with("channels_last");
+    const bool is_of_bf16 = variant.starts_with("bf16");
+    const bool makes_sense = (!is_of_images || has_images) && (!is_of_bf16 || planned_.plan.precision.autocast_bf16) &&
+                             (variant != "inference" || is_on_cpu);
+    if (is_wanted && makes_sense) variants.push_back(variant);
+  }
+  return variants;
+}
+
+std::shared_ptr<Model> VersionLoad::MakeVariant(const Module& module, const Placed& placed, const std::string& variant) const {
+  const DeviceId& device = planned_.plan.placement.device;
+  if (!variant.starts_with("bf16")) {
+    Placed prepared = placed;
+    prepared.module = PrepareGraph(placed.module, variant);
+    return MakeModel(prepared, device);
+  }
+  // The weights themselves in BF16, instead of casts in each run where it gains.
+  PrecisionPlan cast = planned_.plan.precision;
+  cast.autocast_bf16 = false;
+  cast.from = {DType::kFp32};
+  cast.to = DType::kBf16;
+  Placed prepared = PlaceCopy(module, device, cast);
+  prepared.module = PrepareGraph(prepared.module, variant == "bf16_channels_last" ? "channels_last" : "frozen");
+  return MakeModel(prepared, device);
+}
+
+// The files that it is made of, by their content. Waits for the digest of a large one.
+TuningKey VersionLoad::KeyOfFiles() {
+  if (architecture_digest_.empty() && files_.architecture_file != nullptr) {
+    const FileDigest digest(files_.architecture_file);
+    digest.Wait();
+    architecture_digest_ = digest.Get();
+  }
+  digest_->Wait();
+  return {{"sha256", digest_->Get()}, {"architecture", architecture_digest_}};
+}
+
+}  // namespace torchferry
