@@ -31,6 +31,7 @@ class Cli {
     app_.require_subcommand(0, 1);
     AddGlobalFlags();
     AddPredict();
+    AddBench();
     AddModels();
     AddAdmin();
     AddHealth();
@@ -103,6 +104,48 @@ class Cli {
       return predict_.stream ? PredictStream(predict_, connection, console_)
                              : Predict(predict_, connection, console_);
     });
+  }
+
+  void AddBench() {
+    CLI::App* command = app_.add_subcommand("bench", "Put a model under load, and measure");
+    command
+        ->add_option("model", bench_.model, "The model; without a version the newest that is ready")
+        ->type_name("MODEL[:VERSION]")
+        ->required();
+    command
+        ->add_option("inputs", bench_.inputs,
+                     "As predict takes them; those that are left out are made up, as the model declares them")
+        ->type_name("NAME=VALUE");
+    AddList(command, "--shape", &bench_.shapes,
+            "Sizes of a made-up input, without the batch dimension (may be repeated)", "NAME:3,224,224");
+    AddSetting(command, "--rows", bench_.rows, "Rows of a request, where the model batches (default 1)", "N");
+    AddSetting(command, "--seed", bench_.seed, "Makes inputs and poisson arrivals the same each time", "NUMBER");
+    AddSetting(command, "--concurrency", bench_.concurrency,
+               "Closed loop: so many requests are under way, each followed by the next; several are a step each "
+               "(default 1)",
+               "N[,N]");
+    AddSetting(command, "--rate", bench_.rate,
+               "Open loop: so many requests a second, whether others are answered or not; latencies count from "
+               "when a request was due",
+               "N[,N]");
+    AddSetting(command, "--arrivals", bench_.arrivals, "Of --rate: constant or poisson", "KIND");
+    AddSetting(command, "--max-outstanding", bench_.max_outstanding,
+               "Of --rate: a request that is due while so many are under way is not sent", "N");
+    AddSetting(command, "--duration", bench_.duration_seconds, "Of each step", "SECONDS");
+    AddSetting(command, "--warm-up", bench_.warm_up_seconds, "Before each step; its requests are not counted",
+               "SECONDS");
+    AddSetting(command, "--connections", bench_.connections, "TCP connections, over which the requests are spread", "N");
+    AddSetting(command, "--threads", bench_.threads,
+               "Threads that wait for answers, over which the connections are spread; one costs the processors the least",
+               "N");
+    command->add_flag("--histogram", bench_.histogram, "Draw the latencies of each step, not just of the last");
+    command->footer(
+        "Ctrl-C ends it and shows what there is.\n"
+        "Examples:\n"
+        "  torchferry bench crepe_tiny --concurrency 1,4,16\n"
+        "  torchferry bench cifar_cnn --rows 8 --rate 100,200 --arrivals poisson --json\n"
+        "  torchferry bench detector --shape image:3,480,640 threshold=0.5");
+    OnRun(command, [this](Connection& connection) { return Bench(bench_, connection, console_); });
   }
 
   void AddModels() {
@@ -183,6 +226,11 @@ class Cli {
     command->add_option(name, *values, description)->type_name(type)->allow_extra_args(false);
   }
 
+  template <typename Value>
+  static void AddSetting(CLI::App* command, const char* name, Value& value, const char* description, const char* type) {
+    command->add_option(name, value, description)->type_name(type)->capture_default_str();
+  }
+
   void OnRun(CLI::App* command, std::function<absl::StatusOr<ExitCode>(Connection&)> run) {
     command->callback([this, run = std::move(run)] { run_ = run; });
   }
@@ -203,7 +251,7 @@ class Cli {
     }
     if (run_ || run_local_) return true;
     return absl::InvalidArgumentError(
-        "say what to do: predict, models, model, load, unload, health or inspect; see torchferry --help");
+        "say what to do: predict, bench, models, model, load, unload, health or inspect; see torchferry --help");
   }
 
   absl::StatusOr<ExitCode> ParseAndRun() {
@@ -237,6 +285,7 @@ class Cli {
   CLI::Option* timeout_ = nullptr;
   int max_message_mib_ = 256;
   PredictOptions predict_;
+  BenchOptions bench_;
   std::string model_;
   std::vector<std::string> admin_models_;
   std::vector<const CLI::App*> endless_commands_;

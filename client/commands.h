@@ -26,6 +26,23 @@ struct PredictOptions {
   bool stream = false;           // PredictStream instead
 };
 
+struct BenchOptions {
+  std::string model;                 // MODEL[:VERSION]
+  std::vector<std::string> inputs;   // NAME[:DTYPE]=VALUE; those left out are made up
+  std::vector<std::string> shapes;   // NAME:3,224,224, without the batch dimension
+  std::optional<int64_t> rows;       // of a made-up input; absent: 1
+  std::string concurrency;           // "1,4,16"; empty: 1, unless there is a rate
+  std::string rate;                  // "100,200", a second
+  std::string arrivals = "constant";  // or "poisson"
+  int64_t max_outstanding = 10000;
+  double duration_seconds = 5;       // of each step
+  double warm_up_seconds = 1;        // before it
+  int64_t connections = 1;
+  int64_t threads = 1;               // that wait for answers; the connections are spread over them
+  std::optional<uint64_t> seed;      // of made-up inputs and of poisson
+  bool histogram = false;            // drawn for each step and not just for the last
+};
+
 struct HealthOptions {
   std::string model;      // empty: the server's readiness
   bool liveness = false;  // the process instead
@@ -46,6 +63,11 @@ absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& conn
 // one's.
 absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection& connection,
                                        const Console& console);
+
+// Puts the model under load, step by step, and shows what came of it. The exit code is that of the first request that
+// failed. Ends early, with what there is and the error, when the server goes away; likewise, without an error, at Ctrl-C.
+absl::StatusOr<ExitCode> Bench(const BenchOptions& options, Connection& connection,
+                               const Console& console);
 
 absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& console);
 

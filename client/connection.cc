@@ -31,8 +31,9 @@ bool IsLoopback(const std::string& address) {
          address.starts_with("[::1]");
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options) {
+std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options, bool is_separate) {
   grpc::ChannelArguments arguments;
+  if (is_separate) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(static_cast<int>(
       std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
   arguments.SetMaxSendMessageSize(-1);
@@ -45,7 +46,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
   TF_RETURN_IF_ERROR(CheckAddress(options.address));
-  const auto channel = MakeChannel(options);
+  const auto channel = MakeChannel(options, false);
   return std::unique_ptr<Connection>(new Connection(std::move(options), channel));
 }
 
@@ -53,12 +54,23 @@ Connection::Connection(Options options, const std::shared_ptr<grpc::Channel>& ch
     : options_(std::move(options)),
       inference_(v1::InferenceService::NewStub(channel)),
       admin_(v1::ModelAdminService::NewStub(channel)),
-      health_(grpc::health::v1::Health::NewStub(channel)) {}
+      health_(grpc::health::v1::Health::NewStub(channel)),
+      open_inference_(inference::GRPCInferenceService::NewStub(channel)) {}
 
 void Connection::SetDeadline(grpc::ClientContext* context) const {
   if (options_.timeout) {
     context->set_deadline(std::chrono::system_clock::now() + *options_.timeout);
   }
+}
+
+std::shared_ptr<grpc::Channel> Connection::NewChannel() const { return MakeChannel(options_, true); }
+
+std::string Connection::ServerVersion() {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  inference::ServerMetadataResponse response;
+  if (!open_inference_->ServerMetadata(&context, {}, &response).ok()) return "";
+  return response.version();
 }
 
 absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "inference/grpc_service.grpc.pb.h"
 #include "torchferry/v1/admin.grpc.pb.h"
 #include "torchferry/v1/inference.grpc.pb.h"
 
@@ -35,6 +36,12 @@ class Connection {
   // INVALID_ARGUMENT for an address that is not HOST:PORT.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
 
+  const Options& options() const { return options_; }
+  // A channel with a TCP connection that no other channel shares.
+  std::shared_ptr<grpc::Channel> NewChannel() const;
+
+  // As the server tells it over the Open Inference Protocol; empty when it does not.
+  std::string ServerVersion();
   absl::StatusOr<v1::ListModelsResponse> ListModels();
   // `version` 0: all of them.
   absl::StatusOr<v1::GetModelResponse> GetModel(const std::string& name, int64_t version);
@@ -63,6 +70,7 @@ class Connection {
   const std::unique_ptr<v1::InferenceService::Stub> inference_;
   const std::unique_ptr<v1::ModelAdminService::Stub> admin_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  const std::unique_ptr<inference::GRPCInferenceService::Stub> open_inference_;
 };
 
 }  // namespace torchferry::client

@@ -19,6 +19,7 @@ struct Console {
   size_t width = std::numeric_limits<size_t>::max();
   bool json = false;
   bool is_err_terminal = false;  // so that progress may be drawn on it
+  bool ascii = false;            // what is drawn keeps to ASCII
 };
 
 // On one line, with the newline; what is not UTF-8 becomes U+FFFD.

@@ -1,4 +1,6 @@
 // torchferry: the CLI client.
+#include <langinfo.h>
+#include <locale.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,12 +21,22 @@ bool WantsColor() {
          std::string_view(terminal) != "dumb";
 }
 
+// The user's locale, which this process does not take over.
+bool IsUtf8Locale() {
+  const locale_t locale = newlocale(LC_CTYPE_MASK, "", locale_t{});
+  if (locale == locale_t{}) return false;
+  const bool is_utf8 = std::string_view(nl_langinfo_l(CODESET, locale)) == "UTF-8";
+  freelocale(locale);
+  return is_utf8;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   torchferry::client::Console console{std::cin, std::cout, std::cerr};
   console.color = WantsColor();
   console.is_err_terminal = isatty(STDERR_FILENO) != 0;
+  console.ascii = !IsUtf8Locale();
   winsize size{};
   if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     console.width = size.ws_col;

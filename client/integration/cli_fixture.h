@@ -7,9 +7,11 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
@@ -94,6 +96,10 @@ class FakeInference final : public v1::InferenceService::Service {
 
   grpc::Status Predict(grpc::ServerContext*, const v1::PredictRequest* request,
                        v1::PredictResponse* response) override {
+    const int64_t number = ++predicts;
+    if (on_predict) {
+      if (const grpc::Status status = on_predict(number); !status.ok()) return status;
+    }
     if (!request->inputs().contains("x")) return {grpc::INVALID_ARGUMENT, "input x is missing"};
     if (request->request_id() == "slow") {
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
@@ -139,6 +145,10 @@ class FakeInference final : public v1::InferenceService::Service {
     }
     return grpc::Status::OK;
   }
+
+  // Called first with each Predict's number, from 1, by the server's threads; what is not OK is the answer.
+  std::function<grpc::Status(int64_t number)> on_predict;
+  std::atomic<int64_t> predicts = 0;
 };
 
 class FakeHealth final : public grpc::health::v1::Health::Service {

@@ -188,7 +188,7 @@ TEST_F(CliTest, ALongLoadShowsHowLongItTakesOnATerminal) {
 TEST_F(CliTest, HelpNamesCommandsAndExitCodes) {
   const Result help = RunAlone({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* part : {"predict", "models", "health", "TORCHFERRY_ADDRESS", "Exit codes"}) {
+  for (const char* part : {"predict", "bench", "models", "health", "TORCHFERRY_ADDRESS", "Exit codes"}) {
     EXPECT_THAT(help.out, HasSubstr(part));
   }
   EXPECT_THAT(RunAlone({"predict", "--help"}).out, HasSubstr("NAME=@FILE.npy"));

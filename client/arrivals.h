@@ -1,0 +1,32 @@
+// When the requests of an open loop are due, whatever became of those before.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <random>
+
+namespace torchferry::client {
+
+enum class ArrivalKind {
+  kConstant,  // evenly spaced
+  kPoisson,   // independent of each other, as those of many users are
+};
+
+class Arrivals {
+ public:
+  // `rate` requests a second on average, above 0. `seed` is for kPoisson.
+  Arrivals(ArrivalKind kind, double rate, uint64_t seed);
+
+  // When the next request is due, from the start. Never before the last one.
+  std::chrono::nanoseconds Next();
+
+ private:
+  const ArrivalKind kind_;
+  const double rate_;
+  std::mt19937_64 random_;
+  std::exponential_distribution<double> gap_;  // seconds
+  uint64_t count_ = 0;
+  double seconds_ = 0;  // of kPoisson
+};
+
+}  // namespace torchferry::client
