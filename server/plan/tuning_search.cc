@@ -1,8 +1,8 @@
 #include "server/plan/tuning_search.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
+#include <tuple>
 
 namespace torchferry {
 namespace {
@@ -10,15 +10,20 @@ namespace {
 // Where the variants are compared first: large enough to show what batches gain, small enough to be quick.
 constexpr int64_t kMiddlingRows = 4;
 constexpr int kRounds = 3;
-constexpr size_t kMostFinalists = 4;
-constexpr size_t kMostClimbers = 3;
-// Of the best rate: below it a variant is not tried again.
+constexpr size_t kMostFinalists = 3;
+// Of the best rate: a variant below it is not tried again,
 constexpr double kHopeless = 0.75;
+// not with other threads,
+constexpr size_t kMostWithThreads = 2;
+constexpr double kWorthThreads = 0.93;
+// not with other row counts,
+constexpr size_t kMostClimbers = 3;
 constexpr double kWorthClimbing = 0.88;
+// and not at the end.
 constexpr double kWorthTheFinal = 0.93;
-// A row count that gives less than this of the best, at the third look too, is on the way down; two in a row end the way.
+// A row count that gives less than this of the best, at the second look too, is on the way down; two in a row end the way.
 constexpr double kStillClimbing = 0.96;
-constexpr int kLooks = 3;
+constexpr int kLooks = 2;
 constexpr double kAsGood = 0.98;
 
 class Search {
@@ -28,13 +33,16 @@ class Search {
       : space_(space), measure_(measure), has_time_(has_time) {}
 
   std::optional<TuningResult> Run() {
-    const size_t middle = MiddlingRows();
-    Compare(space_.rows[middle]);
+    size_t peak = MiddlingRows();
+    Compare(space_.variants, peak);
     if (rates_.empty()) return std::nullopt;
-    for (const TuningPoint& point : Best(kWorthClimbing, kMostClimbers)) Climb(point, middle);
-    const std::vector<TuningPoint> finalists = Best(kWorthTheFinal, kMostFinalists);
-    Final(finalists);
-    return Result(finalists);
+    // Where the best is best, others may be better.
+    peak = ClimbFrom(Best(1, 1).front(), peak);
+    Compare(NotHopeless(), peak);
+    CompareThreads(peak);
+    for (const TuningPoint& point : BestOfPairs()) peak = ClimbFrom(point, peak);
+    Final(Best(kWorthTheFinal, kMostFinalists));
+    return Result();
   }
 
  private:
@@ -54,34 +62,85 @@ class Search {
     return true;
   }
 
-  // Every variant and thread count at `rows`; again what is not hopeless.
-  void Compare(int64_t rows) {
-    for (const std::string& variant : space_.variants) {
-      for (const int threads : space_.threads) {
-        if (!Try({variant, threads, rows})) break;
+  // Variants with the fewest threads, in turns: each twice, as one look may have been disturbed, and once more those near the best.
+  void Compare(const std::vector<std::string>& variants, size_t rows) {
+    const auto point_of = [&](const std::string& variant) { return TuningPoint{variant, space_.threads.front(), space_.rows[rows]}; };
+    for (int round = 0; round < kRounds; ++round) {
+      for (const std::string& variant : variants) {
+        const auto found = rates_.find(point_of(variant));
+        const double share = found == rates_.end() ? 0 : found->second / BestRate();
+        if (round == 0 || (found != rates_.end() && (round == 1 || share >= kWorthClimbing))) Try(point_of(variant));
       }
     }
-    for (int round = 1; round < kRounds; ++round) {
-      for (const TuningPoint& point : Best(kHopeless, rates_.size())) Try(point);
+  }
+
+  std::vector<std::string> NotHopeless() const {
+    double best = 0;
+    std::map<std::string, double> of_variants;
+    for (const auto& [point, rate] : rates_) {
+      if (point.rows != space_.rows[MiddlingRows()]) continue;
+      of_variants[point.variant] = rate;
+      best = std::max(best, rate);
+    }
+    std::vector<std::string> variants;
+    for (const std::string& variant : space_.variants) {
+      if (of_variants.contains(variant) && of_variants[variant] >= kHopeless * best) variants.push_back(variant);
+    }
+    return variants;
+  }
+
+  // The best variants with more threads; all, where these gain by them.
+  void CompareThreads(size_t rows) {
+    const std::vector<TuningPoint> best = Best(kWorthThreads, kMostWithThreads);
+    for (auto threads = space_.threads.begin() + 1; threads < space_.threads.end(); ++threads) {
+      const double before = BestRate();
+      for (const TuningPoint& point : best) LookAt({point.variant, *threads, space_.rows[rows]});
+      if (BestRate() <= before) continue;
+      for (const std::string& variant : NotHopeless()) LookAt({variant, *threads, space_.rows[rows]});
     }
   }
 
-  void Climb(const TuningPoint& from, size_t middle) {
-    Climb(from, middle, 1);
-    Climb(from, middle, -1);
+  void LookAt(const TuningPoint& point) {
+    for (int look = 0; look < kLooks && Try(point) && rates_[point] >= kHopeless * BestRate(); ++look) {
+    }
   }
 
-  void Climb(TuningPoint point, size_t index, int step) {
+  // The best point of each variant and thread count that is worth climbing from.
+  std::vector<TuningPoint> BestOfPairs() const {
+    std::vector<TuningPoint> points;
+    for (const TuningPoint& point : Best(kWorthClimbing, rates_.size())) {
+      const bool is_new = std::ranges::none_of(
+          points, [&](const TuningPoint& other) { return other.variant == point.variant && other.threads == point.threads; });
+      if (is_new && points.size() < kMostClimbers) points.push_back(point);
+    }
+    return points;
+  }
+
+  // From the row count where another variant was best; where it was tried itself, if that is far behind. The index of its own best.
+  size_t ClimbFrom(TuningPoint point, size_t peak) {
+    point.rows = space_.rows[peak];
+    if (!rates_.contains(point) && !Try(point)) return peak;
+    if (rates_[point] < kWorthClimbing * BestRate()) return peak;
+    const size_t up = Climb(point, peak, 1);
+    const size_t down = up == peak ? Climb(point, peak, -1) : peak;
+    return up == peak ? down : up;
+  }
+
+  // The index of the best row count on the way.
+  size_t Climb(TuningPoint point, size_t index, int step) {
+    size_t best_index = index;
     double best = rates_[point];
     int down = 0;
     while (down < 2 && (step > 0 ? index + 1 < space_.rows.size() : index > 0)) {
       index += static_cast<size_t>(step);
       point.rows = space_.rows[index];
-      if (!Try(point)) return;
+      if (!Try(point)) break;
       for (int look = 1; look < kLooks && rates_[point] < kStillClimbing * best; ++look) Try(point);
       down = rates_[point] < kStillClimbing * best ? down + 1 : 0;
+      if (rates_[point] > best) best_index = index;
       best = std::max(best, rates_[point]);
     }
+    return best_index;
   }
 
   void Final(const std::vector<TuningPoint>& finalists) {
@@ -91,15 +150,22 @@ class Search {
     }
   }
 
-  // The points that reach `share` of the best rate, the best first.
-  std::vector<TuningPoint> Best(double share, size_t most) const {
+  double BestRate() const {
     double best = 0;
     for (const auto& [point, rate] : rates_) best = std::max(best, rate);
+    return best;
+  }
+
+  // The points that reach `share` of the best rate, the best first.
+  std::vector<TuningPoint> Best(double share, size_t most) const {
+    const double best = BestRate();
     std::vector<TuningPoint> points;
     for (const auto& [point, rate] : rates_) {
       if (rate >= share * best) points.push_back(point);
     }
-    std::ranges::stable_sort(points, std::greater(), [this](const TuningPoint& point) { return rates_.at(point); });
+    std::ranges::sort(points, [this](const TuningPoint& a, const TuningPoint& b) {
+      return std::pair(-rates_.at(a), Simplicity(a)) < std::pair(-rates_.at(b), Simplicity(b));
+    });
     if (points.size() > most) points.resize(most);
     return points;
   }
@@ -110,12 +176,9 @@ class Search {
     return {point.rows, point.threads, static_cast<size_t>(variant - space_.variants.begin())};
   }
 
-  TuningResult Result(const std::vector<TuningPoint>& finalists) const {
+  TuningResult Result() const {
     TuningResult result;
-    double best = 0;
-    for (const TuningPoint& point : finalists) best = std::max(best, rates_.at(point));
-    std::vector<TuningPoint> good;
-    std::ranges::copy_if(finalists, std::back_inserter(good), [&](const TuningPoint& point) { return rates_.at(point) >= kAsGood * best; });
+    const std::vector<TuningPoint> good = Best(kAsGood, rates_.size());
     result.best = *std::ranges::min_element(good, {}, [this](const TuningPoint& point) { return Simplicity(point); });
     result.rows_per_second = rates_.at(result.best);
     for (const auto& [point, rate] : rates_) {

@@ -41,10 +41,10 @@ struct TuningResult {
 // `measure` gives rows per second, all workers together; nothing where the point does not run: a variant that does not run at first is left
 // out, a row count that does not run is the end in its direction. `has_time` is asked before each.
 //
-// Every variant and thread count is tried at a middling row count, the slow ones are dropped, and for the others smaller and larger
-// row counts while these gain. The last few are tried again, in turns. Of those that are as good as the best, but for 2 %, the one with
-// the fewest rows, the fewest threads and the simplest variant is taken. Rates are the best of several tries, as what disturbs a
-// measurement slows it down. Nothing when the first point does not run.
+// Every variant is tried at a middling row count, the best with other thread counts, and the best of these at smaller and larger row
+// counts while these gain. The last few are tried again, in turns. Of those that are as good as the best, but for 2 %, the one with the
+// fewest rows, the fewest threads and the simplest variant is taken. Rates are the best of several tries, as what disturbs a measurement
+// slows it down. Nothing when no point runs.
 std::optional<TuningResult> SearchTuning(const TuningSpace& space,
                                          const std::function<std::optional<double>(const TuningPoint&)>& measure,
                                          const std::function<bool()>& has_time);

@@ -119,7 +119,7 @@ class Tuner {
     load.threads = point.threads;
     double& pass = passes_[point];
     const bool is_known = pass > 0;
-    load.runs_before = is_known ? 0 : 2;
+    load.runs_before = is_known ? 0 : 1;  // LibTorch has compiled it when it was compared
     load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMostSeconds));
     const absl::StatusOr<double> rate = MeasureThroughput(*model, batch, load);
     if (!rate.ok()) {

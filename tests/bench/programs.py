@@ -24,7 +24,8 @@ def torchferry(folder, models, *flags, prefix=()):
         if not (store.path / model.name).exists():
             model.put(store)
     number = sum(1 for path in folder.iterdir() if path.name.startswith("server"))
-    server = harness.Server(store, folder / f"server{number}", "--optimize", "auto", "--device", "cpu", *flags, prefix=prefix)
+    defaults = [] if "--optimize" in flags else ["--optimize", "auto"]
+    server = harness.Server(store, folder / f"server{number}", *defaults, "--device", "cpu", *flags, prefix=prefix)
     try:
         server.wait_listening()
         harness.wait_until(lambda: "model loading" in server.log(), server.log)
