@@ -124,6 +124,12 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
   if (placement.rewritten_constants() > 0) {
     table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});
   }
+  if (placement.has_tuning()) {
+    const v1::Tuning& tuning = placement.tuning();
+    table->AddRow({"tuned", fmt::format("{}, intra-op threads {}, batches up to {} rows: {:.1f} rows/s ({}: {:.1f}){}", Printable(tuning.variant()),
+                                        tuning.intra_op_threads(), tuning.batch_rows(), tuning.rows_per_second(), Printable(tuning.baseline()),
+                                        tuning.baseline_rows_per_second(), tuning.kept() ? ", kept from before" : "")});
+  }
   for (const std::string& decision : placement.decisions()) {
     table->AddRow({"decided", Printable(decision)});
   }
@@ -193,6 +199,17 @@ Json ToJson(const v1::Placement& placement) {
                    {"rewritten_constants", placement.rewritten_constants()},
                    {"decisions", std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
   if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
+  if (placement.has_tuning()) {
+    const v1::Tuning& tuning = placement.tuning();
+    document["tuning"] = {{"variant", tuning.variant()},
+                          {"intra_op_threads", tuning.intra_op_threads()},
+                          {"batch_rows", tuning.batch_rows()},
+                          {"rows_per_second", tuning.rows_per_second()},
+                          {"baseline", tuning.baseline()},
+                          {"baseline_rows_per_second", tuning.baseline_rows_per_second()},
+                          {"deviation", tuning.deviation()},
+                          {"kept", tuning.kept()}};
+  }
   return document;
 }
 

@@ -76,6 +76,24 @@ has_sha256() { # FILE HASH
   [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null
 }
 
+# install_python NAME LOCK IMPORTS: a virtual environment, made anew when its lock file changed. Prints its Python.
+install_python() {
+  local lock=$TORCHFERRY_ROOT/deploy/locks/$2 venv python
+  venv=$(deps_dir)/$1
+  if cmp -s "$lock" "$venv/.complete" && "$venv/bin/python" -c "import $3" 2>/dev/null; then
+    say "$1: there, in $venv"
+  else
+    say "$1: installing into $venv"
+    python=$(find_python -m ensurepip --version)
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \
+      --require-hashes --no-deps --only-binary :all: --requirement "$lock" >&2
+    cp "$lock" "$venv/.complete"
+  fi
+  printf '%s\n' "$venv/bin/python"
+}
+
 # build_dir PRESET [LIBTORCH_VERSION]: where a preset builds; another LibTorch than the default has a folder of its own.
 build_dir() {
   local name=build

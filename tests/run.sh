@@ -20,24 +20,6 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# install_python NAME LOCK IMPORTS: a virtual environment, made anew when its lock file changed. Prints its Python.
-install_python() {
-  local lock=$TORCHFERRY_ROOT/deploy/locks/$2 venv python
-  venv=$(deps_dir)/$1
-  if cmp -s "$lock" "$venv/.complete" && "$venv/bin/python" -c "import $3" 2>/dev/null; then
-    say "$1: there, in $venv"
-  else
-    say "$1: installing into $venv"
-    python=$(find_python -m ensurepip --version)
-    rm -rf "$venv"
-    "$python" -m venv "$venv"
-    retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \
-      --require-hashes --no-deps --only-binary :all: --requirement "$lock" >&2
-    cp "$lock" "$venv/.complete"
-  fi
-  printf '%s\n' "$venv/bin/python"
-}
-
 # The end-to-end tests' own, and those of clients that need one for themselves.
 install_test_pythons() {
   TORCHFERRY_TEST_PYTHON=$(install_python venv-tests python-tests.txt "grpc, numpy, pytest")

@@ -22,7 +22,7 @@ struct ServerFlags {
   int workers = 0;           // 0: one for each processor of the cgroup's quota
   int intra_op_threads = 1;  // of each worker
   bool optimize = true;      // models whose configuration does not say are tuned when they are loaded
-  double optimize_budget_seconds = 20;
+  double optimize_budget_seconds = 10;
   bool deterministic = false;
   int64_t max_queue_size = 1024;
   int64_t max_stateful_streams = 256;  // of a version

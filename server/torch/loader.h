@@ -17,7 +17,7 @@ namespace torchferry {
 struct TuningOptions {
   bool is_on = false;
   bool is_deterministic = false;  // not then, whatever a configuration says
-  double budget_seconds = 20;
+  double budget_seconds = 10;
   int processors = 1;          // that all workers together may use
   bool tunes_threads = false;  // whether a model may have more threads for an operator than `intra_op_threads`
   std::string processor;       // by which a result is kept; see HostInfo

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/base/clock.h"
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
 #include "server/model/device_fault.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr int kMadeUpRuns = 2;
 
 constexpr uint64_t kSeed = 20261125;
+
+constexpr double kMostSecondsUntuned = 0.03;
 
 using Bytes = std::vector<std::byte>;
 
@@ -92,7 +95,8 @@ absl::Status RunMadeUp(Model& model, ModelInfo& info) {
   return absl::OkStatus();
 }
 
-// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are divided then.
+// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are divided then. Where nobody
+// has found how large batches should be, and `max_batch_size` may be anything, only as long as it costs a start nothing.
 absl::Status RunBatches(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
   if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
   std::optional<BoundInputs> row;
@@ -104,7 +108,10 @@ absl::Status RunBatches(Model& model, const ModelConfig& config, const std::stri
   if (!row.has_value()) return absl::OkStatus();
   const std::vector<int64_t> sizes = BatchSizes(info.tuning.has_value() ? info.tuning->batch_rows : config.max_batch_size);
   int64_t largest = 0;
+  const TimePoint began = Clock::Real().Now();
   for (const int64_t size : sizes) {
+    const double seconds = ToSeconds(Clock::Real().Now() - began);
+    if (!info.tuning.has_value() && seconds > kMostSecondsUntuned) break;
     const std::vector<const BoundInputs*> batch(static_cast<size_t>(size), &*row);
     PhaseTimes ignored;
     const absl::Status status = model.Predict(batch, ignored).status();
@@ -113,7 +120,7 @@ absl::Status RunBatches(Model& model, const ModelConfig& config, const std::stri
     if (!status.ok()) break;
     largest = size;
   }
-  if (largest > 0) info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", largest));
+  if (largest > 1) info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", largest));
   return absl::OkStatus();
 }
 

@@ -50,6 +50,10 @@ def test_found_once_shown_kept_and_used_again(store, start, tmp_path):
         assert first.baseline == "plain" and first.rows_per_second >= 0.98 * first.baseline_rows_per_second > 0
         assert first.deviation <= 1e-4 and not first.kept
         assert "tuned in" in decisions(client, "resnet18")
+        shown = harness.cli(server.address, "model", "resnet18").stdout
+        assert f"{first.variant}, intra-op threads {first.intra_op_threads}, batches up to {first.batch_rows} rows" in shown, shown
+        document = json.loads(harness.cli(server.address, "model", "resnet18", "--json").stdout)
+        assert f'"variant": "{first.variant}"' in json.dumps(document)
         assert_answers_as_pytorch(client)
     assert "tuned in" in server.log()
     records = json.loads((model / "1" / RECORD).read_text())["records"]
@@ -63,6 +67,22 @@ def test_found_once_shown_kept_and_used_again(store, start, tmp_path):
             (first.variant, first.batch_rows, first.rows_per_second)
         assert "tuned before" in decisions(client, "resnet18")
         assert_answers_as_pytorch(client)
+
+
+def test_weights_in_bf16_instead_of_casts_in_each_run(store, start, tmp_path):
+    add_resnet(store, tmp_path, 'torchferry { precision: BF16 optimize: "bf16_weights, bf16_channels_last" }\n')
+    with Client(start("--optimize", "off").address) as client:
+        placement = client.model("resnet18").placement
+        if placement.precision != "BF16" or not placement.HasField("tuning"):
+            assert "no variant that torchferry.optimize names makes sense here" in decisions(client, "resnet18")
+            return  # this processor has no BF16 of its own
+        assert placement.tuning.variant.startswith("bf16_") and placement.tuning.deviation <= 0.03
+        for case in RESNET["cases"]:
+            output = client.predict("resnet18", {"x": tensor(portable_files.inputs_of(RESNET, case)["x"])}).outputs["OUTPUT__0"]
+            assert output.dtype == pb.DataType.Value("DATA_TYPE_FP32")
+            expected = widen(portable_files.answer_of(RESNET, case, "fp32"))
+            actual = floats(output)[:, ::RESNET["every"]]
+            assert np.abs(actual - expected).max() <= 0.05 * np.abs(expected).max()
 
 
 def test_other_limits_are_sought_for_again(store, start):
