@@ -11,16 +11,17 @@ namespace {
 constexpr int64_t kMiddlingRows = 4;
 constexpr int kRounds = 3;
 constexpr size_t kMostFinalists = 3;
-// Of the best rate: a variant below it is not tried again,
+// Shares of the best rate: a variant below the first is left out,
 constexpr double kHopeless = 0.75;
-// not with other threads,
-constexpr size_t kMostWithThreads = 2;
+// one above the second is tried with other threads, two of them at most,
 constexpr double kWorthThreads = 0.93;
-// not with other row counts,
-constexpr size_t kMostClimbers = 3;
+constexpr size_t kMostWithThreads = 2;
+// one above the third with other row counts, and one above the fourth once more at the end.
 constexpr double kWorthClimbing = 0.88;
-// and not at the end.
+constexpr size_t kMostClimbers = 3;
 constexpr double kWorthTheFinal = 0.93;
+// A look that was disturbed may give half; below this there is no second one.
+constexpr double kDisturbed = 0.45;
 // A row count that gives less than this of the best, at the second look too, is on the way down; two in a row end the way.
 constexpr double kStillClimbing = 0.96;
 constexpr int kLooks = 2;
@@ -101,7 +102,7 @@ class Search {
   }
 
   void LookAt(const TuningPoint& point) {
-    for (int look = 0; look < kLooks && Try(point) && rates_[point] >= kHopeless * BestRate(); ++look) {
+    for (int look = 0; look < kLooks && Try(point) && rates_[point] >= kDisturbed * BestRate(); ++look) {
     }
   }
 

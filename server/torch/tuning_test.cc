@@ -182,7 +182,7 @@ TEST_F(TuningTest, WhatWasFoundForOtherProcessorsOrLimitsIsNotUsed) {
 
 TEST_F(TuningTest, TheBudgetEndsTheSearch) {
   hows_["plain"] = {microseconds(30000), microseconds(0)};
-  for (const std::string& variant : {"frozen", "inference", "channels_last"}) hows_[variant] = hows_["plain"];
+  for (const char* variant : {"frozen", "inference", "channels_last"}) hows_[variant] = hows_["plain"];
   config_.optimize.budget_seconds = 0.4;
   const auto began = std::chrono::steady_clock::now();
   Run();
