@@ -28,6 +28,10 @@ at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t inpu
   return batch;
 }
 
+at::Tensor View(const HostTensor& tensor) {
+  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), tensor.shape, at::TensorOptions().dtype(ToTorch(tensor.dtype).value()));
+}
+
 c10::IValue Scalar(const HostTensor& tensor, ArgumentKind kind) {
   const at::Tensor value =
       at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), {}, at::TensorOptions().dtype(ToTorch(tensor.dtype).value()))
@@ -135,7 +139,7 @@ absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int6
 }  // namespace
 
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device, const PrecisionBorder& border) {
+                                         at::Device device, const PrecisionBorder& border, bool are_written) {
   const bool has_batch_dimension = signature.signature.HasBatchDimension();
   std::vector<c10::IValue> arguments;
   for (const c10::Argument& argument : signature.arguments) {
@@ -147,9 +151,11 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
     const InputBinding& binding = signature.inputs[i];
     const ArgumentKind kind = signature.signature.inputs[i].kind;
     const auto batch = [&](size_t element) {
-      at::Tensor tensor = Concatenate(requests, i, element);
+      const bool is_single = requests.size() == 1;
+      at::Tensor tensor = is_single ? View(values[element]) : Concatenate(requests, i, element);
       if (binding.model_shape.has_value()) tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
-      return border.In(tensor, device);
+      const at::Tensor argument = border.In(tensor, device);
+      return is_single && are_written && argument.is_alias_of(tensor) ? argument.clone() : argument;
     };
     if (kind == ArgumentKind::kTensor || kind == ArgumentKind::kOptionalTensor) {
       arguments[binding.argument] = batch(0);

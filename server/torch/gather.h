@@ -14,9 +14,10 @@
 namespace torchferry {
 
 // One value for each of forward's arguments, in order, on `device` and in the type that `border` says. Rows of the requests follow one another along dimension
-// 0; what a request leaves out takes the schema's default, or None. Throws what LibTorch throws.
+// 0; what a request leaves out takes the schema's default, or None. A single request's bytes are not copied where they are as the device
+// wants them, unless `are_written`, or kept, by forward: they are the client's, and the arguments live no longer than it. Throws what LibTorch throws.
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device, const PrecisionBorder& border);
+                                         at::Device device, const PrecisionBorder& border, bool are_written);
 
 // forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
 // Types as `border` says.

@@ -3,7 +3,11 @@
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/passes/inliner.h>
 
+#include <algorithm>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -25,6 +29,7 @@ struct Shared {
   std::optional<ModuleState> state;
   PrecisionBorder border;
   bool differentiates;
+  bool keeps_or_writes_inputs;
 };
 
 // Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy, say.
@@ -33,6 +38,31 @@ bool Differentiates(const torch::jit::Module& module) {
             const std::string_view op = node.kind().toQualString();
             return op == "aten::grad" || op == "aten::backward" ? absl::CancelledError("found") : absl::OkStatus();
           }).ok();
+}
+
+// Whether forward may write into an argument, in place; so may what AliasDb does not know.
+bool WritesInputs(const torch::jit::Module& module) {
+  const auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  try {
+    const torch::jit::AliasDb aliases(graph);
+    for (size_t i = 1; i < graph->inputs().size(); ++i) {
+      if (aliases.hasWriters(graph->inputs()[i])) return true;
+    }
+    return false;
+  } catch (const std::exception&) {
+    return true;
+  }
+}
+
+// Whether `output` lies in the request's memory, which goes away before it: forward gave back what it was given.
+bool IsOf(const BoundInputs& request, const at::Tensor& output) {
+  const auto* data = static_cast<const std::byte*>(output.const_data_ptr());
+  return std::ranges::any_of(request.values, [&](const std::vector<HostTensor>& values) {
+    return std::ranges::any_of(values, [&](const HostTensor& value) {
+      return std::less_equal<>()(value.bytes.data(), data) && std::less<>()(data, value.bytes.data() + value.bytes.size());
+    });
+  });
 }
 
 // How the calling thread computes as long as this lives: recording nothing, but for what differentiates.
@@ -96,12 +126,15 @@ class TorchModel final : public Model {
     try {
       const Mode mode(shared_->differentiates);
       const TimePoint began = Clock::Real().Now();
-      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, torch_device_, shared_->border);
+      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, torch_device_, shared_->border, shared_->keeps_or_writes_inputs);
       const TimePoint gathered = Clock::Real().Now();
       const c10::IValue result = Forward(std::move(arguments));
       shared_->border.Learn(signature_, *requests[0]);
       const TimePoint ran = Clock::Real().Now();
-      TF_ASSIGN_OR_RETURN(const auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
+      TF_ASSIGN_OR_RETURN(auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
+      for (auto& [name, output] : outputs) {
+        if (IsOf(*requests[0], output)) output = output.clone();
+      }
       std::vector<Outputs> split = SplitOutputs(outputs, requests, has_batch_dimension);
       times = {ToSeconds(gathered - began), ToSeconds(ran - gathered), ToSeconds(Clock::Real().Now() - ran)};
       return split;
@@ -168,8 +201,9 @@ std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature 
     const c10::NoGradGuard guard;
     CopyModule(module, *state);
   }
+  const bool keeps_or_writes = state.has_value() || WritesInputs(module);
   auto shared = std::make_shared<const Shared>(
-      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module)});
+      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

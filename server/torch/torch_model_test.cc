@@ -57,6 +57,24 @@ TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
   EXPECT_TRUE(at::equal(ToTensor((*outputs)[1][0]), b * 2));
 }
 
+// A single request's bytes are the client's: they stay as they are, and no answer points into them.
+TEST(TorchModelTest, ARequestsBytesAreNeitherWrittenNorGivenBack) {
+  const std::string sources[] = {"def forward(self, x: Tensor) -> Tensor:\n  return x\n", "def forward(self, x: Tensor) -> Tensor:\n  return x[:, 1:]\n",
+                                 "def forward(self, x: Tensor) -> Tensor:\n  return x.add_(1)\n",
+                                 "def forward(self, x: Tensor) -> Tensor:\n  y = x.view(-1)\n  y[0] = 7.0\n  return y.view(x.size(0), -1)\n"};
+  for (const std::string& source : sources) {
+    const auto model = Make(source, Batched());
+    const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3}).clone();
+    const at::Tensor before = x.clone();
+    const auto outputs = Predict(*model, {Bind(x, 2)});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_TRUE(at::equal(x, before)) << source;
+    const at::Tensor answer = ToTensor((*outputs)[0][0]);
+    x.fill_(-1);
+    EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), answer)) << source;
+  }
+}
+
 TEST(TorchModelTest, OutputsOutliveTheModel) {
   auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x + 1\n", Batched());
   auto outputs = Predict(*model, {Bind(at::zeros({1, 2}), 1)});
