@@ -27,6 +27,9 @@ constexpr double kLeastSeconds = 0.01;
 constexpr double kMostSeconds = 0.3;
 // What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the most.
 constexpr double kSecondsAround = 15e-6;
+// A batch that takes longer is not tried, however large it may be: others wait for it, and its memory grows with it.
+constexpr double kMostSecondsOfBatch = 0.5;
+constexpr int64_t kAlwaysTriedRows = 4;
 // Row counts at which outputs are compared.
 constexpr size_t kComparedRows = 2;
 
@@ -58,7 +61,7 @@ TuningSpace SpaceOf(const TuningTask& task) {
   if (task.options.tunes_threads) {
     for (int threads = 2 * task.intra_op_threads; threads <= task.options.processors; threads *= 2) space.threads.push_back(threads);
   }
-  if (task.config.dynamic_batching.has_value()) space.rows = BatchSizes(task.config.max_batch_size);
+  if (task.config.dynamic_batching.has_value() && task.config.max_batch_size > 0) space.rows = BatchSizes(task.config.max_batch_size);
   return space;
 }
 
@@ -112,7 +115,7 @@ class Tuner {
 
   std::optional<double> Measure(const TuningPoint& point) {
     const std::shared_ptr<Model> model = ModelOf(point.variant);
-    if (model == nullptr) return std::nullopt;
+    if (model == nullptr || (point.rows > kAlwaysTriedRows && ExpectedPass(point) > kMostSecondsOfBatch)) return std::nullopt;
     const std::vector<const BoundInputs*> batch = Batch(samples_, point.rows);
     Load load;
     load.workers = std::max(1, task_.options.processors / point.threads);
@@ -129,6 +132,16 @@ class Tuner {
     const double rows = static_cast<double>(point.rows) * load.workers;
     pass = last_pass_ = rows / *rate;
     return rows / (pass + kSecondsAround);
+  }
+
+  // By the rows of the nearest smaller batch; 0: none has run.
+  double ExpectedPass(const TuningPoint& point) const {
+    for (auto it = passes_.upper_bound(point); it != passes_.begin();) {
+      --it;
+      if (it->first.variant != point.variant || it->first.threads != point.threads) break;
+      if (it->second > 0) return it->second * static_cast<double>(point.rows) / static_cast<double>(it->first.rows);
+    }
+    return 0;
   }
 
   bool HasTime() const {

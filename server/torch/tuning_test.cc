@@ -25,6 +25,7 @@ class SleepyModel : public Model {
     std::chrono::microseconds row{0};
     float factor = 2;
     int64_t most_rows = 1000;
+    int64_t knee = 1000;  // rows beyond it take three times as long
   };
 
   SleepyModel(const ModelConfig& config, How how) : how_(how) {
@@ -37,8 +38,10 @@ class SleepyModel : public Model {
 
   absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
     ++runs;
+    most_rows = std::max<int64_t>(most_rows, static_cast<int64_t>(requests.size()));
     if (static_cast<int64_t>(requests.size()) > how_.most_rows) return absl::InternalError("too many rows");
-    std::this_thread::sleep_for(how_.batch + how_.row * static_cast<int64_t>(requests.size()));
+    const auto rows = static_cast<int64_t>(requests.size());
+    std::this_thread::sleep_for(how_.batch + how_.row * (rows + 2 * std::max<int64_t>(0, rows - how_.knee)));
     std::vector<Outputs> answers;
     for (const BoundInputs* request : requests) {
       const HostTensor& x = request->values[0][0];
@@ -51,6 +54,7 @@ class SleepyModel : public Model {
   }
 
   std::atomic<int> runs{0};
+  std::atomic<int64_t> most_rows{0};
 
  private:
   const How how_;
@@ -138,10 +142,21 @@ TEST_F(TuningTest, TheFastestThatAgreesIsTakenAndWhatWasLeftOutIsSaid) {
 TEST_F(TuningTest, MoreRowsThanGainAreNotPutTogether) {
   config_.max_batch_size = 32;
   hows_["plain"] = {microseconds(0), microseconds(1000)};
+  hows_["plain"].knee = 4;
   hows_["plain"].most_rows = 12;
   Run();
   ASSERT_TRUE(info_.tuning.has_value());
   EXPECT_LE(info_.tuning->batch_rows, 4);
+}
+
+TEST_F(TuningTest, BatchesThatOthersWouldWaitForTooLongAreNotTried) {
+  config_.max_batch_size = 64;
+  hows_["plain"] = {microseconds(60000), microseconds(60000)};  // ever faster with the rows, and slow
+  config_.optimize.budget_seconds = 4;
+  const auto model = Run();
+  ASSERT_TRUE(info_.tuning.has_value());
+  EXPECT_LE(static_cast<SleepyModel&>(*model).most_rows, 6) << "8 rows would take 0.54 s";
+  EXPECT_GE(info_.tuning->batch_rows, 4);
 }
 
 TEST_F(TuningTest, AKeptResultIsUsedWithoutASearch) {
