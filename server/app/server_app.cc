@@ -111,6 +111,7 @@ class ServerAppImpl final : public ServerApp {
 
   bool Stop() override {
     if (rpc_ == nullptr) return true;
+    is_stopping_ = true;
     rpc_->AnnounceDrain();
     if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
     const TimePoint deadline = clock_.Now() + Seconds(flags_.drain_timeout_seconds);
@@ -240,7 +241,8 @@ class ServerAppImpl final : public ServerApp {
             .processors = Workers() * flags_.intra_op_threads,
             .tunes_threads = flags_.intra_op_threads == 1 && flags_.workers == 0,
             .processor = host_.processor,
-            .memory_bytes = host_.memory_limit_bytes};
+            .memory_bytes = host_.memory_limit_bytes,
+            .is_stopping = [this] { return is_stopping_.load(); }};
   }
 
   absl::StatusOr<std::unique_ptr<Servable>> Load(const std::string& model, int64_t version, const ModelConfig& config) {
@@ -285,6 +287,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<RpcServer> rpc_;
   std::atomic<RpcServer*> rpc_listener_{nullptr};
+  std::atomic<bool> is_stopping_{false};
   bool is_cut_off_ = false;
   std::unique_ptr<StoreWatch> watch_;
   std::unique_ptr<DeviceMonitor> monitor_;

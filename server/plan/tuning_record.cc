@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -23,6 +25,8 @@ constexpr int kMostThreads = 1024;
 
 // The file's records; none when it is not one of ours.
 std::vector<Json> ReadRecords(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};  // a pipe would be waited for
   std::ifstream in(path, std::ios::binary);
   std::string text(static_cast<size_t>(kMostBytes), '\0');
   in.read(text.data(), kMostBytes);
@@ -47,6 +51,7 @@ TuningRecord Parse(const Json& json) {
   record.best.rows = json.at("batch_rows").get<int64_t>();
   record.rows_per_second = Positive(json, "rows_per_second");
   record.simplest_rows_per_second = Positive(json, "simplest_rows_per_second");
+  record.budget_seconds = Positive(json, "budget_seconds");
   record.deviation = Positive(json, "deviation");
   const bool is_sound = record.best.threads >= 1 && record.best.threads <= kMostThreads && record.best.rows >= 1 && record.best.rows <= kMostRows;
   if (!is_sound) throw std::out_of_range("intra_op_threads or batch_rows");
@@ -76,6 +81,7 @@ absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, co
                                        {"batch_rows", record.best.rows},
                                        {"rows_per_second", record.rows_per_second},
                                        {"simplest_rows_per_second", record.simplest_rows_per_second},
+                                       {"budget_seconds", record.budget_seconds},
                                        {"deviation", record.deviation}});
   if (records.size() > kMostRecords) records.resize(kMostRecords);
   // By rename, so that nobody reads half of it; the number is this process's, as several may share a store.
@@ -83,9 +89,14 @@ absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, co
   std::ofstream out(partial);
   out << Json{{"records", records}}.dump(1) << '\n';
   out.close();
-  if (out && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const char* what = "the version's folder cannot be written";
+  if (out) {
+    if (std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
+    what = "what is there cannot be replaced";
+  }
+  const std::error_code why(errno, std::generic_category());
   std::remove(partial.c_str());
-  return absl::UnavailableError("the version's folder cannot be written");
+  return MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", what, why.message());
 }
 
 }  // namespace torchferry

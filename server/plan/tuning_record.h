@@ -21,6 +21,7 @@ struct TuningRecord {
   TuningPoint best;
   double rows_per_second = 0;
   double simplest_rows_per_second = 0;
+  double budget_seconds = 0;  // that ended the search; 0: it was complete
   double deviation = 0;  // from the model as it was saved, of an output's largest magnitude
 };
 

@@ -1,6 +1,7 @@
 #include "server/plan/tuning_record.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@ namespace torchferry {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 class TuningRecordTest : public ::testing::Test {
  protected:
@@ -26,7 +28,7 @@ class TuningRecordTest : public ::testing::Test {
   const fs::path folder_ = fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   const std::string path_ = (folder_ / kTuningRecordName).string();
   const TuningKey key_ = {{"sha256", "ab"}, {"processor", "one"}};
-  const TuningRecord record_{{"frozen", 2, 12}, 91.5, 60.25, 1e-6};
+  const TuningRecord record_{{"frozen", 2, 12}, 91.5, 60.25, 10, 1e-6};
 };
 
 TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
@@ -37,6 +39,7 @@ TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
   EXPECT_EQ(read->best, record_.best);
   EXPECT_EQ(read->rows_per_second, 91.5);
   EXPECT_EQ(read->simplest_rows_per_second, 60.25);
+  EXPECT_EQ(read->budget_seconds, 10);
   EXPECT_EQ(read->deviation, 1e-6);
   EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}, {"processor", "two"}}).has_value());
   EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}}).has_value());
@@ -44,9 +47,9 @@ TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
 
 TEST_F(TuningRecordTest, HostsThatShareAStoreKeepTheirOwn) {
   for (int host = 0; host < 20; ++host) {
-    ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0}).ok());
+    ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0, 0}).ok());
   }
-  ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {{"plain", 1, 99}, 1, 1, 0}).ok());
+  ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {{"plain", 1, 99}, 1, 1, 0, 0}).ok());
   EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "19"}})->best.rows, 99);
   EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "4"}})->best.rows, 5);
   EXPECT_FALSE(ReadTuningRecord(path_, {{"processor", "3"}}).has_value()) << "the newest 16 stay";
@@ -83,8 +86,20 @@ TEST_F(TuningRecordTest, AValueThatNobodyWroteIsRefused) {
   }
 }
 
+TEST_F(TuningRecordTest, APipeIsNotWaitedForAndAFolderIsNotReplaced) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value());
+  fs::remove(path_);
+  fs::create_directory(path_);
+  EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value());
+  const absl::Status status = WriteTuningRecord(path_, key_, record_);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("what is there cannot be replaced: Is a directory"));
+}
+
 TEST_F(TuningRecordTest, AFolderThatIsNotThereIsSaid) {
-  EXPECT_EQ(WriteTuningRecord((folder_ / "none" / kTuningRecordName).string(), key_, record_).code(), absl::StatusCode::kUnavailable);
+  const absl::Status status = WriteTuningRecord((folder_ / "none" / kTuningRecordName).string(), key_, record_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot be written: No such file or directory"));
 }
 
 }  // namespace

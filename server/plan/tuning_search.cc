@@ -188,6 +188,10 @@ class Search {
     }
     result.tried = static_cast<int>(rates_.size());
     result.is_complete = !is_over_;
+    result.are_rows_open = is_over_ && result.best.rows < space_.rows.back() && std::ranges::none_of(rates_, [&](const auto& entry) {
+      const TuningPoint& point = entry.first;
+      return point.variant == result.best.variant && point.threads == result.best.threads && point.rows > result.best.rows;
+    });
     result.rates.assign(rates_.begin(), rates_.end());
     return result;
   }

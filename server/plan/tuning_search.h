@@ -34,6 +34,7 @@ struct TuningResult {
   double simplest_rows_per_second = 0;  // of the first variant with the first number of threads, at its own best row count
   int tried = 0;                        // points, of space.size()
   bool is_complete = false;             // false: the time was over
+  bool are_rows_open = false;           // before more rows than best.rows were tried
   // All that was tried, with the best rate seen.
   std::vector<std::pair<TuningPoint, double>> rates;
 };

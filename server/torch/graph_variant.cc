@@ -2,10 +2,13 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <unordered_map>
 
 #include "server/torch/copy_values.h"
+#include "server/torch/graph_walk.h"
 
 namespace torchferry {
 namespace {
@@ -49,6 +52,20 @@ bool HasImageWeights(const Module& module) {
     if (is_image(tensor)) return true;
   }
   return false;
+}
+
+bool BranchesOnValues(const Module& module) {
+  static constexpr std::string_view kReaders[] = {"aten::Bool",          "aten::Int",         "aten::Float",          "aten::item", "aten::is_nonzero",
+                                                  "aten::IntImplicit",   "aten::equal",       "aten::FloatImplicit",  "aten::nonzero",
+                                                  "aten::ScalarImplicit", "aten::allclose",   "aten::_local_scalar_dense", "aten::tolist", "prim::tolist"};
+  bool branches = false;
+  bool reads = false;
+  const absl::Status walked = WalkGraphs(module, [&](const torch::jit::Node& node, const std::string&) {
+    branches |= node.kind() == c10::prim::If || node.kind() == c10::prim::Loop;
+    reads |= std::ranges::find(kReaders, std::string_view(node.kind().toQualString())) != std::end(kReaders);
+    return absl::OkStatus();
+  });
+  return branches && reads && walked.ok();
 }
 
 }  // namespace torchferry

@@ -21,4 +21,7 @@ torch::jit::Module PrepareGraph(const torch::jit::Module& module, std::string_vi
 // Whether it has weights with four dimensions, for which channels_last makes a difference.
 bool HasImageWeights(const torch::jit::Module& module);
 
+// Whether what it runs may depend on a tensor's values: it has branches or loops, and reads numbers from tensors.
+bool BranchesOnValues(const torch::jit::Module& module);
+
 }  // namespace torchferry

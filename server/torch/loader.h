@@ -22,6 +22,7 @@ struct TuningOptions {
   bool tunes_threads = false;  // whether a model may have more threads for an operator than `intra_op_threads`
   std::string processor;       // by which a result is kept; see HostInfo
   uint64_t memory_bytes = 0;   // that the host has; 0: unknown
+  std::function<bool()> is_stopping = nullptr;  // the server ends: a search ends, too. Null: never
 };
 
 struct LoadOptions {

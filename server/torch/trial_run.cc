@@ -58,9 +58,13 @@ absl::StatusOr<double> Deviation(const std::vector<Outputs>& outputs, const std:
                         ToString(ours.shape), ToString(theirs.shape));
     }
     if (!IsFloating(ours.dtype) || ours.bytes.empty()) continue;
-    const double largest = View(theirs).abs().max().item<double>();
-    const double difference = (View(ours) - View(theirs)).abs().max().item<double>();
-    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();  // NaN, or infinite on one side
+    const at::Tensor a = View(ours);
+    const at::Tensor b = View(theirs);
+    // What is not finite in both, and the same, is no difference: masked logits, say.
+    const at::Tensor same = a.eq(b).logical_or(a.isnan().logical_and(b.isnan()));
+    const double largest = b.abs().masked_fill(b.isfinite().logical_not(), 0).max().item<double>();
+    const double difference = (a - b).abs().masked_fill(same, 0).max().item<double>();
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();  // NaN on one side
     worst = std::max(worst, largest > 0 ? difference / largest : difference);
   }
   return worst;

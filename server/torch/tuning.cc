@@ -77,6 +77,8 @@ TuningKey KeyOf(const TuningTask& task, const TuningSpace& space) {
   return key;
 }
 
+double BudgetOf(const TuningTask& task) { return task.config.optimize.budget_seconds.value_or(task.options.budget_seconds); }
+
 class Tuner {
  public:
   Tuner(const TuningTask& task, std::shared_ptr<Model> plain, std::vector<BoundInputs> samples)
@@ -102,6 +104,7 @@ class Tuner {
     return entry->second.model;
   }
 
+  bool IsStopping() const { return task_.options.is_stopping && task_.options.is_stopping(); }
   double deviation(const std::string& variant) const { return models_.at(variant).deviation; }
   const std::vector<std::string>& refused() const { return refused_; }
   const absl::Status& device_error() const { return device_error_; }
@@ -145,8 +148,8 @@ class Tuner {
   }
 
   bool HasTime() const {
-    const double budget = task_.config.optimize.budget_seconds.value_or(task_.options.budget_seconds);
-    return device_error_.ok() && seconds() + last_pass_ < budget;
+    const double budget = BudgetOf(task_);
+    return device_error_.ok() && seconds() + last_pass_ < budget && !IsStopping();
   }
 
   absl::StatusOr<std::shared_ptr<Model>> Make(const std::string& variant, double& worst) {
@@ -174,7 +177,8 @@ class Tuner {
 
   void Refuse(const std::string& what, const absl::Status& why) {
     if (DeviceFaultOf(why) == DeviceFault::kLost || DeviceFaultOf(why) == DeviceFault::kTransient) device_error_ = why;
-    refused_.push_back(fmt::format("{} ({})", what, MessageOf(why)));
+    std::string text = fmt::format("{} ({})", what, MessageOf(why));
+    if (std::ranges::find(refused_, text) == refused_.end()) refused_.push_back(std::move(text));
   }
 
   const TuningTask& task_;
@@ -196,6 +200,18 @@ std::string TextOf(const TuningInfo& tuning) {
 TuningInfo InfoOf(const TuningRecord& record, const TuningSpace& space, bool is_kept) {
   return {record.best.variant,    record.best.threads, record.best.rows, record.rows_per_second, space.variants.front(),
           record.simplest_rows_per_second, record.deviation,    is_kept};
+}
+
+// ", until the budget of 10 s had passed"; nothing for 0.
+std::string Until(double budget_seconds) {
+  return budget_seconds == 0 ? "" : fmt::format(", until optimize_budget_seconds, {:g}, had passed", budget_seconds);
+}
+
+void Keep(const TuningTask& task, const TuningKey& key, const TuningRecord& record, ModelInfo& info) {
+  const absl::Status kept = WriteTuningRecord(task.record_path, key, record);
+  if (kept.ok()) return;
+  info.decisions.push_back("not kept, the next start searches again: " + MessageOf(kept));
+  LogWarning("tuning not kept", {{"model", task.config.name}, {"reason", MessageOf(kept)}});
 }
 
 bool Contains(const TuningSpace& space, const TuningPoint& point) {
@@ -227,13 +243,15 @@ absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_
   }
   const TuningKey key = KeyOf(task, space);
   Tuner tuner(task, plain, *samples);
-  if (const auto kept = ReadTuningRecord(task.record_path, key)) {
+  const auto kept = ReadTuningRecord(task.record_path, key);
+  const bool is_enough = kept.has_value() && (kept->budget_seconds == 0 || kept->budget_seconds >= BudgetOf(task) || !task.may_search);
+  if (is_enough && Contains(space, kept->best)) {
     // Made again and compared again: the file may be anybody's.
-    std::shared_ptr<Model> model = Contains(space, kept->best) ? tuner.ModelOf(kept->best.variant) : nullptr;
+    std::shared_ptr<Model> model = tuner.ModelOf(kept->best.variant);
     TF_RETURN_IF_ERROR(tuner.device_error());
     if (model != nullptr) {
       info.tuning = InfoOf(*kept, space, true);
-      info.decisions.push_back(fmt::format("tuned before: {}", TextOf(*info.tuning)));
+      info.decisions.push_back(fmt::format("tuned before{}: {}", Until(kept->budget_seconds), TextOf(*info.tuning)));
       return model;
     }
   }
@@ -243,18 +261,18 @@ absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_
   const std::string refused = tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
   if (!found.has_value()) {
     info.decisions.push_back(tuner.refused().empty() ? "not tuned: optimize_budget_seconds leaves no time for it"
-                                                     : fmt::format("not tuned: the model does not run on a made-up row{}", refused));
+                                                     : "not tuned: no variant that was tried runs and answers as the plain graph does" + refused);
     return plain;
   }
-  const TuningPoint& best = found->best;
-  const TuningRecord record{best, found->rows_per_second, found->simplest_rows_per_second, tuner.deviation(best.variant)};
+  TuningRecord record{found->best,  found->rows_per_second, found->simplest_rows_per_second, found->is_complete ? 0 : BudgetOf(task),
+                      tuner.deviation(found->best.variant)};
+  // Where the time was over before larger batches were tried, they are as large as the configuration allows.
+  if (found->are_rows_open) record.best.rows = space.rows.back();
   info.tuning = InfoOf(record, space, false);
   info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried, space.size(),
-                                       found->is_complete ? "" : ", until optimize_budget_seconds had passed", TextOf(*info.tuning), refused));
-  std::shared_ptr<Model> model = tuner.ModelOf(best.variant);
-  const absl::Status kept = WriteTuningRecord(task.record_path, key, record);
-  if (!kept.ok()) LogInfo("tuning not kept", {{"model", task.config.name}, {"reason", MessageOf(kept)}});
-  return model;
+                                       Until(record.budget_seconds), TextOf(*info.tuning), refused));
+  if (!tuner.IsStopping()) Keep(task, key, record, info);
+  return tuner.ModelOf(record.best.variant);
 }
 
 }  // namespace torchferry

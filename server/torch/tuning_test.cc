@@ -203,7 +203,33 @@ TEST_F(TuningTest, TheBudgetEndsTheSearch) {
   Run();
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
   ASSERT_TRUE(info_.tuning.has_value());
-  EXPECT_THAT(Decisions(), HasSubstr("until optimize_budget_seconds had passed"));
+  EXPECT_THAT(Decisions(), HasSubstr(", until optimize_budget_seconds, 0.4, had passed"));
+}
+
+TEST_F(TuningTest, WhatABudgetCutShortIsSoughtAgainWithALargerOneAndLimitsNoBatch) {
+  config_.max_batch_size = 16;
+  config_.optimize.budget_seconds = 1e-6;
+  Run();
+  EXPECT_FALSE(info_.tuning.has_value());
+  hows_["plain"] = {microseconds(20000), microseconds(100)};
+  config_.optimize.budget_seconds = 0.01;
+  Run();
+  ASSERT_TRUE(info_.tuning.has_value());
+  EXPECT_EQ(info_.tuning->batch_rows, 16) << "nobody knows better";
+  Run();
+  EXPECT_TRUE(info_.tuning->is_kept) << "no more time than then";
+  config_.optimize.budget_seconds = 5;
+  Run();
+  EXPECT_FALSE(info_.tuning->is_kept);
+}
+
+TEST_F(TuningTest, TheServersEndEndsASearchAndNothingIsKept) {
+  hows_["plain"] = {microseconds(20000), microseconds(0)};
+  std::atomic<int> asked = 0;
+  options_.is_stopping = [&] { return ++asked > 3; };
+  Run();
+  EXPECT_TRUE(info_.tuning.has_value());
+  EXPECT_FALSE(fs::exists(folder_ / kTuningRecordName));
 }
 
 TEST_F(TuningTest, NothingToTryWithIsSaid) {

@@ -163,9 +163,7 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module, bool ma
                                            placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
     }
     TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> model, Tried(module, placed, device, info));
-    if (!state_.has_value()) {
-      TF_ASSIGN_OR_RETURN(model, Tuned(module, placed, std::move(model), may_search, info));
-    }
+    TF_ASSIGN_OR_RETURN(model, Tuned(module, placed, std::move(model), may_search, info));
     TF_RETURN_IF_ERROR(Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), file_name_));
     return PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {

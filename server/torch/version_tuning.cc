@@ -56,6 +56,10 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, 
     if (IsTuningAsked(config_.optimize)) info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
     return plain;
   }
+  if (state_.has_value()) {
+    info.decisions.push_back("not tuned: it keeps state");
+    return plain;
+  }
   if (options_.tuning.memory_bytes > 0 && kCopies * weight_bytes() > options_.tuning.memory_bytes) {
     info.decisions.push_back("not tuned: the weights are too large to be in this host's memory several times");
     return plain;
@@ -81,15 +85,18 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, 
 std::vector<std::string> VersionLoad::Variants(const Placed& placed) const {
   const bool is_on_cpu = planned_.plan.placement.device.IsCpu();
   const bool has_images = HasImageWeights(placed.module);
+  const bool branches = BranchesOnValues(placed.module);
   std::vector<std::string> variants;
   for (const std::string& variant : TuningVariants()) {
-    const bool is_wanted = config_.optimize.mode != OptimizeConfig::Mode::kList ||
-                           std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
+    const bool is_listed = config_.optimize.mode == OptimizeConfig::Mode::kList;
+    const bool is_wanted = !is_listed || std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
     const bool is_of_images = variant.ends_with("channels_last");
     const bool is_of_bf16 = variant.starts_with("bf16");
     const bool makes_sense = (!is_of_images || has_images) && (!is_of_bf16 || planned_.plan.precision.autocast_bf16) &&
                              (variant != "inference" || is_on_cpu);
-    if (is_wanted && makes_sense) variants.push_back(variant);
+    // What made-up rows cannot show is left to whoever asks for it: inputs that 16 bits cannot hold, and branches that other values take.
+    const bool is_safe = is_listed || (!is_of_bf16 && (!branches || variant == "plain" || variant == "frozen"));
+    if (is_wanted && makes_sense && is_safe) variants.push_back(variant);
   }
   return variants;
 }

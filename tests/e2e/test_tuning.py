@@ -124,6 +124,7 @@ def test_sizes_that_are_not_known_and_state_are_not_tuned_and_that_is_said(store
         assert not client.model("mlp_bare").placement.HasField("tuning")
         assert "not tuned: input \"" in decisions(client, "mlp_bare") and "is not declared" in decisions(client, "mlp_bare")
         assert not client.model("running_sum").placement.HasField("tuning")
+        assert "not tuned: it keeps state" in decisions(client, "running_sum")
 
 
 def test_a_warm_up_gives_the_sizes(store, start):
@@ -145,7 +146,23 @@ def test_a_store_that_cannot_be_written_is_served_all_the_same(store, start):
     server = start("--optimize", "auto")
     with Client(server.address) as client:
         assert client.model("mlp").placement.HasField("tuning")
+        assert "not kept, the next start searches again: what is there cannot be replaced: Is a directory" in decisions(client, "mlp")
     assert "tuning not kept" in server.log()
+
+
+def test_the_end_does_not_wait_for_a_search(store, tmp_path):
+    add_resnet(store, tmp_path, "torchferry { optimize_budget_seconds: 600 }\n")
+    config = store.path / "resnet18" / "config.pbtxt"
+    config.write_text(config.read_text().replace("64, 64", "512, 512"))  # each pass takes its time
+    server = harness.Server(store, tmp_path / "server", "--optimize", "auto", "--drain-timeout-seconds", "300")
+    try:
+        server.wait_listening()
+        harness.wait_until(lambda: "file digest" in server.log(), server.log)
+        server.signal()
+        assert server.wait_exit(harness.DEADLINE_SECONDS) == 0
+        assert "loading cut off" not in server.log()
+    finally:
+        server.kill()
 
 
 def test_wrong_settings_are_named(store, start):
