@@ -80,7 +80,7 @@ class Search {
     std::map<std::string, double> of_variants;
     for (const auto& [point, rate] : rates_) {
       if (point.rows != space_.rows[MiddlingRows()]) continue;
-      of_variants[point.variant] = rate;
+      of_variants[point.variant] = std::max(of_variants[point.variant], rate);
       best = std::max(best, rate);
     }
     std::vector<std::string> variants;
