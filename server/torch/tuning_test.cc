@@ -211,14 +211,14 @@ TEST_F(TuningTest, WhatABudgetCutShortIsSoughtAgainWithALargerOneAndLimitsNoBatc
   config_.optimize.budget_seconds = 1e-6;
   Run();
   EXPECT_FALSE(info_.tuning.has_value());
-  hows_["plain"] = {microseconds(20000), microseconds(100)};
-  config_.optimize.budget_seconds = 0.01;
+  hows_["plain"] = {microseconds(100000), microseconds(100)};
+  config_.optimize.budget_seconds = 0.15;
   Run();
   ASSERT_TRUE(info_.tuning.has_value());
   EXPECT_EQ(info_.tuning->batch_rows, 16) << "nobody knows better";
   Run();
   EXPECT_TRUE(info_.tuning->is_kept) << "no more time than then";
-  config_.optimize.budget_seconds = 5;
+  config_.optimize.budget_seconds = 0.3;
   Run();
   EXPECT_FALSE(info_.tuning->is_kept);
 }
