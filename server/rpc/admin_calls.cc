@@ -5,31 +5,26 @@
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
-#include "server/rpc/status_map.h"
 
 namespace torchferry {
 
 // The call ends at the first of the registry's answer and the caller's going; the registry may come later.
-class AdminReactor final : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<AdminReactor> {
+class AdminWait final {
  public:
-  explicit AdminReactor(std::function<void()> encode) : encode_(std::move(encode)) {}
-
-  void Hold() { self_ = shared_from_this(); }
+  AdminWait(Call& call, std::function<void()> encode) : call_(call), encode_(std::move(encode)) {}
 
   void Done(const absl::Status& status) {
     MutexLock lock(mutex_);
     if (std::exchange(is_finished_, true)) return;
     if (status.ok()) encode_();
-    Finish(ToGrpc(status));
+    call_.Finish(status);
   }
-  void OnCancel() override { Done(absl::CancelledError("the caller went away; what it asked for goes on")); }
-  void OnDone() override { const auto last = std::move(self_); }
 
  private:
+  Call& call_;  // until it is finished
   const std::function<void()> encode_;
   Mutex mutex_;
   bool is_finished_ TF_GUARDED_BY(mutex_) = false;
-  std::shared_ptr<AdminReactor> self_;  // until gRPC is done with it
 };
 
 namespace {
@@ -38,33 +33,32 @@ absl::Status Ending() { return absl::UnavailableError("the server is shutting do
 
 }  // namespace
 
-grpc::ServerUnaryReactor* AdminCalls::Run(const std::function<void(Registry::Done)>& start, std::function<void()> encode) {
-  const auto reactor = std::make_shared<AdminReactor>(std::move(encode));
-  reactor->Hold();
+void AdminCalls::Run(Call& call, const std::function<void(Registry::Done)>& start, std::function<void()> encode) {
+  const auto wait = std::make_shared<AdminWait>(call, std::move(encode));
+  call.OnCancel([wait] { wait->Done(absl::CancelledError("the caller went away; what it asked for goes on")); });
   bool has_ended = false;
   {
     MutexLock lock(mutex_);
     has_ended = has_ended_;
     std::erase_if(running_, [](const auto& weak) { return weak.expired(); });
-    running_.push_back(reactor);
+    running_.push_back(wait);
   }
   if (has_ended) {
-    reactor->Done(Ending());
+    wait->Done(Ending());
   } else {
-    start([reactor](const absl::Status& status) { reactor->Done(status); });
+    start([wait](const absl::Status& status) { wait->Done(status); });
   }
-  return reactor.get();
 }
 
 void AdminCalls::EndAll() {
-  std::vector<std::weak_ptr<AdminReactor>> running;
+  std::vector<std::weak_ptr<AdminWait>> running;
   {
     MutexLock lock(mutex_);
     has_ended_ = true;
     running.swap(running_);
   }
   for (const auto& weak : running) {
-    if (const auto reactor = weak.lock()) reactor->Done(Ending());
+    if (const auto wait = weak.lock()) wait->Done(Ending());
   }
 }
 

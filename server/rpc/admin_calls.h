@@ -1,8 +1,6 @@
 // Loading and unloading, for both APIs.
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,17 +8,18 @@
 
 #include "server/base/mutex.h"
 #include "server/registry/registry.h"
+#include "server/rpc/call.h"
 
 namespace torchferry {
 
-class AdminReactor;
+class AdminWait;
 
 // The calls that load and unload, of both APIs. Thread-safe.
 class AdminCalls {
  public:
-  // Answers a unary call when the registry has done what `start` asks of it. `encode`, on success, fills the response; it runs before
-  // the answer, and not when the caller has gone: what it asked for is done all the same.
-  grpc::ServerUnaryReactor* Run(const std::function<void(Registry::Done)>& start, std::function<void()> encode);
+  // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the response; it runs before
+  // the answer, and not when the caller has gone: what it asked for is done all the same. From the call's handler.
+  void Run(Call& call, const std::function<void(Registry::Done)>& start, std::function<void()> encode);
 
   // The server is ending: answers those that wait, and those that come later, with UNAVAILABLE.
   void EndAll();
@@ -28,7 +27,7 @@ class AdminCalls {
  private:
   Mutex mutex_;
   bool has_ended_ TF_GUARDED_BY(mutex_) = false;
-  std::vector<std::weak_ptr<AdminReactor>> running_ TF_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<AdminWait>> running_ TF_GUARDED_BY(mutex_);
 };
 
 // FAILED_PRECONDITION, saying what to do, where the address that was called does not load and unload.

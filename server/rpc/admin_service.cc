@@ -2,7 +2,6 @@
 
 #include "server/base/status.h"
 #include "server/rpc/codec.h"
-#include "server/rpc/predict_reactors.h"
 
 namespace torchferry {
 
@@ -11,36 +10,43 @@ absl::Status AdminService::Check(const std::string& model) const {
   return CheckModelName(model);
 }
 
-grpc::ServerUnaryReactor* AdminService::LoadModel(grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
-                                                  v1::LoadModelResponse* response) {
-  absl::Status status = Check(request->model_name());
-  for (const int64_t version : request->model_versions()) {
+void AdminService::Serve(CallLoop& loop) {
+  using Service = v1::ModelAdminService::AsyncService;
+  ServeLater(loop, service_, &Service::RequestLoadModel, [this](auto& call) { LoadModel(call); });
+  ServeLater(loop, service_, &Service::RequestUnloadModel, [this](auto& call) { UnloadModel(call); });
+}
+
+void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelResponse>& call) {
+  const v1::LoadModelRequest& request = call.request();
+  absl::Status status = Check(request.model_name());
+  for (const int64_t version : request.model_versions()) {
     if (status.ok() && version < 1) {
       status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_versions has {}; a version is a positive integer", version);
     }
   }
-  if (!status.ok()) return FinishNow(context, status);
-  return calls_.Run(
+  if (!status.ok()) return call.Finish(status);
+  calls_.Run(
+      call,
       [&](Registry::Done done) {
-        registry_.Load(request->model_name(), {request->model_versions().begin(), request->model_versions().end()}, std::move(done));
+        registry_.Load(request.model_name(), {request.model_versions().begin(), request.model_versions().end()}, std::move(done));
       },
-      [this, request, response] {
-        for (const VersionStatus& version : registry_.List(request->model_name())) EncodeVersion(version, *response->add_versions());
+      [this, &call] {
+        for (const VersionStatus& version : registry_.List(call.request().model_name())) EncodeVersion(version, *call.response().add_versions());
       });
 }
 
-grpc::ServerUnaryReactor* AdminService::UnloadModel(grpc::CallbackServerContext* context, const v1::UnloadModelRequest* request,
-                                                    v1::UnloadModelResponse* response) {
-  absl::Status status = Check(request->model_name());
-  if (status.ok() && request->model_version() < 0) {
+void AdminService::UnloadModel(UnaryCall<v1::UnloadModelRequest, v1::UnloadModelResponse>& call) {
+  const v1::UnloadModelRequest& request = call.request();
+  absl::Status status = Check(request.model_name());
+  if (status.ok() && request.model_version() < 0) {
     status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_version is {}; expected a positive integer, or 0 for all",
-                        request->model_version());
+                        request.model_version());
   }
-  if (!status.ok()) return FinishNow(context, status);
-  return calls_.Run(
-      [&](Registry::Done done) { registry_.Unload(request->model_name(), request->model_version(), std::move(done)); },
-      [this, request, response] {
-        for (const VersionStatus& version : registry_.List(request->model_name())) EncodeVersion(version, *response->add_versions());
+  if (!status.ok()) return call.Finish(status);
+  calls_.Run(
+      call, [&](Registry::Done done) { registry_.Unload(request.model_name(), request.model_version(), std::move(done)); },
+      [this, &call] {
+        for (const VersionStatus& version : registry_.List(call.request().model_name())) EncodeVersion(version, *call.response().add_versions());
       });
 }
 

@@ -3,10 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "server/base/status.h"
+
 namespace torchferry {
 namespace {
 
-using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
@@ -17,10 +18,9 @@ HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
 }  // namespace
 
 // One Watch call. gRPC allows one write at a time, so what changes during a write is looked at after it.
-class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse>,
-                                     public std::enable_shared_from_this<Watcher> {
+class HealthService::Watcher final {
  public:
-  Watcher(HealthService& service, std::string name) : service_(service), name_(std::move(name)) {}
+  Watcher(HealthService& service, Watch& call) : service_(service), name_(call.request().service()), call_(call) {}
 
   void Update() {
     const auto now = ToProto(service_.lookup_(name_));
@@ -33,17 +33,17 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
     last_ = now;
     response_.set_status(now);
     is_writing_ = true;
-    StartWrite(&response_);
+    call_.Write(response_);
   }
 
   // After the last change was told.
   void End() {
     MutexLock lock(mutex_);
     is_ending_ = true;
-    if (!is_writing_) FinishWith({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
+    if (!is_writing_) FinishWith(absl::UnavailableError("the server is shutting down"));
   }
 
-  void OnWriteDone(bool ok) override {
+  void OnWritten(bool ok) {
     bool is_stale = false;
     bool is_ending = false;
     {
@@ -56,24 +56,20 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
     if (is_stale) Update();
     if (is_ending) End();
   }
-  void OnCancel() override {
+  void OnCancel() {
     MutexLock lock(mutex_);
-    FinishWith({grpc::StatusCode::CANCELLED, "the watcher went away"});
-  }
-  void OnDone() override {
-    const auto self = shared_from_this();  // until this function has returned
-    MutexLock lock(service_.mutex_);
-    service_.watchers_.erase(self);
+    FinishWith(absl::CancelledError("the watcher went away"));
   }
 
  private:
-  void FinishWith(const grpc::Status& status) TF_REQUIRES(mutex_) {
+  void FinishWith(const absl::Status& status) TF_REQUIRES(mutex_) {
     if (std::exchange(is_finished_, true)) return;
-    Finish(status);
+    call_.Finish(status);
   }
 
   HealthService& service_;
   const std::string name_;
+  Watch& call_;  // until it is finished
   Mutex mutex_;
   HealthCheckResponse response_ TF_GUARDED_BY(mutex_);
   std::optional<HealthCheckResponse::ServingStatus> last_ TF_GUARDED_BY(mutex_);
@@ -83,22 +79,42 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   bool is_finished_ TF_GUARDED_BY(mutex_) = false;
 };
 
-grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context, const HealthCheckRequest* request,
-                                               HealthCheckResponse* response) {
-  auto* reactor = context->DefaultReactor();
-  const std::optional<bool> serving = lookup_(request->service());
-  if (!serving.has_value()) {
-    reactor->Finish({grpc::StatusCode::NOT_FOUND,
-                     "unknown service \"" + request->service() + "\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\""});
-    return reactor;
+// The call's own hold on its watcher.
+class HealthService::WatchHandler final : public StreamHandler {
+ public:
+  WatchHandler(HealthService& service, std::shared_ptr<Watcher> watcher) : service_(service), watcher_(std::move(watcher)) {}
+  ~WatchHandler() override {
+    MutexLock lock(service_.mutex_);
+    service_.watchers_.erase(watcher_);
   }
-  response->set_status(ToProto(serving));
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+
+  void OnWritten(bool ok) override { watcher_->OnWritten(ok); }
+  void OnCancel() override { watcher_->OnCancel(); }
+
+ private:
+  HealthService& service_;
+  const std::shared_ptr<Watcher> watcher_;
+};
+
+void HealthService::Serve(CallLoop& loop) {
+  using Service = grpc::health::v1::Health::AsyncService;
+  ServeNow(loop, service_, &Service::RequestCheck, [this](const auto& request, auto& response) { return Check(request, response); });
+  ServeWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
 }
 
-grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(grpc::CallbackServerContext*, const HealthCheckRequest* request) {
-  const auto watcher = std::make_shared<Watcher>(*this, request->service());
+absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& response) const {
+  const std::optional<bool> serving = lookup_(request.service());
+  if (!serving.has_value()) {
+    return MakeStatus(absl::StatusCode::kNotFound, "unknown service \"{}\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\"",
+                      request.service());
+  }
+  response.set_status(ToProto(serving));
+  return absl::OkStatus();
+}
+
+std::unique_ptr<StreamHandler> HealthService::StartWatch(Watch& call) {
+  const auto watcher = std::make_shared<Watcher>(*this, call);
+  auto handler = std::make_unique<WatchHandler>(*this, watcher);
   bool ended = false;
   {
     MutexLock lock(mutex_);
@@ -107,7 +123,7 @@ grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(grpc::Callba
   }
   watcher->Update();
   if (ended) watcher->End();
-  return watcher.get();
+  return handler;
 }
 
 void HealthService::Notify() {

@@ -9,21 +9,20 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/mutex.h"
+#include "server/rpc/serve.h"
 
 namespace torchferry {
 
 // Thread-safe.
-class HealthService final : public grpc::health::v1::Health::CallbackService {
+class HealthService final : public RpcService {
  public:
   // Whether a service is serving; nothing for one that is not known. Cheap and thread-safe.
   using Lookup = std::function<std::optional<bool>(const std::string& service)>;
 
   explicit HealthService(Lookup lookup) : lookup_(std::move(lookup)) {}
 
-  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest* request,
-                                  grpc::health::v1::HealthCheckResponse* response) override;
-  grpc::ServerWriteReactor<grpc::health::v1::HealthCheckResponse>* Watch(
-      grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest* request) override;
+  grpc::Service& service() override { return service_; }
+  void Serve(CallLoop& loop) override;
 
   // Something may have changed: each watcher whose status did is told.
   void Notify();
@@ -31,9 +30,17 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   void EndWatches();
 
  private:
+  using CheckRequest = grpc::health::v1::HealthCheckRequest;
+  using CheckResponse = grpc::health::v1::HealthCheckResponse;
+  using Watch = WatchCall<CheckRequest, CheckResponse>;
   class Watcher;
+  class WatchHandler;
+
+  absl::Status Check(const CheckRequest& request, CheckResponse& response) const;
+  std::unique_ptr<StreamHandler> StartWatch(Watch& call);
 
   const Lookup lookup_;
+  grpc::health::v1::Health::AsyncService service_;
   Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ TF_GUARDED_BY(mutex_);
   bool ended_ TF_GUARDED_BY(mutex_) = false;

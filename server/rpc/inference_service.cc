@@ -2,7 +2,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/codec.h"
-#include "server/rpc/predict_reactors.h"
+#include "server/rpc/predict_calls.h"
 
 namespace torchferry {
 namespace {
@@ -31,36 +31,29 @@ struct Api {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* InferenceServiceImpl::Predict(grpc::CallbackServerContext* context, const v1::PredictRequest* request,
-                                                        v1::PredictResponse* response) {
-  auto* reactor = new PredictReactor<Api>(*context, clock_);
-  reactor->Start(predictor_, *request, *response);
-  return reactor;
+void InferenceServiceImpl::Serve(CallLoop& loop) {
+  using Service = v1::InferenceService::AsyncService;
+  ServeLater(loop, service_, &Service::RequestPredict, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); }, kPredictsAtOnce);
+  ServeBidi(loop, service_, &Service::RequestPredictStream,
+            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  ServeNow(loop, service_, &Service::RequestListModels, [this](const auto&, auto& response) { return ListModels(response); });
+  ServeNow(loop, service_, &Service::RequestGetModel, [this](const auto& request, auto& response) { return GetModel(request, response); });
 }
 
-grpc::ServerBidiReactor<v1::PredictRequest, v1::PredictStreamResponse>* InferenceServiceImpl::PredictStream(
-    grpc::CallbackServerContext* context) {
-  return new StreamReactor<Api>(predictor_, *context, clock_);
+absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) const {
+  for (const VersionStatus& status : registry_.List()) EncodeVersion(status, *response.add_versions());
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceServiceImpl::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
-                                                           v1::ListModelsResponse* response) {
-  for (const VersionStatus& status : registry_.List()) EncodeVersion(status, *response->add_versions());
-  return FinishNow(context);
-}
-
-grpc::ServerUnaryReactor* InferenceServiceImpl::GetModel(grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
-                                                         v1::GetModelResponse* response) {
-  if (request->model_name().empty()) {
-    return FinishNow(context, absl::InvalidArgumentError("model_name is empty; name the model to describe"));
+absl::Status InferenceServiceImpl::GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const {
+  if (request.model_name().empty()) return absl::InvalidArgumentError("model_name is empty; name the model to describe");
+  for (const VersionStatus& status : registry_.List(request.model_name())) {
+    const bool is_wanted = request.model_version() == 0 || request.model_version() == status.version;
+    if (is_wanted) EncodeVersion(status, *response.add_versions());
   }
-  for (const VersionStatus& status : registry_.List(request->model_name())) {
-    const bool is_wanted = request->model_version() == 0 || request->model_version() == status.version;
-    if (is_wanted) EncodeVersion(status, *response->add_versions());
-  }
+  if (response.versions_size() > 0) return absl::OkStatus();
   // Find knows how to say which models and versions there are.
-  const bool found = response->versions_size() > 0;
-  return FinishNow(context, found ? absl::OkStatus() : registry_.Find(request->model_name(), request->model_version()).status());
+  return registry_.Find(request.model_name(), request.model_version()).status();
 }
 
 }  // namespace torchferry

@@ -7,10 +7,12 @@
 #include "server/rpc/admin_calls.h"
 #include "server/rpc/open_inference_codec.h"
 #include "server/rpc/open_inference_describe.h"
-#include "server/rpc/predict_reactors.h"
+#include "server/rpc/predict_calls.h"
 
 namespace torchferry {
 namespace {
+
+using Service = inference::GRPCInferenceService::AsyncService;
 
 struct Api {
   using RequestMessage = inference::ModelInferRequest;
@@ -39,14 +41,6 @@ struct Api {
   }
 };
 
-absl::Status Unsupported(std::string_view what) {
-  return MakeStatus(absl::StatusCode::kUnimplemented, "{}", what);
-}
-
-absl::Status NoSharedMemory() {
-  return Unsupported("this server does not share memory with its clients; send tensors in the message");
-}
-
 absl::Status CheckRepository(const std::string& name) {
   if (name.empty()) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kInvalidArgument, "repository_name is \"{}\"; there is one store, which has no name: leave it out",
@@ -68,89 +62,110 @@ absl::StatusOr<VersionStatus> OpenInferenceService::Ready(const std::string& mod
   return MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} is being unloaded; try again", model, servable->version());
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ServerLive(Context context, const inference::ServerLiveRequest*,
-                                                           inference::ServerLiveResponse* response) {
-  response->set_live(true);
-  return FinishNow(context);
+void OpenInferenceService::Serve(CallLoop& loop) {
+  ServeModels(loop);
+  ServeRepository(loop);
+  ServeUnsupported(loop);
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ServerReady(Context context, const inference::ServerReadyRequest*,
-                                                            inference::ServerReadyResponse* response) {
-  response->set_ready(options_.is_ready());
-  return FinishNow(context);
+void OpenInferenceService::ServeModels(CallLoop& loop) {
+  ServeNow(loop, service_, &Service::RequestServerLive, [](const auto&, auto& response) {
+    response.set_live(true);
+    return absl::OkStatus();
+  });
+  ServeNow(loop, service_, &Service::RequestServerReady, [this](const auto&, auto& response) {
+    response.set_ready(options_.is_ready());
+    return absl::OkStatus();
+  });
+  ServeNow(loop, service_, &Service::RequestModelReady, [this](const auto& request, auto& response) { return ModelReady(request, response); });
+  ServeNow(loop, service_, &Service::RequestServerMetadata, [this](const auto&, auto& response) { return ServerMetadata(response); });
+  ServeNow(loop, service_, &Service::RequestModelMetadata,
+           [this](const auto& request, auto& response) { return ModelMetadata(request, response); });
+  ServeLater(loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
+             kPredictsAtOnce);
+  ServeBidi(loop, service_, &Service::RequestModelStreamInfer,
+            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  ServeNow(loop, service_, &Service::RequestModelConfig, [this](const auto& request, auto& response) { return ModelConfig(request, response); });
+  ServeNow(loop, service_, &Service::RequestModelStatistics,
+           [this](const auto& request, auto& response) { return ModelStatistics(request, response); });
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(Context context, const inference::ModelReadyRequest* request,
-                                                           inference::ModelReadyResponse* response) {
-  const absl::StatusOr<int64_t> version = DecodeVersion(request->version());
-  if (!version.ok()) return FinishNow(context, version.status());
-  const auto found = registry_.Find(request->name(), *version);
-  response->set_ready(found.ok() && (*found)->can_run());
-  return FinishNow(context);
+void OpenInferenceService::ServeRepository(CallLoop& loop) {
+  ServeNow(loop, service_, &Service::RequestRepositoryIndex,
+           [this](const auto& request, auto& response) { return RepositoryIndex(request, response); });
+  ServeLater(loop, service_, &Service::RequestRepositoryModelLoad, [this](auto& call) { RepositoryModelLoad(call); });
+  ServeLater(loop, service_, &Service::RequestRepositoryModelUnload, [this](auto& call) { RepositoryModelUnload(call); });
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ServerMetadata(Context context, const inference::ServerMetadataRequest*,
-                                                               inference::ServerMetadataResponse* response) {
-  response->set_name("torchferry");
-  response->set_version(options_.server_version);
-  for (const char* extension : {"model_repository", "model_configuration", "statistics"}) response->add_extensions(extension);
-  return FinishNow(context);
+void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
+  const auto no_shared_memory = [](const auto&, auto&) {
+    return absl::UnimplementedError("this server does not share memory with its clients; send tensors in the message");
+  };
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, auto&) {
+    return absl::UnimplementedError("this server writes no traces; /metrics and ModelStatistics have its times");
+  });
+  ServeNow(loop, service_, &Service::RequestLogSettings, [](const auto&, auto&) {
+    return absl::UnimplementedError("the log is set when the server starts: --log-level and --log-format");
+  });
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ModelMetadata(Context context, const inference::ModelMetadataRequest* request,
-                                                              inference::ModelMetadataResponse* response) {
-  const absl::StatusOr<VersionStatus> status = Ready(request->name(), request->version());
-  if (!status.ok()) return FinishNow(context, status.status());
+absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const {
+  TF_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
+  const auto found = registry_.Find(request.name(), version);
+  response.set_ready(found.ok() && (*found)->can_run());
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ServerMetadata(inference::ServerMetadataResponse& response) const {
+  response.set_name("torchferry");
+  response.set_version(options_.server_version);
+  for (const char* extension : {"model_repository", "model_configuration", "statistics"}) response.add_extensions(extension);
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ModelMetadata(const inference::ModelMetadataRequest& request,
+                                                 inference::ModelMetadataResponse& response) const {
+  TF_ASSIGN_OR_RETURN(const VersionStatus status, Ready(request.name(), request.version()));
   std::vector<int64_t> ready;
-  for (const VersionStatus& version : registry_.List(request->name())) {
+  for (const VersionStatus& version : registry_.List(request.name())) {
     if (version.state == VersionState::kReady) ready.push_back(version.version);
   }
   std::ranges::sort(ready);
-  DescribeModel(*status, ready, *response);
-  return FinishNow(context);
+  DescribeModel(status, ready, response);
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::ModelInfer(Context context, const inference::ModelInferRequest* request,
-                                                           inference::ModelInferResponse* response) {
-  auto* reactor = new PredictReactor<Api>(*context, clock_);
-  reactor->Start(predictor_, *request, *response);
-  return reactor;
+absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigRequest& request, inference::ModelConfigResponse& response) const {
+  TF_ASSIGN_OR_RETURN(const VersionStatus status, Ready(request.name(), request.version()));
+  DescribeConfig(status, *response.mutable_config());
+  return absl::OkStatus();
 }
 
-grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* OpenInferenceService::ModelStreamInfer(
-    Context context) {
-  return new StreamReactor<Api>(predictor_, *context, clock_);
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::ModelConfig(Context context, const inference::ModelConfigRequest* request,
-                                                            inference::ModelConfigResponse* response) {
-  const absl::StatusOr<VersionStatus> status = Ready(request->name(), request->version());
-  if (!status.ok()) return FinishNow(context, status.status());
-  DescribeConfig(*status, *response->mutable_config());
-  return FinishNow(context);
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::ModelStatistics(Context context, const inference::ModelStatisticsRequest* request,
-                                                                inference::ModelStatisticsResponse* response) {
-  const absl::StatusOr<int64_t> version = DecodeVersion(request->version());
-  if (!version.ok()) return FinishNow(context, version.status());
-  for (const VersionStatus& status : registry_.List(request->name())) {
-    const bool is_wanted = *version == 0 || *version == status.version;
-    if (is_wanted && status.servable != nullptr) DescribeStatistics(status, *response->add_model_stats());
+absl::Status OpenInferenceService::ModelStatistics(const inference::ModelStatisticsRequest& request,
+                                                   inference::ModelStatisticsResponse& response) const {
+  TF_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
+  for (const VersionStatus& status : registry_.List(request.name())) {
+    const bool is_wanted = version == 0 || version == status.version;
+    if (is_wanted && status.servable != nullptr) DescribeStatistics(status, *response.add_model_stats());
   }
-  if (response->model_stats_size() > 0 || request->name().empty()) return FinishNow(context);
+  if (response.model_stats_size() > 0 || request.name().empty()) return absl::OkStatus();
   // Find knows how to say which models and versions there are.
-  return FinishNow(context, registry_.Find(request->name(), *version).status());
+  return registry_.Find(request.name(), version).status();
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::RepositoryIndex(Context context, const inference::RepositoryIndexRequest* request,
-                                                                inference::RepositoryIndexResponse* response) {
-  const absl::Status status = CheckRepository(request->repository_name());
-  if (!status.ok()) return FinishNow(context, status);
+absl::Status OpenInferenceService::RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                                                   inference::RepositoryIndexResponse& response) const {
+  TF_RETURN_IF_ERROR(CheckRepository(request.repository_name()));
   for (const VersionStatus& version : registry_.List()) {
-    if (!request->ready() || version.state == VersionState::kReady) DescribeIndex(version, *response->add_models());
+    if (!request.ready() || version.state == VersionState::kReady) DescribeIndex(version, *response.add_models());
   }
-  return FinishNow(context);
+  return absl::OkStatus();
 }
 
 absl::Status OpenInferenceService::CheckAdmin(const std::string& repository, const std::string& model) const {
@@ -159,71 +174,26 @@ absl::Status OpenInferenceService::CheckAdmin(const std::string& repository, con
   return CheckModelName(model);
 }
 
-grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelLoad(Context context, const inference::RepositoryModelLoadRequest* request,
-                                                                    inference::RepositoryModelLoadResponse*) {
-  absl::Status status = CheckAdmin(request->repository_name(), request->model_name());
-  if (status.ok() && !request->parameters().empty()) {
+void OpenInferenceService::RepositoryModelLoad(
+    UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call) {
+  const inference::RepositoryModelLoadRequest& request = call.request();
+  absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
+  if (status.ok() && !request.parameters().empty()) {
     status = MakeStatus(absl::StatusCode::kUnimplemented,
                         "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
-                        request->parameters().begin()->first);
+                        request.parameters().begin()->first);
   }
-  if (!status.ok()) return FinishNow(context, status);
-  return options_.admin_calls->Run([&](Registry::Done done) { registry_.Load(request->model_name(), {}, std::move(done)); }, [] {});
+  if (!status.ok()) return call.Finish(status);
+  options_.admin_calls->Run(call, [&](Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
 }
 
 // "unload_dependents" has no effect: no model here depends on another.
-grpc::ServerUnaryReactor* OpenInferenceService::RepositoryModelUnload(Context context,
-                                                                      const inference::RepositoryModelUnloadRequest* request,
-                                                                      inference::RepositoryModelUnloadResponse*) {
-  const absl::Status status = CheckAdmin(request->repository_name(), request->model_name());
-  if (!status.ok()) return FinishNow(context, status);
-  return options_.admin_calls->Run([&](Registry::Done done) { registry_.Unload(request->model_name(), 0, std::move(done)); }, [] {});
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::SystemSharedMemoryStatus(Context context,
-                                                                         const inference::SystemSharedMemoryStatusRequest*,
-                                                                         inference::SystemSharedMemoryStatusResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::SystemSharedMemoryRegister(Context context,
-                                                                           const inference::SystemSharedMemoryRegisterRequest*,
-                                                                           inference::SystemSharedMemoryRegisterResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::SystemSharedMemoryUnregister(Context context,
-                                                                             const inference::SystemSharedMemoryUnregisterRequest*,
-                                                                             inference::SystemSharedMemoryUnregisterResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::CudaSharedMemoryStatus(Context context,
-                                                                       const inference::CudaSharedMemoryStatusRequest*,
-                                                                       inference::CudaSharedMemoryStatusResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::CudaSharedMemoryRegister(Context context,
-                                                                         const inference::CudaSharedMemoryRegisterRequest*,
-                                                                         inference::CudaSharedMemoryRegisterResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::CudaSharedMemoryUnregister(Context context,
-                                                                           const inference::CudaSharedMemoryUnregisterRequest*,
-                                                                           inference::CudaSharedMemoryUnregisterResponse*) {
-  return FinishNow(context, NoSharedMemory());
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::TraceSetting(Context context, const inference::TraceSettingRequest*,
-                                                             inference::TraceSettingResponse*) {
-  return FinishNow(context, Unsupported("this server writes no traces; /metrics and ModelStatistics have its times"));
-}
-
-grpc::ServerUnaryReactor* OpenInferenceService::LogSettings(Context context, const inference::LogSettingsRequest*,
-                                                            inference::LogSettingsResponse*) {
-  return FinishNow(context, Unsupported("the log is set when the server starts: --log-level and --log-format"));
+void OpenInferenceService::RepositoryModelUnload(
+    UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call) {
+  const inference::RepositoryModelUnloadRequest& request = call.request();
+  const absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
+  if (!status.ok()) return call.Finish(status);
+  options_.admin_calls->Run(call, [&](Registry::Done done) { registry_.Unload(request.model_name(), 0, std::move(done)); }, [] {});
 }
 
 }  // namespace torchferry

@@ -1,4 +1,4 @@
-// inference.GRPCInferenceService, the Open Inference Protocol, over the callback API. No handler blocks.
+// inference.GRPCInferenceService, the Open Inference Protocol, over the asynchronous API. No handler blocks.
 #pragma once
 
 #include <functional>
@@ -8,10 +8,11 @@
 #include "server/registry/registry.h"
 #include "server/rpc/admin_calls.h"
 #include "server/rpc/predictor.h"
+#include "server/rpc/serve.h"
 
 namespace torchferry {
 
-class OpenInferenceService final : public inference::GRPCInferenceService::CallbackService {
+class OpenInferenceService final : public RpcService {
  public:
   struct Options {
     std::string server_version;
@@ -23,46 +24,24 @@ class OpenInferenceService final : public inference::GRPCInferenceService::Callb
   OpenInferenceService(Options options, Registry& registry, Predictor& predictor, const Clock& clock)
       : options_(std::move(options)), registry_(registry), predictor_(predictor), clock_(clock) {}
 
-  using Context = grpc::CallbackServerContext*;
-  using Reactor = grpc::ServerUnaryReactor*;
-
-  Reactor ServerLive(Context context, const inference::ServerLiveRequest*, inference::ServerLiveResponse* response) override;
-  Reactor ServerReady(Context context, const inference::ServerReadyRequest*, inference::ServerReadyResponse* response) override;
-  Reactor ModelReady(Context context, const inference::ModelReadyRequest* request, inference::ModelReadyResponse* response) override;
-  Reactor ServerMetadata(Context context, const inference::ServerMetadataRequest*,
-                         inference::ServerMetadataResponse* response) override;
-  Reactor ModelMetadata(Context context, const inference::ModelMetadataRequest* request,
-                        inference::ModelMetadataResponse* response) override;
-  Reactor ModelInfer(Context context, const inference::ModelInferRequest* request, inference::ModelInferResponse* response) override;
-  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
-      Context context) override;
-  Reactor ModelConfig(Context context, const inference::ModelConfigRequest* request,
-                      inference::ModelConfigResponse* response) override;
-  Reactor ModelStatistics(Context context, const inference::ModelStatisticsRequest* request,
-                          inference::ModelStatisticsResponse* response) override;
-  Reactor RepositoryIndex(Context context, const inference::RepositoryIndexRequest* request,
-                          inference::RepositoryIndexResponse* response) override;
-  Reactor RepositoryModelLoad(Context context, const inference::RepositoryModelLoadRequest* request,
-                              inference::RepositoryModelLoadResponse*) override;
-  Reactor RepositoryModelUnload(Context context, const inference::RepositoryModelUnloadRequest* request,
-                                inference::RepositoryModelUnloadResponse*) override;
-
-  Reactor SystemSharedMemoryStatus(Context context, const inference::SystemSharedMemoryStatusRequest*,
-                                   inference::SystemSharedMemoryStatusResponse*) override;
-  Reactor SystemSharedMemoryRegister(Context context, const inference::SystemSharedMemoryRegisterRequest*,
-                                     inference::SystemSharedMemoryRegisterResponse*) override;
-  Reactor SystemSharedMemoryUnregister(Context context, const inference::SystemSharedMemoryUnregisterRequest*,
-                                       inference::SystemSharedMemoryUnregisterResponse*) override;
-  Reactor CudaSharedMemoryStatus(Context context, const inference::CudaSharedMemoryStatusRequest*,
-                                 inference::CudaSharedMemoryStatusResponse*) override;
-  Reactor CudaSharedMemoryRegister(Context context, const inference::CudaSharedMemoryRegisterRequest*,
-                                   inference::CudaSharedMemoryRegisterResponse*) override;
-  Reactor CudaSharedMemoryUnregister(Context context, const inference::CudaSharedMemoryUnregisterRequest*,
-                                     inference::CudaSharedMemoryUnregisterResponse*) override;
-  Reactor TraceSetting(Context context, const inference::TraceSettingRequest*, inference::TraceSettingResponse*) override;
-  Reactor LogSettings(Context context, const inference::LogSettingsRequest*, inference::LogSettingsResponse*) override;
+  grpc::Service& service() override { return service_; }
+  void Serve(CallLoop& loop) override;
 
  private:
+  void ServeModels(CallLoop& loop);
+  void ServeRepository(CallLoop& loop);
+  // What the protocol's extensions have and this server has not: UNIMPLEMENTED, saying what to do instead.
+  void ServeUnsupported(CallLoop& loop);
+
+  absl::Status ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const;
+  absl::Status ServerMetadata(inference::ServerMetadataResponse& response) const;
+  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request, inference::ModelMetadataResponse& response) const;
+  absl::Status ModelConfig(const inference::ModelConfigRequest& request, inference::ModelConfigResponse& response) const;
+  absl::Status ModelStatistics(const inference::ModelStatisticsRequest& request, inference::ModelStatisticsResponse& response) const;
+  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request, inference::RepositoryIndexResponse& response) const;
+  void RepositoryModelLoad(UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call);
+  void RepositoryModelUnload(UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call);
+
   absl::Status CheckAdmin(const std::string& repository, const std::string& model) const;
   absl::StatusOr<VersionStatus> Ready(const std::string& model, const std::string& version) const;
 
@@ -70,6 +49,7 @@ class OpenInferenceService final : public inference::GRPCInferenceService::Callb
   Registry& registry_;
   Predictor& predictor_;
   const Clock& clock_;
+  inference::GRPCInferenceService::AsyncService service_;
 };
 
 }  // namespace torchferry

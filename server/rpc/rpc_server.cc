@@ -11,6 +11,7 @@
 #include "server/rpc/admission.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
+#include "server/rpc/listener.h"
 #include "server/rpc/open_inference_service.h"
 #include "server/rpc/predictor.h"
 
@@ -41,20 +42,23 @@ class RpcServerImpl final : public RpcServer {
         health_([this](const std::string& service) { return IsServing(service); }) {}
 
   ~RpcServerImpl() override {
-    if (server_ != nullptr) DrainAndStop(clock_.Now());
+    if (server_.is_running()) DrainAndStop(clock_.Now());
   }
 
   absl::Status Listen() {
     if (options_.reflection) TF_RETURN_IF_ERROR(OpenReflection());
-    TF_ASSIGN_OR_RETURN(server_, Start(options_.address, "--grpc-address", {&inference_, &open_inference_, &health_, &admin_}, port_));
+    TF_RETURN_IF_ERROR(server_.Start(options_, options_.address, "--grpc-address", options_.threads,
+                                     {&inference_, &open_inference_, &health_, &admin_}, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      TF_ASSIGN_OR_RETURN(admin_server_, Start(options_.admin_address, "--admin-address", {&admin_apart_, &open_admin_}, admin_port_));
+      TF_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1, {&admin_apart_, &open_admin_}, clock_));
     }
     return absl::OkStatus();
   }
 
-  int port() const override { return port_; }
-  int admin_port() const override { return admin_port_; }
+  int port() const override { return server_.port(); }
+  int admin_port() const override { return admin_server_.port(); }
+
+  void SetWork(WorkBetweenCalls& work) override { server_.SetWork(work); }
 
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";
@@ -71,18 +75,12 @@ class RpcServerImpl final : public RpcServer {
   bool DrainAndStop(TimePoint deadline) override {
     AnnounceDrain();
     admin_calls_.EndAll();
-    if (admin_server_ != nullptr) {
-      admin_server_->Shutdown(std::chrono::system_clock::now());
-      admin_server_->Wait();
-    }
+    admin_server_.Stop(Duration::zero());
     admission_.Close();
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
     health_.EndWatches();
     // What is left are idle streams, answers on their way out and, past the deadline, requests to be cancelled.
-    const auto flush = std::chrono::milliseconds(all_answered ? 500 : 0);
-    server_->Shutdown(std::chrono::system_clock::now() + flush);
-    server_->Wait();
-    server_.reset();
+    server_.Stop(std::chrono::milliseconds(all_answered ? 500 : 0));
     return all_answered;
   }
 
@@ -92,23 +90,6 @@ class RpcServerImpl final : public RpcServer {
 
   OpenInferenceService::Options OpenInference(bool admin) {
     return {options_.server_version, admin, &admin_calls_, [this] { return NotReadyReason().empty(); }};
-  }
-
-  absl::StatusOr<std::unique_ptr<grpc::Server>> Start(const std::string& address, const std::string& flag,
-                                                      const std::vector<grpc::Service*>& services, int& port) {
-    grpc::ServerBuilder builder;
-    // gRPC's default lets two servers share a port in silence, each getting half of the connections.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
-    builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    for (grpc::Service* service : services) builder.RegisterService(service);
-    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-    if (server == nullptr || port == 0) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for gRPC on {}: is another server running there? Choose another with {}",
-                        address, flag);
-    }
-    return server;
   }
 
   std::optional<bool> IsServing(const std::string& service) const {
@@ -134,10 +115,8 @@ class RpcServerImpl final : public RpcServer {
   OpenInferenceService open_admin_;
   HealthService health_;
   std::atomic<bool> is_draining_{false};
-  int port_ = 0;
-  int admin_port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<grpc::Server> admin_server_;
+  Listener server_;
+  Listener admin_server_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "server/base/clock.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
+#include "server/rpc/call_loop.h"
 
 namespace torchferry {
 
@@ -24,6 +25,7 @@ class RpcServer {
     bool admin = false;         // loading and unloading
     std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest
     ReadinessPolicy readiness = ReadinessPolicy::kAny;
+    int threads = 1;  // that carry calls
   };
 
   // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).
@@ -35,6 +37,8 @@ class RpcServer {
   virtual int admin_port() const = 0;  // 0 without an address of its own
   // Empty when ready, otherwise why not; the same as health's "".
   virtual std::string NotReadyReason() const = 0;
+  // What the threads of the calls do beside; it outlives the server. Once.
+  virtual void SetWork(WorkBetweenCalls& work) = 0;
   // A version's state changed.
   virtual void NotifyHealth() = 0;
 

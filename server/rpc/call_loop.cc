@@ -1,0 +1,113 @@
+#include "server/rpc/call_loop.h"
+
+namespace torchferry {
+namespace {
+
+// Work that takes longer has the calls carried by another thread.
+constexpr Duration kHeldUp = std::chrono::milliseconds(20);
+
+// Events that may come before work which waits.
+constexpr int kMostEvents = 128;
+
+const gpr_timespec kNow = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+
+}  // namespace
+
+CallLoop::CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock) : queue_(std::move(queue)), clock_(clock) {}
+
+CallLoop::~CallLoop() { Stop(); }
+
+void CallLoop::Start() {
+  for (Index i = 0; i < threads_.size(); ++i) threads_[i] = std::thread([this, i] { Run(i); });
+}
+
+void CallLoop::CallBegins() {
+  MutexLock lock(calls_mutex_);
+  ++calls_;
+}
+
+void CallLoop::CallEnds() {
+  MutexLock lock(calls_mutex_);
+  if (--calls_ == 0) no_calls_.NotifyAll();
+}
+
+void CallLoop::Stop() {
+  if (std::exchange(is_stopped_, true)) return;
+  {
+    MutexLock lock(calls_mutex_);
+    while (calls_ > 0) no_calls_.Wait(calls_mutex_);
+  }
+  queue_->Shutdown();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void CallLoop::Run(Index self) {
+  bool has_joined = false;
+  while (WaitToLead(self)) Lead(self, has_joined);
+}
+
+bool CallLoop::WaitToLead(Index self) {
+  MutexLock lock(mutex_);
+  while (!has_ended_ && leader_ != self) {
+    if (!is_watched_) {
+      changed_.Wait(mutex_);
+      continue;
+    }
+    const uint64_t seen = works_;
+    const TimePoint until = clock_.Now() + kHeldUp;
+    while (!has_ended_ && clock_.Now() < until) changed_.WaitUntil(mutex_, until);
+    if (works_ != seen) continue;
+    is_watched_ = false;  // the leader is held up, or has nothing to do
+    if (std::exchange(is_working_, false)) leader_ = self;
+  }
+  return !has_ended_;
+}
+
+void CallLoop::Lead(Index self, bool& has_joined) {
+  if (WorkBetweenCalls* work = JoinedWork(has_joined)) work->TakeOver();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) {
+    static_cast<CallEvent*>(tag)->Happened(ok);
+    WorkBetweenCalls* work = JoinedWork(has_joined);
+    while (work != nullptr && work->HasWork()) {
+      Drain();
+      if (!WorkAsLeader(*work, self)) return;
+    }
+  }
+  MutexLock lock(mutex_);
+  has_ended_ = true;
+  changed_.NotifyAll();
+}
+
+WorkBetweenCalls* CallLoop::JoinedWork(bool& has_joined) {
+  WorkBetweenCalls* work = work_;
+  if (work != nullptr && !std::exchange(has_joined, true)) work->Join();
+  return work;
+}
+
+void CallLoop::Drain() {
+  void* tag = nullptr;
+  bool ok = false;
+  for (int i = 0; i < kMostEvents && queue_->AsyncNext(&tag, &ok, kNow) == grpc::CompletionQueue::GOT_EVENT; ++i) {
+    static_cast<CallEvent*>(tag)->Happened(ok);
+  }
+}
+
+bool CallLoop::WorkAsLeader(WorkBetweenCalls& work, Index self) {
+  {
+    MutexLock lock(mutex_);
+    is_working_ = true;
+    ++works_;
+    if (!std::exchange(is_watched_, true)) changed_.NotifyAll();
+  }
+  work.Work();
+  MutexLock lock(mutex_);
+  if (leader_ != self) return false;
+  is_working_ = false;
+  return true;
+}
+
+}  // namespace torchferry
