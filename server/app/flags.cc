@@ -57,6 +57,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
   Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
       ->check([&](const std::string& text) { return CheckDevice(text, device_types); });
+  Add(app, "--grpc-threads", flags.grpc_threads,
+      "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four processors")
+      ->check(CLI::Range(0, 256));
   Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};

@@ -17,6 +17,7 @@ namespace torchferry {
 struct ServerFlags {
   std::string model_store;
   std::string grpc_address = "127.0.0.1:8001";
+  int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   std::string metrics_address = "127.0.0.1:8002";
   std::string device = "auto";
   int workers = 0;           // 0: one for each processor of the cgroup's quota

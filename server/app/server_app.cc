@@ -80,6 +80,19 @@ absl::Status WritePortFile(const std::string& path, const std::string& grpc_addr
   return absl::OkStatus();
 }
 
+// Quick batches run on the thread that carries their calls.
+class CallerWork final : public WorkBetweenCalls {
+ public:
+  explicit CallerWork(Scheduler& scheduler) : scheduler_(scheduler) {}
+  void Join() override { scheduler_.JoinAsCaller(); }
+  bool HasWork() override { return scheduler_.HasCallerWork(); }
+  void Work() override { scheduler_.RunAsCaller(); }
+  void TakeOver() override { scheduler_.TakeOverFromCallers(); }
+
+ private:
+  Scheduler& scheduler_;
+};
+
 class ServerAppImpl final : public ServerApp {
  public:
   explicit ServerAppImpl(const ServerFlags& flags)
@@ -159,6 +172,7 @@ class ServerAppImpl final : public ServerApp {
     rpc.admin = flags_.enable_admin;
     rpc.admin_address = flags_.admin_address;
     rpc.readiness = flags_.readiness;
+    rpc.threads = flags_.grpc_threads > 0 ? flags_.grpc_threads : std::max(1, static_cast<int>(host_.cpu_quota) / 4);
     TF_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, registry_, metrics_, clock_));
     rpc_listener_ = rpc_.get();
     HttpServer::Callbacks callbacks;
@@ -182,6 +196,8 @@ class ServerAppImpl final : public ServerApp {
     options.set_threads = &TorchRuntime::SetIntraOpThreads;
     if (flags_.deterministic) TorchRuntime::UseDeterministicAlgorithms();
     scheduler_ = std::make_unique<Scheduler>(options, clock_);
+    caller_work_ = std::make_unique<CallerWork>(*scheduler_);
+    rpc_->SetWork(*caller_work_);
     LogInfo("workers", {{"workers", options.workers},
                         {"intra_op_threads", flags_.intra_op_threads},
                         {"processors", host_.cpu_quota},
@@ -283,6 +299,7 @@ class ServerAppImpl final : public ServerApp {
   // Made in Start, in this order, and ended in Stop.
   std::unique_ptr<TorchRuntime> runtime_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<CallerWork> caller_work_;
   Registry registry_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<RpcServer> rpc_;

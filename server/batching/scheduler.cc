@@ -15,12 +15,17 @@ constexpr Duration kQuick = std::chrono::microseconds(200);
 }  // namespace
 
 // All fields are guarded by Scheduler::mutex_.
-class Scheduler::Queue {
+class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
  public:
   Queue(BatchOptions options, int concurrency_limit, Handler& task_handler)
-      : threads(options.threads), tasks(std::move(options)), max_concurrency(concurrency_limit), handler(task_handler) {}
+      : threads(options.threads),
+        waits(options.max_queue_delay > Duration::zero()),
+        tasks(std::move(options)),
+        max_concurrency(concurrency_limit),
+        handler(task_handler) {}
 
   const int threads;
+  const bool waits;  // for company
   BatchQueue tasks;
   const int max_concurrency;
   Handler& handler;
@@ -38,6 +43,17 @@ struct Scheduler::Work {
   TimePoint started{};
   bool wakes_another = false;
 };
+
+namespace {
+
+// A thread that has joined, and what it has submitted since it last ran.
+struct Caller {
+  const Scheduler* scheduler = nullptr;
+  std::vector<std::shared_ptr<Scheduler::Queue>> queues;
+};
+thread_local Caller this_caller;
+
+}  // namespace
 
 Scheduler::Scheduler(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {
   free_threads_ = std::max({1, options_.workers, options_.threads});
@@ -70,10 +86,59 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
     MutexLock lock(mutex_);
     if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
     TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
-    wakes = Added(queue, 1);
+    if (this_caller.scheduler == this && IsForCaller(queue)) {
+      ++waiting_;
+      queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+      const bool is_known = std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
+      if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
+    } else {
+      wakes = Added(queue, 1);
+    }
   }
   if (wakes) work_available_.NotifyOne();
   return absl::OkStatus();
+}
+
+void Scheduler::JoinAsCaller() {
+  this_caller.scheduler = this;
+  if (options_.set_threads) options_.set_threads(1);
+}
+
+bool Scheduler::HasCallerWork() const { return this_caller.scheduler == this && !this_caller.queues.empty(); }
+
+void Scheduler::RunAsCaller() {
+  for (const std::shared_ptr<Queue>& queue : std::exchange(this_caller.queues, {})) {
+    Work work;
+    if (!TakeAsCaller(queue, work)) continue;
+    int threads = 0;  // those of this thread, which stay as they are
+    const uint64_t lane = work.taken.batch.empty() ? 0 : work.taken.batch[0]->lane;
+    Carry(work, threads);
+    End(work, lane);
+  }
+}
+
+void Scheduler::TakeOverFromCallers() { work_available_.NotifyAll(); }
+
+bool Scheduler::IsForCaller(const Queue& queue) const {
+  return queue.longest <= kQuick && queue.running == 0 && queue.threads == 1 && !queue.waits && queue.handler.MayRunOnCaller();
+}
+
+bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
+  bool wakes = false;
+  {
+    MutexLock lock(mutex_);
+    const TimePoint now = clock_.Now();
+    if (queue->is_closed || queue->tasks.size() == 0) return false;
+    if (IsForCaller(*queue)) {
+      work = {queue, queue->tasks.Take(now), 0, now, false};
+      Begin(*queue, work.taken, now);
+      if (queue->tasks.size() > 0) this_caller.queues.push_back(queue);
+      return true;
+    }
+    wakes = Added(*queue, 0);
+  }
+  if (wakes) work_available_.NotifyOne();
+  return false;
 }
 
 absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
@@ -198,6 +263,13 @@ Scheduler::Work Scheduler::NextWork() {
   }
 }
 
+void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint now) {
+  ++queue.running;
+  queue.started = now;
+  waiting_ -= taken.batch.size() + taken.expired.size() + taken.cancelled.size();
+  queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+}
+
 bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at) {
   const TimePoint now = clock_.Now();
   waits_for_threads_ = false;
@@ -216,12 +288,9 @@ bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at) {
       if (taken.wake_at.has_value()) wake_at = std::min(wake_at, *taken.wake_at);
       continue;
     }
-    ++queue.running;
     const int threads = taken.batch.empty() ? 0 : queue.threads;
     free_threads_ -= threads;
-    waiting_ -= taken.batch.size() + taken.expired.size() + taken.cancelled.size();
-    queue.started = now;
-    queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+    Begin(queue, taken, now);
     next_queue_ = index + 1;
     work = {queues_[index], std::move(taken), threads, now, false};
     return true;

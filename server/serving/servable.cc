@@ -43,6 +43,7 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
       clock_(clock),
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
       queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
+  runs_on_cpu_ = loaded.model->device().IsCpu();
   if (loaded.info.fallback) {
     metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
   }
@@ -149,6 +150,7 @@ std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch b
     if (!rest.empty() && !scheduler_.Return(*queue_, rest).ok()) return Two(std::move(batch), std::move(rest));
   }
   const int64_t rows = RowsIn(batch);
+  runs_on_cpu_ = use.model->device().IsCpu();
   Attempt attempt = Forward(use, batch);
   Record(use, batch, rows, attempt);
   if (attempt.outputs.ok()) {

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -126,6 +127,8 @@ class Servable : private Scheduler::Handler {
   void Run(Batch batch) override;
   void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
+  // An accelerator may hang, or be slow for reasons of its own.
+  bool MayRunOnCaller() const override { return runs_on_cpu_; }
 
   static QueuedTask& First(const Batch& batch);
   Placements::Choice ChooseFor(const Batch& batch);
@@ -159,6 +162,8 @@ class Servable : private Scheduler::Handler {
   const std::shared_ptr<SessionLimit> sessions_;
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
   std::unique_ptr<Placements> placements_;   // likewise
+
+  std::atomic<bool> runs_on_cpu_;  // where the last batch did
 
   Mutex park_mutex_;  // between Park and Unpark
 
