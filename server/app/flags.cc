@@ -60,6 +60,10 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   Add(app, "--grpc-threads", flags.grpc_threads,
       "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four processors")
       ->check(CLI::Range(0, 256));
+  Add(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
+      "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while requests come "
+      "that fast and no worker computes; 0: not at all, nor with less than two processors")
+      ->check(CLI::Range(0, 1000000));
   Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};

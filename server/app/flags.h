@@ -18,6 +18,7 @@ struct ServerFlags {
   std::string model_store;
   std::string grpc_address = "127.0.0.1:8001";
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
+  int busy_poll_microseconds = 100;
   std::string metrics_address = "127.0.0.1:8002";
   std::string device = "auto";
   int workers = 0;           // 0: one for each processor of the cgroup's quota

@@ -87,6 +87,7 @@ class CallerWork final : public WorkBetweenCalls {
   void Join() override { scheduler_.JoinAsCaller(); }
   bool HasWork() override { return scheduler_.HasCallerWork(); }
   void Work() override { scheduler_.RunAsCaller(); }
+  bool IsAlone() override { return scheduler_.IsIdle(); }
   void TakeOver() override { scheduler_.TakeOverFromCallers(); }
 
  private:
@@ -173,6 +174,7 @@ class ServerAppImpl final : public ServerApp {
     rpc.admin_address = flags_.admin_address;
     rpc.readiness = flags_.readiness;
     rpc.threads = flags_.grpc_threads > 0 ? flags_.grpc_threads : std::max(1, static_cast<int>(host_.cpu_quota) / 4);
+    if (host_.cpu_quota >= 2) rpc.busy_poll = std::chrono::microseconds(flags_.busy_poll_microseconds);
     TF_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, registry_, metrics_, clock_));
     rpc_listener_ = rpc_.get();
     HttpServer::Callbacks callbacks;

@@ -212,7 +212,9 @@ void Scheduler::WorkerLoop() {
     if (work.queue == nullptr) return;
     const uint64_t lane = work.taken.batch.empty() ? 0 : work.taken.batch[0]->lane;
     if (work.wakes_another) work_available_.NotifyOne();
+    ++busy_;
     Carry(work, threads);
+    --busy_;
     End(work, lane);
   }
 }

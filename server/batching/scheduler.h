@@ -2,6 +2,7 @@
 // here it is only carried out.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -64,6 +65,8 @@ class Scheduler {
   bool HasCallerWork() const;
   // A batch of each queue that this thread has submitted to, where no batch of it is running. What is not quick any more is left to the workers.
   void RunAsCaller();
+  // Whether no worker runs a batch.
+  bool IsIdle() const { return busy_ == 0; }
   // A thread that has joined does not come to call RunAsCaller: what it has submitted is for the workers.
   void TakeOverFromCallers();
 
@@ -107,6 +110,8 @@ class Scheduler {
   size_t waking_ TF_GUARDED_BY(mutex_) = 0;   // of these, that have been notified
   size_t waiting_ TF_GUARDED_BY(mutex_) = 0;  // tasks in all queues
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
+
+  std::atomic<int> busy_{0};  // workers that carry something
 
   std::vector<std::thread> workers_;
 };

@@ -13,7 +13,8 @@ const gpr_timespec kNow = gpr_inf_past(GPR_CLOCK_MONOTONIC);
 
 }  // namespace
 
-CallLoop::CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock) : queue_(std::move(queue)), clock_(clock) {}
+CallLoop::CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, Duration busy_poll, const Clock& clock)
+    : queue_(std::move(queue)), busy_poll_(busy_poll), clock_(clock) {}
 
 CallLoop::~CallLoop() { Stop(); }
 
@@ -45,7 +46,11 @@ void CallLoop::Stop() {
 
 void CallLoop::Run(Index self) {
   bool has_joined = false;
-  while (WaitToLead(self)) Lead(self, has_joined);
+  for (bool takes_over = self != 0; WaitToLead(self); takes_over = true) {
+    WorkBetweenCalls* work = JoinedWork(has_joined);
+    if (takes_over && work != nullptr) work->TakeOver();
+    Lead(self, has_joined);
+  }
 }
 
 bool CallLoop::WaitToLead(Index self) {
@@ -66,15 +71,17 @@ bool CallLoop::WaitToLead(Index self) {
 }
 
 void CallLoop::Lead(Index self, bool& has_joined) {
-  if (WorkBetweenCalls* work = JoinedWork(has_joined)) work->TakeOver();
+  WorkBetweenCalls* work = nullptr;
+  BusyPoll poll(busy_poll_);
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) {
+  while (Next(work, poll, tag, ok)) {
     static_cast<CallEvent*>(tag)->Happened(ok);
-    WorkBetweenCalls* work = JoinedWork(has_joined);
+    work = JoinedWork(has_joined);
     while (work != nullptr && work->HasWork()) {
       Drain();
       if (!WorkAsLeader(*work, self)) return;
+      poll.Worked(clock_.Now());
     }
   }
   MutexLock lock(mutex_);
@@ -86,6 +93,14 @@ WorkBetweenCalls* CallLoop::JoinedWork(bool& has_joined) {
   WorkBetweenCalls* work = work_;
   if (work != nullptr && !std::exchange(has_joined, true)) work->Join();
   return work;
+}
+
+bool CallLoop::Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok) {
+  while (work != nullptr && poll.IsPolling(clock_.Now()) && work->IsAlone()) {
+    const auto next = queue_->AsyncNext(&tag, &ok, kNow);
+    if (next != grpc::CompletionQueue::TIMEOUT) return next == grpc::CompletionQueue::GOT_EVENT;
+  }
+  return queue_->Next(&tag, &ok);
 }
 
 void CallLoop::Drain() {

@@ -11,6 +11,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/rpc/busy_poll.h"
 
 namespace torchferry {
 
@@ -33,6 +34,8 @@ class WorkBetweenCalls {
   virtual bool HasWork() = 0;
   // What there is. Meant to take less than a millisecond; while it takes much longer, another thread carries the calls.
   virtual void Work() = 0;
+  // Whether no other thread of this process computes, so that a processor is free to wait busily. Any time.
+  virtual bool IsAlone() = 0;
   // Another thread is held up in Work and may have left some undone.
   virtual void TakeOver() = 0;
 };
@@ -46,8 +49,8 @@ class WorkBetweenCalls {
 // Thread-safe.
 class CallLoop {
  public:
-  // `queue` is of a server that is not started yet.
-  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock);
+  // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping, after work.
+  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, Duration busy_poll, const Clock& clock);
   // As Stop.
   ~CallLoop();
   CallLoop(const CallLoop&) = delete;
@@ -75,12 +78,15 @@ class CallLoop {
   bool WaitToLead(Index self);
   void Lead(Index self, bool& has_joined);
   WorkBetweenCalls* JoinedWork(bool& has_joined);
+  // As the queue's Next, and busily as far as `poll` says.
+  bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
   // Events, until none waits or so many have come that work should not wait longer.
   void Drain();
   // False when another thread leads by now.
   bool WorkAsLeader(WorkBetweenCalls& work, Index self);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const Duration busy_poll_;
   const Clock& clock_;
   std::atomic<WorkBetweenCalls*> work_{nullptr};
   bool is_stopped_ = false;

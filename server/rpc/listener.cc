@@ -14,7 +14,9 @@ absl::Status Listener::Start(const RpcServer::Options& options, const std::strin
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
   for (RpcService* service : services) builder.RegisterService(&service->service());
   std::vector<std::unique_ptr<CallLoop>> loops;
-  for (int i = 0; i < threads; ++i) loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), clock));
+  for (int i = 0; i < threads; ++i) {
+    loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, clock));
+  }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port_ == 0) {
     for (const auto& loop : loops) loop->Stop();

@@ -261,12 +261,13 @@ absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements:
   std::vector<Outputs> pieces;
   for (int64_t begin = 0; begin < inputs.rows;) {
     const int64_t rows = std::min(most, inputs.rows - begin);
-    const BoundInputs piece = rows == inputs.rows ? inputs : RowsOf(signature_, inputs, begin, rows);
-    const BoundInputs* const requests[] = {&piece};
+    const bool is_whole = rows == inputs.rows;
+    const BoundInputs piece = is_whole ? BoundInputs{} : RowsOf(signature_, inputs, begin, rows);
+    const BoundInputs* const requests[] = {is_whole ? &inputs : &piece};
     PhaseTimes piece_times;
     absl::StatusOr<std::vector<Outputs>> outputs = use.model->Predict(requests, piece_times);
     times = {times.input + piece_times.input, times.infer + piece_times.infer, times.output + piece_times.output};
-    if (outputs.ok() && rows == inputs.rows) return outputs;
+    if (outputs.ok() && is_whole) return outputs;
     const bool may_halve = DeviceFaultOf(outputs.status()) == DeviceFault::kOutOfMemory && rows > 1 && batches();
     if (may_halve) {
       use.model->ReleaseCachedMemory();

@@ -1,0 +1,221 @@
+// Batches that run on the threads which submit them.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <latch>
+#include <set>
+
+#include "server/batching/scheduler.h"
+
+namespace torchferry {
+namespace {
+
+class FakeTask : public Task {
+ public:
+  bool IsCancelled() const override { return false; }
+};
+
+// Stands still but for what a test adds.
+class FakeClock : public Clock {
+ public:
+  TimePoint Now() const override { return TimePoint{} + Duration(ticks_); }
+  void Add(Duration duration) { ticks_ += duration.count(); }
+
+ private:
+  std::atomic<Duration::rep> ticks_{0};
+};
+
+class FakeHandler : public Scheduler::Handler {
+ public:
+  void Run(std::vector<std::unique_ptr<Task>> batch) override {
+    if (on_run) on_run(batch);
+    last_thread = std::this_thread::get_id();
+    ran += static_cast<int>(batch.size());
+    ran.notify_all();
+  }
+  void Drop(std::unique_ptr<Task>, const absl::Status&) override { ++dropped; }
+  void OnDepth(int64_t) override {}
+  bool MayRunOnCaller() const override { return may_run_on_caller; }
+
+  void WaitUntilRan(int tasks) const {
+    for (int now = ran; now < tasks; now = ran) ran.wait(now);
+  }
+
+  std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
+  std::atomic<bool> may_run_on_caller{true};
+  std::atomic<int> ran{0};
+  std::atomic<int> dropped{0};
+  std::atomic<std::thread::id> last_thread{};
+};
+
+BatchOptions UpTo(int64_t rows) {
+  BatchOptions options;
+  options.max_rows = rows;
+  options.max_queue_size = 100000;
+  return options;
+}
+
+void Submit(Scheduler& scheduler, Scheduler::Queue& queue) {
+  std::unique_ptr<Task> task = std::make_unique<FakeTask>();
+  ASSERT_TRUE(scheduler.Submit(queue, task).ok());
+}
+
+class CallerRunsTest : public testing::Test {
+ protected:
+  // What the tests do on a thread that joins and ends with them.
+  void OnCaller(const std::function<void()>& body) {
+    std::thread([&] {
+      scheduler_.JoinAsCaller();
+      body();
+    }).join();
+  }
+
+  // Until batches count as quick: nothing is, before enough of them have been seen.
+  void MakeQuick(Scheduler::Queue& queue) {
+    for (int i = 0; i < 1000; ++i) {
+      const int before = handler_.ran;
+      Submit(scheduler_, queue);
+      if (scheduler_.HasCallerWork()) return RunAll();
+      handler_.WaitUntilRan(before + 1);
+      // The worker has yet to say that it is done.
+      while (!scheduler_.IsIdle()) std::this_thread::yield();
+    }
+    FAIL() << "batches that take no time never became quick";
+  }
+
+  void RunAll() {
+    while (scheduler_.HasCallerWork()) scheduler_.RunAsCaller();
+  }
+
+  FakeClock clock_;
+  FakeHandler handler_;
+  Scheduler scheduler_{{.workers = 1}, clock_};
+};
+
+TEST_F(CallerRunsTest, QuickBatchesRunWhereTheyCameFrom) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    std::vector<size_t> sizes;
+    handler_.on_run = [&](const auto& batch) { sizes.push_back(batch.size()); };
+    for (int i = 0; i < 11; ++i) Submit(scheduler_, *queue);
+    RunAll();
+    EXPECT_EQ(handler_.last_thread.load(), std::this_thread::get_id());
+    EXPECT_EQ(sizes, (std::vector<size_t>{8, 3}));
+  });
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, AThreadThatHasNotJoinedLeavesThemToWorkers) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  OnCaller([&] { MakeQuick(*queue); });
+  const int before = handler_.ran;
+  Submit(scheduler_, *queue);
+  EXPECT_FALSE(scheduler_.HasCallerWork());
+  handler_.WaitUntilRan(before + 1);
+  EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
+  const auto queue = scheduler_.AddQueue(UpTo(1), 0, handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    handler_.on_run = [&](const auto&) { clock_.Add(std::chrono::milliseconds(5)); };
+    Submit(scheduler_, *queue);
+    Submit(scheduler_, *queue);  // known to this thread already, when the first turns out to be slow
+    const int before = handler_.ran;
+    scheduler_.RunAsCaller();
+    EXPECT_EQ(handler_.last_thread.load(), std::this_thread::get_id());
+    RunAll();
+    handler_.WaitUntilRan(before + 2);
+    EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
+    Submit(scheduler_, *queue);
+    EXPECT_FALSE(scheduler_.HasCallerWork());
+    handler_.WaitUntilRan(before + 3);
+  });
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
+  BatchOptions waits = UpTo(8);
+  waits.max_queue_delay = std::chrono::microseconds(1);
+  const auto waiting = scheduler_.AddQueue(waits, 0, handler_);
+  const auto forbidden = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  handler_.may_run_on_caller = false;
+  OnCaller([&] {
+    for (int i = 0; i < 300; ++i) {
+      Submit(scheduler_, i % 2 == 0 ? *waiting : *forbidden);
+      clock_.Add(std::chrono::microseconds(2));
+      EXPECT_FALSE(scheduler_.HasCallerWork()) << i;
+    }
+  });
+  scheduler_.Close(*waiting);
+  scheduler_.Close(*forbidden);
+  EXPECT_EQ(handler_.ran + handler_.dropped, 300);
+}
+
+TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    const int before = handler_.ran;
+    Submit(scheduler_, *queue);
+    ASSERT_TRUE(scheduler_.HasCallerWork());
+    scheduler_.TakeOverFromCallers();
+    handler_.WaitUntilRan(before + 1);
+    EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
+    RunAll();  // of which nothing is left
+    EXPECT_EQ(handler_.ran, before + 1);
+  });
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, AClosedQueueDropsWhatItsCallersLeft) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    const int before = handler_.ran;
+    Submit(scheduler_, *queue);
+    scheduler_.Close(*queue);
+    EXPECT_EQ(handler_.dropped, 1);
+    RunAll();
+    EXPECT_EQ(handler_.ran, before);
+  });
+}
+
+TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
+  Scheduler scheduler({.workers = 3}, Clock::Real());
+  FakeHandler quick;
+  FakeHandler uneven;
+  std::atomic<int> calls{0};
+  uneven.on_run = [&](const auto&) {
+    if (++calls % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  const auto quick_queue = scheduler.AddQueue(UpTo(8), 0, quick);
+  const auto uneven_queue = scheduler.AddQueue(UpTo(8), 1, uneven);
+  constexpr int kThreads = 4;
+  constexpr int kEach = 2000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, joins = t % 2 == 0] {
+      if (joins) scheduler.JoinAsCaller();
+      for (int i = 0; i < kEach; ++i) {
+        Submit(scheduler, i % 4 == 0 ? *uneven_queue : *quick_queue);
+        if (i % 3 == 0) scheduler.RunAsCaller();
+      }
+      while (scheduler.HasCallerWork()) scheduler.RunAsCaller();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  quick.WaitUntilRan(kThreads * kEach * 3 / 4);
+  uneven.WaitUntilRan(kThreads * kEach / 4);
+  scheduler.Close(*quick_queue);
+  scheduler.Close(*uneven_queue);
+  EXPECT_EQ(quick.ran + uneven.ran, kThreads * kEach);
+  EXPECT_EQ(quick.dropped + uneven.dropped, 0);
+}
+
+}  // namespace
+}  // namespace torchferry
