@@ -88,7 +88,7 @@ class CallerWork final : public WorkBetweenCalls {
   bool HasWork() override { return scheduler_.HasCallerWork(); }
   void Work() override { scheduler_.RunAsCaller(); }
   bool IsAlone() override { return scheduler_.IsIdle(); }
-  void TakeOver() override { scheduler_.TakeOverFromCallers(); }
+  void HandOver() override { scheduler_.HandOverToWorkers(); }
 
  private:
   Scheduler& scheduler_;

@@ -117,7 +117,11 @@ void Scheduler::RunAsCaller() {
   }
 }
 
-void Scheduler::TakeOverFromCallers() { work_available_.NotifyAll(); }
+void Scheduler::HandOverToWorkers() {
+  this_caller.queues.clear();
+  MutexLock lock(mutex_);
+  work_available_.NotifyAll();
+}
 
 bool Scheduler::IsForCaller(const Queue& queue) const {
   return queue.longest <= kQuick && queue.running == 0 && queue.threads == 1 && !queue.waits && queue.handler.MayRunOnCaller();

@@ -67,8 +67,8 @@ class Scheduler {
   void RunAsCaller();
   // Whether no worker runs a batch.
   bool IsIdle() const { return busy_ == 0; }
-  // A thread that has joined does not come to call RunAsCaller: what it has submitted is for the workers.
-  void TakeOverFromCallers();
+  // A thread that has joined does not come to call RunAsCaller, nor will this one: what they have submitted is for the workers.
+  void HandOverToWorkers();
 
   // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is closed; `tasks` then
   // stay with the caller.

@@ -48,7 +48,7 @@ void CallLoop::Run(Index self) {
   bool has_joined = false;
   for (bool takes_over = self != 0; WaitToLead(self); takes_over = true) {
     WorkBetweenCalls* work = JoinedWork(has_joined);
-    if (takes_over && work != nullptr) work->TakeOver();
+    if (takes_over && work != nullptr) work->HandOver();
     Lead(self, has_joined);
   }
 }
@@ -65,7 +65,9 @@ bool CallLoop::WaitToLead(Index self) {
     while (!has_ended_ && clock_.Now() < until) changed_.WaitUntil(mutex_, until);
     if (works_ != seen) continue;
     is_watched_ = false;  // the leader is held up, or has nothing to do
-    if (std::exchange(is_working_, false)) leader_ = self;
+    if (!std::exchange(is_working_, false)) continue;
+    leader_ = self;
+    is_other_held_up_ = true;
   }
   return !has_ended_;
 }
@@ -112,16 +114,26 @@ void CallLoop::Drain() {
 }
 
 bool CallLoop::WorkAsLeader(WorkBetweenCalls& work, Index self) {
-  {
-    MutexLock lock(mutex_);
-    is_working_ = true;
-    ++works_;
-    if (!std::exchange(is_watched_, true)) changed_.NotifyAll();
+  if (!BeginWork()) {
+    work.HandOver();
+    return true;
   }
   work.Work();
   MutexLock lock(mutex_);
-  if (leader_ != self) return false;
+  if (leader_ != self) {
+    is_other_held_up_ = false;  // this one was
+    return false;
+  }
   is_working_ = false;
+  return true;
+}
+
+bool CallLoop::BeginWork() {
+  MutexLock lock(mutex_);
+  if (is_other_held_up_) return false;
+  is_working_ = true;
+  ++works_;
+  if (!std::exchange(is_watched_, true)) changed_.NotifyAll();
   return true;
 }
 

@@ -36,8 +36,8 @@ class WorkBetweenCalls {
   virtual void Work() = 0;
   // Whether no other thread of this process computes, so that a processor is free to wait busily. Any time.
   virtual bool IsAlone() = 0;
-  // Another thread is held up in Work and may have left some undone.
-  virtual void TakeOver() = 0;
+  // Another thread is held up in Work: what that and this thread were left is for somebody else.
+  virtual void HandOver() = 0;
 };
 
 // One completion queue and the one thread that waits on it: a second one would be woken by each event of the first. It has a stand-in,
@@ -82,8 +82,9 @@ class CallLoop {
   bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
   // Events, until none waits or so many have come that work should not wait longer.
   void Drain();
-  // False when another thread leads by now.
+  // The work, or handing it over. False when another thread leads by now.
   bool WorkAsLeader(WorkBetweenCalls& work, Index self);
+  bool BeginWork();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const Duration busy_poll_;
@@ -101,6 +102,7 @@ class CallLoop {
   bool has_ended_ TF_GUARDED_BY(mutex_) = false;
   bool is_watched_ TF_GUARDED_BY(mutex_) = false;  // the other thread looks at the next two from time to time
   bool is_working_ TF_GUARDED_BY(mutex_) = false;
+  bool is_other_held_up_ TF_GUARDED_BY(mutex_) = false;  // so that nobody would stand in for the leader
   uint64_t works_ TF_GUARDED_BY(mutex_) = 0;  // begun
 
   std::array<std::thread, 2> threads_;
