@@ -1,8 +1,10 @@
 // gRPC calls over the asynchronous API: what the services' handlers see of a call.
 #pragma once
 
+#include <google/protobuf/arena.h>
 #include <grpcpp/grpcpp.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -82,11 +84,11 @@ class UnaryCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new UnaryCall(loop, std::move(method)); }
 
-  const Request& request() const { return request_; }
-  Response& response() { return response_; }
+  const Request& request() const { return *request_; }
+  Response& response() { return *response_; }
   void Finish(const absl::Status& status) override {
     if (status.ok()) {
-      writer_.Finish(response_, grpc::Status::OK, &finished_);
+      writer_.Finish(*response_, grpc::Status::OK, &finished_);
     } else {
       writer_.FinishWithError(ToGrpc(status), &finished_);
     }
@@ -94,7 +96,14 @@ class UnaryCall final : public Call {
 
  private:
   UnaryCall(CallLoop& loop, std::shared_ptr<const Method> method) : Call(loop), method_(std::move(method)) {
-    method_->accept(&context_, &request_, &writer_, loop.queue(), &begun_);
+    method_->accept(&context_, request_, &writer_, loop.queue(), &begun_);
+  }
+
+  static google::protobuf::ArenaOptions OptionsOver(std::array<char, 1024>& block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block.data();
+    options.initial_block_size = block.size();
+    return options;
   }
 
   void AfterBegin(bool ok) {
@@ -105,8 +114,11 @@ class UnaryCall final : public Call {
 
   const std::shared_ptr<const Method> method_;
   MemberEvent<UnaryCall> begun_{this, &UnaryCall::AfterBegin};
-  Request request_;
-  Response response_;
+  // What a small request and its response are made of is in the call itself.
+  std::array<char, 1024> first_block_;
+  google::protobuf::Arena arena_{OptionsOver(first_block_)};
+  Request* const request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
+  Response* const response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
   grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
 };
 
