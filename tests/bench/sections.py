@@ -264,4 +264,25 @@ def tuning(repeats, seconds):
                        search_seconds=version.load_seconds, kept_seconds=again.load_seconds, kept=str(again.placement.tuning.kept))
 
 
-ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning}
+def growth(repeats, seconds):
+    """What more connections, and more models, cost."""
+    model = models.MLP
+    with folder() as path, torchferry(pathlib.Path(path), [model]) as server:
+        for connections in (1, 10, 100, 256):  # which is what one load generator takes
+            arguments = ["--connections", str(connections)]
+            steps = [closed(server.address, model, max(32, connections), seconds, *arguments) for _ in range(repeats)]
+            yield {"what": f"MLP over {connections} connections, {max(32, connections)} requests at a time", "value": median(rate_of(step) for step in steps), "unit": "/s",
+                   "details": {"p50_ms": median(step["latency_ms"]["p50"] for step in steps), "p99_ms": median(step["latency_ms"]["p99"] for step in steps),
+                               "server_mib": memory_of(server, "VmRSS") / 2**20}}
+    for count in (1, 10, 100, 1000):
+        many = [model.renamed(f"mlp{i}") for i in range(count)]
+        with folder() as path:
+            began = time.monotonic()
+            with torchferry(pathlib.Path(path), many, "--optimize", "off") as server:
+                ready = time.monotonic() - began
+                rates = [rate_of(closed(server.address, many[-1], 32, seconds)) for _ in range(repeats)]
+                yield {"what": f"one of {count} models, 32 requests at a time", "value": median(rates), "unit": "/s",
+                       "details": {"ready_seconds": ready, "server_mib": memory_of(server, "VmRSS") / 2**20}}
+
+
+ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning, "growth": growth}
