@@ -4,7 +4,7 @@
 #include <atomic>
 #include <future>
 #include <latch>
-#include <set>
+#include <utility>
 
 #include "server/batching/scheduler.h"
 
@@ -167,6 +167,25 @@ TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
     handler_.WaitUntilRan(before + 1);
     EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
     EXPECT_FALSE(scheduler_.HasCallerWork());
+  });
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, WhatAnotherThreadSubmitsMeanwhileIsRunNext) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    const int before = handler_.ran;
+    bool is_first = true;
+    handler_.on_run = [&](const auto&) {
+      if (!std::exchange(is_first, false)) return;
+      std::thread([&] { Submit(scheduler_, *queue); }).join();
+    };
+    Submit(scheduler_, *queue);
+    scheduler_.RunAsCaller();
+    EXPECT_EQ(handler_.ran, before + 1) << "no worker was woken for it";
+    RunAll();
+    EXPECT_EQ(handler_.ran, before + 2);
   });
   scheduler_.Close(*queue);
 }

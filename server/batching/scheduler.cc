@@ -114,6 +114,9 @@ void Scheduler::RunAsCaller() {
     const uint64_t lane = work.taken.batch.empty() ? 0 : work.taken.batch[0]->lane;
     Carry(work, threads);
     End(work, lane);
+    // What came meanwhile, from whatever thread, has woken no worker.
+    MutexLock lock(mutex_);
+    if (!queue->is_closed && queue->tasks.size() > 0) this_caller.queues.push_back(queue);
   }
 }
 
@@ -135,8 +138,9 @@ bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
     if (queue->is_closed || queue->tasks.size() == 0) return false;
     if (IsForCaller(*queue)) {
       work = {queue, queue->tasks.Take(now), 0, now, false};
-      Begin(*queue, work.taken, now);
-      if (queue->tasks.size() > 0) this_caller.queues.push_back(queue);
+      const BatchQueue::Taken& taken = work.taken;
+      if (taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty()) return false;  // all that waits is parked
+      Begin(*queue, taken, now);
       return true;
     }
     wakes = Added(*queue, 0);
