@@ -1,24 +1,26 @@
 #include "server/torch/gather.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "server/base/status.h"
 #include "server/torch/convert.h"
+#include "server/torch/staging.h"
 
 namespace torchferry {
 namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-// The requests' tensors of one input (element `element` of a list) one after another: one copy of the bytes.
-at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element) {
+// The requests' tensors of one input (element `element` of a list) one after another, on their way to `device`: one copy of the bytes.
+at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element, at::Device device) {
   const HostTensor& first = requests[0]->values[input][element];
   Shape shape = first.shape;
   if (requests.size() > 1) {
     shape[0] = 0;
     for (const BoundInputs* request : requests) shape[0] += request->values[input][element].shape[0];
   }
-  at::Tensor batch = at::empty(shape, at::TensorOptions().dtype(ToTorch(first.dtype).value()));
+  at::Tensor batch = StagingTensor(shape, ToTorch(first.dtype).value(), device);
   auto* out = static_cast<std::byte*>(batch.mutable_data_ptr());
   for (const BoundInputs* request : requests) {
     const auto bytes = request->values[input][element].bytes;
@@ -152,7 +154,7 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
     const ArgumentKind kind = signature.signature.inputs[i].kind;
     const auto batch = [&](size_t element) {
       const bool is_single = requests.size() == 1;
-      at::Tensor tensor = is_single ? View(values[element]) : Concatenate(requests, i, element);
+      at::Tensor tensor = is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, device);
       if (binding.model_shape.has_value()) tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
       const at::Tensor argument = border.In(tensor, device);
       return is_single && are_written && argument.is_alias_of(tensor) ? argument.clone() : argument;
@@ -171,17 +173,19 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
 }
 
 absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const c10::IValue& result, int64_t rows,
-                                         const PrecisionBorder& border) {
+                                         const PrecisionBorder& border, StreamLease& stream) {
   TF_ASSIGN_OR_RETURN(NamedTensors outputs, Flatten(result));
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i].second = border.Out(outputs[i].second, i);
   if (!signature.outputs.empty()) {
     TF_ASSIGN_OR_RETURN(outputs, NameByConfig(signature, std::move(outputs), result.isGenericDict()));
   }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    auto& [name, tensor] = outputs[i];
+  for (auto& [name, tensor] : outputs) {
     TF_RETURN_IF_ERROR(CheckOutput(name, tensor, rows));
-    tensor = tensor.detach().to(at::kCPU).contiguous();
-    if (i >= signature.outputs.size()) continue;
+    tensor = ToHost(tensor.detach());
+  }
+  stream.Synchronize();
+  for (size_t i = 0; i < std::min(outputs.size(), signature.outputs.size()); ++i) {
+    auto& [name, tensor] = outputs[i];
     const OutputBinding& declared = signature.outputs[i];
     if (const auto type = ToTorch(declared.dtype)) tensor = PrecisionBorder::Declared(tensor, *type);
     TF_RETURN_IF_ERROR(CheckDeclared(declared, tensor));

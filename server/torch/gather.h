@@ -8,24 +8,26 @@
 #include <vector>
 
 #include "server/model/model.h"
+#include "server/torch/device_stream.h"
 #include "server/torch/model_signature.h"
 #include "server/torch/precision_border.h"
 
 namespace torchferry {
 
 // One value for each of forward's arguments, in order, on `device` and in the type that `border` says. Rows of the requests follow one another along dimension
-// 0; what a request leaves out takes the schema's default, or None. A single request's bytes are not copied where they are as the device
-// wants them, unless `are_written`, or kept, by forward: they are the client's, and the arguments live no longer than it. Throws what LibTorch throws.
+// 0; what a request leaves out takes the schema's default, or None. On the CPU a single request's bytes are not copied where they are as it
+// wants them, unless `are_written`, or kept, by forward: they are the client's, and the arguments live no longer than it. Elsewhere the arguments may be on
+// their way, on the current stream. Throws what LibTorch throws.
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
                                          at::Device device, const PrecisionBorder& border, bool are_written);
 
 // forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
-// Types as `border` says.
+// Types as `border` says. Waits for `stream`, on which forward ran, once for all of them.
 // INTERNAL when it is not a tensor, tuple, list or dict of tensors, or disagrees with the config or with `rows` (0: the
 // model has no batch dimension). Throws what LibTorch throws, which is where an accelerator's late errors show.
 absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(const ModelSignature& signature,
                                                                             const c10::IValue& result, int64_t rows,
-                                                                            const PrecisionBorder& border);
+                                                                            const PrecisionBorder& border, StreamLease& stream);
 
 // Of the tensors in forward's result, in the order of NameOutputs; empty when it is not of tensors.
 std::vector<at::ScalarType> TypesOf(const c10::IValue& result);

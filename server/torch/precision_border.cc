@@ -5,6 +5,7 @@
 #include "server/torch/convert.h"
 #include "server/torch/native_outputs.h"
 #include "server/torch/saved_output_types.h"
+#include "server/torch/staging.h"
 
 namespace torchferry {
 
@@ -39,7 +40,7 @@ at::Tensor PrecisionBorder::In(const at::Tensor& tensor, at::Device device) cons
   at::ScalarType type = tensor.scalar_type();
   if (std::ranges::find(from_, type) != from_.end()) type = to_;
   if (inputs_to_.has_value() && IsComputedIn(type)) type = *inputs_to_;
-  return tensor.to(device, type);
+  return ToDevice(tensor, device, type);
 }
 
 at::Tensor PrecisionBorder::Out(const at::Tensor& tensor, size_t index) const {

@@ -32,7 +32,7 @@ class PrecisionBorder {
   // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs' types.
   void Learn(const ModelSignature& signature, const BoundInputs& request) const;
 
-  // To where the model runs, in the type that it computes in.
+  // To where the model runs, in the type that it computes in; as ToDevice.
   at::Tensor In(const at::Tensor& tensor, at::Device device) const;
   // The output `index` of the module, as the module would have given it before it was cast.
   at::Tensor Out(const at::Tensor& tensor, size_t index) const;

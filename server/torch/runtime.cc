@@ -10,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/torch/convert.h"
+#include "server/torch/staging.h"
 
 namespace torchferry {
 std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<DeviceProvider>> providers) {
@@ -63,6 +64,7 @@ void TorchRuntime::ReleaseCachedMemory(const DeviceId& device) {
   if (device.IsCpu()) return;
   try {
     c10::getDeviceAllocator(ToTorch(device).type())->emptyCache();
+    ReleaseStagingMemory(ToTorch(device));
   } catch (const std::exception& error) {
     LogWarning("cached memory not released", {{"device", ToString(device)}, {"reason", CleanMessage(error.what())}});
   }

@@ -16,6 +16,7 @@
 #include "server/model/device_fault.h"
 #include "server/torch/convert.h"
 #include "server/torch/copy_module.h"
+#include "server/torch/device_stream.h"
 #include "server/torch/gather.h"
 #include "server/torch/graph_walk.h"
 #include "server/torch/runtime.h"
@@ -30,6 +31,7 @@ struct Shared {
   PrecisionBorder border;
   bool differentiates;
   bool keeps_or_writes_inputs;
+  bool forks;
 };
 
 // Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy, say.
@@ -37,6 +39,13 @@ bool Differentiates(const torch::jit::Module& module) {
   return !WalkGraphs(module, [](const torch::jit::Node& node, const std::string&) {
             const std::string_view op = node.kind().toQualString();
             return op == "aten::grad" || op == "aten::backward" ? absl::CancelledError("found") : absl::OkStatus();
+          }).ok();
+}
+
+// Whether parts of it run on threads of LibTorch's, whose work goes to the default stream.
+bool Forks(const torch::jit::Module& module) {
+  return !WalkGraphs(module, [](const torch::jit::Node& node, const std::string&) {
+            return node.kind() == c10::prim::fork ? absl::CancelledError("found") : absl::OkStatus();
           }).ok();
 }
 
@@ -125,13 +134,14 @@ class TorchModel final : public Model {
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
       const Mode mode(shared_->differentiates);
+      StreamLease stream(torch_device_, !shared_->forks);
       const TimePoint began = Clock::Real().Now();
       std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, torch_device_, shared_->border, shared_->keeps_or_writes_inputs);
       const TimePoint gathered = Clock::Real().Now();
       const c10::IValue result = Forward(std::move(arguments));
       shared_->border.Learn(signature_, *requests[0]);
       const TimePoint ran = Clock::Real().Now();
-      TF_ASSIGN_OR_RETURN(auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border));
+      TF_ASSIGN_OR_RETURN(auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
       for (auto& [name, output] : outputs) {
         if (IsOf(*requests[0], output)) output = output.clone();
       }
@@ -151,7 +161,10 @@ class TorchModel final : public Model {
     if (!is_stateful()) return Model::Clone();
     try {
       const c10::NoGradGuard guard;
-      return std::make_shared<TorchModel>(CopyModule(module_, *shared_->state), shared_, device_);
+      StreamLease stream(torch_device_, !shared_->forks);
+      auto copy = std::make_shared<TorchModel>(CopyModule(module_, *shared_->state), shared_, device_);
+      stream.Synchronize();
+      return copy;
     } catch (const std::exception& error) {
       return Annotate(StatusOf(error, absl::StatusCode::kInternal), "copying the model's state");
     }
@@ -201,9 +214,10 @@ std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature 
     const c10::NoGradGuard guard;
     CopyModule(module, *state);
   }
+  SynchronizeDevice(ToTorch(device));  // what it is made of was made on another stream than those it will run on
   const bool keeps_or_writes = state.has_value() || WritesInputs(module);
   auto shared = std::make_shared<const Shared>(
-      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes});
+      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes, Forks(module)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

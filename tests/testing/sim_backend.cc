@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "tests/testing/sim_device.h"
+#include "tests/testing/sim_streams.h"
 
 namespace torchferry::sim {
 namespace {
@@ -85,10 +86,23 @@ class GuardImpl final : public c10::impl::DeviceGuardImplInterface {
   void uncheckedSetDevice(c10::Device device) const noexcept override {
     if (device.has_index()) current_device = device.index();
   }
-  c10::Stream getStream(c10::Device device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
-  c10::Stream exchangeStream(c10::Stream stream) const noexcept override { return stream; }
+  c10::Stream getStream(c10::Device device) const noexcept override { return StreamOf(device, Streams::Current(IndexOf(device))); }
+  c10::Stream getDefaultStream(c10::Device device) const override { return StreamOf(device, Streams::kDefault); }
+  c10::Stream getStreamFromGlobalPool(c10::Device device, bool) const override {
+    return StreamOf(device, Streams::Get().Take(IndexOf(device)));
+  }
+  c10::Stream exchangeStream(c10::Stream stream) const noexcept override {
+    return StreamOf(stream.device(), Streams::Exchange(stream.device_index(), stream.id()));
+  }
+  void synchronizeStream(const c10::Stream& stream) const override { Streams::Get().Wait(stream.device_index(), stream.id()); }
   c10::DeviceIndex deviceCount() const noexcept override { return static_cast<c10::DeviceIndex>(Devices::Get().count()); }
-  void synchronizeDevice(const c10::DeviceIndex device) const override { Devices::Get().Copy(device, /*waits=*/true); }
+  void synchronizeDevice(const c10::DeviceIndex device) const override { Streams::Get().WaitForAll(device); }
+
+ private:
+  static int IndexOf(c10::Device device) { return device.has_index() ? device.index() : current_device; }
+  static c10::Stream StreamOf(c10::Device device, int64_t id) {
+    return c10::Stream(c10::Stream::UNSAFE, c10::Device(kType, static_cast<c10::DeviceIndex>(IndexOf(device))), id);
+  }
 };
 
 class Hooks final : public at::PrivateUse1HooksInterface {
@@ -97,6 +111,9 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   bool isAvailable() const override { return Devices::Get().count() > 0; }
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
   c10::DeviceIndex deviceCount() const override { return static_cast<c10::DeviceIndex>(Devices::Get().count()); }
+  void init() const override {}
+  bool isPinnedPtr(const void* data) const override { return IsPinned(data); }
+  c10::Allocator* getPinnedMemoryAllocator() const override { return GetPinnedAllocator(); }
   const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override { return at::detail::getDefaultCPUGenerator(); }
 };
 
@@ -124,10 +141,34 @@ at::Tensor OnCpu(const at::Tensor& tensor) {
   return at::from_blob(data, tensor.sizes(), tensor.strides(), at::TensorOptions().dtype(tensor.dtype()));
 }
 
-at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool) {
-  if (!from.is_cpu() && !is_computing) Devices::Get().Copy(from.device().index(), /*waits=*/to.is_cpu());
-  if (!to.is_cpu() && !is_computing) Devices::Get().Copy(to.device().index(), /*waits=*/false);
+void CopyNow(const at::Tensor& from, const at::Tensor& to) {
+  const at::AutoDispatchBelowADInplaceOrView below;
   (to.is_cpu() ? to : OnCpu(to)).copy_(from.is_cpu() ? from : OnCpu(from));
+}
+
+// What is in memory that nobody has written to yet.
+void Spoil(const at::Tensor& tensor) {
+  if (tensor.is_contiguous() && tensor.storage_offset() == 0) std::memset(tensor.storage().mutable_data(), 0xA5, tensor.nbytes());
+}
+
+at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool is_non_blocking) {
+  const int device = (from.is_cpu() ? to : from).device().index();
+  const bool crosses = from.is_cpu() || to.is_cpu();
+  if (is_computing) {
+    CopyNow(from, to);
+  } else if (crosses && is_non_blocking && IsPinned((from.is_cpu() ? from : to).const_data_ptr())) {
+    Spoil(to);
+    Streams::Get().Later(device, Streams::Current(device), [device, from, to] {
+      Devices::Get().Copy(device);
+      CopyNow(from, to);
+    });
+  } else {
+    if (crosses) Streams::Get().CountBlockingCopy(device);
+    Streams::Get().RunCurrent(device);
+    if (to.is_cpu()) Devices::Get().Wait(device);
+    Devices::Get().Copy(device);
+    CopyNow(from, to);
+  }
   return to;
 }
 
@@ -193,6 +234,7 @@ void Fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const int device = DeviceOf(op, *stack);
   const c10::DeviceGuard guard(c10::Device(kType, static_cast<c10::DeviceIndex>(device)));
   Devices::Get().Run(device);
+  Streams::Get().RunCurrent(device);
   if (op.schema().name() == "aten::_pack_padded_sequence") {
     TORCH_CHECK(torch::jit::peek(*stack, 1, op.schema().arguments().size()).toTensor().is_cpu(),
                 "'lengths' argument should be a 1D CPU int64 tensor, but got a tensor of ", c10::Device(kType, device));
@@ -214,6 +256,7 @@ at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const 
               "Expected all tensors to be on the same device, but found at least two devices, ", input.device(), " and ",
               weight.device(), "!");
   Devices::Get().Run(input.device().index());
+  Streams::Get().RunCurrent(input.device().index());
   const std::optional<at::Tensor> cpu_bias = bias.has_value() && bias->defined() ? std::optional(OnCpu(*bias)) : std::nullopt;
   return at::convolution(OnCpu(input), OnCpu(weight), cpu_bias, stride, padding, dilation, transposed, output_padding, groups)
       .to(input.device());
@@ -222,6 +265,7 @@ at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const 
 // Indices may be on the host, as on a real device.
 at::Tensor Index(const at::Tensor& self, const c10::List<std::optional<at::Tensor>>& indices) {
   Devices::Get().Run(self.device().index());
+  Streams::Get().RunCurrent(self.device().index());
   c10::List<std::optional<at::Tensor>> on_cpu;
   for (const std::optional<at::Tensor> index : indices) {
     const bool is_ours = index.has_value() && index->defined() && !index->is_cpu();

@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -33,6 +34,8 @@ void SetField(Faults& faults, const std::string& name, int64_t value) {
   if (name == "transient_errors") faults.transient_errors = value;
   if (name == "out_of_memory_times") faults.out_of_memory_times = value;
   if (name == "lost") faults.lost = value != 0;
+  if (name == "no_pinned_memory") faults.no_pinned_memory = value != 0;
+  if (name == "no_streams") faults.no_streams = value != 0;
   if (name == "copy_delay_us") faults.copy_delay = std::chrono::microseconds(value);
 }
 
@@ -110,19 +113,35 @@ void Devices::Run(int device) {
   if (state.faults.sticky_error) state.error_is_pending = true;
 }
 
-void Devices::Copy(int device, bool waits) {
+void Devices::Copy(int device) {
   std::chrono::microseconds delay;
   {
     const std::lock_guard lock(mutex_);
     CheckAlive(device);
-    Device& state = devices_.at(device);
-    if (waits && state.error_is_pending) {
-      state.has_failed = true;
-      Fail(kIllegalAddress, "an illegal memory access was encountered");
-    }
-    delay = state.faults.copy_delay;
+    delay = devices_.at(device).faults.copy_delay;
   }
   if (delay.count() > 0) std::this_thread::sleep_for(delay);
+}
+
+void Devices::Wait(int device) {
+  const std::lock_guard lock(mutex_);
+  CheckAlive(device);
+  Device& state = devices_.at(device);
+  if (!state.error_is_pending) return;
+  state.has_failed = true;
+  Fail(kIllegalAddress, "an illegal memory access was encountered");
+}
+
+bool Devices::HasPinnedMemory() {
+  const std::lock_guard lock(mutex_);
+  ReadFaultFile();
+  return std::none_of(devices_.begin(), devices_.end(), [](const Device& device) { return device.faults.no_pinned_memory; });
+}
+
+bool Devices::HasStreams(int device) {
+  const std::lock_guard lock(mutex_);
+  ReadFaultFile();
+  return !devices_.at(device).faults.no_streams;
 }
 
 void Devices::CheckRows(int device, int64_t rows) {

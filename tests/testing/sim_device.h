@@ -29,6 +29,10 @@ struct Faults {
   int64_t out_of_memory_times = 0;
   // Each copy to or from the device takes so much longer.
   std::chrono::microseconds copy_delay{0};
+  // There is no page-locked memory any more, for all devices.
+  bool no_pinned_memory = false;
+  // The device has its default stream alone.
+  bool no_streams = false;
 };
 
 struct Usage {
@@ -55,8 +59,12 @@ class Devices {
 
   // An operator starts. Throws when the device is lost or has failed.
   void Run(int device);
-  // A copy from or to the device, `waits` when the host waits for it.
-  void Copy(int device, bool waits);
+  // A copy from or to the device.
+  void Copy(int device);
+  // The host waits for the device.
+  void Wait(int device);
+  bool HasPinnedMemory();
+  bool HasStreams(int device);
   // A tensor of so many rows is about to be made.
   void CheckRows(int device, int64_t rows);
   void* Allocate(int device, uint64_t bytes);

@@ -6,6 +6,7 @@
 
 #include "tests/testing/sim_backend.h"
 #include "tests/testing/sim_device.h"
+#include "tests/testing/sim_streams.h"
 
 namespace torchferry::sim {
 
@@ -14,6 +15,7 @@ class SimTest : public ::testing::Test {
  protected:
   SimTest() {
     Devices::Get().Configure(3, uint64_t{64} << 20);
+    Streams::Get().Configure();
     RegisterBackend();
   }
 

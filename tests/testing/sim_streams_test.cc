@@ -1,0 +1,242 @@
+// The way of a batch to an accelerator and back: page-locked memory, streams, and one wait for it all.
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <gmock/gmock.h>
+
+#include <array>
+#include <latch>
+#include <set>
+#include <thread>
+
+#include "server/model/device_fault.h"
+#include "server/torch/convert.h"
+#include "server/torch/device_stream.h"
+#include "server/torch/place_module.h"
+#include "server/torch/staging.h"
+#include "server/torch/torch_model.h"
+#include "tests/testing/sim_fixture.h"
+
+namespace torchferry::sim {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kTwoOutputs[] = "def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  return x * 2, x.t()\n";
+
+class SimStreamsTest : public SimTest {
+ protected:
+  static constexpr int kDevice = 1;
+
+  static std::shared_ptr<Model> Make(const torch::jit::Module& module, int device = kDevice, std::optional<ModuleState> state = std::nullopt,
+                                     int64_t max_batch_size = 8) {
+    ModelConfig config;
+    config.max_batch_size = max_batch_size;
+    auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+    EXPECT_TRUE(signature.ok()) << signature.status();
+    const auto placed = PlaceModule(module, {Sim(device), true, {}, at::kFloat});
+    return MakeTorchModel(placed.module, *std::move(signature), {"sim", device}, std::move(state));
+  }
+
+  static BoundInputs Bind(const at::Tensor& tensor) {
+    return {{{FromTorch(tensor, Shape(tensor.sizes().begin(), tensor.sizes().end()))}}, tensor.size(0)};
+  }
+
+  static at::Tensor Rows(int64_t rows, float first) { return at::arange(rows * 3, at::kFloat).view({rows, 3}).add(first); }
+
+  static at::Tensor ToTensor(const NamedTensor& output) {
+    return at::from_blob(const_cast<std::byte*>(output.tensor.bytes.data()), output.tensor.shape,
+                         at::TensorOptions().dtype(ToTorch(output.tensor.dtype).value()))
+        .clone();
+  }
+
+  static absl::StatusOr<std::vector<Outputs>> Predict(Model& model, const std::vector<BoundInputs>& requests) {
+    std::vector<const BoundInputs*> pointers;
+    for (const BoundInputs& request : requests) pointers.push_back(&request);
+    PhaseTimes ignored;
+    return model.Predict(pointers, ignored);
+  }
+
+  // That the first output of each is twice its rows.
+  static void ExpectDoubled(const absl::StatusOr<std::vector<Outputs>>& outputs, const std::vector<at::Tensor>& rows) {
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    ASSERT_EQ(outputs->size(), rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) EXPECT_TRUE(at::equal(ToTensor((*outputs)[i][0]), rows[i] * 2)) << i;
+  }
+
+  // What was counted since the last call.
+  static Traffic Since(Traffic& last) {
+    Traffic now = Streams::Get().GetTraffic(kDevice);
+    const Traffic before = std::exchange(last, now);
+    now.late_copies -= before.late_copies;
+    now.blocking_copies -= before.blocking_copies;
+    now.waits -= before.waits;
+    return now;
+  }
+};
+
+TEST_F(SimStreamsTest, ACopyOfPageLockedMemoryIsNotWaitedFor) {
+  const c10::InferenceMode guard;
+  StreamLease stream(Sim(kDevice), true);
+  const at::Tensor there = at::ones({3}).to(Sim(kDevice)).add(1);
+  const at::Tensor back = ToHost(there);
+  EXPECT_TRUE(IsPinned(back.const_data_ptr()));
+  EXPECT_FALSE(at::equal(back, at::full({3}, 2)));
+  stream.Synchronize();
+  EXPECT_TRUE(at::equal(back, at::full({3}, 2)));
+}
+
+TEST_F(SimStreamsTest, AnotherStreamDoesNotWait) {
+  const c10::InferenceMode guard;
+  at::Tensor here = StagingTensor({2}, at::kFloat, Sim(kDevice));
+  here.fill_(5);
+  at::Tensor there;
+  StreamLease first(Sim(kDevice), true);
+  there = ToDevice(here, Sim(kDevice), at::kFloat);
+  std::thread([&] {
+    const c10::InferenceMode other;
+    StreamLease second(Sim(kDevice), true);
+    EXPECT_FALSE(at::equal(there.to(at::kCPU), here));
+  }).join();
+  EXPECT_TRUE(at::equal(there.to(at::kCPU), here));
+}
+
+TEST_F(SimStreamsTest, ABatchIsCopiedByTheDeviceAndWaitedForOnce) {
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  return x * 2, x + 1\n"));
+  Traffic last;
+  Since(last);
+  const std::vector<at::Tensor> rows = {Rows(1, 0), Rows(2, 10)};
+  ExpectDoubled(Predict(*model, {Bind(rows[0]), Bind(rows[1])}), rows);
+  Traffic seen = Since(last);
+  EXPECT_EQ(seen.late_copies, 3U);  // one in, two out
+  EXPECT_EQ(seen.blocking_copies, 0U);
+  EXPECT_EQ(seen.waits, 1U);
+  ExpectDoubled(Predict(*model, {Bind(rows[1])}), {rows[1]});
+  seen = Since(last);
+  EXPECT_EQ(seen.late_copies, 3U);
+  EXPECT_EQ(seen.blocking_copies, 0U);
+  EXPECT_EQ(seen.waits, 1U);
+}
+
+TEST_F(SimStreamsTest, OutputsThatAreNotContiguous) {
+  const auto model = Make(Compile(kTwoOutputs), kDevice, std::nullopt, 0);
+  const at::Tensor x = Rows(2, 0);
+  const auto outputs = Predict(*model, {Bind(x)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][1]), x.t()));
+}
+
+TEST_F(SimStreamsTest, OneAfterTheOtherUsesOneStream) {
+  const auto model = Make(Compile(kTwoOutputs), kDevice, std::nullopt, 0);
+  for (int i = 0; i < 3; ++i) {
+    std::thread([&] { EXPECT_TRUE(Predict(*model, {Bind(Rows(1, 0))}).ok()); }).join();
+  }
+  const std::vector<int64_t> taken = Streams::Get().GetTraffic(kDevice).taken;
+  EXPECT_LE(taken.size(), 1U);  // none, where an earlier test has left one
+}
+
+TEST_F(SimStreamsTest, AtTheSameTimeEachHasItsOwn) {
+  std::array<std::optional<c10::Stream>, 3> streams;
+  std::latch all(3);
+  std::vector<std::thread> threads;
+  for (auto& stream : streams) {
+    threads.emplace_back([&] {
+      const StreamLease lease(Sim(kDevice), true);
+      stream = c10::impl::VirtualGuardImpl(c10::DeviceType::PrivateUse1).getStream(Sim(kDevice));
+      all.arrive_and_wait();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<int64_t> ids;
+  for (const auto& stream : streams) ids.insert(stream->id());
+  EXPECT_EQ(ids.size(), 3U);
+  EXPECT_FALSE(ids.contains(Streams::kDefault));
+  EXPECT_EQ(Streams::Current(kDevice), Streams::kDefault);
+}
+
+TEST_F(SimStreamsTest, ManyAtTheSameTimeAnswerRightly) {
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"));
+  Devices::Get().SetFaults(kDevice, {.copy_delay = std::chrono::microseconds(100)});
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < 100; ++i) {
+        const std::vector<at::Tensor> rows = {Rows(1, static_cast<float>(1000 * thread + i)), Rows(i % 3 + 1, static_cast<float>(i))};
+        ExpectDoubled(Predict(*model, {Bind(rows[0]), Bind(rows[1])}), rows);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(SimStreamsTest, WhatIsLoadedOnOneStreamRunsOnAnother) {
+  torch::jit::Module module("m");
+  module.register_parameter("w", at::full({3}, 2.0F), false);
+  module.define("def forward(self, x: Tensor) -> Tensor:\n  return x * self.w\n");
+  module.eval();
+  ModelConfig config;
+  config.max_batch_size = 8;
+  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+  ASSERT_TRUE(signature.ok());
+  // As a loader whose copies are under way.
+  at::Tensor w = StagingTensor({3}, at::kFloat, Sim(kDevice));
+  w.fill_(2);
+  module.setattr("w", ToDevice(w, Sim(kDevice), at::kFloat));
+  const auto model = MakeTorchModel(module, *std::move(signature), {"sim", kDevice});
+  ExpectDoubled(Predict(*model, {Bind(Rows(2, 1))}), {Rows(2, 1)});
+}
+
+TEST_F(SimStreamsTest, WithoutPageLockedMemory) {
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"));
+  Devices::Get().SetFaults(0, {.no_pinned_memory = true});
+  ExpectDoubled(Predict(*model, {Bind(Rows(1, 0)), Bind(Rows(2, 4))}), {Rows(1, 0), Rows(2, 4)});
+}
+
+TEST_F(SimStreamsTest, WithoutStreams) {
+  Devices::Get().Configure(8, uint64_t{64} << 20);
+  Devices::Get().SetFaults(7, {.no_streams = true});
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"), 7);
+  ExpectDoubled(Predict(*model, {Bind(Rows(1, 0)), Bind(Rows(2, 4))}), {Rows(1, 0), Rows(2, 4)});
+  EXPECT_THAT(Streams::Get().GetTraffic(7).taken, IsEmpty());
+}
+
+TEST_F(SimStreamsTest, AnErrorThatShowsLateIsTheBatchs) {
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"), 2);
+  Devices::Get().SetFaults(2, {.sticky_error = true});
+  const auto outputs = Predict(*model, {Bind(Rows(1, 0))});
+  EXPECT_EQ(DeviceFaultOf(outputs.status()), DeviceFault::kLost);
+  EXPECT_THAT(outputs.status().message(), HasSubstr("illegal memory access"));
+}
+
+// The next one on its stream finds nothing of it.
+TEST_F(SimStreamsTest, WhatARaisingModelLeftIsWaitedFor) {
+  const auto raising = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  y = x * 2\n  assert y.size(0) < 3\n  return y\n"));
+  Traffic last;
+  Since(last);
+  EXPECT_FALSE(Predict(*raising, {Bind(Rows(3, 0))}).ok());
+  EXPECT_EQ(Since(last).waits, 1U);
+  ExpectDoubled(Predict(*raising, {Bind(Rows(2, 0))}), {Rows(2, 0)});
+}
+
+TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
+  torch::jit::Module module("m");
+  module.register_buffer("sum", at::zeros({1, 3}));
+  module.define("def forward(self, x: Tensor) -> Tensor:\n  self.sum.add_(x)\n  return self.sum.clone()\n");
+  module.eval();
+  const auto state = FindState(module, "m");
+  ASSERT_TRUE(state.ok()) << state.status();
+  const auto model = Make(module, kDevice, *state);
+  ASSERT_TRUE(model->is_stateful());
+  const auto copy = model->Clone();
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  for (int i = 1; i < 4; ++i) {
+    std::thread([&] {
+      const auto outputs = Predict(**copy, {Bind(Rows(1, 0))});
+      ASSERT_TRUE(outputs.ok()) << outputs.status();
+      EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), Rows(1, 0) * i));
+    }).join();
+  }
+}
+
+}  // namespace
+}  // namespace torchferry::sim
