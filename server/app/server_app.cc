@@ -284,6 +284,7 @@ class ServerAppImpl final : public ServerApp {
     options.name = model;
     options.version = version;
     options.batching = BatchingOf(config, loaded.info.tuning, flags_);
+    options.instances = InstancesOnAccelerator(config);
     options.max_sessions = flags_.max_stateful_streams;
     if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
     return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_, health_);

@@ -37,6 +37,7 @@ class FakeHandler : public Scheduler::Handler {
   void Drop(std::unique_ptr<Task>, const absl::Status&) override { ++dropped; }
   void OnDepth(int64_t) override {}
   bool MayRunOnCaller() const override { return may_run_on_caller; }
+  int MostAtOnce() const override { return most_at_once; }
 
   void WaitUntilRan(int tasks) const {
     for (int now = ran; now < tasks; now = ran) ran.wait(now);
@@ -44,6 +45,7 @@ class FakeHandler : public Scheduler::Handler {
 
   std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
   std::atomic<bool> may_run_on_caller{true};
+  std::atomic<int> most_at_once{0};
   std::atomic<int> ran{0};
   std::atomic<int> dropped{0};
   std::atomic<std::thread::id> last_thread{};
@@ -94,7 +96,7 @@ class CallerRunsTest : public testing::Test {
 };
 
 TEST_F(CallerRunsTest, QuickBatchesRunWhereTheyCameFrom) {
-  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
     std::vector<size_t> sizes;
@@ -108,7 +110,7 @@ TEST_F(CallerRunsTest, QuickBatchesRunWhereTheyCameFrom) {
 }
 
 TEST_F(CallerRunsTest, AThreadThatHasNotJoinedLeavesThemToWorkers) {
-  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] { MakeQuick(*queue); });
   const int before = handler_.ran;
   Submit(scheduler_, *queue);
@@ -119,7 +121,7 @@ TEST_F(CallerRunsTest, AThreadThatHasNotJoinedLeavesThemToWorkers) {
 }
 
 TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
-  const auto queue = scheduler_.AddQueue(UpTo(1), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(1), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
     handler_.on_run = [&](const auto&) { clock_.Add(std::chrono::milliseconds(5)); };
@@ -141,8 +143,8 @@ TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
 TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
   BatchOptions waits = UpTo(8);
   waits.max_queue_delay = std::chrono::microseconds(1);
-  const auto waiting = scheduler_.AddQueue(waits, 0, handler_);
-  const auto forbidden = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto waiting = scheduler_.AddQueue(waits, handler_);
+  const auto forbidden = scheduler_.AddQueue(UpTo(8), handler_);
   handler_.may_run_on_caller = false;
   OnCaller([&] {
     for (int i = 0; i < 300; ++i) {
@@ -157,7 +159,7 @@ TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
 }
 
 TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
-  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
@@ -172,7 +174,7 @@ TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
 }
 
 TEST_F(CallerRunsTest, WhatAnotherThreadSubmitsMeanwhileIsRunNext) {
-  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
@@ -191,7 +193,7 @@ TEST_F(CallerRunsTest, WhatAnotherThreadSubmitsMeanwhileIsRunNext) {
 }
 
 TEST_F(CallerRunsTest, AClosedQueueDropsWhatItsCallersLeft) {
-  const auto queue = scheduler_.AddQueue(UpTo(8), 0, handler_);
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
@@ -211,8 +213,9 @@ TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
   uneven.on_run = [&](const auto&) {
     if (++calls % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   };
-  const auto quick_queue = scheduler.AddQueue(UpTo(8), 0, quick);
-  const auto uneven_queue = scheduler.AddQueue(UpTo(8), 1, uneven);
+  const auto quick_queue = scheduler.AddQueue(UpTo(8), quick);
+  uneven.most_at_once = 1;
+  const auto uneven_queue = scheduler.AddQueue(UpTo(8), uneven);
   constexpr int kThreads = 4;
   constexpr int kEach = 2000;
   std::vector<std::thread> threads;

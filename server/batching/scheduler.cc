@@ -17,17 +17,21 @@ constexpr Duration kQuick = std::chrono::microseconds(200);
 // All fields are guarded by Scheduler::mutex_.
 class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
  public:
-  Queue(BatchOptions options, int concurrency_limit, Handler& task_handler)
+  Queue(BatchOptions options, Handler& task_handler)
       : threads(options.threads),
         waits(options.max_queue_delay > Duration::zero()),
         tasks(std::move(options)),
-        max_concurrency(concurrency_limit),
         handler(task_handler) {}
+
+  // Whether as many batches run as may.
+  bool IsAtMost() const {
+    const int most = handler.MostAtOnce();
+    return most > 0 && running >= most;
+  }
 
   const int threads;
   const bool waits;  // for company
   BatchQueue tasks;
-  const int max_concurrency;
   Handler& handler;
   int running = 0;  // calls into `handler`, dropping included
   TimePoint started{};  // of these, the last
@@ -71,10 +75,9 @@ Scheduler::~Scheduler() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, int max_concurrency,
-                                                      Handler& handler) {
+std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, Handler& handler) {
   options.threads = std::clamp(options.threads, 1, std::max({1, options_.workers, options_.threads}));
-  auto queue = std::make_shared<Queue>(std::move(options), max_concurrency, handler);
+  auto queue = std::make_shared<Queue>(std::move(options), handler);
   MutexLock lock(mutex_);
   queues_.push_back(queue);
   return queue;
@@ -192,7 +195,7 @@ bool Scheduler::WakesAnother() {
 
 // Whether what waits there should not wait for a worker that is busy.
 bool Scheduler::WantsWorker(const Queue& queue, TimePoint now) const {
-  if (queue.max_concurrency > 0 && queue.running >= queue.max_concurrency) return false;
+  if (queue.IsAtMost()) return false;
   return queue.running == 0 || queue.longest > kQuick || now - queue.started > queue.longest;
 }
 
@@ -287,7 +290,7 @@ bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at) {
     const size_t index = (next_queue_ + i) % queues_.size();
     Queue& queue = *queues_[index];
     if (queue.tasks.size() == 0) continue;
-    if (queue.max_concurrency > 0 && queue.running >= queue.max_concurrency) continue;
+    if (queue.IsAtMost()) continue;
     if (queue.threads > free_threads_ && queue.tasks.HasDue(now)) {
       waits_for_threads_ = true;
       if (i == 0) return false;  // its turn: what becomes free is for it

@@ -37,6 +37,8 @@ class Scheduler {
     virtual void Drop(std::unique_ptr<Task> task, const absl::Status& why) = 0;
     // Requests that wait, after each change.
     virtual void OnDepth(int64_t waiting) = 0;
+    // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
+    virtual int MostAtOnce() const { return 0; }
     // Whether a batch may also be run by a thread that submits (JoinAsCaller), while batches are quick. Cheap; called under a lock.
     virtual bool MayRunOnCaller() const { return false; }
   };
@@ -49,9 +51,8 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // `max_concurrency`: batches of this queue that may run at the same time; 0: as many as there are workers.
   // `handler` must live until the queue is closed.
-  std::shared_ptr<Queue> AddQueue(BatchOptions options, int max_concurrency, Handler& handler);
+  std::shared_ptr<Queue> AddQueue(BatchOptions options, Handler& handler);
 
   // UNAVAILABLE when the queue is full or closed; `task` then stays with the caller.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);

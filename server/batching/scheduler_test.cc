@@ -28,8 +28,10 @@ class FakeHandler : public Scheduler::Handler {
     ++dropped;
   }
   void OnDepth(int64_t) override {}
+  int MostAtOnce() const override { return most_at_once; }
 
   std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
+  std::atomic<int> most_at_once{0};
   std::atomic<int> ran{0};
   std::atomic<int> batches{0};
   std::atomic<int> dropped{0};
@@ -60,7 +62,7 @@ TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
   handler.on_run = [&](const auto& batch) {
     if ((left -= static_cast<int>(batch.size())) == 0) all_ran.count_down();
   };
-  const auto queue = scheduler.AddQueue(UpTo(8), 0, handler);
+  const auto queue = scheduler.AddQueue(UpTo(8), handler);
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
@@ -89,7 +91,7 @@ TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
     }
     all_ran.count_down();
   };
-  const auto queue = scheduler.AddQueue(UpTo(8), 0, handler);
+  const auto queue = scheduler.AddQueue(UpTo(8), handler);
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   started.wait();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit(scheduler, *queue).ok());
@@ -111,8 +113,9 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
     release.wait();
   };
   fast.on_run = [&](const auto&) { fast_ran.set_value(); };
-  const auto slow_queue = scheduler.AddQueue(UpTo(1), 1, slow);
-  const auto fast_queue = scheduler.AddQueue(UpTo(1), 0, fast);
+  slow.most_at_once = 1;
+  const auto slow_queue = scheduler.AddQueue(UpTo(1), slow);
+  const auto fast_queue = scheduler.AddQueue(UpTo(1), fast);
   ASSERT_TRUE(Submit(scheduler, *slow_queue).ok());
   ASSERT_TRUE(Submit(scheduler, *slow_queue).ok());
   started.wait();
@@ -133,7 +136,7 @@ TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
     started.count_down();
     release.wait();
   };
-  const auto queue = scheduler.AddQueue(UpTo(1), 0, handler);
+  const auto queue = scheduler.AddQueue(UpTo(1), handler);
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   started.wait();
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
@@ -149,7 +152,7 @@ TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
 TEST(SchedulerTest, CancelledTasksAreDropped) {
   Scheduler scheduler({.workers = 1}, Clock::Real());
   FakeHandler handler;
-  const auto queue = scheduler.AddQueue(UpTo(1), 0, handler);
+  const auto queue = scheduler.AddQueue(UpTo(1), handler);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
   while (handler.dropped == 0) std::this_thread::yield();
   EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
@@ -183,7 +186,7 @@ TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
     };
     BatchOptions options = UpTo(0);
     options.threads = threads;
-    queues.push_back(scheduler.AddQueue(options, 0, handlers[i]));
+    queues.push_back(scheduler.AddQueue(options, handlers[i]));
   }
   for (int i = 0; i < kEach; ++i) {
     for (const auto& queue : queues) ASSERT_TRUE(Submit(scheduler, *queue).ok());
@@ -198,7 +201,7 @@ TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
   FakeHandler handler;
   BatchOptions options = UpTo(0);
   options.threads = 64;
-  const auto queue = scheduler.AddQueue(options, 0, handler);
+  const auto queue = scheduler.AddQueue(options, handler);
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   while (handler.ran == 0) std::this_thread::yield();
   scheduler.Close(*queue);
@@ -221,7 +224,7 @@ TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
     --inside[lane];
     if (--left == 0) all_ran.count_down();
   };
-  const auto queue = scheduler.AddQueue(UpTo(0), 0, handler);
+  const auto queue = scheduler.AddQueue(UpTo(0), handler);
   for (int i = 1; i <= kEach; ++i) {
     for (uint64_t lane = 1; lane <= kLanes; ++lane) {
       std::unique_ptr<Task> task = std::make_unique<FakeTask>();

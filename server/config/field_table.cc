@@ -82,7 +82,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"instance_group", kHonoured, ""},
     {"instance_group.name", kIgnored, "instances have no names"},
     {"instance_group.kind", kHonoured, ""},
-    {"instance_group.count", kHonoured, ""},  // warned of above 1 by instance_groups.cc
+    {"instance_group.count", kHonoured, ""},  // on the CPU warned of above 1 by instance_groups.cc
     {"instance_group.gpus", kHonoured, ""},
     {"instance_group.rate_limiter", kIgnored, "instances run whenever they are free"},
     {"instance_group.secondary_devices", kRefused, "an instance runs on one device; remove it"},

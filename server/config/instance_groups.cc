@@ -6,6 +6,8 @@
 namespace torchferry {
 namespace {
 
+constexpr int kInstancesOfBatches = 2;
+
 // More is a slip of the pen: each instance is a worker.
 constexpr int32_t kMaxCount = 1024;
 
@@ -58,14 +60,17 @@ InstanceGroup ReadGroup(const GroupSource& source) {
     source.findings.Error(source.positions.Of("count"),
                           "instance_group.count is {}; expected 1 to {}", count, kMaxCount);
   }
-  if (count > 1) {
+  if (count > 1 && group.kind == InstanceGroup::Kind::kCpu) {
     source.findings.Warn(
         source.positions.Of("count"),
-        "instance_group.count is {} and has no effect: the server's worker threads "
+        "instance_group.count is {} and has no effect on the CPU: the server's worker threads "
         "run all models",
         count);
   }
-  if (count > 0) group.count = count;
+  if (count > 0) {
+    group.count = count;
+    group.is_count_given = true;
+  }
   group.gpus = ReadGpus(source);
   return group;
 }
@@ -104,6 +109,13 @@ void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config) {
     }
     if (config.device.empty()) config.device = "saved";
   }
+}
+
+int InstancesOnAccelerator(const ModelConfig& config) {
+  for (const InstanceGroup& group : config.instance_groups) {
+    if (group.kind != InstanceGroup::Kind::kCpu && group.is_count_given) return group.count;
+  }
+  return config.dynamic_batching.has_value() && config.max_batch_size > 0 ? kInstancesOfBatches : 0;
 }
 
 }  // namespace torchferry

@@ -57,6 +57,7 @@ struct InstanceGroup {
   Kind kind = Kind::kAuto;
   int32_t count = 1;
   std::vector<int32_t> gpus;  // empty: all, for kGpu; none named, for kAuto; never there for kCpu
+  bool is_count_given = false;
 };
 
 // One tensor of a warm-up request, and where its values come from.
@@ -135,6 +136,10 @@ struct ModelConfig {
 // several the one that stands first in the file.
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
                                              std::string_view model_name);
+
+// Batches of the model that may run at the same time on an accelerator: count of the first instance_group that is not of the CPU; where none says it, 2 of a
+// model whose requests share batches, so that one computes while the next is copied there. 0: as many as there are workers. Pure.
+int InstancesOnAccelerator(const ModelConfig& config);
 
 // Which of the versions that are there the policy wants, newest first. Pure.
 std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int64_t> available);

@@ -105,7 +105,6 @@ default_model_filename: "model_int8.pt"
   EXPECT_THAT(
       config.warnings,
       ElementsAre(HasSubstr(":10:13: input.format has no effect: "),
-                  HasSubstr(":24:12: instance_group.count is 2 and has no effect: "),
                   HasSubstr(":26:16: instance_group.gpus names 2 GPUs; the model runs on one"),
                   HasSubstr(":28:3: there are 2 instance_groups; the model runs on one device")));
 }
@@ -182,6 +181,21 @@ TEST(ModelConfigTest, InputsAndOutputsMayShareAName) {
 TEST(ModelConfigTest, ReadsTheVersionPolicies) {
   EXPECT_EQ(Parse("version_policy { all { } }").version_policy.kind, VersionPolicy::Kind::kAll);
   EXPECT_EQ(Parse("version_policy { latest { num_versions: 3 } }").version_policy.latest, 3);
+}
+
+TEST(ModelConfigTest, InstancesOfTheCpuAreTheWorkers) {
+  EXPECT_THAT(Parse("instance_group { kind: KIND_CPU\ncount: 2 }").warnings,
+              ElementsAre(HasSubstr(":2:8: instance_group.count is 2 and has no effect on the CPU: ")));
+}
+
+TEST(ModelConfigTest, BatchesAtTheSameTimeOnAnAccelerator) {
+  const std::string batching = "max_batch_size: 8 dynamic_batching { } ";
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching)), 2);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU }")), 2);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_CPU count: 3 } instance_group { count: 1 }")), 1);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU count: 5 }")), 5);
+  EXPECT_EQ(InstancesOnAccelerator(Parse("max_batch_size: 8")), 0);
+  EXPECT_EQ(InstancesOnAccelerator(Parse("instance_group { kind: KIND_GPU count: 3 }")), 3);
 }
 
 TEST(ModelConfigTest, InstanceCountZeroIsOne) {

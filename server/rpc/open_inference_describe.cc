@@ -45,7 +45,7 @@ void FillInstances(const VersionStatus& status, inference::ModelConfig& message)
   const DeviceId device = status.servable->placement().model->device();
   inference::ModelInstanceGroup& group = *message.add_instance_group();
   group.set_name(status.model + "_0");
-  group.set_count(1);
+  group.set_count(device.IsCpu() ? 1 : std::max(1, status.servable->instances()));
   group.set_kind(device.IsCpu() ? inference::ModelInstanceGroup::KIND_CPU : inference::ModelInstanceGroup::KIND_GPU);
   if (!device.IsCpu()) group.add_gpus(device.index);
 }

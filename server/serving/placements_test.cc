@@ -40,7 +40,7 @@ TEST_F(FailoverTest, RequestsWaitForAPlacementThatIsBeingMadeAndOthersGoOn) {
   // The one worker is free for another model meanwhile.
   std::latch go(0);
   blocking_.wait_for = &go;
-  const auto other = scheduler_.AddQueue({}, 0, blocking_);
+  const auto other = scheduler_.AddQueue({}, blocking_);
   std::unique_ptr<Task> task = std::make_unique<BlockingTask>();
   EXPECT_TRUE(scheduler_.Submit(*other, task).ok());
   scheduler_.Close(*other);

@@ -42,8 +42,8 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
       metrics_(std::move(metrics)),
       clock_(clock),
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
-      queue_(scheduler.AddQueue(options_.batching, options_.max_concurrency, *this)) {
-  runs_on_cpu_ = loaded.model->device().IsCpu();
+      runs_on_cpu_(loaded.model->device().IsCpu()),
+      queue_(scheduler.AddQueue(options_.batching, *this)) {
   if (loaded.info.fallback) {
     metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
   }

@@ -58,8 +58,8 @@ class Servable : private Scheduler::Handler {
     std::string name;
     int64_t version = 0;
     BatchOptions batching;
-    // Batches at the same time; 0: as many as there are workers.
-    int max_concurrency = 0;
+    // Batches at the same time on an accelerator; 0: as many as there are workers, as on the CPU.
+    int instances = 0;
     // How long a request may wait, whatever its deadline; 0: no limit.
     Duration queue_timeout{0};
     // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
@@ -81,6 +81,7 @@ class Servable : private Scheduler::Handler {
   bool can_run() const { return placements_->CanRun(); }
   bool batches() const { return options_.batching.max_rows > 0; }
   bool is_stateful() const { return is_stateful_; }
+  int instances() const { return options_.instances; }
   ModelMetrics& metrics() { return *metrics_; }
   ModelTotals totals() const { return metrics_->Totals(); }
 
@@ -127,6 +128,8 @@ class Servable : private Scheduler::Handler {
   void Run(Batch batch) override;
   void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
+  // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
+  int MostAtOnce() const override { return runs_on_cpu_ ? 0 : options_.instances; }
   // An accelerator may hang, or be slow for reasons of its own.
   bool MayRunOnCaller() const override { return runs_on_cpu_; }
 
@@ -160,10 +163,9 @@ class Servable : private Scheduler::Handler {
   const std::shared_ptr<ModelMetrics> metrics_;
   const Clock& clock_;
   const std::shared_ptr<SessionLimit> sessions_;
+  std::atomic<bool> runs_on_cpu_;            // where the last batch did
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
   std::unique_ptr<Placements> placements_;   // likewise
-
-  std::atomic<bool> runs_on_cpu_;  // where the last batch did
 
   Mutex park_mutex_;  // between Park and Unpark
 

@@ -135,7 +135,7 @@ class FailoverTest : public ::testing::Test {
   std::vector<Result> Together(const std::vector<std::vector<float>>& requests) {
     std::latch go(1);
     std::latch holds(1);
-    const auto blocker = scheduler_.AddQueue({}, 0, blocking_);
+    const auto blocker = scheduler_.AddQueue({}, blocking_);
     blocking_.wait_for = &go;
     blocking_.holds = &holds;
     std::unique_ptr<Task> task = std::make_unique<BlockingTask>();

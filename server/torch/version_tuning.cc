@@ -64,17 +64,19 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, 
     info.decisions.push_back("not tuned: the weights are too large to be in this host's memory several times");
     return plain;
   }
+  const DeviceId& placement = planned_.plan.placement.device;
   TuningTask task{.make = [&](const std::string& variant) { return MakeVariant(module, placed, variant); },
                   .variants = Variants(placed),
                   .config = config_,
                   .store = options_.store,
                   .options = options_.tuning,
                   .intra_op_threads = options_.intra_op_threads,
+                  .instances = placement.IsCpu() ? 0 : std::max(1, InstancesOnAccelerator(config_)),
                   .tolerance = info.precision.find("16") == std::string::npos ? kTolerance : kHalfTolerance,
                   .may_search = may_search,
                   .record_path = std::filesystem::path(files_.model_path).replace_filename(kTuningRecordName).string(),
                   .key = KeyOfFiles()};
-  task.key["device"] = TextOf(planned_.plan.placement.device);
+  task.key["device"] = TextOf(placement);
   task.key["precision"] = info.precision;
   task.key["inputs"] = TextOf(signature_.signature);
   task.key["warm_up"] = TextOf(config_.warm_ups);
