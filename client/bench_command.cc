@@ -12,6 +12,7 @@
 #include "client/interrupt.h"
 #include "client/predict_inputs.h"
 #include "client/progress.h"
+#include "server/base/file_limit.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -42,6 +43,7 @@ grpc::ByteBuffer Serialise(const v1::PredictRequest& request) {
 }
 
 BenchTarget MakeTarget(const Connection& connection, const v1::PredictRequest& request, int connections) {
+  RaiseFileLimit();  // each is one
   BenchTarget target{{}, Serialise(request), connection.options().address, connection.options().timeout};
   for (int i = 0; i < connections; ++i) target.channels.push_back(connection.NewChannel());
   // So that no step begins with it. One that does not come shows in the calls.

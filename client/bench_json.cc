@@ -48,8 +48,10 @@ Json Server(const BenchStats& stats) {
 Json Errors(const BenchStats& stats) {
   Json result = Json::array();
   for (const BenchError& error : stats.errors()) {
-    result.push_back(
-        {{"code", CodeName(error.first.code())}, {"count", error.count}, {"message", MessageOf(error.first)}});
+    result.push_back({{"code", CodeName(error.first.code())},
+                      {"count", error.count()},
+                      {"message", MessageOf(error.first)},
+                      {"latency_ms", Latencies(error.latencies)}});
   }
   return result;
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kMaxConcurrency = 100'000;
 constexpr double kMaxRate = 1e6;
-constexpr int64_t kMaxConnections = 256;
+constexpr int64_t kMaxConnections = 4096;
 constexpr int64_t kMaxRows = 1'000'000;
 constexpr double kMinSeconds = 0.01;
 constexpr double kMaxSeconds = 86400;

@@ -81,6 +81,8 @@ TEST(BenchPlanTest, ErrorsNameTheFlagAndTheValue) {
   options = {};
   options.connections = 0;
   EXPECT_THAT(ErrorOf(options), HasSubstr("--connections 0"));
+  options.connections = 5000;
+  EXPECT_THAT(ErrorOf(options), HasSubstr("--connections 5000 is not from 1 to 4096"));
   options = {};
   options.connections = 2;
   options.threads = 3;

@@ -40,7 +40,7 @@ BenchReport OpenReport() {
   good.AddAnswer(kStart, kStart + milliseconds(8), On("cpu", "device_lost"));
   BenchStats bad(window);
   for (int i = 0; i < 7; ++i) {
-    bad.AddError(kStart, kStart, absl::StatusCode::kUnavailable, [] { return absl::UnavailableError("full\x1b"); });
+    bad.AddError(kStart, kStart + milliseconds(2), absl::StatusCode::kUnavailable, [] { return absl::UnavailableError("full\x1b"); });
   }
   bad.AddNotSent(kStart);
   bad.AddSendDelay(kStart, kStart + milliseconds(3));
@@ -66,8 +66,8 @@ TEST(BenchReportTest, ShowsEachStepInARow) {
             "  10  cuda:0 (75.0 %), cpu (25.0 %)        2.00      1.00        4.00  1: device_lost\n"
             "1000                              -           -         -           -               0\n"
             "\n"
-            "RATE  ERROR        COUNT  THE FIRST ONE\n"
-            "1000  UNAVAILABLE  7      full\\x1b\n"
+            "RATE  ERROR        COUNT  P50 ms  P99 ms  THE FIRST ONE\n"
+            "1000  UNAVAILABLE  7      2.00    2.00    full\\x1b\n"
             "\n"
             "At rate 1000 this client sent requests 3.00 ms late on average, 3.00 ms at most; the latencies have that in "
             "them.\n");
@@ -112,6 +112,7 @@ TEST(BenchReportTest, NumbersOfNothingAreNull) {
   EXPECT_EQ(bad["latency_ms"]["p99_9"], nullptr);
   EXPECT_EQ(bad["server"]["mean_compute_ms"], nullptr);
   EXPECT_EQ(bad["errors"][0]["code"], "UNAVAILABLE");
+  EXPECT_EQ(bad["errors"][0]["latency_ms"]["p99"], 2);
   EXPECT_EQ(bad["send_delay_ms"]["max"], 3);
 }
 

@@ -49,15 +49,18 @@ void BenchStats::Merge(const BenchStats& other) {
   not_sent_ += other.not_sent_;
   for (const BenchError& error : other.errors_) {
     BenchError& own = ErrorOf(error.first.code(), error.first_at, [&] { return error.first; });
-    if (error.first_at < own.first_at) own = {error.first, error.first_at, own.count};
-    own.count += error.count;
+    if (error.first_at < own.first_at) {
+      own.first = error.first;
+      own.first_at = error.first_at;
+    }
+    own.latencies.Merge(error.latencies);
   }
   std::ranges::sort(errors_, {}, &BenchError::first_at);
 }
 
 uint64_t BenchStats::failed() const {
   uint64_t count = 0;
-  for (const BenchError& error : errors_) count += error.count;
+  for (const BenchError& error : errors_) count += error.count();
   return count;
 }
 

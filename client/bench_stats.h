@@ -49,7 +49,9 @@ struct ServerSums {
 struct BenchError {
   absl::Status first;  // the server's (errors.h)
   BenchTime first_at;
-  uint64_t count = 0;
+  LatencyHistogram latencies;  // how long it took to be refused
+
+  uint64_t count() const { return latencies.count(); }
 };
 
 // A request counts for the latencies and the errors when it was due inside the window, however late its answer came;
@@ -63,7 +65,7 @@ class BenchStats {
   // `error` gives the status when it is the first of its code.
   template <typename MakeError>
   void AddError(BenchTime due, BenchTime now, absl::StatusCode code, MakeError error) {
-    if (window_.Contains(due)) ErrorOf(code, now, error).count++;
+    if (window_.Contains(due)) ErrorOf(code, now, error).latencies.Add(now - due);
   }
   // A request of an open loop that was given up since too many were under way.
   void AddNotSent(BenchTime due) { not_sent_ += window_.Contains(due); }
@@ -91,7 +93,7 @@ class BenchStats {
     for (BenchError& error : errors_) {
       if (error.first.code() == code) return error;
     }
-    return errors_.emplace_back(BenchError{make(), now, 0});
+    return errors_.emplace_back(BenchError{make(), now, {}});
   }
 
   BenchWindow window_;

@@ -49,7 +49,9 @@ TEST(BenchStatsTest, CountsErrorsByCodeAndKeepsTheFirst) {
   ASSERT_EQ(late.errors().size(), 2u);
   EXPECT_EQ(late.errors()[0].first, absl::InternalError("raised"));
   EXPECT_EQ(late.errors()[1].first, absl::UnavailableError("early"));
-  EXPECT_EQ(late.errors()[1].count, 3u);
+  EXPECT_EQ(late.errors()[1].count(), 3u);
+  EXPECT_EQ(late.errors()[1].latencies.Min(), milliseconds(2));
+  EXPECT_EQ(late.errors()[1].latencies.Max(), milliseconds(11));
   EXPECT_EQ(late.failed(), 4u);
   EXPECT_EQ(late.ok(), 0u);
 }

@@ -121,13 +121,13 @@ std::string ServerTable(const BenchReport& report, bool color) {
 }
 
 std::string ErrorTable(const BenchReport& report, bool color) {
-  Table table({StepHeading(report), "ERROR", "COUNT", "THE FIRST ONE"});
+  Table table({StepHeading(report), "ERROR", "COUNT", "P50 ms", "P99 ms", "THE FIRST ONE"});
   bool is_empty = true;
   for (const BenchReport::Step& step : report.steps) {
     for (const BenchError& error : step.stats.errors()) {
       is_empty = false;
-      table.AddRow({StepText(step.step), {CodeName(error.first.code()), Style::kBad}, std::to_string(error.count),
-                    Printable(MessageOf(error.first))});
+      table.AddRow({StepText(step.step), {CodeName(error.first.code()), Style::kBad}, std::to_string(error.count()),
+                    Ms(error.latencies.Percentile(50)), Ms(error.latencies.Percentile(99)), Printable(MessageOf(error.first))});
     }
   }
   return is_empty ? "" : "\n" + table.Render(color);

@@ -16,6 +16,7 @@
 #include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
 #include "server/app/version.h"
+#include "server/base/file_limit.h"
 #include "server/base/json.h"
 #include "server/base/status.h"
 #include "server/batching/scheduler.h"
@@ -343,6 +344,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   InitLogging(flags.log_format, flags.log_level);
   // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  RaiseFileLimit();  // a connection is one
   sigset_t signals = BlockSignals();
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {

@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+
+#include "server/base/file_limit.h"
 #include "server/base/json.h"
 #include "server/base/logging.h"
 #include "server/base/status.h"
@@ -12,6 +16,17 @@ TEST(StatusTest, AnnotateKeepsCodeAndOk) {
   const absl::Status s = Annotate(absl::DataLossError("cut"), "f.pt");
   EXPECT_EQ(s.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(MessageOf(s), "f.pt: cut");
+}
+
+TEST(FileLimitTest, IsRaisedAsFarAsItMay) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low = {std::min<rlim_t>(256, before.rlim_max), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  EXPECT_EQ(RaiseFileLimit(), before.rlim_max);
+  rlimit after{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &after), 0);
+  EXPECT_EQ(after.rlim_cur, before.rlim_max);
 }
 
 TEST(JsonTest, QuotesControlCharactersAndBrokenUtf8) {

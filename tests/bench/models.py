@@ -52,3 +52,8 @@ RESNET18 = Model("resnet18", lambda: traced("resnet18"), [("x", "FP32", [3, 224,
 ENCODER = Model("encoder", lambda: traced("encoder"), [("ids", "INT64", [128]), ("mask", "INT64", [128])], [("last_hidden_state", [128, 384])])
 LSTM = Model("lstm", lambda: traced("lstm_traced"), [("x", "FP32", [20, 32])], [("y", [20, -1])])
 SMALL = Model("resnet18_64", lambda: traced("resnet18"), [("x", "FP32", [3, 64, 64])], [("logits", [1000])], max_batch_size=32)
+
+
+def product(elements):
+    """Of `elements` numbers and one factor."""
+    return Model("product", lambda: FIXTURES / "pair" / "1" / "model.pt", [("values", "FP32", [elements]), ("factor", "INT64", [1])], [("product", [elements])])

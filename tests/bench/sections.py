@@ -1,51 +1,16 @@
 """The measurements. Each gives the report's lines one by one."""
 
 import pathlib
-import statistics
 import subprocess
-import tempfile
 import time
 
-import programs
+import growth
 import harness
 import models
+import programs
+from measuring import at_least, at_most, closed, folder, in_turns, median, memory_of, rate_of
 from programs import bare_server, libtorch, libtorch_again, load, load_beside, torchferry
 from wire import pb
-
-median = statistics.median
-
-
-def at_least(what, value, bound, unit="", **details):
-    return {"what": what, "value": value, "unit": unit, "target": f"≥ {bound}", "met": value >= bound, "details": details}
-
-
-def at_most(what, value, bound, unit="", **details):
-    return {"what": what, "value": value, "unit": unit, "target": f"≤ {bound}", "met": value <= bound, "details": details}
-
-
-def in_turns(repeats, **measures):
-    """{name: its values}, measured in turns."""
-    values = {name: [] for name in measures}
-    for _ in range(repeats):
-        for name, measure in measures.items():
-            values[name].append(measure())
-    return values
-
-
-def folder():
-    return tempfile.TemporaryDirectory(prefix="torchferry-bench-")
-
-
-def closed(address, model, concurrency, seconds, *more):
-    """One closed-loop step."""
-    (step,) = load(address, model, "--concurrency", str(concurrency), "--duration", str(seconds), "--warm-up", "0.5", *more)
-    if step["failed"]:
-        raise RuntimeError(f"{model.name} at concurrency {concurrency}: {step['errors']}")
-    return step
-
-
-def rate_of(step):
-    return step["requests_per_second"]
 
 
 def tuning_of(server, name):
@@ -179,11 +144,6 @@ def zeros(dtype, shape):
     return pb.Tensor(dtype=pb.DataType.Value(f"DATA_TYPE_{dtype}"), shape=shape, data=bytes(count * size))
 
 
-def memory_of(server, field):
-    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(field))
-
-
 def together(repeats, seconds):
     """Two models in one server, each alone, in both orders, and at the same time; and a foreign process on a processor."""
     pair = (models.RESNET18, models.ENCODER)
@@ -236,12 +196,15 @@ def overload(repeats, seconds):
         steps = [load(server.address, model, "--rate", f"{3 * capacity:.1f}", "--duration", str(max(seconds, 8)), "--warm-up", "1", "--timeout", "2")[0]
                  for _ in range(repeats)]
         after = memory_of(server, "VmRSS")
-        codes = {}
+        codes, waits = {}, []
         for step in steps:
             for error in step["errors"]:
                 codes[error["code"]] = codes.get(error["code"], 0) + error["count"]
+                if error["code"] == "UNAVAILABLE":
+                    waits.append(error["latency_ms"])
         yield at_least("resnet18 at 3 times the capacity, deadlines of 2 s: answers over the capacity", median(step["requests_per_second"] for step in steps) / capacity, 0.9,
                        capacity=capacity, **codes)
+        yield at_most("the same: how long a refusal takes, p99", median(wait["p99"] for wait in waits), 50, "ms", p50_ms=median(wait["p50"] for wait in waits))
         yield at_most("the same: memory after over before", after / before, 1.1, "×", mib=after / 2**20)
 
 
@@ -264,25 +227,4 @@ def tuning(repeats, seconds):
                        search_seconds=version.load_seconds, kept_seconds=again.load_seconds, kept=str(again.placement.tuning.kept))
 
 
-def growth(repeats, seconds):
-    """What more connections, and more models, cost."""
-    model = models.MLP
-    with folder() as path, torchferry(pathlib.Path(path), [model]) as server:
-        for connections in (1, 10, 100, 256):  # which is what one load generator takes
-            arguments = ["--connections", str(connections)]
-            steps = [closed(server.address, model, max(32, connections), seconds, *arguments) for _ in range(repeats)]
-            yield {"what": f"MLP over {connections} connections, {max(32, connections)} requests at a time", "value": median(rate_of(step) for step in steps), "unit": "/s",
-                   "details": {"p50_ms": median(step["latency_ms"]["p50"] for step in steps), "p99_ms": median(step["latency_ms"]["p99"] for step in steps),
-                               "server_mib": memory_of(server, "VmRSS") / 2**20}}
-    for count in (1, 10, 100, 1000):
-        many = [model.renamed(f"mlp{i}") for i in range(count)]
-        with folder() as path:
-            began = time.monotonic()
-            with torchferry(pathlib.Path(path), many, "--optimize", "off") as server:
-                ready = time.monotonic() - began
-                rates = [rate_of(closed(server.address, many[-1], 32, seconds)) for _ in range(repeats)]
-                yield {"what": f"one of {count} models, 32 requests at a time", "value": median(rates), "unit": "/s",
-                       "details": {"ready_seconds": ready, "server_mib": memory_of(server, "VmRSS") / 2**20}}
-
-
-ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning, "growth": growth}
+ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning, "growth": growth.growth}
