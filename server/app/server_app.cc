@@ -285,7 +285,7 @@ class ServerAppImpl final : public ServerApp {
     options.name = model;
     options.version = version;
     options.batching = BatchingOf(config, loaded.info.tuning, flags_);
-    options.instances = InstancesOnAccelerator(config);
+    options.instances = InstancesOnAccelerator(config, loaded.model->is_stateful());
     options.max_sessions = flags_.max_stateful_streams;
     if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
     return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_, health_);

@@ -8,8 +8,8 @@ namespace torchferry {
 
 namespace {
 
-// How often parked tasks are looked at for callers that have gone: nothing else happens to them.
-constexpr Duration kParkedLook = std::chrono::milliseconds(100);
+// How often tasks that cannot run now are looked at for callers that have gone: nothing else happens to them.
+constexpr Duration kLook = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -41,7 +41,20 @@ BatchQueue::Taken BatchQueue::Take(TimePoint now) {
   DropEnded(parked_, now, taken);
   if (parked_.empty()) return taken;
   TimePoint wake_at = taken.wake_at.value_or(kNoDeadline);
-  for (const auto& task : parked_) wake_at = std::min({wake_at, task->deadline, now + kParkedLook});
+  for (const auto& task : parked_) wake_at = std::min({wake_at, task->deadline, now + kLook});
+  taken.wake_at = wake_at;
+  return taken;
+}
+
+BatchQueue::Taken BatchQueue::TakeEnded(TimePoint now) {
+  Taken taken;
+  DropEnded(tasks_, now, taken);
+  DropEnded(parked_, now, taken);
+  if (size() == 0) return taken;
+  TimePoint wake_at = now + kLook;
+  for (const auto* tasks : {&tasks_, &parked_}) {
+    for (const auto& task : *tasks) wake_at = std::min(wake_at, task->deadline);
+  }
   taken.wake_at = wake_at;
   return taken;
 }

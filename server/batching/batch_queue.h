@@ -81,6 +81,9 @@ class BatchQueue {
   // A task with a lane is a batch of its own, and its lane is busy until EndLane.
   Taken Take(TimePoint now);
 
+  // What has ended while it waited, alone: nothing may run now. `wake_at`: when to look again for what ends later.
+  Taken TakeEnded(TimePoint now);
+
   // Whether Take would give a batch.
   bool HasDue(TimePoint now) const;
 

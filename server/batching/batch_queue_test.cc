@@ -159,6 +159,27 @@ TEST(BatchQueueTest, CancelledTasksNeverStart) {
   EXPECT_TRUE(taken.batch.empty());
 }
 
+TEST(BatchQueueTest, WhatHasEndedIsTakenWithoutABatch) {
+  BatchQueue queue(Rows(8));
+  EXPECT_EQ(queue.TakeEnded(kStart).wake_at, std::nullopt);
+  Push(queue, 1, 1, "k", kStart + milliseconds(5));
+  Push(queue, 2);
+  std::vector<std::unique_ptr<Task>> parked;
+  parked.push_back(std::make_unique<FakeTask>(3, 1, "k", kStart + milliseconds(7)));
+  queue.Park(std::move(parked));
+  BatchQueue::Taken taken = queue.TakeEnded(kStart);
+  EXPECT_TRUE(taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty());
+  EXPECT_EQ(taken.wake_at, kStart + milliseconds(5));
+  taken = queue.TakeEnded(kStart + milliseconds(6));
+  EXPECT_EQ(Ids(taken.expired), std::vector<int>{1});
+  EXPECT_EQ(taken.wake_at, kStart + milliseconds(7));
+  taken = queue.TakeEnded(kStart + milliseconds(8));
+  EXPECT_EQ(Ids(taken.expired), std::vector<int>{3});
+  ASSERT_TRUE(taken.wake_at.has_value());  // for callers that go
+  EXPECT_LE(*taken.wake_at, kStart + milliseconds(1000));
+  EXPECT_EQ(Ids(queue.Take(kStart + milliseconds(8)).batch), std::vector<int>{2});
+}
+
 TEST(BatchQueueTest, RefusesBeyondItsSizeAndLeavesTheTaskToTheCaller) {
   BatchOptions options = Rows(8);
   options.max_queue_size = 1;

@@ -195,8 +195,15 @@ bool Scheduler::WakesAnother() {
 
 // Whether what waits there should not wait for a worker that is busy.
 bool Scheduler::WantsWorker(const Queue& queue, TimePoint now) const {
-  if (queue.IsAtMost()) return false;
+  if (queue.IsAtMost()) return watchers_ == 0;  // somebody must see what ends there
   return queue.running == 0 || queue.longest > kQuick || now - queue.started > queue.longest;
+}
+
+void Scheduler::LookAgain() {
+  MutexLock lock(mutex_);
+  if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return;
+  ++waking_;
+  work_available_.NotifyOne();
 }
 
 void Scheduler::Close(Queue& queue) {
@@ -260,17 +267,20 @@ Scheduler::Work Scheduler::NextWork() {
   while (true) {
     Work work;
     TimePoint wake_at = kNoDeadline;
-    if (TakeDueLocked(work, wake_at)) {
+    bool has_limited = false;
+    if (TakeDueLocked(work, wake_at, has_limited)) {
       work.wakes_another = WakesAnother();
       return work;
     }
     if (stopping_) return work;
     ++idle_;
+    watchers_ += has_limited ? 1 : 0;
     if (wake_at == kNoDeadline) {
       work_available_.Wait(mutex_);
     } else {
       work_available_.WaitUntil(mutex_, wake_at);
     }
+    watchers_ -= has_limited ? 1 : 0;
     --idle_;
     if (waking_ > 0) --waking_;
   }
@@ -283,20 +293,21 @@ void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint no
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
 }
 
-bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at) {
+bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at, bool& has_limited) {
   const TimePoint now = clock_.Now();
   waits_for_threads_ = false;
   for (size_t i = 0; i < queues_.size(); ++i) {
     const size_t index = (next_queue_ + i) % queues_.size();
     Queue& queue = *queues_[index];
     if (queue.tasks.size() == 0) continue;
-    if (queue.IsAtMost()) continue;
-    if (queue.threads > free_threads_ && queue.tasks.HasDue(now)) {
+    const bool may_run = !queue.IsAtMost();
+    has_limited |= !may_run;
+    if (may_run && queue.threads > free_threads_ && queue.tasks.HasDue(now)) {
       waits_for_threads_ = true;
       if (i == 0) return false;  // its turn: what becomes free is for it
       continue;
     }
-    BatchQueue::Taken taken = queue.tasks.Take(now);
+    BatchQueue::Taken taken = may_run ? queue.tasks.Take(now) : queue.tasks.TakeEnded(now);
     if (taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty()) {
       if (taken.wake_at.has_value()) wake_at = std::min(wake_at, *taken.wake_at);
       continue;

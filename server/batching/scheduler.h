@@ -79,6 +79,9 @@ class Scheduler {
   absl::Status Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
   void Unpark(Queue& queue);
 
+  // A Handler's MostAtOnce has risen.
+  void LookAgain();
+
   // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
   void Close(Queue& queue);
 
@@ -95,7 +98,8 @@ class Scheduler {
   void End(const Work& work, uint64_t lane) TF_EXCLUDES(mutex_);
   void Carry(Work& work, int& threads);
   Work NextWork() TF_EXCLUDES(mutex_);
-  bool TakeDueLocked(Work& work, TimePoint& wake_at) TF_REQUIRES(mutex_);
+  // `has_limited`: a queue that may run no more batches now has tasks.
+  bool TakeDueLocked(Work& work, TimePoint& wake_at, bool& has_limited) TF_REQUIRES(mutex_);
 
   const Options options_;
   const Clock& clock_;
@@ -109,6 +113,7 @@ class Scheduler {
   bool waits_for_threads_ TF_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
   size_t idle_ TF_GUARDED_BY(mutex_) = 0;     // workers that wait
   size_t waking_ TF_GUARDED_BY(mutex_) = 0;   // of these, that have been notified
+  size_t watchers_ TF_GUARDED_BY(mutex_) = 0; // of these, that soon look for what ends in queues that are at their limit
   size_t waiting_ TF_GUARDED_BY(mutex_) = 0;  // tasks in all queues
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
 

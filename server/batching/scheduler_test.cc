@@ -127,6 +127,58 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
   EXPECT_EQ(slow.ran + slow.dropped, 2);
 }
 
+// While as many batches run as may, and for however long.
+TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
+  Scheduler scheduler({.workers = 2}, Clock::Real());
+  FakeHandler handler;
+  handler.most_at_once = 1;
+  std::latch started(1);
+  std::latch release(1);
+  handler.on_run = [&](const auto&) {
+    if (handler.batches == 0) started.count_down();
+    release.wait();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(1), handler);
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  started.wait();
+  auto hasty = std::make_unique<FakeTask>();
+  hasty->deadline = Clock::Real().Now() + std::chrono::milliseconds(30);
+  std::unique_ptr<Task> task = std::move(hasty);
+  ASSERT_TRUE(scheduler.Submit(*queue, task).ok());
+  const auto until = Clock::Real().Now() + std::chrono::seconds(30);
+  while (handler.dropped < 1 && Clock::Real().Now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(handler.dropped, 1);
+  EXPECT_EQ(handler.last_code, absl::StatusCode::kDeadlineExceeded);
+  ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
+  while (handler.dropped < 2 && Clock::Real().Now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
+  EXPECT_EQ(handler.batches, 0);
+  release.count_down();
+  scheduler.Close(*queue);
+  EXPECT_EQ(handler.ran, 1);
+}
+
+TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
+  Scheduler scheduler({.workers = 2}, Clock::Real());
+  FakeHandler handler;
+  handler.most_at_once = 1;
+  std::latch started(1);
+  std::latch both(2);
+  handler.on_run = [&](const auto&) {
+    started.count_down(started.try_wait() ? 0 : 1);
+    both.arrive_and_wait();
+  };
+  const auto queue = scheduler.AddQueue(UpTo(1), handler);
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  started.wait();
+  ASSERT_TRUE(Submit(scheduler, *queue).ok());
+  handler.most_at_once = 2;
+  scheduler.LookAgain();
+  both.wait();
+  scheduler.Close(*queue);
+  EXPECT_EQ(handler.ran, 2);
+}
+
 TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
   Scheduler scheduler({.workers = 1}, Clock::Real());
   FakeHandler handler;

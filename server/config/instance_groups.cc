@@ -111,11 +111,11 @@ void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config) {
   }
 }
 
-int InstancesOnAccelerator(const ModelConfig& config) {
+int InstancesOnAccelerator(const ModelConfig& config, bool is_stateful) {
   for (const InstanceGroup& group : config.instance_groups) {
     if (group.kind != InstanceGroup::Kind::kCpu && group.is_count_given) return group.count;
   }
-  return config.dynamic_batching.has_value() && config.max_batch_size > 0 ? kInstancesOfBatches : 0;
+  return !is_stateful && config.dynamic_batching.has_value() && config.max_batch_size > 0 ? kInstancesOfBatches : 0;
 }
 
 }  // namespace torchferry

@@ -137,9 +137,9 @@ struct ModelConfig {
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
                                              std::string_view model_name);
 
-// Batches of the model that may run at the same time on an accelerator: count of the first instance_group that is not of the CPU; where none says it, 2 of a
-// model whose requests share batches, so that one computes while the next is copied there. 0: as many as there are workers. Pure.
-int InstancesOnAccelerator(const ModelConfig& config);
+// Batches of the model that may run at the same time on an accelerator: count of the first instance_group that has one and is not of the CPU; where none has,
+// 2 of a model whose requests share batches, so that one computes while the next is copied there. 0: as many as there are workers. Pure.
+int InstancesOnAccelerator(const ModelConfig& config, bool is_stateful);
 
 // Which of the versions that are there the policy wants, newest first. Pure.
 std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int64_t> available);

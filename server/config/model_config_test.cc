@@ -190,12 +190,14 @@ TEST(ModelConfigTest, InstancesOfTheCpuAreTheWorkers) {
 
 TEST(ModelConfigTest, BatchesAtTheSameTimeOnAnAccelerator) {
   const std::string batching = "max_batch_size: 8 dynamic_batching { } ";
-  EXPECT_EQ(InstancesOnAccelerator(Parse(batching)), 2);
-  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU }")), 2);
-  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_CPU count: 3 } instance_group { count: 1 }")), 1);
-  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU count: 5 }")), 5);
-  EXPECT_EQ(InstancesOnAccelerator(Parse("max_batch_size: 8")), 0);
-  EXPECT_EQ(InstancesOnAccelerator(Parse("instance_group { kind: KIND_GPU count: 3 }")), 3);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching), false), 2);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU }"), false), 2);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_CPU count: 3 } instance_group { count: 1 }"), false), 1);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU count: 5 }"), false), 5);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching), /*is_stateful=*/true), 0);
+  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { count: 3 }"), /*is_stateful=*/true), 3);
+  EXPECT_EQ(InstancesOnAccelerator(Parse("max_batch_size: 8"), false), 0);
+  EXPECT_EQ(InstancesOnAccelerator(Parse("instance_group { kind: KIND_GPU count: 3 }"), false), 3);
 }
 
 TEST(ModelConfigTest, InstanceCountZeroIsOne) {

@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/rpc/call.h"
+#include "server/rpc/guarded.h"
 #include "server/rpc/predictor.h"
 #include "server/rpc/stream_sessions.h"
 
@@ -25,7 +26,7 @@ constexpr int kPredictsAtOnce = 32;
 // Decodes `message`, which came by `call`.
 template <typename Api>
 absl::StatusOr<Request> DecodeFor(const Call& call, const typename Api::RequestMessage& message, const Clock& clock) {
-  absl::StatusOr<Request> request = Api::Decode(message, clock.Now());
+  absl::StatusOr<Request> request = Guarded([&] { return Api::Decode(message, clock.Now()); });
   if (request.ok()) {
     request->deadline = std::min(request->deadline, call.DeadlineOn(clock));
     request->is_cancelled = [&call] { return call.IsCancelled(); };
@@ -38,7 +39,7 @@ void StartPredict(Predictor& predictor, const Clock& clock, UnaryCall<typename A
   absl::StatusOr<Request> request = DecodeFor<Api>(call, call.request(), clock);
   const int64_t version = request.ok() ? request->version : 0;
   predictor.Predict(call.request().model_name(), version, std::move(request), /*stream=*/nullptr, [&call](absl::StatusOr<Answer> answer) {
-    call.Finish(answer.ok() ? Api::Encode(*answer, call.request(), call.response()) : answer.status());
+    call.Finish(answer.ok() ? Guarded([&] { return Api::Encode(*answer, call.request(), call.response()); }) : answer.status());
   });
 }
 
@@ -58,8 +59,12 @@ class PredictStreamHandler final : public StreamHandler {
     absl::StatusOr<Request> request = DecodeFor<Api>(call_, message_, clock_);
     const int64_t version = request.ok() ? request->version : 0;
     predictor_.Predict(message_.model_name(), version, std::move(request), &sessions_, [this](absl::StatusOr<Answer> answer) {
-      response_.Clear();
-      Api::EncodeForStream(answer, message_, response_);
+      const absl::Status encoded = Guarded([&] {
+        response_.Clear();
+        Api::EncodeForStream(answer, message_, response_);
+        return absl::OkStatus();
+      });
+      if (!encoded.ok()) Api::EncodeForStream(encoded, message_, response_);
       call_.Write(response_);
     });
   }

@@ -3,7 +3,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <exception>
 #include <functional>
 #include <memory>
 #include <type_traits>
@@ -11,6 +10,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/call.h"
+#include "server/rpc/guarded.h"
 
 namespace torchferry {
 
@@ -47,13 +47,7 @@ void ServeNow(CallLoop& loop, Service& service,
                                   grpc::ServerCompletionQueue*, void*),
               std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
   ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
-    absl::Status status;
-    try {
-      status = handler(call.request(), call.response());
-    } catch (const std::exception& error) {
-      status = absl::InternalError(error.what());
-    }
-    call.Finish(status);
+    call.Finish(Guarded([&] { return handler(call.request(), call.response()); }));
   });
 }
 

@@ -39,13 +39,14 @@ struct Gate {
 
 class GatedModel final : public Model {
  public:
-  GatedModel(DeviceId device, Gate& gate, bool is_lost) : device_(std::move(device)), gate_(gate), is_lost_(is_lost) {
+  // `fails`: the first time.
+  GatedModel(DeviceId device, Gate& gate, DeviceFault fails) : device_(std::move(device)), gate_(gate), fails_(fails) {
     signature_.max_batch_size = 1;
   }
   const Signature& signature() const override { return signature_; }
   const DeviceId& device() const override { return device_; }
   absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
-    if (is_lost_) return DeviceFaultStatus(DeviceFault::kLost, "SIM error: device lost");
+    if (fails_ != DeviceFault::kNone && !has_failed_.exchange(true)) return DeviceFaultStatus(fails_, "SIM error: what happened");
     gate_.Pass();
     return std::vector<Outputs>(requests.size());
   }
@@ -54,17 +55,18 @@ class GatedModel final : public Model {
   Signature signature_;
   const DeviceId device_;
   Gate& gate_;
-  const bool is_lost_;
+  const DeviceFault fails_;
+  std::atomic<bool> has_failed_ = false;
 };
 
 class InstancesTest : public ::testing::Test {
  protected:
-  void Make(const DeviceId& device, int instances, bool is_lost = false) {
+  void Make(const DeviceId& device, int instances, DeviceFault fails = DeviceFault::kNone) {
     if (!device.IsCpu()) health_->Add(device);
-    LoadedModel loaded{std::make_shared<GatedModel>(device, gate_, is_lost), {}};
+    LoadedModel loaded{std::make_shared<GatedModel>(device, gate_, fails), {}};
     if (!device.IsCpu()) loaded.others = {DeviceId::Cpu()};
     loaded.place = [this](const DeviceId& other) -> absl::StatusOr<PlacedModel> {
-      return PlacedModel{std::make_shared<GatedModel>(other, gate_, false), {}};
+      return PlacedModel{std::make_shared<GatedModel>(other, gate_, DeviceFault::kNone), {}};
     };
     Servable::Options options;
     options.name = "m";
@@ -121,8 +123,18 @@ TEST_F(InstancesTest, OnTheCpuAsManyAsThereAreWorkers) {
   ExpectAnswers();
 }
 
+// It has no memory for that one.
+TEST_F(InstancesTest, ABatchThatWentToTheCpuLeavesItsPlace) {
+  Make({"sim", 0}, 1, DeviceFault::kOutOfMemory);
+  Submit(1);
+  EXPECT_TRUE(gate_.WaitUntilRunning(1));
+  Submit(1);
+  EXPECT_TRUE(gate_.WaitUntilRunning(2));
+  ExpectAnswers();
+}
+
 TEST_F(InstancesTest, AfterItsDeviceIsLostAsManyAsThereAreWorkers) {
-  Make({"sim", 0}, 2, /*is_lost=*/true);
+  Make({"sim", 0}, 2, DeviceFault::kLost);
   Submit(8);
   EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
   ExpectAnswers();

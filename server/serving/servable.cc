@@ -20,6 +20,12 @@ Servable::Options ForModel(Servable::Options options, const Model& model) {
   return options;
 }
 
+// Whether it is on one, or may be later.
+bool UsesAccelerator(const LoadedModel& loaded) {
+  const auto is_accelerator = [](const DeviceId& device) { return !device.IsCpu(); };
+  return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.others, is_accelerator) || std::ranges::any_of(loaded.rather, is_accelerator);
+}
+
 absl::Status StateIsGone(const std::string& why) {
   return MakeStatus(absl::StatusCode::kUnavailable, "the state of this stream {}; open a new stream, which begins with the state in the file", why);
 }
@@ -43,6 +49,7 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
       clock_(clock),
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)),
       runs_on_cpu_(loaded.model->device().IsCpu()),
+      has_limit_(options_.instances > 0 && UsesAccelerator(loaded)),
       queue_(scheduler.AddQueue(options_.batching, *this)) {
   if (loaded.info.fallback) {
     metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
@@ -150,8 +157,9 @@ std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch b
     if (!rest.empty() && !scheduler_.Return(*queue_, rest).ok()) return Two(std::move(batch), std::move(rest));
   }
   const int64_t rows = RowsIn(batch);
-  runs_on_cpu_ = use.model->device().IsCpu();
-  Attempt attempt = Forward(use, batch);
+  const bool is_on_cpu = use.model->device().IsCpu();
+  runs_on_cpu_ = is_on_cpu;
+  Attempt attempt = is_on_cpu && has_limit_ ? ForwardBesideLimit(use, batch) : Forward(use, batch);
   Record(use, batch, rows, attempt);
   if (attempt.outputs.ok()) {
     placements_->Ran(use, rows, attempt.ended - attempt.started);
@@ -214,6 +222,15 @@ std::vector<Servable::Batch> Servable::Singles(Batch batch) {
   std::vector<Batch> singles(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) singles[i].push_back(std::move(batch[i]));
   return singles;
+}
+
+// It leaves its place on the accelerator to another one.
+Servable::Attempt Servable::ForwardBesideLimit(const Placements::Use& use, const Batch& batch) {
+  ++on_cpu_;
+  scheduler_.LookAgain();
+  Attempt attempt = Forward(use, batch);
+  --on_cpu_;
+  return attempt;
 }
 
 Servable::Attempt Servable::Forward(const Placements::Use& use, const Batch& batch) {

@@ -129,7 +129,7 @@ class Servable : private Scheduler::Handler {
   void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
   // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
-  int MostAtOnce() const override { return runs_on_cpu_ ? 0 : options_.instances; }
+  int MostAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
   // An accelerator may hang, or be slow for reasons of its own.
   bool MayRunOnCaller() const override { return runs_on_cpu_; }
 
@@ -143,6 +143,7 @@ class Servable : private Scheduler::Handler {
   static Batch After(Batch& batch, int64_t rows);
   static std::vector<Batch> Singles(Batch batch);
   std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
+  Attempt ForwardBesideLimit(const Placements::Use& use, const Batch& batch);
   Attempt Forward(const Placements::Use& use, const Batch& batch);
   // OK if `task` could still be answered by a run of at least `duration`.
   absl::Status CheckTime(const QueuedTask& task, Duration duration) const;
@@ -164,6 +165,8 @@ class Servable : private Scheduler::Handler {
   const Clock& clock_;
   const std::shared_ptr<SessionLimit> sessions_;
   std::atomic<bool> runs_on_cpu_;            // where the last batch did
+  const bool has_limit_;                     // it may be on an accelerator, with so many instances
+  std::atomic<int> on_cpu_ = 0;              // then: batches that run on the CPU
   std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
   std::unique_ptr<Placements> placements_;   // likewise
 

@@ -2,10 +2,9 @@
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
-#include <vector>
 
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
@@ -14,48 +13,66 @@
 namespace torchferry {
 namespace {
 
-// The streams of this process that are not leased. Never destroyed: a thread may be late.
-class FreeStreams {
+// Of a device. More would overlap no better, and memory grows with them: LibTorch keeps freed memory for the stream that used it, and cuBLAS a workspace of up to
+// 32 MiB for each pair of thread and stream, which nothing gives back.
+constexpr int64_t kMostStreams = 4;
+
+using DeviceKey = std::pair<c10::DeviceType, c10::DeviceIndex>;
+
+DeviceKey KeyOf(at::Device device) { return {device.type(), device.index()}; }
+
+// The streams of this process. Never destroyed: a thread may be late.
+class Streams {
  public:
-  static FreeStreams& Get() {
-    static auto* const streams = new FreeStreams;
+  static Streams& Get() {
+    static auto* const streams = new Streams;
     return *streams;
   }
 
+  // Nothing when none is free. The one that this thread had last, if it can be.
   std::optional<c10::Stream> Take(at::Device device) {
-    const c10::impl::VirtualGuardImpl impl(device.type());
-    const Key key{device.type(), device.index()};
-    {
-      MutexLock lock(mutex_);
-      if (without_.contains(key)) return std::nullopt;
-      std::vector<c10::Stream>& free = free_[key];
-      if (!free.empty()) {
-        const c10::Stream last = free.back();
-        free.pop_back();
-        return last;
-      }
+    static thread_local std::map<DeviceKey, c10::StreamId> lasts;
+    MutexLock lock(mutex_);
+    OfDevice& streams = devices_[KeyOf(device)];
+    if (streams.free.empty() && !MakeOne(device, streams)) return std::nullopt;
+    auto found = streams.free.end() - 1;
+    if (const auto last = lasts.find(KeyOf(device)); last != lasts.end()) {
+      const auto same = std::ranges::find(streams.free, last->second, &c10::Stream::id);
+      if (same != streams.free.end()) found = same;
     }
-    try {
-      return impl.getStreamFromGlobalPool(device);
-    } catch (const c10::Error& error) {
-      if (FaultOf(error) != DeviceFault::kNone) throw;
-      MutexLock lock(mutex_);
-      if (without_.insert(key).second) LogInfo("no streams", {{"device", device.str()}, {"reason", error.what_without_backtrace()}});
-      return std::nullopt;
-    }
+    const c10::Stream stream = *found;
+    streams.free.erase(found);
+    lasts.insert_or_assign(KeyOf(device), stream.id());
+    return stream;
   }
 
   void GiveBack(const c10::Stream& stream) {
     MutexLock lock(mutex_);
-    free_[{stream.device_type(), stream.device_index()}].push_back(stream);
+    devices_[KeyOf(stream.device())].free.push_back(stream);
   }
 
  private:
-  using Key = std::pair<c10::DeviceType, c10::DeviceIndex>;
+  struct OfDevice {
+    std::vector<c10::Stream> free;
+    int64_t made = 0;
+  };
+
+  bool MakeOne(at::Device device, OfDevice& streams) TF_REQUIRES(mutex_) {
+    if (streams.made == kMostStreams) return false;
+    try {
+      streams.free.push_back(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
+    } catch (const c10::Error& error) {
+      if (FaultOf(error) != DeviceFault::kNone) throw;
+      LogInfo("no streams", {{"device", device.str()}, {"reason", error.what_without_backtrace()}});
+      streams.made = kMostStreams;
+      return false;
+    }
+    ++streams.made;
+    return true;
+  }
 
   Mutex mutex_;
-  std::map<Key, std::vector<c10::Stream>> free_ TF_GUARDED_BY(mutex_);
-  std::set<Key> without_ TF_GUARDED_BY(mutex_);
+  std::map<DeviceKey, OfDevice> devices_ TF_GUARDED_BY(mutex_);
 };
 
 // Of a GPU, "cuda" is "cuda:N" for the thread's current one.
@@ -66,9 +83,15 @@ at::Device WithIndex(at::Device device) {
 }  // namespace
 
 StreamLease::StreamLease(at::Device device, bool may_lease) : device_(WithIndex(device)) {
-  if (device_.is_cpu()) return;
-  if (may_lease) stream_ = FreeStreams::Get().Take(device_);
-  if (stream_.has_value()) guard_.emplace(*stream_);
+  if (device_.is_cpu() || !may_lease) return;
+  stream_ = Streams::Get().Take(device_);
+  if (!stream_.has_value()) return;
+  try {
+    guard_.emplace(*stream_);
+  } catch (...) {
+    Streams::Get().GiveBack(*stream_);
+    throw;
+  }
 }
 
 StreamLease::~StreamLease() {
@@ -78,8 +101,9 @@ StreamLease::~StreamLease() {
     } catch (const std::exception&) {  // whoever asks the device next hears of it
     }
   }
+  for (at::Tensor& tensor : kept_) tensor.unsafeReleaseTensorImpl();
   guard_.reset();
-  if (stream_.has_value()) FreeStreams::Get().GiveBack(*stream_);
+  if (stream_.has_value()) Streams::Get().GiveBack(*stream_);
 }
 
 void StreamLease::Synchronize() {
@@ -87,12 +111,21 @@ void StreamLease::Synchronize() {
   if (stream_.has_value()) {
     stream_->synchronize();
   } else {
-    SynchronizeDevice(device_);
+    SynchronizeStream(device_);
   }
+  kept_.clear();
 }
 
-void SynchronizeDevice(at::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(WithIndex(device).index());
+void SynchronizeStream(at::Device device) {
+  if (device.is_cpu()) return;
+  const c10::impl::VirtualGuardImpl impl(device.type());
+  const at::Device indexed = WithIndex(device);
+  try {
+    impl.synchronizeStream(impl.getStream(indexed));
+  } catch (const c10::Error& error) {
+    if (FaultOf(error) != DeviceFault::kNone) throw;
+    impl.synchronizeDevice(indexed.index());  // a backend without streams
+  }
 }
 
 }  // namespace torchferry

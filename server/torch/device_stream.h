@@ -7,23 +7,30 @@
 #include <c10/core/StreamGuard.h>
 
 #include <optional>
+#include <vector>
 
 namespace torchferry {
 
 // A stream of `device` for the calling thread alone, which is its current one for as long as this lives: what it copies and computes waits for no other
-// thread's. There are as many as run at the same time, and those used last are used first, since memory that an allocator keeps is a stream's own.
-// On the CPU, and on an accelerator that gives no streams, there is none, and all is as without this.
+// thread's. There are some of them for a device (device_stream.cc); who finds none free has the thread's current stream, the default one. So has everybody on an
+// accelerator that gives no streams. On the CPU there is nothing to it.
 //
-// What the thread gave the device is done when Synchronize has returned. Memory that another stream has worked on must not be touched before.
+// What the thread gave the device is done when Synchronize has returned. Memory that another stream has worked on must not be touched before, nor given up
+// while another stream may still read it.
 class StreamLease {
  public:
-  // `may_lease`: false for work that goes on on other threads, which have the default stream.
+  // `may_lease`: false for work whose parts must be on the default stream, as its memory is used by other threads.
   // Throws what LibTorch throws, where the device has failed.
   StreamLease(at::Device device, bool may_lease);
   // Waits for what an exception left on its way; what the device says of that is not heard.
   ~StreamLease();
   StreamLease(const StreamLease&) = delete;
   StreamLease& operator=(const StreamLease&) = delete;
+
+  at::Device device() const { return device_; }
+
+  // `tensor` lives until the device is known to be done with it: for ever, if that cannot be known any more.
+  void Keep(at::Tensor tensor) { kept_.push_back(std::move(tensor)); }
 
   // Waits for what the calling thread gave the device: where its late errors show. Throws what LibTorch throws.
   void Synchronize();
@@ -32,10 +39,12 @@ class StreamLease {
   const at::Device device_;
   std::optional<c10::Stream> stream_;
   std::optional<c10::StreamGuard> guard_;
+  std::vector<at::Tensor> kept_;
   bool is_done_ = false;
 };
 
-// Waits for all of the device's work, as for what was loaded on one stream and runs on others. Nothing on the CPU. Throws what LibTorch throws.
-void SynchronizeDevice(at::Device device);
+// Waits for what the calling thread gave the device without a lease, as for what is loaded so and runs on other streams. Nothing on the CPU. Throws what
+// LibTorch throws.
+void SynchronizeStream(at::Device device);
 
 }  // namespace torchferry

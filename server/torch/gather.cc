@@ -12,15 +12,15 @@ namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-// The requests' tensors of one input (element `element` of a list) one after another, on their way to `device`: one copy of the bytes.
-at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element, at::Device device) {
+// The requests' tensors of one input (element `element` of a list) one after another, in host memory: one copy of the bytes.
+at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element, StreamLease& stream) {
   const HostTensor& first = requests[0]->values[input][element];
   Shape shape = first.shape;
   if (requests.size() > 1) {
     shape[0] = 0;
     for (const BoundInputs* request : requests) shape[0] += request->values[input][element].shape[0];
   }
-  at::Tensor batch = StagingTensor(shape, ToTorch(first.dtype).value(), device);
+  at::Tensor batch = StagingTensor(shape, ToTorch(first.dtype).value(), stream);
   auto* out = static_cast<std::byte*>(batch.mutable_data_ptr());
   for (const BoundInputs* request : requests) {
     const auto bytes = request->values[input][element].bytes;
@@ -141,7 +141,8 @@ absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int6
 }  // namespace
 
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device, const PrecisionBorder& border, bool are_written) {
+                                         StreamLease& stream, const PrecisionBorder& border, bool are_written) {
+  const at::Device device = stream.device();
   const bool has_batch_dimension = signature.signature.HasBatchDimension();
   std::vector<c10::IValue> arguments;
   for (const c10::Argument& argument : signature.arguments) {
@@ -154,7 +155,7 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
     const ArgumentKind kind = signature.signature.inputs[i].kind;
     const auto batch = [&](size_t element) {
       const bool is_single = requests.size() == 1;
-      at::Tensor tensor = is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, device);
+      at::Tensor tensor = is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, stream);
       if (binding.model_shape.has_value()) tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
       const at::Tensor argument = border.In(tensor, device);
       return is_single && are_written && argument.is_alias_of(tensor) ? argument.clone() : argument;
@@ -181,7 +182,7 @@ absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const 
   }
   for (auto& [name, tensor] : outputs) {
     TF_RETURN_IF_ERROR(CheckOutput(name, tensor, rows));
-    tensor = ToHost(tensor.detach());
+    tensor = ToHost(tensor.detach(), stream);
   }
   stream.Synchronize();
   for (size_t i = 0; i < std::min(outputs.size(), signature.outputs.size()); ++i) {

@@ -14,12 +14,12 @@
 
 namespace torchferry {
 
-// One value for each of forward's arguments, in order, on `device` and in the type that `border` says. Rows of the requests follow one another along dimension
+// One value for each of forward's arguments, in order, on the device of `stream` and in the type that `border` says. Rows of the requests follow one another along dimension
 // 0; what a request leaves out takes the schema's default, or None. On the CPU a single request's bytes are not copied where they are as it
 // wants them, unless `are_written`, or kept, by forward: they are the client's, and the arguments live no longer than it. Elsewhere the arguments may be on
-// their way, on the current stream. Throws what LibTorch throws.
+// their way. Throws what LibTorch throws.
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
-                                         at::Device device, const PrecisionBorder& border, bool are_written);
+                                         StreamLease& stream, const PrecisionBorder& border, bool are_written);
 
 // forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
 // Types as `border` says. Waits for `stream`, on which forward ran, once for all of them.

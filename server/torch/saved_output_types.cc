@@ -28,7 +28,8 @@ void SavedOutputTypes::Learn(const ModelSignature& signature, const BoundInputs&
 std::vector<at::ScalarType> SavedOutputTypes::Run(const ModelSignature& signature, const BoundInputs& request) const {
   const BoundInputs* const requests[] = {&request};
   torch::jit::Module module = state_.has_value() ? CopyModule(*module_, *state_) : *module_;
-  return TypesOf(module.forward(GatherArguments(signature, requests, at::kCPU, PrecisionBorder(), /*are_written=*/true)));
+  StreamLease host(at::kCPU, /*may_lease=*/false);
+  return TypesOf(module.forward(GatherArguments(signature, requests, host, PrecisionBorder(), /*are_written=*/true)));
 }
 
 }  // namespace torchferry

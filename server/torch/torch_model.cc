@@ -7,7 +7,9 @@
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -24,14 +26,37 @@
 namespace torchferry {
 namespace {
 
+// On an accelerator the first runs are one after another: they compile, and what they fold into constants is made on their own stream.
+class FirstRuns {
+ public:
+  // To be kept for as long as the run lasts.
+  std::unique_lock<std::mutex> Begin(at::Device device) const {
+    if (device.is_cpu() || begun_ >= kRuns) return {};
+    std::unique_lock lock(mutex_);
+    if (++begun_ > kRuns) lock.unlock();
+    return lock;
+  }
+
+ private:
+  static constexpr int kRuns = 4;  // more than TorchScript's executor takes until its plan stands
+
+  mutable std::mutex mutex_;
+  mutable std::atomic<int> begun_ = 0;
+};
+
 // What a model and its copies have in common.
 struct Shared {
+  Shared(ModelSignature the_signature, std::optional<ModuleState> the_state, PrecisionBorder the_border, bool does_differentiate, bool keeps_or_writes, bool leases)
+      : signature(std::move(the_signature)), state(std::move(the_state)), border(std::move(the_border)), differentiates(does_differentiate),
+        keeps_or_writes_inputs(keeps_or_writes), may_lease(leases) {}
+
   ModelSignature signature;
   std::optional<ModuleState> state;
   PrecisionBorder border;
   bool differentiates;
   bool keeps_or_writes_inputs;
-  bool forks;
+  bool may_lease;  // a stream
+  FirstRuns runs;
 };
 
 // Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy, say.
@@ -134,9 +159,10 @@ class TorchModel final : public Model {
     for (const BoundInputs* request : requests) rows += request->rows;
     try {
       const Mode mode(shared_->differentiates);
-      StreamLease stream(torch_device_, !shared_->forks);
+      const std::unique_lock<std::mutex> turn = shared_->runs.Begin(torch_device_);
+      StreamLease stream(torch_device_, shared_->may_lease);
       const TimePoint began = Clock::Real().Now();
-      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, torch_device_, shared_->border, shared_->keeps_or_writes_inputs);
+      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, stream, shared_->border, shared_->keeps_or_writes_inputs);
       const TimePoint gathered = Clock::Real().Now();
       const c10::IValue result = Forward(std::move(arguments));
       shared_->border.Learn(signature_, *requests[0]);
@@ -161,7 +187,7 @@ class TorchModel final : public Model {
     if (!is_stateful()) return Model::Clone();
     try {
       const c10::NoGradGuard guard;
-      StreamLease stream(torch_device_, !shared_->forks);
+      StreamLease stream(torch_device_, shared_->may_lease);
       auto copy = std::make_shared<TorchModel>(CopyModule(module_, *shared_->state), shared_, device_);
       stream.Synchronize();
       return copy;
@@ -214,10 +240,14 @@ std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature 
     const c10::NoGradGuard guard;
     CopyModule(module, *state);
   }
-  SynchronizeDevice(ToTorch(device));  // what it is made of was made on another stream than those it will run on
-  const bool keeps_or_writes = state.has_value() || WritesInputs(module);
-  auto shared = std::make_shared<const Shared>(
-      Shared{std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes, Forks(module)});
+  SynchronizeStream(ToTorch(device));  // what it is made of was made on another stream than those it will run on
+  // What forks may go on after forward has raised. Streams do not wait for each other: where other threads compute, or the memory of a state is given up by
+  // one run that another has made, all of it is on the default one.
+  const bool forks = Forks(module);
+  const bool has_state = state.has_value();
+  const bool keeps_or_writes = has_state || forks || WritesInputs(module);
+  auto shared = std::make_shared<const Shared>(std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes,
+                                               !forks && !has_state);
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

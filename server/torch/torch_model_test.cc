@@ -75,6 +75,16 @@ TEST(TorchModelTest, ARequestsBytesAreNeitherWrittenNorGivenBack) {
   }
 }
 
+// Which LibTorch keeps as a mark on a view.
+TEST(TorchModelTest, ConjugatedAndNegatedOutputsAreWhatTheySay) {
+  const auto model = Make("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + 1))\n  return z, z.imag\n", Batched());
+  const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3});
+  const auto outputs = Predict(*model, {Bind(x, 2)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), at::complex(x, -(x + 1))));
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][1]), -(x + 1)));
+}
+
 TEST(TorchModelTest, OutputsOutliveTheModel) {
   auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x + 1\n", Batched());
   auto outputs = Predict(*model, {Bind(at::zeros({1, 2}), 1)});

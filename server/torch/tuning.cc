@@ -58,7 +58,7 @@ absl::StatusOr<double> WorstDeviation(const std::vector<Outputs>& ours, const st
 
 TuningSpace SpaceOf(const TuningTask& task) {
   TuningSpace space{task.variants, {task.intra_op_threads}, {1}};
-  if (task.options.tunes_threads && task.instances == 0) {
+  if (task.options.tunes_threads && task.workers == 0) {
     for (int threads = 2 * task.intra_op_threads; threads <= task.options.processors; threads *= 2) space.threads.push_back(threads);
   }
   if (task.config.dynamic_batching.has_value() && task.config.max_batch_size > 0) space.rows = BatchSizes(task.config.max_batch_size);
@@ -71,7 +71,7 @@ TuningKey KeyOf(const TuningTask& task, const TuningSpace& space) {
   key["libtorch"] = TorchRuntime::LibTorchVersion();
   key["processor"] = task.options.processor;
   key["processors"] = std::to_string(task.options.processors);
-  if (task.instances > 0) key["instances"] = std::to_string(task.instances);
+  if (task.workers > 0) key["workers"] = std::to_string(task.workers);
   key["threads"] = fmt::format("{}", fmt::join(space.threads, ","));
   key["variants"] = fmt::format("{}", fmt::join(space.variants, ","));
   key["batch_rows"] = std::to_string(space.rows.back());
@@ -122,7 +122,7 @@ class Tuner {
     if (model == nullptr || (point.rows > kAlwaysTriedRows && ExpectedPass(point) > kMostSecondsOfBatch)) return std::nullopt;
     const std::vector<const BoundInputs*> batch = Batch(samples_, point.rows);
     Load load;
-    load.workers = task_.instances > 0 ? task_.instances : std::max(1, task_.options.processors / point.threads);
+    load.workers = task_.workers > 0 ? task_.workers : std::max(1, task_.options.processors / point.threads);
     load.threads = point.threads;
     double& pass = passes_[point];
     const bool is_known = pass > 0;

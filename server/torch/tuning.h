@@ -27,7 +27,7 @@ struct TuningTask {
   std::string store;  // on this host, for the files of model_warmup
   const TuningOptions& options;
   int intra_op_threads = 1;
-  int instances = 0;        // batches at the same time, of an accelerator; 0: as many as the processors have threads for
+  int workers = 0;          // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
   double tolerance = 0;     // most that a variant's outputs may differ from plain's, of an output's largest magnitude
   bool may_search = true;   // otherwise only a kept result is used
   std::string record_path;  // on this host

@@ -69,6 +69,7 @@ class VersionLoad {
   absl::StatusOr<std::shared_ptr<Model>> Tried(const torch::jit::Module& module, Placed& placed, const DeviceId& device, ModelInfo& info);
   absl::StatusOr<std::shared_ptr<Model>> Tuned(const torch::jit::Module& module, const Placed& placed, std::shared_ptr<Model> plain,
                                                bool may_search, ModelInfo& info);
+  int WorkersOnAccelerator() const;
   std::vector<std::string> Variants(const Placed& placed) const;
   std::shared_ptr<Model> MakeVariant(const torch::jit::Module& module, const Placed& placed, const std::string& variant) const;
   TuningKey KeyOfFiles();

@@ -71,7 +71,7 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, 
                   .store = options_.store,
                   .options = options_.tuning,
                   .intra_op_threads = options_.intra_op_threads,
-                  .instances = placement.IsCpu() ? 0 : std::max(1, InstancesOnAccelerator(config_)),
+                  .workers = placement.IsCpu() ? 0 : WorkersOnAccelerator(),
                   .tolerance = info.precision.find("16") == std::string::npos ? kTolerance : kHalfTolerance,
                   .may_search = may_search,
                   .record_path = std::filesystem::path(files_.model_path).replace_filename(kTuningRecordName).string(),
@@ -81,6 +81,13 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, 
   task.key["inputs"] = TextOf(signature_.signature);
   task.key["warm_up"] = TextOf(config_.warm_ups);
   return Tune(task, std::move(plain), info);
+}
+
+// At the same time, as the server would have them there.
+int VersionLoad::WorkersOnAccelerator() const {
+  const int workers = std::max(1, options_.tuning.processors / std::max(1, options_.intra_op_threads));
+  const int instances = InstancesOnAccelerator(config_, /*is_stateful=*/false);
+  return instances == 0 ? workers : std::min(instances, workers);
 }
 
 // Those that make sense for what it is and where it runs.

@@ -2,10 +2,6 @@
 state in the file."""
 
 import concurrent.futures
-import json
-import queue
-import runpy
-import sys
 import threading
 
 import grpc
@@ -13,87 +9,17 @@ import numpy as np
 import pytest
 
 import harness
-from harness import Client, Code, cli, predict_request, refused
-from stores import Store, add_sample
+from harness import Client, Code, predict_request, refused
+from stateful import LIMIT, STATELESS, STEPS, STREAMS, Stream, audio, expected, server  # noqa: F401  (two of them are fixtures)
 from wire import FIXTURES, array, assert_close, pb
 
-EXPECTED = FIXTURES / "expected" / "silero_vad"
-STREAMS, STEPS = 8, 40
-LIMIT = 10  # --max-stateful-streams
-STATELESS = ["mlp", "mlp_traced", "lstm", "arch", "optional_list"]  # scripted, traced, forward.py, batch norm, loops
 CODE = {code: code.value[0] for code in Code}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stateful")
-    store = Store(folder / "store")
-    add_sample(store, "silero_vad", "silero_vad.jit")
-    store.add("running_sum")
-    for name in STATELESS:
-        store.add(name)
-    with harness.serving(store, folder, "--workers", "2", "--max-stateful-streams", str(LIMIT)) as server:
-        yield server.wait_settled()
 
 
 @pytest.fixture
 def client(server):
     with Client(server.address) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def audio(server):
-    """[STREAMS, STEPS, 512] at 16 kHz."""
-    if not (server.store.path / "silero_vad").exists():
-        pytest.skip("model_store/silero_vad/1/silero_vad.jit was not fetched (deploy/fetch-samples.sh)")
-    return np.load(EXPECTED / "audio.npy").astype(np.float32) / 32768
-
-
-def expected(name):
-    return np.load(EXPECTED / f"{name}.npy")
-
-
-class Stream:
-    """An open PredictStream that is used one request at a time."""
-
-    def __init__(self, client, timeout=harness.DEADLINE_SECONDS):
-        self._requests = queue.SimpleQueue()
-        self.call = client.stub.PredictStream(iter(self._requests.get, None), timeout=timeout)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Ends it as a client that has said all it had to say, and waits for the server to agree."""
-        self._requests.put(None)
-        for _ in self.call:
-            pass
-
-    def send(self, model, inputs, **fields):
-        self._requests.put(predict_request(model, inputs, **fields))
-
-    def ask(self, model, inputs, **fields):
-        self.send(model, inputs, **fields)
-        return next(self.call)
-
-    def value(self, model, inputs, output, **fields):
-        """The output of an answer that is none of an error."""
-        answer = self.ask(model, inputs, **fields)
-        assert answer.error_code == 0, answer.error_message
-        return array(answer.response.outputs[output])
-
-    def hear(self, window, rate=16000):
-        """[rows] probabilities of a window [rows, samples]."""
-        return self.value("silero_vad", {"x": window, "sr": rate}, "probability")[:, 0]
-
-    def add(self, x, **fields):
-        """running_sum's (sum, calls) after x."""
-        total = float(self.value("running_sum", {"x": np.array([[x]], np.float32)}, "sum", **fields)[0, 0])
-        return divmod(total, 1000)
 
 
 def add_alone(client, x):
@@ -349,65 +275,3 @@ def test_sigterm_answers_the_step_under_way_and_ends_open_streams(store, start):
         for stream in streams:
             with pytest.raises(grpc.RpcError):
                 next(stream.call)
-
-
-# --- the CLI ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def speech(audio, tmp_path):
-    file = tmp_path / "speech.npy"
-    np.save(file, audio[0][:, None])  # [STEPS, 1, 512]
-    return file
-
-
-def test_cli_streams_a_file_and_prints_a_line_a_step(server, speech):
-    run = cli(server.address, "predict", "silero_vad", f"x=@{speech}", "sr=16000", "--stream")
-    assert run.returncode == 0, run.stderr
-    lines = run.stdout.splitlines()
-    assert len(lines) == STEPS + 1
-    assert lines[0].startswith("step  0  probability [[0.0"), lines[0]
-    assert f"{STEPS} steps" in lines[-1] and "device " in lines[-1]
-
-
-def test_cli_streams_json_lines_that_equal_pytorch(server, speech):
-    run = cli(server.address, "predict", "silero_vad", f"x=@{speech}", "sr=16000", "--stream", "--json")
-    assert run.returncode == 0, run.stderr
-    documents = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [d["step"] for d in documents] == list(range(STEPS))
-    heard = np.array([d["outputs"]["probability"]["values"][0][0] for d in documents], np.float32)
-    assert_close(heard, expected("probability")[0])
-
-
-def test_cli_stream_goes_on_after_a_step_that_failed(server):
-    run = cli(server.address, "predict", "running_sum", "x=[[1], [-2], [3]]", "--stream", "--json")
-    assert run.returncode == 1
-    documents = [json.loads(line) for line in run.stdout.splitlines()]
-    assert documents[1]["step"] == 1 and documents[1]["error"]["code"] == "INTERNAL"
-    assert "x is negative" in documents[1]["error"]["message"]
-    assert [d["outputs"]["sum"]["values"] for d in (documents[0], documents[2])] == [[[1001.0]], [[2002.0]]]
-
-
-def test_cli_shows_which_models_keep_state(server):
-    shown = {line.split()[0]: line for line in cli(server.address, "models").stdout.splitlines() if line.split()}
-    assert "stateful" in shown["running_sum"] and "stateful" not in shown["mlp"]
-    details = cli(server.address, "model", "running_sum").stdout
-    assert "keeps state: forward writes to self.sum" in details or "keeps state: forward assigns self.calls" in details
-    document = json.loads(cli(server.address, "model", "running_sum", "--json").stdout)
-    assert document["versions"][0]["stateful"] is True
-
-
-def test_example_of_the_readme_hears_the_speech_and_the_silence(server, audio, tmp_path):
-    """client/examples/synthesise_speech.py: 1 s of silence, 1 s of speech, 1 s of silence, in windows of 32 ms."""
-    file = tmp_path / "speech.npy"
-    script = harness.REPO / "client" / "examples" / "synthesise_speech.py"
-    arguments, sys.argv = sys.argv, [str(script), str(file)]
-    try:
-        runpy.run_path(str(script), run_name="__main__")
-    finally:
-        sys.argv = arguments
-    run = cli(server.address, "predict", "silero_vad", f"x=@{file}", "sr=16000", "--stream", "--json")
-    assert run.returncode == 0, run.stderr
-    heard = np.array([json.loads(line)["outputs"]["probability"]["values"][0][0] for line in run.stdout.splitlines()])
-    assert heard.shape == (94,)
-    assert heard[:31].max() < 0.3 and heard[33:62].min() > 0.5 and heard[68:].max() < 0.3, heard.round(2)

@@ -138,6 +138,12 @@ bool Devices::HasPinnedMemory() {
   return std::none_of(devices_.begin(), devices_.end(), [](const Device& device) { return device.faults.no_pinned_memory; });
 }
 
+bool Devices::HasFailed() {
+  const std::lock_guard lock(mutex_);
+  ReadFaultFile();
+  return std::any_of(devices_.begin(), devices_.end(), [](const Device& device) { return device.faults.lost || device.has_failed; });
+}
+
 bool Devices::HasStreams(int device) {
   const std::lock_guard lock(mutex_);
   ReadFaultFile();

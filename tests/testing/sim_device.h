@@ -64,6 +64,8 @@ class Devices {
   // The host waits for the device.
   void Wait(int device);
   bool HasPinnedMemory();
+  // Any of them is lost or has failed.
+  bool HasFailed();
   bool HasStreams(int device);
   // A tensor of so many rows is about to be made.
   void CheckRows(int device, int64_t rows);

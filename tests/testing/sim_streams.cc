@@ -37,7 +37,9 @@ class PinnedAllocator final : public c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 
  private:
+  // As CUDA's, which asks the device how far it is with the memory.
   static void Free(void* memory) {
+    TORCH_CHECK(!Devices::Get().HasFailed(), "SIM error: device lost");
     {
       Pinned& pinned = GetPinned();
       const std::lock_guard lock(pinned.mutex);
@@ -82,6 +84,7 @@ void Streams::Later(int device, int64_t stream, std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   queue.work.push_back(std::move(work));
   ++traffic_.at(device).late_copies;
+  traffic_.at(device).copied_on.insert(stream);
 }
 
 void Streams::Run(int device, int64_t stream) {

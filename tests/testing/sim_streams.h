@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Traffic {
   uint64_t blocking_copies = 0;  // between the host and the device
   uint64_t waits = 0;            // for a stream, or for the whole device
   std::vector<int64_t> taken;    // streams that were taken from the pool
+  std::set<int64_t> copied_on;   // streams of the late copies
 };
 
 // Of the process. Thread-safe.

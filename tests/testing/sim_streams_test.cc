@@ -5,6 +5,7 @@
 
 #include <array>
 #include <latch>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -19,6 +20,7 @@
 namespace torchferry::sim {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -79,7 +81,7 @@ TEST_F(SimStreamsTest, ACopyOfPageLockedMemoryIsNotWaitedFor) {
   const c10::InferenceMode guard;
   StreamLease stream(Sim(kDevice), true);
   const at::Tensor there = at::ones({3}).to(Sim(kDevice)).add(1);
-  const at::Tensor back = ToHost(there);
+  const at::Tensor back = ToHost(there, stream);
   EXPECT_TRUE(IsPinned(back.const_data_ptr()));
   EXPECT_FALSE(at::equal(back, at::full({3}, 2)));
   stream.Synchronize();
@@ -88,10 +90,10 @@ TEST_F(SimStreamsTest, ACopyOfPageLockedMemoryIsNotWaitedFor) {
 
 TEST_F(SimStreamsTest, AnotherStreamDoesNotWait) {
   const c10::InferenceMode guard;
-  at::Tensor here = StagingTensor({2}, at::kFloat, Sim(kDevice));
+  StreamLease first(Sim(kDevice), true);
+  at::Tensor here = StagingTensor({2}, at::kFloat, first);
   here.fill_(5);
   at::Tensor there;
-  StreamLease first(Sim(kDevice), true);
   there = ToDevice(here, Sim(kDevice), at::kFloat);
   std::thread([&] {
     const c10::InferenceMode other;
@@ -154,6 +156,47 @@ TEST_F(SimStreamsTest, AtTheSameTimeEachHasItsOwn) {
   EXPECT_EQ(Streams::Current(kDevice), Streams::kDefault);
 }
 
+TEST_F(SimStreamsTest, WhoFindsNoneFreeHasTheDefaultStream) {
+  constexpr int kThreads = 7;
+  std::mutex mutex;
+  std::multiset<int64_t> ids;
+  std::latch all(kThreads);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      const StreamLease lease(Sim(kDevice), true);
+      {
+        const std::lock_guard lock(mutex);
+        ids.insert(Streams::Current(kDevice));
+      }
+      all.arrive_and_wait();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ids.count(Streams::kDefault), 3U);
+  EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), 5U);
+}
+
+// cuBLAS keeps memory for each pair of them.
+TEST_F(SimStreamsTest, AThreadHasTheStreamAgainThatItHadLast) {
+  std::optional<StreamLease> first(std::in_place, Sim(kDevice), true);
+  const int64_t had = Streams::Current(kDevice);
+  std::latch taken(1);
+  std::latch release(1);
+  std::thread other([&] {
+    const StreamLease lease(Sim(kDevice), true);
+    EXPECT_NE(Streams::Current(kDevice), had);
+    taken.count_down();
+    release.wait();
+  });
+  taken.wait();
+  first.reset();
+  release.count_down();
+  other.join();  // which gave its own back last
+  const StreamLease again(Sim(kDevice), true);
+  EXPECT_EQ(Streams::Current(kDevice), had);
+}
+
 TEST_F(SimStreamsTest, ManyAtTheSameTimeAnswerRightly) {
   const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"));
   Devices::Get().SetFaults(kDevice, {.copy_delay = std::chrono::microseconds(100)});
@@ -179,7 +222,8 @@ TEST_F(SimStreamsTest, WhatIsLoadedOnOneStreamRunsOnAnother) {
   auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
   ASSERT_TRUE(signature.ok());
   // As a loader whose copies are under way.
-  at::Tensor w = StagingTensor({3}, at::kFloat, Sim(kDevice));
+  StreamLease loading(Sim(kDevice), false);
+  at::Tensor w = StagingTensor({3}, at::kFloat, loading);
   w.fill_(2);
   module.setattr("w", ToDevice(w, Sim(kDevice), at::kFloat));
   const auto model = MakeTorchModel(module, *std::move(signature), {"sim", kDevice});
@@ -206,6 +250,17 @@ TEST_F(SimStreamsTest, AnErrorThatShowsLateIsTheBatchs) {
   const auto outputs = Predict(*model, {Bind(Rows(1, 0))});
   EXPECT_EQ(DeviceFaultOf(outputs.status()), DeviceFault::kLost);
   EXPECT_THAT(outputs.status().message(), HasSubstr("illegal memory access"));
+  EXPECT_FALSE(Predict(*model, {Bind(Rows(1, 0))}).ok());
+  ReleaseStagingMemory(Sim(2));  // which the device does not take back any more
+}
+
+TEST_F(SimStreamsTest, AnswersOutliveTheirDevice) {
+  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"), 2);
+  auto outputs = Predict(*model, {Bind(Rows(2, 0))});
+  Devices::Get().SetFaults(2, {.lost = true});
+  ExpectDoubled(outputs, {Rows(2, 0)});
+  outputs = absl::CancelledError("");
+  EXPECT_EQ(DeviceFaultOf(Predict(*model, {Bind(Rows(2, 0))}).status()), DeviceFault::kLost);
 }
 
 // The next one on its stream finds nothing of it.
@@ -229,6 +284,7 @@ TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
   ASSERT_TRUE(model->is_stateful());
   const auto copy = model->Clone();
   ASSERT_TRUE(copy.ok()) << copy.status();
+  Streams::Get().Configure();
   for (int i = 1; i < 4; ++i) {
     std::thread([&] {
       const auto outputs = Predict(**copy, {Bind(Rows(1, 0))});
@@ -236,6 +292,28 @@ TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
       EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), Rows(1, 0) * i));
     }).join();
   }
+  // What one run gives up, another one has made: on one stream it is not given to others before it was read.
+  EXPECT_THAT(Streams::Get().GetTraffic(kDevice).copied_on, ElementsAre(Streams::kDefault));
+}
+
+TEST_F(SimStreamsTest, PageLockedMemoryIsUsedAgainAndHasALimit) {
+  StreamLease stream(Sim(kDevice), true);
+  const void* const first = StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr();
+  EXPECT_NE(StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr(), first);  // kept until the stream was waited for
+  stream.Synchronize();
+  std::set<const void*> again;
+  std::vector<at::Tensor> tensors;
+  for (int i = 0; i < 2; ++i) {
+    tensors.push_back(StagingTensor({1 << 10}, at::kFloat, stream));
+    again.insert(tensors.back().const_data_ptr());
+  }
+  EXPECT_TRUE(again.contains(first));
+  int pinned = 0;
+  for (int i = 0; i < 6; ++i) {
+    tensors.push_back(StagingTensor({16 << 20}, at::kFloat, stream));  // 64 MiB
+    pinned += IsPinned(tensors.back().const_data_ptr()) ? 1 : 0;
+  }
+  EXPECT_EQ(pinned, 3);  // of 256 MiB, with the small ones
 }
 
 }  // namespace
