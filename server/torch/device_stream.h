@@ -7,6 +7,7 @@
 #include <c10/core/StreamGuard.h>
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace torchferry {
@@ -30,7 +31,10 @@ class StreamLease {
   at::Device device() const { return device_; }
 
   // `tensor` lives until the device is known to be done with it: for ever, if that cannot be known any more.
-  void Keep(at::Tensor tensor) { kept_.push_back(std::move(tensor)); }
+  void Keep(at::Tensor tensor) {
+    kept_.push_back(std::move(tensor));
+    is_done_ = false;
+  }
 
   // Waits for what the calling thread gave the device: where its late errors show. Throws what LibTorch throws.
   void Synchronize();
