@@ -81,6 +81,10 @@ TEST(BenchPlanTest, ErrorsNameTheFlagAndTheValue) {
   options = {};
   options.connections = 0;
   EXPECT_THAT(ErrorOf(options), HasSubstr("--connections 0"));
+  options.connections = 1;
+  options.arrivals = "poisson";
+  EXPECT_THAT(ErrorOf(options), HasSubstr("--arrivals poisson is of an open loop: give --rate too"));
+  options = {};
   options.connections = 5000;
   EXPECT_THAT(ErrorOf(options), HasSubstr("--connections 5000 is not from 1 to 4096"));
   options = {};

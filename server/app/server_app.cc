@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -39,6 +41,8 @@ constexpr int kDeviceLossSignal = SIGUSR2;
 
 // For what ends at once, when the drain has taken all of its time.
 constexpr Duration kGrace = std::chrono::seconds(1);
+// For the last answers on their way, after that time.
+constexpr Duration kCallsGrace = std::chrono::seconds(3);
 
 Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
@@ -130,9 +134,16 @@ class ServerAppImpl final : public ServerApp {
     rpc_->AnnounceDrain();
     if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
     const TimePoint deadline = clock_.Now() + Seconds(flags_.drain_timeout_seconds);
-    const bool all_answered = rpc_->DrainAndStop(deadline);
+    const auto is_drained = std::make_shared<std::atomic<bool>>(false);
+    const bool have_ended = EndsBy(deadline + kCallsGrace, [this, deadline, is_drained] { *is_drained = rpc_->DrainAndStop(deadline); });
+    const bool all_answered = *is_drained;
     if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
-    if (!StopRegistry(std::max(deadline, clock_.Now() + kGrace))) {
+    if (!have_ended) {
+      LogWarning("forward passes cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
+      is_cut_off_ = true;
+      return false;
+    }
+    if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] { registry_.Stop(); })) {
       LogWarning("loading cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
       is_cut_off_ = true;
       return all_answered;
@@ -153,11 +164,11 @@ class ServerAppImpl final : public ServerApp {
   }
 
  private:
-  // False when `deadline` passed: loading cannot be interrupted, and a lost device may hold what ends.
-  bool StopRegistry(TimePoint deadline) {
+  // False when `deadline` passed, and `stop` goes on: neither loading nor a forward pass can be interrupted, and a lost device may hold what ends.
+  static bool EndsBy(TimePoint deadline, std::function<void()> stop) {
     const auto stopped = std::make_shared<std::promise<void>>();
-    std::thread stopper([this, stopped] {
-      registry_.Stop();
+    std::thread stopper([stop = std::move(stop), stopped] {
+      stop();
       stopped->set_value();
     });
     const bool is_in_time = stopped->get_future().wait_until(deadline) == std::future_status::ready;

@@ -1,6 +1,7 @@
 #include "server/batching/scheduler.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "server/base/status.h"
@@ -11,6 +12,10 @@ namespace {
 // A batch that ends within about the time that it takes to wake a worker is waited for: its worker takes the rest with it, in one batch
 // instead of two. Of all that have run lately the longest counts, so that a model which is only sometimes quick is not one.
 constexpr Duration kQuick = std::chrono::microseconds(200);
+
+// While anything happens one idle worker looks this often for tasks that were left to whoever should have taken them before: a batch that is quick as a rule
+// may not be this time, and a caller may be held up.
+constexpr Duration kWatch = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -33,8 +38,15 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
   const bool waits;  // for company
   BatchQueue tasks;
   Handler& handler;
+  // Whether somebody who runs a batch should soon look for the next one.
+  bool IsServed(TimePoint now) const {
+    return running > 0 && longest <= kQuick && !started.empty() && now - *std::ranges::max_element(started) <= longest;
+  }
+  bool IsLeftToCaller(TimePoint now) const { return left_to_caller.has_value() && now - *left_to_caller < kWatch; }
+
   int running = 0;  // calls into `handler`, dropping included
-  TimePoint started{};  // of these, the last
+  std::vector<TimePoint> started;  // of these
+  std::optional<TimePoint> left_to_caller;  // since when a task waits that a caller should run
   Duration longest = std::chrono::hours(1);  // that one took lately; fades
   bool is_closed = false;
 };
@@ -90,8 +102,8 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
     if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
     TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
     if (this_caller.scheduler == this && IsForCaller(queue)) {
-      ++waiting_;
-      queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+      if (!queue.left_to_caller.has_value()) queue.left_to_caller = clock_.Now();
+      wakes = Added(queue, 1);
       const bool is_known = std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
       if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
     } else {
@@ -126,6 +138,7 @@ void Scheduler::RunAsCaller() {
 void Scheduler::HandOverToWorkers() {
   this_caller.queues.clear();
   MutexLock lock(mutex_);
+  for (const auto& queue : queues_) queue->left_to_caller.reset();
   work_available_.NotifyAll();
 }
 
@@ -138,6 +151,7 @@ bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
   {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.Now();
+    queue->left_to_caller.reset();
     if (queue->is_closed || queue->tasks.size() == 0) return false;
     if (IsForCaller(*queue)) {
       work = {queue, queue->tasks.Take(now), 0, now, false};
@@ -179,7 +193,7 @@ void Scheduler::Unpark(Queue& queue) {
 bool Scheduler::Added(Queue& queue, size_t tasks) {
   waiting_ += tasks;
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
-  if (!WantsWorker(queue, clock_.Now()) || idle_ == 0 || waking_ > 0) return false;
+  if (idle_ == 0 || waking_ > 0 || (is_watched_ && !WantsWorker(queue, clock_.Now()))) return false;
   ++waking_;
   return true;
 }
@@ -188,15 +202,14 @@ bool Scheduler::Added(Queue& queue, size_t tasks) {
 bool Scheduler::WakesAnother() {
   if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return false;
   const TimePoint now = clock_.Now();
-  const bool is_wanted = std::ranges::any_of(queues_, [&](const auto& queue) { return queue->tasks.size() > 0 && WantsWorker(*queue, now); });
+  const bool is_wanted = !is_watched_ || std::ranges::any_of(queues_, [&](const auto& queue) { return queue->tasks.size() > 0 && WantsWorker(*queue, now); });
   waking_ += is_wanted ? 1 : 0;
   return is_wanted;
 }
 
 // Whether what waits there should not wait for a worker that is busy.
 bool Scheduler::WantsWorker(const Queue& queue, TimePoint now) const {
-  if (queue.IsAtMost()) return watchers_ == 0;  // somebody must see what ends there
-  return queue.running == 0 || queue.longest > kQuick || now - queue.started > queue.longest;
+  return !queue.IsAtMost() && !queue.IsServed(now) && !queue.IsLeftToCaller(now);
 }
 
 void Scheduler::LookAgain() {
@@ -241,6 +254,7 @@ void Scheduler::End(const Work& work, uint64_t lane) {
   MutexLock lock(mutex_);
   Queue& queue = *work.queue;
   --queue.running;
+  queue.started.erase(std::ranges::find(queue.started, work.started));
   queue.tasks.EndLane(lane);
   free_threads_ += work.threads;
   queue.longest = std::max(clock_.Now() - work.started, queue.longest - queue.longest / 8);
@@ -264,23 +278,28 @@ void Scheduler::Carry(Work& work, int& threads) {
 
 Scheduler::Work Scheduler::NextWork() {
   MutexLock lock(mutex_);
-  while (true) {
+  for (bool has_waited = false;; has_waited = true) {
     Work work;
     TimePoint wake_at = kNoDeadline;
-    bool has_limited = false;
-    if (TakeDueLocked(work, wake_at, has_limited)) {
+    const uint64_t begun = begun_;
+    if (TakeDueLocked(work, wake_at, has_waited)) {
       work.wakes_another = WakesAnother();
       return work;
     }
     if (stopping_) return work;
     ++idle_;
-    watchers_ += has_limited ? 1 : 0;
+    const bool watches = !is_watched_ && (waiting_ > 0 || begun != seen_begun_);
+    if (watches) {
+      is_watched_ = true;
+      seen_begun_ = begun;
+      wake_at = std::min(wake_at, clock_.Now() + kWatch);
+    }
     if (wake_at == kNoDeadline) {
       work_available_.Wait(mutex_);
     } else {
       work_available_.WaitUntil(mutex_, wake_at);
     }
-    watchers_ -= has_limited ? 1 : 0;
+    if (watches) is_watched_ = false;
     --idle_;
     if (waking_ > 0) --waking_;
   }
@@ -288,20 +307,21 @@ Scheduler::Work Scheduler::NextWork() {
 
 void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint now) {
   ++queue.running;
-  queue.started = now;
+  ++begun_;
+  queue.started.push_back(now);
   waiting_ -= taken.batch.size() + taken.expired.size() + taken.cancelled.size();
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
 }
 
-bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at, bool& has_limited) {
+bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at, bool leaves_served) {
   const TimePoint now = clock_.Now();
   waits_for_threads_ = false;
   for (size_t i = 0; i < queues_.size(); ++i) {
     const size_t index = (next_queue_ + i) % queues_.size();
     Queue& queue = *queues_[index];
     if (queue.tasks.size() == 0) continue;
+    if (queue.IsLeftToCaller(now) || (leaves_served && queue.IsServed(now))) continue;
     const bool may_run = !queue.IsAtMost();
-    has_limited |= !may_run;
     if (may_run && queue.threads > free_threads_ && queue.tasks.HasDue(now)) {
       waits_for_threads_ = true;
       if (i == 0) return false;  // its turn: what becomes free is for it

@@ -98,8 +98,8 @@ class Scheduler {
   void End(const Work& work, uint64_t lane) TF_EXCLUDES(mutex_);
   void Carry(Work& work, int& threads);
   Work NextWork() TF_EXCLUDES(mutex_);
-  // `has_limited`: a queue that may run no more batches now has tasks.
-  bool TakeDueLocked(Work& work, TimePoint& wake_at, bool& has_limited) TF_REQUIRES(mutex_);
+  // `leaves_served`: what somebody else should soon take is left to him.
+  bool TakeDueLocked(Work& work, TimePoint& wake_at, bool leaves_served) TF_REQUIRES(mutex_);
 
   const Options options_;
   const Clock& clock_;
@@ -113,7 +113,9 @@ class Scheduler {
   bool waits_for_threads_ TF_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
   size_t idle_ TF_GUARDED_BY(mutex_) = 0;     // workers that wait
   size_t waking_ TF_GUARDED_BY(mutex_) = 0;   // of these, that have been notified
-  size_t watchers_ TF_GUARDED_BY(mutex_) = 0; // of these, that soon look for what ends in queues that are at their limit
+  bool is_watched_ TF_GUARDED_BY(mutex_) = false;  // one of these looks again soon, whoever wakes it
+  uint64_t begun_ TF_GUARDED_BY(mutex_) = 0;       // batches, in all
+  uint64_t seen_begun_ TF_GUARDED_BY(mutex_) = 0;  // when it was looked last
   size_t waiting_ TF_GUARDED_BY(mutex_) = 0;  // tasks in all queues
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
 

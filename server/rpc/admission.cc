@@ -1,10 +1,16 @@
 #include "server/rpc/admission.h"
 
+#include <algorithm>
+#include <thread>
+
 namespace torchferry {
 
-bool Admission::Enter() {
+bool Admission::Enter(TimePoint now) {
   MutexLock lock(mutex_);
-  if (is_closed_) return false;
+  if (is_closed_) {
+    last_asked_ = std::max(last_asked_, now);
+    return false;
+  }
   ++inside_;
   return true;
 }
@@ -14,9 +20,10 @@ void Admission::Leave() {
   if (--inside_ == 0) empty_.NotifyAll();
 }
 
-void Admission::Close() {
+void Admission::Close(TimePoint now) {
   MutexLock lock(mutex_);
   is_closed_ = true;
+  last_asked_ = now;
 }
 
 bool Admission::WaitUntilEmpty(TimePoint deadline) {
@@ -25,6 +32,19 @@ bool Admission::WaitUntilEmpty(TimePoint deadline) {
     if (!empty_.WaitUntil(mutex_, deadline) && inside_ > 0) return false;
   }
   return true;
+}
+
+void Admission::WaitUntilQuiet(Duration quiet, TimePoint deadline, const Clock& clock) {
+  while (true) {
+    TimePoint until;
+    {
+      MutexLock lock(mutex_);
+      until = std::min(last_asked_ + quiet, deadline);
+    }
+    const TimePoint now = clock.Now();
+    if (now >= until) return;
+    std::this_thread::sleep_for(until - now);
+  }
 }
 
 int64_t Admission::inside() const {

@@ -50,6 +50,8 @@ void CallLoop::Run(Index self) {
     WorkBetweenCalls* work = JoinedWork(has_joined);
     if (takes_over && work != nullptr) work->HandOver();
     Lead(self, has_joined);
+    // What this thread was left while it was held up.
+    if (has_joined) work_.load()->HandOver();
   }
 }
 

@@ -60,7 +60,7 @@ absl::StatusOr<std::shared_ptr<Servable>> Predictor::Find(const std::string& mod
 void Predictor::Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded,
                         StreamSessions* stream, AnswerCallback done) {
   const TimePoint arrived = clock_.Now();
-  if (!admission_.Enter()) {
+  if (!admission_.Enter(arrived)) {
     return done(absl::UnavailableError("the server is shutting down; try another replica"));
   }
   const absl::StatusOr<std::shared_ptr<Servable>> servable = Find(model, version, stream);

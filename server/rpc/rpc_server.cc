@@ -20,6 +20,9 @@ namespace {
 
 constexpr char kModelPrefix[] = "model/";
 
+constexpr Duration kQuiet = std::chrono::milliseconds(50);
+constexpr Duration kMostQuiet = std::chrono::milliseconds(500);
+
 // gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only when
 // it is wanted, and not linked.
 absl::Status OpenReflection() {
@@ -76,8 +79,11 @@ class RpcServerImpl final : public RpcServer {
     AnnounceDrain();
     admin_calls_.EndAll();
     admin_server_.Stop(Duration::zero());
-    admission_.Close();
+    admission_.Close(clock_.Now());
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
+    // What gRPC has not been asked to take when it shuts down ends as CANCELLED, as if the caller had given up: who was about to ask is refused first, and
+    // hears that another replica should be asked.
+    if (all_answered) admission_.WaitUntilQuiet(kQuiet, clock_.Now() + kMostQuiet, clock_);
     health_.EndWatches();
     // What is left are idle streams, answers on their way out and, past the deadline, requests to be cancelled.
     server_.Stop(std::chrono::milliseconds(all_answered ? 500 : 0));

@@ -1,9 +1,11 @@
 """Batches that take microseconds run where their calls come in (server/docs/adr/0010-one-thread-per-completion-queue.md). One that does not end
 there holds nobody up."""
 
+import concurrent.futures
 import time
 
 import numpy as np
+import pytest
 
 import harness
 from harness import Client, Health, predict_request
@@ -23,6 +25,7 @@ def forward(self, x: Tensor) -> Tensor:
 CONFIG = 'max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] } dynamic_batching { }\n'
 QUICK_CALLS = 300  # more than it takes to be known as quick
 OTHER_CALLS = 50
+CLOSED_LOOP_CALLS = 300
 
 
 def turns(number):
@@ -35,26 +38,68 @@ def seconds_of(client, number):
     return time.monotonic() - began
 
 
-def test_a_model_that_was_quick_and_does_not_end_holds_nobody_up(store, start, tmp_path):
+@pytest.fixture
+def turning(store, start, tmp_path):
+    """turning(*flags): a server over mlp and turns."""
     forward = tmp_path / "forward.py"
     forward.write_text(FORWARD)
     folder = store.add_file("turns", FIXTURES / "mlp_cuda" / "1" / "resnet18_gpu.pth", "mlp.pth", forward_py=forward)
     (folder / "config.pbtxt").write_text(CONFIG)
     store.add("mlp")
-    server = start("--workers", "2", "--optimize", "off")
+    return lambda *flags: start("--workers", "2", "--optimize", "off", *flags)
+
+
+def quick(client, calls):
+    for number in range(calls):
+        assert array(client.stub.Predict(turns(0), timeout=harness.DEADLINE_SECONDS).outputs["y"]) == 0, number
+
+
+def begin_slow(client, seconds):
+    """A forward pass of about so long, of a model that was quick until then; it has begun."""
+    seconds_of(client, 1000)
+    long = int(1000 * seconds / seconds_of(client, 1000))
+    quick(client, QUICK_CALLS)
+    slow = client.stub.Predict.future(turns(long), timeout=10 * harness.DEADLINE_SECONDS)
+    client.models()  # on the same connection
+    return slow, long
+
+
+def test_a_model_that_was_quick_and_does_not_end_holds_nobody_up(turning):
+    server = turning()
     with Client(server.address) as client:
-        seconds_of(client, 1000)
-        long = int(1000 * 8 / seconds_of(client, 1000))
-        for _ in range(QUICK_CALLS):
-            assert array(client.stub.Predict(turns(0), timeout=harness.DEADLINE_SECONDS).outputs["y"]) == 0
-        slow = client.stub.Predict.future(turns(long), timeout=10 * harness.DEADLINE_SECONDS)
-        for number in range(OTHER_CALLS):
+        slow, long = begin_slow(client, 8)
+        for _ in range(OTHER_CALLS):
             assert client.health("") == Health.SERVING
             client.predict("mlp", {"x": reference("mlp", "x", 7)})
-            # Of the same model, too: another worker runs it.
-            assert array(client.stub.Predict(turns(0), timeout=harness.DEADLINE_SECONDS).outputs["y"]) == 0, number
+            quick(client, 1)  # of the same model, too: another worker runs it
         assert not slow.done()
         assert array(slow.result().outputs["y"]) == long
-        # And it is as before.
-        for _ in range(QUICK_CALLS):
-            client.stub.Predict(turns(0), timeout=harness.DEADLINE_SECONDS)
+        quick(client, QUICK_CALLS)  # and it is as before
+
+
+@pytest.mark.parametrize("flags", [(), ("--grpc-threads", "2", "--busy-poll-microseconds", "0")], ids=["one_loop", "two_loops"])
+def test_who_asks_again_as_soon_as_he_is_answered_is_not_held_up_either(turning, flags):
+    server = turning(*flags)
+
+    def ask(_):
+        with Client(server.address) as client:
+            quick(client, CLOSED_LOOP_CALLS)
+
+    with Client(server.address) as client, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        slow, _ = begin_slow(client, 8)
+        list(pool.map(ask, range(2)))
+        assert not slow.done()
+        slow.cancel()
+    server.wait_metrics(lambda m: m.sum("torchferry_queue_depth") == 0 == m.sum("torchferry_in_flight_requests"), "nothing is left")
+
+
+def test_a_forward_pass_that_does_not_end_does_not_hold_up_the_end(turning):
+    server = turning("--drain-timeout-seconds", "0.5")
+    with Client(server.address) as client:
+        slow, _ = begin_slow(client, 60)
+        began = time.monotonic()
+        server.signal()
+        assert server.wait_exit() == 1
+        assert time.monotonic() - began < 30
+        assert slow.exception() is not None
+    assert "requests cut off" in server.log() and "forward passes cut off" in server.log()

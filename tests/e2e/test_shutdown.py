@@ -3,6 +3,7 @@
 import concurrent.futures
 import signal
 import threading
+import time
 
 import grpc
 import numpy as np
@@ -168,6 +169,30 @@ def test_sigterm_answers_the_messages_of_a_stream_that_were_sent(server):
         codes = [a.error_code for a in answers]
         assert codes == sorted(codes) and set(codes) <= {0, Code.UNAVAILABLE.value[0]}
         assert server.wait_exit(GRACE_SECONDS) == 0
+
+
+def test_who_asks_on_while_the_server_drains_hears_that_it_does(server):
+    """And not that his call was cancelled, which nobody did."""
+
+    def ask(_):
+        with Client(server.address) as client:
+            asking.release()
+            while True:
+                try:
+                    client.predict("mlp", {"x": reference("mlp", "x", 7)})
+                except grpc.RpcError as error:
+                    return error.code()
+
+    asking = threading.Semaphore(0)
+    clients = 8
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        codes = pool.map(ask, range(clients))
+        for _ in range(clients):
+            asking.acquire()
+        time.sleep(0.2)
+        server.signal()
+        assert list(codes) == [Code.UNAVAILABLE] * clients
+    assert server.wait_exit(GRACE_SECONDS) == 0
 
 
 def test_sigterm_behind_the_last_request_ends_with_0_every_time(store, start):
