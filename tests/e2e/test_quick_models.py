@@ -1,14 +1,14 @@
 """Batches that take microseconds run where their calls come in (server/docs/adr/0010-one-thread-per-completion-queue.md). One that does not end
 there holds nobody up."""
 
-import concurrent.futures
+import json
 import time
 
 import numpy as np
 import pytest
 
 import harness
-from harness import Client, Health, predict_request
+from harness import Client, Health, cli, predict_request
 from wire import FIXTURES, array, reference
 
 # The weights are beside the point: it turns as often as its input says.
@@ -81,14 +81,13 @@ def test_a_model_that_was_quick_and_does_not_end_holds_nobody_up(turning):
 def test_who_asks_again_as_soon_as_he_is_answered_is_not_held_up_either(turning, flags):
     server = turning(*flags)
 
-    def ask(_):
-        with Client(server.address) as client:
-            quick(client, CLOSED_LOOP_CALLS)
-
-    with Client(server.address) as client, concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with Client(server.address) as client:
         slow, _ = begin_slow(client, 8)
-        list(pool.map(ask, range(2)))
+        run = cli(server.address, "bench", "turns", "x=[[0]]", "--concurrency", "2", "--duration", "2", "--warm-up", "0.1", "--json")
+        assert run.returncode == 0, run.stderr
+        (step,) = json.loads(run.stdout)["steps"]
         assert not slow.done()
+        assert step["failed"] == 0 and step["ok"] >= CLOSED_LOOP_CALLS, step
         slow.cancel()
     server.wait_metrics(lambda m: m.sum("torchferry_queue_depth") == 0 == m.sum("torchferry_in_flight_requests"), "nothing is left")
 
