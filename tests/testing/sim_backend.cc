@@ -138,7 +138,15 @@ at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides, std::opt
 // The memory of a tensor of ours as a tensor of the CPU.
 at::Tensor OnCpu(const at::Tensor& tensor) {
   auto* data = static_cast<char*>(tensor.storage().mutable_data()) + tensor.storage_offset() * tensor.itemsize();
-  return at::from_blob(data, tensor.sizes(), tensor.strides(), at::TensorOptions().dtype(tensor.dtype()));
+  at::Tensor on_cpu = at::from_blob(data, tensor.sizes(), tensor.strides(), at::TensorOptions().dtype(tensor.dtype()));
+  if (tensor.is_conj()) on_cpu = at::conj(on_cpu);
+  return tensor.is_neg() ? at::_neg_view(on_cpu) : on_cpu;
+}
+
+// A tensor's memory without the marks that say to conjugate or negate what is there.
+at::Tensor Unmarked(at::Tensor tensor) {
+  if (tensor.is_conj()) tensor = at::conj(tensor);
+  return tensor.is_neg() ? at::_neg_view(tensor) : tensor;
 }
 
 void CopyNow(const at::Tensor& from, const at::Tensor& to) {
@@ -158,10 +166,15 @@ at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool is_non_bl
     CopyNow(from, to);
   } else if (crosses && is_non_blocking && IsPinned((from.is_cpu() ? from : to).const_data_ptr())) {
     Spoil(to);
-    Streams::Get().Later(device, Streams::Current(device), [device, from, to] {
+    const at::Tensor source = Unmarked(from);
+    const at::Tensor target = Unmarked(to);
+    Streams::Get().Later(device, Streams::Current(device), [device, source, target] {
       Devices::Get().Copy(device);
-      CopyNow(from, to);
+      CopyNow(source, target);
     });
+    // As CUDA does: at once, whether or not the bytes have come.
+    if (to.is_cpu() && from.is_conj() != to.is_conj()) target.conj_physical_();
+    if (to.is_cpu() && from.is_neg() != to.is_neg()) target.neg_();
   } else {
     if (crosses) Streams::Get().CountBlockingCopy(device);
     Streams::Get().RunCurrent(device);
@@ -330,6 +343,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_thnn_fused_lstm_cell", &LstmCell);
   m.impl("_thnn_fused_gru_cell", &GruCell);
 }
+
+// CopyFrom sees such marks itself.
+TORCH_LIBRARY_IMPL(aten, Conjugate, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
+TORCH_LIBRARY_IMPL(aten, Negative, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&Fallback>()); }
 
