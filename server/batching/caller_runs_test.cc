@@ -90,9 +90,17 @@ class CallerRunsTest : public testing::Test {
     while (scheduler_.HasCallerWork()) scheduler_.RunAsCaller();
   }
 
+  explicit CallerRunsTest(int workers = 1) : workers_(workers) {}
+
+  const int workers_;
   FakeClock clock_;
   FakeHandler handler_;
-  Scheduler scheduler_{{.workers = 1}, clock_};
+  Scheduler scheduler_{{.workers = workers_}, clock_};
+};
+
+class TwoWorkersTest : public CallerRunsTest {
+ protected:
+  TwoWorkersTest() : CallerRunsTest(2) {}
 };
 
 TEST_F(CallerRunsTest, QuickBatchesRunWhereTheyCameFrom) {
@@ -170,6 +178,46 @@ TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
     EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
     EXPECT_FALSE(scheduler_.HasCallerWork());
   });
+  scheduler_.Close(*queue);
+}
+
+TEST_F(CallerRunsTest, AWorkerTakesWhatACallerLeavesForLong) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    const int before = handler_.ran;
+    Submit(scheduler_, *queue);
+    EXPECT_TRUE(scheduler_.HasCallerWork());
+    clock_.Add(std::chrono::milliseconds(20));
+    handler_.WaitUntilRan(before + 1);
+    EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
+    RunAll();
+    EXPECT_EQ(handler_.ran, before + 1);
+  });
+  scheduler_.Close(*queue);
+}
+
+// Who asks again at once comes while the quick batch before his could still be running, and is answered though another one does not end.
+TEST_F(TwoWorkersTest, AWorkerTakesWhatABatchThatDoesNotEndWasToTake) {
+  const auto queue = scheduler_.AddQueue(UpTo(1), handler_);
+  OnCaller([&] { MakeQuick(*queue); });
+  std::latch begun(1);
+  std::latch release(1);
+  std::atomic<bool> is_first = true;
+  handler_.on_run = [&](const auto&) {
+    if (!is_first.exchange(false)) return;
+    begun.count_down();
+    release.wait();
+  };
+  Submit(scheduler_, *queue);
+  begun.wait();
+  const int before = handler_.ran;
+  for (int i = 1; i <= 3; ++i) {
+    Submit(scheduler_, *queue);  // at the time at which a batch began
+    clock_.Add(std::chrono::milliseconds(1));
+    handler_.WaitUntilRan(before + i);
+  }
+  release.count_down();
   scheduler_.Close(*queue);
 }
 
