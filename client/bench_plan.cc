@@ -89,10 +89,10 @@ absl::Status CheckWhole(std::string_view flag, int64_t value, int64_t max) {
 absl::StatusOr<BenchPlan> MakeBenchPlan(const BenchOptions& options, uint64_t seed) {
   BenchPlan plan;
   TF_ASSIGN_OR_RETURN(plan.steps, ParseSteps(options));
+  TF_ASSIGN_OR_RETURN(plan.arrivals, ParseArrivals(options.arrivals));
   if (options.rate.empty() && options.arrivals != BenchOptions().arrivals) {
     return MakeStatus(absl::StatusCode::kInvalidArgument, "--arrivals {} is of an open loop: give --rate too", options.arrivals);
   }
-  TF_ASSIGN_OR_RETURN(plan.arrivals, ParseArrivals(options.arrivals));
   TF_ASSIGN_OR_RETURN(plan.duration, Seconds("--duration", options.duration_seconds, kMinSeconds));
   TF_ASSIGN_OR_RETURN(plan.warm_up, Seconds("--warm-up", options.warm_up_seconds, 0));
   TF_RETURN_IF_ERROR(CheckWhole("--max-outstanding", options.max_outstanding, kMaxConcurrency));
