@@ -1,6 +1,7 @@
 // Batches that run on the threads which submit them.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <latch>
@@ -132,15 +133,20 @@ TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
   const auto queue = scheduler_.AddQueue(UpTo(1), handler_);
   OnCaller([&] {
     MakeQuick(*queue);
-    handler_.on_run = [&](const auto&) { clock_.Add(std::chrono::milliseconds(5)); };
+    std::array<std::atomic<std::thread::id>, 3> threads;
+    std::atomic<size_t> batches = 0;
+    handler_.on_run = [&](const auto&) {
+      threads.at(batches++) = std::this_thread::get_id();
+      clock_.Add(std::chrono::milliseconds(5));
+    };
+    const int before = handler_.ran;
     Submit(scheduler_, *queue);
     Submit(scheduler_, *queue);  // known to this thread already, when the first turns out to be slow
-    const int before = handler_.ran;
     scheduler_.RunAsCaller();
-    EXPECT_EQ(handler_.last_thread.load(), std::this_thread::get_id());
     RunAll();
     handler_.WaitUntilRan(before + 2);
-    EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
+    EXPECT_EQ(threads[0].load(), std::this_thread::get_id());
+    EXPECT_NE(threads[1].load(), std::this_thread::get_id());
     Submit(scheduler_, *queue);
     EXPECT_FALSE(scheduler_.HasCallerWork());
     handler_.WaitUntilRan(before + 3);

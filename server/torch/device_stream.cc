@@ -80,6 +80,14 @@ at::Device WithIndex(at::Device device) {
   return device.is_cpu() || device.has_index() ? device : c10::impl::VirtualGuardImpl(device.type()).getDevice();
 }
 
+// Never destroyed: a device that does not answer may still use them.
+void GiveUp(std::vector<at::Tensor> tensors) {
+  static auto* const mutex = new Mutex;
+  static auto* const given_up = new std::vector<std::vector<at::Tensor>>;
+  MutexLock lock(*mutex);
+  given_up->push_back(std::move(tensors));
+}
+
 }  // namespace
 
 StreamLease::StreamLease(at::Device device, bool may_lease) : device_(WithIndex(device)) {
@@ -101,7 +109,7 @@ StreamLease::~StreamLease() {
     } catch (const std::exception&) {  // whoever asks the device next hears of it
     }
   }
-  for (at::Tensor& tensor : kept_) tensor.unsafeReleaseTensorImpl();
+  if (!kept_.empty()) GiveUp(std::move(kept_));
   guard_.reset();
   if (stream_.has_value()) Streams::Get().GiveBack(*stream_);
 }
