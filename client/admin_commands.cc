@@ -51,8 +51,7 @@ absl::StatusOr<ExitCode> LoadModels(const std::vector<std::string>& models, Conn
   absl::Status status;
   for (const NamedModel& model : named) {
     const ElapsedLine line(console, "loading " + model.name);
-    const absl::StatusOr<v1::LoadModelResponse> response =
-        connection.LoadModel(model.name, model.versions);
+    const absl::StatusOr<v1::LoadModelResponse> response = connection.LoadModel(model.name, model.versions);
     status = response.status();
     if (!status.ok()) break;
     now.MergeFrom(response->versions());
@@ -62,8 +61,8 @@ absl::StatusOr<ExitCode> LoadModels(const std::vector<std::string>& models, Conn
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models,
-                                      Connection& connection, const Console& console) {
+absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models, Connection& connection,
+                                      const Console& console) {
   TF_ASSIGN_OR_RETURN(std::vector<NamedModel> named, ByModel(models));
   ModelVersions now;
   absl::Status status;
@@ -72,8 +71,7 @@ absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models,
     ModelVersions left;
     for (size_t i = 0; i < model.versions.size() && status.ok(); ++i) {
       const ElapsedLine line(console, "unloading " + model.name);
-      absl::StatusOr<v1::UnloadModelResponse> response =
-          connection.UnloadModel(model.name, model.versions[i]);
+      absl::StatusOr<v1::UnloadModelResponse> response = connection.UnloadModel(model.name, model.versions[i]);
       status = response.status();
       if (status.ok()) left = std::move(*response->mutable_versions());
     }

@@ -38,8 +38,7 @@ std::string ToText(const Element& element) {
 }
 
 absl::Status DoesNotFit(const Element& element, DType dtype) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "{} does not fit {}", ToText(element),
-                    Name(dtype));
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "{} does not fit {}", ToText(element), Name(dtype));
 }
 
 double ToDouble(const Element& element) {
@@ -50,8 +49,8 @@ template <typename T>
 absl::Status AppendInteger(const Element& element, Array* array) {
   if (const auto* value = std::get_if<double>(&element)) {
     if (!std::isfinite(*value) || std::trunc(*value) != *value) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is not a whole number, as {} needs",
-                        *value, Name(array->dtype));
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is not a whole number, as {} needs", *value,
+                        Name(array->dtype));
     }
     // 2^digits is exact as a double, the largest integer is not.
     const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
@@ -77,8 +76,7 @@ absl::Status AppendInteger(const Element& element, Array* array) {
 absl::Status AppendBool(const Element& element, Array* array) {
   const double value = ToDouble(element);
   if (value != 0 && value != 1) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is neither true nor false",
-                      ToText(element));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is neither true nor false", ToText(element));
   }
   Append(static_cast<uint8_t>(value), array);
   return absl::OkStatus();
@@ -180,8 +178,7 @@ absl::Status AppendElement(const Element& element, Array* array) {
     case DType::kFp64:
       return AppendFloat(element, array);
     default:
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "{} does not travel over the API",
-                        Name(array->dtype));
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "{} does not travel over the API", Name(array->dtype));
   }
 }
 
@@ -208,8 +205,7 @@ v1::Tensor ToProto(Array array) {
 absl::StatusOr<Array> FromProto(v1::Tensor tensor) {
   Array array{FromProto(tensor.dtype()), {tensor.shape().begin(), tensor.shape().end()}, {}};
   if (array.dtype == DType::kInvalid) {
-    return MakeStatus(absl::StatusCode::kInternal,
-                      "has dtype number {}, which this client does not know",
+    return MakeStatus(absl::StatusCode::kInternal, "has dtype number {}, which this client does not know",
                       static_cast<int>(tensor.dtype()));
   }
   if (array.shape.size() > kMaxRank) {
@@ -218,16 +214,15 @@ absl::StatusOr<Array> FromProto(v1::Tensor tensor) {
   const absl::StatusOr<int64_t> bytes = ByteCount(array.dtype, array.shape);
   if (!bytes.ok()) return MakeStatus(absl::StatusCode::kInternal, "{}", MessageOf(bytes.status()));
   if (static_cast<size_t>(*bytes) != tensor.data().size()) {
-    return MakeStatus(absl::StatusCode::kInternal, "holds {} bytes, but {} {} needs {}",
-                      tensor.data().size(), Name(array.dtype), ToString(array.shape), *bytes);
+    return MakeStatus(absl::StatusCode::kInternal, "holds {} bytes, but {} {} needs {}", tensor.data().size(),
+                      Name(array.dtype), ToString(array.shape), *bytes);
   }
   array.data = std::move(*tensor.mutable_data());
   return array;
 }
 
 DType FromProto(v1::DataType dtype) {
-  return dtype >= v1::DATA_TYPE_BOOL && dtype <= v1::DATA_TYPE_FP64 ? static_cast<DType>(dtype)
-                                                                    : DType::kInvalid;
+  return dtype >= v1::DATA_TYPE_BOOL && dtype <= v1::DATA_TYPE_FP64 ? static_cast<DType>(dtype) : DType::kInvalid;
 }
 
 std::string PositionOf(const Shape& shape, int64_t index) {

@@ -34,8 +34,7 @@ std::string Summary(const Array& array, int64_t count) {
   double sum = 0;
   int64_t nans = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const double value =
-        std::visit([](auto v) { return static_cast<double>(v); }, GetElement(array, i));
+    const double value = std::visit([](auto v) { return static_cast<double>(v); }, GetElement(array, i));
     if (std::isnan(value)) {
       ++nans;
       continue;
@@ -46,8 +45,8 @@ std::string Summary(const Array& array, int64_t count) {
   }
   if (array.dtype == DType::kBool) return fmt::format("true {:.0f} of {}", sum, count);
   if (nans == count) return "all NaN";
-  std::string text = fmt::format("min {:.6g} max {:.6g} mean {:.6g}", lowest, highest,
-                                 sum / static_cast<double>(count - nans));
+  std::string text =
+      fmt::format("min {:.6g} max {:.6g} mean {:.6g}", lowest, highest, sum / static_cast<double>(count - nans));
   if (nans > 0) text += fmt::format(" NaN {}", nans);
   return text;
 }

@@ -22,8 +22,7 @@ TEST(ArrayTextTest, ShowsShortTensorsWhole) {
 }
 
 TEST(ArrayTextTest, SummarisesLongTensors) {
-  EXPECT_EQ(Text("[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]", DType::kInt32),
-            "0, 1, 2, 3, 4, … min 0 max 16 mean 8");
+  EXPECT_EQ(Text("[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]", DType::kInt32), "0, 1, 2, 3, 4, … min 0 max 16 mean 8");
   EXPECT_EQ(Text("[\"NaN\",1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", DType::kFp32),
             "nan, 1, 1, 1, 1, … min 1 max 1 mean 1 NaN 1");
   EXPECT_EQ(Text("[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]", DType::kBool),

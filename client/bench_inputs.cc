@@ -162,10 +162,11 @@ absl::StatusOr<int64_t> RowsOf(const NamedArrays& inputs, std::optional<int64_t>
     }
     if (first == nullptr) first = &input;
     if (array.shape[0] != first->second.shape[0]) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "input {} is {} and input {} is {}: the rows, first, must agree; --rows says those of inputs that "
-                        "are made up",
-                        first->first, ToString(first->second.shape), name, ToString(array.shape));
+      return MakeStatus(
+          absl::StatusCode::kInvalidArgument,
+          "input {} is {} and input {} is {}: the rows, first, must agree; --rows says those of inputs that "
+          "are made up",
+          first->first, ToString(first->second.shape), name, ToString(array.shape));
     }
   }
   return first == nullptr ? 1 : first->second.shape[0];

@@ -14,7 +14,7 @@
 namespace torchferry::client {
 
 struct BenchInputs {
-  std::vector<std::string> inputs;  // NAME[:DTYPE]=VALUE, as `predict` takes them; "random" has its sizes
+  std::vector<std::string> inputs;   // NAME[:DTYPE]=VALUE, as `predict` takes them; "random" has its sizes
   std::vector<std::string> made_up;  // names of those that were not given
 };
 
@@ -26,9 +26,8 @@ absl::StatusOr<BenchInputs> CompleteInputs(const std::vector<std::string>& given
                                            const std::vector<std::string>& shapes, int64_t rows,
                                            const v1::ModelVersion& model);
 
-// The rows of a request with these inputs; 1 where the model does not batch. INVALID_ARGUMENT where the inputs disagree,
-// or are not of the `wanted` rows.
-absl::StatusOr<int64_t> RowsOf(const NamedArrays& inputs, std::optional<int64_t> wanted,
-                               const v1::ModelVersion& model);
+// The rows of a request with these inputs; 1 where the model does not batch. INVALID_ARGUMENT where the inputs
+// disagree, or are not of the `wanted` rows.
+absl::StatusOr<int64_t> RowsOf(const NamedArrays& inputs, std::optional<int64_t> wanted, const v1::ModelVersion& model);
 
 }  // namespace torchferry::client

@@ -86,7 +86,8 @@ TEST(BenchInputsTest, ShapesMustAgreeWithTheModel) {
   EXPECT_THAT(ErrorOf(CompleteInputs({}, {"y:1"}, 1, model)), HasSubstr("names input y, but m takes x"));
   EXPECT_THAT(ErrorOf(CompleteInputs({}, {"x:3,1", "x:3,2"}, 1, model)), HasSubstr("twice"));
   EXPECT_THAT(ErrorOf(CompleteInputs({"x=[[[1],[2],[3]]]"}, {"x:3,1"}, 1, model)), HasSubstr("input x is given"));
-  for (const char* text : {"x", "x:", ":3", "x:3,", "x:,3", "x:-1", "x:0", "x:3x4", "x:3;4", "x:99999999999999999999"}) {
+  for (const char* text :
+       {"x", "x:", ":3", "x:3,", "x:,3", "x:-1", "x:0", "x:3x4", "x:3;4", "x:99999999999999999999"}) {
     EXPECT_THAT(ErrorOf(CompleteInputs({}, {text}, 1, model)), HasSubstr("is not NAME:SIZES")) << text;
   }
 }

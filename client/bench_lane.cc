@@ -16,8 +16,8 @@ constexpr auto kTick = std::chrono::milliseconds(50);
 
 }  // namespace
 
-BenchLane::BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels,
-                     int64_t max_calls, BenchWindow window, std::atomic<bool>& stop)
+BenchLane::BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
+                     BenchWindow window, std::atomic<bool>& stop)
     : target_(target),
       channels_(std::move(channels)),
       method_(std::string("/") + v1::InferenceService::service_full_name() + "/Predict"),

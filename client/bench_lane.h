@@ -32,8 +32,8 @@ struct BenchTarget {
 // Call objects are used again, so that a call costs what gRPC makes of it and no more.
 class BenchLane {
  public:
-  // The calls take turns with `channels`. References must outlive it. `stop`, once true, ends the step: nothing further is
-  // sent, what is under way is cancelled and not counted. The lane sets it when the server is gone.
+  // The calls take turns with `channels`. References must outlive it. `stop`, once true, ends the step: nothing further
+  // is sent, what is under way is cancelled and not counted. The lane sets it when the server is gone.
   BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
             BenchWindow window, std::atomic<bool>& stop);
   ~BenchLane();
@@ -45,8 +45,8 @@ class BenchLane {
   // After the last Send.
   void Close();
 
-  // Returns when it is closed and every call has its answer. `again`: each answer inside the step is followed by the next
-  // call.
+  // Returns when it is closed and every call has its answer. `again`: each answer inside the step is followed by the
+  // next call.
   void Run(bool again);
 
   // What follows is for after Run.

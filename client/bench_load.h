@@ -15,8 +15,8 @@ struct StepResult {
   bool was_stopped = false;
 };
 
-// Returns when the step is over and what was under way at its end is answered. `on_tick` is called on this thread several
-// times a second, with the time since the step began; false stops the step at once.
+// Returns when the step is over and what was under way at its end is answered. `on_tick` is called on this thread
+// several times a second, with the time since the step began; false stops the step at once.
 //
 // Threads: `plan.threads` that wait for answers, with the channels shared out among them (one in all costs the least
 // processor time). In a closed loop they also make the calls; in an open one another thread does, so that no answer

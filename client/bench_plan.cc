@@ -58,8 +58,7 @@ absl::StatusOr<std::vector<BenchStep>> ParseSteps(const BenchOptions& options) {
     return steps;
   }
   const std::string text = options.concurrency.empty() ? "1" : options.concurrency;
-  TF_ASSIGN_OR_RETURN(const auto levels,
-                      ParseList<int64_t>("--concurrency", text, kMaxConcurrency, "a whole number"));
+  TF_ASSIGN_OR_RETURN(const auto levels, ParseList<int64_t>("--concurrency", text, kMaxConcurrency, "a whole number"));
   for (const int64_t level : levels) steps.push_back({level, 0});
   return steps;
 }
@@ -91,7 +90,8 @@ absl::StatusOr<BenchPlan> MakeBenchPlan(const BenchOptions& options, uint64_t se
   TF_ASSIGN_OR_RETURN(plan.steps, ParseSteps(options));
   TF_ASSIGN_OR_RETURN(plan.arrivals, ParseArrivals(options.arrivals));
   if (options.rate.empty() && options.arrivals != BenchOptions().arrivals) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "--arrivals {} is of an open loop: give --rate too", options.arrivals);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "--arrivals {} is of an open loop: give --rate too",
+                      options.arrivals);
   }
   TF_ASSIGN_OR_RETURN(plan.duration, Seconds("--duration", options.duration_seconds, kMinSeconds));
   TF_ASSIGN_OR_RETURN(plan.warm_up, Seconds("--warm-up", options.warm_up_seconds, 0));

@@ -27,7 +27,7 @@ struct BenchPlan {
   std::chrono::nanoseconds warm_up{};
   std::chrono::nanoseconds duration{};  // of each step, after its warm-up
   int connections = 1;
-  int threads = 1;  // at most as many as connections
+  int threads = 1;    // at most as many as connections
   uint64_t seed = 0;  // of kPoisson
 
   bool is_open() const { return steps.front().is_open(); }

@@ -40,7 +40,8 @@ BenchReport OpenReport() {
   good.AddAnswer(kStart, kStart + milliseconds(8), On("cpu", "device_lost"));
   BenchStats bad(window);
   for (int i = 0; i < 7; ++i) {
-    bad.AddError(kStart, kStart + milliseconds(2), absl::StatusCode::kUnavailable, [] { return absl::UnavailableError("full\x1b"); });
+    bad.AddError(kStart, kStart + milliseconds(2), absl::StatusCode::kUnavailable,
+                 [] { return absl::UnavailableError("full\x1b"); });
   }
   bad.AddNotSent(kStart);
   bad.AddSendDelay(kStart, kStart + milliseconds(3));
@@ -55,22 +56,23 @@ std::string TextOf(const BenchReport& report) {
 }
 
 TEST(BenchReportTest, ShowsEachStepInARow) {
-  EXPECT_EQ(TextOf(OpenReport()),
-            "model m · version 3 · 2 rows a request · 1 s a step after 0 s · 1 connection · poisson arrivals\n"
-            "\n"
-            "RATE  REQUESTS/S  ROWS/S  MEAN ms   P50   P90   P95   P99  P99.9   MAX  ERRORS  NOT SENT\n"
-            "  10         4.0     8.0     5.75  5.00  8.00  8.00  8.00   8.00  8.00       0         0\n"
-            "1000         0.0     0.0        -     -     -     -     -      -     -       7         1\n"
-            "\n"
-            "RATE                         DEVICE  BATCH ROWS  QUEUE ms  COMPUTE ms       FALLBACKS\n"
-            "  10  cuda:0 (75.0 %), cpu (25.0 %)        2.00      1.00        4.00  1: device_lost\n"
-            "1000                              -           -         -           -               0\n"
-            "\n"
-            "RATE  ERROR        COUNT  P50 ms  P99 ms  THE FIRST ONE\n"
-            "1000  UNAVAILABLE  7      2.00    2.00    full\\x1b\n"
-            "\n"
-            "At rate 1000 this client sent requests 3.00 ms late on average, 3.00 ms at most; the latencies have that in "
-            "them.\n");
+  EXPECT_EQ(
+      TextOf(OpenReport()),
+      "model m · version 3 · 2 rows a request · 1 s a step after 0 s · 1 connection · poisson arrivals\n"
+      "\n"
+      "RATE  REQUESTS/S  ROWS/S  MEAN ms   P50   P90   P95   P99  P99.9   MAX  ERRORS  NOT SENT\n"
+      "  10         4.0     8.0     5.75  5.00  8.00  8.00  8.00   8.00  8.00       0         0\n"
+      "1000         0.0     0.0        -     -     -     -     -      -     -       7         1\n"
+      "\n"
+      "RATE                         DEVICE  BATCH ROWS  QUEUE ms  COMPUTE ms       FALLBACKS\n"
+      "  10  cuda:0 (75.0 %), cpu (25.0 %)        2.00      1.00        4.00  1: device_lost\n"
+      "1000                              -           -         -           -               0\n"
+      "\n"
+      "RATE  ERROR        COUNT  P50 ms  P99 ms  THE FIRST ONE\n"
+      "1000  UNAVAILABLE  7      2.00    2.00    full\\x1b\n"
+      "\n"
+      "At rate 1000 this client sent requests 3.00 ms late on average, 3.00 ms at most; the latencies have that in "
+      "them.\n");
 }
 
 TEST(BenchReportTest, SaysThatItWasInterrupted) {

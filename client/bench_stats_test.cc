@@ -24,9 +24,9 @@ v1::Execution On(const std::string& device) {
 
 TEST(BenchStatsTest, WarmUpCountsForTheThroughputOnly) {
   BenchStats stats(kWindow);
-  stats.AddAnswer(At(-10), At(-5), On("cpu"));   // before
-  stats.AddAnswer(At(-10), At(5), On("cpu"));    // came inside
-  stats.AddAnswer(At(10), At(20), On("cpu"));    // inside
+  stats.AddAnswer(At(-10), At(-5), On("cpu"));    // before
+  stats.AddAnswer(At(-10), At(5), On("cpu"));     // came inside
+  stats.AddAnswer(At(10), At(20), On("cpu"));     // inside
   stats.AddAnswer(At(990), At(1500), On("cpu"));  // due inside
   EXPECT_EQ(stats.AnswersPerSecond(), 2);
   EXPECT_EQ(stats.ok(), 2u);

@@ -59,10 +59,10 @@ std::string Summary(const BenchReport& report) {
   const auto seconds = [](std::chrono::nanoseconds duration) {
     return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
   };
-  std::string text = fmt::format("model {} · version {} · {} a request · {} a step after {} · {}",
-                                 Printable(report.model_name), report.model_version, Plural(report.rows, "row"),
-                                 seconds(report.plan.duration), seconds(report.plan.warm_up),
-                                 Plural(report.plan.connections, "connection"));
+  std::string text =
+      fmt::format("model {} · version {} · {} a request · {} a step after {} · {}", Printable(report.model_name),
+                  report.model_version, Plural(report.rows, "row"), seconds(report.plan.duration),
+                  seconds(report.plan.warm_up), Plural(report.plan.connections, "connection"));
   if (HasOpenSteps(report)) {
     text += report.plan.arrivals == ArrivalKind::kPoisson ? " · poisson arrivals" : " · constant arrivals";
   }
@@ -70,8 +70,8 @@ std::string Summary(const BenchReport& report) {
 }
 
 std::string LatencyTable(const BenchReport& report, bool color) {
-  std::vector<std::string> headings = {StepHeading(report), "REQUESTS/S", "ROWS/S", "MEAN ms", "P50", "P90", "P95",
-                                       "P99", "P99.9", "MAX", "ERRORS"};
+  std::vector<std::string> headings = {
+      StepHeading(report), "REQUESTS/S", "ROWS/S", "MEAN ms", "P50", "P90", "P95", "P99", "P99.9", "MAX", "ERRORS"};
   if (HasOpenSteps(report)) headings.emplace_back("NOT SENT");
   std::vector<std::vector<Cell>> rows = {Headings(std::move(headings))};
   for (const BenchReport::Step& step : report.steps) {
@@ -113,8 +113,11 @@ std::string ServerTable(const BenchReport& report, bool color) {
     const uint64_t ok = step.stats.ok();
     std::string fallbacks = std::to_string(server.fallbacks);
     if (server.fallbacks > 0) fallbacks += ": " + SharesText(server.fallback_reasons, server.fallbacks);
-    rows.push_back({StepText(step.step), SharesText(server.devices, ok), MeanText(server.batch_rows, ok),
-                    MeanText(server.queue_seconds * 1e3, ok), MeanText(server.compute_seconds * 1e3, ok),
+    rows.push_back({StepText(step.step),
+                    SharesText(server.devices, ok),
+                    MeanText(server.batch_rows, ok),
+                    MeanText(server.queue_seconds * 1e3, ok),
+                    MeanText(server.compute_seconds * 1e3, ok),
                     {std::move(fallbacks), server.fallbacks > 0 ? Style::kWarning : Style::kPlain}});
   }
   return RightAligned(std::move(rows), color);
@@ -126,8 +129,12 @@ std::string ErrorTable(const BenchReport& report, bool color) {
   for (const BenchReport::Step& step : report.steps) {
     for (const BenchError& error : step.stats.errors()) {
       is_empty = false;
-      table.AddRow({StepText(step.step), {CodeName(error.first.code()), Style::kBad}, std::to_string(error.count()),
-                    Ms(error.latencies.Percentile(50)), Ms(error.latencies.Percentile(99)), Printable(MessageOf(error.first))});
+      table.AddRow({StepText(step.step),
+                    {CodeName(error.first.code()), Style::kBad},
+                    std::to_string(error.count()),
+                    Ms(error.latencies.Percentile(50)),
+                    Ms(error.latencies.Percentile(99)),
+                    Printable(MessageOf(error.first))});
     }
   }
   return is_empty ? "" : "\n" + table.Render(color);
@@ -141,7 +148,8 @@ std::string DelayText(const BenchReport& report) {
     const LatencyHistogram& delays = step.stats.send_delays();
     if (delays.Mean() < kMuch) continue;
     text += fmt::format(
-        "\nAt rate {} this client sent requests {} ms late on average, {} ms at most; the latencies have that in them.\n",
+        "\nAt rate {} this client sent requests {} ms late on average, {} ms at most; the latencies have that in "
+        "them.\n",
         StepText(step.step), Ms(delays.Mean()), Ms(delays.Max()));
   }
   return text;

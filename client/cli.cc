@@ -22,8 +22,7 @@ constexpr double kMaxTimeoutSeconds = 1e7;  // far from what a time point cannot
 
 class Cli {
  public:
-  Cli(std::vector<std::string> arguments, Console& console)
-      : arguments_(std::move(arguments)), console_(console) {
+  Cli(std::vector<std::string> arguments, Console& console) : arguments_(std::move(arguments)), console_(console) {
     app_.name("torchferry");
     app_.set_version_flag("--version", "torchferry " TORCHFERRY_VERSION);
     app_.footer(kExitCodeHelp);
@@ -69,9 +68,7 @@ class Cli {
 
   void AddPredict() {
     CLI::App* command = app_.add_subcommand("predict", "Run a model on inputs");
-    command
-        ->add_option("model", predict_.model,
-                     "The model; without a version the newest that is ready")
+    command->add_option("model", predict_.model, "The model; without a version the newest that is ready")
         ->type_name("MODEL[:VERSION]")
         ->required();
     command
@@ -85,12 +82,9 @@ class Cli {
                      "  NAME:FP32=…        as this dtype instead of the declared one")
         ->type_name("NAME=VALUE");
     AddList(command, "--output", &predict_.outputs, "Only this output (may be repeated)", "NAME");
-    AddList(command, "--save", &predict_.save, "Write this output to a .npy file (may be repeated)",
-            "NAME=FILE");
-    command->add_option("--request-id", predict_.request_id, "Sent along, and echoed")
-        ->type_name("ID");
-    command->add_option("--seed", predict_.seed, "Makes NAME=random the same each time")
-        ->type_name("NUMBER");
+    AddList(command, "--save", &predict_.save, "Write this output to a .npy file (may be repeated)", "NAME=FILE");
+    command->add_option("--request-id", predict_.request_id, "Sent along, and echoed")->type_name("ID");
+    command->add_option("--seed", predict_.seed, "Makes NAME=random the same each time")->type_name("NUMBER");
     command->add_flag("--stream", predict_.stream,
                       "One request for each step along the first dimension of the inputs, all over "
                       "one stream (no deadline unless --timeout is given); an input of one element "
@@ -101,15 +95,13 @@ class Cli {
         "  torchferry predict crepe_tiny:1 frames=random --output pitch_hz --json\n"
         "  torchferry predict silero_vad x=@speech.npy sr=16000 --stream");
     OnRun(command, [this](Connection& connection) {
-      return predict_.stream ? PredictStream(predict_, connection, console_)
-                             : Predict(predict_, connection, console_);
+      return predict_.stream ? PredictStream(predict_, connection, console_) : Predict(predict_, connection, console_);
     });
   }
 
   void AddBench() {
     CLI::App* command = app_.add_subcommand("bench", "Put a model under load, and measure");
-    command
-        ->add_option("model", bench_.model, "The model; without a version the newest that is ready")
+    command->add_option("model", bench_.model, "The model; without a version the newest that is ready")
         ->type_name("MODEL[:VERSION]")
         ->required();
     command
@@ -134,10 +126,12 @@ class Cli {
     AddSetting(command, "--duration", bench_.duration_seconds, "Of each step", "SECONDS");
     AddSetting(command, "--warm-up", bench_.warm_up_seconds, "Before each step; its requests are not counted",
                "SECONDS");
-    AddSetting(command, "--connections", bench_.connections, "TCP connections, over which the requests are spread", "N");
-    AddSetting(command, "--threads", bench_.threads,
-               "Threads that wait for answers, over which the connections are spread; one costs the processors the least",
+    AddSetting(command, "--connections", bench_.connections, "TCP connections, over which the requests are spread",
                "N");
+    AddSetting(
+        command, "--threads", bench_.threads,
+        "Threads that wait for answers, over which the connections are spread; one costs the processors the least",
+        "N");
     command->add_flag("--histogram", bench_.histogram, "Draw the latencies of each step, not just of the last");
     command->footer(
         "Ctrl-C ends it and shows what there is.\n"
@@ -156,52 +150,38 @@ class Cli {
     model->add_option("model", model_, "The model; without a version all of them")
         ->type_name("MODEL[:VERSION]")
         ->required();
-    OnRun(model,
-          [this](Connection& connection) { return ShowModel(model_, connection, console_); });
+    OnRun(model, [this](Connection& connection) { return ShowModel(model_, connection, console_); });
   }
 
   void AddAdmin() {
-    CLI::App* load = app_.add_subcommand(
-        "load", "Load what the store has now, beside what serves, and then in its place");
+    CLI::App* load =
+        app_.add_subcommand("load", "Load what the store has now, beside what serves, and then in its place");
     AddModelList(load, "Each model; with a version that one and no other, until it is loaded without");
-    load->footer(
-        "The server must run with --enable-admin. To go back to version 3: torchferry load NAME:3");
-    OnRun(load, [this](Connection& connection) {
-      return LoadModels(admin_models_, connection, console_);
-    });
-    CLI::App* unload = app_.add_subcommand(
-        "unload", "Take models away, and wait until their last requests are answered");
+    load->footer("The server must run with --enable-admin. To go back to version 3: torchferry load NAME:3");
+    OnRun(load, [this](Connection& connection) { return LoadModels(admin_models_, connection, console_); });
+    CLI::App* unload =
+        app_.add_subcommand("unload", "Take models away, and wait until their last requests are answered");
     AddModelList(unload, "Each model; without a version all of its versions");
-    OnRun(unload, [this](Connection& connection) {
-      return UnloadModels(admin_models_, connection, console_);
-    });
+    OnRun(unload, [this](Connection& connection) { return UnloadModels(admin_models_, connection, console_); });
     endless_commands_ = {load, unload};
   }
 
   void AddModelList(CLI::App* command, const char* description) {
-    command->add_option("models", admin_models_, description)
-        ->type_name("MODEL[:VERSION]")
-        ->required();
+    command->add_option("models", admin_models_, description)->type_name("MODEL[:VERSION]")->required();
   }
 
   void AddHealth() {
-    CLI::App* command =
-        app_.add_subcommand("health", "Ask whether the server, or a model, is ready");
-    CLI::Option* model =
-        command->add_option("--model", health_.model, "This model's readiness")->type_name("MODEL");
-    command->add_flag("--liveness", health_.liveness, "Whether the process is up, ready or not")
-        ->excludes(model);
+    CLI::App* command = app_.add_subcommand("health", "Ask whether the server, or a model, is ready");
+    CLI::Option* model = command->add_option("--model", health_.model, "This model's readiness")->type_name("MODEL");
+    command->add_flag("--liveness", health_.liveness, "Whether the process is up, ready or not")->excludes(model);
     command->add_flag("--watch", health_.watch, "Print each change until Ctrl-C or --timeout");
-    OnRun(command,
-          [this](Connection& connection) { return Health(health_, connection, console_); });
+    OnRun(command, [this](Connection& connection) { return Health(health_, connection, console_); });
   }
 
   void AddInspect() {
-    CLI::App* command = app_.add_subcommand(
-        "inspect", "Show what model files hold and how they would be served; needs no server");
-    command->add_option("files", inspect_.files, "Model files, in a store or not")
-        ->type_name("FILE")
-        ->required();
+    CLI::App* command =
+        app_.add_subcommand("inspect", "Show what model files hold and how they would be served; needs no server");
+    command->add_option("files", inspect_.files, "Model files, in a store or not")->type_name("FILE")->required();
     command->add_option("--device", inspect_.inspect.device, "As the server's --device")
         ->type_name("DEVICE")
         ->capture_default_str();
@@ -209,8 +189,7 @@ class Cli {
         ->add_option("--config", inspect_.inspect.config,
                      "A config.pbtxt (default: the one of the store that the file is in)")
         ->type_name("FILE");
-    command->add_flag("--trust-model-code", inspect_.inspect.trust_model_code,
-                      "As the server's --trust-model-code");
+    command->add_flag("--trust-model-code", inspect_.inspect.trust_model_code, "As the server's --trust-model-code");
     command->add_flag("--scaffold", inspect_.scaffold,
                       "Write a forward.py to start from, for a state_dict, and nothing else");
     command->footer(
@@ -221,8 +200,8 @@ class Cli {
   }
 
   // One value a flag: what follows it may be an input.
-  static void AddList(CLI::App* command, const char* name, std::vector<std::string>* values,
-                      const char* description, const char* type) {
+  static void AddList(CLI::App* command, const char* name, std::vector<std::string>* values, const char* description,
+                      const char* type) {
     command->add_option(name, *values, description)->type_name(type)->allow_extra_args(false);
   }
 
@@ -246,8 +225,7 @@ class Cli {
     } catch (const CLI::ParseError& error) {
       // The flags that came after the wrong word were not read.
       console_.json = std::find(arguments_.begin(), arguments_.end(), "--json") != arguments_.end();
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "{}; see torchferry --help",
-                        error.what());
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "{}; see torchferry --help", error.what());
     }
     if (run_ || run_local_) return true;
     return absl::InvalidArgumentError(
@@ -260,8 +238,8 @@ class Cli {
     if (run_local_) return run_local_();
     // CLI11's Range lets NaN through.
     if (!(timeout_seconds_ >= kMinTimeoutSeconds && timeout_seconds_ <= kMaxTimeoutSeconds)) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}",
-                        timeout_seconds_, kMinTimeoutSeconds, kMaxTimeoutSeconds);
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "--timeout {} is not from {} to {:.0f}", timeout_seconds_,
+                        kMinTimeoutSeconds, kMaxTimeoutSeconds);
     }
     const bool may_last = health_.watch || predict_.stream ||
                           std::any_of(endless_commands_.begin(), endless_commands_.end(),
@@ -272,8 +250,7 @@ class Cli {
       connection_.timeout = std::chrono::milliseconds(std::llround(timeout_seconds_ * 1000));
     }
     connection_.max_message_bytes = int64_t{max_message_mib_} << 20;
-    TF_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
-                        Connection::Create(connection_));
+    TF_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connection::Create(connection_));
     return run_(*connection);
   }
 

@@ -28,7 +28,8 @@ std::string Comment(const std::vector<ForwardArgument>& arguments) {
                         TritonType(argument.type), is_tensor ? "-1" : "1", argument.type);
   }
   if (!text.empty()) return text;
-  return "# input { name: \"x\"  data_type: TYPE_FP32  dims: [ 3, 224, 224 ] }  # forward's argument; without the batch\n";
+  return "# input { name: \"x\"  data_type: TYPE_FP32  dims: [ 3, 224, 224 ] }  # forward's argument; without the "
+         "batch\n";
 }
 
 }  // namespace

@@ -17,25 +17,24 @@ namespace {
 // gRPC would take port 443 where none is given, and "http" for a host.
 absl::Status CheckAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
-  const bool is_url = address.find("://") != std::string::npos && !address.starts_with("dns:///") &&
-                      !address.starts_with("unix://");
+  const bool is_url =
+      address.find("://") != std::string::npos && !address.starts_with("dns:///") && !address.starts_with("unix://");
   if (is_url || colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001", address);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001",
+                      address);
   }
   return absl::OkStatus();
 }
 
 bool IsLoopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost:") ||
-         address.starts_with("[::1]");
+  return address.starts_with("127.") || address.starts_with("localhost:") || address.starts_with("[::1]");
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options, bool is_separate) {
   grpc::ChannelArguments arguments;
   if (is_separate) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(
-      std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
+  arguments.SetMaxReceiveMessageSize(
+      static_cast<int>(std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
   arguments.SetMaxSendMessageSize(-1);
   // A proxy of the environment is not asked for the way to this host.
   if (IsLoopback(options.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -81,16 +80,14 @@ absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {
   return response;
 }
 
-absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& name,
-                                                          int64_t version) {
+absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& name, int64_t version) {
   grpc::ClientContext context;
   SetDeadline(&context);
   v1::GetModelRequest request;
   request.set_model_name(name);
   request.set_model_version(version);
   v1::GetModelResponse response;
-  TF_RETURN_IF_ERROR(
-      FromServer(inference_->GetModel(&context, request, &response), options_.address));
+  TF_RETURN_IF_ERROR(FromServer(inference_->GetModel(&context, request, &response), options_.address));
   return response;
 }
 
@@ -112,20 +109,21 @@ absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& n
   request.set_model_name(name);
   request.mutable_model_versions()->Add(versions.begin(), versions.end());
   v1::LoadModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(GoesOn(admin_->LoadModel(&context, request, &response), "it goes on loading"), options_.address));
+  TF_RETURN_IF_ERROR(
+      FromServer(GoesOn(admin_->LoadModel(&context, request, &response), "it goes on loading"), options_.address));
   return response;
 }
 
-absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::string& name,
-                                                                int64_t version) {
+absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::string& name, int64_t version) {
   grpc::ClientContext context;
   SetDeadline(&context);
   v1::UnloadModelRequest request;
   request.set_model_name(name);
   request.set_model_version(version);
   v1::UnloadModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(GoesOn(admin_->UnloadModel(&context, request, &response), "it is unloaded, and ends with its last request"),
-                                options_.address));
+  TF_RETURN_IF_ERROR(FromServer(
+      GoesOn(admin_->UnloadModel(&context, request, &response), "it is unloaded, and ends with its last request"),
+      options_.address));
   return response;
 }
 
@@ -133,14 +131,12 @@ absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest
   grpc::ClientContext context;
   SetDeadline(&context);
   v1::PredictResponse response;
-  TF_RETURN_IF_ERROR(
-      FromServer(inference_->Predict(&context, request, &response), options_.address));
+  TF_RETURN_IF_ERROR(FromServer(inference_->Predict(&context, request, &response), options_.address));
   return response;
 }
 
-absl::Status Connection::PredictStream(
-    const std::function<bool(v1::PredictRequest*)>& next,
-    const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer) {
+absl::Status Connection::PredictStream(const std::function<bool(v1::PredictRequest*)>& next,
+                                       const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer) {
   grpc::ClientContext context;
   SetDeadline(&context);
   const auto stream = inference_->PredictStream(&context);
@@ -169,8 +165,7 @@ absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service
   return response.status();
 }
 
-absl::Status Connection::WatchHealth(const std::string& service,
-                                     const std::function<void(ServingStatus)>& on_change) {
+absl::Status Connection::WatchHealth(const std::string& service, const std::function<void(ServingStatus)>& on_change) {
   grpc::ClientContext context;
   SetDeadline(&context);
   grpc::health::v1::HealthCheckRequest request;

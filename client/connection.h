@@ -53,14 +53,12 @@ class Connection {
   // One stream. Sends what `next` makes until that returns false, while `on_answer` is called with
   // each answer as it comes, on this thread; `next` runs on another one. An error of `on_answer`
   // ends the stream and is returned.
-  absl::Status PredictStream(
-      const std::function<bool(v1::PredictRequest*)>& next,
-      const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer);
+  absl::Status PredictStream(const std::function<bool(v1::PredictRequest*)>& next,
+                             const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer);
   absl::StatusOr<ServingStatus> CheckHealth(const std::string& service);
   // Calls `on_change` with the status now and after every change, until the stream ends:
   // DEADLINE_EXCEEDED after the timeout, UNAVAILABLE when the server goes away.
-  absl::Status WatchHealth(const std::string& service,
-                           const std::function<void(ServingStatus)>& on_change);
+  absl::Status WatchHealth(const std::string& service, const std::function<void(ServingStatus)>& on_change);
 
  private:
   Connection(Options options, const std::shared_ptr<grpc::Channel>& channel);

@@ -14,9 +14,7 @@ namespace {
 
 constexpr char kFromServer[] = "torchferry/from-server";
 
-bool Contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
+bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // gRPC says that nobody answered in words only.
 std::string ExplainUnavailable(const std::string& message, const std::string& address) {
@@ -30,8 +28,7 @@ std::string ExplainUnavailable(const std::string& message, const std::string& ad
     return fmt::format("cannot find the host of {}: check --address", address);
   }
   if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {
-    return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})",
-                       address, message);
+    return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})", address, message);
   }
   if (Contains(message, "Socket closed") || Contains(message, "Connection reset")) {
     return fmt::format(
@@ -82,8 +79,7 @@ const char kExitCodeHelp[] =
 absl::Status FromServer(const grpc::Status& status, const std::string& address) {
   if (status.ok()) return absl::OkStatus();
   // The two code lists are the same numbers.
-  return FromServer(
-      absl::Status(static_cast<absl::StatusCode>(status.error_code()), Explain(status, address)));
+  return FromServer(absl::Status(static_cast<absl::StatusCode>(status.error_code()), Explain(status, address)));
 }
 
 absl::Status FromServer(absl::Status status) {
@@ -109,8 +105,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 std::string ErrorText(const absl::Status& status, bool json) {
   const std::string code = CodeName(status.code());
   if (json) {
-    return fmt::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", JsonQuote(code),
-                       JsonQuote(MessageOf(status)));
+    return fmt::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", JsonQuote(code), JsonQuote(MessageOf(status)));
   }
   return fmt::format("torchferry: {}: {}\n", code, Printable(MessageOf(status), true));
 }

@@ -38,20 +38,16 @@ TEST(ErrorsTest, SaysWhatToDoWhenNobodyAnswers) {
                                "ipv4:127.0.0.1:8001: Failed to connect to remote host")),
               HasSubstr("no server answers at 127.0.0.1:8001: start torchferry-server or pass "
                         "--address"));
-  EXPECT_THAT(MessageOf(Server(grpc::UNAVAILABLE, "DNS resolution failed for x")),
-              HasSubstr("check --address"));
-  EXPECT_THAT(MessageOf(Server(grpc::DEADLINE_EXCEEDED, "Deadline Exceeded")),
-              HasSubstr("raise --timeout"));
-  EXPECT_THAT(
-      MessageOf(Server(grpc::RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")),
-      HasSubstr("--max-message-mib"));
+  EXPECT_THAT(MessageOf(Server(grpc::UNAVAILABLE, "DNS resolution failed for x")), HasSubstr("check --address"));
+  EXPECT_THAT(MessageOf(Server(grpc::DEADLINE_EXCEEDED, "Deadline Exceeded")), HasSubstr("raise --timeout"));
+  EXPECT_THAT(MessageOf(Server(grpc::RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")),
+              HasSubstr("--max-message-mib"));
 }
 
 TEST(ErrorsTest, TextForPeopleAndForScripts) {
   const absl::Status status = absl::NotFoundError("no \"x\"\x1b[0m");
   EXPECT_EQ(ErrorText(status, false), "torchferry: NOT_FOUND: no \"x\"\\x1b[0m\n");
-  EXPECT_EQ(ErrorText(status, true),
-            "{\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"no \\\"x\\\"\\u001b[0m\"}}\n");
+  EXPECT_EQ(ErrorText(status, true), "{\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"no \\\"x\\\"\\u001b[0m\"}}\n");
 }
 
 }  // namespace

@@ -19,8 +19,7 @@ constexpr size_t kMaxBytes = size_t{1} << 31;
 absl::StatusOr<std::string> ReadStream(std::istream& stream) {
   std::string bytes;
   std::vector<char> chunk(1 << 20);
-  while (stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size())),
-         stream.gcount() > 0) {
+  while (stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), stream.gcount() > 0) {
     bytes.append(chunk.data(), static_cast<size_t>(stream.gcount()));
     if (bytes.size() > kMaxBytes) {
       return absl::InvalidArgumentError("more than 2 GiB, which no message holds");
@@ -37,9 +36,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    return MakeStatus(
-        errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
-        "cannot open {}: {}", path, std::strerror(errno));
+    return MakeStatus(errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
+                      "cannot open {}: {}", path, std::strerror(errno));
   }
   absl::StatusOr<std::string> bytes = ReadStream(file);
   if (!bytes.ok()) return Annotate(bytes.status(), path);
@@ -51,8 +49,7 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "cannot write {}: {}", path,
-                      std::strerror(errno));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "cannot write {}: {}", path, std::strerror(errno));
   }
   return absl::OkStatus();
 }

@@ -28,9 +28,8 @@ std::string SubjectOf(const HealthOptions& options) {
 }
 
 std::string StatusName(ServingStatus status) {
-  return HealthCheckResponse::ServingStatus_IsValid(status)
-             ? HealthCheckResponse::ServingStatus_Name(status)
-             : "UNKNOWN";
+  return HealthCheckResponse::ServingStatus_IsValid(status) ? HealthCheckResponse::ServingStatus_Name(status)
+                                                            : "UNKNOWN";
 }
 
 ExitCode ExitCodeOf(ServingStatus status) {
@@ -58,8 +57,7 @@ void PrintStatus(const HealthOptions& options, ServingStatus status, const Conso
   console.out.flush();  // a watch may go on for long
 }
 
-absl::StatusOr<ExitCode> Watch(const HealthOptions& options, Connection& connection,
-                               const Console& console) {
+absl::StatusOr<ExitCode> Watch(const HealthOptions& options, Connection& connection, const Console& console) {
   std::optional<ServingStatus> last;
   const absl::Status status = connection.WatchHealth(ServiceOf(options), [&](ServingStatus now) {
     if (last != now) PrintStatus(options, now, console);
@@ -76,15 +74,13 @@ absl::Status UnknownModel(const std::string& model, Connection& connection) {
   TF_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, connection.ListModels());
   std::set<std::string> names;
   for (const v1::ModelVersion& version : response.versions()) names.insert(version.model_name());
-  return FromServer(
-      MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
-                 names.empty() ? "no models" : fmt::format("{}", fmt::join(names, ", "))));
+  return FromServer(MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
+                               names.empty() ? "no models" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
 }  // namespace
 
-absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection,
-                                const Console& console) {
+absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection, const Console& console) {
   if (options.watch) return Watch(options, connection, console);
   const absl::StatusOr<ServingStatus> status = connection.CheckHealth(ServiceOf(options));
   if (absl::IsNotFound(status.status()) && !options.model.empty()) {

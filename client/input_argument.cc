@@ -18,8 +18,8 @@ constexpr std::string_view kRandom = "random";
 // The declaration of that name; of a tensor list "xs", "xs__0" and so on are elements.
 const v1::TensorSpec* FindSpec(const v1::ModelVersion& model, std::string_view name) {
   for (const v1::TensorSpec& spec : model.inputs()) {
-    const bool is_element = spec.kind() == "tensor list" && name.size() > spec.name().size() + 2 &&
-                            name.starts_with(spec.name() + "__");
+    const bool is_element =
+        spec.kind() == "tensor list" && name.size() > spec.name().size() + 2 && name.starts_with(spec.name() + "__");
     if (spec.name() == name || is_element) return &spec;
   }
   return nullptr;
@@ -42,8 +42,7 @@ std::optional<Shape> DeclaredShape(const v1::TensorSpec* spec) {
 }
 
 // Whether `shape` is the declared one but for its batch dimension.
-bool LacksBatchDimension(const v1::ModelVersion& model, const std::optional<Shape>& declared,
-                         const Shape& shape) {
+bool LacksBatchDimension(const v1::ModelVersion& model, const std::optional<Shape>& declared, const Shape& shape) {
   return model.max_batch_size() > 0 && declared && !declared->empty() &&
          Matches({declared->begin() + 1, declared->end()}, shape);
 }
@@ -55,8 +54,7 @@ absl::StatusOr<std::optional<Shape>> RandomShape(std::string_view value) {
   const absl::StatusOr<Array> sizes = ParseJsonArray(text, DType::kInt64);
   if (!sizes.ok() || sizes->shape.size() != 1) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "\"{}\" is not random or random[2,3] with the sizes of the dimensions",
-                      value);
+                      "\"{}\" is not random or random[2,3] with the sizes of the dimensions", value);
   }
   Shape shape;
   for (int64_t i = 0; i < sizes->shape[0]; ++i) {
@@ -65,13 +63,11 @@ absl::StatusOr<std::optional<Shape>> RandomShape(std::string_view value) {
   return shape;
 }
 
-absl::StatusOr<Shape> FillDeclaredShape(const InputArgument& argument,
-                                        const v1::ModelVersion& model,
+absl::StatusOr<Shape> FillDeclaredShape(const InputArgument& argument, const v1::ModelVersion& model,
                                         const std::optional<Shape>& declared) {
   if (!declared) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "the model declares no shape for it: write the sizes, such as {}=random[1,3]",
-                      argument.name);
+                      "the model declares no shape for it: write the sizes, such as {}=random[1,3]", argument.name);
   }
   Shape shape = *declared;
   if (model.max_batch_size() > 0 && !shape.empty() && shape[0] == kAnyDim) shape[0] = 1;
@@ -91,8 +87,8 @@ absl::StatusOr<Array> ResolveRandom(const InputArgument& argument, const v1::Mod
   if (spec == nullptr && model.inputs_size() > 0) {
     std::vector<std::string> names;
     for (const v1::TensorSpec& input : model.inputs()) names.push_back(input.name());
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "no such input; {} takes {}",
-                      model.model_name(), fmt::join(names, ", "));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "no such input; {} takes {}", model.model_name(),
+                      fmt::join(names, ", "));
   }
   TF_ASSIGN_OR_RETURN(std::optional<Shape> shape, RandomShape(argument.value));
   if (!shape) {
@@ -133,15 +129,13 @@ absl::StatusOr<ResolvedInput> ResolveFile(const std::string& path, std::optional
   return input;
 }
 
-absl::StatusOr<ResolvedInput> ResolveValue(const InputArgument& argument,
-                                           const v1::ModelVersion& model,
+absl::StatusOr<ResolvedInput> ResolveValue(const InputArgument& argument, const v1::ModelVersion& model,
                                            const InputSources& sources) {
   if (argument.value.starts_with(kRandom)) {
     TF_ASSIGN_OR_RETURN(Array array, ResolveRandom(argument, model, *sources.random));
     return ResolvedInput{std::move(array), {}};
   }
-  const std::optional<DType> dtype =
-      argument.dtype ? argument.dtype : DeclaredDType(FindSpec(model, argument.name));
+  const std::optional<DType> dtype = argument.dtype ? argument.dtype : DeclaredDType(FindSpec(model, argument.name));
   if (argument.value.starts_with("@")) {
     return ResolveFile(argument.value.substr(1), dtype, sources);
   }
@@ -154,15 +148,13 @@ absl::StatusOr<ResolvedInput> ResolveValue(const InputArgument& argument,
 
 }  // namespace
 
-absl::StatusOr<InputArgument> ParseInputArgument(std::string_view text,
-                                                 const v1::ModelVersion& model) {
+absl::StatusOr<InputArgument> ParseInputArgument(std::string_view text, const v1::ModelVersion& model) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
                       "input \"{}\" is not NAME=@FILE.npy, NAME=JSON or NAME=random", text);
   }
-  InputArgument argument{std::string(text.substr(0, equals)), std::nullopt,
-                         std::string(text.substr(equals + 1))};
+  InputArgument argument{std::string(text.substr(0, equals)), std::nullopt, std::string(text.substr(equals + 1))};
   const size_t colon = argument.name.rfind(':');
   if (colon == std::string::npos || colon == 0 || FindSpec(model, argument.name) != nullptr) {
     return argument;
@@ -175,8 +167,7 @@ absl::StatusOr<InputArgument> ParseInputArgument(std::string_view text,
   return argument;
 }
 
-absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument,
-                                           const v1::ModelVersion& model,
+absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument, const v1::ModelVersion& model,
                                            const InputSources& sources) {
   absl::StatusOr<ResolvedInput> input = ResolveValue(argument, model, sources);
   if (!input.ok()) return Annotate(input.status(), fmt::format("input {}", argument.name));

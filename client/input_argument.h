@@ -23,8 +23,7 @@ struct InputArgument {
 
 // A name that the model has may itself end in ":FP32". INVALID_ARGUMENT for what has no "=" or no
 // name.
-absl::StatusOr<InputArgument> ParseInputArgument(std::string_view text,
-                                                 const v1::ModelVersion& model);
+absl::StatusOr<InputArgument> ParseInputArgument(std::string_view text, const v1::ModelVersion& model);
 
 struct ResolvedInput {
   Array array;
@@ -41,8 +40,7 @@ struct InputSources {
 // The dtype is the argument's own, else the declared one, else the value's. A value that lacks just
 // the batch dimension gets one of 1. Any other disagreement with the declared shape is left for the
 // server to tell. Errors name the input: INVALID_ARGUMENT, and what reading the file gave.
-absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument,
-                                           const v1::ModelVersion& model,
+absl::StatusOr<ResolvedInput> ResolveInput(const InputArgument& argument, const v1::ModelVersion& model,
                                            const InputSources& sources);
 
 // Puts a dimension of 1 in front of the shape of input `name` when that is the declared one but for

@@ -16,8 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-void AddInput(v1::ModelVersion* model, const std::string& name, v1::DataType dtype,
-              const Shape& shape, const std::string& kind = "tensor") {
+void AddInput(v1::ModelVersion* model, const std::string& name, v1::DataType dtype, const Shape& shape,
+              const std::string& kind = "tensor") {
   v1::TensorSpec* spec = model->add_inputs();
   spec->set_name(name);
   spec->set_dtype(dtype);
@@ -119,8 +119,7 @@ TEST_F(InputArgumentTest, CastsNumpysDefaultDTypeAndSaysSo) {
 
 TEST_F(InputArgumentTest, RefusesACastThatLoses) {
   AddNpy("x.npy", "[[1.5]]", DType::kFp64);
-  EXPECT_THAT(ErrorOf("tokens=@x.npy"),
-              HasSubstr("input tokens: cast float64 → INT64: element [0, 0]: 1.5 is not"));
+  EXPECT_THAT(ErrorOf("tokens=@x.npy"), HasSubstr("input tokens: cast float64 → INT64: element [0, 0]: 1.5 is not"));
 }
 
 TEST_F(InputArgumentTest, Bf16ComesFromFloat32OrFromItsBits) {

@@ -37,15 +37,14 @@ absl::Status InputSteps::Add(std::string name, Array array, const v1::ModelVersi
                       name, ToString(array.shape));
   }
   if (!counted_.empty() && array.shape[0] != count_) {
-    return MakeStatus(kInvalid, "input {} has {} steps (shape {}), but input {} has {}", name,
-                      array.shape[0], ToString(array.shape), counted_, count_);
+    return MakeStatus(kInvalid, "input {} has {} steps (shape {}), but input {} has {}", name, array.shape[0],
+                      ToString(array.shape), counted_, count_);
   }
   count_ = array.shape[0];
   counted_ = name;
   Shape step(array.shape.begin() + 1, array.shape.end());
   if (AddBatchDimension(model, name, &step)) {
-    notes_.push_back(
-        fmt::format("input {}: added the batch dimension to each step: {}", name, ToString(step)));
+    notes_.push_back(fmt::format("input {}: added the batch dimension to each step: {}", name, ToString(step)));
   }
   inputs_.push_back({std::move(name), std::move(array), true, std::move(step)});
   return absl::OkStatus();
@@ -56,8 +55,7 @@ void InputSteps::SetInputs(int64_t index, v1::PredictRequest* request) const {
     const std::string& data = input.array.data;
     const size_t size = data.size() / static_cast<size_t>(input.has_steps ? count_ : 1);
     const size_t begin = input.has_steps ? size * static_cast<size_t>(index) : 0;
-    (*request->mutable_inputs())[input.name] =
-        ToProto({input.array.dtype, input.step_shape, data.substr(begin, size)});
+    (*request->mutable_inputs())[input.name] = ToProto({input.array.dtype, input.step_shape, data.substr(begin, size)});
   }
 }
 

@@ -39,8 +39,7 @@ std::string Values(const v1::PredictRequest& request, const std::string& name) {
 }
 
 TEST(InputStepsTest, TakesTheFirstDimensionApartAndRepeatsASingleElement) {
-  const auto steps =
-      InputSteps::Create({Input("x", "[[[1, 2]], [[3, 4]], [[5, 6]]]"), Input("n", "7")}, Model());
+  const auto steps = InputSteps::Create({Input("x", "[[[1, 2]], [[3, 4]], [[5, 6]]]"), Input("n", "7")}, Model());
   ASSERT_TRUE(steps.ok()) << steps.status();
   ASSERT_EQ(steps->count(), 3);
   const char* const expected[] = {"[[1,2]]", "[[3,4]]", "[[5,6]]"};
@@ -59,13 +58,12 @@ TEST(InputStepsTest, AddsTheBatchDimensionToEachStep) {
   v1::PredictRequest request;
   steps->SetInputs(1, &request);
   EXPECT_EQ(Values(request, "x"), "[[3,4]]");
-  EXPECT_THAT(steps->notes(),
-              ElementsAre("input x: added the batch dimension to each step: [1, 2]"));
+  EXPECT_THAT(steps->notes(), ElementsAre("input x: added the batch dimension to each step: [1, 2]"));
 }
 
 TEST(InputStepsTest, InputsMustAgreeAboutTheNumberOfSteps) {
-  const auto steps = InputSteps::Create(
-      {Input("x", "[[1, 2], [3, 4]]"), Input("y", "[[1, 2], [3, 4], [5, 6]]")}, Model());
+  const auto steps =
+      InputSteps::Create({Input("x", "[[1, 2], [3, 4]]"), Input("y", "[[1, 2], [3, 4], [5, 6]]")}, Model());
   EXPECT_EQ(steps.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(MessageOf(steps.status()),
               AllOf(HasSubstr("input y has 3 steps (shape [3, 2])"), HasSubstr("input x has 2")));

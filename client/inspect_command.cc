@@ -13,8 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-absl::StatusOr<Inspection> InspectOne(const std::string& path, const InspectOptions& options,
-                                      const Console& console) {
+absl::StatusOr<Inspection> InspectOne(const std::string& path, const InspectOptions& options, const Console& console) {
   ProgressBar bar(console, path);
   return Inspect(path, options, [&](uint64_t done, uint64_t all) { bar.Update(done, all); });
 }

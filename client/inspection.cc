@@ -49,8 +49,7 @@ absl::StatusOr<FoundConfig> FindConfig(const std::string& path, const InspectOpt
     return MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", options.config);
   }
   const fs::path folder = fs::absolute(file, error).lexically_normal().parent_path();
-  TF_ASSIGN_OR_RETURN(ModelConfig config,
-                      ReadModelConfig(folder.string(), file.string(), folder.filename().string()));
+  TF_ASSIGN_OR_RETURN(ModelConfig config, ReadModelConfig(folder.string(), file.string(), folder.filename().string()));
   return FoundConfig{true, std::move(config)};
 }
 
@@ -66,8 +65,7 @@ void AddStateDict(const PlannedVersion& planned, Inspection& inspection) {
 
 void AddModule(const TorchScriptInfo& script, Inspection& inspection) {
   for (const ModuleTensor& entry : script.tensors) {
-    inspection.tensors.push_back(
-        {entry.tensor.key, entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, 0});
+    inspection.tensors.push_back({entry.tensor.key, entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, 0});
   }
 }
 

@@ -1,5 +1,5 @@
-// What `inspect` finds out about a model file, without a server and without LibTorch: what is in it, and what the server
-// would do with it on this host.
+// What `inspect` finds out about a model file, without a server and without LibTorch: what is in it, and what the
+// server would do with it on this host.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -45,13 +45,13 @@ struct Inspection {
 };
 
 struct InspectOptions {
-  std::string device = "auto";       // the server's --device
-  bool trust_model_code = false;     // the server's --trust-model-code
-  std::string config;                // a config.pbtxt; empty: the one of the store that the file is in, if any
+  std::string device = "auto";    // the server's --device
+  bool trust_model_code = false;  // the server's --trust-model-code
+  std::string config;             // a config.pbtxt; empty: the one of the store that the file is in, if any
 };
 
-// `on_progress`: bytes of the file that have been read, and all of them. Errors are those that the server's version would
-// fail with; a missing architecture is none (Inspection::missing).
+// `on_progress`: bytes of the file that have been read, and all of them. Errors are those that the server's version
+// would fail with; a missing architecture is none (Inspection::missing).
 absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions& options,
                                    const std::function<void(uint64_t, uint64_t)>& on_progress);
 

@@ -106,7 +106,8 @@ TEST(ForwardArgumentsTest, AreReadFromTheRootClass) {
                        "class Net(Module):\n  def forward(self: __torch__.zoo.Net,\n    x: Tensor,\n"
                        "    masks: Dict[str, Tensor],\n    n: int=3) -> Tensor:\n"};
   std::vector<std::string> found;
-  for (const ForwardArgument& argument : ForwardArguments(script)) found.push_back(argument.name + ": " + argument.type);
+  for (const ForwardArgument& argument : ForwardArguments(script))
+    found.push_back(argument.name + ": " + argument.type);
   EXPECT_THAT(found, ElementsAre("x: Tensor", "masks: Dict[str, Tensor]", "n: int"));
   script.module_class = "__torch__.none.Net";
   EXPECT_TRUE(ForwardArguments(script).empty());

@@ -82,21 +82,18 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
   Table table({"ON THIS HOST", ""});
   table.AddRow({"device", ToString(placement.device)});
   table.AddRow({"requested", Printable(placement.requested)});
-  if (!inspection.plan.precision.computes_in.empty()) table.AddRow({"precision", inspection.plan.precision.computes_in});
+  if (!inspection.plan.precision.computes_in.empty())
+    table.AddRow({"precision", inspection.plan.precision.computes_in});
   if (placement.fallback) table.AddRow({"fallback", {"yes, " + placement.fallback_reason, Style::kWarning}});
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
   return table.Render(console.color);
 }
 
 Json ToJson(const LoadPlan& plan) {
-  return {{"device", ToString(plan.placement.device)},
-          {"requested_device", plan.placement.requested},
-          {"fallback", plan.placement.fallback},
-          {"fallback_reason", plan.placement.fallback_reason},
-          {"precision", plan.precision.computes_in},
-          {"state_dict_key", plan.state_dict_key},
-          {"removed_prefixes", plan.removed_prefixes},
-          {"decisions", plan.decisions}};
+  return {{"device", ToString(plan.placement.device)}, {"requested_device", plan.placement.requested},
+          {"fallback", plan.placement.fallback},       {"fallback_reason", plan.placement.fallback_reason},
+          {"precision", plan.precision.computes_in},   {"state_dict_key", plan.state_dict_key},
+          {"removed_prefixes", plan.removed_prefixes}, {"decisions", plan.decisions}};
 }
 
 Json TensorsJson(const Inspection& inspection) {
@@ -118,8 +115,9 @@ std::string InspectionText(const Inspection& inspection, const Console& console)
   if (!inspection.tensors.empty()) text += "\n" + LargestTable(inspection, console);
   text += "\n" + PlanTable(inspection, console);
   if (!inspection.missing.ok()) {
-    text += "\nNeeds an architecture\n" + Wrap(Printable(MessageOf(inspection.missing), true), console.width, 2) +
-            fmt::format("  `torchferry inspect --scaffold {} > forward.py` makes a start.\n", Printable(inspection.path));
+    text +=
+        "\nNeeds an architecture\n" + Wrap(Printable(MessageOf(inspection.missing), true), console.width, 2) +
+        fmt::format("  `torchferry inspect --scaffold {} > forward.py` makes a start.\n", Printable(inspection.path));
   }
   if (!inspection.suggested_config.empty()) text += "\nA config.pbtxt to start from\n" + inspection.suggested_config;
   return text;

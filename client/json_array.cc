@@ -43,8 +43,7 @@ std::string Describe(const Json& value) {
 class Flattener {
  public:
   explicit Flattener(const Json& root) {
-    for (const Json* level = &root; level->is_array() && shape.size() <= kMaxRank;
-         level = &level->front()) {
+    for (const Json* level = &root; level->is_array() && shape.size() <= kMaxRank; level = &level->front()) {
       shape.push_back(static_cast<int64_t>(level->size()));
       if (level->empty()) break;
     }
@@ -53,13 +52,12 @@ class Flattener {
   absl::Status Walk(const Json& value, size_t depth) {
     if (depth == shape.size()) return AddElement(value);
     if (!value.is_array()) {
-      return Invalid(fmt::format("{} is {}, expected a list of {} as before it", Where(),
-                                 Describe(value), shape[depth]));
+      return Invalid(
+          fmt::format("{} is {}, expected a list of {} as before it", Where(), Describe(value), shape[depth]));
     }
     if (static_cast<int64_t>(value.size()) != shape[depth]) {
-      return Invalid(
-          fmt::format("{} has {} elements, expected {} as in the first list of that depth", Where(),
-                      value.size(), shape[depth]));
+      return Invalid(fmt::format("{} has {} elements, expected {} as in the first list of that depth", Where(),
+                                 value.size(), shape[depth]));
     }
     for (size_t i = 0; i < value.size(); ++i) {
       path.push_back(static_cast<int64_t>(i));
@@ -91,13 +89,11 @@ class Flattener {
     } else if (value.is_number()) {
       has_real = true;
       elements.emplace_back(value.get<double>());
-    } else if (const auto non_finite =
-                   value.is_string() ? ParseNonFinite(value.get<std::string>()) : std::nullopt) {
+    } else if (const auto non_finite = value.is_string() ? ParseNonFinite(value.get<std::string>()) : std::nullopt) {
       has_real = true;
       elements.emplace_back(*non_finite);
     } else {
-      return Invalid(
-          fmt::format("{} is {}, expected a number, true or false", Where(), Describe(value)));
+      return Invalid(fmt::format("{} is {}, expected a number, true or false", Where(), Describe(value)));
     }
     return absl::OkStatus();
   }
@@ -117,8 +113,7 @@ absl::StatusOr<Json> ParseJson(std::string_view text) {
     // "[json.exception.parse_error.101] parse error at line 1, column 3: syntax error …"
     const std::string_view what(error.what());
     const size_t end = what.find("] ");
-    return Invalid(
-        fmt::format("not JSON: {}", end == std::string_view::npos ? what : what.substr(end + 2)));
+    return Invalid(fmt::format("not JSON: {}", end == std::string_view::npos ? what : what.substr(end + 2)));
   }
 }
 

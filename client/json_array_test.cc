@@ -64,8 +64,7 @@ TEST(JsonArrayTest, RefusesWhatIsNoNumber) {
 }
 
 TEST(JsonArrayTest, RefusesWhatDoesNotFitAndNamesThePlace) {
-  EXPECT_THAT(ErrorOf("[[1], [256]]", DType::kUint8),
-              HasSubstr("element [1, 0]: 256 does not fit UINT8"));
+  EXPECT_THAT(ErrorOf("[[1], [256]]", DType::kUint8), HasSubstr("element [1, 0]: 256 does not fit UINT8"));
   EXPECT_THAT(ErrorOf("[1.5]", DType::kInt64), HasSubstr("1.5 is not a whole number"));
   EXPECT_THAT(ErrorOf("[1e39]", DType::kFp32), HasSubstr("does not fit FP32"));
   EXPECT_THAT(ErrorOf("18446744073709551616", DType::kUint64), HasSubstr("does not fit"));
@@ -82,22 +81,19 @@ TEST(JsonArrayTest, DeepNestingIsRefused) {
   const std::string deep(100'000, '[');
   EXPECT_FALSE(ParseJsonArray(deep, std::nullopt).ok());
   EXPECT_THAT(ErrorOf(deep + "1" + std::string(deep.size(), ']')), HasSubstr("deeper than 32"));
-  EXPECT_FALSE(
-      ParseJsonArray("[1," + deep + "1" + std::string(deep.size(), ']') + "]", std::nullopt).ok());
+  EXPECT_FALSE(ParseJsonArray("[1," + deep + "1" + std::string(deep.size(), ']') + "]", std::nullopt).ok());
 }
 
 TEST(JsonArrayTest, WritesNestedLists) {
   EXPECT_EQ(ToJson(ParseOrDie("[[1,2,3],[4,5,6]]")).dump(), "[[1,2,3],[4,5,6]]");
   EXPECT_EQ(ToJson(ParseOrDie("7")).dump(), "7");
   EXPECT_EQ(ToJson(ParseOrDie("[true,false]")).dump(), "[true,false]");
-  EXPECT_EQ(ToJson(ParseOrDie("18446744073709551615", DType::kUint64)).dump(),
-            "18446744073709551615");
+  EXPECT_EQ(ToJson(ParseOrDie("18446744073709551615", DType::kUint64)).dump(), "18446744073709551615");
   EXPECT_EQ(ToJson(Array{DType::kFp32, {1'000'000'000, 0}, {}}).dump(), "[]");
 }
 
 TEST(JsonArrayTest, WritesTheShortestDecimal) {
-  EXPECT_EQ(ToJson(ParseOrDie("[0.1, 1e-7, 16777216.0]", DType::kFp32)).dump(),
-            "[0.1,1e-07,16777216.0]");
+  EXPECT_EQ(ToJson(ParseOrDie("[0.1, 1e-7, 16777216.0]", DType::kFp32)).dump(), "[0.1,1e-07,16777216.0]");
   EXPECT_EQ(ToJson(ParseOrDie("[0.1]", DType::kFp64)).dump(), "[0.1]");
   EXPECT_EQ(ToJson(ParseOrDie("[1.5]", DType::kBf16)).dump(), "[1.5]");
 }

@@ -30,8 +30,8 @@ class LatencyHistogram {
   Duration Mean() const;
   Duration Min() const;
   Duration Max() const { return max_; }
-  // The smallest value that `percent` of all are not above, within 0.5 %; `percent` is above 0 and at most 100. 0 when it
-  // is empty.
+  // The smallest value that `percent` of all are not above, within 0.5 %; `percent` is above 0 and at most 100. 0 when
+  // it is empty.
   Duration Percentile(double percent) const;
 
   // Those that hold something, in ascending order.

@@ -17,8 +17,7 @@ bool WantsColor() {
   const char* no_color = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   const bool is_off = no_color != nullptr && *no_color != '\0';
-  return isatty(STDOUT_FILENO) && !is_off && terminal != nullptr &&
-         std::string_view(terminal) != "dumb";
+  return isatty(STDOUT_FILENO) && !is_off && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 // The user's locale, which this process does not take over.

@@ -13,8 +13,7 @@ TEST(ModelRefTest, ReadsNameAndVersion) {
 }
 
 TEST(ModelRefTest, RefusesWhatIsNoVersion) {
-  for (const char* text :
-       {"", ":1", "a:", "a:one", "a:0", "a:-1", "a:1.0", "a:1 ", "a:99999999999999999999"}) {
+  for (const char* text : {"", ":1", "a:", "a:one", "a:0", "a:-1", "a:1.0", "a:1 ", "a:99999999999999999999"}) {
     EXPECT_EQ(ParseModelRef(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }

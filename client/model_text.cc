@@ -66,18 +66,15 @@ Cell Reason(const ModelVersion& version) {
 // "Model NAME, version 1: DATA_LOSS" and the message.
 std::string Failure(const ModelVersion& version, const Console& console) {
   return fmt::format("Model {}{}: {}\n{}", Printable(version.model_name()),
-                     version.model_version() == 0 ? "" : ", version " + VersionText(version),
-                     ErrorCodeName(version),
+                     version.model_version() == 0 ? "" : ", version " + VersionText(version), ErrorCodeName(version),
                      Wrap(Printable(version.error_message(), true), console.width, 2));
 }
 
-std::string SpecTable(std::string_view heading,
-                      const google::protobuf::RepeatedPtrField<TensorSpec>& specs,
+std::string SpecTable(std::string_view heading, const google::protobuf::RepeatedPtrField<TensorSpec>& specs,
                       const Console& console) {
   Table table({std::string(heading), "DTYPE", "SHAPE", "KIND"});
   for (const TensorSpec& spec : specs) {
-    table.AddRow({Printable(spec.name()), DTypeName(spec.dtype()),
-                  spec.has_shape() ? ToString(ShapeOf(spec)) : "any",
+    table.AddRow({Printable(spec.name()), DTypeName(spec.dtype()), spec.has_shape() ? ToString(ShapeOf(spec)) : "any",
                   Printable(spec.kind()) + (spec.optional() ? ", may be left out" : "")});
   }
   return table.Render(console.color);
@@ -114,20 +111,23 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
   AddIfKnown(table, "device", placement.device());
   AddIfKnown(table, "requested", placement.requested_device());
   if (placement.fallback()) {
-    table->AddRow(
-        {"fallback", {fmt::format("yes, from {}: {}", Printable(From(placement)), Printable(placement.fallback_reason())), Style::kWarning}});
+    table->AddRow({"fallback",
+                   {fmt::format("yes, from {}: {}", Printable(From(placement)), Printable(placement.fallback_reason())),
+                    Style::kWarning}});
   }
   AddIfKnown(table, "precision", placement.precision());
   if (placement.has_precision_deviation()) {
-    table->AddRow({"deviation", fmt::format("{:.1e} of the largest output, from FP32", placement.precision_deviation())});
+    table->AddRow(
+        {"deviation", fmt::format("{:.1e} of the largest output, from FP32", placement.precision_deviation())});
   }
   if (placement.rewritten_constants() > 0) {
     table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});
   }
   if (placement.has_tuning()) {
     const v1::Tuning& tuning = placement.tuning();
-    table->AddRow({"tuned", fmt::format("{}, intra-op threads {}, batches up to {} rows: {:.1f} rows/s ({}: {:.1f}){}", Printable(tuning.variant()),
-                                        tuning.intra_op_threads(), tuning.batch_rows(), tuning.rows_per_second(), Printable(tuning.baseline()),
+    table->AddRow({"tuned", fmt::format("{}, intra-op threads {}, batches up to {} rows: {:.1f} rows/s ({}: {:.1f}){}",
+                                        Printable(tuning.variant()), tuning.intra_op_threads(), tuning.batch_rows(),
+                                        tuning.rows_per_second(), Printable(tuning.baseline()),
                                         tuning.baseline_rows_per_second(), tuning.kept() ? ", kept from before" : "")});
   }
   for (const std::string& decision : placement.decisions()) {
@@ -165,8 +165,7 @@ Json ToJson(const google::protobuf::RepeatedPtrField<TensorSpec>& specs) {
   Json list = Json::array();
   for (const TensorSpec& spec : specs) {
     Json entry = {{"name", spec.name()}, {"kind", spec.kind()}, {"optional", spec.optional()}};
-    entry["dtype"] =
-        FromProto(spec.dtype()) == DType::kInvalid ? Json() : Json(DTypeName(spec.dtype()));
+    entry["dtype"] = FromProto(spec.dtype()) == DType::kInvalid ? Json() : Json(DTypeName(spec.dtype()));
     entry["shape"] = spec.has_shape() ? Json(ShapeOf(spec)) : Json();
     list.push_back(std::move(entry));
   }
@@ -174,19 +173,17 @@ Json ToJson(const google::protobuf::RepeatedPtrField<TensorSpec>& specs) {
 }
 
 Json ToJson(const v1::ModelFile& file) {
-  return {{"path", file.path()},
-          {"format", file.format()},
-          {"producer", file.producer()},
-          {"saved_devices",
-           std::vector<std::string>(file.saved_devices().begin(), file.saved_devices().end())},
-          {"saved_dtypes",
-           std::vector<std::string>(file.saved_dtypes().begin(), file.saved_dtypes().end())},
-          {"size_bytes", file.size_bytes()},
-          {"sha256", file.sha256()},
-          {"architecture", file.architecture()},
-          {"state_dict_key", file.state_dict_key()},
-          {"removed_prefixes", std::vector<std::string>(file.removed_prefixes().begin(),
-                                                        file.removed_prefixes().end())}};
+  return {
+      {"path", file.path()},
+      {"format", file.format()},
+      {"producer", file.producer()},
+      {"saved_devices", std::vector<std::string>(file.saved_devices().begin(), file.saved_devices().end())},
+      {"saved_dtypes", std::vector<std::string>(file.saved_dtypes().begin(), file.saved_dtypes().end())},
+      {"size_bytes", file.size_bytes()},
+      {"sha256", file.sha256()},
+      {"architecture", file.architecture()},
+      {"state_dict_key", file.state_dict_key()},
+      {"removed_prefixes", std::vector<std::string>(file.removed_prefixes().begin(), file.removed_prefixes().end())}};
 }
 
 Json ToJson(const v1::Placement& placement) {
@@ -201,14 +198,11 @@ Json ToJson(const v1::Placement& placement) {
   if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
   if (placement.has_tuning()) {
     const v1::Tuning& tuning = placement.tuning();
-    document["tuning"] = {{"variant", tuning.variant()},
-                          {"intra_op_threads", tuning.intra_op_threads()},
-                          {"batch_rows", tuning.batch_rows()},
-                          {"rows_per_second", tuning.rows_per_second()},
-                          {"baseline", tuning.baseline()},
-                          {"baseline_rows_per_second", tuning.baseline_rows_per_second()},
-                          {"deviation", tuning.deviation()},
-                          {"kept", tuning.kept()}};
+    document["tuning"] = {
+        {"variant", tuning.variant()},       {"intra_op_threads", tuning.intra_op_threads()},
+        {"batch_rows", tuning.batch_rows()}, {"rows_per_second", tuning.rows_per_second()},
+        {"baseline", tuning.baseline()},     {"baseline_rows_per_second", tuning.baseline_rows_per_second()},
+        {"deviation", tuning.deviation()},   {"kept", tuning.kept()}};
   }
   return document;
 }

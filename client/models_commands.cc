@@ -18,11 +18,9 @@ absl::StatusOr<ExitCode> ListModels(Connection& connection, const Console& conso
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection,
-                                   const Console& console) {
+absl::StatusOr<ExitCode> ShowModel(const std::string& model, Connection& connection, const Console& console) {
   TF_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(model));
-  TF_ASSIGN_OR_RETURN(const v1::GetModelResponse response,
-                      connection.GetModel(ref.name, ref.version));
+  TF_ASSIGN_OR_RETURN(const v1::GetModelResponse response, connection.GetModel(ref.name, ref.version));
   if (console.json) {
     console.out << DumpJson(ToJson(response.versions()));
   } else {

@@ -21,10 +21,9 @@ absl::Status Invalid(std::string_view message) {
 }
 
 constexpr std::pair<std::string_view, DType> kTypes[] = {
-    {"b1", DType::kBool},   {"u1", DType::kUint8}, {"u2", DType::kUint16}, {"u4", DType::kUint32},
-    {"u8", DType::kUint64}, {"i1", DType::kInt8},  {"i2", DType::kInt16},  {"i4", DType::kInt32},
-    {"i8", DType::kInt64},  {"f2", DType::kFp16},  {"f4", DType::kFp32},   {"f8", DType::kFp64},
-    {"V2", DType::kBf16},
+    {"b1", DType::kBool}, {"u1", DType::kUint8}, {"u2", DType::kUint16}, {"u4", DType::kUint32}, {"u8", DType::kUint64},
+    {"i1", DType::kInt8}, {"i2", DType::kInt16}, {"i4", DType::kInt32},  {"i8", DType::kInt64},  {"f2", DType::kFp16},
+    {"f4", DType::kFp32}, {"f8", DType::kFp64},  {"V2", DType::kBf16},
 };
 
 struct Elements {
@@ -43,8 +42,7 @@ absl::StatusOr<Elements> ParseDescr(std::string_view descr) {
   if (type.starts_with("O")) hint = " (Python objects: they would have to be unpickled)";
   if (type.starts_with("U") || type.starts_with("S")) hint = " (text)";
   if (type.starts_with("c")) hint = " (complex)";
-  return Invalid(fmt::format(
-      "dtype '{}'{} is not supported; bool, (u)int8 to 64 and float16 to 64 are", descr, hint));
+  return Invalid(fmt::format("dtype '{}'{} is not supported; bool, (u)int8 to 64 and float16 to 64 are", descr, hint));
 }
 
 // The header's text, and through `bytes` what follows it.
@@ -62,8 +60,7 @@ absl::StatusOr<std::string_view> TakeHeader(std::string_view* bytes) {
   std::memcpy(&length, bytes->data(), length_bytes);
   bytes->remove_prefix(length_bytes);
   if (length > kMaxHeaderBytes) {
-    return Invalid(
-        fmt::format("its header claims {} bytes, at most {} are read", length, kMaxHeaderBytes));
+    return Invalid(fmt::format("its header claims {} bytes, at most {} are read", length, kMaxHeaderBytes));
   }
   if (bytes->size() < length) return Invalid("it ends inside its header");
   const std::string_view header = bytes->substr(0, length);
@@ -104,8 +101,7 @@ absl::StatusOr<Array> ParseNpy(std::string_view bytes) {
   if (bytes.size() != static_cast<size_t>(*size)) {
     return Invalid(fmt::format("it is {}: shape {} of {} needs {} bytes, it holds {}",
                                bytes.size() < static_cast<size_t>(*size) ? "truncated" : "too long",
-                               ToString(header->shape), NumpyName(elements.dtype), *size,
-                               bytes.size()));
+                               ToString(header->shape), NumpyName(elements.dtype), *size, bytes.size()));
   }
   Array array{elements.dtype, header->shape, std::string(bytes)};
   const auto element_size = static_cast<size_t>(ByteSize(array.dtype));
@@ -122,13 +118,11 @@ absl::StatusOr<std::string> FormatNpy(const Array& array) {
     if (dtype == array.dtype && dtype != DType::kBf16) type = name;
   }
   if (type.empty()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "numpy has no dtype for {}",
-                      Name(array.dtype));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "numpy has no dtype for {}", Name(array.dtype));
   }
-  std::string header =
-      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}",
-                  ByteSize(array.dtype) == 1 ? '|' : '<', type, fmt::join(array.shape, ", "),
-                  array.shape.size() == 1 ? "," : "");
+  std::string header = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}",
+                                   ByteSize(array.dtype) == 1 ? '|' : '<', type, fmt::join(array.shape, ", "),
+                                   array.shape.size() == 1 ? "," : "");
   const size_t prefix = kMagic.size() + 2 + 2;
   header.append(kAlignment - 1 - (prefix + header.size()) % kAlignment, ' ');
   header += '\n';

@@ -30,8 +30,7 @@ class Parser {
         has_shape = true;
         TF_ASSIGN_OR_RETURN(header.shape, TakeShape());
       } else {
-        return MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "its header has an unknown or repeated key '{}'", key);
+        return MakeStatus(absl::StatusCode::kInvalidArgument, "its header has an unknown or repeated key '{}'", key);
       }
       if (!Take(',') && Peek() != '}') return Expected(", or }");
     }
@@ -57,8 +56,7 @@ class Parser {
   }
 
   absl::Status Expected(std::string_view what) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "its header lacks {} at byte {}", what,
-                      position_);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "its header lacks {} at byte {}", what, position_);
   }
 
   absl::StatusOr<std::string> TakeString() {
@@ -73,8 +71,7 @@ class Parser {
 
   absl::StatusOr<std::string> TakeDescr() {
     if (Peek() == '[') {
-      return absl::InvalidArgumentError(
-          "its dtype is a structure of several fields, which is not supported");
+      return absl::InvalidArgumentError("its dtype is a structure of several fields, which is not supported");
     }
     return TakeString();
   }
@@ -98,8 +95,7 @@ class Parser {
       TF_ASSIGN_OR_RETURN(const int64_t size, TakeSize());
       shape.push_back(size);
       if (shape.size() > kMaxRank) {
-        return MakeStatus(absl::StatusCode::kInvalidArgument, "it has more than {} dimensions",
-                          kMaxRank);
+        return MakeStatus(absl::StatusCode::kInvalidArgument, "it has more than {} dimensions", kMaxRank);
       }
       if (!Take(',') && Peek() != ')') return Expected(", or )");
     }

@@ -18,8 +18,7 @@ using ::testing::HasSubstr;
 
 std::string Fixture(const std::string& name) {
   const char* root = std::getenv("TORCHFERRY_SOURCE_DIR");
-  const auto bytes =
-      ReadFile(std::string(root != nullptr ? root : ".") + "/client/testdata/" + name + ".npy");
+  const auto bytes = ReadFile(std::string(root != nullptr ? root : ".") + "/client/testdata/" + name + ".npy");
   EXPECT_TRUE(bytes.ok()) << bytes.status();
   return bytes.value_or("");
 }
@@ -34,8 +33,7 @@ std::vector<double> Values(const Array& array) {
   std::vector<double> values;
   const auto count = ElementCount(array.shape);
   for (int64_t i = 0; i < *count; ++i) {
-    values.push_back(
-        std::visit([](auto v) { return static_cast<double>(v); }, GetElement(array, i)));
+    values.push_back(std::visit([](auto v) { return static_cast<double>(v); }, GetElement(array, i)));
   }
   return values;
 }
@@ -70,15 +68,14 @@ TEST_P(NpyTypeTest, ReadsWhatNumpyWroteAndWritesTheSameBytes) {
   EXPECT_EQ(FormatNpy(array).value(), bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, NpyTypeTest,
-    ::testing::Values(TypeCase{"u1", DType::kUint8}, TypeCase{"u2", DType::kUint16},
-                      TypeCase{"u4", DType::kUint32}, TypeCase{"u8", DType::kUint64},
-                      TypeCase{"i1", DType::kInt8}, TypeCase{"i2", DType::kInt16},
-                      TypeCase{"i4", DType::kInt32}, TypeCase{"i8", DType::kInt64},
-                      TypeCase{"f2", DType::kFp16}, TypeCase{"f4", DType::kFp32},
-                      TypeCase{"f8", DType::kFp64}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, NpyTypeTest,
+                         ::testing::Values(TypeCase{"u1", DType::kUint8}, TypeCase{"u2", DType::kUint16},
+                                           TypeCase{"u4", DType::kUint32}, TypeCase{"u8", DType::kUint64},
+                                           TypeCase{"i1", DType::kInt8}, TypeCase{"i2", DType::kInt16},
+                                           TypeCase{"i4", DType::kInt32}, TypeCase{"i8", DType::kInt64},
+                                           TypeCase{"f2", DType::kFp16}, TypeCase{"f4", DType::kFp32},
+                                           TypeCase{"f8", DType::kFp64}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(NpyTest, ReadsAndWritesBooleans) {
   const std::string bytes = Fixture("b1");
@@ -210,8 +207,8 @@ TEST(NpyTest, RefusesAHeaderThatClaimsTooMuch) {
 }
 
 TEST(NpyTest, ReadsHeadersThatPython2Wrote) {
-  const Array array = ParseOrDie(File(
-      "{'shape': (2L, 1L), 'fortran_order': True, 'descr': '|u1'}\n", std::string("\x07\x08")));
+  const Array array =
+      ParseOrDie(File("{'shape': (2L, 1L), 'fortran_order': True, 'descr': '|u1'}\n", std::string("\x07\x08")));
   EXPECT_EQ(Values(array), (std::vector<double>{7, 8}));
 }
 

@@ -25,31 +25,27 @@ absl::StatusOr<std::vector<SaveArgument>> ParseSaveArguments(const PredictOption
   for (const std::string& text : options.save) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "--save \"{}\" is not OUTPUT=FILE.npy",
-                        text);
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "--save \"{}\" is not OUTPUT=FILE.npy", text);
     }
     saves.push_back({text.substr(0, equals), text.substr(equals + 1)});
     if (!wanted.empty() && !wanted.contains(saves.back().output)) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "--save names output {}, which --output leaves out", saves.back().output);
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "--save names output {}, which --output leaves out",
+                        saves.back().output);
     }
   }
   return saves;
 }
 
-absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& prediction,
-                  const Console& console) {
+absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& prediction, const Console& console) {
   for (const SaveArgument& save : saves) {
     const Array* output = prediction.Find(save.output);
     if (output == nullptr) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "--save names output {}, but the model gives {}", save.output,
-                        prediction.OutputNames());
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "--save names output {}, but the model gives {}",
+                        save.output, prediction.OutputNames());
     }
     Array array = *output;
     if (array.dtype == DType::kBf16) {
-      PrintNote(console,
-                fmt::format("output {}: saved as float32, numpy has no BF16", save.output));
+      PrintNote(console, fmt::format("output {}: saved as float32, numpy has no BF16", save.output));
       TF_ASSIGN_OR_RETURN(array, Cast(array, DType::kFp32));
     }
     TF_ASSIGN_OR_RETURN(const std::string bytes, FormatNpy(array));
@@ -60,8 +56,7 @@ absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& pred
 
 }  // namespace
 
-absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection,
-                                 const Console& console) {
+absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection, const Console& console) {
   TF_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
   TF_ASSIGN_OR_RETURN(const std::vector<SaveArgument> saves, ParseSaveArguments(options));
   TF_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindReadyVersion(ref, connection));

@@ -11,11 +11,10 @@ namespace {
 
 // Why the version that is meant cannot answer, as the server told of it.
 absl::Status NotReady(const v1::ModelVersion& version) {
-  const std::string which =
-      fmt::format("model {} version {}", version.model_name(), version.model_version());
+  const std::string which = fmt::format("model {} version {}", version.model_name(), version.model_version());
   if (version.state() == v1::MODEL_STATE_FAILED) {
-    return FromServer(MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}",
-                                 which, version.error_message()));
+    return FromServer(
+        MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", which, version.error_message()));
   }
   const bool is_unloading = version.state() == v1::MODEL_STATE_UNLOADING;
   return FromServer(MakeStatus(absl::StatusCode::kUnavailable, "{} is {}", which,
@@ -51,8 +50,8 @@ absl::StatusOr<v1::ModelVersion> FindReadyVersion(const ModelRef& ref, Connectio
   return FromServer(MakeStatus(absl::StatusCode::kNotFound, "model {} has no versions", ref.name));
 }
 
-absl::StatusOr<NamedArrays> ResolveInputs(const PredictOptions& options,
-                                          const v1::ModelVersion& model, const Console& console) {
+absl::StatusOr<NamedArrays> ResolveInputs(const PredictOptions& options, const v1::ModelVersion& model,
+                                          const Console& console) {
   std::mt19937_64 random(options.seed ? *options.seed : std::random_device()());
   FileReader reader(console.in);
   const InputSources sources{[&](const std::string& path) { return reader.Read(path); }, &random};
@@ -61,8 +60,7 @@ absl::StatusOr<NamedArrays> ResolveInputs(const PredictOptions& options,
   for (const std::string& text : options.inputs) {
     TF_ASSIGN_OR_RETURN(const InputArgument argument, ParseInputArgument(text, model));
     if (!names.insert(argument.name).second) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "input {} is given twice",
-                        argument.name);
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "input {} is given twice", argument.name);
     }
     TF_ASSIGN_OR_RETURN(ResolvedInput input, ResolveInput(argument, model, sources));
     for (const std::string& note : input.notes) {

@@ -21,7 +21,7 @@ absl::StatusOr<v1::ModelVersion> FindReadyVersion(const ModelRef& ref, Connectio
 
 // The tensors of `options.inputs`, in order; what was done to them is noted on the console.
 // ResolveInput's errors, and INVALID_ARGUMENT for an input that is given twice.
-absl::StatusOr<NamedArrays> ResolveInputs(const PredictOptions& options,
-                                          const v1::ModelVersion& model, const Console& console);
+absl::StatusOr<NamedArrays> ResolveInputs(const PredictOptions& options, const v1::ModelVersion& model,
+                                          const Console& console);
 
 }  // namespace torchferry::client

@@ -22,12 +22,10 @@ class Answers {
   absl::Status Add(v1::PredictStreamResponse answer) {
     const int64_t step = count_++;
     if (answer.error_code() != 0) {
-      Fail(step, FromServer(absl::Status(static_cast<absl::StatusCode>(answer.error_code()),
-                                         answer.error_message())));
+      Fail(step, FromServer(absl::Status(static_cast<absl::StatusCode>(answer.error_code()), answer.error_message())));
       return absl::OkStatus();
     }
-    TF_ASSIGN_OR_RETURN(const Prediction prediction,
-                        Prediction::Read(std::move(*answer.mutable_response()), model_));
+    TF_ASSIGN_OR_RETURN(const Prediction prediction, Prediction::Read(std::move(*answer.mutable_response()), model_));
     last_run_ = prediction.execution();
     version_ = prediction.model_version();
     compute_seconds_ += last_run_.compute_seconds();
@@ -45,9 +43,8 @@ class Answers {
   // The last line, and how the command ends.
   absl::StatusOr<ExitCode> Finish() const {
     if (count_ < steps_) {
-      return FromServer(MakeStatus(absl::StatusCode::kInternal,
-                                   "the server ended the stream after {} of {} answers", count_,
-                                   steps_));
+      return FromServer(MakeStatus(absl::StatusCode::kInternal, "the server ended the stream after {} of {} answers",
+                                   count_, steps_));
     }
     if (!console_.json) console_.out << Summary();
     return ExitCodeOf(first_error_);
@@ -59,25 +56,20 @@ class Answers {
     if (first_error_.ok()) first_error_ = error;
     const std::string code = CodeName(error.code());
     if (console_.json) {
-      console_.out << DumpJson(
-          {{"step", step}, {"error", {{"code", code}, {"message", MessageOf(error)}}}});
+      console_.out << DumpJson({{"step", step}, {"error", {{"code", code}, {"message", MessageOf(error)}}}});
       console_.out.flush();
     } else {
-      console_.err << fmt::format("step {}  {}: {}\n", Padded(step), code,
-                                  Printable(MessageOf(error)));
+      console_.err << fmt::format("step {}  {}: {}\n", Padded(step), code, Printable(MessageOf(error)));
     }
   }
 
-  std::string Padded(int64_t step) const {
-    return fmt::format("{:>{}}", step, std::to_string(steps_ - 1).size());
-  }
+  std::string Padded(int64_t step) const { return fmt::format("{:>{}}", step, std::to_string(steps_ - 1).size()); }
 
   std::string Summary() const {
     std::string text = fmt::format("{} step{}", steps_, steps_ == 1 ? "" : "s");
     if (failed_ > 0) text += fmt::format(", {} failed", failed_);
     if (failed_ == steps_) return text + "\n";
-    text += fmt::format(" · device {} · version {} · compute {} a step",
-                        Printable(last_run_.device()), version_,
+    text += fmt::format(" · device {} · version {} · compute {} a step", Printable(last_run_.device()), version_,
                         FormatSeconds(compute_seconds_ / static_cast<double>(steps_ - failed_)));
     if (last_run_.fallback()) {
       text += fmt::format(" · fallback: {}", Printable(last_run_.fallback_reason()));
@@ -98,8 +90,7 @@ class Answers {
 
 }  // namespace
 
-absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection& connection,
-                                       const Console& console) {
+absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection& connection, const Console& console) {
   if (!options.save.empty()) {
     return absl::InvalidArgumentError(
         "--save writes the output of one request, --stream makes many; use --json for scripts");
@@ -121,8 +112,8 @@ absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection
     return true;
   };
   Answers answers(model, console, steps.count());
-  TF_RETURN_IF_ERROR(connection.PredictStream(
-      next, [&](v1::PredictStreamResponse answer) { return answers.Add(std::move(answer)); }));
+  TF_RETURN_IF_ERROR(
+      connection.PredictStream(next, [&](v1::PredictStreamResponse answer) { return answers.Add(std::move(answer)); }));
   return answers.Finish();
 }
 

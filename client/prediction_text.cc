@@ -20,8 +20,7 @@ size_t Rank(const v1::ModelVersion& model, const std::string& name) {
 
 }  // namespace
 
-absl::StatusOr<Prediction> Prediction::Read(v1::PredictResponse response,
-                                            const v1::ModelVersion& model) {
+absl::StatusOr<Prediction> Prediction::Read(v1::PredictResponse response, const v1::ModelVersion& model) {
   Prediction prediction;
   for (auto& [name, tensor] : *response.mutable_outputs()) {
     absl::StatusOr<Array> array = FromProto(std::move(tensor));
@@ -32,10 +31,9 @@ absl::StatusOr<Prediction> Prediction::Read(v1::PredictResponse response,
   }
   response.clear_outputs();
   prediction.response_ = std::move(response);
-  std::sort(
-      prediction.outputs_.begin(), prediction.outputs_.end(), [&](const auto& a, const auto& b) {
-        return std::pair(Rank(model, a.first), a.first) < std::pair(Rank(model, b.first), b.first);
-      });
+  std::sort(prediction.outputs_.begin(), prediction.outputs_.end(), [&](const auto& a, const auto& b) {
+    return std::pair(Rank(model, a.first), a.first) < std::pair(Rank(model, b.first), b.first);
+  });
   return prediction;
 }
 
@@ -55,19 +53,19 @@ std::string Prediction::OutputNames() const {
 std::string Prediction::Text(const Console& console) const {
   Table table({"OUTPUT", "DTYPE", "SHAPE", "VALUES"});
   for (const auto& [name, array] : outputs_) {
-    table.AddRow({Printable(name), std::string(torchferry::Name(array.dtype)),
-                  ToString(array.shape), ValuesText(array)});
+    table.AddRow(
+        {Printable(name), std::string(torchferry::Name(array.dtype)), ToString(array.shape), ValuesText(array)});
   }
   const v1::Execution& run = response_.execution();
   std::string text = table.Render(console.color);
-  text += fmt::format("device {} · version {} · batch rows {} · queue {} · compute {}\n",
-                      Printable(run.device()), response_.model_version(), run.batch_rows(),
-                      FormatSeconds(run.queue_seconds()), FormatSeconds(run.compute_seconds()));
+  text += fmt::format("device {} · version {} · batch rows {} · queue {} · compute {}\n", Printable(run.device()),
+                      response_.model_version(), run.batch_rows(), FormatSeconds(run.queue_seconds()),
+                      FormatSeconds(run.compute_seconds()));
   if (run.fallback()) {
     Table warning;
-    warning.AddRow({{fmt::format("fallback: not on the device that was asked for, reason {}",
-                                 Printable(run.fallback_reason())),
-                     Style::kWarning}});
+    warning.AddRow(
+        {{fmt::format("fallback: not on the device that was asked for, reason {}", Printable(run.fallback_reason())),
+          Style::kWarning}});
     text += warning.Render(console.color);
   }
   if (!response_.request_id().empty()) {
@@ -87,9 +85,7 @@ std::string Prediction::Line() const {
 nlohmann::ordered_json Prediction::Json() const {
   nlohmann::ordered_json outputs = nlohmann::ordered_json::object();
   for (const auto& [name, array] : outputs_) {
-    outputs[name] = {{"dtype", torchferry::Name(array.dtype)},
-                     {"shape", array.shape},
-                     {"values", ToJson(array)}};
+    outputs[name] = {{"dtype", torchferry::Name(array.dtype)}, {"shape", array.shape}, {"values", ToJson(array)}};
   }
   const v1::Execution& run = response_.execution();
   return {{"model_name", response_.model_name()},

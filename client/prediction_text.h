@@ -19,8 +19,7 @@ class Prediction {
  public:
   // Outputs in the order that `model` declares, then by name. INTERNAL (the server's) for a tensor
   // that disagrees with itself.
-  static absl::StatusOr<Prediction> Read(v1::PredictResponse response,
-                                         const v1::ModelVersion& model);
+  static absl::StatusOr<Prediction> Read(v1::PredictResponse response, const v1::ModelVersion& model);
 
   // Null when there is no output of that name.
   const Array* Find(std::string_view output) const;

@@ -12,17 +12,15 @@ constexpr int64_t kMaxBytes = int64_t{1} << 31;
 absl::StatusOr<Array> RandomArray(DType dtype, const Shape& shape, std::mt19937_64& random) {
   TF_ASSIGN_OR_RETURN(const int64_t bytes, ByteCount(dtype, shape));
   if (bytes > kMaxBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "{} {} would be {} bytes, more than a message holds", Name(dtype),
-                      ToString(shape), bytes);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} {} would be {} bytes, more than a message holds",
+                      Name(dtype), ToString(shape), bytes);
   }
   Array array{dtype, shape, {}};
   array.data.reserve(static_cast<size_t>(bytes));
   std::uniform_real_distribution<float> real(0.0F, 1.0F);
   std::uniform_int_distribution<int64_t> whole(0, dtype == DType::kBool ? 1 : 9);
   while (static_cast<int64_t>(array.data.size()) < bytes) {
-    const Element element =
-        IsFloating(dtype) ? Element(double{real(random)}) : Element(whole(random));
+    const Element element = IsFloating(dtype) ? Element(double{real(random)}) : Element(whole(random));
     TF_RETURN_IF_ERROR(AppendElement(element, &array));
   }
   return array;

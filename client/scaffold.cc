@@ -153,9 +153,10 @@ std::string Describe(const ModuleTensors& module) {
 // Names that the language keeps for itself, and `forward`, which is the method.
 bool IsReserved(std::string_view text) {
   constexpr std::string_view kReserved[] = {
-      "False", "None", "True",  "and",   "as",     "assert", "async", "await",    "break",  "class", "continue", "def",
-      "del",   "elif", "else",  "except", "finally", "for",  "from",  "global",   "if",     "import", "in",      "is",
-      "lambda", "nonlocal", "not", "or", "pass",   "print",  "raise", "return",   "try",    "while", "with",     "yield"};
+      "False", "None",     "True",  "and",    "as",     "assert", "async",  "await",    "break",
+      "class", "continue", "def",   "del",    "elif",   "else",   "except", "finally",  "for",
+      "from",  "global",   "if",    "import", "in",     "is",     "lambda", "nonlocal", "not",
+      "or",    "pass",     "print", "raise",  "return", "try",    "while",  "with",     "yield"};
   return std::ranges::find(kReserved, text) != std::end(kReserved);
 }
 
@@ -191,7 +192,8 @@ std::string AttributePath(const std::string& name) {
 
 std::string ScaffoldForward(const Inspection& inspection) {
   std::string text =
-      "\"\"\"A start, by torchferry inspect: the tensors by their names, in the order of the file, in calls that their shapes\n"
+      "\"\"\"A start, by torchferry inspect: the tensors by their names, in the order of the file, in calls that their "
+      "shapes\n"
       "suggest. Put them into the model's order, add activations and pooling, and check each call.\"\"\"\n"
       "import torch\n"
       "import torch.nn.functional as F\n\n\n"

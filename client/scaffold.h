@@ -7,8 +7,8 @@
 
 namespace torchferry::client {
 
-// Compiles on the server; what cannot be known from shapes (order, activations, strides, heads) is left to whoever knows
-// the model, with a comment where a guess was made.
+// Compiles on the server; what cannot be known from shapes (order, activations, strides, heads) is left to whoever
+// knows the model, with a comment where a guess was made.
 std::string ScaffoldForward(const Inspection& inspection);
 
 // "layers.0.fc" → `self.layers[0].fc`; parts that are no identifiers by getattr.

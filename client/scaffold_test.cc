@@ -23,7 +23,10 @@ TEST(ScaffoldTest, ShapesSuggestTheCalls) {
   EXPECT_THAT(Scaffold({{"c.0.weight", {8, 4, 3, 5}}, {"c.0.bias", {8}}}),
               HasSubstr("torch.conv2d(x, self.c[0].weight, self.c[0].bias, [1, 1], [1, 2])"));
   EXPECT_THAT(Scaffold({{"c.weight", {8, 4, 3}}}), HasSubstr("torch.conv1d(x, self.c.weight, None, [1], [1])"));
-  EXPECT_THAT(Scaffold({{"bn.weight", {8}}, {"bn.bias", {8}}, {"bn.running_mean", {8}}, {"bn.running_var", {8}},
+  EXPECT_THAT(Scaffold({{"bn.weight", {8}},
+                        {"bn.bias", {8}},
+                        {"bn.running_mean", {8}},
+                        {"bn.running_var", {8}},
                         {"bn.num_batches_tracked", {}}}),
               HasSubstr("torch.batch_norm(x, self.bn.weight, self.bn.bias, self.bn.running_mean, "
                         "self.bn.running_var, False, 0.1, 1e-5, False)"));
@@ -51,16 +54,18 @@ TEST(ScaffoldTest, RecurrentWeightsAreGivenInTheOperatorsOrder) {
 }
 
 TEST(ScaffoldTest, WhatShapesDoNotTellIsNamedAndLeftOpen) {
-  EXPECT_THAT(Scaffold({{"attn.in_proj_weight", {24, 8}}, {"scale", {}}}),
-              AllOf(HasSubstr("# self.attn: in_proj_weight [24, 8]"), HasSubstr("# self.attn.in_proj_weight is not used yet"),
-                    HasSubstr("# self: scale []"), HasSubstr("    return x\n"), Not(HasSubstr("F.linear"))));
+  EXPECT_THAT(
+      Scaffold({{"attn.in_proj_weight", {24, 8}}, {"scale", {}}}),
+      AllOf(HasSubstr("# self.attn: in_proj_weight [24, 8]"), HasSubstr("# self.attn.in_proj_weight is not used yet"),
+            HasSubstr("# self: scale []"), HasSubstr("    return x\n"), Not(HasSubstr("F.linear"))));
 }
 
 TEST(ScaffoldTest, NamesThatTheLanguageKeepsAreReachedOtherwise) {
-  EXPECT_THAT(Scaffold({{"class.weight", {2, 3}}, {"type.weight", {2, 3}}, {"forward.weight", {2, 3}}}),
-              AllOf(HasSubstr("getattr(self, \"class\").weight"), HasSubstr("self.type.weight"), Not(HasSubstr("# type")),
-                    HasSubstr("# self.forward: weight [2, 3]\n    # forward.py cannot name these"),
-                    Not(HasSubstr("self.forward.weight"))));
+  EXPECT_THAT(
+      Scaffold({{"class.weight", {2, 3}}, {"type.weight", {2, 3}}, {"forward.weight", {2, 3}}}),
+      AllOf(HasSubstr("getattr(self, \"class\").weight"), HasSubstr("self.type.weight"), Not(HasSubstr("# type")),
+            HasSubstr("# self.forward: weight [2, 3]\n    # forward.py cannot name these"),
+            Not(HasSubstr("self.forward.weight"))));
 }
 
 TEST(ScaffoldTest, TensorsThatAreLeftOutAreLeftOut) {

@@ -32,8 +32,7 @@ uint16_t Encode(Format format, double value) {
 
   int exponent = std::max(std::ilogb(value), 1 - format.Bias());
   // Exact but for the rounding, which is the default mode's: to nearest, ties to even.
-  int mantissa = static_cast<int>(
-      std::nearbyint(std::ldexp(std::fabs(value), format.mantissa_bits - exponent)));
+  int mantissa = static_cast<int>(std::nearbyint(std::ldexp(std::fabs(value), format.mantissa_bits - exponent)));
   if (mantissa == 2 * one) {
     mantissa = one;
     ++exponent;
@@ -50,8 +49,7 @@ double Decode(Format format, uint16_t bits) {
   const int exponent = (bits & 0x7fff) >> format.mantissa_bits;
   const int mantissa = bits & (one - 1);
   if (exponent == format.MaxExponent()) {
-    return mantissa == 0 ? sign * std::numeric_limits<double>::infinity()
-                         : std::numeric_limits<double>::quiet_NaN();
+    return mantissa == 0 ? sign * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
   }
   const int shift = std::max(exponent, 1) - format.Bias() - format.mantissa_bits;
   return sign * std::ldexp(exponent == 0 ? mantissa : mantissa + one, shift);

@@ -28,9 +28,8 @@ std::string_view EscapeOf(Style style) {
 
 // Columns of UTF-8 text: its code points.
 size_t Width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string Paint(const Cell& cell, bool color) {
@@ -123,8 +122,7 @@ std::string FormatSeconds(double seconds) {
 }
 
 std::string FormatBytes(int64_t bytes) {
-  constexpr std::pair<std::string_view, double> kUnits[] = {
-      {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}};
+  constexpr std::pair<std::string_view, double> kUnits[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}};
   for (const auto& [unit, size] : kUnits) {
     if (static_cast<double>(bytes) >= size) {
       return fmt::format("{:.1f} {} ({} bytes)", static_cast<double>(bytes) / size, unit, bytes);

@@ -18,8 +18,7 @@ namespace v1 = torchferry::v1;
 // The first element of an FP32 tensor; `data` holds them row-major and little-endian.
 float First(const v1::Tensor& tensor) {
   float value = NAN;
-  if (tensor.data().size() >= sizeof(value))
-    std::memcpy(&value, tensor.data().data(), sizeof(value));
+  if (tensor.data().size() >= sizeof(value)) std::memcpy(&value, tensor.data().data(), sizeof(value));
   return value;
 }
 
@@ -49,6 +48,5 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::cout << "pitch_hz " << First(response.outputs().at("pitch_hz")) << "\nconfidence "
-            << First(response.outputs().at("confidence")) << "\ndevice "
-            << response.execution().device() << '\n';
+            << First(response.outputs().at("confidence")) << "\ndevice " << response.execution().device() << '\n';
 }

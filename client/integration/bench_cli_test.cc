@@ -197,9 +197,10 @@ TEST_F(BenchCliTest, ShowsTables) {
                     "0.2", "--histogram"},
                    console),
             0);
-  EXPECT_THAT(out.str(), StartsWith("model double · version 2 · 1 row a request · 0.4 s a step after 0.2 s · 1 connection\n"
-                                    "\n"
-                                    "CONCURRENCY  REQUESTS/S  "));
+  EXPECT_THAT(out.str(),
+              StartsWith("model double · version 2 · 1 row a request · 0.4 s a step after 0.2 s · 1 connection\n"
+                         "\n"
+                         "CONCURRENCY  REQUESTS/S  "));
   EXPECT_THAT(out.str(), AllOf(HasSubstr("CONCURRENCY  DEVICE  BATCH ROWS  QUEUE ms  COMPUTE ms"),
                                HasSubstr("cpu        1.00      0.10        2.30  "), HasSubstr(": absent\n"),
                                HasSubstr("\nLatencies at concurrency 1\n"), HasSubstr("\nLatencies at concurrency 2\n"),
@@ -209,10 +210,18 @@ TEST_F(BenchCliTest, ShowsTables) {
 
 TEST_F(BenchCliTest, MistakesExitWith2) {
   const std::vector<std::vector<std::string>> kWrong = {
-      {"--concurrency", "1", "--rate", "5"}, {"--concurrency", "none"},   {"--rate", "0"},
-      {"--arrivals", "never"},               {"--duration", "0"},         {"--warm-up", "-1"},
-      {"--connections", "0"},                {"--rows", "0"},             {"--shape", "x:4"},
-      {"--shape", "y:4"},                    {"x=[[1, 2, 3]]", "--rows", "2"}, {"x=[["},
+      {"--concurrency", "1", "--rate", "5"},
+      {"--concurrency", "none"},
+      {"--rate", "0"},
+      {"--arrivals", "never"},
+      {"--duration", "0"},
+      {"--warm-up", "-1"},
+      {"--connections", "0"},
+      {"--rows", "0"},
+      {"--shape", "x:4"},
+      {"--shape", "y:4"},
+      {"x=[[1, 2, 3]]", "--rows", "2"},
+      {"x=[["},
   };
   for (std::vector<std::string> arguments : kWrong) {
     arguments.insert(arguments.begin(), {"bench", "double"});

@@ -126,9 +126,8 @@ class FakeInference final : public v1::InferenceService::Service {
 
   // Predict for each request; a first element of -1 is answered with INVALID_ARGUMENT, and one of
   // -2 ends the stream.
-  grpc::Status PredictStream(
-      grpc::ServerContext* context,
-      grpc::ServerReaderWriter<v1::PredictStreamResponse, v1::PredictRequest>* stream) override {
+  grpc::Status PredictStream(grpc::ServerContext* context,
+                             grpc::ServerReaderWriter<v1::PredictStreamResponse, v1::PredictRequest>* stream) override {
     v1::PredictRequest request;
     while (stream->Read(&request)) {
       const Array x = FromProto(request.inputs().at("x")).value();
@@ -153,8 +152,7 @@ class FakeInference final : public v1::InferenceService::Service {
 
 class FakeHealth final : public grpc::health::v1::Health::Service {
  public:
-  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request,
-                     HealthCheckResponse* response) override {
+  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
     if (request->service() == "model/nope") return {grpc::NOT_FOUND, "no model \"nope\""};
     response->set_status(request->service() == "model/broken" ? HealthCheckResponse::NOT_SERVING
                                                               : HealthCheckResponse::SERVING);

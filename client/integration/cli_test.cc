@@ -23,8 +23,7 @@ TEST_F(CliTest, UnknownModelIsTheServersError) {
 TEST_F(CliTest, HealthOfAnUnknownModelListsThoseThatAre) {
   const Result run = Run({"health", "--model", "nope"});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_EQ(run.err,
-            "torchferry: NOT_FOUND: model \"nope\" is not in the store; it has: broken, double\n");
+  EXPECT_EQ(run.err, "torchferry: NOT_FOUND: model \"nope\" is not in the store; it has: broken, double\n");
 }
 
 TEST_F(CliTest, ServerErrorsExitWith1AndJsonOnDemand) {
@@ -37,8 +36,7 @@ TEST_F(CliTest, ServerErrorsExitWith1AndJsonOnDemand) {
 }
 
 TEST_F(CliTest, DeadlineExitsWith4) {
-  const Result run =
-      Run({"predict", "double", "x=[[1,2,3]]", "--request-id", "slow", "--timeout", "0.1"});
+  const Result run = Run({"predict", "double", "x=[[1,2,3]]", "--request-id", "slow", "--timeout", "0.1"});
   EXPECT_EQ(run.exit_code, 4);
   EXPECT_THAT(run.err, HasSubstr("raise --timeout"));
 }
@@ -123,8 +121,8 @@ TEST_F(CliTest, ModelsWritesJson) {
 TEST_F(CliTest, ModelShowsEverything) {
   const Result run = Run({"model", "double:2"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  for (const char* part : {"double/2/model.pt", "torchscript", "[-1, 3]", "cuda:1", "absent",
-                           "up to 8 rows", "READY"}) {
+  for (const char* part :
+       {"double/2/model.pt", "torchscript", "[-1, 3]", "cuda:1", "absent", "up to 8 rows", "READY"}) {
     EXPECT_THAT(run.out, HasSubstr(part));
   }
   EXPECT_THAT(Run({"model", "broken"}).out, HasSubstr("the directory lacks its end"));
@@ -147,8 +145,7 @@ TEST_F(CliTest, WatchPrintsChangesUntilItsTimeout) {
   EXPECT_THAT(run.err, IsEmpty());
   std::vector<std::string> statuses;
   std::istringstream lines(run.out);
-  for (std::string line; std::getline(lines, line);)
-    statuses.push_back(Json::parse(line)["status"]);
+  for (std::string line; std::getline(lines, line);) statuses.push_back(Json::parse(line)["status"]);
   EXPECT_EQ(statuses, (std::vector<std::string>{"SERVICE_UNKNOWN", "SERVING", "NOT_SERVING"}));
 }
 

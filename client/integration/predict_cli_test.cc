@@ -19,8 +19,7 @@ TEST_F(CliTest, PredictShowsOutputsAndWhereItRan) {
 }
 
 TEST_F(CliTest, PredictWritesJson) {
-  const Result run =
-      Run({"predict", "double:2", "x=[[0.05, 2, 3]]", "--request-id", "a-7", "--json"});
+  const Result run = Run({"predict", "double:2", "x=[[0.05, 2, 3]]", "--request-id", "a-7", "--json"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const Json document = Json::parse(run.out);
   EXPECT_EQ(document["outputs"]["y"]["values"].dump(), "[[0.1,4.0,6.0]]");
@@ -56,8 +55,7 @@ TEST_F(CliTest, PredictStreamPrintsALineForEachStep) {
 }
 
 TEST_F(CliTest, PredictStreamWritesAJsonLineForEachStep) {
-  const Result run =
-      Run({"predict", "double", "x=[[1, 2, 3], [-1, 0, 0], [4, 5, 6]]", "--stream", "--json"});
+  const Result run = Run({"predict", "double", "x=[[1, 2, 3], [-1, 0, 0], [4, 5, 6]]", "--stream", "--json"});
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_THAT(run.err, HasSubstr("added the batch dimension to each step"));
   std::istringstream lines(run.out);
@@ -73,8 +71,7 @@ TEST_F(CliTest, PredictStreamWritesAJsonLineForEachStep) {
 }
 
 TEST_F(CliTest, PredictStreamShowsTheErrorOfAStepAndGoesOn) {
-  const Result run =
-      Run({"predict", "double", "x=[[[1, 2, 3]], [[-1, 0, 0]], [[4, 5, 6]]]", "--stream"});
+  const Result run = Run({"predict", "double", "x=[[[1, 2, 3]], [[-1, 0, 0]], [[4, 5, 6]]]", "--stream"});
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_EQ(run.err, "step 1  INVALID_ARGUMENT: x is negative\n");
   EXPECT_THAT(run.out, HasSubstr("step 2  y [[8, 10, 12]]\n3 steps, 1 failed"));
@@ -87,12 +84,10 @@ TEST_F(CliTest, PredictStreamSaysThatAnswersAreMissing) {
 }
 
 TEST_F(CliTest, PredictStreamRefusesWhatDoesNotGoWithIt) {
-  const Result save =
-      Run({"predict", "double", "x=[[[1, 2, 3]]]", "--stream", "--save", "y=y.npy"});
+  const Result save = Run({"predict", "double", "x=[[[1, 2, 3]]]", "--stream", "--save", "y=y.npy"});
   EXPECT_EQ(save.exit_code, 2);
   EXPECT_THAT(save.err, HasSubstr("--save"));
-  const Result differ =
-      Run({"predict", "double", "x=[[[1, 2, 3]], [[1, 2, 3]]]", "n=[[1], [2], [3]]", "--stream"});
+  const Result differ = Run({"predict", "double", "x=[[[1, 2, 3]], [[1, 2, 3]]]", "n=[[1], [2], [3]]", "--stream"});
   EXPECT_EQ(differ.exit_code, 2);
   EXPECT_THAT(differ.err, HasSubstr("n has 3 steps"));
 }

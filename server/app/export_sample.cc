@@ -1,6 +1,6 @@
-// torchferry-export-sample MODEL_DIR OUT.pt: writes a state_dict with its forward.py (MODEL_DIR/1/FILE, MODEL_DIR/forward.py)
-// as one TorchScript archive. deploy/fetch-samples.sh makes the store's TorchScript sample with it, so that no Python
-// PyTorch is needed.
+// torchferry-export-sample MODEL_DIR OUT.pt: writes a state_dict with its forward.py (MODEL_DIR/1/FILE,
+// MODEL_DIR/forward.py) as one TorchScript archive. deploy/fetch-samples.sh makes the store's TorchScript sample with
+// it, so that no Python PyTorch is needed.
 #include <cstdio>
 #include <filesystem>
 

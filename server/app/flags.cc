@@ -1,7 +1,6 @@
 #include "server/app/flags.h"
 
 #include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -40,39 +39,50 @@ std::string CheckDevice(const std::string& text, const std::vector<std::string>&
   if (text == "auto") return "";
   const auto device = ParseDeviceId(text);
   if (device.ok() && std::find(types.begin(), types.end(), device->type) != types.end()) return "";
-  return fmt::format("\"{}\" is not a device; expected auto, or one of the types {} with or without :N", text, fmt::join(types, ", "));
+  return fmt::format("\"{}\" is not a device; expected auto, or one of the types {} with or without :N", text,
+                     fmt::join(types, ", "));
 }
 
 }  // namespace
 
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
   ServerFlags flags;
-  CLI::App app("Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
-               "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
-               "torchferry-server");
+  CLI::App app(
+      "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
+      "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
+      "torchferry-server");
   app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
 
-  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")->required()->check(CLI::ExistingDirectory);
+  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")
+      ->required()
+      ->check(CLI::ExistingDirectory);
   Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
   Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
       ->check([&](const std::string& text) { return CheckDevice(text, device_types); });
   Add(app, "--grpc-threads", flags.grpc_threads,
-      "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four processors")
+      "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
+      "processors")
       ->check(CLI::Range(0, 256));
   Add(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
-      "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while requests come "
+      "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while "
+      "requests come "
       "that fast and no worker computes; 0: not at all, nor with less than two processors")
       ->check(CLI::Range(0, 1000000));
-  Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")->check(CLI::Range(0, 1024));
-  Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")->check(CLI::Range(1, 1024));
+  Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
+      ->check(CLI::Range(0, 1024));
+  Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")
+      ->check(CLI::Range(1, 1024));
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
   Add(app, "--optimize", flags.optimize,
-      "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, off")
+      "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, "
+      "off")
       ->transform(CLI::CheckedTransformer(optimize))
       ->default_str("auto");
-  Add(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")->check(CLI::Range(0.0, 3600.0));
-  app.add_flag("--deterministic", flags.deterministic, "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
+  Add(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_flag("--deterministic", flags.deterministic,
+               "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
       ->envname("TORCHFERRY_DETERMINISTIC");
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
@@ -80,41 +90,60 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       "Streams of a stateful model that may have a state at the same time; more get "
       "RESOURCE_EXHAUSTED")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
-  Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")->check(CLI::Range(int64_t{1}, int64_t{2047}));
+  Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
+      ->check(CLI::Range(int64_t{1}, int64_t{2047}));
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));
   Add(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
       "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
       ->check(CLI::Range(0.0, 3600.0));
-  const std::map<std::string, ReadinessPolicy> policies = {{"any", ReadinessPolicy::kAny}, {"all", ReadinessPolicy::kAll}};
-  Add(app, "--readiness", flags.readiness, "Ready when any model is and none is loading, or only when all are: any, all")
+  const std::map<std::string, ReadinessPolicy> policies = {{"any", ReadinessPolicy::kAny},
+                                                           {"all", ReadinessPolicy::kAll}};
+  Add(app, "--readiness", flags.readiness,
+      "Ready when any model is and none is loading, or only when all are: any, all")
       ->transform(CLI::CheckedTransformer(policies))
       ->default_str("any");
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
-  Add(app, "--log-format", flags.log_format, "text, json")->transform(CLI::CheckedTransformer(formats))->default_str("text");
-  const std::map<std::string, LogLevel> levels = {
-      {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}};
-  Add(app, "--log-level", flags.log_level, "debug, info, warning, error")->transform(CLI::CheckedTransformer(levels))->default_str("info");
-  Add(app, "--port-file", flags.port_file, "Writes the addresses that were bound, as one line of JSON, once both listen");
-  app.add_flag("--enable-admin", flags.enable_admin, "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
+  Add(app, "--log-format", flags.log_format, "text, json")
+      ->transform(CLI::CheckedTransformer(formats))
+      ->default_str("text");
+  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                  {"info", LogLevel::kInfo},
+                                                  {"warning", LogLevel::kWarning},
+                                                  {"error", LogLevel::kError}};
+  Add(app, "--log-level", flags.log_level, "debug, info, warning, error")
+      ->transform(CLI::CheckedTransformer(levels))
+      ->default_str("info");
+  Add(app, "--port-file", flags.port_file,
+      "Writes the addresses that were bound, as one line of JSON, once both listen");
+  app.add_flag("--enable-admin", flags.enable_admin,
+               "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
       ->envname("TORCHFERRY_ENABLE_ADMIN");
-  Add(app, "--admin-address", flags.admin_address, "With --enable-admin: HOST:PORT for those RPCs alone; otherwise they are on --grpc-address")
+  Add(app, "--admin-address", flags.admin_address,
+      "With --enable-admin: HOST:PORT for those RPCs alone; otherwise they are on --grpc-address")
       ->check(CheckAddress);
-  app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")->envname("TORCHFERRY_WATCH");
-  Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")->check(CLI::Range(0.05, 86400.0));
-  Add(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds, "How often an idle GPU is tried, to notice its loss")
+  app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")
+      ->envname("TORCHFERRY_WATCH");
+  Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
       ->check(CLI::Range(0.05, 86400.0));
-  app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss, "Drains and ends, with exit code 3, when a device is lost")
+  Add(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds,
+      "How often an idle GPU is tried, to notice its loss")
+      ->check(CLI::Range(0.05, 86400.0));
+  app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss,
+               "Drains and ends, with exit code 3, when a device is lost")
       ->envname("TORCHFERRY_EXIT_ON_DEVICE_LOSS");
-  app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")->envname("TORCHFERRY_REFLECTION");
-  app.add_flag("--trust-model-code", flags.trust_model_code, "Runs models whose TorchScript reaches outside (files, RPC)")
+  app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")
+      ->envname("TORCHFERRY_REFLECTION");
+  app.add_flag("--trust-model-code", flags.trust_model_code,
+               "Runs models whose TorchScript reaches outside (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");
 
   try {
     app.parse(argc, argv);
     // CLI11's Range lets NaN through.
-    for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-                                 flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
+    for (const double seconds :
+         {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+          flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
       if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
     }
     if (!flags.admin_address.empty() && !flags.enable_admin) {

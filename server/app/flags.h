@@ -45,8 +45,8 @@ struct ServerFlags {
   std::string port_file;
 };
 
-// The flags, or the exit code when the program should end at once (after --help, --version, or an error that was printed:
-// 2). `device_types` are those that --device may name.
+// The flags, or the exit code when the program should end at once (after --help, --version, or an error that was
+// printed: 2). `device_types` are those that --device may name.
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types);
 
 }  // namespace torchferry

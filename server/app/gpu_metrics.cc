@@ -46,7 +46,8 @@ void GpuMetrics::Collect(const DeviceHealth& health, Metrics& metrics) {
 
 absl::Status GpuMetrics::Probe(const DeviceId& device) {
   const absl::StatusOr<GpuReading> reading = Read(device);
-  if (reading.status().code() == absl::StatusCode::kDataLoss) return DeviceFaultStatus(DeviceFault::kLost, MessageOf(reading.status()));
+  if (reading.status().code() == absl::StatusCode::kDataLoss)
+    return DeviceFaultStatus(DeviceFault::kLost, MessageOf(reading.status()));
   return TorchRuntime::Probe(device);
 }
 

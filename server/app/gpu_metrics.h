@@ -1,4 +1,5 @@
-// The accelerators' gauges, and whether they are still there: by the management library where there is one, and by LibTorch.
+// The accelerators' gauges, and whether they are still there: by the management library where there is one, and by
+// LibTorch.
 #pragma once
 
 #include <memory>

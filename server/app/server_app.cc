@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -44,7 +44,9 @@ constexpr Duration kGrace = std::chrono::seconds(1);
 // For the last answers on their way, after that time.
 constexpr Duration kCallsGrace = std::chrono::seconds(3);
 
-Duration Seconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
 
 BatchOptions BatchingOf(const ModelConfig& config, const std::optional<TuningInfo>& tuning, const ServerFlags& flags) {
   BatchOptions options;
@@ -75,7 +77,8 @@ absl::Status WritePortFile(const std::string& path, const std::string& grpc_addr
                            const std::string& admin_address) {
   const std::string partial = path + ".partial";
   std::ofstream out(partial);
-  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}", JsonQuote(grpc_address), JsonQuote(metrics_address));
+  out << fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}", JsonQuote(grpc_address),
+                     JsonQuote(metrics_address));
   if (!admin_address.empty()) out << fmt::format(",\"admin_address\":{}", JsonQuote(admin_address));
   out << "}\n";
   out.close();
@@ -105,7 +108,8 @@ class ServerAppImpl final : public ServerApp {
       : flags_(flags),
         host_(ProbeHost()),
         host_metrics_(host_, clock_),
-        registry_([this](const std::string& model, int64_t version, const ModelConfig& config) { return Load(model, version, config); },
+        registry_([this](const std::string& model, int64_t version,
+                         const ModelConfig& config) { return Load(model, version, config); },
                   metrics_, clock_, {flags.model_store, [](const std::string& device) { ReturnMemory(device); }}) {}
 
   ~ServerAppImpl() override { Stop(); }
@@ -122,7 +126,8 @@ class ServerAppImpl final : public ServerApp {
     StartWorkers();
     ReportDevices();
     monitor_ = std::make_unique<DeviceMonitor>(
-        health_, [this](const DeviceId& device) { return gpu_metrics_.Probe(device); }, Seconds(flags_.device_probe_interval_seconds));
+        health_, [this](const DeviceId& device) { return gpu_metrics_.Probe(device); },
+        Seconds(flags_.device_probe_interval_seconds));
     registry_.StartLoading();
     if (flags_.watch) watch_ = std::make_unique<StoreWatch>(registry_, Seconds(flags_.watch_interval_seconds));
     return absl::OkStatus();
@@ -135,7 +140,8 @@ class ServerAppImpl final : public ServerApp {
     if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
     const TimePoint deadline = clock_.Now() + Seconds(flags_.drain_timeout_seconds);
     const auto is_drained = std::make_shared<std::atomic<bool>>(false);
-    const bool have_ended = EndsBy(deadline + kCallsGrace, [this, deadline, is_drained] { *is_drained = rpc_->DrainAndStop(deadline); });
+    const bool have_ended =
+        EndsBy(deadline + kCallsGrace, [this, deadline, is_drained] { *is_drained = rpc_->DrainAndStop(deadline); });
     const bool all_answered = *is_drained;
     if (!all_answered) LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
     if (!have_ended) {
@@ -160,11 +166,13 @@ class ServerAppImpl final : public ServerApp {
   bool MustLeaveByExit() const override { return is_cut_off_ || HasLostDevice(); }
 
   bool HasLostDevice() const override {
-    return std::ranges::any_of(health_->List(), [](const DeviceReport& report) { return report.state == DeviceState::kLost; });
+    return std::ranges::any_of(health_->List(),
+                               [](const DeviceReport& report) { return report.state == DeviceState::kLost; });
   }
 
  private:
-  // False when `deadline` passed, and `stop` goes on: neither loading nor a forward pass can be interrupted, and a lost device may hold what ends.
+  // False when `deadline` passed, and `stop` goes on: neither loading nor a forward pass can be interrupted, and a lost
+  // device may hold what ends.
   static bool EndsBy(TimePoint deadline, std::function<void()> stop) {
     const auto stopped = std::make_shared<std::promise<void>>();
     std::thread stopper([stop = std::move(stop), stopped] {
@@ -198,7 +206,8 @@ class ServerAppImpl final : public ServerApp {
     const std::string metrics_address = fmt::format("{}:{}", HostOf(flags_.metrics_address), http_->port());
     std::string admin_address = flags_.enable_admin ? grpc_address : "";
     if (rpc_->admin_port() != 0) admin_address = fmt::format("{}:{}", HostOf(flags_.admin_address), rpc_->admin_port());
-    LogInfo("listening", {{"grpc", grpc_address}, {"metrics", metrics_address}, {"admin", admin_address}, {"version", kVersion}});
+    LogInfo("listening",
+            {{"grpc", grpc_address}, {"metrics", metrics_address}, {"admin", admin_address}, {"version", kVersion}});
     if (!flags_.port_file.empty()) return WritePortFile(flags_.port_file, grpc_address, metrics_address, admin_address);
     return absl::OkStatus();
   }
@@ -224,7 +233,8 @@ class ServerAppImpl final : public ServerApp {
     for (const DeviceReport& report : health_->List()) {
       if (report.state == DeviceState::kUp) continue;
       lines += fmt::format("degraded: {} is {}: {}\n", ToString(report.device),
-                           report.state == DeviceState::kLost ? "lost" : "on probation", report.why.substr(0, report.why.find('\n')));
+                           report.state == DeviceState::kLost ? "lost" : "on probation",
+                           report.why.substr(0, report.why.find('\n')));
     }
     return lines;
   }
@@ -262,7 +272,9 @@ class ServerAppImpl final : public ServerApp {
   }
 
   int Processors() const { return std::max(1, static_cast<int>(std::floor(host_.cpu_quota))); }
-  int Workers() const { return flags_.workers > 0 ? flags_.workers : std::max(1, Processors() / flags_.intra_op_threads); }
+  int Workers() const {
+    return flags_.workers > 0 ? flags_.workers : std::max(1, Processors() / flags_.intra_op_threads);
+  }
 
   TuningOptions Tuning() const {
     return {.is_on = flags_.optimize,
@@ -299,7 +311,8 @@ class ServerAppImpl final : public ServerApp {
     options.instances = InstancesOnAccelerator(config, loaded.model->is_stateful());
     options.max_sessions = flags_.max_stateful_streams;
     if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
-    return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version), clock_, health_);
+    return std::make_unique<Servable>(options, std::move(loaded), *scheduler_, metrics_.ForModel(model, version),
+                                      clock_, health_);
   }
 
   // Constant after construction.
@@ -367,7 +380,8 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>
   const bool is_loss = signal == kDeviceLossSignal;
   const char* why = is_loss ? "device loss" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
   LogInfo("draining", {{"signal", why}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
-  // A second signal ends the process at once. The orchestrator's that follows a loss is no second one, and neither is a loss.
+  // A second signal ends the process at once. The orchestrator's that follows a loss is no second one, and neither is a
+  // loss.
   sigdelset(&signals, kDeviceLossSignal);
   if (!is_loss) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const bool all_answered = (*app)->Stop();

@@ -13,8 +13,8 @@ namespace torchferry {
 
 class ServerApp {
  public:
-  // Listens first; then starts LibTorch with the devices of `providers` and begins to load models. NOT_FOUND for a store that
-  // cannot be read, UNAVAILABLE for an address that cannot be bound.
+  // Listens first; then starts LibTorch with the devices of `providers` and begins to load models. NOT_FOUND for a
+  // store that cannot be read, UNAVAILABLE for an address that cannot be bound.
   static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const ServerFlags& flags,
                                                           std::vector<std::unique_ptr<DeviceProvider>> providers);
   virtual ~ServerApp() = default;
@@ -22,8 +22,8 @@ class ServerApp {
   // Drains as the flags say and stops. False when requests had to be cancelled.
   virtual bool Stop() = 0;
   virtual bool HasLostDevice() const = 0;
-  // After Stop: something is still running that cannot be interrupted, or is on a lost device, which must not be touched, by the
-  // libraries' own ends neither. Leave by _exit.
+  // After Stop: something is still running that cannot be interrupted, or is on a lost device, which must not be
+  // touched, by the libraries' own ends neither. Leave by _exit.
   virtual bool MustLeaveByExit() const = 0;
 };
 

@@ -39,8 +39,7 @@ TEST(JsonTest, QuotesControlCharactersAndBrokenUtf8) {
 TEST(LoggingTest, OneCallIsOneLine) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, "model ready", {{"model", "a b"}, {"version", 3}, {"why", "x\ny"}}),
             R"(model ready model="a b" version=3 why="x\ny")");
-  EXPECT_EQ(FormatLogLine(LogFormat::kJson, "hi", {{"n", 3}, {"s", "x\"y"}}),
-            R"("message":"hi","n":3,"s":"x\"y")");
+  EXPECT_EQ(FormatLogLine(LogFormat::kJson, "hi", {{"n", 3}, {"s", "x\"y"}}), R"("message":"hi","n":3,"s":"x\"y")");
 }
 
 }  // namespace

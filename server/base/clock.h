@@ -10,9 +10,7 @@ using Duration = std::chrono::steady_clock::duration;
 
 inline constexpr TimePoint kNoDeadline = TimePoint::max();
 
-inline double ToSeconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+inline double ToSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // Thread-safe.
 class Clock {

@@ -50,18 +50,16 @@ bool IsPlain(std::string_view text) {
 void InitLogging(LogFormat format, LogLevel level) {
   g_format = format;
   Logger().set_level(ToSpdlog(level));
-  Logger().set_pattern(
-      format == LogFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %L %v",
-      spdlog::pattern_time_type::utc);
+  Logger().set_pattern(format == LogFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                                                  : "%Y-%m-%dT%H:%M:%S.%eZ %L %v",
+                       spdlog::pattern_time_type::utc);
 }
 
-std::string FormatLogLine(LogFormat format, std::string_view message,
-                          std::initializer_list<LogField> fields) {
+std::string FormatLogLine(LogFormat format, std::string_view message, std::initializer_list<LogField> fields) {
   if (format == LogFormat::kJson) {
     std::string line = fmt::format("\"message\":{}", JsonQuote(message));
     for (const LogField& field : fields) {
-      line += fmt::format(",{}:{}", JsonQuote(field.key),
-                          field.is_bare ? field.text : JsonQuote(field.text));
+      line += fmt::format(",{}:{}", JsonQuote(field.key), field.is_bare ? field.text : JsonQuote(field.text));
     }
     return line;
   }

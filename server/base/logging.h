@@ -38,21 +38,12 @@ struct LogField {
 // Thread-safe. Control characters in values are escaped: one call is always one line.
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
-inline void LogDebug(std::string_view m, std::initializer_list<LogField> f = {}) {
-  Log(LogLevel::kDebug, m, f);
-}
-inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) {
-  Log(LogLevel::kInfo, m, f);
-}
-inline void LogWarning(std::string_view m, std::initializer_list<LogField> f = {}) {
-  Log(LogLevel::kWarning, m, f);
-}
-inline void LogError(std::string_view m, std::initializer_list<LogField> f = {}) {
-  Log(LogLevel::kError, m, f);
-}
+inline void LogDebug(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kDebug, m, f); }
+inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kInfo, m, f); }
+inline void LogWarning(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kWarning, m, f); }
+inline void LogError(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kError, m, f); }
 
 // The message part of a line, without time and level; for tests.
-std::string FormatLogLine(LogFormat format, std::string_view message,
-                          std::initializer_list<LogField> fields);
+std::string FormatLogLine(LogFormat format, std::string_view message, std::initializer_list<LogField> fields);
 
 }  // namespace torchferry

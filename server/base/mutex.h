@@ -30,9 +30,7 @@ class TF_THREAD_ANNOTATION(capability("mutex")) Mutex {
 
 class TF_THREAD_ANNOTATION(scoped_lockable) MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) TF_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) {
-    mutex_.Lock();
-  }
+  explicit MutexLock(Mutex& mutex) TF_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) { mutex_.Lock(); }
   ~MutexLock() TF_THREAD_ANNOTATION(release_capability()) { mutex_.Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
@@ -51,8 +49,7 @@ class CondVar {
   }
   // False when `deadline` passed without a notification.
   template <typename Clock, typename Duration>
-  bool WaitUntil(Mutex& mutex, std::chrono::time_point<Clock, Duration> deadline)
-      TF_REQUIRES(mutex) {
+  bool WaitUntil(Mutex& mutex, std::chrono::time_point<Clock, Duration> deadline) TF_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const bool notified = cv_.wait_until(lock, deadline) == std::cv_status::no_timeout;
     lock.release();

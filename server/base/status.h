@@ -46,5 +46,4 @@ absl::Status Annotate(const absl::Status& status, std::string_view prefix);
   lhs = std::move(tmp).value()
 
 // `lhs` may declare: TF_ASSIGN_OR_RETURN(auto x, F());
-#define TF_ASSIGN_OR_RETURN(lhs, expr) \
-  TF_ASSIGN_OR_RETURN_IMPL(TF_STATUS_CONCAT(tf_statusor_, __LINE__), lhs, expr)
+#define TF_ASSIGN_OR_RETURN(lhs, expr) TF_ASSIGN_OR_RETURN_IMPL(TF_STATUS_CONCAT(tf_statusor_, __LINE__), lhs, expr)

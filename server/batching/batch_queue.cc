@@ -134,10 +134,9 @@ size_t BatchQueue::OldestFree() const {
 }
 
 bool BatchQueue::IsDue(const Candidate& candidate, TimePoint now) const {
-  const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(),
-                                      candidate.rows) != options_.preferred_rows.end();
-  return candidate.is_full || is_preferred ||
-         now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
+  const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(), candidate.rows) !=
+                            options_.preferred_rows.end();
+  return candidate.is_full || is_preferred || now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
 }
 
 void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken) {

@@ -42,8 +42,8 @@ struct BatchOptions {
   Duration max_queue_delay{0};
   // Row counts at which a batch closes without waiting any longer.
   std::vector<int64_t> preferred_rows;
-  // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of these; where none of
-  // their sums is one, all. Empty: any.
+  // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of
+  // these; where none of their sums is one, all. Empty: any.
   std::vector<int64_t> row_counts;
   // Of an operator, while a batch runs.
   int threads = 1;
@@ -70,11 +70,12 @@ class BatchQueue {
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
   absl::Status Push(std::unique_ptr<Task>& task, TimePoint now);
 
-  // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit. Each waits
-  // since its own `enqueued`.
+  // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit.
+  // Each waits since its own `enqueued`.
   void Return(std::vector<std::unique_ptr<Task>> tasks);
 
-  // Likewise, but they are not taken again before Unpark. They wait as the others do: they count, expire and may be cancelled.
+  // Likewise, but they are not taken again before Unpark. They wait as the others do: they count, expire and may be
+  // cancelled.
   void Park(std::vector<std::unique_ptr<Task>> tasks);
   void Unpark();
 

@@ -12,8 +12,7 @@ using std::chrono::milliseconds;
 
 class FakeTask : public Task {
  public:
-  FakeTask(int task_id, int64_t task_rows, std::string key, TimePoint task_deadline = kNoDeadline)
-      : id(task_id) {
+  FakeTask(int task_id, int64_t task_rows, std::string key, TimePoint task_deadline = kNoDeadline) : id(task_id) {
     rows = task_rows;
     batch_key = std::move(key);
     deadline = task_deadline;
@@ -212,7 +211,8 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
       now += milliseconds(below(2));
       for (int i = below(5); i > 0 && pushed < 200; --i) {
         const TimePoint deadline = below(4) == 0 ? now + milliseconds(below(4)) : kNoDeadline;
-        Push(queue, pushed++, 1 + below(static_cast<int>(options.max_rows)), std::string(1, static_cast<char>('a' + below(3))), deadline, now);
+        Push(queue, pushed++, 1 + below(static_cast<int>(options.max_rows)),
+             std::string(1, static_cast<char>('a' + below(3))), deadline, now);
       }
       const BatchQueue::Taken taken = queue.Take(now);
       account(taken.batch);
@@ -248,8 +248,7 @@ TEST(BatchQueueTest, RunsTheTasksOfALaneOneAtATimeAndInOrder) {
   PushLane(queue, 2, 7);
   PushLane(queue, 3, 8);
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
-  EXPECT_EQ(Ids(queue.Take(kStart).batch),
-            (std::vector<int>{3}));  // overtakes 2, whose lane is busy
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));  // overtakes 2, whose lane is busy
   const BatchQueue::Taken nothing = queue.Take(kStart);
   EXPECT_TRUE(nothing.batch.empty());
   EXPECT_FALSE(nothing.wake_at.has_value());

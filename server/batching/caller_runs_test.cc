@@ -203,7 +203,8 @@ TEST_F(CallerRunsTest, AWorkerTakesWhatACallerLeavesForLong) {
   scheduler_.Close(*queue);
 }
 
-// Who asks again at once comes while the quick batch before his could still be running, and is answered though another one does not end.
+// Who asks again at once comes while the quick batch before his could still be running, and is answered though another
+// one does not end.
 TEST_F(TwoWorkersTest, AWorkerTakesWhatABatchThatDoesNotEndWasToTake) {
   const auto queue = scheduler_.AddQueue(UpTo(1), handler_);
   OnCaller([&] { MakeQuick(*queue); });

@@ -9,12 +9,13 @@
 namespace torchferry {
 namespace {
 
-// A batch that ends within about the time that it takes to wake a worker is waited for: its worker takes the rest with it, in one batch
-// instead of two. Of all that have run lately the longest counts, so that a model which is only sometimes quick is not one.
+// A batch that ends within about the time that it takes to wake a worker is waited for: its worker takes the rest with
+// it, in one batch instead of two. Of all that have run lately the longest counts, so that a model which is only
+// sometimes quick is not one.
 constexpr Duration kQuick = std::chrono::microseconds(200);
 
-// While anything happens one idle worker looks this often for tasks that were left to whoever should have taken them before: a batch that is quick as a rule
-// may not be this time, and a caller may be held up.
+// While anything happens one idle worker looks this often for tasks that were left to whoever should have taken them
+// before: a batch that is quick as a rule may not be this time, and a caller may be held up.
 constexpr Duration kWatch = std::chrono::milliseconds(10);
 
 }  // namespace
@@ -44,9 +45,9 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
   }
   bool IsLeftToCaller(TimePoint now) const { return left_to_caller.has_value() && now - *left_to_caller < kWatch; }
 
-  int running = 0;  // calls into `handler`, dropping included
-  std::vector<TimePoint> started;  // of these
-  std::optional<TimePoint> left_to_caller;  // since when a task waits that a caller should run
+  int running = 0;                           // calls into `handler`, dropping included
+  std::vector<TimePoint> started;            // of these
+  std::optional<TimePoint> left_to_caller;   // since when a task waits that a caller should run
   Duration longest = std::chrono::hours(1);  // that one took lately; fades
   bool is_closed = false;
 };
@@ -104,7 +105,8 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
     if (this_caller.scheduler == this && IsForCaller(queue)) {
       if (!queue.left_to_caller.has_value()) queue.left_to_caller = clock_.Now();
       wakes = Added(queue, 1);
-      const bool is_known = std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
+      const bool is_known =
+          std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
       if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
     } else {
       wakes = Added(queue, 1);
@@ -143,7 +145,8 @@ void Scheduler::HandOverToWorkers() {
 }
 
 bool Scheduler::IsForCaller(const Queue& queue) const {
-  return queue.longest <= kQuick && queue.running == 0 && queue.threads == 1 && !queue.waits && queue.handler.MayRunOnCaller();
+  return queue.longest <= kQuick && queue.running == 0 && queue.threads == 1 && !queue.waits &&
+         queue.handler.MayRunOnCaller();
 }
 
 bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
@@ -156,7 +159,8 @@ bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
     if (IsForCaller(*queue)) {
       work = {queue, queue->tasks.Take(now), 0, now, false};
       const BatchQueue::Taken& taken = work.taken;
-      if (taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty()) return false;  // all that waits is parked
+      if (taken.batch.empty() && taken.expired.empty() && taken.cancelled.empty())
+        return false;  // all that waits is parked
       Begin(*queue, taken, now);
       return true;
     }
@@ -202,7 +206,9 @@ bool Scheduler::Added(Queue& queue, size_t tasks) {
 bool Scheduler::WakesAnother() {
   if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return false;
   const TimePoint now = clock_.Now();
-  const bool is_wanted = !is_watched_ || std::ranges::any_of(queues_, [&](const auto& queue) { return queue->tasks.size() > 0 && WantsWorker(*queue, now); });
+  const bool is_wanted = !is_watched_ || std::ranges::any_of(queues_, [&](const auto& queue) {
+    return queue->tasks.size() > 0 && WantsWorker(*queue, now);
+  });
   waking_ += is_wanted ? 1 : 0;
   return is_wanted;
 }

@@ -14,8 +14,8 @@
 
 namespace torchferry {
 
-// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose operators use
-// several threads runs when so many are free; while that queue is the next in turn, no other takes them.
+// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose
+// operators use several threads runs when so many are free; while that queue is the next in turn, no other takes them.
 // Thread-safe. Queues must not outlive it.
 class Scheduler {
  public:
@@ -23,7 +23,8 @@ class Scheduler {
     int workers = 1;
     // Of operators, in all batches that run at the same time; 0: one for each worker.
     int threads = 0;
-    // Called on a worker's own thread before a batch whose queue has another number than the one before. Null: nobody cares.
+    // Called on a worker's own thread before a batch whose queue has another number than the one before. Null: nobody
+    // cares.
     std::function<void(int threads)> set_threads = nullptr;
   };
 
@@ -39,7 +40,8 @@ class Scheduler {
     virtual void OnDepth(int64_t waiting) = 0;
     // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
     virtual int MostAtOnce() const { return 0; }
-    // Whether a batch may also be run by a thread that submits (JoinAsCaller), while batches are quick. Cheap; called under a lock.
+    // Whether a batch may also be run by a thread that submits (JoinAsCaller), while batches are quick. Cheap; called
+    // under a lock.
     virtual bool MayRunOnCaller() const { return false; }
   };
 
@@ -57,22 +59,26 @@ class Scheduler {
   // UNAVAILABLE when the queue is full or closed; `task` then stays with the caller.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
 
-  // Quick batches cost less where their tasks come from: no other thread has to wake up for them, and none meets this one at a connection.
+  // Quick batches cost less where their tasks come from: no other thread has to wake up for them, and none meets this
+  // one at a connection.
   //
-  // The calling thread, which is no worker, calls RunAsCaller soon after each Submit, from now on. What it submits to a queue whose batches take less than
-  // 200 us, use one thread, do not wait for company, and MayRunOnCaller, wakes no worker.
+  // The calling thread, which is no worker, calls RunAsCaller soon after each Submit, from now on. What it submits to a
+  // queue whose batches take less than 200 us, use one thread, do not wait for company, and MayRunOnCaller, wakes no
+  // worker.
   void JoinAsCaller();
   // Whether RunAsCaller has something to do on this thread.
   bool HasCallerWork() const;
-  // A batch of each queue that this thread has submitted to, where no batch of it is running. What is not quick any more is left to the workers.
+  // A batch of each queue that this thread has submitted to, where no batch of it is running. What is not quick any
+  // more is left to the workers.
   void RunAsCaller();
   // Whether no worker runs a batch.
   bool IsIdle() const { return busy_ == 0; }
-  // A thread that has joined does not come to call RunAsCaller, nor will this one: what they have submitted is for the workers.
+  // A thread that has joined does not come to call RunAsCaller, nor will this one: what they have submitted is for the
+  // workers.
   void HandOverToWorkers();
 
-  // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is closed; `tasks` then
-  // stay with the caller.
+  // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is
+  // closed; `tasks` then stay with the caller.
   absl::Status Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
 
   // Likewise, to wait until Unpark.
@@ -87,7 +93,8 @@ class Scheduler {
 
  private:
   struct Work;
-  // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes first of all.
+  // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes
+  // first of all.
   bool Added(Queue& queue, size_t tasks) TF_REQUIRES(mutex_);
   bool WakesAnother() TF_REQUIRES(mutex_);
   bool IsForCaller(const Queue& queue) const TF_REQUIRES(mutex_);
@@ -111,12 +118,12 @@ class Scheduler {
   size_t next_queue_ TF_GUARDED_BY(mutex_) = 0;
   int free_threads_ TF_GUARDED_BY(mutex_) = 0;
   bool waits_for_threads_ TF_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
-  size_t idle_ TF_GUARDED_BY(mutex_) = 0;     // workers that wait
-  size_t waking_ TF_GUARDED_BY(mutex_) = 0;   // of these, that have been notified
-  bool is_watched_ TF_GUARDED_BY(mutex_) = false;  // one of these looks again soon, whoever wakes it
-  uint64_t begun_ TF_GUARDED_BY(mutex_) = 0;       // batches, in all
-  uint64_t seen_begun_ TF_GUARDED_BY(mutex_) = 0;  // when it was looked last
-  size_t waiting_ TF_GUARDED_BY(mutex_) = 0;  // tasks in all queues
+  size_t idle_ TF_GUARDED_BY(mutex_) = 0;                 // workers that wait
+  size_t waking_ TF_GUARDED_BY(mutex_) = 0;               // of these, that have been notified
+  bool is_watched_ TF_GUARDED_BY(mutex_) = false;         // one of these looks again soon, whoever wakes it
+  uint64_t begun_ TF_GUARDED_BY(mutex_) = 0;              // batches, in all
+  uint64_t seen_begun_ TF_GUARDED_BY(mutex_) = 0;         // when it was looked last
+  size_t waiting_ TF_GUARDED_BY(mutex_) = 0;              // tasks in all queues
   bool stopping_ TF_GUARDED_BY(mutex_) = false;
 
   std::atomic<int> busy_{0};  // workers that carry something

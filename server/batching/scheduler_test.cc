@@ -221,7 +221,8 @@ TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
   std::atomic<int> most{0};
   std::latch all_ran(1);
   std::atomic<int> left{3 * kEach};
-  Scheduler scheduler({.workers = kThreads, .threads = kThreads, .set_threads = [](int threads) { mine = threads; }}, Clock::Real());
+  Scheduler scheduler({.workers = kThreads, .threads = kThreads, .set_threads = [](int threads) { mine = threads; }},
+                      Clock::Real());
   std::array<FakeHandler, 3> handlers;
   std::vector<std::shared_ptr<Scheduler::Queue>> queues;
   for (size_t i = 0; i < handlers.size(); ++i) {

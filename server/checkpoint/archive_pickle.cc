@@ -10,16 +10,17 @@
 
 namespace torchferry {
 
-absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
-    const ZipArchive& archive, std::string_view name, const PickleGlobals& globals,
-    absl::Status (*refuse)(const PickleTree&)) {
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(const ZipArchive& archive, std::string_view name,
+                                                                 const PickleGlobals& globals,
+                                                                 absl::Status (*refuse)(const PickleTree&)) {
   const ZipEntry* entry = archive.Find(name);
   if (entry == nullptr) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has no entry {}: it is damaged; download or copy it again, or save it anew", Quoted(name));
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "has no entry {}: it is damaged; download or copy it again, or save it anew", Quoted(name));
   }
   if (entry->size_bytes > limits::kMaxPickleBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name,
-                      entry->size_bytes, limits::kMaxPickleBytes);
+    return MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name, entry->size_bytes,
+                      limits::kMaxPickleBytes);
   }
   auto pickle = std::make_unique<ArchivePickle>();
   TF_ASSIGN_OR_RETURN(pickle->bytes, archive.ReadString(*entry, limits::kMaxPickleBytes));
@@ -30,9 +31,9 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(
   return pickle;
 }
 
-absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(
-    const File& file, uint64_t position, uint64_t max_bytes, std::string_view what,
-    const PickleGlobals& globals, absl::Status (*refuse)(const PickleTree&)) {
+absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, uint64_t position, uint64_t max_bytes,
+                                                              std::string_view what, const PickleGlobals& globals,
+                                                              absl::Status (*refuse)(const PickleTree&)) {
   constexpr uint64_t kFirstWindow = uint64_t{64} << 10;
   constexpr uint64_t kGrowth = 4;
   if (position > file.size()) {
@@ -48,8 +49,7 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(
     if (!read.ok() && pickle->tree.breaks_off && window < most) continue;
     if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
     if (!read.ok() && pickle->tree.breaks_off && window == max_bytes) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read",
-                        what, max_bytes);
+      return MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read", what, max_bytes);
     }
     if (!read.ok() && pickle->tree.breaks_off) {
       return MakeStatus(absl::StatusCode::kDataLoss,
@@ -68,11 +68,10 @@ absl::Status CheckByteOrder(const ZipArchive& archive) {
   if (entry->size_bytes > kMaxBytes) return absl::DataLossError("its byteorder entry is too long");
   TF_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
   if (order == "little") return absl::OkStatus();
-  return MakeStatus(
-      order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
-      "was saved with byte order {}; only little-endian files are read: load it with "
-      "torch.load and save it again on a little-endian machine",
-      Quoted(order));
+  return MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
+                    "was saved with byte order {}; only little-endian files are read: load it with "
+                    "torch.load and save it again on a little-endian machine",
+                    Quoted(order));
 }
 
 }  // namespace torchferry

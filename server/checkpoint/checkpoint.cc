@@ -18,8 +18,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(std::shared_ptr<con
 
 absl::Status Checkpoint::ReadStorage(size_t index, std::span<std::byte> out) const {
   if (index >= index_.storages.size() || out.size() != index_.storages[index].size_bytes) {
-    return MakeStatus(absl::StatusCode::kInternal, "storage {} of {} into {} bytes", index,
-                      index_.storages.size(), out.size());
+    return MakeStatus(absl::StatusCode::kInternal, "storage {} of {} into {} bytes", index, index_.storages.size(),
+                      out.size());
   }
   return bytes_->Read(index, out);
 }

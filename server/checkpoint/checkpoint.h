@@ -66,7 +66,7 @@ struct CheckpointIndex {
   std::vector<std::string> other_entries;
   // "PyTorch" when the file has torch.save's layout; a safetensors header may say it.
   std::string producer;
-  std::string key;           // of the chosen dict; empty for the outermost
+  std::string key;            // of the chosen dict; empty for the outermost
   bool is_lightning = false;  // PyTorch Lightning left its version beside the state_dict
 };
 

@@ -29,16 +29,12 @@ TEST_P(ReferenceTest, IndexAndBytesEqualTorchLoads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, ReferenceTest,
-                         ::testing::Values("module.pt", "plain_dict.pt", "protocol4.pt",
-                                           "protocol5.pt", "dtypes.pt", "strided.pt", "tied.pt",
-                                           "cuda_tags.pt", "numpy_scalars.pt", "attributed.pt",
-                                           "deflated.pt", "zip64.pt", "legacy.pt",
-                                           "legacy_protocol4.pt", "legacy_plain_dict.pt",
-                                           "legacy_dtypes.pt", "legacy_strided.pt",
+                         ::testing::Values("module.pt", "plain_dict.pt", "protocol4.pt", "protocol5.pt", "dtypes.pt",
+                                           "strided.pt", "tied.pt", "cuda_tags.pt", "numpy_scalars.pt", "attributed.pt",
+                                           "deflated.pt", "zip64.pt", "legacy.pt", "legacy_protocol4.pt",
+                                           "legacy_plain_dict.pt", "legacy_dtypes.pt", "legacy_strided.pt",
                                            "legacy_tied.pt", "legacy_cuda_tags.pt"),
-                         [](const auto& fixture) {
-                           return fixture.param.substr(0, fixture.param.find('.'));
-                         });
+                         [](const auto& fixture) { return fixture.param.substr(0, fixture.param.find('.')); });
 
 TEST(CheckpointTest, TiedWeightsShareAStorage) {
   const auto checkpoint = Checkpoint::Open(Fixture("tied.pt"));
@@ -55,10 +51,10 @@ TEST(CheckpointTest, ReadStorageChecksItsBuffer) {
 }
 
 TEST(CheckpointTest, NestedCheckpointListsItsKeysAndOpensByKey) {
-  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt")).status(),
-              Fails(StatusCode::kInvalidArgument,
-                    AllOf(HasSubstr("training checkpoint"), HasSubstr("\"model_state_dict\""),
-                          HasSubstr("\"ema.model\""))));
+  EXPECT_THAT(
+      Checkpoint::Open(Fixture("training.pt")).status(),
+      Fails(StatusCode::kInvalidArgument,
+            AllOf(HasSubstr("training checkpoint"), HasSubstr("\"model_state_dict\""), HasSubstr("\"ema.model\""))));
   for (const std::string key : {"model_state_dict", "ema.model"}) {
     const auto nested = Checkpoint::Open(Fixture("training.pt"), Choose(key));
     ASSERT_TRUE(nested.ok()) << nested.status();
@@ -66,17 +62,17 @@ TEST(CheckpointTest, NestedCheckpointListsItsKeysAndOpensByKey) {
     for (const TensorInfo& tensor : (*nested)->tensors()) keys.push_back(tensor.key);
     EXPECT_EQ(keys, Expected().at("training.pt:model_state_dict").at("keys"));
   }
-  EXPECT_THAT(Checkpoint::Open(Fixture("training.pt"), Choose("weights")).status(),
-              Fails(StatusCode::kInvalidArgument,
-                    AllOf(HasSubstr("no key \"weights\""), HasSubstr("\"model_state_dict\""))));
+  EXPECT_THAT(
+      Checkpoint::Open(Fixture("training.pt"), Choose("weights")).status(),
+      Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr("no key \"weights\""), HasSubstr("\"model_state_dict\""))));
   EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), Choose("epoch")).ok());
   EXPECT_FALSE(Checkpoint::Open(Fixture("training.pt"), Choose("epoch.x")).ok());
 }
 
 TEST(CheckpointTest, TheChooserSeesTheOutline) {
   CheckpointOutline seen;
-  const auto opened = Checkpoint::Open(
-      Fixture("training.pt"), [&](const CheckpointOutline& outline) -> absl::StatusOr<std::string> {
+  const auto opened =
+      Checkpoint::Open(Fixture("training.pt"), [&](const CheckpointOutline& outline) -> absl::StatusOr<std::string> {
         seen = outline;
         return absl::InvalidArgumentError("none of these");
       });
@@ -91,13 +87,11 @@ TEST(CheckpointTest, TheChooserSeesTheOutline) {
 }
 
 TEST(CheckpointTest, WholeModelNamesItsClassesAndTheWaysOut) {
-  for (const std::string name :
-       {"whole_model.pt", "whole_model_protocol4.pt", "legacy_whole_model.pt"}) {
+  for (const std::string name : {"whole_model.pt", "whole_model_protocol4.pt", "legacy_whole_model.pt"}) {
     EXPECT_THAT(Checkpoint::Open(Fixture(name)).status(),
                 Fails(StatusCode::kInvalidArgument,
                       AllOf(HasSubstr(name), HasSubstr("whole model"), HasSubstr("__main__.Net"),
-                            HasSubstr("torch.nn.modules.conv.Conv2d"),
-                            HasSubstr("torch.nn.modules.linear.Linear"),
+                            HasSubstr("torch.nn.modules.conv.Conv2d"), HasSubstr("torch.nn.modules.linear.Linear"),
                             HasSubstr("model.state_dict()"), HasSubstr("torch.jit.script"))));
   }
 }
@@ -120,8 +114,7 @@ TEST(CheckpointTest, SoundFilesThatCannotBeServedSayWhy) {
            {"big_endian.pt", "byte order \"big\""},
        }) {
     EXPECT_THAT(Checkpoint::Open(Fixture(refused.file)).status(),
-                Fails(StatusCode::kInvalidArgument,
-                      AllOf(HasSubstr(refused.file), HasSubstr(refused.message))));
+                Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr(refused.file), HasSubstr(refused.message))));
   }
 }
 

@@ -31,23 +31,19 @@ constexpr std::array kMagics = {
     Magic{"\x93NUMPY"sv, StatusCode::kInvalidArgument,
           "is a NumPy array, not a model; save the weights with torch.save(model.state_dict(), "
           "path)"},
-    Magic{"\x1f\x8b"sv, StatusCode::kInvalidArgument,
-          "is compressed with gzip; put the uncompressed file here"},
-    Magic{"BZh"sv, StatusCode::kInvalidArgument,
-          "is compressed with bzip2; put the uncompressed file here"},
+    Magic{"\x1f\x8b"sv, StatusCode::kInvalidArgument, "is compressed with gzip; put the uncompressed file here"},
+    Magic{"BZh"sv, StatusCode::kInvalidArgument, "is compressed with bzip2; put the uncompressed file here"},
     Magic{"\xfd"
           "7zXZ"sv,
           StatusCode::kInvalidArgument, "is compressed with xz; put the uncompressed file here"},
     Magic{"\x28\xb5\x2f\xfd"sv, StatusCode::kInvalidArgument,
           "is compressed with zstd; put the uncompressed file here"},
-    Magic{"7z\xbc\xaf\x27\x1c"sv, StatusCode::kInvalidArgument,
-          "is a 7-Zip archive; put the unpacked file here"},
+    Magic{"7z\xbc\xaf\x27\x1c"sv, StatusCode::kInvalidArgument, "is a 7-Zip archive; put the unpacked file here"},
     Magic{"\x7f"
           "ELF"sv,
           StatusCode::kInvalidArgument, "is a program or a shared library, not a model"},
-    Magic{
-        "GGUF"sv, StatusCode::kInvalidArgument,
-        "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
+    Magic{"GGUF"sv, StatusCode::kInvalidArgument,
+          "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
 };
 
 std::string Hex(std::string_view bytes) {
@@ -60,16 +56,15 @@ std::string Hex(std::string_view bytes) {
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
-    return static_cast<char>(c < 128 ? std::tolower(c) : c);
-  });
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
   return lower;
 }
 
 bool IsHtml(std::string_view text) {
   const std::string lower = Lower(text.substr(0, 64));
-  return lower.starts_with("<!doctype html") || lower.starts_with("<html") ||
-         lower.starts_with("<head") || lower.starts_with("<!-- html");
+  return lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.starts_with("<head") ||
+         lower.starts_with("<!-- html");
 }
 
 // A protobuf message that begins with ModelProto's fields in the order every exporter writes them:
@@ -78,8 +73,8 @@ bool IsOnnx(std::string_view head) {
   constexpr char kIrVersionField = 0x08;
   constexpr char kNewestIrVersion = 32;  // far beyond today's 13
   constexpr std::string_view kNextFields = "\x12\x1a\x22\x2a\x32\x3a\x42"sv;
-  return head.size() > 3 && head[0] == kIrVersionField && head[1] >= 1 &&
-         head[1] <= kNewestIrVersion && kNextFields.find(head[2]) != std::string_view::npos;
+  return head.size() > 3 && head[0] == kIrVersionField && head[1] >= 1 && head[1] <= kNewestIrVersion &&
+         kNextFields.find(head[2]) != std::string_view::npos;
 }
 
 // A SavedModel (schema version 1, then its graphs), or a GraphDef, which begins with a node: its
@@ -88,8 +83,9 @@ bool IsTensorFlow(std::string_view head) {
   if (head.starts_with("\x08\x01\x12"sv)) return true;
   if (head.size() < 4 || head[0] != '\x0a' || head[2] != '\x0a') return false;
   const size_t op = 4 + static_cast<uint8_t>(head[3]);
-  return head.size() > op + 1 && head[op] == '\x12' && op + 2 + static_cast<uint8_t>(head[op + 1]) <=
-         std::min<size_t>(head.size(), 2 + static_cast<size_t>(static_cast<uint8_t>(head[1])));
+  return head.size() > op + 1 && head[op] == '\x12' &&
+         op + 2 + static_cast<uint8_t>(head[op + 1]) <=
+             std::min<size_t>(head.size(), 2 + static_cast<size_t>(static_cast<uint8_t>(head[1])));
 }
 
 bool IsTar(std::string_view head) {
@@ -97,9 +93,7 @@ bool IsTar(std::string_view head) {
   return head.size() > kMagicOffset && head.substr(kMagicOffset).starts_with("ustar");
 }
 
-bool IsPickle(std::string_view head) {
-  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
-}
+bool IsPickle(std::string_view head) { return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5; }
 
 // UTF-8 without control characters but those of lines. The head may end inside a character.
 bool IsText(std::string_view head) {
@@ -107,7 +101,8 @@ bool IsText(std::string_view head) {
   std::string text(head);
   std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
   for (size_t cut = 0; cut <= std::min(kMostCutBytes, text.size()); ++cut) {
-    if (IsCleanUtf8(std::string_view(text).substr(0, text.size() - cut))) return cut == 0 || head.size() > kMostCutBytes;
+    if (IsCleanUtf8(std::string_view(text).substr(0, text.size() - cut)))
+      return cut == 0 || head.size() > kMostCutBytes;
   }
   return false;
 }
@@ -123,9 +118,9 @@ absl::Status DescribeText(std::string_view text) {
         "the file; download the file itself");
   }
   if (text.starts_with("{") || text.starts_with("[")) {
-    const bool is_index = text.find("\"weight_map\"") != std::string_view::npos ||
-                          (text.find("\"metadata\"") != std::string_view::npos &&
-                           text.find("\"total_size\"") != std::string_view::npos);
+    const bool is_index =
+        text.find("\"weight_map\"") != std::string_view::npos ||
+        (text.find("\"metadata\"") != std::string_view::npos && text.find("\"total_size\"") != std::string_view::npos);
     return absl::InvalidArgumentError(
         is_index ? "is the index of a sharded checkpoint (.index.json), which holds no weights; "
                    "load the shards in Python and save one file: torch.save(model.state_dict(), "
@@ -150,12 +145,10 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
     if (head.starts_with(magic.bytes)) return absl::Status(magic.code, std::string(magic.message));
   }
   if (head.size() > 8 && head.substr(4).starts_with("TFL3")) {
-    return absl::InvalidArgumentError(
-        "is a TensorFlow Lite model, which is not served; convert the model to PyTorch");
+    return absl::InvalidArgumentError("is a TensorFlow Lite model, which is not served; convert the model to PyTorch");
   }
   if (IsTensorFlow(head)) {
-    return absl::InvalidArgumentError(
-        "is a TensorFlow graph (.pb), which is not served; convert the model to PyTorch");
+    return absl::InvalidArgumentError("is a TensorFlow graph (.pb), which is not served; convert the model to PyTorch");
   }
   if (IsOnnx(head)) {
     return absl::InvalidArgumentError(
@@ -170,23 +163,23 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
   }
   if (IsPickle(head) && head.find("torch.distributed.checkpoint") != std::string_view::npos) {
     return absl::InvalidArgumentError(
-        "is the index (.metadata) of a distributed checkpoint, which holds no weights; make one file of its folder: python -m "
+        "is the index (.metadata) of a distributed checkpoint, which holds no weights; make one file of its folder: "
+        "python -m "
         "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt");
   }
   if (IsPickle(head)) {
-    return MakeStatus(StatusCode::kInvalidArgument,
-                      "is a plain Python pickle, not made by torch.save; {}", kExpected);
+    return MakeStatus(StatusCode::kInvalidArgument, "is a plain Python pickle, not made by torch.save; {}", kExpected);
   }
   if (IsZeros(head)) {
-    return MakeStatus(StatusCode::kDataLoss,
-                      "has {} bytes and begins with nothing but zeros: a download or copy that did not finish; download or copy it "
-                      "again",
-                      size);
+    return MakeStatus(
+        StatusCode::kDataLoss,
+        "has {} bytes and begins with nothing but zeros: a download or copy that did not finish; download or copy it "
+        "again",
+        size);
   }
   const size_t start = std::min(head.find_first_not_of(" \t\r\n"), head.size());
   if (IsText(head)) return DescribeText(head.substr(start));
-  return MakeStatus(StatusCode::kInvalidArgument,
-                    "is of no known format: {} bytes that begin with {}; {}", size,
+  return MakeStatus(StatusCode::kInvalidArgument, "is of no known format: {} bytes that begin with {}; {}", size,
                     Hex(head.substr(0, 16)), kExpected);
 }
 

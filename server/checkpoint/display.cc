@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kMaxShownBytes = 160;
 
 bool IsIdentifierChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.' || c == '<' || c == '>';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == '<' || c == '>';
 }
 
 }  // namespace
@@ -24,8 +24,7 @@ std::string Quoted(std::string_view text) {
 
 std::string DottedName(std::string_view module, std::string_view name) {
   std::string dotted = fmt::format("{}.{}", module, name);
-  const bool plain =
-      dotted.size() <= kMaxShownBytes && std::ranges::all_of(dotted, IsIdentifierChar);
+  const bool plain = dotted.size() <= kMaxShownBytes && std::ranges::all_of(dotted, IsIdentifierChar);
   return plain ? dotted : Quoted(dotted);
 }
 
@@ -37,8 +36,7 @@ std::string Listed(std::span<const std::string> items, size_t most) {
 }
 
 bool IsCleanUtf8(std::string_view text) {
-  const bool no_control =
-      std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  const bool no_control = std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
   // JsonQuote replaces what is not UTF-8 by the escape \ufffd, which it writes for nothing else
   // once the text's own backslashes are out of the way.
   std::string plain(text);

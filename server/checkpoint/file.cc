@@ -23,7 +23,8 @@ constexpr uint64_t kDigestPieceBytes = 1 << 20;
 std::string SystemError(int error) { return std::strerror(error); }
 
 std::string IdentityOf(const struct stat& info) {
-  return fmt::format("{}:{}:{}:{}.{:09}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+  return fmt::format("{}:{}:{}:{}.{:09}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
 }
 
 class PosixFile final : public File {
@@ -38,13 +39,12 @@ class PosixFile final : public File {
       const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
-        return MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}",
-                          name(), offset, SystemError(errno));
+        return MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}", name(), offset,
+                          SystemError(errno));
       }
       if (got == 0) {
-        return MakeStatus(absl::StatusCode::kDataLoss,
-                          "{}: became shorter while it was read: nothing at byte {} of {}", name(),
-                          offset, size());
+        return MakeStatus(absl::StatusCode::kDataLoss, "{}: became shorter while it was read: nothing at byte {} of {}",
+                          name(), offset, size());
       }
       offset += static_cast<uint64_t>(got);
       out = out.subspan(static_cast<size_t>(got));
@@ -58,8 +58,7 @@ class PosixFile final : public File {
 
 class MemoryFile final : public File {
  public:
-  MemoryFile(std::string bytes, std::string name)
-      : File(std::move(name), bytes.size()), bytes_(std::move(bytes)) {}
+  MemoryFile(std::string bytes, std::string name) : File(std::move(name), bytes.size()), bytes_(std::move(bytes)) {}
 
  protected:
   absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
@@ -81,15 +80,13 @@ absl::Status OpenError(int error, std::string_view name) {
       return MakeStatus(absl::StatusCode::kPermissionDenied,
                         "{}: no permission to read it; the server's user needs read access", name);
     default:
-      return MakeStatus(absl::StatusCode::kUnavailable, "{}: cannot be opened: {}", name,
-                        SystemError(error));
+      return MakeStatus(absl::StatusCode::kUnavailable, "{}: cannot be opened: {}", name, SystemError(error));
   }
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path,
-                                                 std::string display_name) {
+absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path, std::string display_name) {
   // O_NONBLOCK: opening a pipe must not wait for a writer; it changes nothing for a regular file.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return OpenError(errno, display_name);
@@ -113,17 +110,14 @@ std::unique_ptr<File> File::FromBytes(std::string bytes, std::string display_nam
 
 absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
   if (offset > size_ || out.size() > size_ - offset) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "{}: ends at byte {}, and {} bytes from byte {} are asked for", name_, size_,
-                      out.size(), offset);
+    return MakeStatus(absl::StatusCode::kDataLoss, "{}: ends at byte {}, and {} bytes from byte {} are asked for",
+                      name_, size_, out.size(), offset);
   }
   return out.empty() ? absl::OkStatus() : DoRead(offset, out);
 }
 
-absl::StatusOr<std::string> Sha256(const File& file,
-                                   const std::function<bool(uint64_t)>& on_progress) {
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                  &EVP_MD_CTX_free);
+absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress) {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
     return absl::InternalError("OpenSSL has no SHA-256");
   }

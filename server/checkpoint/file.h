@@ -28,7 +28,8 @@ class File {
 
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }
-  // Of the file that was opened, whatever stands under its path later: device, inode, size and time of change. Empty for one in memory.
+  // Of the file that was opened, whatever stands under its path later: device, inode, size and time of change. Empty
+  // for one in memory.
   const std::string& identity() const { return identity_; }
 
   // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
@@ -45,8 +46,8 @@ class File {
   const std::string identity_;
 };
 
-// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done, and
-// says whether to go on. CANCELLED when it said no.
+// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done,
+// and says whether to go on. CANCELLED when it said no.
 absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress = nullptr);
 
 }  // namespace torchferry

@@ -17,9 +17,7 @@ class FileBytes final : public StorageBytes {
   FileBytes(std::shared_ptr<const File> file, std::vector<uint64_t> offsets)
       : file_(std::move(file)), offsets_(std::move(offsets)) {}
 
-  absl::Status Read(size_t index, std::span<std::byte> out) const override {
-    return file_->Read(offsets_[index], out);
-  }
+  absl::Status Read(size_t index, std::span<std::byte> out) const override { return file_->Read(offsets_[index], out); }
 
  private:
   const std::shared_ptr<const File> file_;

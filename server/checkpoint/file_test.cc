@@ -27,8 +27,7 @@ TEST(FileTest, ReadsByPositionFromDiskAndMemory) {
     EXPECT_EQ(out[0], std::byte{'7'});
     EXPECT_EQ(out[2], std::byte{'9'});
     EXPECT_TRUE(file->Read(10, std::span(out).first(0)).ok());
-    EXPECT_THAT(file->Read(8, out),
-                Fails(absl::StatusCode::kDataLoss, HasSubstr("m/1/f: ends at byte 10")));
+    EXPECT_THAT(file->Read(8, out), Fails(absl::StatusCode::kDataLoss, HasSubstr("m/1/f: ends at byte 10")));
     EXPECT_FALSE(file->Read(UINT64_MAX, out).ok());
   }
 }
@@ -40,15 +39,12 @@ TEST(FileTest, FileThatShrinksWhileReadIsAnError) {
   ASSERT_TRUE(file.ok());
   ASSERT_EQ(::truncate(path.c_str(), 5), 0);
   std::array<std::byte, 8> out;
-  EXPECT_THAT((*file)->Read(0, out),
-              Fails(absl::StatusCode::kDataLoss, HasSubstr("became shorter")));
+  EXPECT_THAT((*file)->Read(0, out), Fails(absl::StatusCode::kDataLoss, HasSubstr("became shorter")));
 }
 
 TEST(FileTest, OpenNamesWhatIsNoReadableFile) {
-  EXPECT_THAT(File::Open("/nonexistent/x", "m/1/x").status(),
-              Fails(absl::StatusCode::kNotFound, HasSubstr("m/1/x")));
-  EXPECT_THAT(File::Open("/tmp", "m/1").status(),
-              Fails(absl::StatusCode::kInvalidArgument, HasSubstr("a directory")));
+  EXPECT_THAT(File::Open("/nonexistent/x", "m/1/x").status(), Fails(absl::StatusCode::kNotFound, HasSubstr("m/1/x")));
+  EXPECT_THAT(File::Open("/tmp", "m/1").status(), Fails(absl::StatusCode::kInvalidArgument, HasSubstr("a directory")));
   EXPECT_THAT(File::Open("/dev/null", "m/1/null").status(),
               Fails(absl::StatusCode::kInvalidArgument, HasSubstr("a device")));
   const std::string pipe = ::testing::TempDir() + "torchferry_pipe";
@@ -59,10 +55,8 @@ TEST(FileTest, OpenNamesWhatIsNoReadableFile) {
 
 TEST(FileTest, Sha256OfKnownTexts) {
   // FIPS 180-4's examples.
-  EXPECT_EQ(*Sha256(*File::FromBytes("", "f")),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(*Sha256(*File::FromBytes("abc", "f")),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(*Sha256(*File::FromBytes("", "f")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(*Sha256(*File::FromBytes("abc", "f")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   // Several pieces; by sha256sum.
   EXPECT_EQ(*Sha256(*File::FromBytes(std::string(3'000'000, 'a'), "f")),
             "2a152c894398719c0570f83fac34ac03a0f6e8e474b995c2403aa5434f7b9dd4");

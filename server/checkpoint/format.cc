@@ -15,8 +15,7 @@ namespace torchferry {
 namespace {
 
 bool HasFolder(const ZipArchive& archive, std::string_view prefix) {
-  return std::ranges::any_of(archive.entries(),
-                             [&](const ZipEntry& entry) { return entry.name.starts_with(prefix); });
+  return std::ranges::any_of(archive.entries(), [&](const ZipEntry& entry) { return entry.name.starts_with(prefix); });
 }
 
 absl::Status DescribeForeignZip(const ZipArchive& archive) {
@@ -77,9 +76,8 @@ absl::StatusOr<FileFormat> Recognise(const File& file) {
   if (HasSafetensorsHeader(head)) return FileFormat::kSafetensors;
   if (!is_zip) return Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
-  TF_ASSIGN_OR_RETURN(
-      const std::unique_ptr<ZipArchive> archive,
-      ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file)));
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,
+                      ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file)));
   absl::StatusOr<FileFormat> format = RecogniseZip(*archive);
   if (!format.ok()) return Annotate(format.status(), file.name());
   return format;

@@ -18,8 +18,7 @@ TEST(FormatTest, RecognisesByContent) {
   EXPECT_EQ(*Recognise(*Fixture("module.pt")), FileFormat::kZipCheckpoint);
   EXPECT_EQ(*Recognise(*Fixture("whole_model.pt")), FileFormat::kZipCheckpoint);
   EXPECT_EQ(*Recognise(*Fixture("scripted.pt")), FileFormat::kTorchScript);
-  for (const std::string name :
-       {"legacy.pt", "legacy_protocol4.pt", "legacy_whole_model.pt", "legacy_tied.pt"}) {
+  for (const std::string name : {"legacy.pt", "legacy_protocol4.pt", "legacy_whole_model.pt", "legacy_tied.pt"}) {
     EXPECT_EQ(*Recognise(*Fixture(name)), FileFormat::kLegacyCheckpoint) << name;
   }
   EXPECT_EQ(*Recognise(*AsFile(Bytes(2, 8) + "{}")), FileFormat::kSafetensors);
@@ -41,15 +40,12 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {"", StatusCode::kDataLoss, "is empty"},
            {std::string("\x1c\0\0\0TFL3", 8) + Bytes(0, 8), StatusCode::kInvalidArgument, "TensorFlow Lite"},
            {"\x08\x01\x12\x90\x01", StatusCode::kInvalidArgument, "TensorFlow graph"},
-           {"\x0a\x12\x0a\x01x\x12\x0bPlaceholder", StatusCode::kInvalidArgument,
-            "TensorFlow graph"},
+           {"\x0a\x12\x0a\x01x\x12\x0bPlaceholder", StatusCode::kInvalidArgument, "TensorFlow graph"},
            {"\x08\x0a\x12\x07pytorch", StatusCode::kInvalidArgument, "ONNX"},
            {"\n<!DOCTYPE html><html>", StatusCode::kDataLoss, "HTML page"},
            {"<HTML><head>", StatusCode::kDataLoss, "HTML page"},
-           {"version https://git-lfs.github.com/spec/v1\noid sha256:", StatusCode::kDataLoss,
-            "git lfs pull"},
-           {zip.substr(0, 1000), StatusCode::kDataLoss,
-            "truncated zip: 1000 bytes, end-of-archive record missing"},
+           {"version https://git-lfs.github.com/spec/v1\noid sha256:", StatusCode::kDataLoss, "git lfs pull"},
+           {zip.substr(0, 1000), StatusCode::kDataLoss, "truncated zip: 1000 bytes, end-of-archive record missing"},
            {"{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}", StatusCode::kInvalidArgument,
             "sharded checkpoint"},
            {"{\"a\": 1}", StatusCode::kInvalidArgument, "JSON"},
@@ -58,17 +54,13 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {"hello world\n", StatusCode::kInvalidArgument, "text file"},
            {"\x89HDF\r\n\x1a\n", StatusCode::kInvalidArgument, "HDF5"},
            {"\x80\x04N.", StatusCode::kInvalidArgument, "plain Python pickle"},
-           {"\x80\x04\x8c\x25torch.distributed.checkpoint.metadata", StatusCode::kInvalidArgument,
-            "dcp_to_torch"},
+           {"\x80\x04\x8c\x25torch.distributed.checkpoint.metadata", StatusCode::kInvalidArgument, "dcp_to_torch"},
            {"\x01\x02\x03", StatusCode::kInvalidArgument, "3 bytes that begin with 01 02 03"},
-           {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument,
-            "without data.pkl"},
-           {ZipBuilder().Add("arr_0.npy", "1").Build(), StatusCode::kInvalidArgument,
-            "\"arr_0.npy\""},
-           {ZipBuilder().Add("m/data/aotinductor/model/m.so", "1").Build(),
-            StatusCode::kInvalidArgument, "AOTInductor"},
-           {ZipBuilder().Add("m/models/model.json", "1").Build(), StatusCode::kInvalidArgument,
-            "torch.export"},
+           {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument, "without data.pkl"},
+           {ZipBuilder().Add("arr_0.npy", "1").Build(), StatusCode::kInvalidArgument, "\"arr_0.npy\""},
+           {ZipBuilder().Add("m/data/aotinductor/model/m.so", "1").Build(), StatusCode::kInvalidArgument,
+            "AOTInductor"},
+           {ZipBuilder().Add("m/models/model.json", "1").Build(), StatusCode::kInvalidArgument, "torch.export"},
        }) {
     EXPECT_THAT(Recognise(*AsFile(wrong.bytes)).status(),
                 Fails(wrong.code, AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(wrong.message))));

@@ -51,13 +51,12 @@ TEST_P(FullReferenceTest, IndexAndBytesEqualPyTorchs) {
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FullReferenceTest);
-INSTANTIATE_TEST_SUITE_P(Files, FullReferenceTest, ::testing::ValuesIn(Files()),
-                         [](const auto& file) {
-                           std::string name = file.param;
-                           std::ranges::replace_if(
-                               name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Files, FullReferenceTest, ::testing::ValuesIn(Files()), [](const auto& file) {
+  std::string name = file.param;
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace torchferry

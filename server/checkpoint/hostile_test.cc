@@ -28,9 +28,7 @@ absl::Status OpenPickle(const std::string& body) {
 
 absl::Status OpenTensor(const TensorSpec& spec) { return OpenPickle(Dict("w", Tensor(spec))); }
 
-TEST(HostileTest, TheHandWrittenCheckpointItselfIsSound) {
-  EXPECT_TRUE(OpenTensor({}).ok()) << OpenTensor({});
-}
+TEST(HostileTest, TheHandWrittenCheckpointItselfIsSound) { EXPECT_TRUE(OpenTensor({}).ok()) << OpenTensor({}); }
 
 TEST(HostileTest, CallsOfTheSystemAreNamedAndNotRun) {
   struct Case {
@@ -44,8 +42,7 @@ TEST(HostileTest, CallsOfTheSystemAreNamedAndNotRun) {
                                          {"torch.hub", "load"},
                                          {"builtins", "getattr"}}) {
     EXPECT_THAT(OpenPickle(Global(c.module, c.name) + Tuple({Str("touch /tmp/x")}) + "R"),
-                Fails(StatusCode::kDataLoss,
-                      AllOf(HasSubstr(c.module + "." + c.name), HasSubstr("nothing was run"))));
+                Fails(StatusCode::kDataLoss, AllOf(HasSubstr(c.module + "." + c.name), HasSubstr("nothing was run"))));
   }
   // What is unknown is not run either, but it may be an honest class.
   EXPECT_THAT(OpenPickle(Global("some.package", "function") + Tuple({Str("x")}) + "R"),
@@ -54,8 +51,7 @@ TEST(HostileTest, CallsOfTheSystemAreNamedAndNotRun) {
   EXPECT_THAT(OpenPickle("(" + Global("a", "Net") + ")\x81" + Global("os", "system") + "t"),
               Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
   // A later opcode that is refused does not hide it.
-  EXPECT_THAT(OpenPickle(Global("os", "system") + "(o"),
-              Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
+  EXPECT_THAT(OpenPickle(Global("os", "system") + "(o"), Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
 }
 
 TEST(HostileTest, NamesCannotForgeLogLines) {
@@ -90,29 +86,24 @@ TEST(HostileTest, ExpandedTensorsHaveABudget) {
 }
 
 TEST(HostileTest, StoragesMustBeWhatTheyClaim) {
-  EXPECT_THAT(OpenTensor({.numel = 5}),
-              Fails(StatusCode::kDataLoss, HasSubstr("said to hold 5 elements")));
-  EXPECT_THAT(OpenTensor({.numel = int64_t{1} << 62}),
-              Fails(StatusCode::kDataLoss, HasSubstr("said to hold")));
+  EXPECT_THAT(OpenTensor({.numel = 5}), Fails(StatusCode::kDataLoss, HasSubstr("said to hold 5 elements")));
+  EXPECT_THAT(OpenTensor({.numel = int64_t{1} << 62}), Fails(StatusCode::kDataLoss, HasSubstr("said to hold")));
   EXPECT_THAT(OpenTensor({.numel = -4}), Fails(StatusCode::kDataLoss, HasSubstr("no count")));
   EXPECT_THAT(OpenTensor({.key = "7"}), Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
-  EXPECT_THAT(OpenTensor({.key = "../data.pkl"}),
-              Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
+  EXPECT_THAT(OpenTensor({.key = "../data.pkl"}), Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
   EXPECT_THAT(OpenTensor({.type = Global("torch", "float32")}),
               Fails(StatusCode::kDataLoss, HasSubstr("no storage type")));
   EXPECT_THAT(OpenTensor({.device = Int(1)}), Fails(StatusCode::kDataLoss, HasSubstr("no string")));
-  EXPECT_THAT(
-      OpenPickle("}(" + Str("a") + Tensor() + Str("b") + Tensor({.device = Str("cuda:0")}) + "u"),
-      Fails(StatusCode::kDataLoss, HasSubstr("on \"cpu\" and on \"cuda:0\"")));
-  EXPECT_THAT(OpenPickle(Dict("w", Global("torch._utils", "_rebuild_tensor_v2") +
-                                       Tuple({"NQ", "N", "N", "N", "N", "N"}) + "R")),
+  EXPECT_THAT(OpenPickle("}(" + Str("a") + Tensor() + Str("b") + Tensor({.device = Str("cuda:0")}) + "u"),
+              Fails(StatusCode::kDataLoss, HasSubstr("on \"cpu\" and on \"cuda:0\"")));
+  EXPECT_THAT(OpenPickle(Dict(
+                  "w", Global("torch._utils", "_rebuild_tensor_v2") + Tuple({"NQ", "N", "N", "N", "N", "N"}) + "R")),
               Fails(StatusCode::kDataLoss, HasSubstr("persistent id")));
 }
 
 TEST(HostileTest, RebuildFunctionsNeedTheirArguments) {
-  for (const std::string function :
-       {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
-        "_rebuild_parameter_with_state", "_rebuild_qtensor"}) {
+  for (const std::string function : {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3",
+                                     "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_qtensor"}) {
     EXPECT_FALSE(OpenPickle(Dict("w", Global("torch._utils", function) + ")R")).ok()) << function;
   }
   EXPECT_FALSE(OpenPickle(Dict("w", Global("torch._tensor", "_rebuild_from_type_v2") + ")R")).ok());
@@ -139,13 +130,11 @@ TEST(HostileTest, OneBigDictUnderManyNamesTakesNoSquareOfTime) {
   for (int i = 0; i < kMany; ++i) pickle += "NN";
   pickle += "u0}(";
   for (int i = 0; i < kMany; ++i) pickle += "U\x03" + Bytes(static_cast<uint64_t>(i), 3) + "h\x01";
-  EXPECT_THAT(OpenPickle(pickle + "u"),
-              Fails(StatusCode::kInvalidArgument, HasSubstr("without tensors")));
+  EXPECT_THAT(OpenPickle(pickle + "u"), Fails(StatusCode::kInvalidArgument, HasSubstr("without tensors")));
 }
 
 TEST(HostileTest, KeysMustBeCleanAndUnique) {
-  EXPECT_THAT(OpenPickle(Dict("w\xff", Tensor())),
-              Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
+  EXPECT_THAT(OpenPickle(Dict("w\xff", Tensor())), Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
   EXPECT_THAT(OpenPickle(Dict("w\n", Tensor())), Fails(StatusCode::kDataLoss, HasSubstr("UTF-8")));
   EXPECT_THAT(OpenPickle("}(" + Str("w") + Tensor() + Str("w") + Tensor() + "u"),
               Fails(StatusCode::kDataLoss, HasSubstr("twice")));

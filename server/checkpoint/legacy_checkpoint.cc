@@ -34,9 +34,8 @@ class PickleSequence {
   explicit PickleSequence(const File& file) : file_(file) {}
 
   absl::StatusOr<std::unique_ptr<ArchivePickle>> Next(std::string_view what, uint64_t max_bytes) {
-    TF_ASSIGN_OR_RETURN(
-        std::unique_ptr<ArchivePickle> pickle,
-        ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), RefuseForeign));
+    TF_ASSIGN_OR_RETURN(std::unique_ptr<ArchivePickle> pickle,
+                        ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), RefuseForeign));
     position_ += pickle->tree.consumed;
     return pickle;
   }
@@ -51,8 +50,7 @@ class PickleSequence {
 absl::Status CheckVersion(const PickleTree& tree) {
   const PickleNode& version = tree[tree.root];
   if (version.kind == PickleKind::kInt && version.integer == kVersion) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss,
-                    "does not say version {} of the legacy torch.save format", kVersion);
+  return MakeStatus(absl::StatusCode::kDataLoss, "does not say version {} of the legacy torch.save format", kVersion);
 }
 
 absl::Status CheckSystem(const PickleTree& tree) {
@@ -73,25 +71,21 @@ class LegacyStorages final : public StorageSource {
   absl::StatusOr<Place> Find(std::string_view key) const override {
     const auto found = places_.find(key);
     if (found == places_.end()) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "storage {} is not in the file's list of storages", Quoted(key));
+      return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is not in the file's list of storages", Quoted(key));
     }
     return found->second;
   }
 
   // `object` and `keys` must outlive this. `position`: of the first storage.
-  absl::Status Locate(const File& file, const PickleTree& object, const PickleTree& keys,
-                      uint64_t position) {
+  absl::Status Locate(const File& file, const PickleTree& object, const PickleTree& keys, uint64_t position) {
     TF_RETURN_IF_ERROR(CollectIds(object));
     const PickleNode& list = keys[keys.root];
     if (list.kind != PickleKind::kList) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages is a {}",
-                        Name(list.kind));
+      return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages is a {}", Name(list.kind));
     }
     for (const PickleRef ref : list.items) {
       if (keys[ref].kind != PickleKind::kString) {
-        return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages holds a {}",
-                          Name(keys[ref].kind));
+        return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages holds a {}", Name(keys[ref].kind));
       }
       TF_RETURN_IF_ERROR(LocateOne(file, keys[ref].text, position));
     }
@@ -113,8 +107,7 @@ class LegacyStorages final : public StorageSource {
   absl::Status LocateOne(const File& file, std::string_view key, uint64_t& position) {
     const auto found = ids_.find(key);
     if (found == ids_.end()) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "nothing refers to storage {} of its list",
-                        Quoted(key));
+      return MakeStatus(absl::StatusCode::kDataLoss, "nothing refers to storage {} of its list", Quoted(key));
     }
     const StorageId& id = found->second;
     if (file.size() - position < kCountBytes) return BreaksOff(file, id, position);
@@ -124,8 +117,8 @@ class LegacyStorages final : public StorageSource {
     for (size_t i = kCountBytes; i-- > 0;) count = count << 8 | static_cast<uint8_t>(bytes[i]);
     if (count != static_cast<uint64_t>(id.numel)) {
       return MakeStatus(absl::StatusCode::kDataLoss,
-                        "storage {} is said to hold {} elements, and {} where its bytes are",
-                        Quoted(key), id.numel, count);
+                        "storage {} is said to hold {} elements, and {} where its bytes are", Quoted(key), id.numel,
+                        count);
     }
     position += kCountBytes;
     if (file.size() - position < id.size_bytes) return BreaksOff(file, id, position);
@@ -147,28 +140,23 @@ class LegacyStorages final : public StorageSource {
   std::unordered_map<std::string_view, Place> places_;
 };
 
-absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File> file,
-                                                      const DictChooser& choose) {
+absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File> file, const DictChooser& choose) {
   using Pickle = std::unique_ptr<ArchivePickle>;
   PickleSequence pickles(*file);
   // The caller has seen that the first holds the magic number.
   TF_RETURN_IF_ERROR(pickles.Next("the magic number", limits::kMaxLegacyHeaderBytes).status());
-  TF_ASSIGN_OR_RETURN(const Pickle version,
-                      pickles.Next("the format's version", limits::kMaxLegacyHeaderBytes));
+  TF_ASSIGN_OR_RETURN(const Pickle version, pickles.Next("the format's version", limits::kMaxLegacyHeaderBytes));
   TF_RETURN_IF_ERROR(CheckVersion(version->tree));
-  TF_ASSIGN_OR_RETURN(const Pickle system,
-                      pickles.Next("the system's description", limits::kMaxLegacyHeaderBytes));
+  TF_ASSIGN_OR_RETURN(const Pickle system, pickles.Next("the system's description", limits::kMaxLegacyHeaderBytes));
   TF_RETURN_IF_ERROR(CheckSystem(system->tree));
-  TF_ASSIGN_OR_RETURN(const Pickle object,
-                      pickles.Next("the object's pickle", limits::kMaxPickleBytes));
-  TF_ASSIGN_OR_RETURN(const Pickle keys,
-                      pickles.Next("the list of storages", limits::kMaxPickleBytes));
+  TF_ASSIGN_OR_RETURN(const Pickle object, pickles.Next("the object's pickle", limits::kMaxPickleBytes));
+  TF_ASSIGN_OR_RETURN(const Pickle keys, pickles.Next("the list of storages", limits::kMaxPickleBytes));
   LegacyStorages source;
   TF_RETURN_IF_ERROR(source.Locate(*file, object->tree, keys->tree, pickles.position()));
   StorageTable storages(source);
   TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(object->tree, choose, storages));
-  return std::make_unique<Checkpoint>(
-      std::move(index), std::make_unique<FileBytes>(std::move(file), storages.places()));
+  return std::make_unique<Checkpoint>(std::move(index),
+                                      std::make_unique<FileBytes>(std::move(file), storages.places()));
 }
 
 }  // namespace

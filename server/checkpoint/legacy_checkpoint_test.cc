@@ -32,8 +32,7 @@ struct Legacy {
 
   std::string Build() const {
     const std::string magic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
-    return Pickle(magic) + Pickle(version) + Pickle(system) + Pickle(object) + Pickle(keys) +
-           storages;
+    return Pickle(magic) + Pickle(version) + Pickle(system) + Pickle(object) + Pickle(keys) + storages;
   }
 };
 
@@ -42,9 +41,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Open(const Legacy& legacy) {
 }
 
 std::string Storage(const std::string& view, const std::string& numel = Int(4)) {
-  return Tuple(
-             {Str("storage"), Global("torch", "FloatStorage"), Str("0"), Str("cpu"), numel, view}) +
-         "Q";
+  return Tuple({Str("storage"), Global("torch", "FloatStorage"), Str("0"), Str("cpu"), numel, view}) + "Q";
 }
 
 TEST(LegacyTest, ReadsWhatPython2AndPyTorch0Wrote) {
@@ -52,10 +49,8 @@ TEST(LegacyTest, ReadsWhatPython2AndPyTorch0Wrote) {
   // version of the rebuild function.
   const std::string tensor =
       Global("torch._utils", "_rebuild_tensor") +
-      Tuple({Storage("N", "\x8a\x01\x04"), "K" + Bytes(1, 1), Tuple({Int(3)}), Tuple({Int(1)})}) +
-      "R";
-  const auto opened =
-      Open({.object = Global("collections", "OrderedDict") + "](](U\x01w" + tensor + "ee\x85R"});
+      Tuple({Storage("N", "\x8a\x01\x04"), "K" + Bytes(1, 1), Tuple({Int(3)}), Tuple({Int(1)})}) + "R";
+  const auto opened = Open({.object = Global("collections", "OrderedDict") + "](](U\x01w" + tensor + "ee\x85R"});
   ASSERT_TRUE(opened.ok()) << opened.status();
   ASSERT_EQ((*opened)->tensors().size(), 1u);
   EXPECT_EQ((*opened)->tensors()[0].key, "w");
@@ -75,8 +70,7 @@ TEST(LegacyTest, ReadStorageChecksItsBuffer) {
 
 TEST(LegacyTest, PicklesLargerThanTheFirstWindowAreRead) {
   const std::string padding = Str("note") + Str(std::string(1'000'000, 'x'));
-  const auto opened =
-      Open({.object = "}(" + padding + Str("w") + testing::Tensor() + Str("v") + "Nu"});
+  const auto opened = Open({.object = "}(" + padding + Str("w") + testing::Tensor() + Str("v") + "Nu"});
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ((*opened)->index().other_entries, (std::vector<std::string>{"note", "v"}));
   EXPECT_THAT(Open({.object = "}(" + padding + Global("os", "system") + "Nu"}).status(),
@@ -120,16 +114,12 @@ TEST(LegacyTest, SoundFilesThatAreNotReadSayWhy) {
               Fails(StatusCode::kInvalidArgument, HasSubstr("is a view of another storage")));
   EXPECT_THAT(Open({.object = Dict("model", Dict("w", testing::Tensor()))}).status(),
               Fails(StatusCode::kInvalidArgument, HasSubstr("training checkpoint")));
-  EXPECT_TRUE(
-      Checkpoint::Open(
-          AsFile(Legacy{.object = Dict("model", Dict("w", testing::Tensor()))}.Build()),
-          [](const CheckpointOutline&) -> absl::StatusOr<std::string> { return "model"; })
-          .ok());
+  EXPECT_TRUE(Checkpoint::Open(AsFile(Legacy{.object = Dict("model", Dict("w", testing::Tensor()))}.Build()),
+                               [](const CheckpointOutline&) -> absl::StatusOr<std::string> { return "model"; })
+                  .ok());
   // A whole model whose one class is there as a persistent id alone.
-  EXPECT_THAT(
-      Open({.object = Tuple({Str("module"), Global("zoo", "Net"), "N", "N"}) + "Q)\x81}b"})
-          .status(),
-      Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr("whole model"), HasSubstr("zoo.Net"))));
+  EXPECT_THAT(Open({.object = Tuple({Str("module"), Global("zoo", "Net"), "N", "N"}) + "Q)\x81}b"}).status(),
+              Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr("whole model"), HasSubstr("zoo.Net"))));
 }
 
 TEST(LegacyTest, EachPrefixIsAnError) {

@@ -22,8 +22,8 @@ absl::Status PickleMachine::StackGlobal() {
   const PickleNode& module_node = tree_[module];
   const PickleNode& name_node = tree_[name];
   if (module_node.kind != PickleKind::kString || name_node.kind != PickleKind::kString) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the name is a {} and a {}, not two strings",
-                      Name(module_node.kind), Name(name_node.kind));
+    return MakeStatus(absl::StatusCode::kDataLoss, "the name is a {} and a {}, not two strings", Name(module_node.kind),
+                      Name(name_node.kind));
   }
   return PushGlobal(module_node.text, name_node.text);
 }
@@ -69,8 +69,7 @@ absl::Status PickleMachine::NewObject() {
 absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   const PickleNode& target = tree_[callable];
   if (tree_[arguments].kind != PickleKind::kTuple && !IsEnum(target, tree_[arguments])) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple",
-                      Name(tree_[arguments].kind));
+    return MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple", Name(tree_[arguments].kind));
   }
   PickleNode node;
   if (target.kind == PickleKind::kGlobal && target.role == GlobalRole::kMapping) {
@@ -80,12 +79,11 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   }
   // After a foreign name anything may be called: it is refused in any case, and the message wants
   // all the names.
-  const bool may_be_called =
-      target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
+  const bool may_be_called = target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
   if (!may_be_called && tree_.foreign.empty()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "a call of {}",
-                      target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name)
-                                                         : std::string(Name(target.kind)));
+    return MakeStatus(
+        absl::StatusCode::kDataLoss, "a call of {}",
+        target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name) : std::string(Name(target.kind)));
   }
   node.kind = PickleKind::kObject;
   node.items = {callable, arguments};
@@ -94,8 +92,10 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
 
 // TorchScript writes a member of an Enum as a call of its class with the member's value alone.
 bool PickleMachine::IsEnum(const PickleNode& target, const PickleNode& value) {
-  const bool is_own = target.kind == PickleKind::kGlobal && target.role == GlobalRole::kClass && target.text.starts_with("__torch__");
-  return is_own && (value.kind == PickleKind::kInt || value.kind == PickleKind::kFloat || value.kind == PickleKind::kString);
+  const bool is_own =
+      target.kind == PickleKind::kGlobal && target.role == GlobalRole::kClass && target.text.starts_with("__torch__");
+  return is_own &&
+         (value.kind == PickleKind::kInt || value.kind == PickleKind::kFloat || value.kind == PickleKind::kString);
 }
 
 // OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that), Counter({…}) and
@@ -118,8 +118,7 @@ absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& a
   }
   for (const PickleRef ref : first.items) {
     const PickleNode& pair = tree_[ref];
-    const bool is_pair = (pair.kind == PickleKind::kList || pair.kind == PickleKind::kTuple) &&
-                         pair.items.size() == 2;
+    const bool is_pair = (pair.kind == PickleKind::kList || pair.kind == PickleKind::kTuple) && pair.items.size() == 2;
     if (!is_pair) return absl::DataLossError("a mapping made of a list of what are no pairs");
     mapping.items.insert(mapping.items.end(), pair.items.begin(), pair.items.end());
   }

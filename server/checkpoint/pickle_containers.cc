@@ -11,8 +11,7 @@ namespace torchferry {
 
 absl::Status PickleMachine::Mark() {
   if (marks_.size() >= limits::kMaxPickleMarks) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "values nest more than {} deep",
-                      limits::kMaxPickleMarks);
+    return MakeStatus(absl::StatusCode::kDataLoss, "values nest more than {} deep", limits::kMaxPickleMarks);
   }
   marks_.push_back(stack_.size());
   return absl::OkStatus();
@@ -100,8 +99,7 @@ absl::Status PickleMachine::Extend(PickleKind kind, std::span<const PickleRef> i
   // An instance of a foreign class that is a list or a dict; what it holds does not matter any
   // more.
   if (IsForeign(node)) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss, "on a {}, which is no {}", Name(node.kind),
-                    Name(kind));
+  return MakeStatus(absl::StatusCode::kDataLoss, "on a {}, which is no {}", Name(node.kind), Name(kind));
 }
 
 }  // namespace torchferry

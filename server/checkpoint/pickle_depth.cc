@@ -97,7 +97,8 @@ absl::Status CheckPickleDepth(const PickleTree& tree) {
   }
   for (const PickleNode& node : tree.nodes) {
     if (!IsDeepType(tree, node)) continue;
-    return MakeStatus(absl::StatusCode::kDataLoss, "has a type whose brackets nest more than {} deep", limits::kMaxTypeDepth);
+    return MakeStatus(absl::StatusCode::kDataLoss, "has a type whose brackets nest more than {} deep",
+                      limits::kMaxTypeDepth);
   }
   return absl::OkStatus();
 }

@@ -7,8 +7,8 @@
 
 namespace torchferry {
 
-// DATA_LOSS: values inside each other, or types in the text of a restore_type_tag, deeper than limits.h allows, or a value
-// inside itself.
+// DATA_LOSS: values inside each other, or types in the text of a restore_type_tag, deeper than limits.h allows, or a
+// value inside itself.
 absl::Status CheckPickleDepth(const PickleTree& tree);
 
 }  // namespace torchferry

@@ -40,8 +40,8 @@ std::string_view Name(PickleKind kind) {
 
 absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, PickleTree& tree) {
   if (input.size() > limits::kMaxPickleBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle has {} bytes; at most {} are read",
-                      input.size(), limits::kMaxPickleBytes);
+    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle has {} bytes; at most {} are read", input.size(),
+                      limits::kMaxPickleBytes);
   }
   return PickleMachine(input, globals, tree).Run();
 }
@@ -52,14 +52,11 @@ absl::Status PickleMachine::Run() {
     TF_ASSIGN_OR_RETURN(const uint64_t code, TakeUnsigned(1));
     const PickleOpcode* opcode = FindPickleOpcode(static_cast<uint8_t>(code));
     if (opcode == nullptr) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "byte {} is {:#04x}, which is no pickle opcode", at, code);
+      return MakeStatus(absl::StatusCode::kDataLoss, "byte {} is {:#04x}, which is no pickle opcode", at, code);
     }
     if (opcode->run == nullptr) {
-      return MakeStatus(
-          absl::StatusCode::kDataLoss,
-          "opcode {} at byte {} is not one that PyTorch writes; it is not carried out",
-          opcode->name, at);
+      return MakeStatus(absl::StatusCode::kDataLoss,
+                        "opcode {} at byte {} is not one that PyTorch writes; it is not carried out", opcode->name, at);
     }
     if (absl::Status status = (this->*opcode->run)(); !status.ok()) {
       return Annotate(status, fmt::format("opcode {} at byte {}", opcode->name, at));
@@ -72,8 +69,7 @@ absl::Status PickleMachine::Run() {
 absl::StatusOr<std::string_view> PickleMachine::Take(uint64_t size) {
   if (size > input_.size() - position_) {
     tree_.breaks_off = true;
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "the pickle breaks off: {} more bytes wanted at byte {} of {}", size,
+    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle breaks off: {} more bytes wanted at byte {} of {}", size,
                       position_, input_.size());
   }
   const std::string_view taken = input_.substr(position_, size);
@@ -102,8 +98,7 @@ absl::StatusOr<std::string_view> PickleMachine::TakeLine() {
 
 absl::Status PickleMachine::Push(PickleNode node) {
   if (tree_.nodes.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle makes more than {} values",
-                      limits::kMaxPickleValues);
+    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle makes more than {} values", limits::kMaxPickleValues);
   }
   tree_.nodes.push_back(std::move(node));
   return PushRef(static_cast<PickleRef>(tree_.nodes.size() - 1));
@@ -111,8 +106,7 @@ absl::Status PickleMachine::Push(PickleNode node) {
 
 absl::Status PickleMachine::PushRef(PickleRef ref) {
   if (stack_.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the stack holds more than {} values",
-                      limits::kMaxPickleValues);
+    return MakeStatus(absl::StatusCode::kDataLoss, "the stack holds more than {} values", limits::kMaxPickleValues);
   }
   stack_.push_back(ref);
   return absl::OkStatus();

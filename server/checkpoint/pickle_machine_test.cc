@@ -31,8 +31,7 @@ struct Reading {
 };
 
 void ExpectDataLoss(const std::string& pickle, const std::string& message) {
-  EXPECT_THAT(Reading(pickle).status, Fails(absl::StatusCode::kDataLoss, HasSubstr(message)))
-      << message;
+  EXPECT_THAT(Reading(pickle).status, Fails(absl::StatusCode::kDataLoss, HasSubstr(message))) << message;
 }
 
 TEST(PickleMachineTest, Scalars) {
@@ -115,8 +114,7 @@ TEST(PickleMachineTest, DeepNestsNeitherRecurseNorOverflow) {
   std::string deep = "N";
   for (int i = 0; i < 1'000'000; ++i) deep += '\x85';
   EXPECT_TRUE(Reading(Pickle(deep)).status.ok());  // freed without recursion, too
-  ExpectDataLoss(Pickle(std::string(limits::kMaxPickleMarks + 1, '(')),
-                 "nest more than 10000 deep");
+  ExpectDataLoss(Pickle(std::string(limits::kMaxPickleMarks + 1, '(')), "nest more than 10000 deep");
 }
 
 TEST(PickleMachineTest, StackAndMemoAbuseIsRefused) {
@@ -164,8 +162,7 @@ TEST(PickleMachineTest, UnknownOpcodesAreRefusedByNameAndOffset) {
 }
 
 TEST(PickleMachineTest, ForeignGlobalsAreNotedOnceWithTheirUse) {
-  const Reading run(Pickle(Global("os", "system") + Tuple({Str("id")}) + "R0" +
-                           Global("a.b", "Net") +
+  const Reading run(Pickle(Global("os", "system") + Tuple({Str("id")}) + "R0" + Global("a.b", "Net") +
                            ")\x81"
                            "}b0" +
                            Global("a.b", "Net")));

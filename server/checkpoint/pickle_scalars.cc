@@ -46,8 +46,7 @@ PickleNode LongNode(std::string_view bytes) {
 absl::Status PickleMachine::Proto() {
   TF_ASSIGN_OR_RETURN(const uint64_t protocol, TakeUnsigned(1));
   if (protocol > kNewestProtocol) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read",
-                      protocol, kNewestProtocol);
+    return MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read", protocol, kNewestProtocol);
   }
   return absl::OkStatus();
 }
@@ -166,8 +165,7 @@ template absl::Status PickleMachine::Get<4>();
 
 absl::Status PickleMachine::Memoize() {
   if (memo_.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "more than {} memo entries",
-                      limits::kMaxPickleValues);
+    return MakeStatus(absl::StatusCode::kDataLoss, "more than {} memo entries", limits::kMaxPickleValues);
   }
   TF_ASSIGN_OR_RETURN(const PickleRef top, Top());
   memo_.push_back(top);

@@ -13,9 +13,9 @@ namespace torchferry {
 
 // What a global name may be used for; the policy (pickle_globals.h) gives each name one.
 enum class GlobalRole : uint8_t {
-  kForeign,  // not on the list: the pickle will be refused, and is read on only to say what else it
-             // needs
-  kValue,    // stands for itself: torch.float32, torch.FloatStorage
+  kForeign,   // not on the list: the pickle will be refused, and is read on only to say what else it
+              // needs
+  kValue,     // stands for itself: torch.float32, torch.FloatStorage
   kCallable,  // a call of it becomes a kObject: torch._utils._rebuild_tensor_v2
   kMapping,   // a call of it becomes a kDict: collections.OrderedDict
   kClass,     // an instance of it, with its state, becomes a kObject: argparse.Namespace

@@ -23,14 +23,11 @@ inline std::string Hex(std::span<const std::byte> bytes) {
 }
 
 inline DictChooser Choose(std::string key) {
-  return [key = std::move(key)](const CheckpointOutline&) -> absl::StatusOr<std::string> {
-    return key;
-  };
+  return [key = std::move(key)](const CheckpointOutline&) -> absl::StatusOr<std::string> { return key; };
 }
 
 // `expected`: the file's entry of expected.json.
-inline void ExpectEqualsReference(std::shared_ptr<const File> file,
-                                  const nlohmann::json& expected) {
+inline void ExpectEqualsReference(std::shared_ptr<const File> file, const nlohmann::json& expected) {
   const std::string key = expected.value("state_dict", "");
   const auto opened = Checkpoint::Open(std::move(file), Choose(key));
   ASSERT_TRUE(opened.ok()) << opened.status();

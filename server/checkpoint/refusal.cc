@@ -15,27 +15,13 @@ namespace {
 // whole model does refer to `builtins.getattr` now and then (bound methods), so that one is not
 // here.
 constexpr std::array kDangerousModules = {
-    std::string_view("os"),
-    std::string_view("posix"),
-    std::string_view("nt"),
-    std::string_view("subprocess"),
-    std::string_view("sys"),
-    std::string_view("shutil"),
-    std::string_view("socket"),
-    std::string_view("runpy"),
-    std::string_view("pty"),
-    std::string_view("importlib"),
-    std::string_view("ctypes"),
-    std::string_view("webbrowser"),
-    std::string_view("code"),
-    std::string_view("pdb"),
-    std::string_view("timeit"),
-    std::string_view("commands"),
-    std::string_view("pickle"),
-    std::string_view("marshal"),
-    std::string_view("pip"),
-    std::string_view("asyncio"),
-    std::string_view("multiprocessing"),
+    std::string_view("os"),         std::string_view("posix"),   std::string_view("nt"),
+    std::string_view("subprocess"), std::string_view("sys"),     std::string_view("shutil"),
+    std::string_view("socket"),     std::string_view("runpy"),   std::string_view("pty"),
+    std::string_view("importlib"),  std::string_view("ctypes"),  std::string_view("webbrowser"),
+    std::string_view("code"),       std::string_view("pdb"),     std::string_view("timeit"),
+    std::string_view("commands"),   std::string_view("pickle"),  std::string_view("marshal"),
+    std::string_view("pip"),        std::string_view("asyncio"), std::string_view("multiprocessing"),
 };
 constexpr std::array kDangerousBuiltins = {
     std::string_view("eval"),  std::string_view("exec"),       std::string_view("compile"),
@@ -54,14 +40,12 @@ bool IsDangerous(const ForeignGlobal& global) {
 // Functions that are everywhere, and of which some run what they are given.
 bool IsOfLibraries(const ForeignGlobal& global) {
   const std::string_view top = global.module.substr(0, global.module.find('.'));
-  return top == "builtins" || top == "__builtin__" || top == "torch" || top == "numpy" ||
-         top == "operator" || top == "functools";
+  return top == "builtins" || top == "__builtin__" || top == "torch" || top == "numpy" || top == "operator" ||
+         top == "functools";
 }
 
 // DTensor, ShardedTensor and what belongs to them.
-bool IsSharded(const ForeignGlobal& global) {
-  return global.module.starts_with("torch.distributed");
-}
+bool IsSharded(const ForeignGlobal& global) { return global.module.starts_with("torch.distributed"); }
 
 absl::Status NotWritten(const ForeignGlobal& global, std::string_view by, std::string_view what) {
   return MakeStatus(absl::StatusCode::kDataLoss,
@@ -90,25 +74,23 @@ absl::Status RefuseForeign(const PickleTree& tree) {
   }
   const auto sharded = std::ranges::find_if(tree.foreign, IsSharded);
   if (sharded != tree.foreign.end()) {
-    return MakeStatus(
-        absl::StatusCode::kInvalidArgument,
-        "holds {}: one process's part of tensors that are spread over several. Save whole tensors: "
-        "torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options="
-        "StateDictOptions(full_state_dict=True)), then torch.save on rank 0",
-        DottedName(sharded->module, sharded->name));
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "holds {}: one process's part of tensors that are spread over several. Save whole tensors: "
+                      "torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options="
+                      "StateDictOptions(full_state_dict=True)), then torch.save on rank 0",
+                      DottedName(sharded->module, sharded->name));
   }
   // Enum members and bound methods are calls, too, but a model's pickle has instances beside them.
   if (called != nullptr && !has_instances && IsOfLibraries(*called)) {
     return NotWritten(*called, "torch.save", "tensors");
   }
   const bool is_model = tree.root == kNoPickleRef || tree[tree.root].kind == PickleKind::kObject;
-  return MakeStatus(
-      absl::StatusCode::kInvalidArgument,
-      "holds {}: pickled Python objects of {}. It cannot be served as it is, because loading it "
-      "would run Python code. In Python, either save the weights alone, torch.save("
-      "model.state_dict(), path), and put a forward.py or an architecture.pt beside them, or save "
-      "the model with its code: torch.jit.script(model).save(path)",
-      is_model ? "a whole model" : "more than tensors", Listed(Names(tree)));
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "holds {}: pickled Python objects of {}. It cannot be served as it is, because loading it "
+                    "would run Python code. In Python, either save the weights alone, torch.save("
+                    "model.state_dict(), path), and put a forward.py or an architecture.pt beside them, or save "
+                    "the model with its code: torch.jit.script(model).save(path)",
+                    is_model ? "a whole model" : "more than tensors", Listed(Names(tree)));
 }
 
 absl::Status RefuseForeignInTorchScript(const PickleTree& tree) {

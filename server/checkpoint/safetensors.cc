@@ -24,17 +24,14 @@ struct NamedDType {
 };
 
 constexpr NamedDType kDTypes[] = {
-    {"BOOL", DType::kBool},      {"U8", DType::kUint8},         {"I8", DType::kInt8},
-    {"U16", DType::kUint16},     {"I16", DType::kInt16},        {"U32", DType::kUint32},
-    {"I32", DType::kInt32},      {"U64", DType::kUint64},       {"I64", DType::kInt64},
-    {"F16", DType::kFp16},       {"BF16", DType::kBf16},        {"F32", DType::kFp32},
-    {"F64", DType::kFp64},       {"F8_E4M3", DType::kFp8E4M3},  {"F8_E5M2", DType::kFp8E5M2},
-    {"C64", DType::kComplex64},
+    {"BOOL", DType::kBool}, {"U8", DType::kUint8},        {"I8", DType::kInt8},         {"U16", DType::kUint16},
+    {"I16", DType::kInt16}, {"U32", DType::kUint32},      {"I32", DType::kInt32},       {"U64", DType::kUint64},
+    {"I64", DType::kInt64}, {"F16", DType::kFp16},        {"BF16", DType::kBf16},       {"F32", DType::kFp32},
+    {"F64", DType::kFp64},  {"F8_E4M3", DType::kFp8E4M3}, {"F8_E5M2", DType::kFp8E5M2}, {"C64", DType::kComplex64},
 };
 
 DType FindDType(std::string_view name) {
-  const auto* found =
-      std::ranges::find_if(kDTypes, [&](const NamedDType& known) { return known.name == name; });
+  const auto* found = std::ranges::find_if(kDTypes, [&](const NamedDType& known) { return known.name == name; });
   return found == std::end(kDTypes) ? DType::kInvalid : found->dtype;
 }
 
@@ -61,9 +58,8 @@ absl::Status CheckSize(const SafetensorsEntry& entry, DType dtype, uint64_t data
   }
   if (!wanted.has_value() || *wanted != entry.end - entry.begin) {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "tensor {} of dtype {} and shape {} has {} bytes (data_offsets {} to {})",
-                      Quoted(entry.name), entry.dtype, ToString(entry.shape),
-                      entry.end - entry.begin, entry.begin, entry.end);
+                      "tensor {} of dtype {} and shape {} has {} bytes (data_offsets {} to {})", Quoted(entry.name),
+                      entry.dtype, ToString(entry.shape), entry.end - entry.begin, entry.begin, entry.end);
   }
   if (entry.end > data_bytes) {
     return MakeStatus(absl::StatusCode::kDataLoss,
@@ -78,9 +74,8 @@ absl::Status CheckSize(const SafetensorsEntry& entry, DType dtype, uint64_t data
 absl::Status CheckCover(const std::vector<SafetensorsEntry>& entries, uint64_t data_bytes) {
   std::vector<const SafetensorsEntry*> sorted;
   for (const SafetensorsEntry& entry : entries) sorted.push_back(&entry);
-  std::ranges::sort(sorted, [](const auto* a, const auto* b) {
-    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
-  });
+  std::ranges::sort(
+      sorted, [](const auto* a, const auto* b) { return std::pair(a->begin, a->end) < std::pair(b->begin, b->end); });
   uint64_t end = 0;
   for (const SafetensorsEntry* entry : sorted) {
     if (entry->begin != end) {
@@ -92,8 +87,7 @@ absl::Status CheckCover(const std::vector<SafetensorsEntry>& entries, uint64_t d
     end = entry->end;
   }
   if (end == data_bytes) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss,
-                    "has {} bytes of data; its tensors take {} of them", data_bytes, end);
+  return MakeStatus(absl::StatusCode::kDataLoss, "has {} bytes of data; its tensors take {} of them", data_bytes, end);
 }
 
 std::vector<int64_t> ContiguousStrides(const Shape& shape) {
@@ -110,8 +104,7 @@ std::vector<int64_t> ContiguousStrides(const Shape& shape) {
 
 // "PyTorch" for {"format": "pt"}: what wrote it says which framework's layout the weights have.
 std::string ProducerOf(const SafetensorsHeader& header) {
-  const auto found = std::ranges::find(header.metadata, "format",
-                                       &std::pair<std::string, std::string>::first);
+  const auto found = std::ranges::find(header.metadata, "format", &std::pair<std::string, std::string>::first);
   if (found == header.metadata.end()) return "";
   return found->second == "pt" ? "PyTorch" : found->second;
 }
@@ -128,8 +121,7 @@ absl::StatusOr<CheckpointIndex> IndexOf(const SafetensorsHeader& header, uint64_
                         Quoted(entry.name), Quoted(entry.dtype));
     }
     TF_RETURN_IF_ERROR(CheckSize(entry, dtype, data_bytes));
-    index.tensors.push_back({entry.name, dtype, entry.shape, ContiguousStrides(entry.shape),
-                             index.storages.size(), 0});
+    index.tensors.push_back({entry.name, dtype, entry.shape, ContiguousStrides(entry.shape), index.storages.size(), 0});
     index.storages.push_back({entry.name, "", entry.end - entry.begin});
   }
   TF_RETURN_IF_ERROR(CheckCover(header.entries, data_bytes));
@@ -141,8 +133,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Read(std::shared_ptr<const File> fil
   TF_RETURN_IF_ERROR(file->Read(0, std::as_writable_bytes(std::span<char>(text))));
   const uint64_t length = HeaderLength(text);
   if (length > limits::kMaxSafetensorsHeaderBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "says that its header has {} bytes; the format allows {}", length,
+    return MakeStatus(absl::StatusCode::kDataLoss, "says that its header has {} bytes; the format allows {}", length,
                       limits::kMaxSafetensorsHeaderBytes);
   }
   if (length > file->size() - kLengthBytes) {
@@ -158,8 +149,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Read(std::shared_ptr<const File> fil
   TF_ASSIGN_OR_RETURN(CheckpointIndex index, IndexOf(header, file->size() - data_begin));
   std::vector<uint64_t> offsets;
   for (const SafetensorsEntry& entry : header.entries) offsets.push_back(data_begin + entry.begin);
-  return std::make_unique<Checkpoint>(
-      std::move(index), std::make_unique<FileBytes>(std::move(file), std::move(offsets)));
+  return std::make_unique<Checkpoint>(std::move(index),
+                                      std::make_unique<FileBytes>(std::move(file), std::move(offsets)));
 }
 
 }  // namespace

@@ -151,8 +151,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       offsets_ = 0;
       place_ = Place::kOffsets;
     } else {
-      return Fail("tensor {} has a field {}; expected dtype, shape and data_offsets", Quoted(key_),
-                  Quoted(name));
+      return Fail("tensor {} has a field {}; expected dtype, shape and data_offsets", Quoted(key_), Quoted(name));
     }
     if ((fields_ & field) != 0) return Fail("tensor {} has {} twice", Quoted(key_), Quoted(name));
     fields_ |= field;
@@ -166,8 +165,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
 
   template <typename... Args>
   bool Fail(fmt::format_string<Args...> format, Args&&... args) {
-    error_ = absl::DataLossError("the header holds " +
-                                 fmt::format(format, std::forward<Args>(args)...));
+    error_ = absl::DataLossError("the header holds " + fmt::format(format, std::forward<Args>(args)...));
     return false;
   }
 

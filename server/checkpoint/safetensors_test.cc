@@ -19,8 +19,7 @@ std::string FileBytes(const std::string& header, const std::string& data) {
 
 std::string Entry(const std::string& name, const std::string& dtype, const std::string& shape,
                   const std::string& offsets) {
-  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape +
-         ",\"data_offsets\":" + offsets + "}";
+  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
 }
 
 absl::Status Open(const std::string& header, const std::string& data = "") {
@@ -29,10 +28,9 @@ absl::Status Open(const std::string& header, const std::string& data = "") {
 
 TEST(SafetensorsTest, ReadsTensorsInAnyOrderOfTheirBytes) {
   const std::string header = "{\"__metadata__\":{\"format\":\"pt\",\"by\":\"me\"}," +
-                             Entry("b", "I64", "[1]", "[8,16]") + "," +
-                             Entry("a", "F32", "[2,1]", "[0,8]") + "," +
-                             Entry("none", "BF16", "[0,3]", "[16,16]") + "," +
-                             Entry("scalar", "U8", "[]", "[16,17]") + "}   ";
+                             Entry("b", "I64", "[1]", "[8,16]") + "," + Entry("a", "F32", "[2,1]", "[0,8]") + "," +
+                             Entry("none", "BF16", "[0,3]", "[16,16]") + "," + Entry("scalar", "U8", "[]", "[16,17]") +
+                             "}   ";
   const std::string data = "abcdefgh" + Bytes(7, 8) + "\x05";
   const auto opened = Checkpoint::Open(AsFile(FileBytes(header, data)));
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -89,12 +87,9 @@ TEST(SafetensorsTest, EachRuleOfTheFormatIsHeld) {
            {"{\"a\\u0000\":{}}", "", "not clean UTF-8"},
            {"{" + Entry("a", "F32", "[3]", "[0,8]") + "}", std::string(8, 'x'),
             "tensor \"a\" of dtype F32 and shape [3] has 8 bytes"},
-           {"{" + Entry("a", "F32", "[2]", "[8,0]") + "}", std::string(8, 'x'),
-            "ends at byte 0, before it begins (8)"},
-           {"{" + Entry("a", "F32", "[4294967296,4294967296]", "[0,8]") + "}", std::string(8, 'x'),
-            "has 8 bytes"},
-           {"{" + Entry("a", "F32", "[0,9223372036854775807,4]", "[0,8]") + "}",
-            std::string(8, 'x'), "has 8 bytes"},
+           {"{" + Entry("a", "F32", "[2]", "[8,0]") + "}", std::string(8, 'x'), "ends at byte 0, before it begins (8)"},
+           {"{" + Entry("a", "F32", "[4294967296,4294967296]", "[0,8]") + "}", std::string(8, 'x'), "has 8 bytes"},
+           {"{" + Entry("a", "F32", "[0,9223372036854775807,4]", "[0,8]") + "}", std::string(8, 'x'), "has 8 bytes"},
            {"{" + good + "," + Entry("b", "F32", "[2]", "[4,12]") + "}", std::string(12, 'x'),
             "begins at byte 4 of the data; expected 8"},
            {"{" + good + "," + Entry("b", "F32", "[1]", "[12,16]") + "}", std::string(16, 'x'),
@@ -103,8 +98,7 @@ TEST(SafetensorsTest, EachRuleOfTheFormatIsHeld) {
            {"{" + good + "}", std::string(7, 'x'), "ends at byte 8 of the data, of which 7"},
        }) {
     EXPECT_THAT(Open(broken.header, broken.data),
-                Fails(StatusCode::kDataLoss,
-                      AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(broken.message))))
+                Fails(StatusCode::kDataLoss, AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(broken.message))))
         << broken.header;
   }
 }
@@ -122,8 +116,7 @@ TEST(SafetensorsTest, TheHeadersLengthIsHeldAgainstTheFileAndTheFormat) {
 
 TEST(SafetensorsTest, DTypesThatAreNotServedNameTheTensor) {
   EXPECT_THAT(Open("{" + Entry("scale", "F8_E8M0", "[1]", "[0,1]") + "}", "x"),
-              Fails(StatusCode::kInvalidArgument,
-                    AllOf(HasSubstr("tensor \"scale\""), HasSubstr("F8_E8M0"))));
+              Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr("tensor \"scale\""), HasSubstr("F8_E8M0"))));
 }
 
 TEST(SafetensorsTest, DepthCostsNothing) {

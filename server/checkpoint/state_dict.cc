@@ -34,8 +34,7 @@ class TensorCounts {
     const auto known = counts_.find(ref);
     if (known != counts_.end()) return known->second;
     size_t count = 0;
-    ForEachEntry(tree_[ref],
-                 [&](PickleRef, PickleRef value) { count += IsTensor(tree_, value) ? 1 : 0; });
+    ForEachEntry(tree_[ref], [&](PickleRef, PickleRef value) { count += IsTensor(tree_, value) ? 1 : 0; });
     counts_.emplace(ref, count);
     return count;
   }
@@ -50,13 +49,12 @@ class TensorCounts {
 bool IsFlatStateDict(const PickleTree& tree, PickleRef ref) {
   TensorCounts counts(tree);
   size_t most = 0;
-  ForEachEntry(tree[ref],
-               [&](PickleRef, PickleRef value) { most = std::max(most, counts.Of(value)); });
+  ForEachEntry(tree[ref], [&](PickleRef, PickleRef value) { most = std::max(most, counts.Of(value)); });
   return counts.Of(ref) > 0 && counts.Of(ref) >= most;
 }
 
-// Dicts that hold tensors, some levels deep: {"model": {...}, "trainer": {"ema": {"model": {...}}}}. Each dict is looked at
-// once, whatever names it.
+// Dicts that hold tensors, some levels deep: {"model": {...}, "trainer": {"ema": {"model": {...}}}}. Each dict is
+// looked at once, whatever names it.
 class NestedDictSearch {
  public:
   explicit NestedDictSearch(const PickleTree& tree) : tree_(tree), counts_(tree) {}
@@ -71,8 +69,8 @@ class NestedDictSearch {
 
   void Visit(const PickleNode& dict, const std::string& path, size_t level) {
     ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
-      const bool is_new = tree_[key].kind == PickleKind::kString &&
-                          tree_[value].kind == PickleKind::kDict && seen_.insert(value).second;
+      const bool is_new = tree_[key].kind == PickleKind::kString && tree_[value].kind == PickleKind::kDict &&
+                          seen_.insert(value).second;
       if (!is_new) return;
       const std::string inner =
           path.empty() ? std::string(tree_[key].text) : fmt::format("{}.{}", path, tree_[key].text);
@@ -117,13 +115,11 @@ absl::Status WhyNoStateDict(const PickleTree& tree, PickleRef ref) {
                       "with the model's weights alone: torch.save(checkpoint[\"…\"], path)",
                       Listed(nested));
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "holds a dict without tensors; its keys: {}{}", Listed(KeysOf(tree, node)),
-                    kWanted);
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a dict without tensors; its keys: {}{}",
+                    Listed(KeysOf(tree, node)), kWanted);
 }
 
-const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::string_view key,
-                         PickleRef& value) {
+const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::string_view key, PickleRef& value) {
   const PickleNode* found = nullptr;
   ForEachEntry(dict, [&](PickleRef k, PickleRef v) {
     if (tree[k].kind != PickleKind::kString || tree[k].text != key) return;
@@ -145,14 +141,12 @@ absl::Status RefusePacked(const PickleTree& tree, std::string_view key, PickleRe
 }
 
 // Adds one entry; `seen` has the keys so far.
-absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value,
-                      TensorRebuilder& rebuilder, std::unordered_set<std::string_view>& seen,
-                      CheckpointIndex& result) {
+absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value, TensorRebuilder& rebuilder,
+                      std::unordered_set<std::string_view>& seen, CheckpointIndex& result) {
   const PickleNode& key = tree[key_ref];
   if (key.kind != PickleKind::kString) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "holds a dict with a key that is a {}; the keys of a state_dict are strings",
-                      Name(key.kind));
+                      "holds a dict with a key that is a {}; the keys of a state_dict are strings", Name(key.kind));
   }
   if (!IsCleanUtf8(key.text)) {
     return MakeStatus(absl::StatusCode::kDataLoss, "key {} is not clean UTF-8", Quoted(key.text));
@@ -181,14 +175,14 @@ absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key
   while (!key.empty()) {
     const PickleNode& dict = tree[at];
     if (dict.kind != PickleKind::kDict) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for",
-                        Name(dict.kind), Quoted(key));
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for", Name(dict.kind),
+                        Quoted(key));
     }
     if (Lookup(tree, dict, key, at) != nullptr) return at;
     const size_t dot = key.find('.');
     if (dot == std::string_view::npos || Lookup(tree, dict, key.substr(0, dot), at) == nullptr) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "has no key {}; its keys: {}",
-                        Quoted(key), Listed(KeysOf(tree, dict)));
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "has no key {}; its keys: {}", Quoted(key),
+                        Listed(KeysOf(tree, dict)));
     }
     key.remove_prefix(dot + 1);
   }
@@ -216,8 +210,7 @@ absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const Dict
   if (choose && tree[ref].kind == PickleKind::kDict) {
     TF_ASSIGN_OR_RETURN(result.key, choose(OutlineOf(tree)));
     PickleRef version = kNoPickleRef;
-    result.is_lightning =
-        Lookup(tree, tree[ref], "pytorch-lightning_version", version) != nullptr;
+    result.is_lightning = Lookup(tree, tree[ref], "pytorch-lightning_version", version) != nullptr;
     TF_ASSIGN_OR_RETURN(ref, FindEntry(tree, result.key));
   }
   const PickleNode& dict = tree[ref];

@@ -37,11 +37,11 @@ absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode
   parsed.key = key.text;
   parsed.device = device.text;
   parsed.numel = numel.integer;
-  if (__builtin_mul_overflow(static_cast<uint64_t>(numel.integer),
-                             static_cast<uint64_t>(parsed.type->item_bytes), &parsed.size_bytes)) {
+  if (__builtin_mul_overflow(static_cast<uint64_t>(numel.integer), static_cast<uint64_t>(parsed.type->item_bytes),
+                             &parsed.size_bytes)) {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} is said to hold {} elements of torch.{}, more than any file",
-                      Quoted(key.text), numel.integer, parsed.type->name);
+                      "storage {} is said to hold {} elements of torch.{}, more than any file", Quoted(key.text),
+                      numel.integer, parsed.type->name);
   }
   if (id.items.size() > 5 && tree[id.items[5]].kind != PickleKind::kNone) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -52,18 +52,16 @@ absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode
   return parsed;
 }
 
-absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree,
-                                                        const PickleNode& persistent) {
+absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree, const PickleNode& persistent) {
   if (persistent.kind != PickleKind::kPersistent) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "a tensor's storage is a {}",
-                      Name(persistent.kind));
+    return MakeStatus(absl::StatusCode::kDataLoss, "a tensor's storage is a {}", Name(persistent.kind));
   }
   TF_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(tree, persistent));
   TF_ASSIGN_OR_RETURN(const size_t index, Add(id.key, id.device));
   const StorageInfo& storage = storages_[index];
   if (storage.saved_device != id.device) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is said to be on {} and on {}",
-                      Quoted(id.key), Quoted(storage.saved_device), Quoted(id.device));
+    return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is said to be on {} and on {}", Quoted(id.key),
+                      Quoted(storage.saved_device), Quoted(id.device));
   }
   if (id.size_bytes != storage.size_bytes) {
     return MakeStatus(absl::StatusCode::kDataLoss,
@@ -88,8 +86,7 @@ absl::StatusOr<StorageSource::Place> ZipStorages::Find(std::string_view key) con
   const ZipEntry* entry = archive_.Find(name);
   if (entry == nullptr) {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} has no entry in the archive; download or copy the file again",
-                      Quoted(name));
+                      "storage {} has no entry in the archive; download or copy the file again", Quoted(name));
   }
   return Place{static_cast<uint64_t>(entry - archive_.entries().data()), entry->size_bytes};
 }

@@ -46,8 +46,7 @@ class StorageSource {
 // Refers to the archive.
 class ZipStorages final : public StorageSource {
  public:
-  ZipStorages(const ZipArchive& archive, std::string folder)
-      : archive_(archive), folder_(std::move(folder)) {}
+  ZipStorages(const ZipArchive& archive, std::string folder) : archive_(archive), folder_(std::move(folder)) {}
   absl::StatusOr<Place> Find(std::string_view key) const override;
 
  private:

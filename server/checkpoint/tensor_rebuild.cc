@@ -33,8 +33,7 @@ std::optional<Call> TensorCall(const PickleTree& tree, PickleRef ref) {
   std::optional<Call> call = CallAt(tree, ref);
   for (int i = 0; call.has_value() && i < kMaxWrappers; ++i) {
     const std::vector<PickleRef>& arguments = tree[call->arguments].items;
-    if (call->function == "_rebuild_parameter" ||
-        call->function == "_rebuild_parameter_with_state") {
+    if (call->function == "_rebuild_parameter" || call->function == "_rebuild_parameter_with_state") {
       if (arguments.empty()) return std::nullopt;
       call = CallAt(tree, arguments[0]);
     } else if (call->function == "_rebuild_from_type_v2") {
@@ -79,20 +78,18 @@ constexpr std::array kUnsupported = {
 };
 
 // Sizes or strides: a tuple of ints, or torch.Size of one.
-absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef ref,
-                                            std::string_view what) {
+absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef ref, std::string_view what) {
   const PickleNode* node = &tree[ref];
   if (node->kind == PickleKind::kObject && tree[node->items[0]].name == "Size" &&
       tree[node->items[1]].items.size() == 1) {
     node = &tree[tree[node->items[1]].items[0]];
   }
   if (node->kind != PickleKind::kTuple && node->kind != PickleKind::kList) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "its {} is a {}, not a tuple", what,
-                      Name(node->kind));
+    return MakeStatus(absl::StatusCode::kDataLoss, "its {} is a {}, not a tuple", what, Name(node->kind));
   }
   if (node->items.size() > limits::kMaxRank) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} dimensions; at most {} are read",
-                      node->items.size(), limits::kMaxRank);
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} dimensions; at most {} are read", node->items.size(),
+                      limits::kMaxRank);
   }
   std::vector<int64_t> counts;
   for (const PickleRef item : node->items) {
@@ -112,8 +109,8 @@ absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
   if (tree[metadata].kind != PickleKind::kDict) return absl::OkStatus();
   // PyTorch has a handful; a million tensors with the same million entries would take forever.
   if (items.size() > limits::kMaxTensorMetadata) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} values of metadata; at most {} are read",
-                      items.size(), limits::kMaxTensorMetadata);
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} values of metadata; at most {} are read", items.size(),
+                      limits::kMaxTensorMetadata);
   }
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     const std::string_view key = tree[items[i]].text;
@@ -143,14 +140,12 @@ std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
 
 absl::StatusOr<DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
   const PickleNode& node = tree[ref];
-  const TorchDType* type = node.kind == PickleKind::kGlobal && node.text == "torch"
-                               ? FindTorchDType(node.name)
-                               : nullptr;
+  const TorchDType* type =
+      node.kind == PickleKind::kGlobal && node.text == "torch" ? FindTorchDType(node.name) : nullptr;
   if (type == nullptr) return absl::DataLossError("its dtype is no torch dtype");
   if (type->dtype == DType::kInvalid) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "is of dtype torch.{}, which is not served; convert it before saving",
-                      type->name);
+                      "is of dtype torch.{}, which is not served; convert it before saving", type->name);
   }
   return type->dtype;
 }
@@ -171,8 +166,7 @@ absl::StatusOr<TensorInfo> TensorRebuilder::Rebuild(PickleRef ref) {
   return RebuildStrided(call->function, tree_[call->arguments]);
 }
 
-absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view function,
-                                                           const PickleNode& arguments) {
+absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view function, const PickleNode& arguments) {
   // (storage, storage_offset, size, stride[, requires_grad, backward_hooks[, v3: dtype][,
   // metadata]])
   const std::vector<PickleRef>& items = arguments.items;
@@ -180,8 +174,7 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
   const size_t metadata = has_dtype ? 7 : 6;
   const size_t needed = has_dtype ? 7 : function == "_rebuild_tensor" ? 4 : 6;
   if (items.size() < needed || items.size() > metadata + 1) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", function,
-                      items.size());
+    return MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", function, items.size());
   }
   TF_ASSIGN_OR_RETURN(const StorageTable::Use use, storages_.Resolve(tree_, tree_[items[0]]));
   TensorInfo tensor;
@@ -191,8 +184,7 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
     TF_ASSIGN_OR_RETURN(tensor.dtype, DTypeAt(tree_, items[6]));
   } else if (tensor.dtype == DType::kInvalid) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "lies in a torch.{}, which is not served; convert it before saving",
-                      use.type->name);
+                      "lies in a torch.{}, which is not served; convert it before saving", use.type->name);
   }
   const PickleNode& offset = tree_[items[1]];
   if (offset.kind != PickleKind::kInt || offset.integer < 0) {
@@ -208,8 +200,8 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
 
 absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
   if (tensor.strides.size() != tensor.shape.size()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides",
-                      tensor.shape.size(), tensor.strides.size());
+    return MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides", tensor.shape.size(),
+                      tensor.strides.size());
   }
   const absl::StatusOr<int64_t> dense_bytes = ByteCount(tensor.dtype, tensor.shape);
   if (!dense_bytes.ok()) return absl::DataLossError(MessageOf(dense_bytes.status()));
@@ -219,8 +211,8 @@ absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "is a view {} with strides {} from element {} that leaves its storage {} of "
                       "{} bytes",
-                      ToString(tensor.shape), ToString(tensor.strides), tensor.storage_offset,
-                      Quoted(storage.key), storage.size_bytes);
+                      ToString(tensor.shape), ToString(tensor.strides), tensor.storage_offset, Quoted(storage.key),
+                      storage.size_bytes);
   }
   if (static_cast<uint64_t>(*dense_bytes) > storage.size_bytes) {
     uint64_t& total = expanded_bytes_;

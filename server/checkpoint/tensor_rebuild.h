@@ -16,8 +16,7 @@ bool IsTensor(const PickleTree& tree, PickleRef ref);
 // One thread. Refers to the tree and the table, which must outlive it.
 class TensorRebuilder {
  public:
-  TensorRebuilder(const PickleTree& tree, StorageTable& storages)
-      : tree_(tree), storages_(storages) {}
+  TensorRebuilder(const PickleTree& tree, StorageTable& storages) : tree_(tree), storages_(storages) {}
 
   // The tensor at `ref` (IsTensor), its key left empty.
   // DATA_LOSS: arguments of other types, a negative size or stride, a view that leaves its storage.

@@ -35,18 +35,12 @@ inline std::shared_ptr<const File> AsFile(std::string bytes, std::string name = 
   return File::FromBytes(std::move(bytes), std::move(name));
 }
 
-inline std::shared_ptr<const File> Fixture(const std::string& name) {
-  return AsFile(FixtureBytes(name), name);
-}
+inline std::shared_ptr<const File> Fixture(const std::string& name) { return AsFile(FixtureBytes(name), name); }
 
 // --- pickles ---
 
-inline std::string Str(std::string_view text) {
-  return "X" + Bytes(text.size(), 4) + std::string(text);
-}
-inline std::string Int(int64_t value) {
-  return "\x8a\x08" + Bytes(static_cast<uint64_t>(value), 8);
-}
+inline std::string Str(std::string_view text) { return "X" + Bytes(text.size(), 4) + std::string(text); }
+inline std::string Int(int64_t value) { return "\x8a\x08" + Bytes(static_cast<uint64_t>(value), 8); }
 inline std::string Global(std::string_view module, std::string_view name) {
   return "c" + std::string(module) + "\n" + std::string(name) + "\n";
 }
@@ -68,16 +62,13 @@ struct TensorSpec {
   std::string device = Str("cpu");
 };
 inline std::string Tensor(const TensorSpec& spec = {}) {
-  const std::string storage =
-      Tuple({Str("storage"), spec.type, Str(spec.key), spec.device, Int(spec.numel)}) + "Q";
+  const std::string storage = Tuple({Str("storage"), spec.type, Str(spec.key), spec.device, Int(spec.numel)}) + "Q";
   return Global("torch._utils", "_rebuild_tensor_v2") +
          Tuple({storage, Int(spec.offset), spec.shape, spec.strides, "\x89",
                 Global("collections", "OrderedDict") + ")R"}) +
          "R";
 }
-inline std::string Dict(const std::string& key, const std::string& value) {
-  return "}" + Str(key) + value + "s";
-}
+inline std::string Dict(const std::string& key, const std::string& value) { return "}" + Str(key) + value + "s"; }
 
 // A checkpoint with that data.pkl and one storage "0" of 16 bytes.
 inline std::string CheckpointBytes(const std::string& pickle) {
@@ -92,8 +83,7 @@ inline std::string CheckpointBytes(const std::string& pickle) {
 // EXPECT_THAT(status, Fails(absl::StatusCode::kDataLoss, HasSubstr("…")))
 MATCHER_P2(Fails, code, message, "") {
   *result_listener << arg.ToString();
-  return arg.code() == code &&
-         ::testing::ExplainMatchResult(message, std::string(arg.message()), result_listener);
+  return arg.code() == code && ::testing::ExplainMatchResult(message, std::string(arg.message()), result_listener);
 }
 
 }  // namespace torchferry::testing

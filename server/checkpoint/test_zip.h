@@ -26,14 +26,12 @@ class ZipBuilder {
     uint32_t method = 0;
     uint32_t crc = 0;
     uint32_t flags = 0;
-    uint64_t offset =
-        UINT64_MAX;  // of another entry's local header; where it is written unless set
+    uint64_t offset = UINT64_MAX;  // of another entry's local header; where it is written unless set
   };
 
   ZipBuilder& Add(std::string name, std::string data) {
     Entry entry;
-    entry.crc =
-        static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size()));
+    entry.crc = static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size()));
     entry.name = std::move(name);
     entry.data = std::move(data);
     return Add(std::move(entry));
@@ -45,8 +43,8 @@ class ZipBuilder {
       entry.offset = body_.size();
       body_ += "PK\x03\x04" + Common(entry) + Bytes(0, 2) + entry.name + entry.data;
     }
-    directory_ += "PK\x01\x02" + Bytes(20, 2) + Common(entry) + Bytes(0, 2) + Bytes(0, 2) +
-                  Bytes(0, 2) + Bytes(0, 2) + Bytes(0, 4) + Bytes(entry.offset, 4) + entry.name;
+    directory_ += "PK\x01\x02" + Bytes(20, 2) + Common(entry) + Bytes(0, 2) + Bytes(0, 2) + Bytes(0, 2) + Bytes(0, 2) +
+                  Bytes(0, 4) + Bytes(entry.offset, 4) + entry.name;
     ++count_;
     return *this;
   }
@@ -59,9 +57,8 @@ class ZipBuilder {
  private:
   // From "version needed" to the name's length, as both headers have it.
   static std::string Common(const Entry& entry) {
-    return Bytes(20, 2) + Bytes(entry.flags, 2) + Bytes(entry.method, 2) + Bytes(0, 4) +
-           Bytes(entry.crc, 4) + Bytes(entry.data.size(), 4) + Bytes(entry.size, 4) +
-           Bytes(entry.name.size(), 2);
+    return Bytes(20, 2) + Bytes(entry.flags, 2) + Bytes(entry.method, 2) + Bytes(0, 4) + Bytes(entry.crc, 4) +
+           Bytes(entry.data.size(), 4) + Bytes(entry.size, 4) + Bytes(entry.name.size(), 2);
   }
 
   std::string body_;

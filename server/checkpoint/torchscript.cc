@@ -33,11 +33,10 @@ void AddOnce(const T& value, std::vector<T>& values) {
 
 // Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object
 // graph. That is walked after it, for the names, where the pickle holds the module.
-absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
-                             std::string_view folder, bool is_module, TorchScriptInfo& info) {
-  TF_ASSIGN_OR_RETURN(
-      const std::unique_ptr<ArchivePickle> pickle,
-      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
+absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name, std::string_view folder,
+                             bool is_module, TorchScriptInfo& info) {
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
+                      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
   TF_RETURN_IF_ERROR(Annotate(CheckPickleDepth(tree), pickle_name));
   const ZipStorages source(archive, std::string(folder));
@@ -75,9 +74,8 @@ absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
     if (!entry.name.starts_with("code/") || !entry.name.ends_with(".py")) continue;
     if (entry.size_bytes > std::min(limits::kMaxCodeFileBytes, left)) {
       return MakeStatus(absl::StatusCode::kDataLoss,
-                        "source {} has {} bytes; at most {} for a file and {} in all are read",
-                        Quoted(entry.name), entry.size_bytes, limits::kMaxCodeFileBytes,
-                        limits::kMaxCodeBytes);
+                        "source {} has {} bytes; at most {} for a file and {} in all are read", Quoted(entry.name),
+                        entry.size_bytes, limits::kMaxCodeFileBytes, limits::kMaxCodeBytes);
     }
     left -= entry.size_bytes;
     TF_ASSIGN_OR_RETURN(std::string text, archive.ReadString(entry, limits::kMaxCodeFileBytes));
@@ -98,8 +96,7 @@ absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
   int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || version < 1) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number",
-                      Quoted(text));
+    return MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number", Quoted(text));
   }
   return version;
 }

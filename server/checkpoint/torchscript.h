@@ -22,17 +22,17 @@ struct ModuleTensor {
 };
 
 struct TorchScriptInfo {
-  std::string producer;              // "PyTorch": archives have their format's version, not PyTorch's
-  int64_t version = 0;               // of the archive's format
-  std::string module_class;          // of the root: "__torch__.Net"
-  std::vector<StorageInfo> storages;  // of data.pkl, then of constants.pkl
-  std::vector<DType> dtypes;         // of its tensors, each once, in order of appearance
-  std::vector<ModuleTensor> tensors;  // in the archive's order; their storages are in `storages`
+  std::string producer;                 // "PyTorch": archives have their format's version, not PyTorch's
+  int64_t version = 0;                  // of the archive's format
+  std::string module_class;             // of the root: "__torch__.Net"
+  std::vector<StorageInfo> storages;    // of data.pkl, then of constants.pkl
+  std::vector<DType> dtypes;            // of its tensors, each once, in order of appearance
+  std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
 
-  // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made constants. The
-  // numbers in a trace's code, tensors without dimensions, are none.
+  // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made
+  // constants. The numbers in a trace's code, tensors without dimensions, are none.
   std::vector<std::string> weight_devices;
   std::vector<DType> weight_dtypes;
 };

@@ -55,8 +55,8 @@ class ModuleWalk {
     const PickleNode& object = tree_[ref];
     if (!IsModule(object) || object.state == kNoPickleRef) return absl::OkStatus();
     if (depth > limits::kMaxModuleDepth) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "has modules inside modules more than {} deep", limits::kMaxModuleDepth);
+      return MakeStatus(absl::StatusCode::kDataLoss, "has modules inside modules more than {} deep",
+                        limits::kMaxModuleDepth);
     }
     const PickleNode& called = tree_[object.items[0]];
     const PickleNode& state = tree_[object.state];
@@ -68,8 +68,7 @@ class ModuleWalk {
         return MakeStatus(absl::StatusCode::kDataLoss, "has more than {} attributes in its modules",
                           limits::kMaxPickleValues);
       }
-      const std::string inner =
-          path.empty() ? std::string(name.text) : fmt::format("{}.{}", path, name.text);
+      const std::string inner = path.empty() ? std::string(name.text) : fmt::format("{}.{}", path, name.text);
       TF_RETURN_IF_ERROR(VisitAttribute(called, name.text, state.items[i + 1], inner, depth));
     }
     return absl::OkStatus();
@@ -78,19 +77,17 @@ class ModuleWalk {
  private:
   bool IsModule(const PickleNode& node) const {
     return node.kind == PickleKind::kObject && !node.items.empty() &&
-           tree_[node.items[0]].kind == PickleKind::kGlobal &&
-           tree_[node.items[0]].role == GlobalRole::kClass;
+           tree_[node.items[0]].kind == PickleKind::kGlobal && tree_[node.items[0]].role == GlobalRole::kClass;
   }
 
-  absl::Status VisitAttribute(const PickleNode& owner, std::string_view name, PickleRef value,
-                              const std::string& path, size_t depth) {
+  absl::Status VisitAttribute(const PickleNode& owner, std::string_view name, PickleRef value, const std::string& path,
+                              size_t depth) {
     if (!IsTensor(tree_, value)) return Visit(value, path, depth + 1);
     absl::StatusOr<TensorInfo> tensor = rebuilder_.Rebuild(value);
     if (absl::IsInvalidArgument(tensor.status())) return absl::OkStatus();
     TF_RETURN_IF_ERROR(tensor.status());
     tensor->key = path;
-    info_.tensors.push_back(
-        {*std::move(tensor), parameters_.Has(owner.text, owner.name, name)});
+    info_.tensors.push_back({*std::move(tensor), parameters_.Has(owner.text, owner.name, name)});
     return absl::OkStatus();
   }
 
@@ -103,8 +100,7 @@ class ModuleWalk {
 
 }  // namespace
 
-absl::Status ListModuleTensors(const PickleTree& tree, TensorRebuilder& rebuilder,
-                               TorchScriptInfo& info) {
+absl::Status ListModuleTensors(const PickleTree& tree, TensorRebuilder& rebuilder, TorchScriptInfo& info) {
   const PickleNode& root = tree[tree.root];
   if (root.kind == PickleKind::kObject && !root.items.empty()) {
     const PickleNode& called = tree[root.items[0]];

@@ -57,7 +57,9 @@ TEST(TorchScriptTest, MembersOfEnumsAreValues) {
   for (const std::string& value : {testing::Int(2), testing::Str("gelu")}) {
     EXPECT_TRUE(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("__torch__", "Act") + value + "R")))).ok());
   }
-  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("torch._utils", "_rebuild_tensor_v2") + testing::Int(2) + "R")))).status(),
+  EXPECT_THAT(DescribeTorchScript(
+                  AsFile(ArchiveBytes(Pickle(Global("torch._utils", "_rebuild_tensor_v2") + testing::Int(2) + "R"))))
+                  .status(),
               Fails(StatusCode::kDataLoss, HasSubstr("not a tuple")));
 }
 
@@ -77,8 +79,8 @@ TEST(TorchScriptTest, WhatLibTorchWouldRecurseIntoIsBounded) {
   EXPECT_TRUE(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(shared)))).ok());
   std::string type;
   for (int i = 0; i < 500; ++i) type += "List[";
-  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(
-                  Global("torch.jit._pickle", "restore_type_tag") + "N" + testing::Str(type) + "\x86R"))))
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("torch.jit._pickle", "restore_type_tag") + "N" +
+                                                             testing::Str(type) + "\x86R"))))
                   .status(),
               Fails(StatusCode::kDataLoss, HasSubstr("brackets nest more than 100 deep")));
 }
@@ -101,21 +103,19 @@ TEST(TorchScriptTest, AnArchiveWithoutItsPartsIsDamaged) {
 }
 
 TEST(TorchScriptTest, ObjectsAreSkippedOverAndNotBuilt) {
-  const auto info = DescribeTorchScript(
-      AsFile(ArchiveBytes(Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") +
-                                 Global("torch.jit._pickle", "build_intlist") +
-                                 "](KK"
-                                 "KKe\x85R" +
-                                 "ub"))));
+  const auto info = DescribeTorchScript(AsFile(ArchiveBytes(
+      Pickle(Global("__torch__", "M") + ")\x81}(" + testing::Str("a") + Global("torch.jit._pickle", "build_intlist") +
+             "](KK"
+             "KKe\x85R" +
+             "ub"))));
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_THAT(info->code_files, ElementsAre("code/__torch__.py"));
   EXPECT_THAT(info->code_texts, ElementsAre("class M(Module):\n"));
 }
 
 TEST(TorchScriptTest, ForeignNamesAreRefused) {
-  EXPECT_THAT(
-      DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("os", "system") + ")R")))).status(),
-      Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("os", "system") + ")R")))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
 }
 
 TEST(TorchScriptTest, DamagedTensorsAreRefused) {

@@ -69,8 +69,7 @@ class Inflater {
 };
 
 uint32_t Crc32(std::span<const std::byte> bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 class FileArchive final : public ZipArchive {
@@ -125,12 +124,10 @@ absl::StatusOr<std::unique_ptr<ZipArchive>> ZipArchive::Open(std::shared_ptr<con
   return archive;
 }
 
-absl::StatusOr<std::string> ZipArchive::ReadString(const ZipEntry& entry,
-                                                   uint64_t max_bytes) const {
+absl::StatusOr<std::string> ZipArchive::ReadString(const ZipEntry& entry, uint64_t max_bytes) const {
   if (entry.size_bytes > max_bytes) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted,
-                      "zip entry {} has {} bytes; at most {} are read", Quoted(entry.name),
-                      entry.size_bytes, max_bytes);
+    return MakeStatus(absl::StatusCode::kResourceExhausted, "zip entry {} has {} bytes; at most {} are read",
+                      Quoted(entry.name), entry.size_bytes, max_bytes);
   }
   std::string text(entry.size_bytes, '\0');
   TF_RETURN_IF_ERROR(Read(entry, std::as_writable_bytes(std::span<char>(text))));

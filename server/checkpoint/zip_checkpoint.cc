@@ -26,16 +26,15 @@ class EntryBytes final : public StorageBytes {
   const std::vector<uint64_t> entries_;  // of each storage, in archive_->entries()
 };
 
-absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive,
-                                                      const DictChooser& choose) {
+absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive, const DictChooser& choose) {
   TF_RETURN_IF_ERROR(CheckByteOrder(*archive));
   TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
                       ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), RefuseForeign));
   const ZipStorages source(*archive, "data");
   StorageTable storages(source);
   TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(pickle->tree, choose, storages));
-  return std::make_unique<Checkpoint>(
-      std::move(index), std::make_unique<EntryBytes>(std::move(archive), storages.places()));
+  return std::make_unique<Checkpoint>(std::move(index),
+                                      std::make_unique<EntryBytes>(std::move(archive), storages.places()));
 }
 
 }  // namespace

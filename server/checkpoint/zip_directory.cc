@@ -25,8 +25,7 @@ constexpr uint64_t kDeflated = 8;
 constexpr uint64_t kEncryptedFlag = 1;
 
 absl::Status Damaged(std::string_view what) {
-  return MakeStatus(absl::StatusCode::kDataLoss, "is a damaged zip: {}; download or copy it again",
-                    what);
+  return MakeStatus(absl::StatusCode::kDataLoss, "is a damaged zip: {}; download or copy it again", what);
 }
 
 absl::Status EntryError(const ZipEntry& entry, std::string_view why) {
@@ -50,8 +49,7 @@ bool ApplyZip64(std::string_view extra, DirectoryEntry& found) {
     if (LittleEndian(extra, 0, 2) == kZip64ExtraId) values = extra.substr(4, size);
     extra.remove_prefix(4 + size);
   }
-  for (uint64_t* field :
-       {&found.entry.size_bytes, &found.entry.stored_bytes, &found.header_offset}) {
+  for (uint64_t* field : {&found.entry.size_bytes, &found.entry.stored_bytes, &found.header_offset}) {
     if (*field != kInZip64Extra) continue;
     if (values.size() < 8) return false;
     *field = LittleEndian(values, 0, 8);
@@ -62,10 +60,10 @@ bool ApplyZip64(std::string_view extra, DirectoryEntry& found) {
 
 absl::Status CheckEntry(const DirectoryEntry& found) {
   const ZipEntry& entry = found.entry;
-  if ((found.flags & kEncryptedFlag) != 0) return EntryError(entry, "is encrypted; unpack the archive and put the file in it here");
+  if ((found.flags & kEncryptedFlag) != 0)
+    return EntryError(entry, "is encrypted; unpack the archive and put the file in it here");
   if (found.method != kStored && found.method != kDeflated) {
-    return EntryError(entry, fmt::format("uses compression method {}; stored and deflate are read",
-                                         found.method));
+    return EntryError(entry, fmt::format("uses compression method {}; stored and deflate are read", found.method));
   }
   if (found.method == kStored && entry.size_bytes != entry.stored_bytes) {
     return EntryError(entry, "is stored, but with two different sizes");
@@ -82,8 +80,8 @@ absl::StatusOr<DirectoryEntry> TakeEntry(std::string_view& rest) {
   const uint64_t extra_bytes = LittleEndian(rest, 30, 2);
   const uint64_t comment_bytes = LittleEndian(rest, 32, 2);
   if (name_bytes == 0 || name_bytes > limits::kMaxZipNameBytes) {
-    return Damaged(fmt::format("an entry's name has {} bytes; 1 to {} are allowed", name_bytes,
-                               limits::kMaxZipNameBytes));
+    return Damaged(
+        fmt::format("an entry's name has {} bytes; 1 to {} are allowed", name_bytes, limits::kMaxZipNameBytes));
   }
   if (name_bytes + extra_bytes + comment_bytes > rest.size() - kEntryBytes) {
     return Damaged("its directory breaks off");
@@ -113,18 +111,15 @@ absl::Status LocateData(const File& file, uint64_t directory_offset, DirectoryEn
   if (header_bytes > directory_offset || found.header_offset > directory_offset - header_bytes) {
     return EntryError(entry, "begins past the end");
   }
-  TF_ASSIGN_OR_RETURN(const std::string header,
-                      ReadRecord(file, found.header_offset, header_bytes));
+  TF_ASSIGN_OR_RETURN(const std::string header, ReadRecord(file, found.header_offset, header_bytes));
   if (!header.starts_with(kLocalSignature) || LittleEndian(header, 8, 2) != found.method ||
-      LittleEndian(header, 26, 2) != entry.name.size() ||
-      header.substr(kLocalBytes) != entry.name) {
+      LittleEndian(header, 26, 2) != entry.name.size() || header.substr(kLocalBytes) != entry.name) {
     return EntryError(entry, "has a local header that contradicts the directory");
   }
   entry.file_offset = found.header_offset + header_bytes + LittleEndian(header, 28, 2);
-  if (entry.file_offset > directory_offset ||
-      entry.stored_bytes > directory_offset - entry.file_offset) {
-    return EntryError(entry, fmt::format("reaches past the end: {} bytes from byte {} of {}",
-                                         entry.stored_bytes, entry.file_offset, directory_offset));
+  if (entry.file_offset > directory_offset || entry.stored_bytes > directory_offset - entry.file_offset) {
+    return EntryError(entry, fmt::format("reaches past the end: {} bytes from byte {} of {}", entry.stored_bytes,
+                                         entry.file_offset, directory_offset));
   }
   return absl::OkStatus();
 }
@@ -137,8 +132,7 @@ absl::StatusOr<std::vector<ZipEntry>> ReadZipDirectory(const File& file) {
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "is a zip of {} entries in a directory of {} bytes; at most {} and {} are "
                       "read",
-                      place.entries, place.size, limits::kMaxZipEntries,
-                      limits::kMaxZipDirectoryBytes);
+                      place.entries, place.size, limits::kMaxZipEntries, limits::kMaxZipDirectoryBytes);
   }
   TF_ASSIGN_OR_RETURN(const std::string directory, ReadRecord(file, place.offset, place.size));
   std::string_view rest = directory;

@@ -22,8 +22,7 @@ constexpr uint64_t kZip64EndBytes = 56;
 // Where the ZIP64 record is, if the locator before the end record is one.
 absl::StatusOr<std::optional<uint64_t>> FindZip64End(const File& file, uint64_t end) {
   if (end < kZip64LocatorBytes + kZip64EndBytes) return std::nullopt;
-  TF_ASSIGN_OR_RETURN(const std::string locator,
-                      ReadRecord(file, end - kZip64LocatorBytes, kZip64LocatorBytes));
+  TF_ASSIGN_OR_RETURN(const std::string locator, ReadRecord(file, end - kZip64LocatorBytes, kZip64LocatorBytes));
   if (!locator.starts_with(kZip64LocatorSignature)) return std::nullopt;
   const uint64_t at = LittleEndian(locator, 8, 8);
   if (at > end - kZip64LocatorBytes - kZip64EndBytes) return std::nullopt;
@@ -40,8 +39,7 @@ absl::Status Inconsistent() {
 
 absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file) {
   const uint64_t tail_bytes = std::min(file.size(), kEndBytes);
-  TF_ASSIGN_OR_RETURN(const std::string tail,
-                      ReadRecord(file, file.size() - tail_bytes, tail_bytes));
+  TF_ASSIGN_OR_RETURN(const std::string tail, ReadRecord(file, file.size() - tail_bytes, tail_bytes));
   // At the very end, without a comment, and the only signature there: readers search for it in
   // different ways.
   if (tail.size() < kEndBytes || tail.rfind(kEndSignature) != 0 || LittleEndian(tail, 20, 2) != 0) {
@@ -51,9 +49,8 @@ absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file) {
                       file.size());
   }
   uint64_t end = file.size() - kEndBytes;
-  ZipDirectoryPlace place = {.offset = LittleEndian(tail, 16, 4),
-                             .size = LittleEndian(tail, 12, 4),
-                             .entries = LittleEndian(tail, 10, 2)};
+  ZipDirectoryPlace place = {
+      .offset = LittleEndian(tail, 16, 4), .size = LittleEndian(tail, 12, 4), .entries = LittleEndian(tail, 10, 2)};
   TF_ASSIGN_OR_RETURN(const std::optional<uint64_t> zip64_end, FindZip64End(file, end));
   if (zip64_end.has_value()) {
     TF_ASSIGN_OR_RETURN(const std::string record, ReadRecord(file, *zip64_end, kZip64EndBytes));

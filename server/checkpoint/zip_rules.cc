@@ -24,10 +24,8 @@ bool HasUnsafePart(std::string_view name) {
 }
 
 absl::Status CheckName(const ZipEntry& entry) {
-  if (!IsCleanUtf8(entry.name) || entry.name.find('\\') != std::string::npos ||
-      HasUnsafePart(entry.name)) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "zip entry {} has a name that could leave its folder or be misread",
+  if (!IsCleanUtf8(entry.name) || entry.name.find('\\') != std::string::npos || HasUnsafePart(entry.name)) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} has a name that could leave its folder or be misread",
                       Quoted(entry.name));
   }
   return absl::OkStatus();
@@ -52,8 +50,8 @@ absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
   for (size_t i = 1; i < by_offset.size(); ++i) {
     const ZipEntry& before = *by_offset[i - 1];
     if (before.file_offset + before.stored_bytes > by_offset[i]->file_offset) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "zip entries {} and {} overlap in the file",
-                        Quoted(before.name), Quoted(by_offset[i]->name));
+      return MakeStatus(absl::StatusCode::kDataLoss, "zip entries {} and {} overlap in the file", Quoted(before.name),
+                        Quoted(by_offset[i]->name));
     }
   }
   return absl::OkStatus();
@@ -61,9 +59,9 @@ absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
 
 absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_size) {
   // file_size is below 2^63, but 20 times it need not be.
-  const uint64_t limit = limits::kFreeInflatedBytes +
-                         limits::kMaxInflationRatio *
-                             std::min(file_size, UINT64_MAX / (2 * limits::kMaxInflationRatio));
+  const uint64_t limit =
+      limits::kFreeInflatedBytes +
+      limits::kMaxInflationRatio * std::min(file_size, UINT64_MAX / (2 * limits::kMaxInflationRatio));
   uint64_t left = limit;
   for (const ZipEntry& entry : entries) {
     if (!entry.is_compressed) continue;
@@ -85,10 +83,11 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
     return std::ranges::any_of(ends, [&](std::string_view end) { return entry.name.ends_with(end); });
   };
   if (ends_with(outside, {".npy"})) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "is a NumPy archive (.npz), not a model: it holds {}; load it in Python and save the weights as tensors: "
-                      "torch.save({{name: torch.from_numpy(arrays[name]) for name in arrays}}, path)",
-                      Quoted(outside.name));
+    return MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "is a NumPy archive (.npz), not a model: it holds {}; load it in Python and save the weights as tensors: "
+        "torch.save({{name: torch.from_numpy(arrays[name]) for name in arrays}}, path)",
+        Quoted(outside.name));
   }
   for (const ZipEntry& entry : entries) {
     if (entry.name == "model.weights.h5") {

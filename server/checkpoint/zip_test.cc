@@ -17,9 +17,7 @@ using testing::FixtureBytes;
 using ::testing::HasSubstr;
 using testing::ZipBuilder;
 
-absl::Status OpenBytes(std::string bytes) {
-  return ZipArchive::Open(AsFile(std::move(bytes))).status();
-}
+absl::Status OpenBytes(std::string bytes) { return ZipArchive::Open(AsFile(std::move(bytes))).status(); }
 
 ZipBuilder::Entry DeflatedEntry(std::string name, const std::string& text) {
   ZipBuilder::Entry entry;
@@ -27,8 +25,7 @@ ZipBuilder::Entry DeflatedEntry(std::string name, const std::string& text) {
   entry.data = Deflated(text);
   entry.size = text.size();
   entry.method = 8;
-  entry.crc =
-      static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+  entry.crc = static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
   return entry;
 }
 
@@ -53,17 +50,13 @@ TEST(ZipTest, ReadsStoredDeflatedAndZip64Alike) {
 class HoleyFile final : public File {
  public:
   HoleyFile(std::string head, uint64_t hole, std::string tail)
-      : File("big.pt", head.size() + hole + tail.size()),
-        head_(std::move(head)),
-        tail_(std::move(tail)) {}
+      : File("big.pt", head.size() + hole + tail.size()), head_(std::move(head)), tail_(std::move(tail)) {}
 
  protected:
   absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
     const uint64_t tail_begin = size() - tail_.size();
     for (std::byte& b : out) {
-      const char c = offset < head_.size()  ? head_[offset]
-                     : offset >= tail_begin ? tail_[offset - tail_begin]
-                                            : '\0';
+      const char c = offset < head_.size() ? head_[offset] : offset >= tail_begin ? tail_[offset - tail_begin] : '\0';
       b = static_cast<std::byte>(c);
       ++offset;
     }
@@ -78,8 +71,8 @@ class HoleyFile final : public File {
 TEST(ZipTest, EntriesAndOffsetsBeyondFourGibibytes) {
   constexpr uint64_t kBig = uint64_t{5} << 30;
   const auto common = [](const std::string& name, uint64_t extra) {
-    return Bytes(45, 2) + Bytes(0, 12) + Bytes(0xFFFFFFFF, 4) + Bytes(0xFFFFFFFF, 4) +
-           Bytes(name.size(), 2) + Bytes(extra, 2);
+    return Bytes(45, 2) + Bytes(0, 12) + Bytes(0xFFFFFFFF, 4) + Bytes(0xFFFFFFFF, 4) + Bytes(name.size(), 2) +
+           Bytes(extra, 2);
   };
   const auto zip64 = [](std::initializer_list<uint64_t> values) {
     std::string extra = Bytes(1, 2) + Bytes(8 * values.size(), 2);
@@ -87,8 +80,8 @@ TEST(ZipTest, EntriesAndOffsetsBeyondFourGibibytes) {
     return extra;
   };
   const auto directory_entry = [&](const std::string& name, uint64_t size, uint64_t offset) {
-    return "PK\x01\x02" + Bytes(45, 2) + common(name, 28) + Bytes(0, 10) + Bytes(0xFFFFFFFF, 4) +
-           name + zip64({size, size, offset});
+    return "PK\x01\x02" + Bytes(45, 2) + common(name, 28) + Bytes(0, 10) + Bytes(0xFFFFFFFF, 4) + name +
+           zip64({size, size, offset});
   };
   const std::string head = "PK\x03\x04" + common("a/big", 20) + "a/big" + zip64({kBig, kBig});
   const uint64_t second = head.size() + kBig;
@@ -96,8 +89,8 @@ TEST(ZipTest, EntriesAndOffsetsBeyondFourGibibytes) {
   const uint64_t directory = second + tail.size();
   const std::string entries = directory_entry("a/big", kBig, 0) + directory_entry("a/x", 4, second);
   tail += entries;
-  tail += "PK\x06\x06" + Bytes(44, 8) + Bytes(45, 2) + Bytes(45, 2) + Bytes(0, 8) + Bytes(2, 8) +
-          Bytes(2, 8) + Bytes(entries.size(), 8) + Bytes(directory, 8);
+  tail += "PK\x06\x06" + Bytes(44, 8) + Bytes(45, 2) + Bytes(45, 2) + Bytes(0, 8) + Bytes(2, 8) + Bytes(2, 8) +
+          Bytes(entries.size(), 8) + Bytes(directory, 8);
   tail += "PK\x06\x07" + Bytes(0, 4) + Bytes(directory + entries.size(), 8) + Bytes(1, 4);
   tail += "PK\x05\x06" + Bytes(0, 4) + Bytes(0xFFFF, 2) + Bytes(0xFFFF, 2) + Bytes(0xFFFFFFFF, 4) +
           Bytes(0xFFFFFFFF, 4) + Bytes(0, 2);
@@ -126,8 +119,7 @@ TEST(ZipTest, NothingMayStandBehindOrBeforeTheArchive) {
   // Readers differ in what they make of it.
   const std::string bytes = ZipBuilder().Add("a/x", "hello").Build();
   EXPECT_FALSE(OpenBytes(bytes + "x").ok());
-  EXPECT_THAT(OpenBytes("x" + bytes),
-              Fails(StatusCode::kDataLoss, HasSubstr("directory is not where")));
+  EXPECT_THAT(OpenBytes("x" + bytes), Fails(StatusCode::kDataLoss, HasSubstr("directory is not where")));
   EXPECT_FALSE(OpenBytes(bytes.substr(0, bytes.size() - 2) + Bytes(4, 2) + "PK\x05\x06").ok());
 }
 
@@ -141,13 +133,10 @@ TEST(ZipTest, EachTruncationIsAnError) {
   const std::string whole = ZipBuilder().Add("a/data.pkl", "N.").Add("a/data/0", "1234").Build();
   ASSERT_TRUE(OpenBytes(whole).ok());
   for (size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_THAT(OpenBytes(whole.substr(0, size)),
-                Fails(StatusCode::kDataLoss, HasSubstr("m/1/model.pt")))
-        << size;
+    EXPECT_THAT(OpenBytes(whole.substr(0, size)), Fails(StatusCode::kDataLoss, HasSubstr("m/1/model.pt"))) << size;
   }
   EXPECT_THAT(OpenBytes(whole.substr(0, 50)),
-              Fails(StatusCode::kDataLoss,
-                    HasSubstr("truncated zip: 50 bytes, end-of-archive record missing")));
+              Fails(StatusCode::kDataLoss, HasSubstr("truncated zip: 50 bytes, end-of-archive record missing")));
 }
 
 TEST(ZipTest, FlippedBytesNeverCrash) {
@@ -174,8 +163,7 @@ TEST(ZipTest, EntriesOutsideOneTopFolderAreAnotherKindOfZip) {
               Fails(StatusCode::kInvalidArgument, HasSubstr("\"arr_0.npy\"")));
   EXPECT_THAT(OpenBytes(ZipBuilder().Add("a/x", "1").Add("b/x", "1").Build()),
               Fails(StatusCode::kInvalidArgument, HasSubstr("\"b/x\"")));
-  EXPECT_THAT(OpenBytes(ZipBuilder().Build()),
-              Fails(StatusCode::kInvalidArgument, HasSubstr("empty zip")));
+  EXPECT_THAT(OpenBytes(ZipBuilder().Build()), Fails(StatusCode::kInvalidArgument, HasSubstr("empty zip")));
 }
 
 TEST(ZipTest, DuplicatesAreRefused) {
@@ -205,16 +193,14 @@ TEST(ZipTest, LocalHeadersMustAgreeWithTheDirectory) {
   twin.data = "12345678";
   twin.offset = 0;
   builder.Add(twin);
-  EXPECT_THAT(OpenBytes(builder.Build()),
-              Fails(StatusCode::kDataLoss, HasSubstr("local header that contradicts")));
+  EXPECT_THAT(OpenBytes(builder.Build()), Fails(StatusCode::kDataLoss, HasSubstr("local header that contradicts")));
 }
 
 TEST(ZipTest, BombIsRefusedBeforeAnythingIsInflated) {
   ZipBuilder::Entry bomb = DeflatedEntry("a/data/0", std::string(1000, '\0'));
   bomb.size = 0xF0000000;  // 4 GB
   EXPECT_THAT(OpenBytes(ZipBuilder().Add(bomb).Build()),
-              Fails(StatusCode::kDataLoss,
-                    AllOf(HasSubstr("inflate to more than"), HasSubstr("a/data/0"))));
+              Fails(StatusCode::kDataLoss, AllOf(HasSubstr("inflate to more than"), HasSubstr("a/data/0"))));
 }
 
 TEST(ZipTest, InflatedSizeMustBeExact) {
@@ -233,19 +219,16 @@ TEST(ZipTest, WrongCrcOfADeflatedEntryIsDataLoss) {
   entry.crc ^= 1;
   const auto zip = ZipArchive::Open(AsFile(ZipBuilder().Add(entry).Build()));
   ASSERT_TRUE(zip.ok());
-  EXPECT_THAT((*zip)->ReadString((*zip)->entries()[0], 1000).status(),
-              Fails(StatusCode::kDataLoss, HasSubstr("CRC")));
+  EXPECT_THAT((*zip)->ReadString((*zip)->entries()[0], 1000).status(), Fails(StatusCode::kDataLoss, HasSubstr("CRC")));
 }
 
 TEST(ZipTest, EncryptedAndUnknownMethodsAreRefused) {
   ZipBuilder::Entry entry = DeflatedEntry("a/x", "some text");
   entry.flags = 1;
-  EXPECT_THAT(OpenBytes(ZipBuilder().Add(entry).Build()),
-              Fails(StatusCode::kDataLoss, HasSubstr("encrypted")));
+  EXPECT_THAT(OpenBytes(ZipBuilder().Add(entry).Build()), Fails(StatusCode::kDataLoss, HasSubstr("encrypted")));
   entry.flags = 0;
   entry.method = 93;
-  EXPECT_THAT(OpenBytes(ZipBuilder().Add(entry).Build()),
-              Fails(StatusCode::kDataLoss, HasSubstr("method 93")));
+  EXPECT_THAT(OpenBytes(ZipBuilder().Add(entry).Build()), Fails(StatusCode::kDataLoss, HasSubstr("method 93")));
 }
 
 TEST(ZipTest, LongNamesAndSizesPastTheEndAreRefused) {

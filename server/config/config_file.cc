@@ -25,12 +25,11 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const std
   }
   const uintmax_t size = fs::file_size(path, error);
   if (error) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown,
-                      error.message());
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
   }
   if (size > kMaxConfigBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "{}: {} bytes; a configuration has at most {}", shown, size, kMaxConfigBytes);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown, size,
+                      kMaxConfigBytes);
   }
   std::ifstream in(path, std::ios::binary);
   if (!in) return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read", shown);

@@ -9,11 +9,9 @@ namespace {
 // One day. Longer waits are a slip of the pen, and far longer ones overflow the clock.
 constexpr uint64_t kMaxWaitMicroseconds = 86'400'000'000;
 
-std::chrono::microseconds ReadWait(uint64_t microseconds, std::string_view field, TextPosition at,
-                                   Findings& findings) {
+std::chrono::microseconds ReadWait(uint64_t microseconds, std::string_view field, TextPosition at, Findings& findings) {
   if (microseconds > kMaxWaitMicroseconds) {
-    findings.Error(at, "{} is {}; expected at most {} (a day)", field, microseconds,
-                   kMaxWaitMicroseconds);
+    findings.Error(at, "{} is {}; expected at most {} (a day)", field, microseconds, kMaxWaitMicroseconds);
     return {};
   }
   return std::chrono::microseconds(microseconds);
@@ -41,30 +39,27 @@ void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config) {
   const inference::ModelDynamicBatching& message = source.message.dynamic_batching();
   const TextPositions& positions = source.positions.In("dynamic_batching");
   if (source.message.max_batch_size() == 0) {
-    source.findings.Error(
-        positions.at(),
-        "dynamic_batching is given and max_batch_size is 0; expected both or neither: "
-        "write max_batch_size: 8 (the most rows of a batch) where dimension 0 of every "
-        "tensor is the batch, else remove dynamic_batching");
+    source.findings.Error(positions.at(),
+                          "dynamic_batching is given and max_batch_size is 0; expected both or neither: "
+                          "write max_batch_size: 8 (the most rows of a batch) where dimension 0 of every "
+                          "tensor is the batch, else remove dynamic_batching");
     return;
   }
   DynamicBatching& batching = config.dynamic_batching.emplace();
   batching.preferred_batch_sizes = ReadPreferredSizes(source);
-  batching.max_queue_delay = ReadWait(
-      message.max_queue_delay_microseconds(), "dynamic_batching.max_queue_delay_microseconds",
-      positions.Of("max_queue_delay_microseconds"), source.findings);
+  batching.max_queue_delay =
+      ReadWait(message.max_queue_delay_microseconds(), "dynamic_batching.max_queue_delay_microseconds",
+               positions.Of("max_queue_delay_microseconds"), source.findings);
   if (message.priority_levels() > 1) {
-    source.findings.Error(
-        positions.Of("priority_levels"),
-        "dynamic_batching.priority_levels is {}; expected 0 or 1: requests have one "
-        "priority, serve the urgent ones as a model of their own",
-        message.priority_levels());
+    source.findings.Error(positions.Of("priority_levels"),
+                          "dynamic_batching.priority_levels is {}; expected 0 or 1: requests have one "
+                          "priority, serve the urgent ones as a model of their own",
+                          message.priority_levels());
   }
   const inference::ModelQueuePolicy& policy = message.default_queue_policy();
   batching.max_queue_size = policy.max_queue_size();
   batching.default_queue_timeout = ReadWait(
-      policy.default_timeout_microseconds(),
-      "dynamic_batching.default_queue_policy.default_timeout_microseconds",
+      policy.default_timeout_microseconds(), "dynamic_batching.default_queue_policy.default_timeout_microseconds",
       positions.In("default_queue_policy").Of("default_timeout_microseconds"), source.findings);
 }
 

@@ -73,8 +73,8 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
-void CheckValue(const pb::Message& message, const FieldDescriptor& field, int index,
-                TextPosition at, Findings& findings) {
+void CheckValue(const pb::Message& message, const FieldDescriptor& field, int index, TextPosition at,
+                Findings& findings) {
   if (field.type() == FieldDescriptor::TYPE_STRING) {
     if (!IsUtf8(StringAt(message, field, index))) {
       findings.Error(at, "{} is not UTF-8; expected text in UTF-8", field.name());
@@ -82,25 +82,22 @@ void CheckValue(const pb::Message& message, const FieldDescriptor& field, int in
   } else if (field.enum_type() != nullptr) {
     const int number = EnumAt(message, field, index);
     if (field.enum_type()->FindValueByNumber(number) == nullptr) {
-      findings.Error(at, "{} is {}; expected one of {}", field.name(), number,
-                     EnumValueNames(*field.enum_type()));
+      findings.Error(at, "{} is {}; expected one of {}", field.name(), number, EnumValueNames(*field.enum_type()));
     }
   }
 }
 
-void CheckMapKeys(const pb::Message& message, const FieldDescriptor& field,
-                  const TextPositions& positions, Findings& findings) {
+void CheckMapKeys(const pb::Message& message, const FieldDescriptor& field, const TextPositions& positions,
+                  Findings& findings) {
   if (field.message_type()->map_key()->type() != FieldDescriptor::TYPE_STRING) return;
   std::set<std::string> seen;
   for (const MapKey& entry : MapKeys(message, field.name(), positions)) {
     if (seen.insert(entry.key).second) continue;
-    findings.Warn(entry.at, "{} has the key {} twice; the last one counts", field.name(),
-                  JsonQuote(entry.key));
+    findings.Warn(entry.at, "{} has the key {} twice; the last one counts", field.name(), JsonQuote(entry.key));
   }
 }
 
-void CheckWellFormedIn(const pb::Message& message, const TextPositions& positions,
-                       Findings& findings) {
+void CheckWellFormedIn(const pb::Message& message, const TextPositions& positions, Findings& findings) {
   for (const FieldDescriptor* field : PresentFields(message)) {
     if (field->is_map()) CheckMapKeys(message, *field, positions, findings);
     for (int i = 0; i < ValueCount(message, *field); ++i) {
@@ -113,8 +110,8 @@ void CheckWellFormedIn(const pb::Message& message, const TextPositions& position
   }
 }
 
-void CheckFieldTableIn(const pb::Message& message, const TextPositions& positions,
-                       const std::string& prefix, Findings& findings) {
+void CheckFieldTableIn(const pb::Message& message, const TextPositions& positions, const std::string& prefix,
+                       Findings& findings) {
   for (const FieldDescriptor* field : PresentFields(message)) {
     const std::string path = prefix + field->name();
     const FieldRule* rule = FindFieldRule(path);
@@ -125,8 +122,7 @@ void CheckFieldTableIn(const pb::Message& message, const TextPositions& position
       findings.Warn(positions.Of(field->name()), "{} has no effect: {}", path, rule->reason);
     } else if (field->message_type() != nullptr && !field->is_map()) {
       for (int i = 0; i < ValueCount(message, *field); ++i) {
-        CheckFieldTableIn(MessageAt(message, *field, i), positions.In(field->name(), i), path + ".",
-                          findings);
+        CheckFieldTableIn(MessageAt(message, *field, i), positions.In(field->name(), i), path + ".", findings);
       }
     }
   }
@@ -134,13 +130,11 @@ void CheckFieldTableIn(const pb::Message& message, const TextPositions& position
 
 }  // namespace
 
-void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& positions,
-                     Findings& findings) {
+void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings) {
   CheckWellFormedIn(config, positions, findings);
 }
 
-void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions,
-                     Findings& findings) {
+void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings) {
   CheckFieldTableIn(config, positions, "", findings);
 }
 

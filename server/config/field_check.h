@@ -10,12 +10,10 @@ namespace torchferry {
 
 // Errors: strings that are not UTF-8, enum numbers that have no name. Warnings: map keys given
 // twice (the last one counts).
-void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& positions,
-                     Findings& findings);
+void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings);
 
 // An error for each field that is there and refused, a warning for each that is ignored. A field
 // with its default value counts as absent.
-void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions,
-                     Findings& findings);
+void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings);
 
 }  // namespace torchferry

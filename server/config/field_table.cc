@@ -31,8 +31,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"input", kHonoured, ""},
     {"input.name", kHonoured, ""},
     {"input.data_type", kHonoured, ""},
-    {"input.format", kIgnored,
-     "layouts are not converted, tensors reach the model as they are sent"},
+    {"input.format", kIgnored, "layouts are not converted, tensors reach the model as they are sent"},
     {"input.dims", kHonoured, ""},
     {"input.reshape", kHonoured, ""},
     {"input.reshape.shape", kHonoured, ""},
@@ -52,10 +51,8 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"output.is_shape_tensor", kRefused, kTensorRt},
     {"output.is_non_linear_format_io", kRefused, kTensorRt},
 
-    {"batch_input", kRefused,
-     "the server makes no inputs of its own; have clients send the tensor"},
-    {"batch_output", kRefused,
-     "outputs are split by rows; have the model return a row for each request row"},
+    {"batch_input", kRefused, "the server makes no inputs of its own; have clients send the tensor"},
+    {"batch_output", kRefused, "outputs are split by rows; have the model return a row for each request row"},
 
     {"dynamic_batching", kHonoured, ""},
     {"dynamic_batching.preferred_batch_size", kHonoured, ""},
@@ -90,8 +87,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"instance_group.passive", kRefused, "every instance serves; remove the group"},
     {"instance_group.host_policy", kIgnored, "threads are placed by the operating system"},
 
-    {"cc_model_filenames", kRefused,
-     "one file serves every GPU; put its name in default_model_filename"},
+    {"cc_model_filenames", kRefused, "one file serves every GPU; put its name in default_model_filename"},
     {"model_operations", kHonoured, ""},
     {"model_operations.op_library_filename", kRefused,
      "libraries of custom operators are native code and are not loaded; export the model with ATen "
@@ -133,8 +129,8 @@ constexpr auto kTable = std::to_array<FieldRule>({
 std::span<const FieldRule> FieldTable() { return kTable; }
 
 const FieldRule* FindFieldRule(std::string_view path) {
-  const auto found = std::find_if(kTable.begin(), kTable.end(),
-                                  [&](const FieldRule& rule) { return rule.path == path; });
+  const auto found =
+      std::find_if(kTable.begin(), kTable.end(), [&](const FieldRule& rule) { return rule.path == path; });
   return found == kTable.end() ? nullptr : &*found;
 }
 

@@ -17,8 +17,7 @@ namespace pb = google::protobuf;
 
 // The paths that need a row: every field, but for what lies inside a field that is ignored or
 // refused.
-void AddPaths(const pb::Descriptor& type, const std::string& prefix,
-              std::vector<std::string>& paths) {
+void AddPaths(const pb::Descriptor& type, const std::string& prefix, std::vector<std::string>& paths) {
   for (int i = 0; i < type.field_count(); ++i) {
     const pb::FieldDescriptor& field = *type.field(i);
     const std::string path = prefix + field.name();

@@ -7,16 +7,15 @@
 namespace torchferry {
 
 absl::Status Findings::status() const {
-  const auto first = std::min_element(errors_.begin(), errors_.end(),
-                                      [](const auto& a, const auto& b) { return a.at < b.at; });
+  const auto first =
+      std::min_element(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
   if (first == errors_.end()) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kInvalidArgument, "{}", Line(*first));
 }
 
 std::vector<std::string> Findings::Warnings() const {
   std::vector<Finding> sorted = warnings_;
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.at < b.at; });
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
   std::vector<std::string> lines;
   for (const Finding& warning : sorted) lines.push_back(Line(warning));
   return lines;

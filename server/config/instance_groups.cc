@@ -29,8 +29,8 @@ InstanceGroup::Kind ToKind(inference::ModelInstanceGroup::Kind kind) {
 std::vector<int32_t> ReadGpus(const GroupSource& source) {
   const auto& gpus = source.message.gpus();
   const auto kind = source.message.kind();
-  if (!gpus.empty() && (kind == inference::ModelInstanceGroup::KIND_CPU ||
-                        kind == inference::ModelInstanceGroup::KIND_MODEL)) {
+  if (!gpus.empty() &&
+      (kind == inference::ModelInstanceGroup::KIND_CPU || kind == inference::ModelInstanceGroup::KIND_MODEL)) {
     source.findings.Error(source.positions.Of("gpus"),
                           "instance_group of {} names the GPU {}; expected no gpus, or KIND_GPU",
                           inference::ModelInstanceGroup::Kind_Name(kind), gpus[0]);
@@ -39,14 +39,12 @@ std::vector<int32_t> ReadGpus(const GroupSource& source) {
   for (int i = 0; i < gpus.size(); ++i) {
     const TextPosition at = source.positions.Of("gpus", i);
     if (gpus[i] < 0 || gpus[i] > kMaxGpuIndex) {
-      source.findings.Error(at, "instance_group.gpus has {}; expected 0 to {}", gpus[i],
-                            kMaxGpuIndex);
+      source.findings.Error(at, "instance_group.gpus has {}; expected 0 to {}", gpus[i], kMaxGpuIndex);
     } else if (!seen.insert(gpus[i]).second) {
-      source.findings.Error(
-          at,
-          "instance_group.gpus has {} twice; expected each GPU once, and count for "
-          "the copies on it",
-          gpus[i]);
+      source.findings.Error(at,
+                            "instance_group.gpus has {} twice; expected each GPU once, and count for "
+                            "the copies on it",
+                            gpus[i]);
     }
   }
   return {gpus.begin(), gpus.end()};
@@ -57,15 +55,14 @@ InstanceGroup ReadGroup(const GroupSource& source) {
   group.kind = ToKind(source.message.kind());
   const int32_t count = source.message.count();
   if (count < 0 || count > kMaxCount) {
-    source.findings.Error(source.positions.Of("count"),
-                          "instance_group.count is {}; expected 1 to {}", count, kMaxCount);
+    source.findings.Error(source.positions.Of("count"), "instance_group.count is {}; expected 1 to {}", count,
+                          kMaxCount);
   }
   if (count > 1 && group.kind == InstanceGroup::Kind::kCpu) {
-    source.findings.Warn(
-        source.positions.Of("count"),
-        "instance_group.count is {} and has no effect on the CPU: the server's worker threads "
-        "run all models",
-        count);
+    source.findings.Warn(source.positions.Of("count"),
+                         "instance_group.count is {} and has no effect on the CPU: the server's worker threads "
+                         "run all models",
+                         count);
   }
   if (count > 0) {
     group.count = count;
@@ -81,13 +78,11 @@ void WarnOfFurtherDevices(const ConfigSource& source) {
   for (int i = 0; i < groups.size(); ++i) {
     const TextPositions& positions = source.positions.In("instance_group", i);
     if (groups[i].gpus_size() > 1) {
-      source.findings.Warn(positions.Of("gpus", 1),
-                           "instance_group.gpus names {} GPUs; the model runs on one, for now",
+      source.findings.Warn(positions.Of("gpus", 1), "instance_group.gpus names {} GPUs; the model runs on one, for now",
                            groups[i].gpus_size());
     }
     if (i == 1) {
-      source.findings.Warn(positions.at(),
-                           "there are {} instance_groups; the model runs on one device, for now",
+      source.findings.Warn(positions.at(), "there are {} instance_groups; the model runs on one device, for now",
                            groups.size());
     }
   }
@@ -103,8 +98,7 @@ void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config) {
     config.instance_groups.push_back(ReadGroup({groups[i], positions, source.findings}));
     if (groups[i].kind() != inference::ModelInstanceGroup::KIND_MODEL) continue;
     if (groups.size() > 1) {
-      source.findings.Error(positions.Of("kind"),
-                            "instance_group of KIND_MODEL is one of {} groups; expected it alone",
+      source.findings.Error(positions.Of("kind"), "instance_group of KIND_MODEL is one of {} groups; expected it alone",
                             groups.size());
     }
     if (config.device.empty()) config.device = "saved";

@@ -9,8 +9,7 @@ std::vector<MapKey> MapKeys(const google::protobuf::Message& message, std::strin
   std::vector<MapKey> keys;
   for (int i = 0; i < reflection.FieldSize(message, descriptor); ++i) {
     const auto& entry = reflection.GetRepeatedMessage(message, descriptor, i);
-    keys.push_back({entry.GetReflection()->GetString(entry, entry.GetDescriptor()->map_key()),
-                    positions.Of(field, i)});
+    keys.push_back({entry.GetReflection()->GetString(entry, entry.GetDescriptor()->map_key()), positions.Of(field, i)});
   }
   return keys;
 }

@@ -81,8 +81,8 @@ struct WarmUp {
 // How the way to run the model is found: how its graph is prepared, with how many threads, how many rows at a time.
 struct OptimizeConfig {
   enum class Mode { kServer, kAuto, kOff, kList };
-  Mode mode = Mode::kServer;           // kServer: as the server's flag says
-  std::vector<std::string> variants;   // for kList: each one of TuningVariants(), once
+  Mode mode = Mode::kServer;             // kServer: as the server's flag says
+  std::vector<std::string> variants;     // for kList: each one of TuningVariants(), once
   std::optional<double> budget_seconds;  // most that the search may take
 };
 
@@ -92,7 +92,7 @@ const std::vector<std::string>& TuningVariants();
 struct StateDictConfig {
   bool is_declared = false;  // the configuration has a `state_dict {}`
   std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
-  std::string key;  // where the state_dict lies in a training checkpoint; empty: found by itself
+  std::string key;           // where the state_dict lies in a training checkpoint; empty: found by itself
   bool strict = true;
   // Taken from the begin of each key that has it; "" takes nothing away; absent: found by itself.
   std::optional<std::string> strip_prefix;
@@ -114,7 +114,8 @@ struct ModelConfig {
   // torchferry { … }
   std::string device;  // empty: not said here
   FallbackPolicy fallback = FallbackPolicy::kCpu;
-  // Whether a placement on the CPU is made ahead of need, where the device is another; absent: by the size of the weights.
+  // Whether a placement on the CPU is made ahead of need, where the device is another; absent: by the size of the
+  // weights.
   std::optional<bool> fallback_warm;
   std::map<std::string, std::string> map_location;
   Precision precision = Precision::kAuto;
@@ -134,11 +135,11 @@ struct ModelConfig {
 // INVALID_ARGUMENT "FILE:LINE:COLUMN: what, which value, what was expected" for syntax errors,
 // unknown fields, fields that are refused (the table in field_table.h) and values out of range; of
 // several the one that stands first in the file.
-absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
-                                             std::string_view model_name);
+absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file, std::string_view model_name);
 
-// Batches of the model that may run at the same time on an accelerator: count of the first instance_group that has one and is not of the CPU; where none has,
-// 2 of a model whose requests share batches, so that one computes while the next is copied there. 0: as many as there are workers. Pure.
+// Batches of the model that may run at the same time on an accelerator: count of the first instance_group that has one
+// and is not of the CPU; where none has, 2 of a model whose requests share batches, so that one computes while the next
+// is copied there. 0: as many as there are workers. Pure.
 int InstancesOnAccelerator(const ModelConfig& config, bool is_stateful);
 
 // Which of the versions that are there the policy wants, newest first. Pure.

@@ -102,11 +102,10 @@ default_model_filename: "model_int8.pt"
   EXPECT_EQ(config.version_policy.kind, VersionPolicy::Kind::kSpecific);
   EXPECT_THAT(config.version_policy.specific, ElementsAre(1, 3));
   EXPECT_EQ(config.default_model_filename, "model_int8.pt");
-  EXPECT_THAT(
-      config.warnings,
-      ElementsAre(HasSubstr(":10:13: input.format has no effect: "),
-                  HasSubstr(":26:16: instance_group.gpus names 2 GPUs; the model runs on one"),
-                  HasSubstr(":28:3: there are 2 instance_groups; the model runs on one device")));
+  EXPECT_THAT(config.warnings,
+              ElementsAre(HasSubstr(":10:13: input.format has no effect: "),
+                          HasSubstr(":26:16: instance_group.gpus names 2 GPUs; the model runs on one"),
+                          HasSubstr(":28:3: there are 2 instance_groups; the model runs on one device")));
 }
 
 TEST(ModelConfigTest, ReadsATextModelWithParameters) {
@@ -131,27 +130,22 @@ parameters { key: "my_note" value: { string_value: "" } }
   EXPECT_TRUE(config.inputs[1].is_optional);
   EXPECT_EQ(config.outputs[0].dtype, DType::kFp16);
   EXPECT_THAT(config.parameters,
-              UnorderedElementsAre(Pair("DISABLE_OPTIMIZED_EXECUTION", "true"),
-                                   Pair("INFERENCE_MODE", "True"),
+              UnorderedElementsAre(Pair("DISABLE_OPTIMIZED_EXECUTION", "true"), Pair("INFERENCE_MODE", "True"),
                                    Pair("INTRA_OP_THREAD_COUNT", "4"), Pair("my_note", "")));
-  EXPECT_THAT(
-      config.warnings,
-      ElementsAre(
-          HasSubstr("net/config.pbtxt:8:1: parameter DISABLE_OPTIMIZED_EXECUTION has no effect: "),
-          HasSubstr("net/config.pbtxt:15:1: parameter INTRA_OP_THREAD_COUNT has no effect: "),
-          HasSubstr("net/config.pbtxt:16:1: parameter \"my_note\" has no effect: ")));
+  EXPECT_THAT(config.warnings,
+              ElementsAre(HasSubstr("net/config.pbtxt:8:1: parameter DISABLE_OPTIMIZED_EXECUTION has no effect: "),
+                          HasSubstr("net/config.pbtxt:15:1: parameter INTRA_OP_THREAD_COUNT has no effect: "),
+                          HasSubstr("net/config.pbtxt:16:1: parameter \"my_note\" has no effect: ")));
 }
 
 TEST(ModelConfigTest, ReadsEveryDataType) {
   const std::pair<std::string_view, DType> types[] = {
-      {"BOOL", DType::kBool},     {"UINT8", DType::kUint8},   {"UINT16", DType::kUint16},
-      {"UINT32", DType::kUint32}, {"UINT64", DType::kUint64}, {"INT8", DType::kInt8},
-      {"INT16", DType::kInt16},   {"INT32", DType::kInt32},   {"INT64", DType::kInt64},
-      {"FP16", DType::kFp16},     {"BF16", DType::kBf16},     {"FP32", DType::kFp32},
+      {"BOOL", DType::kBool},     {"UINT8", DType::kUint8}, {"UINT16", DType::kUint16}, {"UINT32", DType::kUint32},
+      {"UINT64", DType::kUint64}, {"INT8", DType::kInt8},   {"INT16", DType::kInt16},   {"INT32", DType::kInt32},
+      {"INT64", DType::kInt64},   {"FP16", DType::kFp16},   {"BF16", DType::kBf16},     {"FP32", DType::kFp32},
       {"FP64", DType::kFp64}};
   for (const auto& [name, dtype] : types) {
-    const ModelConfig config =
-        Parse(fmt::format("input {{ name: 'x' data_type: TYPE_{} dims: 1 }}", name));
+    const ModelConfig config = Parse(fmt::format("input {{ name: 'x' data_type: TYPE_{} dims: 1 }}", name));
     ASSERT_EQ(config.inputs.size(), 1U);
     EXPECT_EQ(config.inputs[0].dtype, dtype) << name;
   }
@@ -192,7 +186,9 @@ TEST(ModelConfigTest, BatchesAtTheSameTimeOnAnAccelerator) {
   const std::string batching = "max_batch_size: 8 dynamic_batching { } ";
   EXPECT_EQ(InstancesOnAccelerator(Parse(batching), false), 2);
   EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU }"), false), 2);
-  EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_CPU count: 3 } instance_group { count: 1 }"), false), 1);
+  EXPECT_EQ(InstancesOnAccelerator(
+                Parse(batching + "instance_group { kind: KIND_CPU count: 3 } instance_group { count: 1 }"), false),
+            1);
   EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { kind: KIND_GPU count: 5 }"), false), 5);
   EXPECT_EQ(InstancesOnAccelerator(Parse(batching), /*is_stateful=*/true), 0);
   EXPECT_EQ(InstancesOnAccelerator(Parse(batching + "instance_group { count: 3 }"), /*is_stateful=*/true), 3);
@@ -211,8 +207,7 @@ TEST(ModelConfigTest, InstanceCountZeroIsOne) {
 
 TEST(ModelConfigTest, KindModelMeansTheSavedDeviceUnlessTorchferrySaysOtherwise) {
   EXPECT_EQ(Parse("instance_group { kind: KIND_MODEL }").device, "saved");
-  EXPECT_EQ(Parse("instance_group { kind: KIND_MODEL } torchferry { device: 'cpu' }").device,
-            "cpu");
+  EXPECT_EQ(Parse("instance_group { kind: KIND_MODEL } torchferry { device: 'cpu' }").device, "cpu");
 }
 
 TEST(ModelConfigTest, ReadsTorchferrysOwnFields) {
@@ -228,8 +223,7 @@ torchferry {
 )");
   EXPECT_EQ(config.device, "saved");
   EXPECT_EQ(config.fallback, FallbackPolicy::kNone);
-  EXPECT_THAT(config.map_location,
-              UnorderedElementsAre(Pair("cuda:0", "cuda:1"), Pair("cuda", "cpu")));
+  EXPECT_THAT(config.map_location, UnorderedElementsAre(Pair("cuda:0", "cuda:1"), Pair("cuda", "cpu")));
   EXPECT_EQ(config.precision, Precision::kBf16);
   EXPECT_EQ(config.state_dict.architecture, "net.py");
   EXPECT_FALSE(config.state_dict.strict);
@@ -240,8 +234,7 @@ torchferry {
 }
 
 TEST(ModelConfigTest, ReadsEveryDeviceForm) {
-  for (const std::string_view device :
-       {"auto", "cpu", "cuda", "cuda:0", "cuda:7", "saved", "sim:0"}) {
+  for (const std::string_view device : {"auto", "cpu", "cuda", "cuda:0", "cuda:7", "saved", "sim:0"}) {
     EXPECT_EQ(Parse(fmt::format("torchferry {{ device: '{}' }}", device)).device, device);
   }
 }
@@ -289,18 +282,17 @@ response_cache { enable: true }
 metric_tags { key: "team" value: "a" }
 torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } }
 )");
-  EXPECT_THAT(config.warnings,
-              ElementsAre(HasSubstr(":2:1: optimization has no effect: "),
-                          HasSubstr(":3:16: model_warmup \"zeros\" has no effect: "),
-                          HasSubstr(":4:65: output.label_filename has no effect: "),
-                          HasSubstr(":5:39: dynamic_batching.preserve_ordering has no effect: "),
-                          HasSubstr(":6:26: instance_group.name has no effect: "),
-                          HasSubstr(":6:30: instance_group.rate_limiter has no effect: "),
-                          HasSubstr(":6:68: instance_group.profile has no effect: "),
-                          HasSubstr(":6:85: instance_group.host_policy has no effect: "),
-                          HasSubstr(":7:26: response_cache.enable has no effect: "),
-                          HasSubstr(":8:1: metric_tags has no effect: "),
-                          HasSubstr(":9:28: torchferry.map_location has no effect: ")));
+  EXPECT_THAT(config.warnings, ElementsAre(HasSubstr(":2:1: optimization has no effect: "),
+                                           HasSubstr(":3:16: model_warmup \"zeros\" has no effect: "),
+                                           HasSubstr(":4:65: output.label_filename has no effect: "),
+                                           HasSubstr(":5:39: dynamic_batching.preserve_ordering has no effect: "),
+                                           HasSubstr(":6:26: instance_group.name has no effect: "),
+                                           HasSubstr(":6:30: instance_group.rate_limiter has no effect: "),
+                                           HasSubstr(":6:68: instance_group.profile has no effect: "),
+                                           HasSubstr(":6:85: instance_group.host_policy has no effect: "),
+                                           HasSubstr(":7:26: response_cache.enable has no effect: "),
+                                           HasSubstr(":8:1: metric_tags has no effect: "),
+                                           HasSubstr(":9:28: torchferry.map_location has no effect: ")));
 }
 
 TEST(ModelConfigTest, WhatIsSetToItsDefaultIsNeitherRefusedNorWarnedOf) {
@@ -325,8 +317,7 @@ parameters { key: "INFERENCE_MODE" value { string_value: "false" } }
 parameters { key: "INFERENCE_MODE" value { string_value: "true" } }
 )");
   EXPECT_THAT(config.parameters, ElementsAre(Pair("INFERENCE_MODE", "true")));
-  EXPECT_THAT(config.warnings,
-              ElementsAre(HasSubstr(":3:1: parameters has the key \"INFERENCE_MODE\" twice")));
+  EXPECT_THAT(config.warnings, ElementsAre(HasSubstr(":3:1: parameters has the key \"INFERENCE_MODE\" twice")));
 }
 
 TEST(ModelConfigTest, PlacesOfManyParametersStayWithTheirKeys) {

@@ -29,8 +29,7 @@ constexpr std::string_view kThreads = "the server divides its threads among all 
 
 constexpr auto kKnown = std::to_array<KnownParameter>({
     {"INFERENCE_MODE", ValueType::kBool, "true", "models always run in inference mode"},
-    {"ENABLE_WEIGHT_SHARING", ValueType::kBool, "true",
-     "instances on a device always share the weights"},
+    {"ENABLE_WEIGHT_SHARING", ValueType::kBool, "true", "instances on a device always share the weights"},
     {"ENABLE_CACHE_CLEANING", ValueType::kBool, "false", "memory is given back when it runs short"},
     {"DISABLE_CUDNN", ValueType::kBool, "false", "cuDNN is used where it is there"},
     {"DISABLE_OPTIMIZED_EXECUTION", ValueType::kBool, "", kTuned},
@@ -58,14 +57,11 @@ bool IsCount(const std::string& value) {
   return error == std::errc() && stop == end && count >= 0;
 }
 
-void CheckKnown(const KnownParameter& known, const std::string& value, TextPosition at,
-                Findings& findings) {
+void CheckKnown(const KnownParameter& known, const std::string& value, TextPosition at, Findings& findings) {
   if (known.type == ValueType::kCount && !IsCount(value)) {
-    findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key,
-                   JsonQuote(value));
+    findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key, JsonQuote(value));
   } else if (known.type == ValueType::kBool && AsBool(value).empty()) {
-    findings.Error(at, "parameter {} is {}; expected \"true\" or \"false\"", known.key,
-                   JsonQuote(value));
+    findings.Error(at, "parameter {} is {}; expected \"true\" or \"false\"", known.key, JsonQuote(value));
   } else if (known.type == ValueType::kCount || AsBool(value) != known.needless) {
     findings.Warn(at, "parameter {} has no effect: {}", known.key, known.reason);
   }
@@ -80,14 +76,12 @@ void ReadParameters(const ConfigSource& source, ModelConfig& config) {
   std::set<std::string> seen;
   for (const MapKey& parameter : MapKeys(source.message, "parameters", source.positions)) {
     if (!seen.insert(parameter.key).second) continue;
-    const auto known = std::find_if(kKnown.begin(), kKnown.end(), [&](const KnownParameter& row) {
-      return row.key == parameter.key;
-    });
+    const auto known =
+        std::find_if(kKnown.begin(), kKnown.end(), [&](const KnownParameter& row) { return row.key == parameter.key; });
     if (known != kKnown.end()) {
       CheckKnown(*known, config.parameters[parameter.key], parameter.at, source.findings);
     } else {
-      source.findings.Warn(parameter.at, "parameter {} has no effect: nothing here reads it",
-                           JsonQuote(parameter.key));
+      source.findings.Warn(parameter.at, "parameter {} has no effect: nothing here reads it", JsonQuote(parameter.key));
     }
   }
 }

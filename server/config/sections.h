@@ -50,7 +50,6 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config);
 
 // An error unless `name` names a file in a folder: no separator, no control character, not "." or
 // "..".
-void CheckFileName(std::string_view field, std::string_view name, TextPosition at,
-                   Findings& findings);
+void CheckFileName(std::string_view field, std::string_view name, TextPosition at, Findings& findings);
 
 }  // namespace torchferry

@@ -36,8 +36,7 @@ size_t EditDistance(std::string_view from, std::string_view to) {
 
 }  // namespace
 
-std::optional<std::string> NearestName(std::string_view name,
-                                       std::span<const std::string> candidates) {
+std::optional<std::string> NearestName(std::string_view name, std::span<const std::string> candidates) {
   if (name.empty() || name.size() > kMaxLength) return std::nullopt;
   const std::string wanted = Lower(name);
   const size_t tolerance = std::max<size_t>(1, wanted.size() / 3);

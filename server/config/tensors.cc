@@ -61,9 +61,8 @@ struct TensorSource {
 
 // The sizes that `positions` has as `field`: known (1 or more) or free, their product countable.
 // Nothing if they are wrong. `what` is what messages call them.
-std::optional<Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& sizes,
-                               std::string_view field, const std::string& what,
-                               const TextPositions& positions, Findings& findings) {
+std::optional<Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& sizes, std::string_view field,
+                               const std::string& what, const TextPositions& positions, Findings& findings) {
   bool is_valid = true;
   Shape shape(sizes.begin(), sizes.end());
   Shape fixed;
@@ -73,14 +72,12 @@ std::optional<Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& s
     } else if (shape[i] != kAnyDim) {
       is_valid = false;
       findings.Error(positions.Of(field, static_cast<int>(i)),
-                     "{} has the size {}; expected 1 or more, or -1 where any size will do", what,
-                     shape[i]);
+                     "{} has the size {}; expected 1 or more, or -1 where any size will do", what, shape[i]);
     }
   }
   if (!ElementCount(fixed).ok()) {
     is_valid = false;
-    findings.Error(positions.Of(field), "{} is {}, more than 2^63-1 elements; expected fewer", what,
-                   ToString(shape));
+    findings.Error(positions.Of(field), "{} is {}, more than 2^63-1 elements; expected fewer", what, ToString(shape));
   }
   return is_valid ? std::optional(std::move(shape)) : std::nullopt;
 }
@@ -99,22 +96,18 @@ std::vector<int64_t> ElementRuns(std::span<const int64_t> shape) {
 }
 
 template <typename Message>
-std::optional<Shape> ReadReshape(const TensorSource<Message>& source, int64_t max_batch_size,
-                                 const Shape& dims) {
+std::optional<Shape> ReadReshape(const TensorSource<Message>& source, int64_t max_batch_size, const Shape& dims) {
   const TextPositions& positions = source.positions.In("reshape");
-  std::optional<Shape> reshape =
-      ReadShape(source.message.reshape().shape(), "shape",
-                fmt::format("reshape of {}", source.Label()), positions, source.findings);
+  std::optional<Shape> reshape = ReadShape(source.message.reshape().shape(), "shape",
+                                           fmt::format("reshape of {}", source.Label()), positions, source.findings);
   if (!reshape) return std::nullopt;
   if (reshape->empty() && max_batch_size == 0) {
-    source.findings.Error(
-        positions.at(),
-        "reshape of {} has no shape; expected one, for without max_batch_size the "
-        "model would see no dimension",
-        source.Label());
-  } else if (ElementRuns(dims) != ElementRuns(*reshape)) {
     source.findings.Error(positions.at(),
-                          "reshape of {} is {}; expected as many elements as in dims {}",
+                          "reshape of {} has no shape; expected one, for without max_batch_size the "
+                          "model would see no dimension",
+                          source.Label());
+  } else if (ElementRuns(dims) != ElementRuns(*reshape)) {
+    source.findings.Error(positions.at(), "reshape of {} is {}; expected as many elements as in dims {}",
                           source.Label(), ToString(*reshape), ToString(dims));
   }
   return reshape;
@@ -124,8 +117,8 @@ template <typename Message>
 DType ReadDType(const TensorSource<Message>& source) {
   const inference::DataType type = source.message.data_type();
   if (type == inference::TYPE_INVALID) {
-    source.findings.Error(source.positions.Of("data_type"),
-                          "{} has no data_type; expected one, such as TYPE_FP32", source.Label());
+    source.findings.Error(source.positions.Of("data_type"), "{} has no data_type; expected one, such as TYPE_FP32",
+                          source.Label());
   } else if (type == inference::TYPE_STRING) {
     source.findings.Error(source.positions.Of("data_type"),
                           "data_type of {} is TYPE_STRING; expected a number or TYPE_BOOL: PyTorch "
@@ -143,16 +136,14 @@ TensorConfig ReadTensor(const TensorSource<Message>& source, int64_t max_batch_s
     source.findings.Error(source.positions.at(), "an {} has no name; expected one", source.what);
   }
   tensor.dtype = ReadDType(source);
-  const std::optional<Shape> dims =
-      ReadShape(source.message.dims(), "dims", fmt::format("dims of {}", source.Label()),
-                source.positions, source.findings);
+  const std::optional<Shape> dims = ReadShape(source.message.dims(), "dims", fmt::format("dims of {}", source.Label()),
+                                              source.positions, source.findings);
   if (!dims) return tensor;
   tensor.dims = *dims;
   if (dims->empty()) {
     source.findings.Error(source.positions.at(), "{} has no dims; expected them{}", source.Label(),
-                          max_batch_size > 0
-                              ? " (one number a row: dims: [ 1 ] reshape { shape: [] })"
-                              : " (a single number: dims: [ 1 ])");
+                          max_batch_size > 0 ? " (one number a row: dims: [ 1 ] reshape { shape: [] })"
+                                             : " (a single number: dims: [ 1 ])");
   } else if (source.message.has_reshape()) {
     tensor.reshape = ReadReshape(source, max_batch_size, *dims);
   }
@@ -167,13 +158,12 @@ std::vector<TensorConfig> ReadAll(const ConfigSource& source, std::string_view w
   std::set<std::string> names;
   for (int i = 0; i < messages.size(); ++i) {
     const TextPositions& positions = source.positions.In(what, i);
-    tensors.push_back(
-        ReadTensor(TensorSource<Message>{what, messages[i], positions, source.findings},
-                   source.message.max_batch_size()));
+    tensors.push_back(ReadTensor(TensorSource<Message>{what, messages[i], positions, source.findings},
+                                 source.message.max_batch_size()));
     const std::string& name = tensors.back().name;
     if (!names.insert(name).second && !name.empty()) {
-      source.findings.Error(positions.Of("name"), "two {}s are called {}; expected different names",
-                            what, JsonQuote(name));
+      source.findings.Error(positions.Of("name"), "two {}s are called {}; expected different names", what,
+                            JsonQuote(name));
     }
   }
   return tensors;

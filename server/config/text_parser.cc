@@ -84,8 +84,7 @@ const pb::FieldDescriptor* FieldAt(const std::vector<std::string>& path) {
 }
 
 std::string UnknownField(const std::string& type_name, const std::string& field) {
-  const pb::Descriptor* type =
-      pb::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name);
+  const pb::Descriptor* type = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name);
   if (type == nullptr) return fmt::format("unknown field {}", field);
   const std::vector<std::string> known = FieldNames(*type);
   const std::string what = fmt::format("{} has no field {}", type->name(), field);
@@ -104,8 +103,7 @@ std::string UnknownEnumValue(const std::string& value, const std::string& field_
     return fmt::format("{} is {}, which is no value of it", field_name, value);
   }
   const auto nearest = NearestName(value, ValueNames(*field->enum_type()));
-  return fmt::format("{} is {}; expected one of {}{}", field_name, value,
-                     EnumValueNames(*field->enum_type()),
+  return fmt::format("{} is {}; expected one of {}{}", field_name, value, EnumValueNames(*field->enum_type()),
                      nearest ? fmt::format("; did you mean {}?", *nearest) : "");
 }
 
@@ -132,19 +130,17 @@ ParserError InOurWords(const ParserError& error, std::string_view text) {
     return {before, UnknownField(Quoted(message, 0), Quoted(message, 1))};
   }
   if (message.starts_with("Unknown enumeration value")) {
-    return {before,
-            UnknownEnumValue(Quoted(message, 0), Quoted(message, 1), FieldAt(path_to(before)))};
+    return {before, UnknownEnumValue(Quoted(message, 0), Quoted(message, 1), FieldAt(path_to(before)))};
   }
   if (message.starts_with("Invalid value for boolean field")) {
-    return {before, fmt::format("{} is {}; expected true or false", Quoted(message, 0),
-                                Quoted(message, 1))};
+    return {before, fmt::format("{} is {}; expected true or false", Quoted(message, 0), Quoted(message, 1))};
   }
   if (message.find(" is specified multiple times") != std::string::npos) {
     return {before, fmt::format("{} is given twice; expected once", Quoted(message, 0))};
   }
   if (message.find(" is specified along with field ") != std::string::npos) {
-    return {before, fmt::format("{} and {} are both given; expected one of them",
-                                Quoted(message, 1), Quoted(message, 0))};
+    return {before,
+            fmt::format("{} and {} are both given; expected one of them", Quoted(message, 1), Quoted(message, 0))};
   }
   const std::string plain = Plain(message);
   const std::vector<std::string> path = path_to(error.at);
@@ -153,8 +149,7 @@ ParserError InOurWords(const ParserError& error, std::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view text,
-                                                            std::string_view file) {
+absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view text, std::string_view file) {
   Findings findings(file);
   if (text.size() > kMaxTextBytes) {
     findings.Error({}, "the file has {} bytes; expected at most {}", text.size(), kMaxTextBytes);
@@ -166,8 +161,7 @@ absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view tex
   parser.RecordErrorsTo(&errors);
   inference::ModelConfig config;
   if (parser.Parse(&input, &config) && !errors.error()) return config;
-  const ParserError error =
-      InOurWords(errors.error().value_or(ParserError{{}, "not readable"}), text);
+  const ParserError error = InOurWords(errors.error().value_or(ParserError{{}, "not readable"}), text);
   findings.Error(error.at, "{}", error.message);
   return findings.status();
 }

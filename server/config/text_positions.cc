@@ -15,8 +15,7 @@ constexpr int kMaxDepth = 32;
 
 class IgnoreErrors : public io::ErrorCollector {
  public:
-  void AddError(int /*line*/, io::ColumnNumber /*column*/,
-                const std::string& /*message*/) override {}
+  void AddError(int /*line*/, io::ColumnNumber /*column*/, const std::string& /*message*/) override {}
 };
 
 // The tokens as TextFormat's parser sees them.

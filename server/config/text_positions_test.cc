@@ -15,8 +15,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(TextPositionsTest, PlacesScalarsAtTheirValueAndMessagesAtTheirName) {
-  const TextPositions top =
-      TextPositions::Scan("name: 'x'\nversion_policy {\n  latest: { num_versions: 2 }\n}");
+  const TextPositions top = TextPositions::Scan("name: 'x'\nversion_policy {\n  latest: { num_versions: 2 }\n}");
   EXPECT_EQ(top.Of("name"), (TextPosition{1, 7}));
   EXPECT_EQ(top.Of("version_policy"), (TextPosition{2, 1}));
   EXPECT_EQ(top.In("version_policy").In("latest").Of("num_versions"), (TextPosition{3, 27}));
@@ -41,8 +40,7 @@ TEST(TextPositionsTest, PlacesWhatIsNotWrittenAtItsMessage) {
 }
 
 TEST(TextPositionsTest, SkipsCommentsSeparatorsAndJoinedStrings) {
-  const TextPositions top =
-      TextPositions::Scan("# input: 3\nname: 'a'  # one\n  'b'; backend: \"c\", platform: 'd'");
+  const TextPositions top = TextPositions::Scan("# input: 3\nname: 'a'  # one\n  'b'; backend: \"c\", platform: 'd'");
   EXPECT_EQ(top.Of("name"), (TextPosition{2, 7}));
   EXPECT_EQ(top.Of("backend"), (TextPosition{3, 17}));
   EXPECT_EQ(top.Of("platform"), (TextPosition{3, 32}));

@@ -30,8 +30,7 @@ void CheckDevice(const TorchferrySource& source) {
   const std::string& device = source.message.device();
   if (device.empty() || device == "auto" || device == "saved" || IsDevice(device)) return;
   source.findings.Error(source.positions.Of("device"),
-                        "torchferry.device is {}; expected auto, cpu, cuda, cuda:N or saved",
-                        JsonQuote(device));
+                        "torchferry.device is {}; expected auto, cpu, cuda, cuda:N or saved", JsonQuote(device));
 }
 
 void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
@@ -39,24 +38,21 @@ void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
   for (const MapKey& from : MapKeys(source.message, "map_location", source.positions)) {
     for (const std::string& device : {from.key, config.map_location[from.key]}) {
       if (IsDevice(device)) continue;
-      source.findings.Error(
-          from.at, "torchferry.map_location has {}; expected cpu, cuda or cuda:N as key and value",
-          JsonQuote(device));
+      source.findings.Error(from.at, "torchferry.map_location has {}; expected cpu, cuda or cuda:N as key and value",
+                            JsonQuote(device));
     }
   }
   const std::string& device = source.message.device();
   if (!config.map_location.empty() && !device.empty() && device != "saved") {
-    source.findings.Warn(
-        source.positions.Of("map_location"),
-        "torchferry.map_location has no effect: it says where \"saved\" devices are, and "
-        "device is {}",
-        JsonQuote(device));
+    source.findings.Warn(source.positions.Of("map_location"),
+                         "torchferry.map_location has no effect: it says where \"saved\" devices are, and "
+                         "device is {}",
+                         JsonQuote(device));
   }
 }
 
 FallbackPolicy ToFallback(inference::TorchferryConfig::Fallback fallback) {
-  return fallback == inference::TorchferryConfig::NONE ? FallbackPolicy::kNone
-                                                       : FallbackPolicy::kCpu;
+  return fallback == inference::TorchferryConfig::NONE ? FallbackPolicy::kNone : FallbackPolicy::kCpu;
 }
 
 Precision ToPrecision(inference::TorchferryConfig::Precision precision) {
@@ -99,9 +95,10 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
       const std::string name(absl::StripAsciiWhitespace(part));
       const bool is_known = std::ranges::find(TuningVariants(), name) != TuningVariants().end();
       if (!is_known || std::ranges::find(optimize.variants, name) != optimize.variants.end()) {
-        source.findings.Error(source.positions.Of("optimize"),
-                              "torchferry.optimize is {}, where {} is {}; expected AUTO, OFF, or some of {} with commas between them",
-                              JsonQuote(text), JsonQuote(name), is_known ? "named twice" : "unknown", fmt::join(TuningVariants(), ", "));
+        source.findings.Error(
+            source.positions.Of("optimize"),
+            "torchferry.optimize is {}, where {} is {}; expected AUTO, OFF, or some of {} with commas between them",
+            JsonQuote(text), JsonQuote(name), is_known ? "named twice" : "unknown", fmt::join(TuningVariants(), ", "));
         return optimize;
       }
       optimize.variants.push_back(name);
@@ -112,7 +109,8 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
   optimize.budget_seconds = budget;
   if (!(budget >= 0 && budget <= kMostBudgetSeconds)) {
     source.findings.Error(source.positions.Of("optimize_budget_seconds"),
-                          "torchferry.optimize_budget_seconds is {}; expected seconds, 0 to {}", budget, kMostBudgetSeconds);
+                          "torchferry.optimize_budget_seconds is {}; expected seconds, 0 to {}", budget,
+                          kMostBudgetSeconds);
   }
   return optimize;
 }
@@ -120,22 +118,22 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
 }  // namespace
 
 const std::vector<std::string>& TuningVariants() {
-  static const auto* const variants = new std::vector<std::string>{"plain",         "frozen",       "inference",
-                                                              "channels_last", "bf16_weights", "bf16_channels_last"};
+  static const auto* const variants = new std::vector<std::string>{
+      "plain", "frozen", "inference", "channels_last", "bf16_weights", "bf16_channels_last"};
   return *variants;
 }
 
 void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   if (!source.message.has_torchferry()) return;
-  const TorchferrySource own{source.message.torchferry(), source.positions.In("torchferry"),
-                             source.findings};
+  const TorchferrySource own{source.message.torchferry(), source.positions.In("torchferry"), source.findings};
   CheckDevice(own);
   config.device = own.message.device();
   config.fallback = ToFallback(own.message.fallback());
   if (own.message.has_fallback_warm()) config.fallback_warm = own.message.fallback_warm();
   if (config.fallback_warm.value_or(false) && config.fallback == FallbackPolicy::kNone) {
-    own.findings.Error(own.positions.Of("fallback_warm"),
-                       "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU, or no fallback_warm");
+    own.findings.Error(
+        own.positions.Of("fallback_warm"),
+        "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU, or no fallback_warm");
   }
   config.precision = ToPrecision(own.message.precision());
   ReadMapLocation(own, config);

@@ -12,13 +12,11 @@ std::vector<int64_t> ReadSpecific(const ConfigSource& source) {
   const auto& versions = source.message.version_policy().specific().versions();
   const TextPositions& positions = source.positions.In("version_policy").In("specific");
   if (versions.empty()) {
-    source.findings.Error(positions.at(),
-                          "version_policy.specific has no versions; expected at least one");
+    source.findings.Error(positions.at(), "version_policy.specific has no versions; expected at least one");
   }
   for (int i = 0; i < versions.size(); ++i) {
     if (versions[i] >= 1) continue;
-    source.findings.Error(positions.Of("versions", i),
-                          "version_policy.specific.versions has {}; expected 1 or more",
+    source.findings.Error(positions.Of("versions", i), "version_policy.specific.versions has {}; expected 1 or more",
                           versions[i]);
   }
   return {versions.begin(), versions.end()};
@@ -37,8 +35,7 @@ void ReadVersionPolicy(const ConfigSource& source, ModelConfig& config) {
       policy.latest = message.latest().num_versions();
       if (policy.latest < 1) {
         source.findings.Error(positions.In("latest").Of("num_versions"),
-                              "version_policy.latest.num_versions is {}; expected 1 or more",
-                              policy.latest);
+                              "version_policy.latest.num_versions is {}; expected 1 or more", policy.latest);
       }
       break;
     case inference::ModelVersionPolicy::kAll:
@@ -49,10 +46,9 @@ void ReadVersionPolicy(const ConfigSource& source, ModelConfig& config) {
       policy.specific = ReadSpecific(source);
       break;
     case inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET:
-      source.findings.Error(
-          positions.at(),
-          "version_policy is empty; expected latest {{ num_versions: 1 }}, all {{}} or "
-          "specific {{ versions: [ 1 ] }}");
+      source.findings.Error(positions.at(),
+                            "version_policy is empty; expected latest {{ num_versions: 1 }}, all {{}} or "
+                            "specific {{ versions: [ 1 ] }}");
       break;
   }
 }
@@ -65,8 +61,7 @@ std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int
     if (available.size() > wanted) available.resize(wanted);
   } else if (policy.kind == VersionPolicy::Kind::kSpecific) {
     std::erase_if(available, [&](int64_t version) {
-      return std::find(policy.specific.begin(), policy.specific.end(), version) ==
-             policy.specific.end();
+      return std::find(policy.specific.begin(), policy.specific.end(), version) == policy.specific.end();
     });
   }
   return available;

@@ -52,8 +52,9 @@ void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& sourc
   }
   const absl::StatusOr<int64_t> bytes = ByteCount(input.dtype, input.dims);
   if (bytes.ok() && *bytes <= kMaxInputBytes / std::max<int64_t>(rows, 1)) return;
-  source.findings.Error(source.positions.Of("dims"), "model_warmup's input {} is {} in {} rows; expected at most {} bytes",
-                        JsonQuote(input.name), ToString(input.dims), rows, kMaxInputBytes);
+  source.findings.Error(source.positions.Of("dims"),
+                        "model_warmup's input {} is {} in {} rows; expected at most {} bytes", JsonQuote(input.name),
+                        ToString(input.dims), rows, kMaxInputBytes);
 }
 
 void ReadData(const InputSource& source, WarmUpInput& input) {
@@ -86,9 +87,10 @@ WarmUpInput ReadInput(const std::string& name, int64_t rows, const std::vector<T
   input.dims.assign(source.message.dims().begin(), source.message.dims().end());
   ReadData(source, input);
   if (input.dtype == DType::kInvalid) {
-    source.findings.Error(source.positions.Of("data_type"),
-                          "data_type of model_warmup's input {} is {}; expected a number or TYPE_BOOL, such as TYPE_FP32",
-                          JsonQuote(name), inference::DataType_Name(source.message.data_type()));
+    source.findings.Error(
+        source.positions.Of("data_type"),
+        "data_type of model_warmup's input {} is {}; expected a number or TYPE_BOOL, such as TYPE_FP32",
+        JsonQuote(name), inference::DataType_Name(source.message.data_type()));
     return input;
   }
   CheckSizes(input, rows, source);
@@ -102,13 +104,14 @@ bool ReadSizes(const WarmUpSource& source, int64_t max_batch_size, WarmUp& warm_
   warm_up.batch_size = source.message.batch_size();
   warm_up.count = std::max<uint32_t>(source.message.count(), 1);
   if (warm_up.batch_size == 0) {
-    source.findings.Warn(source.positions.at(), "model_warmup {} has no effect: its batch_size is 0", JsonQuote(warm_up.name));
+    source.findings.Warn(source.positions.at(), "model_warmup {} has no effect: its batch_size is 0",
+                         JsonQuote(warm_up.name));
     return false;
   }
   if (warm_up.batch_size > std::max<int64_t>(max_batch_size, 1)) {
-    source.findings.Error(source.positions.Of("batch_size"), "model_warmup.batch_size is {}; expected {}", warm_up.batch_size,
-                          max_batch_size > 0 ? fmt::format("1 to {} (max_batch_size)", max_batch_size)
-                                             : "1, as max_batch_size is 0");
+    source.findings.Error(
+        source.positions.Of("batch_size"), "model_warmup.batch_size is {}; expected {}", warm_up.batch_size,
+        max_batch_size > 0 ? fmt::format("1 to {} (max_batch_size)", max_batch_size) : "1, as max_batch_size is 0");
   }
   if (source.message.count() > kMaxCount) {
     source.findings.Error(source.positions.Of("count"), "model_warmup.count is {}; expected at most {}",
@@ -144,8 +147,8 @@ WarmUp ReadWarmUp(const WarmUpSource& source, const ModelConfig& config, bool& i
 void ReadWarmUps(const ConfigSource& source, ModelConfig& config) {
   for (int i = 0; i < source.message.model_warmup_size(); ++i) {
     bool is_run = false;
-    WarmUp warm_up = ReadWarmUp({source.message.model_warmup(i), source.positions.In("model_warmup", i), source.findings},
-                                config, is_run);
+    WarmUp warm_up = ReadWarmUp(
+        {source.message.model_warmup(i), source.positions.In("model_warmup", i), source.findings}, config, is_run);
     if (is_run) config.warm_ups.push_back(std::move(warm_up));
   }
 }

@@ -33,36 +33,27 @@ TEST_P(WrongConfigTest, IsRefusedWithPlaceAndReason) {
   const auto config = ParseModelConfig(GetParam().text, "net/config.pbtxt", "net");
   ASSERT_FALSE(config.ok());
   EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(
-      MessageOf(config.status()),
-      StartsWith(fmt::format("net/config.pbtxt:{}: {}", GetParam().at, GetParam().message)));
+  EXPECT_THAT(MessageOf(config.status()),
+              StartsWith(fmt::format("net/config.pbtxt:{}: {}", GetParam().at, GetParam().message)));
 }
 
-std::string ParamName(const testing::TestParamInfo<WrongConfig>& info) {
-  return std::string(info.param.name);
-}
+std::string ParamName(const testing::TestParamInfo<WrongConfig>& info) { return std::string(info.param.name); }
 
 // An input of the name x around `rest`.
 std::string Input(std::string_view rest) { return fmt::format("input {{ name: 'x' {} }}", rest); }
 
 const std::vector<WrongConfig> kSyntax = {
-    {"UnclosedMessage", "input {\n  name: 'x'\n", "3:1",
-     "expected identifier, found the end of the file"},
-    {"UnclosedList", "input [ { name: 'x' }\n", "2:1",
-     "input: expected \",\", found the end of the file"},
-    {"UnclosedString", "name: \"net\nbackend: \"pytorch\"", "1:11",
-     "string literals cannot cross line boundaries"},
+    {"UnclosedMessage", "input {\n  name: 'x'\n", "3:1", "expected identifier, found the end of the file"},
+    {"UnclosedList", "input [ { name: 'x' }\n", "2:1", "input: expected \",\", found the end of the file"},
+    {"UnclosedString", "name: \"net\nbackend: \"pytorch\"", "1:11", "string literals cannot cross line boundaries"},
     {"MissingColon", "max_batch_size 8", "1:16", "max_batch_size: expected \":\", found \"8\""},
     {"StrayBrace", "name: 'net'\n}", "2:1", "expected identifier, got: }"},
-    {"StringForNumber", "max_batch_size: \"8\"", "1:17",
-     "max_batch_size: expected integer, got: \"8\""},
+    {"StringForNumber", "max_batch_size: \"8\"", "1:17", "max_batch_size: expected integer, got: \"8\""},
     {"FractionForNumber", Input("dims: [ 1.5 ]"), "1:27", "dims: expected integer, got: 1.5"},
-    {"NumberTooLarge", "max_batch_size: 99999999999", "1:17",
-     "max_batch_size: integer out of range (99999999999)"},
+    {"NumberTooLarge", "max_batch_size: 99999999999", "1:17", "max_batch_size: integer out of range (99999999999)"},
     {"NegativeForUnsigned", "version_policy { latest { num_versions: -1 } }", "1:41",
      "num_versions: expected integer, got: -"},
-    {"WordForBool", Input("\n optional: perhaps\n dims: 1"), "2:12",
-     "optional is perhaps; expected true or false"},
+    {"WordForBool", Input("\n optional: perhaps\n dims: 1"), "2:12", "optional is perhaps; expected true or false"},
     {"FieldTwice", "name: 'net'\nname: 'net'", "2:1", "name is given twice; expected once"},
     {"TwoSchedulers", "max_batch_size: 4\ndynamic_batching {}\n\nsequence_batching {}", "4:1",
      "dynamic_batching and sequence_batching are both given; expected one of them"},
@@ -78,23 +69,19 @@ const std::vector<WrongConfig> kUnknownNames = {
     {"FieldAtTheWrongLevel", "preferred_batch_size: [ 4 ]", "1:1",
      "ModelConfig has no field preferred_batch_size; did you mean "
      "dynamic_batching.preferred_batch_size?"},
-    {"OwnFieldAtTheTop", "device: \"cuda\"", "1:1",
-     "ModelConfig has no field device; did you mean torchferry.device?"},
+    {"OwnFieldAtTheTop", "device: \"cuda\"", "1:1", "ModelConfig has no field device; did you mean torchferry.device?"},
     {"ForeignField", "version_policy { newest: 3 }", "1:18",
      "ModelVersionPolicy has no field newest; expected one of latest, all, specific"},
     {"UnknownDataType", Input("\n  data_type: TYPE_FLOAT\n  dims: [ 1 ]"), "2:14",
      "data_type is TYPE_FLOAT; expected one of TYPE_BOOL, TYPE_UINT8, "},
-    {"DataTypeWithoutPrefix", Input("data_type: FP32"), "1:30",
-     "data_type is FP32; expected one of "},
+    {"DataTypeWithoutPrefix", Input("data_type: FP32"), "1:30", "data_type is FP32; expected one of "},
     {"UnknownKind", "instance_group [ { count: 1 kind: GPU } ]", "1:35",
      "kind is GPU; expected one of KIND_AUTO, KIND_GPU, KIND_CPU, KIND_MODEL; did you mean "
      "KIND_GPU?"},
-    {"UnknownFallback", "torchferry { fallback: GPU }", "1:24",
-     "fallback is GPU; expected one of CPU, NONE"},
+    {"UnknownFallback", "torchferry { fallback: GPU }", "1:24", "fallback is GPU; expected one of CPU, NONE"},
     {"UnknownPrecision", "torchferry { precision: INT8 }", "1:25",
      "precision is INT8; expected one of AUTO, KEEP, FP32, FP16, BF16"},
-    {"UnknownEnumNumber", "torchferry { fallback: 7 }", "1:24",
-     "fallback is 7; expected one of CPU, NONE"},
+    {"UnknownEnumNumber", "torchferry { fallback: 7 }", "1:24", "fallback is 7; expected one of CPU, NONE"},
 };
 
 const std::vector<WrongConfig> kGeneral = {
@@ -105,15 +92,13 @@ const std::vector<WrongConfig> kGeneral = {
      "PyTorch models"},
     {"PythonBackend", "backend: 'python'", "1:10",
      "backend is \"python\"; expected \"pytorch\" or \"torchferry\"; no Python runs here"},
-    {"PythonRuntime", "backend: 'pytorch' runtime: 'model.py'", "1:29",
-     "runtime is \"model.py\"; expected nothing"},
+    {"PythonRuntime", "backend: 'pytorch' runtime: 'model.py'", "1:29", "runtime is \"model.py\"; expected nothing"},
     {"NegativeBatch", "max_batch_size: -1", "1:17", "max_batch_size is -1; expected 0 "},
     {"FileWithPath", "default_model_filename: '../../etc/passwd'", "1:25",
      "default_model_filename is \"../../etc/passwd\"; expected the name of a file"},
     {"FileWithNul", "default_model_filename: 'a\\000b'", "1:25",
      "default_model_filename is \"a\\u0000b\"; expected the name of a file"},
-    {"NotUtf8", "parameters { key: 'a' value { string_value: '\\xff' } }", "1:45",
-     "string_value is not UTF-8"},
+    {"NotUtf8", "parameters { key: 'a' value { string_value: '\\xff' } }", "1:45", "string_value is not UTF-8"},
     {"RawBytes", "\nmetric_tags { key: 'a' value: '\xed\xa0\x80' }", "2:31", "value is not UTF-8"},
 };
 
@@ -129,8 +114,7 @@ const std::vector<WrongConfig> kTensors = {
      "dims: 1 }",
      "2:16", "two outputs are called \"y\"; expected different names"},
     {"NoDataType", Input("dims: 1"), "1:1", "input \"x\" has no data_type; expected one"},
-    {"InvalidDataType", Input("data_type: TYPE_INVALID dims: 1"), "1:30",
-     "input \"x\" has no data_type; expected one"},
+    {"InvalidDataType", Input("data_type: TYPE_INVALID dims: 1"), "1:30", "input \"x\" has no data_type; expected one"},
     {"Strings", Input("dims: 1\n data_type: TYPE_STRING"), "2:13",
      "data_type of input \"x\" is TYPE_STRING; expected a number"},
     {"NoDims", Input("data_type: TYPE_FP32"), "1:1", "input \"x\" has no dims; expected them"},
@@ -141,18 +125,15 @@ const std::vector<WrongConfig> kTensors = {
      "dims of input \"x\" has the size -2; expected 1 or more"},
     {"TooManyElements", Input("data_type: TYPE_FP32 dims: [ 4294967296, -1, 4294967296 ]"), "1:48",
      "dims of input \"x\" is [4294967296, -1, 4294967296], more than 2^63-1 elements"},
-    {"ReshapeOfOtherCount",
-     "output { name: 'y' data_type: TYPE_FP32 dims: [ 2, 6 ]\n reshape { shape: [ 3, 5 ] } }",
+    {"ReshapeOfOtherCount", "output { name: 'y' data_type: TYPE_FP32 dims: [ 2, 6 ]\n reshape { shape: [ 3, 5 ] } }",
      "2:2", "reshape of output \"y\" is [3, 5]; expected as many elements as in dims [2, 6]"},
-    {"ReshapeAcrossFreeSizes",
-     Input("data_type: TYPE_FP32 dims: [ 4, -1, 6 ] reshape { shape: [ 6, -1, 4 ] }"), "1:59",
+    {"ReshapeAcrossFreeSizes", Input("data_type: TYPE_FP32 dims: [ 4, -1, 6 ] reshape { shape: [ 6, -1, 4 ] }"), "1:59",
      "reshape of input \"x\" is [6, -1, 4]; expected as many elements"},
-    {"ReshapeWithSizeZero", Input("data_type: TYPE_FP32 dims: [ 1 ] reshape { shape: [ 0 ] }"),
-     "1:71", "reshape of input \"x\" has the size 0; expected 1 or more"},
+    {"ReshapeWithSizeZero", Input("data_type: TYPE_FP32 dims: [ 1 ] reshape { shape: [ 0 ] }"), "1:71",
+     "reshape of input \"x\" has the size 0; expected 1 or more"},
     {"EmptyReshapeWithoutBatch", Input("data_type: TYPE_FP32 dims: [ 1 ] reshape {}"), "1:52",
      "reshape of input \"x\" has no shape; expected one"},
-    {"EmptyReshapeOfMany",
-     "max_batch_size: 8 " + Input("data_type: TYPE_FP32 dims: [ 2 ] reshape {}"), "1:70",
+    {"EmptyReshapeOfMany", "max_batch_size: 8 " + Input("data_type: TYPE_FP32 dims: [ 2 ] reshape {}"), "1:70",
      "reshape of input \"x\" is []; expected as many elements as in dims [2]"},
     {"Ragged", Input("data_type: TYPE_FP32 dims: 1 allow_ragged_batch: true"), "1:68",
      "input.allow_ragged_batch is not supported: requests of one batch must agree in shape"},
@@ -178,13 +159,11 @@ const std::vector<WrongConfig> kBatching = {
     {"BatchingWithoutBatch", "name: 'net'\ndynamic_batching { }", "2:1",
      "dynamic_batching is given and max_batch_size is 0; expected both or neither: write "
      "max_batch_size: 8"},
-    {"PreferredTooLarge",
-     "max_batch_size: 4 dynamic_batching {\n preferred_batch_size: [ 2, 8 ]\n}", "2:29",
+    {"PreferredTooLarge", "max_batch_size: 4 dynamic_batching {\n preferred_batch_size: [ 2, 8 ]\n}", "2:29",
      "dynamic_batching.preferred_batch_size has 8; expected 1 to 4 (max_batch_size)"},
     {"PreferredZero", "max_batch_size: 4 dynamic_batching { preferred_batch_size: 0 }", "1:60",
      "dynamic_batching.preferred_batch_size has 0; expected 1 to 4"},
-    {"DelayOfYears",
-     "max_batch_size: 4 dynamic_batching { max_queue_delay_microseconds: 18446744073709551615 }",
+    {"DelayOfYears", "max_batch_size: 4 dynamic_batching { max_queue_delay_microseconds: 18446744073709551615 }",
      "1:68",
      "dynamic_batching.max_queue_delay_microseconds is 18446744073709551615; expected at most "
      "86400000000"},
@@ -192,15 +171,12 @@ const std::vector<WrongConfig> kBatching = {
      "max_batch_size: 4 dynamic_batching {\n default_queue_policy {\n  "
      "default_timeout_microseconds: "
      "86400000001\n } }",
-     "3:33",
-     "dynamic_batching.default_queue_policy.default_timeout_microseconds is 86400000001; expected"},
-    {"Delay",
-     "max_batch_size: 4 dynamic_batching { default_queue_policy { timeout_action: DELAY } }",
-     "1:77", "dynamic_batching.default_queue_policy.timeout_action is not supported"},
+     "3:33", "dynamic_batching.default_queue_policy.default_timeout_microseconds is 86400000001; expected"},
+    {"Delay", "max_batch_size: 4 dynamic_batching { default_queue_policy { timeout_action: DELAY } }", "1:77",
+     "dynamic_batching.default_queue_policy.timeout_action is not supported"},
     {"Priorities", "max_batch_size: 4 dynamic_batching { priority_levels: 2 }", "1:55",
      "dynamic_batching.priority_levels is 2; expected 0 or 1"},
-    {"PriorityPolicies",
-     "max_batch_size: 4 dynamic_batching { priority_queue_policy { key: 1 value {} } }", "1:38",
+    {"PriorityPolicies", "max_batch_size: 4 dynamic_batching { priority_queue_policy { key: 1 value {} } }", "1:38",
      "dynamic_batching.priority_queue_policy is not supported: requests have one priority"},
     {"Sequences", "max_batch_size: 4\nsequence_batching { direct {} }", "2:1",
      "sequence_batching is not supported: sequences are not batched"},
@@ -221,12 +197,11 @@ const std::vector<WrongConfig> kInstances = {
      "instance_group.gpus has -1; expected 0 to 127"},
     {"GpuTwice", "instance_group { kind: KIND_GPU gpus: [ 1, 1 ] }", "1:44",
      "instance_group.gpus has 1 twice; expected each GPU once"},
-    {"ModelBesideOthers", "instance_group { kind: KIND_GPU } instance_group { kind: KIND_MODEL }",
-     "1:58", "instance_group of KIND_MODEL is one of 2 groups; expected it alone"},
+    {"ModelBesideOthers", "instance_group { kind: KIND_GPU } instance_group { kind: KIND_MODEL }", "1:58",
+     "instance_group of KIND_MODEL is one of 2 groups; expected it alone"},
     {"SecondaryDevice", "instance_group { secondary_devices { device_id: 1 } }", "1:18",
      "instance_group.secondary_devices is not supported"},
-    {"Passive", "instance_group { passive: true }", "1:27",
-     "instance_group.passive is not supported"},
+    {"Passive", "instance_group { passive: true }", "1:27", "instance_group.passive is not supported"},
 };
 
 // A warm-up around `rest`, of a model that takes x, FP32 [4, -1], in up to 8 rows.
@@ -243,16 +218,16 @@ std::string WarmUpInputOf(std::string_view rest) {
 
 const std::vector<WrongConfig> kWarmUps = {
     {"WarmUpBatchTooLarge",
-     WarmUpOf("batch_size: 9 inputs { key: 'x' value { data_type: TYPE_FP32 dims: [ 4, 1 ] zero_data: true } }"), "3:13",
-     "model_warmup.batch_size is 9; expected 1 to 8 (max_batch_size)"},
+     WarmUpOf("batch_size: 9 inputs { key: 'x' value { data_type: TYPE_FP32 dims: [ 4, 1 ] zero_data: true } }"),
+     "3:13", "model_warmup.batch_size is 9; expected 1 to 8 (max_batch_size)"},
     {"WarmUpBatchWithoutBatches", "model_warmup { batch_size: 2 }", "1:28",
      "model_warmup.batch_size is 2; expected 1, as max_batch_size is 0"},
-    {"WarmUpForDays",
-     "model_warmup { batch_size: 1 count: 1000000 }", "1:37",
+    {"WarmUpForDays", "model_warmup { batch_size: 1 count: 1000000 }", "1:37",
      "model_warmup.count is 1000000; expected at most 10000"},
     {"WarmUpWithoutInput", WarmUpOf("batch_size: 1"), "2:1", "model_warmup \"w\" has no input \"x\""},
-    {"WarmUpOfAnotherInput", WarmUpOf("batch_size: 1 inputs { key: 'z' value { data_type: TYPE_FP32 zero_data: true } }"),
-     "3:33", "model_warmup has an input \"z\"; expected one of x"},
+    {"WarmUpOfAnotherInput",
+     WarmUpOf("batch_size: 1 inputs { key: 'z' value { data_type: TYPE_FP32 zero_data: true } }"), "3:33",
+     "model_warmup has an input \"z\"; expected one of x"},
     {"WarmUpOfAnotherType", WarmUpInputOf("data_type: TYPE_INT8 dims: [ 4, 2 ] zero_data: true"), "4:12",
      "data_type of model_warmup's input \"x\" is INT8; expected FP32"},
     {"WarmUpOfStrings", WarmUpInputOf("data_type: TYPE_STRING dims: [ 4, 2 ] zero_data: true"), "4:12",
@@ -274,8 +249,7 @@ const std::vector<WrongConfig> kOthers = {
      "parameters { key: 'OTHER' value { string_value: 'x' } }\n"
      "parameters { key: 'INFERENCE_MODE' value { string_value: 'maybe' } }",
      "2:1", "parameter INFERENCE_MODE is \"maybe\"; expected \"true\" or \"false\""},
-    {"ParameterNotNumber",
-     "parameters { key: 'INTRA_OP_THREAD_COUNT' value { string_value: 'two' } }", "1:1",
+    {"ParameterNotNumber", "parameters { key: 'INTRA_OP_THREAD_COUNT' value { string_value: 'two' } }", "1:1",
      "parameter INTRA_OP_THREAD_COUNT is \"two\"; expected a number, 0 or more"},
     {"FilesByCapability", "cc_model_filenames { key: '7.0' value: 'm.pt' }", "1:1",
      "cc_model_filenames is not supported: one file serves every GPU; put its name in "
@@ -286,17 +260,13 @@ const std::vector<WrongConfig> kOthers = {
      "model_transaction_policy.decoupled is not supported: a request has exactly one response"},
     {"Agents", "model_repository_agents { agents { name: 'checksum' } }", "1:1",
      "model_repository_agents is not supported"},
-    {"BatchInput", "batch_input { kind: BATCH_ELEMENT_COUNT }", "1:1",
-     "batch_input is not supported"},
+    {"BatchInput", "batch_input { kind: BATCH_ELEMENT_COUNT }", "1:1", "batch_input is not supported"},
     {"BatchOutput", "batch_output {}", "1:1", "batch_output is not supported"},
     {"DeviceGpu", "torchferry { device: 'gpu' }", "1:22",
      "torchferry.device is \"gpu\"; expected auto, cpu, cuda, cuda:N or saved"},
-    {"DeviceIndex", "torchferry { device: 'cuda:x' }", "1:22",
-     "torchferry.device is \"cuda:x\"; expected"},
-    {"DeviceUpperCase", "torchferry {\n device: 'CPU' }", "2:10",
-     "torchferry.device is \"CPU\"; expected"},
-    {"DeviceCpuIndex", "torchferry { device: 'cpu:1' }", "1:22",
-     "torchferry.device is \"cpu:1\"; expected"},
+    {"DeviceIndex", "torchferry { device: 'cuda:x' }", "1:22", "torchferry.device is \"cuda:x\"; expected"},
+    {"DeviceUpperCase", "torchferry {\n device: 'CPU' }", "2:10", "torchferry.device is \"CPU\"; expected"},
+    {"DeviceCpuIndex", "torchferry { device: 'cpu:1' }", "1:22", "torchferry.device is \"cpu:1\"; expected"},
     {"StandbyWithoutFallback", "torchferry { fallback: NONE fallback_warm: true }", "1:44",
      "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU"},
     {"MapLocationKey",
@@ -310,8 +280,7 @@ const std::vector<WrongConfig> kOthers = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Syntax, WrongConfigTest, testing::ValuesIn(kSyntax), ParamName);
-INSTANTIATE_TEST_SUITE_P(UnknownNames, WrongConfigTest, testing::ValuesIn(kUnknownNames),
-                         ParamName);
+INSTANTIATE_TEST_SUITE_P(UnknownNames, WrongConfigTest, testing::ValuesIn(kUnknownNames), ParamName);
 INSTANTIATE_TEST_SUITE_P(General, WrongConfigTest, testing::ValuesIn(kGeneral), ParamName);
 INSTANTIATE_TEST_SUITE_P(Tensors, WrongConfigTest, testing::ValuesIn(kTensors), ParamName);
 INSTANTIATE_TEST_SUITE_P(Versions, WrongConfigTest, testing::ValuesIn(kVersions), ParamName);
@@ -321,8 +290,8 @@ INSTANTIATE_TEST_SUITE_P(WarmUps, WrongConfigTest, testing::ValuesIn(kWarmUps), 
 INSTANTIATE_TEST_SUITE_P(Others, WrongConfigTest, testing::ValuesIn(kOthers), ParamName);
 
 TEST(WrongConfigsTest, OfSeveralErrorsTheFirstInTheFileIsReported) {
-  const auto config = ParseModelConfig(
-      "torchferry { device: 'gpu' }\nmax_batch_size: -1\nname: 'nett'", "net/config.pbtxt", "net");
+  const auto config =
+      ParseModelConfig("torchferry { device: 'gpu' }\nmax_batch_size: -1\nname: 'nett'", "net/config.pbtxt", "net");
   EXPECT_THAT(MessageOf(config.status()),
               AllOf(HasSubstr(":1:22: torchferry.device"), Not(HasSubstr("max_batch_size"))));
 }
@@ -330,9 +299,8 @@ TEST(WrongConfigsTest, OfSeveralErrorsTheFirstInTheFileIsReported) {
 TEST(WrongConfigsTest, MegabytesAreNotParsed) {
   const std::string text(2 << 20, '#');
   const auto config = ParseModelConfig(text, "net/config.pbtxt", "net");
-  EXPECT_THAT(
-      MessageOf(config.status()),
-      StartsWith("net/config.pbtxt:1:1: the file has 2097152 bytes; expected at most 1048576"));
+  EXPECT_THAT(MessageOf(config.status()),
+              StartsWith("net/config.pbtxt:1:1: the file has 2097152 bytes; expected at most 1048576"));
 }
 
 TEST(WrongConfigsTest, DeepNestingIsAnErrorAndNotACrash) {

@@ -7,7 +7,7 @@
 namespace torchferry {
 namespace {
 
-constexpr int kSuccess = 0;    // CUDA_SUCCESS
+constexpr int kSuccess = 0;     // CUDA_SUCCESS
 constexpr int kNoDevice = 100;  // CUDA_ERROR_NO_DEVICE
 
 // The driver's function of that name, or one that fails.

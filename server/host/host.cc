@@ -66,8 +66,8 @@ std::string CpuField(const std::string& cpuinfo, const std::string& key) {
 std::string ParseProcessor(const std::string& cpuinfo) {
   const std::string vendor = CpuField(cpuinfo, "vendor_id");
   if (vendor.empty()) return "";
-  return vendor + " " + CpuField(cpuinfo, "cpu family") + "/" + CpuField(cpuinfo, "model") + "/" + CpuField(cpuinfo, "stepping") + " " +
-         CpuField(cpuinfo, "model name");
+  return vendor + " " + CpuField(cpuinfo, "cpu family") + "/" + CpuField(cpuinfo, "model") + "/" +
+         CpuField(cpuinfo, "stepping") + " " + CpuField(cpuinfo, "model name");
 }
 
 std::optional<double> ParseCgroupCpuMax(const std::string& text) {

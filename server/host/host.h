@@ -9,9 +9,9 @@
 namespace torchferry {
 
 struct HostInfo {
-  std::string processor;              // "AuthenticAMD 26/2/1 AMD EPYC": vendor, family/model/stepping, name; empty: unknown
-  double cpu_quota = 1;               // processors that may be used, the cgroup's quota and affinity considered
-  uint64_t memory_limit_bytes = 0;    // the cgroup's limit, else the host's memory
+  std::string processor;  // "AuthenticAMD 26/2/1 AMD EPYC": vendor, family/model/stepping, name; empty: unknown
+  double cpu_quota = 1;   // processors that may be used, the cgroup's quota and affinity considered
+  uint64_t memory_limit_bytes = 0;  // the cgroup's limit, else the host's memory
   bool has_avx512_bf16 = false;
   bool has_amx_bf16 = false;
 

@@ -17,8 +17,9 @@ TEST(HostTest, ReadsCgroupLimits) {
 }
 
 TEST(HostTest, NamesTheProcessor) {
-  EXPECT_EQ(ParseProcessor("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC 9\n"
-                           "stepping\t: 1\n\nprocessor\t: 1\nmodel\t\t: 3\n"),
+  EXPECT_EQ(ParseProcessor(
+                "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC 9\n"
+                "stepping\t: 1\n\nprocessor\t: 1\nmodel\t\t: 3\n"),
             "AuthenticAMD 26/2/1 AMD EPYC 9");
   EXPECT_EQ(ParseProcessor("CPU implementer : 0x41\n"), "");
   EXPECT_EQ(ParseProcessor(""), "");

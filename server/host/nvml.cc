@@ -30,8 +30,8 @@ struct Functions {
   int (*memory)(Handle, Memory*) = nullptr;
   int (*utilization)(Handle, Utilization*) = nullptr;
   const char* (*error_string)(int) = nullptr;
-  int (*device)(int*, int) = nullptr;            // cuDeviceGet
-  int (*bus_id)(char*, int, int) = nullptr;      // cuDeviceGetPCIBusId
+  int (*device)(int*, int) = nullptr;        // cuDeviceGet
+  int (*bus_id)(char*, int, int) = nullptr;  // cuDeviceGetPCIBusId
 };
 
 // Never closed: both keep threads of their own.
@@ -69,7 +69,8 @@ class NvmlImpl final : public Nvml {
     int code = call_.device(&device, index);
     if (code == kSuccess) code = call_.bus_id(bus_id.data(), static_cast<int>(bus_id.size()), device);
     if (code != kSuccess) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "cuda:{}: the driver does not say where it is: CUDA error {}", index, code);
+      return MakeStatus(absl::StatusCode::kUnavailable, "cuda:{}: the driver does not say where it is: CUDA error {}",
+                        index, code);
     }
     Handle handle = nullptr;
     TF_RETURN_IF_ERROR(Check(call_.handle_by_bus_id(bus_id.data(), &handle), index));
@@ -79,8 +80,8 @@ class NvmlImpl final : public Nvml {
 
   absl::Status Check(int code, int index) const {
     if (code == kSuccess) return absl::OkStatus();
-    return MakeStatus(code == kGpuIsLost ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable, "cuda:{}: {}", index,
-                      call_.error_string(code));
+    return MakeStatus(code == kGpuIsLost ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable, "cuda:{}: {}",
+                      index, call_.error_string(code));
   }
 
   const Functions call_;

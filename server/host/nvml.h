@@ -1,5 +1,5 @@
-// What NVIDIA's management library says of the GPUs: how busy they are, their memory, whether they are still there. It is opened at run
-// time, by name; a host without it has none of these figures.
+// What NVIDIA's management library says of the GPUs: how busy they are, their memory, whether they are still there. It
+// is opened at run time, by name; a host without it has none of these figures.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -25,8 +25,8 @@ class Nvml {
                                                     const std::string& driver_library = "libcuda.so.1");
   virtual ~Nvml() = default;
 
-  // Of the GPU that is cuda:`index` in this process, which CUDA_VISIBLE_DEVICES may have renumbered. DATA_LOSS when it is lost;
-  // UNAVAILABLE when it cannot be read.
+  // Of the GPU that is cuda:`index` in this process, which CUDA_VISIBLE_DEVICES may have renumbered. DATA_LOSS when it
+  // is lost; UNAVAILABLE when it cannot be read.
   virtual absl::StatusOr<GpuReading> Read(int index) = 0;
 };
 

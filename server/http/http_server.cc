@@ -37,8 +37,7 @@ struct HostPort {
 absl::StatusOr<HostPort> ParseAddress(std::string_view address) {
   const auto invalid = [&] {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "HTTP address \"{}\" is not HOST:PORT, such as 127.0.0.1:8002 or [::]:8002",
-                      address);
+                      "HTTP address \"{}\" is not HOST:PORT, such as 127.0.0.1:8002 or [::]:8002", address);
   };
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return invalid();
@@ -50,10 +49,8 @@ absl::StatusOr<HostPort> ParseAddress(std::string_view address) {
   }
   const std::string_view digits = address.substr(colon + 1);
   HostPort result{std::string(host), 0};
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), result.port);
-  if (error != std::errc() || end != digits.data() + digits.size() || result.port < 0 ||
-      result.port > 65535) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), result.port);
+  if (error != std::errc() || end != digits.data() + digits.size() || result.port < 0 || result.port > 65535) {
     return invalid();
   }
   return result;
@@ -90,9 +87,8 @@ class HttplibServer final : public HttpServer {
       port_ = -1;
     }
     if (port_ < 0) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for HTTP on {}:{}: {}",
-                        address.host, address.port,
-                        errno != 0 ? std::strerror(errno) : "no such address");
+      return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for HTTP on {}:{}: {}", address.host,
+                        address.port, errno != 0 ? std::strerror(errno) : "no such address");
     }
     acceptor_ = std::thread([this] { server_.listen_after_bind(); });
     // httplib's stop() does nothing before its loop runs, and Stop would then wait for ever.
@@ -113,9 +109,8 @@ class HttplibServer final : public HttpServer {
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
       response.set_content(callbacks_.metrics(), kPrometheusText);
     });
-    server_.Get("/livez", [](const httplib::Request&, httplib::Response& response) {
-      response.set_content("ok\n", kPlainText);
-    });
+    server_.Get("/livez",
+                [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", kPlainText); });
     server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
       const std::string reason = callbacks_.not_ready_reason();
       response.status = reason.empty() ? 200 : 503;
@@ -128,11 +123,10 @@ class HttplibServer final : public HttpServer {
       }
     });
     // httplib's own would show the exception's text in a header.
-    server_.set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-          response.status = 500;
-          response.set_content("internal error\n", kPlainText);
-        });
+    server_.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+      response.status = 500;
+      response.set_content("internal error\n", kPlainText);
+    });
   }
 
   const Callbacks callbacks_;
@@ -143,8 +137,7 @@ class HttplibServer final : public HttpServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
-                                                              Callbacks callbacks) {
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Callbacks callbacks) {
   TF_ASSIGN_OR_RETURN(const HostPort host_port, ParseAddress(address));
   auto server = std::make_unique<HttplibServer>(std::move(callbacks));
   TF_RETURN_IF_ERROR(server->Listen(host_port));

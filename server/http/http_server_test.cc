@@ -20,8 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 
 HttpServer::Callbacks Ready() {
-  return {.metrics = [] { return std::string("torchferry_up 1\n"); },
-          .not_ready_reason = [] { return std::string(); }};
+  return {.metrics = [] { return std::string("torchferry_up 1\n"); }, .not_ready_reason = [] { return std::string(); }};
 }
 
 std::unique_ptr<HttpServer> StartOrDie(HttpServer::Callbacks callbacks) {
@@ -144,9 +143,8 @@ TEST(HttpServerTest, IdleConnectionsHoldNeitherProbesNorStop) {
 }
 
 TEST(HttpServerTest, RefusesWhatIsNotAnAddress) {
-  for (const char* address :
-       {"", "8002", ":8002", "localhost", "localhost:", "localhost:http", "localhost:70000",
-        "localhost:-1", "localhost:80 ", "::1:8002", "[]:80"}) {
+  for (const char* address : {"", "8002", ":8002", "localhost", "localhost:", "localhost:http", "localhost:70000",
+                              "localhost:-1", "localhost:80 ", "::1:8002", "[]:80"}) {
     const auto server = HttpServer::Start(address, Ready());
     EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << address;
   }

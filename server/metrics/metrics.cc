@@ -17,8 +17,7 @@ using Histograms = prometheus::Family<prometheus::Histogram>;
 
 // From 50 µs, a small MLP, to 30 s, a large model on a busy CPU.
 const prometheus::Histogram::BucketBoundaries kSecondsBuckets = {
-    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-    0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 const prometheus::Histogram::BucketBoundaries kRowsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
 Counters& MakeCounters(prometheus::Registry& r, const char* name, const char* help) {
@@ -37,8 +36,8 @@ Histograms& MakeHistograms(prometheus::Registry& r, const char* name, const char
 struct Metrics::Families {
   explicit Families(prometheus::Registry& r)
       : requests(MakeCounters(r, "torchferry_requests_total", "Requests answered, by gRPC code.")),
-        request_duration(MakeHistograms(r, "torchferry_request_duration_seconds",
-                                        "Time from a request's arrival to its answer.")),
+        request_duration(
+            MakeHistograms(r, "torchferry_request_duration_seconds", "Time from a request's arrival to its answer.")),
         queue_duration(MakeHistograms(r, "torchferry_queue_duration_seconds",
                                       "Time that a request waited for its batch to start.")),
         compute_duration(MakeHistograms(r, "torchferry_compute_duration_seconds",
@@ -53,8 +52,8 @@ struct Metrics::Families {
                                  "Memory of a device; for the CPU this process's resident set and limit.")),
         device_utilization(MakeGauges(r, "torchferry_device_utilization_ratio",
                                       "Share of a device in use; for the CPU this process's time over its quota.")),
-        device_busy(MakeCounters(r, "torchferry_device_busy_seconds_total",
-                                 "Time that forward passes took on a device.")),
+        device_busy(
+            MakeCounters(r, "torchferry_device_busy_seconds_total", "Time that forward passes took on a device.")),
         model_state(MakeGauges(r, "torchferry_model_state", "1 for the state that a version is in.")),
         load_duration(MakeGauges(r, "torchferry_model_load_duration_seconds", "Time that loading a version took.")),
         build_info(MakeGauges(r, "torchferry_build_info", "A constant 1; the labels say what is running.")) {}
@@ -156,8 +155,10 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   const OfDevice& Device(const std::string& name) TF_REQUIRES(mutex_) {
     const auto found = std::ranges::find(devices_, name, &OfDevice::device);
     if (found != devices_.end()) return *found;
-    devices_.push_back({name, &families_.compute_duration.Add({{"model", model_}, {"version", version_}, {"device", name}}, kSecondsBuckets),
-                        &families_.device_busy.Add({{"device", name}})});
+    devices_.push_back(
+        {name,
+         &families_.compute_duration.Add({{"model", model_}, {"version", version_}, {"device", name}}, kSecondsBuckets),
+         &families_.device_busy.Add({{"device", name}})});
     return devices_.back();
   }
 
@@ -165,7 +166,8 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
     for (const OfOutcome& outcome : outcomes_) {
       if (outcome.code == code && outcome.device == device) return *outcome.requests;
     }
-    auto& counter = families_.requests.Add({{"model", model_}, {"version", version_}, {"device", device}, {"code", code}});
+    auto& counter =
+        families_.requests.Add({{"model", model_}, {"version", version_}, {"device", device}, {"code", code}});
     outcomes_.push_back({device, code, &counter});
     return counter;
   }
@@ -181,7 +183,8 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   }
 
   static int64_t UnixMilliseconds() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
   }
 
   std::map<std::string, std::string> Labels() const { return {{"model", model_}, {"version", version_}}; }
@@ -204,8 +207,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
 };
 
 Metrics::Metrics()
-    : registry_(std::make_unique<prometheus::Registry>()),
-      families_(std::make_unique<Families>(*registry_)) {}
+    : registry_(std::make_unique<prometheus::Registry>()), families_(std::make_unique<Families>(*registry_)) {}
 
 Metrics::~Metrics() {
   std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models;
@@ -240,8 +242,7 @@ void Metrics::UnknownModelRequest(const std::string& code, double seconds) {
 void Metrics::SetModelState(const std::string& model, int64_t version, const std::string& state,
                             const std::vector<std::string>& all_states) {
   for (const std::string& candidate : all_states) {
-    families_->model_state
-        .Add({{"model", model}, {"version", std::to_string(version)}, {"state", candidate}})
+    families_->model_state.Add({{"model", model}, {"version", std::to_string(version)}, {"state", candidate}})
         .Set(candidate == state ? 1 : 0);
   }
 }

@@ -1,5 +1,5 @@
-// Every metric of the server, typed. The names stand in one table (metrics.cc) and in README.md. Labels are bounded: only
-// models of the store, devices of this host and gRPC's codes ever become label values.
+// Every metric of the server, typed. The names stand in one table (metrics.cc) and in README.md. Labels are bounded:
+// only models of the store, devices of this host and gRPC's codes ever become label values.
 #pragma once
 
 #include <cstdint>
@@ -60,9 +60,9 @@ struct ModelTotals {
   // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
   Sum queue;
   Phases compute;
-  std::map<int64_t, Phases> batches;  // such passes, by their rows
-  uint64_t rows = 0;                  // of all such passes
-  uint64_t executions = 0;            // such passes
+  std::map<int64_t, Phases> batches;   // such passes, by their rows
+  uint64_t rows = 0;                   // of all such passes
+  uint64_t executions = 0;             // such passes
   int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet
 };
 
@@ -99,8 +99,8 @@ class Metrics {
   // 1 for `state` and 0 for every other of `all_states`. Version 0 stands for a folder without a readable version.
   void SetModelState(const std::string& model, int64_t version, const std::string& state,
                      const std::vector<std::string>& all_states);
-  // The version is gone: when who counts for it has let go too, its gauges and histograms are not shown any more. Its counters stay, so that
-  // sums over versions do not fall. A later ForModel begins anew.
+  // The version is gone: when who counts for it has let go too, its gauges and histograms are not shown any more. Its
+  // counters stay, so that sums over versions do not fall. A later ForModel begins anew.
   void ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
   void ModelLoaded(const std::string& model, int64_t version, double seconds);
 

@@ -79,7 +79,8 @@ TEST(MetricsTest, AVersionThatIsGoneLeavesItsCountersAlone) {
   metrics.ForgetModel("m", 1, {"ready"});
   again.reset();
   const std::string text = metrics.Serialize();
-  for (const char* gone : {"torchferry_batch_rows", "torchferry_compute_duration", "torchferry_queue_depth", "torchferry_in_flight"}) {
+  for (const char* gone :
+       {"torchferry_batch_rows", "torchferry_compute_duration", "torchferry_queue_depth", "torchferry_in_flight"}) {
     EXPECT_THAT(text, Not(HasSubstr(std::string(gone) + "_seconds_count{")));
     EXPECT_THAT(text, Not(HasSubstr(std::string(gone) + "{")));
   }

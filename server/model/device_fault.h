@@ -19,8 +19,8 @@ enum class DeviceFault {
 // "none", "out_of_memory", "unsupported", "transient", "lost".
 std::string_view Name(DeviceFault fault);
 
-// RESOURCE_EXHAUSTED for kOutOfMemory, INTERNAL for kUnsupported, else UNAVAILABLE; it remembers `fault`, which is not kNone.
-// Annotate keeps that.
+// RESOURCE_EXHAUSTED for kOutOfMemory, INTERNAL for kUnsupported, else UNAVAILABLE; it remembers `fault`, which is not
+// kNone. Annotate keeps that.
 absl::Status DeviceFaultStatus(DeviceFault fault, std::string_view message);
 
 // kNone for a status that DeviceFaultStatus did not make.

@@ -19,12 +19,13 @@ namespace torchferry {
 struct TuningInfo {
   std::string variant;
   int intra_op_threads = 1;
-  int64_t batch_rows = 1;       // at which the throughput is highest: most that a batch should have
-  double rows_per_second = 0;   // then, of this host's processors together
-  std::string baseline;         // the simplest variant of those that were tried, "plain" unless the configuration leaves that out,
+  int64_t batch_rows = 1;      // at which the throughput is highest: most that a batch should have
+  double rows_per_second = 0;  // then, of this host's processors together
+  std::string
+      baseline;  // the simplest variant of those that were tried, "plain" unless the configuration leaves that out,
   double baseline_rows_per_second = 0;  // and what it reaches, of the row counts tried with it
-  double deviation = 0;         // of the outputs from those of the graph as it was saved, of an output's largest magnitude
-  bool is_kept = false;         // found before and read from the store
+  double deviation = 0;  // of the outputs from those of the graph as it was saved, of an output's largest magnitude
+  bool is_kept = false;  // found before and read from the store
 };
 
 // A version's file and where it was put, as GetModel shows them. Plain facts, nothing decides by them.
@@ -37,8 +38,8 @@ struct ModelInfo {
   int64_t file_bytes = 0;
   // Lower-case hex; empty while it is being computed, which may outlast the loading of a large file. Null: unknown.
   std::function<std::string()> sha256;
-  std::string architecture;      // path in the store; empty for TorchScript
-  std::string state_dict_key;    // of a training checkpoint
+  std::string architecture;    // path in the store; empty for TorchScript
+  std::string state_dict_key;  // of a training checkpoint
   std::vector<std::string> removed_prefixes;
   std::string requested_device;  // "auto", "cuda:1"
   bool fallback = false;
@@ -47,7 +48,7 @@ struct ModelInfo {
   std::string precision;  // element types that it computes in: "FP32"
   // Of an output's largest magnitude, against FP32; nothing where it computes in FP32 or could not be tried.
   std::optional<double> precision_deviation;
-  int rewritten_constants = 0;  // devices, element types and tensors in its code
+  int rewritten_constants = 0;       // devices, element types and tensors in its code
   std::optional<TuningInfo> tuning;  // nothing: not tuned
   std::vector<std::string> decisions;
 };
@@ -66,7 +67,8 @@ struct LoadedModel {
   std::vector<DeviceId> rather = {};
   // Where it may run when `model`'s device fails, best first.
   std::vector<DeviceId> others = {};
-  // Makes it on one of all these. May take long, may be called from several threads. Loading's errors. Null where there are none.
+  // Makes it on one of all these. May take long, may be called from several threads. Loading's errors. Null where there
+  // are none.
   std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place = nullptr;
   // Of `others`, the one that is made ahead of need.
   std::optional<DeviceId> standby = std::nullopt;

@@ -42,9 +42,10 @@ class Model {
   // One forward pass over all `requests`, whose rows follow one another along dimension 0. They have the same BatchKey,
   // and their rows sum up to max_batch_size at most; a model without a batch dimension gets exactly one. Blocks for the
   // forward pass. Gives one Outputs for each request, in order, its bytes in host memory.
-  // INTERNAL: the model raised, or its output disagrees with the signature. What the device did is a DeviceFaultStatus: the same requests
-  // may be given to the model on another one. `times` is set where it gives answers.
-  virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes& times) = 0;
+  // INTERNAL: the model raised, or its output disagrees with the signature. What the device did is a DeviceFaultStatus:
+  // the same requests may be given to the model on another one. `times` is set where it gives answers.
+  virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests,
+                                                       PhaseTimes& times) = 0;
 
   // Gives memory that the device's allocator keeps for later back to the device.
   virtual void ReleaseCachedMemory() {}

@@ -34,9 +34,8 @@ TEST(BatchKeyTest, TellsScalarsAndAbsenceApart) {
   static const int64_t kFive = 5;
   static const int64_t kSix = 6;
   const auto with = [](const int64_t& n) {
-    return BoundInputs{{{Tensor(DType::kFp32, {1, 4}, 16)},
-                        {{DType::kInt64, {}, std::as_bytes(std::span(&n, 1)), nullptr}}},
-                       1};
+    return BoundInputs{
+        {{Tensor(DType::kFp32, {1, 4}, 16)}, {{DType::kInt64, {}, std::as_bytes(std::span(&n, 1)), nullptr}}}, 1};
   };
   const BoundInputs absent{{{Tensor(DType::kFp32, {1, 4}, 16)}, {}}, 1};
   const Signature s = TensorAndInt();

@@ -11,11 +11,12 @@ namespace {
 
 // Operators of LibTorch 2.11 and 2.15 that touch files, start calls on other processes, or run Python.
 constexpr std::array<std::string_view, 7> kDeniedOperators = {
-    "aten::from_file", "aten::save",           "prim::rpc_async", "prim::rpc_sync",
+    "aten::from_file",  "aten::save",     "prim::rpc_async",      "prim::rpc_sync",
     "prim::rpc_remote", "prim::PythonOp", "prim::IgnoredPythonOp"};
 // Whole namespaces: distributed communication and debugging aids that read files.
 constexpr std::array<std::string_view, 7> kDeniedNamespaces = {
-    "c10d::", "_c10d_functional::", "_c10d_functional_autograd::", "_dtensor::", "symm_mem::", "debugprims::", "dist_rpc::"};
+    "c10d::",       "_c10d_functional::", "_c10d_functional_autograd::", "_dtensor::", "symm_mem::",
+    "debugprims::", "dist_rpc::"};
 
 // Namespaces of the operators that libtorch_cpu registers itself.
 constexpr std::array<std::string_view, 19> kOwnNamespaces = {
@@ -30,7 +31,8 @@ struct Token {
   bool after_dot;  // an attribute's name
 };
 
-// Identifiers and the punctuation that matters here. Comments are left out; a string literal is one token with its quotes.
+// Identifiers and the punctuation that matters here. Comments are left out; a string literal is one token with its
+// quotes.
 std::vector<Token> Tokenize(std::string_view source) {
   std::vector<Token> tokens;
   int line = 1;

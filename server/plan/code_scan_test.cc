@@ -24,13 +24,16 @@ TEST(ScanSourceTest, AnAttributeMayHaveTheNameOfANamespace) {
   EXPECT_TRUE(ScanSource("class M(Module):\n  ops : __torch__.torch.nn.modules.container.Sequential\n"
                          "  def forward(self, x: Tensor) -> Tensor:\n    ops0 = self.ops\n"
                          "    return torch.neg((ops0).forward(x, ))\n",
-                         "code/m.py").ok());
+                         "code/m.py")
+                  .ok());
 }
 
 TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
-  const absl::Status status = ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
+  const absl::Status status =
+      ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("m.pt/code/m.py:2"), HasSubstr("torch.save"), HasSubstr("--trust-model-code")));
+  EXPECT_THAT(MessageOf(status),
+              AllOf(HasSubstr("m.pt/code/m.py:2"), HasSubstr("torch.save"), HasSubstr("--trust-model-code")));
 }
 
 TEST(ScanSourceTest, SeesThroughSpellings) {

@@ -1,9 +1,9 @@
 #include "server/plan/file_name_hints.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
-
-#include <fmt/format.h>
 
 #include "server/checkpoint/display.h"
 
@@ -16,7 +16,7 @@ struct Word {
 };
 
 constexpr Word kDeviceWords[] = {{"gpu", "cuda"}, {"cuda", "cuda"}, {"cpu", "cpu"}};
-constexpr Word kDTypeWords[] = {{"fp16", "FP16"}, {"half", "FP16"},    {"float16", "FP16"}, {"bf16", "BF16"},
+constexpr Word kDTypeWords[] = {{"fp16", "FP16"},     {"half", "FP16"}, {"float16", "FP16"}, {"bf16", "BF16"},
                                 {"bfloat16", "BF16"}, {"fp32", "FP32"}, {"float32", "FP32"}};
 
 // The words of the last part of `path`, in lower case: "resnet18_GPU.pth" has resnet18, gpu and pth.
@@ -54,9 +54,10 @@ std::string PartHint(std::string_view path) {
   };
   for (size_t i = 1; i + 1 < words.size(); ++i) {
     if (words[i] != "of" || !is_number(words[i - 1]) || !is_number(words[i + 1])) continue;
-    return fmt::format("; the file's name says that it is part {} of {}: load the parts in Python and save one file, "
-                       "torch.save(model.state_dict(), path)",
-                       std::stol(words[i - 1]), std::stol(words[i + 1]));
+    return fmt::format(
+        "; the file's name says that it is part {} of {}: load the parts in Python and save one file, "
+        "torch.save(model.state_dict(), path)",
+        std::stol(words[i - 1]), std::stol(words[i + 1]));
   }
   return "";
 }
@@ -67,7 +68,8 @@ std::vector<std::string> FileNameHints(std::string_view path, std::span<const st
   std::vector<std::string> hints;
   const auto check = [&](std::string_view meaning, std::span<const std::string> saved) {
     if (meaning.empty() || saved.empty() || HasPrefix(saved, meaning)) return;
-    hints.push_back(fmt::format("the file's name says {}, and it was saved with {}; names decide nothing", meaning, Listed(saved)));
+    hints.push_back(
+        fmt::format("the file's name says {}, and it was saved with {}; names decide nothing", meaning, Listed(saved)));
   };
   check(MeaningIn(words, kDeviceWords), saved_devices);
   check(MeaningIn(words, kDTypeWords), saved_dtypes);

@@ -20,8 +20,7 @@ struct Match {
   std::vector<std::string> reshaped;
 };
 
-Match Compare(const std::vector<ArchitectureTensor>& architecture,
-              const std::vector<StateDictTensor>& state_dict) {
+Match Compare(const std::vector<ArchitectureTensor>& architecture, const std::vector<StateDictTensor>& state_dict) {
   std::map<std::string_view, const StateDictTensor*> by_name;
   for (const StateDictTensor& tensor : state_dict) by_name.emplace(tensor.name, &tensor);
   Match match;
@@ -35,13 +34,11 @@ Match Compare(const std::vector<ArchitectureTensor>& architecture,
     }
     const StateDictTensor& tensor = *found->second;
     if (tensor.shape != wanted.shape) {
-      match.reshaped.push_back(fmt::format("{} has shape {}; the architecture expects {}",
-                                           Quoted(wanted.name), ToString(tensor.shape),
-                                           ToString(wanted.shape)));
+      match.reshaped.push_back(fmt::format("{} has shape {}; the architecture expects {}", Quoted(wanted.name),
+                                           ToString(tensor.shape), ToString(wanted.shape)));
     }
     if (tensor.dtype != wanted.dtype) {
-      match.cast.push_back(
-          fmt::format("{} ({} to {})", wanted.name, Name(tensor.dtype), Name(wanted.dtype)));
+      match.cast.push_back(fmt::format("{} ({} to {})", wanted.name, Name(tensor.dtype), Name(wanted.dtype)));
     }
   }
   for (const StateDictTensor& tensor : state_dict) {
@@ -56,9 +53,8 @@ std::string ListedOrNone(const std::vector<std::string>& names) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> MatchKeys(
-    const std::vector<ArchitectureTensor>& architecture,
-    const std::vector<StateDictTensor>& state_dict, bool strict) {
+absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<ArchitectureTensor>& architecture,
+                                                   const std::vector<StateDictTensor>& state_dict, bool strict) {
   const Match match = Compare(architecture, state_dict);
   if (strict && (!match.missing.empty() || !match.unexpected.empty())) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -70,9 +66,7 @@ absl::StatusOr<std::vector<std::string>> MatchKeys(
   if (!match.reshaped.empty()) {
     return absl::InvalidArgumentError(
         fmt::format("{}", fmt::join(match.reshaped.begin(),
-                                    match.reshaped.begin() +
-                                        std::min<size_t>(match.reshaped.size(), kShown),
-                                    "; ")));
+                                    match.reshaped.begin() + std::min<size_t>(match.reshaped.size(), kShown), "; ")));
   }
   std::vector<std::string> decisions;
   const auto decide = [&](const char* what, const std::vector<std::string>& names) {

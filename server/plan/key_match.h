@@ -30,8 +30,7 @@ struct StateDictTensor {
 // INVALID_ARGUMENT: another shape (names the key and both shapes), or, when `strict`, missing
 // parameters or unexpected keys (lists both). Buffers may be missing: an archive does not say which
 // of them its state_dict has.
-absl::StatusOr<std::vector<std::string>> MatchKeys(
-    const std::vector<ArchitectureTensor>& architecture,
-    const std::vector<StateDictTensor>& state_dict, bool strict);
+absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<ArchitectureTensor>& architecture,
+                                                   const std::vector<StateDictTensor>& state_dict, bool strict);
 
 }  // namespace torchferry

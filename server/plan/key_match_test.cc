@@ -20,40 +20,35 @@ const std::vector<ArchitectureTensor> kArchitecture = {
 };
 
 TEST(KeyMatchTest, WhatFitsNeedsNoWords) {
-  const auto decisions = MatchKeys(kArchitecture,
-                                   {{"steps", DType::kInt64, {}},
-                                    {"fc.bias", DType::kFp32, {2}},
-                                    {"fc.weight", DType::kFp32, {2, 3}}},
-                                   /*strict=*/true);
+  const auto decisions =
+      MatchKeys(kArchitecture,
+                {{"steps", DType::kInt64, {}}, {"fc.bias", DType::kFp32, {2}}, {"fc.weight", DType::kFp32, {2, 3}}},
+                /*strict=*/true);
   ASSERT_TRUE(decisions.ok());
   EXPECT_THAT(*decisions, IsEmpty());
 }
 
 TEST(KeyMatchTest, StrictListsMissingAndUnexpectedKeys) {
-  const auto wrong = MatchKeys(
-      kArchitecture, {{"module.fc.weight", DType::kFp32, {2, 3}}, {"fc.bias", DType::kFp32, {2}}}, true);
+  const auto wrong =
+      MatchKeys(kArchitecture, {{"module.fc.weight", DType::kFp32, {2, 3}}, {"fc.bias", DType::kFp32, {2}}}, true);
   EXPECT_EQ(wrong.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(MessageOf(wrong.status()),
-              AllOf(HasSubstr("Missing: fc.weight."), HasSubstr("Unexpected: module.fc.weight."),
-                    HasSubstr("strict: false")));
+  EXPECT_THAT(MessageOf(wrong.status()), AllOf(HasSubstr("Missing: fc.weight."),
+                                               HasSubstr("Unexpected: module.fc.weight."), HasSubstr("strict: false")));
   EXPECT_THAT(MessageOf(MatchKeys(kArchitecture, {}, true).status()), HasSubstr("Unexpected: none"));
 }
 
 TEST(KeyMatchTest, NotStrictReportsAndGoesOn) {
-  const auto decisions =
-      MatchKeys(kArchitecture, {{"x", DType::kFp32, {1}}, {"fc.bias", DType::kFp16, {2}}}, false);
+  const auto decisions = MatchKeys(kArchitecture, {{"x", DType::kFp32, {1}}, {"fc.bias", DType::kFp16, {2}}}, false);
   ASSERT_TRUE(decisions.ok()) << decisions.status();
   EXPECT_THAT(*decisions,
               ElementsAre(AllOf(HasSubstr("parameters that the state_dict lacks"), HasSubstr("fc.weight")),
                           AllOf(HasSubstr("buffers that the state_dict lacks"), HasSubstr("steps")),
-                          AllOf(HasSubstr("ignored"), HasSubstr("x")),
-                          HasSubstr("fc.bias (FP16 to FP32)")));
+                          AllOf(HasSubstr("ignored"), HasSubstr("x")), HasSubstr("fc.bias (FP16 to FP32)")));
 }
 
 TEST(KeyMatchTest, AnotherShapeIsAnErrorEvenThen) {
   const auto wrong = MatchKeys(kArchitecture, {{"fc.weight", DType::kFp32, {3, 2}}}, false);
-  EXPECT_THAT(MessageOf(wrong.status()),
-              AllOf(HasSubstr("\"fc.weight\""), HasSubstr("[3, 2]"), HasSubstr("[2, 3]")));
+  EXPECT_THAT(MessageOf(wrong.status()), AllOf(HasSubstr("\"fc.weight\""), HasSubstr("[3, 2]"), HasSubstr("[2, 3]")));
 }
 
 TEST(KeyMatchTest, OfThousandsOfKeysSomeAreShown) {

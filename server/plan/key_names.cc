@@ -20,9 +20,9 @@ constexpr std::string_view kWrappers[] = {
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 };
-constexpr std::string_view kParallel = "module";         // DataParallel, DistributedDataParallel
-constexpr std::string_view kLightning = "model";         // what LightningModules call the network
-constexpr std::string_view kAveraged = "n_averaged";     // torch.optim.swa_utils.AveragedModel
+constexpr std::string_view kParallel = "module";      // DataParallel, DistributedDataParallel
+constexpr std::string_view kLightning = "model";      // what LightningModules call the network
+constexpr std::string_view kAveraged = "n_averaged";  // torch.optim.swa_utils.AveragedModel
 
 Parts Split(std::string_view key) {
   Parts parts;
@@ -38,9 +38,9 @@ std::string Join(const Parts& parts) { return fmt::format("{}", fmt::join(parts,
 
 // Which parts to take away: the wrappers, and those names where nothing else has their place.
 struct Rule {
-  std::vector<std::string_view> anywhere;      // wherever they are
-  std::vector<std::string_view> only_child;    // where all keys with the same beginning go through it
-  std::vector<std::string_view> outermost;     // the first part, when it is that of all keys
+  std::vector<std::string_view> anywhere;    // wherever they are
+  std::vector<std::string_view> only_child;  // where all keys with the same beginning go through it
+  std::vector<std::string_view> outermost;   // the first part, when it is that of all keys
 };
 
 class Renaming {
@@ -58,8 +58,7 @@ class Renaming {
     KeyNames result;
     for (const auto& [name, count] : counts) {
       result.removed.push_back(name + ".");
-      result.decisions.push_back(
-          fmt::format("prefix \"{}.\" removed from {} of {} keys", name, count, names.size()));
+      result.decisions.push_back(fmt::format("prefix \"{}.\" removed from {} of {} keys", name, count, names.size()));
     }
     for (const Parts& parts : names) {
       const bool is_counter = IsAveragedCounter(parts) && counts.contains(kParallel);
@@ -73,8 +72,7 @@ class Renaming {
  private:
   using Counts = std::map<std::string, size_t, std::less<>>;
 
-  static void RemoveAnywhere(const std::vector<std::string_view>& wrappers, Parts& parts,
-                             Counts& counts) {
+  static void RemoveAnywhere(const std::vector<std::string_view>& wrappers, Parts& parts, Counts& counts) {
     for (const std::string_view wrapper : wrappers) {
       // The last part is a tensor.
       const auto removed = std::remove(parts.begin(), parts.end() - 1, wrapper);
@@ -84,9 +82,7 @@ class Renaming {
     }
   }
 
-  static bool IsAveragedCounter(const Parts& parts) {
-    return parts.size() == 1 && parts[0] == kAveraged;
-  }
+  static bool IsAveragedCounter(const Parts& parts) { return parts.size() == 1 && parts[0] == kAveraged; }
 
   static void RemoveOnlyChild(std::string_view name, std::vector<Parts>& keys, Counts& counts) {
     std::unordered_map<std::string, bool> is_only;  // by what comes before the part
@@ -114,8 +110,8 @@ class Renaming {
   }
 
   static void RemoveOutermost(std::string_view name, std::vector<Parts>& keys, Counts& counts) {
-    const bool is_everywhere = std::ranges::all_of(
-        keys, [&](const Parts& parts) { return parts.size() > 1 && parts[0] == name; });
+    const bool is_everywhere =
+        std::ranges::all_of(keys, [&](const Parts& parts) { return parts.size() > 1 && parts[0] == name; });
     if (!is_everywhere || keys.empty()) return;
     for (Parts& parts : keys) parts.erase(parts.begin());
     counts[std::string(name)] += keys.size();
@@ -125,8 +121,7 @@ class Renaming {
 };
 
 size_t CountKnown(const KeyNames& names, const std::set<std::string, std::less<>>& known) {
-  return std::ranges::count_if(names.names,
-                               [&](const std::string& name) { return known.contains(name); });
+  return std::ranges::count_if(names.names, [&](const std::string& name) { return known.contains(name); });
 }
 
 // From doing nothing to doing most; of those that find most names, the first.
@@ -173,13 +168,14 @@ absl::StatusOr<KeyNames> StripPrefix(std::span<const std::string> keys, const st
   }
   if (count == 0 && !keys.empty()) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "no key begins with {}, as state_dict.strip_prefix says; the keys are {}",
-                      Quoted(prefix), Listed(keys, 5));
+                      "no key begins with {}, as state_dict.strip_prefix says; the keys are {}", Quoted(prefix),
+                      Listed(keys, 5));
   }
   result.removed.push_back(prefix);
-  result.decisions.push_back(fmt::format("prefix {} removed from {} of {} keys, as "
-                                         "state_dict.strip_prefix says",
-                                         Quoted(prefix), count, keys.size()));
+  result.decisions.push_back(
+      fmt::format("prefix {} removed from {} of {} keys, as "
+                  "state_dict.strip_prefix says",
+                  Quoted(prefix), count, keys.size()));
   return result;
 }
 
@@ -193,8 +189,7 @@ absl::Status CheckCollisions(std::span<const std::string> keys, const KeyNames& 
                       "keys {} and {} would both be {} without the prefix {}; say which to take "
                       "away with torchferry {{ state_dict {{ strip_prefix: \"…\" }} }} (\"\" takes "
                       "none away), or save the state_dict of the module inside",
-                      Quoted(keys[at->second]), Quoted(keys[i]), Quoted(names.names[i]),
-                      Listed(names.removed));
+                      Quoted(keys[at->second]), Quoted(keys[i]), Quoted(names.names[i]), Listed(names.removed));
   }
   return absl::OkStatus();
 }
@@ -215,8 +210,7 @@ absl::Status RefuseFlatParameters(std::span<const std::string> keys) {
 
 }  // namespace
 
-absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys,
-                                      const std::optional<std::string>& strip_prefix,
+absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const std::optional<std::string>& strip_prefix,
                                       bool is_lightning, const ArchitectureNames& architecture) {
   TF_RETURN_IF_ERROR(RefuseFlatParameters(keys));
   KeyNames names;
@@ -233,8 +227,7 @@ absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys,
 
 bool MentionsAttribute(std::string_view source, std::string_view name) {
   const auto is_word = [&](size_t at) {
-    return at < source.size() &&
-           (std::isalnum(static_cast<unsigned char>(source[at])) != 0 || source[at] == '_');
+    return at < source.size() && (std::isalnum(static_cast<unsigned char>(source[at])) != 0 || source[at] == '_');
   };
   for (size_t at = source.find(name); at != std::string_view::npos; at = source.find(name, at + 1)) {
     if (at == 0 || is_word(at + name.size())) continue;

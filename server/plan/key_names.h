@@ -35,8 +35,7 @@ struct KeyNames {
 // `is_lightning`: CheckpointIndex::is_lightning.
 // INVALID_ARGUMENT: two keys would get the same name, no key begins with `strip_prefix`, or the
 // keys are those of FSDP's flat parameters.
-absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys,
-                                      const std::optional<std::string>& strip_prefix,
+absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const std::optional<std::string>& strip_prefix,
                                       bool is_lightning, const ArchitectureNames& architecture);
 
 // Whether Python source reads an attribute called `name`: `self.name`, `getattr(self, "name")`.

@@ -31,15 +31,14 @@ TEST(KeyNamesTest, WrappersAreTakenAwayWhereNothingElseHasTheirPlace) {
            {"DataParallel", {"module.a.w", "module.b"}, {"a.w", "b"}, {"module."}},
            {"torch.compile", {"_orig_mod.a.w"}, {"a.w"}, {"_orig_mod."}},
            {"compiled part", {"a._orig_mod.w", "b"}, {"a.w", "b"}, {"_orig_mod."}},
-           {"both", {"_orig_mod.module.a.w", "_orig_mod.module.b"}, {"a.w", "b"},
-            {"_orig_mod.", "module."}},
+           {"both", {"_orig_mod.module.a.w", "_orig_mod.module.b"}, {"a.w", "b"}, {"_orig_mod.", "module."}},
            {"the other way", {"module._orig_mod.a.w"}, {"a.w"}, {"_orig_mod.", "module."}},
            {"twice", {"module.module.w"}, {"w"}, {"module."}},
-           {"in the middle", {"enc.module.a.w", "enc.module.b", "head.w"},
-            {"enc.a.w", "enc.b", "head.w"}, {"module."}},
-           {"FSDP", {"_fsdp_wrapped_module.l.0._fsdp_wrapped_module.w"}, {"l.0.w"},
-            {"_fsdp_wrapped_module."}},
-           {"checkpointed", {"l.0._checkpoint_wrapped_module.w", "l.1.w"}, {"l.0.w", "l.1.w"},
+           {"in the middle", {"enc.module.a.w", "enc.module.b", "head.w"}, {"enc.a.w", "enc.b", "head.w"}, {"module."}},
+           {"FSDP", {"_fsdp_wrapped_module.l.0._fsdp_wrapped_module.w"}, {"l.0.w"}, {"_fsdp_wrapped_module."}},
+           {"checkpointed",
+            {"l.0._checkpoint_wrapped_module.w", "l.1.w"},
+            {"l.0.w", "l.1.w"},
             {"_checkpoint_wrapped_module."}},
            {"a child of that name", {"module.a", "head.w"}, {"module.a", "head.w"}, {}},
            {"a tensor of that name", {"module"}, {"module"}, {}},
@@ -65,8 +64,7 @@ TEST(KeyNamesTest, DecisionsCountTheKeys) {
 }
 
 TEST(KeyNamesTest, CollisionsAreRefusedWithBothKeys) {
-  const auto planned =
-      PlanKeyNames(Keys{"fc.w", "_orig_mod.fc.w"}, std::nullopt, false, {});
+  const auto planned = PlanKeyNames(Keys{"fc.w", "_orig_mod.fc.w"}, std::nullopt, false, {});
   EXPECT_EQ(planned.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(MessageOf(planned.status()),
               AllOf(HasSubstr("\"fc.w\" and \"_orig_mod.fc.w\""), HasSubstr("strip_prefix")));
@@ -80,10 +78,8 @@ TEST(KeyNamesTest, TheConfigurationWins) {
   EXPECT_THAT(stripped->names, ElementsAre("w", "b", "other"));
   EXPECT_THAT(PlanKeyNames(Keys{"module.w"}, "", false, {})->names, ElementsAre("module.w"));
   const auto wrong = PlanKeyNames(keys, "model.", false, {});
-  EXPECT_THAT(MessageOf(wrong.status()),
-              AllOf(HasSubstr("no key begins with \"model.\""), HasSubstr("net.w")));
-  EXPECT_THAT(MessageOf(PlanKeyNames(Keys{"w", "a.w"}, "a.", false, {}).status()),
-              HasSubstr("would both be \"w\""));
+  EXPECT_THAT(MessageOf(wrong.status()), AllOf(HasSubstr("no key begins with \"model.\""), HasSubstr("net.w")));
+  EXPECT_THAT(MessageOf(PlanKeyNames(Keys{"w", "a.w"}, "a.", false, {}).status()), HasSubstr("would both be \"w\""));
 }
 
 TEST(KeyNamesTest, FlatParametersSayHowToSaveWholeOnes) {
@@ -109,9 +105,7 @@ TEST(KeyNamesTest, AnArchitecturesNamesDecide) {
 TEST(KeyNamesTest, WhatForwardPyReadsIsNoWrapper) {
   const auto names = [](Keys keys, std::string source) {
     return PlanKeyNames(keys, std::nullopt, false,
-                        {std::nullopt, [source](std::string_view name) {
-                           return MentionsAttribute(source, name);
-                         }})
+                        {std::nullopt, [source](std::string_view name) { return MentionsAttribute(source, name); }})
         ->names;
   };
   EXPECT_THAT(names({"module.w"}, "self.module.w"), ElementsAre("module.w"));

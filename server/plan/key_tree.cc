@@ -14,7 +14,8 @@ absl::Status CheckKeyTree(std::span<const std::string> names) {
     if (name.empty()) continue;
     if (name.starts_with('.') || name.ends_with('.') || name.find("..") != std::string_view::npos) {
       return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "key {} has an empty part between dots, which no module can be called; rename it", Quoted(name));
+                        "key {} has an empty part between dots, which no module can be called; rename it",
+                        Quoted(name));
     }
     for (size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
       if (!tensors.contains(name.substr(0, dot))) continue;

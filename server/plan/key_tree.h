@@ -8,8 +8,8 @@
 
 namespace torchferry {
 
-// `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that is a
-// tensor's and, in a longer name, a module's.
+// `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that
+// is a tensor's and, in a longer name, a module's.
 absl::Status CheckKeyTree(std::span<const std::string> names);
 
 }  // namespace torchferry

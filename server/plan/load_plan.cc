@@ -56,8 +56,8 @@ bool IsQuantized(const PlannedVersion& planned) {
                              [](const std::string& code) { return code.find("ops.quantized.") != std::string::npos; });
 }
 
-std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, const PlannedVersion& planned, const PlanContext& context,
-                                              const RuledOut& ruled_out) {
+std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, const PlannedVersion& planned,
+                                              const PlanContext& context, const RuledOut& ruled_out) {
   std::vector<DeviceCandidate> candidates;
   const bool is_quantized = IsQuantized(planned);
   for (const DeviceId& device : context.devices) {
@@ -88,7 +88,8 @@ class Planner {
     } else {
       TF_RETURN_IF_ERROR(PlanStateDict());
     }
-    for (std::string& hint : FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
+    for (std::string& hint :
+         FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
       planned_.plan.decisions.push_back(std::move(hint));
     }
     planned_.file_decisions = planned_.plan.decisions.size();
@@ -99,10 +100,11 @@ class Planner {
  private:
   absl::Status PlanTorchScript() {
     if (config_.state_dict.is_declared) {
-      return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "{} is a TorchScript archive, which brings its own code, and config.pbtxt declares a state_dict; remove "
-                        "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
-                        files_.model->name());
+      return MakeStatus(
+          absl::StatusCode::kFailedPrecondition,
+          "{} is a TorchScript archive, which brings its own code, and config.pbtxt declares a state_dict; remove "
+          "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
+          files_.model->name());
     }
     TF_RETURN_IF_ERROR(ReadScript(files_.model));
     const TorchScriptInfo& script = *planned_.script;
@@ -112,7 +114,8 @@ class Planner {
     planned_.weight_dtypes = script.weight_dtypes;
     for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
     if (files_.architecture != Architecture::kNone) {
-      Decide(fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
+      Decide(
+          fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
     }
     return absl::OkStatus();
   }
@@ -122,10 +125,11 @@ class Planner {
     TF_ASSIGN_OR_RETURN(planned_.script, DescribeTorchScript(file));
     const TorchScriptInfo& script = *planned_.script;
     if (script.version > kNewestTorchScriptVersion) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
-                        "save it with an older PyTorch, or save the state_dict",
-                        file->name(), script.version, kNewestTorchScriptVersion);
+      return MakeStatus(
+          absl::StatusCode::kInvalidArgument,
+          "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
+          "save it with an older PyTorch, or save the state_dict",
+          file->name(), script.version, kNewestTorchScriptVersion);
     }
     std::vector<std::string> custom;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
@@ -136,10 +140,11 @@ class Planner {
       for (const std::string& name : CustomOperators(script.code_texts[i])) AddOnce(name, custom);
     }
     if (custom.empty()) return absl::OkStatus();
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
-                      "with PyTorch's operators and save it again",
-                      file->name(), Listed(custom));
+    return MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
+        "with PyTorch's operators and save it again",
+        file->name(), Listed(custom));
   }
 
   absl::Status PlanStateDict() {
@@ -161,8 +166,9 @@ class Planner {
       AddOnce(Name(tensor.dtype), plan.saved_dtypes);
     }
     if (!index.key.empty()) {
-      Decide(fmt::format("state_dict under {}{}", Quoted(index.key),
-                         config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
+      Decide(fmt::format(
+          "state_dict under {}{}", Quoted(index.key),
+          config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
     }
     TF_ASSIGN_OR_RETURN(const ArchitectureNames architecture, ReadArchitecture());
     TF_RETURN_IF_ERROR(NameKeys(architecture));
@@ -226,7 +232,8 @@ class Planner {
   }
 
   void AddWeightType(DType dtype) {
-    if (std::ranges::find(planned_.weight_dtypes, dtype) == planned_.weight_dtypes.end()) planned_.weight_dtypes.push_back(dtype);
+    if (std::ranges::find(planned_.weight_dtypes, dtype) == planned_.weight_dtypes.end())
+      planned_.weight_dtypes.push_back(dtype);
   }
 
   void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
@@ -248,13 +255,14 @@ absl::StatusOr<std::string> ReadSource(const File& file) {
   TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span(source))));
   if (source.starts_with(kByteOrderMark)) source.erase(0, kByteOrderMark.size());
   if (const size_t at = source.find('\0'); at != std::string::npos) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: has a NUL at byte {}; expected Python source in UTF-8", file.name(),
-                      at);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: has a NUL at byte {}; expected Python source in UTF-8",
+                      file.name(), at);
   }
   return source;
 }
 
-absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context, const RuledOut& ruled_out) {
+absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context,
+                    const RuledOut& ruled_out) {
   LoadPlan& plan = planned.plan;
   plan.decisions.resize(planned.file_decisions);
   const DeviceRequest request = RequestedDevice(config, context.default_device);
@@ -272,7 +280,8 @@ absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const Pl
   return absl::OkStatus();
 }
 
-absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context) {
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config,
+                                           const PlanContext& context) {
   return Planner(files, config, context).Run();
 }
 

@@ -1,5 +1,5 @@
-// What becomes of a version's file, and why: format, where its tensors are and what they are called, which device it runs
-// on. The server loads by it and `torchferry inspect` shows it, so that what is said is what happens.
+// What becomes of a version's file, and why: format, where its tensors are and what they are called, which device it
+// runs on. The server loads by it and `torchferry inspect` shows it, so that what is said is what happens.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -33,7 +33,7 @@ struct PlanContext {
   bool has_native_bf16 = false;           // of the CPU
   // Bytes that are free on an accelerator; nothing where nobody knows. Null: nobody knows.
   std::function<std::optional<uint64_t>(const DeviceId&)> free_bytes;
-  bool trust_model_code = false;          // --trust-model-code
+  bool trust_model_code = false;  // --trust-model-code
 };
 
 struct LoadPlan {
@@ -64,14 +64,16 @@ struct PlannedVersion {
   size_t file_decisions = 0;
 };
 
-// Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order of
-// LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them: the
-// caller says what a state_dict without an architecture is to it.
-absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config, const PlanContext& context);
+// Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order
+// of LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them:
+// the caller says what a state_dict without an architecture is to it.
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config,
+                                           const PlanContext& context);
 
-// Decides anew where it runs and in which types, without the devices of `ruled_out`; the rest of the plan stays. Errors as
-// PlanPlacement's.
-absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context, const RuledOut& ruled_out);
+// Decides anew where it runs and in which types, without the devices of `ruled_out`; the rest of the plan stays. Errors
+// as PlanPlacement's.
+absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context,
+                    const RuledOut& ruled_out);
 
 // A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
 absl::StatusOr<std::string> ReadSource(const File& file);

@@ -11,9 +11,9 @@ namespace torchferry {
 namespace {
 
 using ::testing::AllOf;
+using testing::AsFile;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using testing::AsFile;
 using testing::Fixture;
 using ::testing::HasSubstr;
 
@@ -35,7 +35,8 @@ std::string Script(const std::string& code, const std::string& version = "10\n")
   return testing::ZipBuilder()
       .Add("m/data.pkl", testing::Pickle(testing::Global("__torch__", "M") + ")\x81}b"))
       .Add("m/constants.pkl", testing::Pickle(")"))
-      .Add("m/code/__torch__.py", "class M(Module):\n  def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n" + code)
+      .Add("m/code/__torch__.py",
+           "class M(Module):\n  def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n" + code)
       .Add("m/version", version)
       .Build();
 }

@@ -47,8 +47,8 @@ class NestingScan {
 
   absl::Status TooDeep(std::string_view what, size_t most) const {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "{}:{}: {} nest more than {} deep, which would exhaust the compiler; split them up", file_, line_, what,
-                      most);
+                      "{}:{}: {} nest more than {} deep, which would exhaust the compiler; split them up", file_, line_,
+                      what, most);
   }
 
   // Indentation says how deep blocks nest; blank lines and comments do not count.

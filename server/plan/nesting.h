@@ -7,8 +7,8 @@
 
 namespace torchferry {
 
-// `source` in TorchScript's language; `file` is what messages call it. DATA_LOSS with the line where brackets, operators
-// in a row, blocks or `elif`s nest deeper than code that anyone writes or torch.jit.save prints.
+// `source` in TorchScript's language; `file` is what messages call it. DATA_LOSS with the line where brackets,
+// operators in a row, blocks or `elif`s nest deeper than code that anyone writes or torch.jit.save prints.
 absl::Status CheckNesting(std::string_view source, std::string_view file);
 
 }  // namespace torchferry

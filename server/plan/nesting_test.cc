@@ -45,7 +45,8 @@ TEST(NestingTest, WhatWouldExhaustTheCompilerNamesTheLine) {
            "x = 1\nx = 1" + Repeat("\\\n+1", 5'000),
            "x = 1\ndef f(x: " + Repeat("List[", 5'000),
        }) {
-    EXPECT_THAT(MessageOf(CheckNesting(source, "f.py")), AllOf(HasSubstr("f.py:"), HasSubstr("nest more than 1000 deep")))
+    EXPECT_THAT(MessageOf(CheckNesting(source, "f.py")),
+                AllOf(HasSubstr("f.py:"), HasSubstr("nest more than 1000 deep")))
         << source.substr(0, 40);
   }
   EXPECT_THAT(MessageOf(CheckNesting("x = 1\nx = " + Repeat("(", 5'000), "f.py")), HasSubstr("f.py:2: "));

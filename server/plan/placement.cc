@@ -51,15 +51,17 @@ PlacementPlan PlanAuto(const DeviceRequest& request, std::span<const DeviceCandi
   if (used != nullptr) plan.device = used->device;
   const DeviceCandidate* passed = failed != nullptr ? failed : full;
   if (passed == nullptr || (used != nullptr && failed == nullptr)) {
-    plan.decisions.push_back(fmt::format("device {}: the first {}of this host's ({}), as {} is auto", ToString(plan.device),
-                                         passed != nullptr ? "with room for the weights " : "", Join(available), request.source));
+    plan.decisions.push_back(fmt::format("device {}: the first {}of this host's ({}), as {} is auto",
+                                         ToString(plan.device), passed != nullptr ? "with room for the weights " : "",
+                                         Join(available), request.source));
     return plan;
   }
   plan.fallback = true;
   plan.fallback_from = ToString(passed->device);
   plan.fallback_reason = passed->ruled_out;
-  plan.decisions.push_back(fmt::format("device {} instead of {}, {}: {} is auto; this host has {}", ToString(plan.device),
-                                       plan.fallback_from, Explain(plan.fallback_reason), request.source, Join(available)));
+  plan.decisions.push_back(fmt::format("device {} instead of {}, {}: {} is auto; this host has {}",
+                                       ToString(plan.device), plan.fallback_from, Explain(plan.fallback_reason),
+                                       request.source, Join(available)));
   return plan;
 }
 
@@ -84,9 +86,8 @@ absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const 
   const bool is_saved = request.device == "saved";
   const std::string wanted = is_saved ? SavedDevice(config, saved_devices) : request.device;
   TF_ASSIGN_OR_RETURN(const DeviceId device, ParseDeviceId(wanted));
-  const std::string source =
-      is_saved ? fmt::format("{} is saved, which is {} here", request.source, wanted)
-               : fmt::format("{} is {}", request.source, request.device);
+  const std::string source = is_saved ? fmt::format("{} is saved, which is {} here", request.source, wanted)
+                                      : fmt::format("{} is {}", request.source, request.device);
   const auto candidate = std::ranges::find(available, device, &DeviceCandidate::device);
   if (candidate != available.end() && candidate->ruled_out.empty()) {
     plan.device = device;
@@ -95,10 +96,11 @@ absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const 
   }
   const std::string reason = candidate == available.end() ? "absent" : candidate->ruled_out;
   if (config.fallback == FallbackPolicy::kNone) {
-    return MakeStatus(reason == "out_of_memory" ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
-                      "device {} is asked for, {}, and the configuration says fallback: NONE ({}); this host has {}. Ask for "
-                      "another of these, or allow the CPU with torchferry {{ fallback: CPU }}",
-                      ToString(device), Explain(reason), source, Join(available));
+    return MakeStatus(
+        reason == "out_of_memory" ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
+        "device {} is asked for, {}, and the configuration says fallback: NONE ({}); this host has {}. Ask for "
+        "another of these, or allow the CPU with torchferry {{ fallback: CPU }}",
+        ToString(device), Explain(reason), source, Join(available));
   }
   plan.device = DeviceId::Cpu();
   plan.fallback = true;

@@ -19,8 +19,8 @@ struct DeviceRequest {
   std::string source;  // "torchferry.device", "instance_group" or "--device"
 };
 
-// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed", "quantized", "stand_by"; empty
-// where nothing speaks against it.
+// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed",
+// "quantized", "stand_by"; empty where nothing speaks against it.
 struct DeviceCandidate {
   DeviceId device;
   std::string ruled_out;
@@ -39,10 +39,10 @@ struct PlacementPlan {
 // torchferry.device, then instance_group, then `default_device` (--device).
 DeviceRequest RequestedDevice(const ModelConfig& config, std::string_view default_device);
 
-// `available`: this host's devices, best first; the CPU is always among them and never ruled out. `saved_devices`: what the
-// file says, for "saved". `auto` passes over a device without room as over one that is not there, but when none has room, or
-// one that it had chosen failed, it fell back. FAILED_PRECONDITION when the device asked for cannot be used and the config says
-// `fallback: NONE`; INVALID_ARGUMENT for a device that cannot be parsed.
+// `available`: this host's devices, best first; the CPU is always among them and never ruled out. `saved_devices`: what
+// the file says, for "saved". `auto` passes over a device without room as over one that is not there, but when none has
+// room, or one that it had chosen failed, it fell back. FAILED_PRECONDITION when the device asked for cannot be used
+// and the config says `fallback: NONE`; INVALID_ARGUMENT for a device that cannot be parsed.
 absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const ModelConfig& config,
                                             std::span<const DeviceCandidate> available,
                                             std::span<const std::string> saved_devices);

@@ -105,7 +105,8 @@ class Planner {
 
 }  // namespace
 
-PrecisionPlan PlanPrecision(Precision wanted, std::span<const DType> saved, const DeviceId& device, bool has_native_bf16) {
+PrecisionPlan PlanPrecision(Precision wanted, std::span<const DType> saved, const DeviceId& device,
+                            bool has_native_bf16) {
   return Planner(saved, device, has_native_bf16).Run(wanted);
 }
 

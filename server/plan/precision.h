@@ -24,8 +24,9 @@ struct PrecisionPlan {
   bool changes() const { return !from.empty() || autocast_bf16; }
 };
 
-// `saved`: the element types of the file. A CPU computes FP16 in FP32, as none is fast or complete in it, and BF16 only when
-// `has_native_bf16`. FP64 and integers always stay.
-PrecisionPlan PlanPrecision(Precision wanted, std::span<const DType> saved, const DeviceId& device, bool has_native_bf16);
+// `saved`: the element types of the file. A CPU computes FP16 in FP32, as none is fast or complete in it, and BF16 only
+// when `has_native_bf16`. FP64 and integers always stay.
+PrecisionPlan PlanPrecision(Precision wanted, std::span<const DType> saved, const DeviceId& device,
+                            bool has_native_bf16);
 
 }  // namespace torchferry

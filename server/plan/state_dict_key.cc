@@ -26,16 +26,14 @@ bool IsUsual(std::string_view key) {
 std::string Choices(const std::vector<NestedDict>& dicts) {
   std::vector<std::string> texts;
   for (const NestedDict& dict : dicts) {
-    texts.push_back(fmt::format("{} ({} tensor{})", Quoted(dict.key), dict.tensors,
-                                dict.tensors == 1 ? "" : "s"));
+    texts.push_back(fmt::format("{} ({} tensor{})", Quoted(dict.key), dict.tensors, dict.tensors == 1 ? "" : "s"));
   }
   return Listed(texts);
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> ChooseStateDictKey(const CheckpointOutline& outline,
-                                               std::string_view asked) {
+absl::StatusOr<std::string> ChooseStateDictKey(const CheckpointOutline& outline, std::string_view asked) {
   if (!asked.empty()) return std::string(asked);
   // Without dicts of tensors the reader says best what there is instead.
   if (outline.is_flat || outline.dicts.empty()) return "";

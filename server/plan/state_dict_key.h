@@ -15,7 +15,6 @@ namespace torchferry {
 // one that has one of the names that training scripts use (state_dict, model_state_dict,
 // model_state, model, net, module, ema). Empty for the outermost.
 // INVALID_ARGUMENT: several that might be, listed with their sizes, or none.
-absl::StatusOr<std::string> ChooseStateDictKey(const CheckpointOutline& outline,
-                                               std::string_view asked);
+absl::StatusOr<std::string> ChooseStateDictKey(const CheckpointOutline& outline, std::string_view asked);
 
 }  // namespace torchferry

@@ -20,8 +20,8 @@ TEST(StateDictKeyTest, TheOnlyDictOrTheOnlyUsualNameIsTaken) {
   EXPECT_EQ(*ChooseStateDictKey(Outline({{"_extra_state", 1}}, true), ""), "");
   EXPECT_EQ(*ChooseStateDictKey(Outline({}), ""), "");
   EXPECT_EQ(*ChooseStateDictKey(Outline({{"my_weights", 4}}), ""), "my_weights");
-  for (const std::string key : {"state_dict", "model_state_dict", "model_state", "model", "net",
-                                "module", "ema", "ema.state_dict", "model.net"}) {
+  for (const std::string key : {"state_dict", "model_state_dict", "model_state", "model", "net", "module", "ema",
+                                "ema.state_dict", "model.net"}) {
     EXPECT_EQ(*ChooseStateDictKey(Outline({{"optimizer", 3}, {key, 4}}), ""), key);
   }
 }
@@ -30,8 +30,7 @@ TEST(StateDictKeyTest, SeveralAreListedWithTheirSizes) {
   const auto both = ChooseStateDictKey(Outline({{"model", 4}, {"ema", 1}}), "");
   EXPECT_EQ(both.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(MessageOf(both.status()),
-              AllOf(HasSubstr("\"model\" (4 tensors), \"ema\" (1 tensor)"),
-                    HasSubstr("state_dict { key:")));
+              AllOf(HasSubstr("\"model\" (4 tensors), \"ema\" (1 tensor)"), HasSubstr("state_dict { key:")));
   EXPECT_FALSE(ChooseStateDictKey(Outline({{"generator", 4}, {"discriminator", 4}}), "").ok());
 }
 

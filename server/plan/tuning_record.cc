@@ -36,7 +36,9 @@ std::vector<Json> ReadRecords(const std::string& path) {
   return document["records"].get<std::vector<Json>>();
 }
 
-bool HasKey(const Json& record, const TuningKey& key) { return record.is_object() && record.contains("key") && record["key"] == Json(key); }
+bool HasKey(const Json& record, const TuningKey& key) {
+  return record.is_object() && record.contains("key") && record["key"] == Json(key);
+}
 
 double Positive(const Json& record, const char* name) {
   const double value = record.at(name).get<double>();
@@ -53,7 +55,8 @@ TuningRecord Parse(const Json& json) {
   record.simplest_rows_per_second = Positive(json, "simplest_rows_per_second");
   record.budget_seconds = Positive(json, "budget_seconds");
   record.deviation = Positive(json, "deviation");
-  const bool is_sound = record.best.threads >= 1 && record.best.threads <= kMostThreads && record.best.rows >= 1 && record.best.rows <= kMostRows;
+  const bool is_sound = record.best.threads >= 1 && record.best.threads <= kMostThreads && record.best.rows >= 1 &&
+                        record.best.rows <= kMostRows;
   if (!is_sound) throw std::out_of_range("intra_op_threads or batch_rows");
   return record;
 }

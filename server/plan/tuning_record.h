@@ -22,13 +22,15 @@ struct TuningRecord {
   double rows_per_second = 0;
   double simplest_rows_per_second = 0;
   double budget_seconds = 0;  // that ended the search; 0: it was complete
-  double deviation = 0;  // from the model as it was saved, of an output's largest magnitude
+  double deviation = 0;       // from the model as it was saved, of an output's largest magnitude
 };
 
-// The one with this key in `path`. Nothing when there is none, or no such file, or one that is none of ours: it is then searched again.
+// The one with this key in `path`. Nothing when there is none, or no such file, or one that is none of ours: it is then
+// searched again.
 std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const TuningKey& key);
 
-// Puts it into `path`, by rename, in the place of one with the same key. Those of other hosts that share the store stay, the newest
+// Puts it into `path`, by rename, in the place of one with the same key. Those of other hosts that share the store
+// stay, the newest
 // 16. UNAVAILABLE when it cannot be written: the store may be mounted so that only reading is allowed.
 absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, const TuningRecord& record);
 

@@ -25,7 +25,8 @@ class TuningRecordTest : public ::testing::Test {
   }
   void SetText(const std::string& text) const { std::ofstream(path_) << text; }
 
-  const fs::path folder_ = fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const fs::path folder_ =
+      fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   const std::string path_ = (folder_ / kTuningRecordName).string();
   const TuningKey key_ = {{"sha256", "ab"}, {"processor", "one"}};
   const TuningRecord record_{{"frozen", 2, 12}, 91.5, 60.25, 10, 1e-6};
@@ -47,7 +48,8 @@ TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
 
 TEST_F(TuningRecordTest, HostsThatShareAStoreKeepTheirOwn) {
   for (int host = 0; host < 20; ++host) {
-    ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0, 0}).ok());
+    ASSERT_TRUE(
+        WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0, 0}).ok());
   }
   ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {{"plain", 1, 99}, 1, 1, 0, 0}).ok());
   EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "19"}})->best.rows, 99);
@@ -60,7 +62,8 @@ TEST_F(TuningRecordTest, AFileThatIsNoneOfOursIsAsNone) {
   ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
   const std::string good = Text();
   for (const std::string& text : {std::string(), std::string("{"), std::string("[]"), std::string(R"({"records": 3})"),
-                                  std::string(R"({"records": [1, null, {"key": 2}]})"), std::string(3 << 20, '['), good.substr(0, good.size() / 2)}) {
+                                  std::string(R"({"records": [1, null, {"key": 2}]})"), std::string(3 << 20, '['),
+                                  good.substr(0, good.size() / 2)}) {
     SetText(text);
     EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value()) << text.substr(0, 60);
     EXPECT_TRUE(WriteTuningRecord(path_, key_, record_).ok());

@@ -22,7 +22,8 @@ constexpr size_t kMostClimbers = 3;
 constexpr double kWorthTheFinal = 0.93;
 // A look that was disturbed may give half; below this there is no second one.
 constexpr double kDisturbed = 0.45;
-// A row count that gives less than this of the best, at the second look too, is on the way down; two in a row end the way.
+// A row count that gives less than this of the best, at the second look too, is on the way down; two in a row end the
+// way.
 constexpr double kStillClimbing = 0.96;
 constexpr int kLooks = 2;
 constexpr double kAsGood = 0.98;
@@ -63,9 +64,12 @@ class Search {
     return true;
   }
 
-  // Variants with the fewest threads, in turns: each twice, as one look may have been disturbed, and once more those near the best.
+  // Variants with the fewest threads, in turns: each twice, as one look may have been disturbed, and once more those
+  // near the best.
   void Compare(const std::vector<std::string>& variants, size_t rows) {
-    const auto point_of = [&](const std::string& variant) { return TuningPoint{variant, space_.threads.front(), space_.rows[rows]}; };
+    const auto point_of = [&](const std::string& variant) {
+      return TuningPoint{variant, space_.threads.front(), space_.rows[rows]};
+    };
     for (int round = 0; round < kRounds; ++round) {
       for (const std::string& variant : variants) {
         const auto found = rates_.find(point_of(variant));
@@ -110,14 +114,16 @@ class Search {
   std::vector<TuningPoint> BestOfPairs() const {
     std::vector<TuningPoint> points;
     for (const TuningPoint& point : Best(kWorthClimbing, rates_.size())) {
-      const bool is_new = std::ranges::none_of(
-          points, [&](const TuningPoint& other) { return other.variant == point.variant && other.threads == point.threads; });
+      const bool is_new = std::ranges::none_of(points, [&](const TuningPoint& other) {
+        return other.variant == point.variant && other.threads == point.threads;
+      });
       if (is_new && points.size() < kMostClimbers) points.push_back(point);
     }
     return points;
   }
 
-  // From the row count where another variant was best; where it was tried itself, if that is far behind. The index of its own best.
+  // From the row count where another variant was best; where it was tried itself, if that is far behind. The index of
+  // its own best.
   size_t ClimbFrom(TuningPoint point, size_t peak) {
     point.rows = space_.rows[peak];
     if (!rates_.contains(point) && !Try(point)) return peak;
@@ -188,10 +194,12 @@ class Search {
     }
     result.tried = static_cast<int>(rates_.size());
     result.is_complete = !is_over_;
-    result.are_rows_open = is_over_ && result.best.rows < space_.rows.back() && std::ranges::none_of(rates_, [&](const auto& entry) {
-      const TuningPoint& point = entry.first;
-      return point.variant == result.best.variant && point.threads == result.best.threads && point.rows > result.best.rows;
-    });
+    result.are_rows_open =
+        is_over_ && result.best.rows < space_.rows.back() && std::ranges::none_of(rates_, [&](const auto& entry) {
+          const TuningPoint& point = entry.first;
+          return point.variant == result.best.variant && point.threads == result.best.threads &&
+                 point.rows > result.best.rows;
+        });
     result.rates.assign(rates_.begin(), rates_.end());
     return result;
   }

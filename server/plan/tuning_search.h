@@ -1,4 +1,5 @@
-// Which way of running a model is the fastest, found by trying: what is tried next is decided here, how it is tried elsewhere. Pure.
+// Which way of running a model is the fastest, found by trying: what is tried next is decided here, how it is tried
+// elsewhere. Pure.
 #pragma once
 
 #include <compare>
@@ -31,21 +32,22 @@ struct TuningSpace {
 struct TuningResult {
   TuningPoint best;
   double rows_per_second = 0;
-  double simplest_rows_per_second = 0;  // of the first variant with the first number of threads, at its own best row count
-  int tried = 0;                        // points, of space.size()
-  bool is_complete = false;             // false: the time was over
-  bool are_rows_open = false;           // before more rows than best.rows were tried
+  double simplest_rows_per_second =
+      0;                       // of the first variant with the first number of threads, at its own best row count
+  int tried = 0;               // points, of space.size()
+  bool is_complete = false;    // false: the time was over
+  bool are_rows_open = false;  // before more rows than best.rows were tried
   // All that was tried, with the best rate seen.
   std::vector<std::pair<TuningPoint, double>> rates;
 };
 
-// `measure` gives rows per second, all workers together; nothing where the point does not run: a variant that does not run at first is left
-// out, a row count that does not run is the end in its direction. `has_time` is asked before each.
+// `measure` gives rows per second, all workers together; nothing where the point does not run: a variant that does not
+// run at first is left out, a row count that does not run is the end in its direction. `has_time` is asked before each.
 //
-// Every variant is tried at a middling row count, the best with other thread counts, and the best of these at smaller and larger row
-// counts while these gain. The last few are tried again, in turns. Of those that are as good as the best, but for 2 %, the one with the
-// fewest rows, the fewest threads and the simplest variant is taken. Rates are the best of several tries, as what disturbs a measurement
-// slows it down. Nothing when no point runs.
+// Every variant is tried at a middling row count, the best with other thread counts, and the best of these at smaller
+// and larger row counts while these gain. The last few are tried again, in turns. Of those that are as good as the
+// best, but for 2 %, the one with the fewest rows, the fewest threads and the simplest variant is taken. Rates are the
+// best of several tries, as what disturbs a measurement slows it down. Nothing when no point runs.
 std::optional<TuningResult> SearchTuning(const TuningSpace& space,
                                          const std::function<std::optional<double>(const TuningPoint&)>& measure,
                                          const std::function<bool()>& has_time);

@@ -15,8 +15,8 @@ const TuningSpace kSpace{{"plain", "frozen", "inference", "channels_last"}, {1, 
 
 bool Always() { return true; }
 
-// What a machine might give: a model has a row count at which it is fastest, variants and threads move that and its height somewhat, and
-// throughput falls on both sides of it.
+// What a machine might give: a model has a row count at which it is fastest, variants and threads move that and its
+// height somewhat, and throughput falls on both sides of it.
 class Landscape {
  public:
   explicit Landscape(unsigned seed) : random_(seed) {
@@ -63,7 +63,7 @@ class Landscape {
   struct Hill {
     double height = 0;
     double peak = 1;
-    double up = 0;    // how steep, per doubling
+    double up = 0;  // how steep, per doubling
     double down = 0;
   };
 
@@ -99,7 +99,11 @@ TEST(TuningSearchTest, FindsWhatAnExhaustiveSearchWouldWithFarFewerTries) {
 
 TEST(TuningSearchTest, OfEquallyFastWaysTheSimplestIsTaken) {
   const auto result = SearchTuning(
-      kSpace, [](const TuningPoint& point) { return std::optional(point.rows >= 3 ? 99.0 + static_cast<double>(point.rows) / 100 : 50.0); }, &Always);
+      kSpace,
+      [](const TuningPoint& point) {
+        return std::optional(point.rows >= 3 ? 99.0 + static_cast<double>(point.rows) / 100 : 50.0);
+      },
+      &Always);
   EXPECT_EQ(result->best, (TuningPoint{"plain", 1, 3}));
 }
 
@@ -116,8 +120,12 @@ TEST(TuningSearchTest, AVariantThatDoesNotRunIsLeftOut) {
 }
 
 TEST(TuningSearchTest, NothingWhereNothingRuns) {
-  EXPECT_FALSE(SearchTuning(kSpace, [](const TuningPoint&) { return std::optional<double>(); }, &Always).has_value());
-  EXPECT_FALSE(SearchTuning({}, [](const TuningPoint&) { return std::optional(1.0); }, &Always).has_value());
+  EXPECT_FALSE(SearchTuning(
+                   kSpace, [](const TuningPoint&) { return std::optional<double>(); }, &Always)
+                   .has_value());
+  EXPECT_FALSE(SearchTuning(
+                   {}, [](const TuningPoint&) { return std::optional(1.0); }, &Always)
+                   .has_value());
 }
 
 TEST(TuningSearchTest, WhenTheTimeIsOverItIsTheBestSoFar) {
@@ -137,12 +145,16 @@ TEST(TuningSearchTest, WhenTheTimeIsOverItIsTheBestSoFar) {
     EXPECT_LE(result->tried, most);
   }
   int left = 2;
-  EXPECT_FALSE(SearchTuning(kSpace, [&](const TuningPoint& point) { return std::optional(landscape.At(point)); }, [&] { return left-- > 0; })->is_complete);
+  EXPECT_FALSE(SearchTuning(
+                   kSpace, [&](const TuningPoint& point) { return std::optional(landscape.At(point)); },
+                   [&] { return left-- > 0; })
+                   ->is_complete);
 }
 
 TEST(TuningSearchTest, OneWayIsMeasuredAndTaken) {
   const TuningSpace one{{"frozen"}, {1}, {1}};
-  const auto result = SearchTuning(one, [](const TuningPoint&) { return std::optional(7.0); }, &Always);
+  const auto result = SearchTuning(
+      one, [](const TuningPoint&) { return std::optional(7.0); }, &Always);
   EXPECT_EQ(result->best, (TuningPoint{"frozen", 1, 1}));
   EXPECT_EQ(result->rows_per_second, 7);
   EXPECT_EQ(result->simplest_rows_per_second, 7);

@@ -32,8 +32,8 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
   }
   if (error) {
     const bool is_gone = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
-    return MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied, "{}: cannot be read: {}", folder.name,
-                      error.message());
+    return MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied,
+                      "{}: cannot be read: {}", folder.name, error.message());
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -82,11 +82,12 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelCon
   std::vector<std::string> places;
   for (const Folder& folder : folders) places.push_back(folder.name + "/");
   const bool is_named = !config.state_dict.architecture.empty();
-  files.missing = MakeStatus(
-      absl::StatusCode::kFailedPrecondition,
-      "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}", files.model->name(),
-      is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt", fmt::join(places, " and "),
-      is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+  files.missing =
+      MakeStatus(absl::StatusCode::kFailedPrecondition,
+                 "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}",
+                 files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
+                 fmt::join(places, " and "),
+                 is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
   return absl::OkStatus();
 }
 
@@ -110,11 +111,12 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
                       models.size(), listing);
   }
   if (candidates.empty()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no model file; put a TorchScript archive or a state_dict there",
-                      folder);
+    return MakeStatus(absl::StatusCode::kNotFound,
+                      "{}/ has no model file; put a TorchScript archive or a state_dict there", folder);
   }
   if (candidates.size() == 1) return candidates[0].format.status();
-  return absl::Status(candidates[0].format.status().code(), fmt::format("{}/ has no file that can be served:{}", folder, listing));
+  return absl::Status(candidates[0].format.status().code(),
+                      fmt::format("{}/ has no file that can be served:{}", folder, listing));
 }
 
 absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
@@ -144,7 +146,8 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
   const fs::path absolute = fs::weakly_canonical(parent, error);
   if (IsVersionFolder(absolute.string())) {
     const fs::path above = absolute.parent_path();
-    folders.push_back({above, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
+    folders.push_back(
+        {above, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
   }
   TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;

@@ -1,5 +1,5 @@
-// Servables end on one thread of their own: ending one waits for its running batches, and the last handle may be dropped
-// anywhere, on a worker too.
+// Servables end on one thread of their own: ending one waits for its running batches, and the last handle may be
+// dropped anywhere, on a worker too.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,8 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // A handle whose last copy hands the servable to the thread, which calls `on_end`, if there is one, when it has ended.
+  // A handle whose last copy hands the servable to the thread, which calls `on_end`, if there is one, when it has
+  // ended.
   std::shared_ptr<Servable> Adopt(std::unique_ptr<Servable> servable, std::function<void()> on_end = nullptr);
 
  private:

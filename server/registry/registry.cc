@@ -79,7 +79,8 @@ void Registry::Rescan(Done done) {
 void Registry::AddModel(const ModelFolder& folder) {
   LogFolder(folder);
   applied_[folder.name] = seen_[folder.name] = FingerprintOf(folder);
-  const absl::StatusOr<std::vector<int64_t>> wanted = folder.config.ok() ? WantedVersions(folder) : folder.config.status();
+  const absl::StatusOr<std::vector<int64_t>> wanted =
+      folder.config.ok() ? WantedVersions(folder) : folder.config.status();
   if (!wanted.ok()) {
     AddFailed(folder.name, 0, wanted.status());
     return SetState(folder.name, 0, [](Entry& entry) { entry.status.is_initial = true; });
@@ -96,7 +97,8 @@ void Registry::AddModel(const ModelFolder& folder) {
 }
 
 void Registry::AddFailed(const std::string& model, int64_t version, const absl::Status& why) {
-  LogError("model failed", {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
+  LogError("model failed",
+           {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
   SetState(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kFailed;
     entry.status.error = why;
@@ -303,7 +305,8 @@ void Registry::UnloadNow(const std::string& model, int64_t version, const Done& 
   }
   if (leaving.empty()) {
     const absl::StatusOr<std::shared_ptr<Servable>> found = Find(model, version);
-    return done(MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status())));
+    return done(
+        MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status())));
   }
   if (version == 0) held_.insert(model);
   away_[model].insert(leaving.begin(), leaving.end());

@@ -50,22 +50,23 @@ class Registry {
   // Ends loading after the version under way, drops every servable and waits until they have ended.
   void Stop();
 
-  // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then kept
-  // whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded beside itself
-  // and takes its own place. The versions that are no longer wanted go when all that are wanted serve. `done` gets NOT_FOUND for a
-  // model or version that the store has not, and otherwise the error of the first version that failed; what served goes on, and Rescan does as before.
+  // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then
+  // kept whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded
+  // beside itself and takes its own place. The versions that are no longer wanted go when all that are wanted serve.
+  // `done` gets NOT_FOUND for a model or version that the store has not, and otherwise the error of the first version
+  // that failed; what served goes on, and Rescan does as before.
   void Load(const std::string& model, const std::vector<int64_t>& versions, Done done);
-  // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that did have been
-  // answered; then `done` is called, its memory being free. It stays away until it is loaded again. NOT_FOUND where nothing of that
-  // name serves, loads, is ending or has failed.
+  // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that
+  // did have been answered; then `done` is called, its memory being free. It stays away until it is loaded again.
+  // NOT_FOUND where nothing of that name serves, loads, is ending or has failed.
   void Unload(const std::string& model, int64_t version, Done done);
-  // Load, for each model of the store whose files are others than when it was last loaded, and the same as at the last Rescan, so
-  // that one which is being written is left alone. Models whose folders are gone are unloaded. Not for those that Load was told
-  // versions of, nor for models or versions that were unloaded.
+  // Load, for each model of the store whose files are others than when it was last loaded, and the same as at the last
+  // Rescan, so that one which is being written is left alone. Models whose folders are gone are unloaded. Not for those
+  // that Load was told versions of, nor for models or versions that were unloaded.
   void Rescan(Done done);
 
-  // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists those there are), or it was
-  // unloaded. UNAVAILABLE: not loaded yet. FAILED_PRECONDITION: it failed to load, and why.
+  // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists those there are), or
+  // it was unloaded. UNAVAILABLE: not loaded yet. FAILED_PRECONDITION: it failed to load, and why.
   absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version) const;
 
   bool HasModel(const std::string& model) const;
@@ -80,9 +81,9 @@ class Registry {
   struct Entry {
     VersionStatus status;
     std::shared_ptr<Servable> servable;
-    std::string fingerprint;   // of the files that were loaded, or that failed to load
-    int64_t generation = 0;    // of the servable that is there, or was last
-    bool is_kept = false;      // as UNLOADED, once it has ended
+    std::string fingerprint;  // of the files that were loaded, or that failed to load
+    int64_t generation = 0;   // of the servable that is there, or was last
+    bool is_kept = false;     // as UNLOADED, once it has ended
   };
   // An Unload, and what must have ended before it is answered.
   struct Unloading {
@@ -125,7 +126,8 @@ class Registry {
   std::map<std::string, std::string> applied_;  // by model: the fingerprint that was last acted on
   std::map<std::string, std::string> seen_;     // likewise: that of the last Rescan
   std::set<std::string> held_;                  // models that Rescan leaves alone
-  std::map<std::string, std::set<int64_t>> away_;  // versions that were unloaded one by one: Rescan does not bring them back
+  std::map<std::string, std::set<int64_t>>
+      away_;  // versions that were unloaded one by one: Rescan does not bring them back
   int64_t last_generation_ = 0;
   JobThread jobs_;
 };

@@ -45,7 +45,8 @@ class RegistryChangesTest : public RegistryTest {
     auto promise = std::make_shared<std::promise<absl::Status>>();
     Answer answer = promise->get_future();
     // A status of its own: Debian's absl counts references without ThreadSanitizer's knowledge.
-    start([promise](const absl::Status& status) { promise->set_value(absl::Status(status.code(), MessageOf(status))); });
+    start(
+        [promise](const absl::Status& status) { promise->set_value(absl::Status(status.code(), MessageOf(status))); });
     return answer;
   }
   Answer Load(const std::string& model, std::vector<int64_t> versions = {}) {

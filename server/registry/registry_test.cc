@@ -49,7 +49,8 @@ TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
   EXPECT_EQ(registry_.List("bad").at(0).error.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), "");
   EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), HasSubstr("1 of 2 versions failed"));
-  EXPECT_THAT(metrics_.Serialize(), HasSubstr("torchferry_model_state{model=\"bad\",state=\"failed\",version=\"1\"} 1"));
+  EXPECT_THAT(metrics_.Serialize(),
+              HasSubstr("torchferry_model_state{model=\"bad\",state=\"failed\",version=\"1\"} 1"));
 }
 
 TEST_F(RegistryTest, WhatIsNotLoadedYetIsUnavailable) {
@@ -102,7 +103,8 @@ TEST_F(RegistryTest, StopWaitsForAHandleThatAnotherThreadStillHolds) {
 TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
   const std::filesystem::path store = std::filesystem::path(::testing::TempDir()) / "torchferry_scan_store";
   std::filesystem::remove_all(store);
-  for (const char* folder : {"a/1", "a/10", "a/2", "a/x", "a/03", "b/1", ".hidden/1"}) std::filesystem::create_directories(store / folder);
+  for (const char* folder : {"a/1", "a/10", "a/2", "a/x", "a/03", "b/1", ".hidden/1"})
+    std::filesystem::create_directories(store / folder);
   std::ofstream(store / "b" / "config.pbtxt") << "no_such_field: 3\n";
   const auto models = ScanStore(store.string());
   ASSERT_TRUE(models.ok()) << models.status();

@@ -24,8 +24,8 @@ std::optional<int64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written or replaced. What
-// begins with a point is not the model's: what tuning has found is kept so.
+// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written
+// or replaced. What begins with a point is not the model's: what tuning has found is kept so.
 std::string Fingerprint(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code error;
@@ -33,8 +33,8 @@ std::string Fingerprint(const fs::path& folder) {
     struct stat status = {};
     if (it->path().filename().native().front() == '.') continue;
     if (stat(it->path().c_str(), &status) != 0 || S_ISDIR(status.st_mode)) continue;
-    files.push_back(fmt::format("{} {} {}.{:09} {}\n", it->path().filename().string(), status.st_size, status.st_mtim.tv_sec,
-                                status.st_mtim.tv_nsec, status.st_ino));
+    files.push_back(fmt::format("{} {} {}.{:09} {}\n", it->path().filename().string(), status.st_size,
+                                status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino));
   }
   std::sort(files.begin(), files.end());
   return fmt::format("{}", fmt::join(files, ""));
@@ -72,16 +72,19 @@ std::string FingerprintOf(const ModelFolder& folder) {
 
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
   if (folder.versions.empty()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name, folder.name);
+    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name,
+                      folder.name);
   }
   const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
   if (!wanted.empty()) return wanted;
-  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names", folder.name);
+  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names",
+                    folder.name);
 }
 
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name) {
   std::error_code error;
-  const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
+                       name.find('\0') == std::string::npos;
   if (!is_name || !fs::is_directory(fs::path(store) / name, error)) {
     return MakeStatus(absl::StatusCode::kNotFound, "the store has no folder \"{}\"", name);
   }
@@ -91,8 +94,9 @@ absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::strin
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
   std::error_code error;
   if (!fs::is_directory(store, error)) {
-    return MakeStatus(absl::StatusCode::kNotFound,
-                      "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE", store);
+    return MakeStatus(
+        absl::StatusCode::kNotFound,
+        "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE", store);
   }
   std::vector<ModelFolder> models;
   for (fs::directory_iterator it(store, error), end; !error && it != end; it.increment(error)) {
@@ -101,7 +105,8 @@ absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
     if (name.front() != '.' && it->is_directory(ignored)) models.push_back(Scan(it->path(), name));
   }
   if (error) {
-    return MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store, error.message());
+    return MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store,
+                      error.message());
   }
   std::sort(models.begin(), models.end(), [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
   return models;

@@ -15,9 +15,9 @@ namespace torchferry {
 // One model's folder.
 struct ModelFolder {
   std::string name;
-  absl::StatusOr<ModelConfig> config;      // a default one where there is no config.pbtxt
-  std::vector<int64_t> versions;           // ascending
-  std::vector<std::string> ignored;        // entries that are no version, for a warning
+  absl::StatusOr<ModelConfig> config;  // a default one where there is no config.pbtxt
+  std::vector<int64_t> versions;       // ascending
+  std::vector<std::string> ignored;    // entries that are no version, for a warning
   // Of each version: changes with any file in its folder, and beside it, that was written or replaced.
   std::map<int64_t, std::string> fingerprints;
 };
@@ -31,8 +31,8 @@ absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
 // NOT_FOUND where the store has no such folder.
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name);
 
-// Every folder of the store whose name does not start with a dot, sorted by name. NOT_FOUND or PERMISSION_DENIED when the
-// store itself cannot be read.
+// Every folder of the store whose name does not start with a dot, sorted by name. NOT_FOUND or PERMISSION_DENIED when
+// the store itself cannot be read.
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store);
 
 }  // namespace torchferry

@@ -28,7 +28,9 @@ class NothingModel : public Model {
   const DeviceId device_;
 };
 
-inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) { return {std::move(name), ModelConfig{}, std::move(versions), {}, {}}; }
+inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) {
+  return {std::move(name), ModelConfig{}, std::move(versions), {}, {}};
+}
 
 class RegistryTest : public ::testing::Test {
  protected:
@@ -44,7 +46,8 @@ class RegistryTest : public ::testing::Test {
   }
 
   void WaitUntilLoaded() {
-    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos) std::this_thread::yield();
+    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos)
+      std::this_thread::yield();
   }
 
   // The test's own: several run at the same time.
@@ -60,7 +63,9 @@ class RegistryTest : public ::testing::Test {
   int64_t failing = 0;          // a version that cannot be loaded; set while nothing is
   std::vector<int64_t> loaded;  // versions, in order; the registry's thread writes it
   Registry registry_{[this](const std::string& m, int64_t v, const ModelConfig&) { return MakeServable(m, v); },
-                     metrics_, Clock::Real(), {TempStore(), nullptr}};
+                     metrics_,
+                     Clock::Real(),
+                     {TempStore(), nullptr}};
 };
 
 }  // namespace torchferry

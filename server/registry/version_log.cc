@@ -14,7 +14,9 @@ void LogFolder(const ModelFolder& folder) {
   if (!folder.config.ok()) return;
   for (const int64_t version : folder.config->version_policy.specific) {
     if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
-    LogWarning("configuration", {{"model", folder.name}, {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
+    LogWarning("configuration",
+               {{"model", folder.name},
+                {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
   }
   for (const std::string& warning : folder.config->warnings) {
     LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});

@@ -40,12 +40,12 @@ enum class ReadinessPolicy {
   kAll,  // every version serves
 };
 
-// Empty when ready, otherwise a sentence that says why not. A store without models is ready. Of versions that came later
-// than the server only those that serve count: one that loads or fails takes nothing away.
+// Empty when ready, otherwise a sentence that says why not. A store without models is ready. Of versions that came
+// later than the server only those that serve count: one that loads or fails takes nothing away.
 std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy);
 
-// What a request for a version that does not serve is told. UNAVAILABLE: it will, or may; FAILED_PRECONDITION: it failed to load,
-// and why; NOT_FOUND: it was unloaded.
+// What a request for a version that does not serve is told. UNAVAILABLE: it will, or may; FAILED_PRECONDITION: it
+// failed to load, and why; NOT_FOUND: it was unloaded.
 absl::Status NotServing(const VersionStatus& status);
 
 }  // namespace torchferry

@@ -29,7 +29,9 @@ class AdminWait final {
 
 namespace {
 
-absl::Status Ending() { return absl::UnavailableError("the server is shutting down; what was asked for may not be done"); }
+absl::Status Ending() {
+  return absl::UnavailableError("the server is shutting down; what was asked for may not be done");
+}
 
 }  // namespace
 
@@ -65,7 +67,8 @@ void AdminCalls::EndAll() {
 absl::Status CheckAdminIsHere(bool is_here) {
   if (is_here) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "models are not loaded and unloaded at this address: start the server with --enable-admin; if it is, call its --admin-address");
+      "models are not loaded and unloaded at this address: start the server with --enable-admin; if it is, call its "
+      "--admin-address");
 }
 
 absl::Status CheckModelName(const std::string& name) {

@@ -17,8 +17,9 @@ class AdminWait;
 // The calls that load and unload, of both APIs. Thread-safe.
 class AdminCalls {
  public:
-  // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the response; it runs before
-  // the answer, and not when the caller has gone: what it asked for is done all the same. From the call's handler.
+  // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the
+  // response; it runs before the answer, and not when the caller has gone: what it asked for is done all the same. From
+  // the call's handler.
   void Run(Call& call, const std::function<void(Registry::Done)>& start, std::function<void()> encode);
 
   // The server is ending: answers those that wait, and those that come later, with UNAVAILABLE.

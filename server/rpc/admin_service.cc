@@ -21,17 +21,20 @@ void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelRespon
   absl::Status status = Check(request.model_name());
   for (const int64_t version : request.model_versions()) {
     if (status.ok() && version < 1) {
-      status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_versions has {}; a version is a positive integer", version);
+      status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_versions has {}; a version is a positive integer",
+                          version);
     }
   }
   if (!status.ok()) return call.Finish(status);
   calls_.Run(
       call,
       [&](Registry::Done done) {
-        registry_.Load(request.model_name(), {request.model_versions().begin(), request.model_versions().end()}, std::move(done));
+        registry_.Load(request.model_name(), {request.model_versions().begin(), request.model_versions().end()},
+                       std::move(done));
       },
       [this, &call] {
-        for (const VersionStatus& version : registry_.List(call.request().model_name())) EncodeVersion(version, *call.response().add_versions());
+        for (const VersionStatus& version : registry_.List(call.request().model_name()))
+          EncodeVersion(version, *call.response().add_versions());
       });
 }
 
@@ -39,14 +42,16 @@ void AdminService::UnloadModel(UnaryCall<v1::UnloadModelRequest, v1::UnloadModel
   const v1::UnloadModelRequest& request = call.request();
   absl::Status status = Check(request.model_name());
   if (status.ok() && request.model_version() < 0) {
-    status = MakeStatus(absl::StatusCode::kInvalidArgument, "model_version is {}; expected a positive integer, or 0 for all",
-                        request.model_version());
+    status = MakeStatus(absl::StatusCode::kInvalidArgument,
+                        "model_version is {}; expected a positive integer, or 0 for all", request.model_version());
   }
   if (!status.ok()) return call.Finish(status);
   calls_.Run(
-      call, [&](Registry::Done done) { registry_.Unload(request.model_name(), request.model_version(), std::move(done)); },
+      call,
+      [&](Registry::Done done) { registry_.Unload(request.model_name(), request.model_version(), std::move(done)); },
       [this, &call] {
-        for (const VersionStatus& version : registry_.List(call.request().model_name())) EncodeVersion(version, *call.response().add_versions());
+        for (const VersionStatus& version : registry_.List(call.request().model_name()))
+          EncodeVersion(version, *call.response().add_versions());
       });
 }
 

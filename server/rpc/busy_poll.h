@@ -1,4 +1,5 @@
-// When to look for the next event again and again instead of sleeping until it comes: sleep costs the one that comes soon tens of microseconds.
+// When to look for the next event again and again instead of sleeping until it comes: sleep costs the one that comes
+// soon tens of microseconds.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +8,8 @@
 
 namespace torchferry {
 
-// After each work, for at most `window`, as long as the next work tends to come within that. Each time that it did not, about twice as many works pass before
-// it is tried again: rare requests do not keep a processor busy. Not thread-safe.
+// After each work, for at most `window`, as long as the next work tends to come within that. Each time that it did not,
+// about twice as many works pass before it is tried again: rare requests do not keep a processor busy. Not thread-safe.
 class BusyPoll {
  public:
   // 0: never.

@@ -10,7 +10,8 @@ Call::Call(CallLoop& loop) : loop_(loop) {
 Call::~Call() { loop_.CallEnds(); }
 
 TimePoint Call::DeadlineOn(const Clock& clock) const {
-  // gRPC's deadline is a time of the day; ours is of the monotonic clock. "None" is a date far away, which would overflow.
+  // gRPC's deadline is a time of the day; ours is of the monotonic clock. "None" is a date far away, which would
+  // overflow.
   const auto left = context_.deadline() - std::chrono::system_clock::now();
   if (left > std::chrono::hours(24 * 365)) return kNoDeadline;
   return clock.Now() + std::chrono::duration_cast<Duration>(left);

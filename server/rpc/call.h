@@ -75,7 +75,8 @@ template <typename Request, typename Response>
 class UnaryCall final : public Call {
  public:
   // How a service takes the next call of a method, and what it does with it.
-  using Accept = std::function<void(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*, grpc::ServerCompletionQueue*, void*)>;
+  using Accept = std::function<void(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                    grpc::ServerCompletionQueue*, void*)>;
   using Handler = std::function<void(UnaryCall&)>;
   struct Method {
     Accept accept;
@@ -122,7 +123,8 @@ class UnaryCall final : public Call {
   grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
 };
 
-// What is done with a call that has several messages. Made when the call begins, and destroyed with it. All on the loop's thread.
+// What is done with a call that has several messages. Made when the call begins, and destroyed with it. All on the
+// loop's thread.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;

@@ -40,16 +40,17 @@ class WorkBetweenCalls {
   virtual void HandOver() = 0;
 };
 
-// One completion queue and the one thread that waits on it: a second one would be woken by each event of the first. It has a stand-in,
-// which takes over while the first is held up.
+// One completion queue and the one thread that waits on it: a second one would be woken by each event of the first. It
+// has a stand-in, which takes over while the first is held up.
 //
-// One answer costs the same write from whatever thread it is given, but two threads that meet at a connection cost each other more than that: who can
-// answer at once does it on this thread.
+// One answer costs the same write from whatever thread it is given, but two threads that meet at a connection cost each
+// other more than that: who can answer at once does it on this thread.
 //
 // Thread-safe.
 class CallLoop {
  public:
-  // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping, after work.
+  // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping,
+  // after work.
   CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, Duration busy_poll, const Clock& clock);
   // As Stop.
   ~CallLoop();
@@ -67,7 +68,8 @@ class CallLoop {
   void CallBegins();
   void CallEnds();
 
-  // Waits until no call is left, and ends the thread. The server must have been shut down, so that no new one comes. From one thread alone.
+  // Waits until no call is left, and ends the thread. The server must have been shut down, so that no new one comes.
+  // From one thread alone.
   void Stop();
 
  private:
@@ -103,7 +105,7 @@ class CallLoop {
   bool is_watched_ TF_GUARDED_BY(mutex_) = false;  // the other thread looks at the next two from time to time
   bool is_working_ TF_GUARDED_BY(mutex_) = false;
   bool is_other_held_up_ TF_GUARDED_BY(mutex_) = false;  // so that nobody would stand in for the leader
-  uint64_t works_ TF_GUARDED_BY(mutex_) = 0;  // begun
+  uint64_t works_ TF_GUARDED_BY(mutex_) = 0;             // begun
 
   std::array<std::thread, 2> threads_;
 };

@@ -95,8 +95,9 @@ absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
   request.wanted_outputs.assign(message.outputs().begin(), message.outputs().end());
   for (const auto& [name, tensor] : message.inputs()) {
     if (DecodeDType(tensor.dtype()) == DType::kInvalid) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "input \"{}\" has dtype {}, which is none; set one of DataType's values",
-                        name, static_cast<int>(tensor.dtype()));
+      return MakeStatus(absl::StatusCode::kInvalidArgument,
+                        "input \"{}\" has dtype {}, which is none; set one of DataType's values", name,
+                        static_cast<int>(tensor.dtype()));
     }
     request.inputs.emplace(name, View(tensor));
   }
@@ -111,7 +112,8 @@ absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v
     v1::Tensor& tensor = (*message.mutable_outputs())[output.name];
     tensor.set_dtype(EncodeDType(output.tensor.dtype));
     if (tensor.dtype() == v1::DATA_TYPE_UNSPECIFIED) {
-      return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
+      return MakeStatus(absl::StatusCode::kInternal,
+                        "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
                         output.name, Name(output.tensor.dtype));
     }
     tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());

@@ -82,7 +82,8 @@ class HealthService::Watcher final {
 // The call's own hold on its watcher.
 class HealthService::WatchHandler final : public StreamHandler {
  public:
-  WatchHandler(HealthService& service, std::shared_ptr<Watcher> watcher) : service_(service), watcher_(std::move(watcher)) {}
+  WatchHandler(HealthService& service, std::shared_ptr<Watcher> watcher)
+      : service_(service), watcher_(std::move(watcher)) {}
   ~WatchHandler() override {
     MutexLock lock(service_.mutex_);
     service_.watchers_.erase(watcher_);
@@ -98,14 +99,16 @@ class HealthService::WatchHandler final : public StreamHandler {
 
 void HealthService::Serve(CallLoop& loop) {
   using Service = grpc::health::v1::Health::AsyncService;
-  ServeNow(loop, service_, &Service::RequestCheck, [this](const auto& request, auto& response) { return Check(request, response); });
+  ServeNow(loop, service_, &Service::RequestCheck,
+           [this](const auto& request, auto& response) { return Check(request, response); });
   ServeWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
 }
 
 absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& response) const {
   const std::optional<bool> serving = lookup_(request.service());
   if (!serving.has_value()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "unknown service \"{}\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\"",
+    return MakeStatus(absl::StatusCode::kNotFound,
+                      "unknown service \"{}\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\"",
                       request.service());
   }
   response.set_status(ToProto(serving));

@@ -33,11 +33,15 @@ struct Api {
 
 void InferenceServiceImpl::Serve(CallLoop& loop) {
   using Service = v1::InferenceService::AsyncService;
-  ServeLater(loop, service_, &Service::RequestPredict, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); }, kPredictsAtOnce);
+  ServeLater(
+      loop, service_, &Service::RequestPredict, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
+      kPredictsAtOnce);
   ServeBidi(loop, service_, &Service::RequestPredictStream,
             [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
-  ServeNow(loop, service_, &Service::RequestListModels, [this](const auto&, auto& response) { return ListModels(response); });
-  ServeNow(loop, service_, &Service::RequestGetModel, [this](const auto& request, auto& response) { return GetModel(request, response); });
+  ServeNow(loop, service_, &Service::RequestListModels,
+           [this](const auto&, auto& response) { return ListModels(response); });
+  ServeNow(loop, service_, &Service::RequestGetModel,
+           [this](const auto& request, auto& response) { return GetModel(request, response); });
 }
 
 absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) const {
@@ -46,7 +50,8 @@ absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) 
 }
 
 absl::Status InferenceServiceImpl::GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const {
-  if (request.model_name().empty()) return absl::InvalidArgumentError("model_name is empty; name the model to describe");
+  if (request.model_name().empty())
+    return absl::InvalidArgumentError("model_name is empty; name the model to describe");
   for (const VersionStatus& status : registry_.List(request.model_name())) {
     const bool is_wanted = request.model_version() == 0 || request.model_version() == status.version;
     if (is_wanted) EncodeVersion(status, *response.add_versions());

@@ -4,8 +4,8 @@
 
 namespace torchferry {
 
-absl::Status Listener::Start(const RpcServer::Options& options, const std::string& address, const std::string& flag, int threads,
-                             const std::vector<RpcService*>& services, const Clock& clock) {
+absl::Status Listener::Start(const RpcServer::Options& options, const std::string& address, const std::string& flag,
+                             int threads, const std::vector<RpcService*>& services, const Clock& clock) {
   grpc::ServerBuilder builder;
   // gRPC's default lets two servers share a port in silence, each getting half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -20,8 +20,9 @@ absl::Status Listener::Start(const RpcServer::Options& options, const std::strin
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port_ == 0) {
     for (const auto& loop : loops) loop->Stop();
-    return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for gRPC on {}: is another server running there? Choose another with {}",
-                      address, flag);
+    return MakeStatus(absl::StatusCode::kUnavailable,
+                      "cannot listen for gRPC on {}: is another server running there? Choose another with {}", address,
+                      flag);
   }
   server_ = std::move(server);
   loops_ = std::move(loops);

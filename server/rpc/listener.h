@@ -20,9 +20,10 @@ class Listener {
   // As Stop.
   ~Listener() { Stop(Duration::zero()); }
 
-  // Listens on `address`, which `flag` has set, with a loop for each of `threads`. `services` outlive it. UNAVAILABLE when it cannot be bound. Once.
-  absl::Status Start(const RpcServer::Options& options, const std::string& address, const std::string& flag, int threads,
-                     const std::vector<RpcService*>& services, const Clock& clock);
+  // Listens on `address`, which `flag` has set, with a loop for each of `threads`. `services` outlive it. UNAVAILABLE
+  // when it cannot be bound. Once.
+  absl::Status Start(const RpcServer::Options& options, const std::string& address, const std::string& flag,
+                     int threads, const std::vector<RpcService*>& services, const Clock& clock);
 
   bool is_running() const { return server_ != nullptr; }
   int port() const { return port_; }  // 0 before Start

@@ -22,12 +22,14 @@ absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
 
 absl::StatusOr<DType> DecodeDatatype(const InputMessage& input) {
   if (input.datatype() == "BYTES") {
-    return Invalid("input \"{}\" has datatype BYTES, text; PyTorch models take numbers: encode it in the client", input.name());
+    return Invalid("input \"{}\" has datatype BYTES, text; PyTorch models take numbers: encode it in the client",
+                   input.name());
   }
   const absl::StatusOr<DType> dtype = ParseDType(input.datatype());
   if (dtype.ok() && *dtype <= DType::kFp64) return *dtype;
-  return Invalid("input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32 or FP64", input.name(),
-                 input.datatype());
+  return Invalid(
+      "input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32 or FP64",
+      input.name(), input.datatype());
 }
 
 // The elements as they lie in the message.
@@ -120,18 +122,18 @@ absl::Status DecodeContents(const InputMessage& input, HostTensor& tensor) {
       see("fp64_contents", contents.fp64_contents());
       break;
     default:
-      return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents", input.name(),
-                     Name(tensor.dtype));
+      return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents",
+                     input.name(), Name(tensor.dtype));
   }
   TF_RETURN_IF_ERROR(status);
   if (const auto [filled, field] = Filled(contents); filled > count) {
-    return Invalid("input \"{}\" is {}, whose elements belong into {}; it has some in {}", input.name(), Name(tensor.dtype), expected,
-                   count == 0 ? field : "another field too");
+    return Invalid("input \"{}\" is {}, whose elements belong into {}; it has some in {}", input.name(),
+                   Name(tensor.dtype), expected, count == 0 ? field : "another field too");
   }
   const absl::StatusOr<int64_t> elements = ElementCount(tensor.shape);
   if (elements.ok() && *elements != count) {
-    return Invalid("input \"{}\" has shape {}, which is {} elements, and {} in {}", input.name(), ToString(tensor.shape), *elements, count,
-                   expected);
+    return Invalid("input \"{}\" has shape {}, which is {} elements, and {} in {}", input.name(),
+                   ToString(tensor.shape), *elements, count, expected);
   }
   return absl::OkStatus();
 }
@@ -139,12 +141,15 @@ absl::Status DecodeContents(const InputMessage& input, HostTensor& tensor) {
 absl::Status CheckTensorParameters(std::string_view what, const std::string& name, const Parameters& parameters) {
   for (const auto& [key, value] : parameters) {
     if (key.starts_with("shared_memory_")) {
-      return MakeStatus(absl::StatusCode::kUnimplemented,
-                        "{} \"{}\" asks for shared memory, which this server does not have; send the bytes in the message", what, name);
+      return MakeStatus(
+          absl::StatusCode::kUnimplemented,
+          "{} \"{}\" asks for shared memory, which this server does not have; send the bytes in the message", what,
+          name);
     }
     if (key == "classification" && value.int64_param() != 0) {
       return MakeStatus(absl::StatusCode::kUnimplemented,
-                        "{} \"{}\" asks for the parameter classification; take the largest elements in the client", what, name);
+                        "{} \"{}\" asks for the parameter classification; take the largest elements in the client",
+                        what, name);
     }
   }
   return absl::OkStatus();
@@ -155,17 +160,21 @@ absl::Status ReadParameters(const Parameters& parameters, TimePoint now, Request
     if (key == "timeout") {
       const bool is_number = value.has_int64_param() || value.has_uint64_param();
       const int64_t microseconds =
-          value.has_uint64_param() ? static_cast<int64_t>(std::min(value.uint64_param(), uint64_t{std::numeric_limits<int64_t>::max()}))
-                                   : value.int64_param();
-      if (!is_number || microseconds < 0) return Invalid("the parameter timeout is a number of microseconds, 0 or more");
+          value.has_uint64_param()
+              ? static_cast<int64_t>(std::min(value.uint64_param(), uint64_t{std::numeric_limits<int64_t>::max()}))
+              : value.int64_param();
+      if (!is_number || microseconds < 0)
+        return Invalid("the parameter timeout is a number of microseconds, 0 or more");
       // A year and more is none.
       if (microseconds > 0 && microseconds < int64_t{365} * 24 * 3600 * 1'000'000) {
         request.deadline = now + std::chrono::duration_cast<Duration>(std::chrono::microseconds(microseconds));
       }
-    } else if (key == "sequence_id" && (value.int64_param() != 0 || value.uint64_param() != 0 || !value.string_param().empty())) {
-      return MakeStatus(absl::StatusCode::kUnimplemented,
-                        "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
-                        "the state in the file; open one for each sequence, and leave sequence_id out");
+    } else if (key == "sequence_id" &&
+               (value.int64_param() != 0 || value.uint64_param() != 0 || !value.string_param().empty())) {
+      return MakeStatus(
+          absl::StatusCode::kUnimplemented,
+          "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
+          "the state in the file; open one for each sequence, and leave sequence_id out");
     }
   }
   return absl::OkStatus();
@@ -180,11 +189,13 @@ absl::Status DecodeInput(const inference::ModelInferRequest& message, int index,
   if (message.raw_input_contents_size() == 0) {
     TF_RETURN_IF_ERROR(DecodeContents(input, tensor));
   } else if (Filled(input.contents()).first > 0) {
-    return Invalid("input \"{}\" has contents, and the request has raw_input_contents; send one or the other", input.name());
+    return Invalid("input \"{}\" has contents, and the request has raw_input_contents; send one or the other",
+                   input.name());
   } else {
     tensor.bytes = std::as_bytes(std::span(message.raw_input_contents(index)));
   }
-  if (!request.inputs.emplace(input.name(), std::move(tensor)).second) return Invalid("input \"{}\" is there twice", input.name());
+  if (!request.inputs.emplace(input.name(), std::move(tensor)).second)
+    return Invalid("input \"{}\" is there twice", input.name());
   return absl::OkStatus();
 }
 
@@ -193,7 +204,8 @@ absl::Status DecodeInput(const inference::ModelInferRequest& message, int index,
 absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
   int64_t version = 0;
   if (text.empty()) return version;
-  if (text.front() >= '1' && text.front() <= '9' && text.back() >= '0' && absl::SimpleAtoi(text, &version)) return version;
+  if (text.front() >= '1' && text.front() <= '9' && text.back() >= '0' && absl::SimpleAtoi(text, &version))
+    return version;
   return Invalid("the version is \"{}\"; expected a positive integer, or nothing for the newest", text);
 }
 
@@ -204,7 +216,8 @@ absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& m
   TF_RETURN_IF_ERROR(ReadParameters(message.parameters(), now, request));
   const int raw = message.raw_input_contents_size();
   if (raw != 0 && raw != message.inputs_size()) {
-    return Invalid("the request has {} inputs and {} raw_input_contents; expected one for each, or none", message.inputs_size(), raw);
+    return Invalid("the request has {} inputs and {} raw_input_contents; expected one for each, or none",
+                   message.inputs_size(), raw);
   }
   for (int i = 0; i < message.inputs_size(); ++i) TF_RETURN_IF_ERROR(DecodeInput(message, i, request));
   for (const auto& output : message.outputs()) {
@@ -221,7 +234,8 @@ absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInfer
   message.set_id(request.id());
   for (const NamedTensor& output : answer.result.outputs) {
     if (output.tensor.dtype == DType::kInvalid || output.tensor.dtype > DType::kFp64) {
-      return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
+      return MakeStatus(absl::StatusCode::kInternal,
+                        "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
                         output.name, Name(output.tensor.dtype));
     }
     auto& tensor = *message.add_outputs();

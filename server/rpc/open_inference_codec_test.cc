@@ -17,7 +17,8 @@ using ::testing::HasSubstr;
 const TimePoint kNow = TimePoint() + std::chrono::hours(1);
 
 // One input x; `contents` is its message as text.
-inference::ModelInferRequest Message(const std::string& datatype, const std::vector<int64_t>& shape, const std::string& contents = "") {
+inference::ModelInferRequest Message(const std::string& datatype, const std::vector<int64_t>& shape,
+                                     const std::string& contents = "") {
   inference::ModelInferRequest message;
   message.set_model_name("m");
   auto& input = *message.add_inputs();
@@ -81,7 +82,8 @@ TEST(OpenInferenceCodecTest, WhatCannotBeReadIsRefusedByName) {
   ExpectRefused(Message("FP16", {1}), kInvalidArgument, "raw_input_contents");
   ExpectRefused(Message("FP32", {2}), kInvalidArgument, "shape [2], which is 2 elements, and 0 in fp32_contents");
 
-  ExpectRefused(Message("FP32", {1}, "int_contents: 1"), kInvalidArgument, "belong into fp32_contents; it has some in int_contents");
+  ExpectRefused(Message("FP32", {1}, "int_contents: 1"), kInvalidArgument,
+                "belong into fp32_contents; it has some in int_contents");
   ExpectRefused(Message("FP32", {1}, "fp32_contents: 1 bool_contents: true"), kInvalidArgument, "in another field too");
   ExpectRefused(Message("INT8", {1}, "int_contents: 128"), kInvalidArgument, "INT8 and has the value 128");
 
@@ -111,7 +113,9 @@ TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
     set((*message.mutable_parameters())[key]);
     return message;
   };
-  const auto deadline = [&](const std::string& key, auto set) { return DecodeInferRequest(with(key, set), kNow).value().deadline; };
+  const auto deadline = [&](const std::string& key, auto set) {
+    return DecodeInferRequest(with(key, set), kNow).value().deadline;
+  };
   EXPECT_EQ(deadline("timeout", [](auto& p) { p.set_int64_param(1500); }), kNow + std::chrono::microseconds(1500));
   EXPECT_EQ(deadline("timeout", [](auto& p) { p.set_uint64_param(20); }), kNow + std::chrono::microseconds(20));
   EXPECT_EQ(deadline("timeout", [](auto& p) { p.set_int64_param(0); }), kNoDeadline);

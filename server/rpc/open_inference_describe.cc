@@ -65,7 +65,8 @@ void SetPhases(const ModelTotals::Phases& phases, Message& message) {
 
 }  // namespace
 
-void DescribeModel(const VersionStatus& status, const std::vector<int64_t>& ready, inference::ModelMetadataResponse& message) {
+void DescribeModel(const VersionStatus& status, const std::vector<int64_t>& ready,
+                   inference::ModelMetadataResponse& message) {
   message.set_name(status.model);
   for (const int64_t version : ready) message.add_versions(std::to_string(version));
   message.set_platform(kPlatform);

@@ -9,7 +9,8 @@
 namespace torchferry {
 
 // Of a READY version; `ready` are all that are, of its model.
-void DescribeModel(const VersionStatus& status, const std::vector<int64_t>& ready, inference::ModelMetadataResponse& message);
+void DescribeModel(const VersionStatus& status, const std::vector<int64_t>& ready,
+                   inference::ModelMetadataResponse& message);
 
 // The configuration in force: what config.pbtxt leaves out is filled in as far as the loaded version knows it.
 void DescribeConfig(const VersionStatus& status, inference::ModelConfig& message);

@@ -19,13 +19,16 @@ struct Api {
   using ResponseMessage = inference::ModelInferResponse;
   using StreamMessage = inference::ModelStreamInferResponse;
 
-  static absl::StatusOr<Request> Decode(const RequestMessage& message, TimePoint now) { return DecodeInferRequest(message, now); }
+  static absl::StatusOr<Request> Decode(const RequestMessage& message, TimePoint now) {
+    return DecodeInferRequest(message, now);
+  }
 
   static absl::Status Encode(const Answer& answer, const RequestMessage& request, ResponseMessage& response) {
     return EncodeInferAnswer(answer, request, response);
   }
 
-  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const RequestMessage& request, StreamMessage& message) {
+  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const RequestMessage& request,
+                              StreamMessage& message) {
     inference::ModelInferResponse& response = *message.mutable_infer_response();
     const absl::Status status = answer.ok() ? Encode(*answer, request, response) : answer.status();
     if (!status.ok()) {
@@ -43,8 +46,8 @@ struct Api {
 
 absl::Status CheckRepository(const std::string& name) {
   if (name.empty()) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "repository_name is \"{}\"; there is one store, which has no name: leave it out",
-                    name);
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "repository_name is \"{}\"; there is one store, which has no name: leave it out", name);
 }
 
 }  // namespace
@@ -59,7 +62,8 @@ absl::StatusOr<VersionStatus> OpenInferenceService::Ready(const std::string& mod
     status.servable = servable;  // although it may be another one by now
     return std::move(status);
   }
-  return MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} is being unloaded; try again", model, servable->version());
+  return MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} is being unloaded; try again", model,
+                    servable->version());
 }
 
 void OpenInferenceService::Serve(CallLoop& loop) {
@@ -77,15 +81,19 @@ void OpenInferenceService::ServeModels(CallLoop& loop) {
     response.set_ready(options_.is_ready());
     return absl::OkStatus();
   });
-  ServeNow(loop, service_, &Service::RequestModelReady, [this](const auto& request, auto& response) { return ModelReady(request, response); });
-  ServeNow(loop, service_, &Service::RequestServerMetadata, [this](const auto&, auto& response) { return ServerMetadata(response); });
+  ServeNow(loop, service_, &Service::RequestModelReady,
+           [this](const auto& request, auto& response) { return ModelReady(request, response); });
+  ServeNow(loop, service_, &Service::RequestServerMetadata,
+           [this](const auto&, auto& response) { return ServerMetadata(response); });
   ServeNow(loop, service_, &Service::RequestModelMetadata,
            [this](const auto& request, auto& response) { return ModelMetadata(request, response); });
-  ServeLater(loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
-             kPredictsAtOnce);
+  ServeLater(
+      loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
+      kPredictsAtOnce);
   ServeBidi(loop, service_, &Service::RequestModelStreamInfer,
             [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
-  ServeNow(loop, service_, &Service::RequestModelConfig, [this](const auto& request, auto& response) { return ModelConfig(request, response); });
+  ServeNow(loop, service_, &Service::RequestModelConfig,
+           [this](const auto& request, auto& response) { return ModelConfig(request, response); });
   ServeNow(loop, service_, &Service::RequestModelStatistics,
            [this](const auto& request, auto& response) { return ModelStatistics(request, response); });
 }
@@ -94,7 +102,8 @@ void OpenInferenceService::ServeRepository(CallLoop& loop) {
   ServeNow(loop, service_, &Service::RequestRepositoryIndex,
            [this](const auto& request, auto& response) { return RepositoryIndex(request, response); });
   ServeLater(loop, service_, &Service::RequestRepositoryModelLoad, [this](auto& call) { RepositoryModelLoad(call); });
-  ServeLater(loop, service_, &Service::RequestRepositoryModelUnload, [this](auto& call) { RepositoryModelUnload(call); });
+  ServeLater(loop, service_, &Service::RequestRepositoryModelUnload,
+             [this](auto& call) { RepositoryModelUnload(call); });
 }
 
 void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
@@ -115,7 +124,8 @@ void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
   });
 }
 
-absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const {
+absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request,
+                                              inference::ModelReadyResponse& response) const {
   TF_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
   const auto found = registry_.Find(request.name(), version);
   response.set_ready(found.ok() && (*found)->can_run());
@@ -125,7 +135,8 @@ absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest
 absl::Status OpenInferenceService::ServerMetadata(inference::ServerMetadataResponse& response) const {
   response.set_name("torchferry");
   response.set_version(options_.server_version);
-  for (const char* extension : {"model_repository", "model_configuration", "statistics"}) response.add_extensions(extension);
+  for (const char* extension : {"model_repository", "model_configuration", "statistics"})
+    response.add_extensions(extension);
   return absl::OkStatus();
 }
 
@@ -141,7 +152,8 @@ absl::Status OpenInferenceService::ModelMetadata(const inference::ModelMetadataR
   return absl::OkStatus();
 }
 
-absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigRequest& request, inference::ModelConfigResponse& response) const {
+absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigRequest& request,
+                                               inference::ModelConfigResponse& response) const {
   TF_ASSIGN_OR_RETURN(const VersionStatus status, Ready(request.name(), request.version()));
   DescribeConfig(status, *response.mutable_config());
   return absl::OkStatus();
@@ -179,12 +191,14 @@ void OpenInferenceService::RepositoryModelLoad(
   const inference::RepositoryModelLoadRequest& request = call.request();
   absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
   if (status.ok() && !request.parameters().empty()) {
-    status = MakeStatus(absl::StatusCode::kUnimplemented,
-                        "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
-                        request.parameters().begin()->first);
+    status = MakeStatus(
+        absl::StatusCode::kUnimplemented,
+        "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
+        request.parameters().begin()->first);
   }
   if (!status.ok()) return call.Finish(status);
-  options_.admin_calls->Run(call, [&](Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
+  options_.admin_calls->Run(
+      call, [&](Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
 }
 
 // "unload_dependents" has no effect: no model here depends on another.
@@ -193,7 +207,8 @@ void OpenInferenceService::RepositoryModelUnload(
   const inference::RepositoryModelUnloadRequest& request = call.request();
   const absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
   if (!status.ok()) return call.Finish(status);
-  options_.admin_calls->Run(call, [&](Registry::Done done) { registry_.Unload(request.model_name(), 0, std::move(done)); }, [] {});
+  options_.admin_calls->Run(
+      call, [&](Registry::Done done) { registry_.Unload(request.model_name(), 0, std::move(done)); }, [] {});
 }
 
 }  // namespace torchferry

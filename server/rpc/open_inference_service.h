@@ -16,9 +16,9 @@ class OpenInferenceService final : public RpcService {
  public:
   struct Options {
     std::string server_version;
-    bool admin = false;              // whether it loads and unloads
+    bool admin = false;                 // whether it loads and unloads
     AdminCalls* admin_calls = nullptr;  // which outlive it
-    std::function<bool()> is_ready;  // thread-safe and cheap
+    std::function<bool()> is_ready;     // thread-safe and cheap
   };
 
   OpenInferenceService(Options options, Registry& registry, Predictor& predictor, const Clock& clock)
@@ -35,12 +35,18 @@ class OpenInferenceService final : public RpcService {
 
   absl::Status ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const;
   absl::Status ServerMetadata(inference::ServerMetadataResponse& response) const;
-  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request, inference::ModelMetadataResponse& response) const;
-  absl::Status ModelConfig(const inference::ModelConfigRequest& request, inference::ModelConfigResponse& response) const;
-  absl::Status ModelStatistics(const inference::ModelStatisticsRequest& request, inference::ModelStatisticsResponse& response) const;
-  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request, inference::RepositoryIndexResponse& response) const;
-  void RepositoryModelLoad(UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call);
-  void RepositoryModelUnload(UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call);
+  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request,
+                             inference::ModelMetadataResponse& response) const;
+  absl::Status ModelConfig(const inference::ModelConfigRequest& request,
+                           inference::ModelConfigResponse& response) const;
+  absl::Status ModelStatistics(const inference::ModelStatisticsRequest& request,
+                               inference::ModelStatisticsResponse& response) const;
+  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                               inference::RepositoryIndexResponse& response) const;
+  void RepositoryModelLoad(
+      UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call);
+  void RepositoryModelUnload(
+      UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call);
 
   absl::Status CheckAdmin(const std::string& repository, const std::string& model) const;
   absl::StatusOr<VersionStatus> Ready(const std::string& model, const std::string& version) const;

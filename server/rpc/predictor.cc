@@ -14,7 +14,8 @@ std::string OutputNames(const std::vector<std::string>& names) {
 }
 
 absl::Status UnknownOutput(const std::string& name, const std::vector<std::string>& known) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown output \"{}\"; the model's outputs are {}", name, OutputNames(known));
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown output \"{}\"; the model's outputs are {}", name,
+                    OutputNames(known));
 }
 
 // Before the run, where the outputs' names are known by then.
@@ -86,8 +87,8 @@ void Predictor::Predict(const std::string& model, int64_t version, absl::StatusO
   if (!submitted.ok()) finish(submitted);
 }
 
-absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request,
-                               StreamSessions* stream, AnswerCallback& done) {
+absl::Status Predictor::Submit(std::shared_ptr<Servable> servable, Request request, StreamSessions* stream,
+                               AnswerCallback& done) {
   PredictTask task;
   TF_ASSIGN_OR_RETURN(task.inputs, BindInputs(servable->signature(), request.inputs));
   TF_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));

@@ -44,8 +44,8 @@ class Predictor {
   // `decoded` may be an error of the codec, which is then counted and answered. `model` is the name
   // in the request. `stream` is that of the stream which the request came by, used during the call
   // alone; null: it came by none.
-  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded,
-               StreamSessions* stream, AnswerCallback done);
+  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, StreamSessions* stream,
+               AnswerCallback done);
 
  private:
   absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version,

@@ -23,8 +23,8 @@ constexpr char kModelPrefix[] = "model/";
 constexpr Duration kQuiet = std::chrono::milliseconds(50);
 constexpr Duration kMostQuiet = std::chrono::milliseconds(500);
 
-// gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only when
-// it is wanted, and not linked.
+// gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only
+// when it is wanted, and not linked.
 absl::Status OpenReflection() {
   if (dlopen(TORCHFERRY_REFLECTION_LIBRARY, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kFailedPrecondition, "--reflection: {}", dlerror());
@@ -53,7 +53,8 @@ class RpcServerImpl final : public RpcServer {
     TF_RETURN_IF_ERROR(server_.Start(options_, options_.address, "--grpc-address", options_.threads,
                                      {&inference_, &open_inference_, &health_, &admin_}, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      TF_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1, {&admin_apart_, &open_admin_}, clock_));
+      TF_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1,
+                                             {&admin_apart_, &open_admin_}, clock_));
     }
     return absl::OkStatus();
   }
@@ -81,8 +82,8 @@ class RpcServerImpl final : public RpcServer {
     admin_server_.Stop(Duration::zero());
     admission_.Close(clock_.Now());
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
-    // What gRPC has not been asked to take when it shuts down ends as CANCELLED, as if the caller had given up: who was about to ask is refused first, and
-    // hears that another replica should be asked.
+    // What gRPC has not been asked to take when it shuts down ends as CANCELLED, as if the caller had given up: who was
+    // about to ask is refused first, and hears that another replica should be asked.
     if (all_answered) admission_.WaitUntilQuiet(kQuiet, clock_.Now() + kMostQuiet, clock_);
     health_.EndWatches();
     // What is left are idle streams, answers on their way out and, past the deadline, requests to be cancelled.
@@ -117,7 +118,7 @@ class RpcServerImpl final : public RpcServer {
   InferenceServiceImpl inference_;
   OpenInferenceService open_inference_;
   AdminService admin_;
-  AdminService admin_apart_;         // these two are of the admin address
+  AdminService admin_apart_;  // these two are of the admin address
   OpenInferenceService open_admin_;
   HealthService health_;
   std::atomic<bool> is_draining_{false};
@@ -127,8 +128,8 @@ class RpcServerImpl final : public RpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Registry& registry, Metrics& metrics,
-                                                            const Clock& clock) {
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Registry& registry,
+                                                            Metrics& metrics, const Clock& clock) {
   auto server = std::make_unique<RpcServerImpl>(options, registry, metrics, clock);
   TF_RETURN_IF_ERROR(server->Listen());
   return server;

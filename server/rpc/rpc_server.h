@@ -25,8 +25,8 @@ class RpcServer {
     bool admin = false;         // loading and unloading
     std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest
     ReadinessPolicy readiness = ReadinessPolicy::kAny;
-    int threads = 1;         // that carry calls
-    Duration busy_poll{0};   // of these, after work (busy_poll.h)
+    int threads = 1;        // that carry calls
+    Duration busy_poll{0};  // of these, after work (busy_poll.h)
   };
 
   // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).

@@ -26,13 +26,14 @@ absl::StatusOr<std::shared_ptr<Servable>> StreamSessions::Find(const std::string
     if (!is_asked_for) continue;
     if (entry.servable != nullptr) return entry.servable;
     return MakeStatus(absl::StatusCode::kNotFound,
-                      "model \"{}\" version {} was unloaded, and with it the state of this stream; open a new stream", model, entry.version);
+                      "model \"{}\" version {} was unloaded, and with it the state of this stream; open a new stream",
+                      model, entry.version);
   }
   return nullptr;
 }
 
-absl::StatusOr<std::shared_ptr<Session>> StreamSessions::SessionWith(
-    const std::shared_ptr<Servable>& servable, int64_t version) {
+absl::StatusOr<std::shared_ptr<Session>> StreamSessions::SessionWith(const std::shared_ptr<Servable>& servable,
+                                                                     int64_t version) {
   if (!servable->is_stateful()) return nullptr;
   {
     MutexLock lock(entries_->mutex);

@@ -13,8 +13,8 @@
 
 namespace torchferry {
 
-// One for each stream, which holds the versions that it has state with until it ends, or until one is unloaded: its state is then
-// gone, at once, and the stream is told when it next asks. A stream's requests come one after another.
+// One for each stream, which holds the versions that it has state with until it ends, or until one is unloaded: its
+// state is then gone, at once, and the stream is told when it next asks. A stream's requests come one after another.
 class StreamSessions {
  public:
   StreamSessions() = default;
@@ -30,8 +30,7 @@ class StreamSessions {
   // The session with `servable`, opened at the first call. `version` is the one that was asked for.
   // Null for a model without state. RESOURCE_EXHAUSTED when it has no place left; the stream may
   // ask again.
-  absl::StatusOr<std::shared_ptr<Session>> SessionWith(const std::shared_ptr<Servable>& servable,
-                                                       int64_t version);
+  absl::StatusOr<std::shared_ptr<Session>> SessionWith(const std::shared_ptr<Servable>& servable, int64_t version);
 
  private:
   struct Entry {

@@ -24,8 +24,8 @@ struct PlacementChoice {
   bool may_come = false;        // one is being built
 };
 
-// `placements`: best first. `tried`: a bit for each that this batch has met a fault on. Placements on devices that are not up are
-// passed over; one that rests is taken when nothing else that is built can be.
+// `placements`: best first. `tried`: a bit for each that this batch has met a fault on. Placements on devices that are
+// not up are passed over; one that rests is taken when nothing else that is built can be.
 PlacementChoice ChoosePlacement(std::span<const PlacementView> placements, uint64_t tried);
 
 }  // namespace torchferry

@@ -9,7 +9,8 @@
 namespace torchferry {
 namespace {
 
-PlacementView View(DeviceState device, bool is_built, bool is_building = false, bool has_failed = false, bool is_resting = false) {
+PlacementView View(DeviceState device, bool is_built, bool is_building = false, bool has_failed = false,
+                   bool is_resting = false) {
   return {device, is_built, is_building, has_failed, is_resting};
 }
 
@@ -29,7 +30,8 @@ TEST(ChoosePlacementTest, NotWhereTheBatchHasBeen) {
 }
 
 TEST(ChoosePlacementTest, ABetterOneIsMadeWhileAnotherServes) {
-  const PlacementChoice choice = ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false), View(kUp, true)}, 0);
+  const PlacementChoice choice =
+      ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false), View(kUp, true)}, 0);
   EXPECT_EQ(choice.run, 2u);
   EXPECT_EQ(choice.build, 1u);
 }
@@ -39,10 +41,12 @@ TEST(ChoosePlacementTest, AWorseOneIsNotMadeWhileABetterServes) {
 }
 
 TEST(ChoosePlacementTest, OneThatIsBeingMadeIsWaitedForAndOneThatFailedIsNot) {
-  const PlacementChoice building = ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false, true)}, 0);
+  const PlacementChoice building =
+      ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false, true)}, 0);
   EXPECT_EQ(building.run, std::nullopt);
   EXPECT_TRUE(building.may_come);
-  const PlacementChoice failed = ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false, false, true)}, 0);
+  const PlacementChoice failed =
+      ChoosePlacement(std::vector{View(DeviceState::kLost, true), View(kUp, false, false, true)}, 0);
   EXPECT_EQ(failed.build, std::nullopt);
   EXPECT_FALSE(failed.may_come);
 }
@@ -56,7 +60,9 @@ TEST(ChoosePlacementTest, OneThatRestsIsTakenWhenThereIsNoOther) {
 
 class RowLimitTest : public ::testing::Test {
  protected:
-  TimePoint At(double seconds) const { return begin_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+  TimePoint At(double seconds) const {
+    return begin_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  }
 
   const TimePoint begin_{};
   RowLimit limit_;

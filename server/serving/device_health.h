@@ -33,7 +33,8 @@ struct DeviceReport {
 // Thread-safe. The CPU, and a device that was not added, is always up.
 class DeviceHealth {
  public:
-  // Called after each change, on the thread that reported it, without a lock that Get takes. Must not report or (un)subscribe.
+  // Called after each change, on the thread that reported it, without a lock that Get takes. Must not report or
+  // (un)subscribe.
   using Listener = std::function<void(const DeviceReport&)>;
 
   DeviceHealth(Metrics& metrics, const Clock& clock) : metrics_(metrics), clock_(clock) {}
@@ -44,14 +45,15 @@ class DeviceHealth {
   // All but the CPU, in the order in which they were added.
   std::vector<DeviceReport> List() const;
 
-  // What a forward pass, a placement or a probe met. kTransient puts the device on probation, kLost ends it; the others say
-  // nothing of it.
+  // What a forward pass, a placement or a probe met. kTransient puts the device on probation, kLost ends it; the others
+  // say nothing of it.
   void Report(const DeviceId& device, DeviceFault fault, std::string_view why);
-  // A canary passed: the device is up, unless it was lost. The next probation's first canary comes at once again when the
-  // device has then been up for a while.
+  // A canary passed: the device is up, unless it was lost. The next probation's first canary comes at once again when
+  // the device has then been up for a while.
   void ReportSound(const DeviceId& device);
 
-  // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a minute.
+  // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a
+  // minute.
   bool IsCanaryDue(const DeviceId& device) const;
 
   // A canary did not pass: the next one comes after twice the time.
@@ -65,7 +67,7 @@ class DeviceHealth {
   struct Entry {
     DeviceReport report;
     int order = 0;
-    Duration wait{};          // of the probation that is, or was last
+    Duration wait{};  // of the probation that is, or was last
     TimePoint canary_at{};
     TimePoint up_since{};
   };

@@ -95,7 +95,9 @@ TEST(DeviceMonitorTest, FindsALossWhileNobodyAsksAndBringsBackWhatHasRecovered) 
   std::atomic<DeviceFault> fault{DeviceFault::kNone};
   DeviceMonitor monitor(
       health,
-      [&](const DeviceId&) { return fault == DeviceFault::kNone ? absl::OkStatus() : DeviceFaultStatus(fault, "what it met"); },
+      [&](const DeviceId&) {
+        return fault == DeviceFault::kNone ? absl::OkStatus() : DeviceFaultStatus(fault, "what it met");
+      },
       std::chrono::milliseconds(10));
   const auto wait_for = [&](DeviceState state) {
     while (health->Get(kSim) != state) std::this_thread::yield();

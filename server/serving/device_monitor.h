@@ -1,4 +1,5 @@
-// Looks after the devices while no request does: finds one that was lost while it was idle, and tries one on probation again.
+// Looks after the devices while no request does: finds one that was lost while it was idle, and tries one on probation
+// again.
 #pragma once
 
 #include <functional>
@@ -14,9 +15,10 @@ namespace torchferry {
 // Its thread runs from construction to destruction, which waits for a probe that is under way.
 class DeviceMonitor {
  public:
-  // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every `interval` for a device
-  // that is up, and when DeviceHealth says so for one on probation.
-  DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe, Duration interval);
+  // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every
+  // `interval` for a device that is up, and when DeviceHealth says so for one on probation.
+  DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe,
+                Duration interval);
   ~DeviceMonitor();
   DeviceMonitor(const DeviceMonitor&) = delete;
   DeviceMonitor& operator=(const DeviceMonitor&) = delete;

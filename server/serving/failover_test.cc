@@ -107,7 +107,9 @@ TEST_F(FailoverTest, AModelOfASoundDeviceIsDestroyed) {
 
 TEST_F(FailoverTest, ATransientErrorPutsTheDeviceOnProbationUntilACanaryPasses) {
   bool fails = true;
-  Make([&](int64_t) { return fails ? DeviceFaultStatus(DeviceFault::kTransient, "SIM error: busy") : absl::OkStatus(); });
+  Make([&](int64_t) {
+    return fails ? DeviceFaultStatus(DeviceFault::kTransient, "SIM error: busy") : absl::OkStatus();
+  });
   const Result result = Submit({1}).get();
   EXPECT_EQ(result.value().execution.device, "cpu");
   EXPECT_EQ(result->execution.fallback_reason, "device_error");
@@ -126,7 +128,9 @@ TEST_F(FailoverTest, WhatTheDeviceCannotDoAnotherDoesAndItStaysUp) {
 }
 
 TEST_F(FailoverTest, TheModelsOwnErrorIsNotTriedElsewhere) {
-  Make([](int64_t) { return absl::InternalError("the model raised: CUDA error: an illegal memory access was encountered"); });
+  Make([](int64_t) {
+    return absl::InternalError("the model raised: CUDA error: an illegal memory access was encountered");
+  });
   EXPECT_EQ(Submit({1}).get().status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));
   EXPECT_EQ(health_->Get(kFirst), DeviceState::kUp);

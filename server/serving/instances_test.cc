@@ -1,4 +1,5 @@
-// How many batches of a model run at the same time: on an accelerator as many as its instances, on the CPU as many as there are workers.
+// How many batches of a model run at the same time: on an accelerator as many as its instances, on the CPU as many as
+// there are workers.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -32,7 +33,8 @@ struct Gate {
   }
   bool WaitUntilRunning(int count) const {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (running < count && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (running < count && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return running >= count;
   }
 };
@@ -46,7 +48,8 @@ class GatedModel final : public Model {
   const Signature& signature() const override { return signature_; }
   const DeviceId& device() const override { return device_; }
   absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
-    if (fails_ != DeviceFault::kNone && !has_failed_.exchange(true)) return DeviceFaultStatus(fails_, "SIM error: what happened");
+    if (fails_ != DeviceFault::kNone && !has_failed_.exchange(true))
+      return DeviceFaultStatus(fails_, "SIM error: what happened");
     gate_.Pass();
     return std::vector<Outputs>(requests.size());
   }
@@ -73,7 +76,8 @@ class InstancesTest : public ::testing::Test {
     options.version = 1;
     options.batching.max_rows = 1;
     options.instances = instances;
-    servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
+    servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
+                                           Clock::Real(), health_);
   }
 
   void Submit(int requests) {

@@ -115,7 +115,14 @@ Placements::Choice Placements::Choose(uint64_t tried) {
 
 Placements::Use Placements::UseOf(size_t index, TimePoint now) const {
   const Slot& slot = slots_[index];
-  Use use{index, slot.model, index > home_, slot.info.fallback, slot.info.fallback_from, slot.info.fallback_reason, slot.rows.At(now), slot.fastest};
+  Use use{index,
+          slot.model,
+          index > home_,
+          slot.info.fallback,
+          slot.info.fallback_from,
+          slot.info.fallback_reason,
+          slot.rows.At(now),
+          slot.fastest};
   if (index < home_) {
     use.is_fallback = false;
     use.from = use.reason = "";
@@ -150,8 +157,10 @@ absl::Status Placements::NoneLeft() const {
                                                                      : "could not run it";
     devices += fmt::format("{}{} {}", devices.empty() ? "" : ", ", ToString(slot.device), what);
   }
-  return MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} has no device to run on: {}{}", model_, version_, devices,
-                    slots_.size() == 1 && !slots_[0].device.IsCpu() ? "; torchferry { fallback: CPU } would allow the CPU" : "");
+  return MakeStatus(
+      absl::StatusCode::kUnavailable, "model \"{}\" version {} has no device to run on: {}{}", model_, version_,
+      devices,
+      slots_.size() == 1 && !slots_[0].device.IsCpu() ? "; torchferry { fallback: CPU } would allow the CPU" : "");
 }
 
 void Placements::NoteMove(size_t index) {
@@ -195,7 +204,10 @@ std::optional<size_t> Placements::Build(size_t index) {
                                 {"device", ToString(device)},
                                 {"seconds", fmt::format("{:.3f}", ToSeconds(clock_.Now() - started))}});
   } else {
-    LogWarning("placement not made", {{"model", model_}, {"version", version_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
+    LogWarning("placement not made", {{"model", model_},
+                                      {"version", version_},
+                                      {"device", ToString(device)},
+                                      {"reason", MessageOf(placed.status())}});
     health_->Report(device, DeviceFaultOf(placed.status()), MessageOf(placed.status()));
   }
   MutexLock lock(mutex_);
@@ -267,8 +279,9 @@ PlacedModel Placements::Now() {
   }
   if (!choice.run.has_value()) {
     const bool may_come = choice.may_come || choice.build.has_value();
-    placed.info.decisions.push_back(may_come ? fmt::format("is being moved from {}, which failed; requests wait", ToString(slots_[index].device))
-                                             : MessageOf(NoneLeft()));
+    placed.info.decisions.push_back(
+        may_come ? fmt::format("is being moved from {}, which failed; requests wait", ToString(slots_[index].device))
+                 : MessageOf(NoneLeft()));
   }
   return placed;
 }

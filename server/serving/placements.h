@@ -1,4 +1,5 @@
-// Where a version's model is, and where else it can be: what of it is made, on which devices, and which of these a batch runs on.
+// Where a version's model is, and where else it can be: what of it is made, on which devices, and which of these a
+// batch runs on.
 #pragma once
 
 #include <atomic>
@@ -29,12 +30,12 @@ class Placements {
   struct Use {
     size_t index = 0;
     std::shared_ptr<Model> model;
-    bool is_moved = false;                   // away from where it was loaded
-    bool is_fallback = false;                // that, or where it was loaded already was one
-    std::string from;                        // of a fallback: the device that it would have been, and
-    std::string reason;                      // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
-    std::optional<int64_t> rows;             // most that it has memory for now; nothing: unknown
-    Duration fastest{};                      // a batch has taken at least so long; 0: none has run
+    bool is_moved = false;        // away from where it was loaded
+    bool is_fallback = false;     // that, or where it was loaded already was one
+    std::string from;             // of a fallback: the device that it would have been, and
+    std::string reason;           // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
+    std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown
+    Duration fastest{};           // a batch has taken at least so long; 0: none has run
   };
   struct Choice {
     std::optional<Use> use;
@@ -45,8 +46,8 @@ class Placements {
   };
 
   // `on_built`: after each end of a build, on its thread, without a lock held.
-  Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health, const Clock& clock,
-             std::function<void()> on_built);
+  Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
+             const Clock& clock, std::function<void()> on_built);
   // Waits for a build that is under way.
   ~Placements();
   Placements(const Placements&) = delete;

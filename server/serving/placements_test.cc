@@ -61,7 +61,8 @@ TEST_F(FailoverTest, WhoWaitsForAPlacementWaitsAsInTheQueue) {
   std::future<Result> gone = Submit({1}, std::chrono::seconds(60), nullptr, [&] { return has_gone.load(); });
   // Until both have met the fault and wait, there is room for more, which waits as well.
   absl::StatusCode code = absl::StatusCode::kDeadlineExceeded;
-  while (code == absl::StatusCode::kDeadlineExceeded) code = Submit({1}, std::chrono::milliseconds(20)).get().status().code();
+  while (code == absl::StatusCode::kDeadlineExceeded)
+    code = Submit({1}, std::chrono::milliseconds(20)).get().status().code();
   EXPECT_EQ(code, absl::StatusCode::kUnavailable);  // full
   has_gone = true;
   EXPECT_EQ(gone.get().status().code(), absl::StatusCode::kCancelled);
@@ -83,7 +84,8 @@ TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
   Servable::Options options;
   options.name = "m";
   clock_.offset = Duration::zero();
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), clock_, health_);
+  servable_ =
+      std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), clock_, health_);
   EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, "load_failed");
   clock_.offset = std::chrono::seconds(11);
   while (Submit({1}).get().value().execution.device != "sim:0") std::this_thread::yield();
@@ -109,10 +111,12 @@ TEST_F(FailoverTest, TwoModelsThatShareADeviceBothMoveAndNeitherWaitsForTheOther
   Servable::Options options;
   options.name = "n";
   options.batching.max_rows = 16;
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("n", 1), Clock::Real(), health_);
+  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("n", 1),
+                                         Clock::Real(), health_);
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
   never_first.count_down();
-  while (ToString(waiting->placement().model->device()) != "cpu") std::this_thread::yield();  // without a request of its own
+  while (ToString(waiting->placement().model->device()) != "cpu")
+    std::this_thread::yield();  // without a request of its own
 }
 
 TEST_F(FailoverTest, AStandbyIsMadeAheadOfNeed) {
@@ -130,7 +134,8 @@ TEST_F(FailoverTest, AStandbyIsMadeAheadOfNeed) {
   };
   Servable::Options options;
   options.name = "m";
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
+  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
+                                         Clock::Real(), health_);
   made.get_future().wait();
   EXPECT_EQ(Submit({1}).get().value().execution.device, "sim:0");
 }
@@ -148,12 +153,12 @@ TEST_F(FailoverTest, NoRetryStartsThatCannotFinish) {
   // The CPU has been seen to take 400 ms.
   bool is_lost = false;
   on_place = nullptr;
-  LoadedModel loaded{std::make_shared<FragileModel>(kFirst,
-                                                    [&](int64_t) {
-                                                      return is_lost ? DeviceFaultStatus(DeviceFault::kLost, "SIM error: gone") : OutOfMemory();
-                                                    },
-                                                    log_),
-                     {}};
+  LoadedModel loaded{
+      std::make_shared<FragileModel>(
+          kFirst,
+          [&](int64_t) { return is_lost ? DeviceFaultStatus(DeviceFault::kLost, "SIM error: gone") : OutOfMemory(); },
+          log_),
+      {}};
   loaded.others = {DeviceId::Cpu()};
   loaded.place = [this](const DeviceId& device) -> absl::StatusOr<PlacedModel> {
     const auto slow = [](int64_t) {
@@ -164,7 +169,8 @@ TEST_F(FailoverTest, NoRetryStartsThatCannotFinish) {
   };
   Servable::Options options;
   options.name = "m";
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
+  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
+                                         Clock::Real(), health_);
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
   is_lost = true;
   log_.clear();
@@ -180,7 +186,8 @@ TEST_F(FailoverTest, WhoHasGoneIsNotRunAgain) {
     has_gone = true;
     return DeviceFaultStatus(DeviceFault::kLost, "SIM error: gone");
   });
-  EXPECT_EQ(Submit({1}, std::chrono::seconds(60), nullptr, [&] { return has_gone.load(); }).get().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Submit({1}, std::chrono::seconds(60), nullptr, [&] { return has_gone.load(); }).get().status().code(),
+            absl::StatusCode::kCancelled);
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));
 }
 
@@ -193,9 +200,11 @@ TEST_F(FailoverTest, AStatefulCallIsNeverRunAgain) {
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));
   const absl::Status second = Submit({1}, std::chrono::seconds(60), session).get().status();
   EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(second), HasSubstr("is not known any more, as sim:0 failed while the model ran; open a new stream"));
+  EXPECT_THAT(MessageOf(second),
+              HasSubstr("is not known any more, as sim:0 failed while the model ran; open a new stream"));
   // New ones begin where the model is now.
-  EXPECT_EQ(Submit({1}, std::chrono::seconds(60), servable_->OpenSession().value()).get().value().execution.device, "cpu");
+  EXPECT_EQ(Submit({1}, std::chrono::seconds(60), servable_->OpenSession().value()).get().value().execution.device,
+            "cpu");
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
 }
 

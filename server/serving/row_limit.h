@@ -11,8 +11,8 @@ namespace torchferry {
 // Pure: `now` is an argument. Not thread-safe.
 class RowLimit {
  public:
-  // Rows that a batch may have now; nothing: no limit is known, or it is time to try again. 0: not one row, after one row has failed
-  // twice in sequence: once may have been that request's own size.
+  // Rows that a batch may have now; nothing: no limit is known, or it is time to try again. 0: not one row, after one
+  // row has failed twice in sequence: once may have been that request's own size.
   std::optional<int64_t> At(TimePoint now) const;
 
   // So many did not fit.

@@ -45,9 +45,11 @@ absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces) {
     int64_t rows = 0;
     for (const Outputs& piece : pieces) {
       if (piece.size() != joined.size() || piece[i].name != joined[i].name || !FitTogether(piece[i].tensor, tensor)) {
-        return MakeStatus(absl::StatusCode::kInternal,
-                          "output \"{}\" has shape {} for some rows of the request and {} for others, which do not fit together", joined[i].name,
-                          ToString(tensor.shape), piece.size() == joined.size() ? ToString(piece[i].tensor.shape) : "none");
+        return MakeStatus(
+            absl::StatusCode::kInternal,
+            "output \"{}\" has shape {} for some rows of the request and {} for others, which do not fit together",
+            joined[i].name, ToString(tensor.shape),
+            piece.size() == joined.size() ? ToString(piece[i].tensor.shape) : "none");
       }
       rows += piece[i].tensor.shape[0];
       bytes->insert(bytes->end(), piece[i].tensor.bytes.begin(), piece[i].tensor.bytes.end());

@@ -9,10 +9,12 @@
 
 namespace torchferry {
 
-// Rows [begin, begin + count) of each tensor of `inputs`, as views of it; scalar arguments stay. The model has a batch dimension.
+// Rows [begin, begin + count) of each tensor of `inputs`, as views of it; scalar arguments stay. The model has a batch
+// dimension.
 BoundInputs RowsOf(const Signature& signature, const BoundInputs& inputs, int64_t begin, int64_t count);
 
-// The pieces' outputs one after another along dimension 0, in bytes of their own. INTERNAL when they do not fit together.
+// The pieces' outputs one after another along dimension 0, in bytes of their own. INTERNAL when they do not fit
+// together.
 absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces);
 
 }  // namespace torchferry

@@ -36,7 +36,10 @@ TEST(RowPiecesTest, EachTensorGivesItsRowsAndNumbersStay) {
                       {"xs", ArgumentKind::kTensorList, DType::kFp32, {}, false}};
   BoundInputs inputs;
   inputs.rows = 3;
-  inputs.values = {{Tensor({1, 2, 3, 4, 5, 6}, {3, 2})}, {Tensor({9}, {1})}, {}, {Tensor({1, 2, 3}, {3}), Tensor({4, 5, 6}, {3, 1})}};
+  inputs.values = {{Tensor({1, 2, 3, 4, 5, 6}, {3, 2})},
+                   {Tensor({9}, {1})},
+                   {},
+                   {Tensor({1, 2, 3}, {3}), Tensor({4, 5, 6}, {3, 1})}};
   const BoundInputs piece = RowsOf(signature, inputs, 1, 2);
   EXPECT_EQ(piece.rows, 2);
   EXPECT_THAT(Values(piece.values[0][0]), ElementsAre(3, 4, 5, 6));
@@ -57,7 +60,8 @@ TEST(RowPiecesTest, OutputsAreJoinedInOrder) {
 TEST(RowPiecesTest, WhatDoesNotFitTogetherIsAnError) {
   const auto joined = JoinRows({{{"y", Tensor({1, 2}, {1, 2})}}, {{"y", Tensor({3}, {1, 1})}}});
   EXPECT_EQ(joined.status().code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(MessageOf(joined.status()), HasSubstr("\"y\" has shape [1, 2] for some rows of the request and [1, 1] for others"));
+  EXPECT_THAT(MessageOf(joined.status()),
+              HasSubstr("\"y\" has shape [1, 2] for some rows of the request and [1, 1] for others"));
 }
 
 }  // namespace

@@ -23,11 +23,13 @@ Servable::Options ForModel(Servable::Options options, const Model& model) {
 // Whether it is on one, or may be later.
 bool UsesAccelerator(const LoadedModel& loaded) {
   const auto is_accelerator = [](const DeviceId& device) { return !device.IsCpu(); };
-  return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.others, is_accelerator) || std::ranges::any_of(loaded.rather, is_accelerator);
+  return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.others, is_accelerator) ||
+         std::ranges::any_of(loaded.rather, is_accelerator);
 }
 
 absl::Status StateIsGone(const std::string& why) {
-  return MakeStatus(absl::StatusCode::kUnavailable, "the state of this stream {}; open a new stream, which begins with the state in the file", why);
+  return MakeStatus(absl::StatusCode::kUnavailable,
+                    "the state of this stream {}; open a new stream, which begins with the state in the file", why);
 }
 
 template <typename Tasks>
@@ -54,8 +56,8 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
   if (loaded.info.fallback) {
     metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
   }
-  placements_ = std::make_unique<Placements>(options_.name, options_.version, std::move(loaded), std::move(health), clock_,
-                                             [this] { Unpark(); });
+  placements_ = std::make_unique<Placements>(options_.name, options_.version, std::move(loaded), std::move(health),
+                                             clock_, [this] { Unpark(); });
 }
 
 Servable::~Servable() {
@@ -65,7 +67,8 @@ Servable::~Servable() {
 
 void Servable::Submit(PredictTask task) {
   TimePoint waits_until = task.deadline;
-  if (options_.queue_timeout > Duration::zero()) waits_until = std::min(waits_until, clock_.Now() + options_.queue_timeout);
+  if (options_.queue_timeout > Duration::zero())
+    waits_until = std::min(waits_until, clock_.Now() + options_.queue_timeout);
   auto queued = std::make_unique<QueuedTask>(std::move(task), waits_until);
   if (options_.batching.max_rows > 0) queued->batch_key = BatchKey(signature(), queued->inputs());
   std::unique_ptr<Task> base = std::move(queued);
@@ -139,12 +142,14 @@ void Servable::Run(Batch batch) {
 
 Placements::Choice Servable::ChooseFor(const Batch& batch) {
   Session* session = First(batch).session();
-  if (session == nullptr || (session->model() == nullptr && session->end().ok())) return placements_->Choose(First(batch).tried);
+  if (session == nullptr || (session->model() == nullptr && session->end().ok()))
+    return placements_->Choose(First(batch).tried);
   // Its state is where it is.
   Placements::Choice choice;
   if (session->end().ok()) choice.use = placements_->On(session->model()->device());
   if (!choice.use.has_value()) {
-    if (session->end().ok()) session->End(StateIsGone(fmt::format("was on {}, which is lost", ToString(session->model()->device()))));
+    if (session->end().ok())
+      session->End(StateIsGone(fmt::format("was on {}, which is lost", ToString(session->model()->device()))));
     choice.error = session->end();
   }
   return choice;
@@ -179,7 +184,8 @@ std::vector<Servable::Batch> Servable::AfterFault(const Placements::Use& use, Ba
   placements_->Failed(use, status, fault == DeviceFault::kOutOfMemory && batch.size() > 1 ? RowsIn(batch) : 1);
   if (is_stateful_ && attempt.has_run) {
     if (Session* session = First(batch).session()) {
-      session->End(StateIsGone(fmt::format("is not known any more, as {} failed while the model ran", ToString(use.model->device()))));
+      session->End(StateIsGone(
+          fmt::format("is not known any more, as {} failed while the model ran", ToString(use.model->device()))));
     }
     First(batch).Answer(Annotate(status, "a model that keeps state is not run twice"));
     return {};
@@ -204,7 +210,8 @@ std::vector<Servable::Batch> Servable::Two(Batch first, Batch second) {
 }
 
 std::vector<Servable::Batch> Servable::Halves(Batch batch) {
-  Batch second(std::make_move_iterator(batch.begin() + static_cast<int64_t>(batch.size() + 1) / 2), std::make_move_iterator(batch.end()));
+  Batch second(std::make_move_iterator(batch.begin() + static_cast<int64_t>(batch.size() + 1) / 2),
+               std::make_move_iterator(batch.end()));
   batch.resize(batch.size() - second.size());
   return Two(std::move(batch), std::move(second));
 }
@@ -254,7 +261,8 @@ Servable::Attempt Servable::Forward(const Placements::Use& use, const Batch& bat
   return attempt;
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt) {
+absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements::Use& use, const QueuedTask& task,
+                                                               Attempt& attempt) {
   const BoundInputs* const requests[] = {&task.inputs()};
   attempt.has_run = false;
   if (task.session() != nullptr) {
@@ -267,11 +275,13 @@ absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements:
   attempt.has_run = true;
   absl::StatusOr<std::vector<Outputs>> outputs = fresh->Predict(requests, attempt.times);
   // Before the copy goes, so that it is leaked if it must be.
-  if (!outputs.ok()) placements_->health()->Report(fresh->device(), DeviceFaultOf(outputs.status()), MessageOf(outputs.status()));
+  if (!outputs.ok())
+    placements_->health()->Report(fresh->device(), DeviceFaultOf(outputs.status()), MessageOf(outputs.status()));
   return outputs;
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const QueuedTask& task, PhaseTimes& times) {
+absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const QueuedTask& task,
+                                                               PhaseTimes& times) {
   const BoundInputs& inputs = task.inputs();
   // Only a model whose requests share batches is known to treat each row by itself.
   int64_t most = batches() ? std::max<int64_t>(use.rows.value_or(inputs.rows), 1) : inputs.rows;
@@ -303,8 +313,15 @@ absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements:
 
 void Servable::Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt) {
   const std::string device = ToString(use.model->device());
-  BatchRecord record{device, static_cast<int64_t>(batch.size()), rows, attempt.outputs.ok(), ToSeconds(attempt.ended - attempt.started),
-                     attempt.times.input, attempt.times.infer, attempt.times.output, 0};
+  BatchRecord record{device,
+                     static_cast<int64_t>(batch.size()),
+                     rows,
+                     attempt.outputs.ok(),
+                     ToSeconds(attempt.ended - attempt.started),
+                     attempt.times.input,
+                     attempt.times.infer,
+                     attempt.times.output,
+                     0};
   for (const auto& task : batch) record.queue_seconds += ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
   if (use.is_moved) metrics_->FellBack({use.from, device, use.reason});
@@ -334,8 +351,8 @@ void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attemp
 absl::Status Servable::CheckTime(const QueuedTask& task, Duration duration) const {
   if (task.IsCancelled()) return absl::CancelledError("the caller went away; the request was not run again");
   if (task.answer_by() - clock_.Now() >= duration) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}", task.fault.ok() ? "" : ", after: ",
-                    MessageOf(task.fault));
+  return MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}",
+                    task.fault.ok() ? "" : ", after: ", MessageOf(task.fault));
 }
 
 void Servable::DropLate(Batch& batch, Duration duration) {

@@ -90,15 +90,16 @@ class Servable : private Scheduler::Handler {
   // several requests fails because the model raised, each of them runs once more alone, so that one
   // client's input is not another's error.
   //
-  // What a device does is no request's error as long as there is another placement (placements.h) and time: out of memory, a batch
-  // runs in halves, down to one row where batches are formed at all, and that on the next placement; after any other fault it runs there as a whole. A request
-  // that another run could not answer by its deadline gets DEADLINE_EXCEEDED, as does one whose answer comes after it. Where
-  // there is none, the fault's own status.
+  // What a device does is no request's error as long as there is another placement (placements.h) and time: out of
+  // memory, a batch runs in halves, down to one row where batches are formed at all, and that on the next placement;
+  // after any other fault it runs there as a whole. A request that another run could not answer by its deadline gets
+  // DEADLINE_EXCEEDED, as does one whose answer comes after it. Where there is none, the fault's own status.
   //
   // A stateful model runs on copies, is not batched whatever `batching` says, and nothing runs a
   // second time. Requests of one session run one at a time and in order, each seeing the state that
   // the one before has left; one that ended before its forward pass began has not touched it; one
-  // that failed in it leaves what the module had written by then. A session is UNAVAILABLE from the first fault of its device on.
+  // that failed in it leaves what the module had written by then. A session is UNAVAILABLE from the first fault of its
+  // device on.
   void Submit(PredictTask task);
 
   // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
@@ -107,8 +108,8 @@ class Servable : private Scheduler::Handler {
 
   // It was taken out of service by hand: calls who has subscribed, now or later.
   void Unload();
-  // `listener` is called once, on the thread that unloads, or on this one if that has been. Unsubscribe waits for a call under way; not from
-  // the listener.
+  // `listener` is called once, on the thread that unloads, or on this one if that has been. Unsubscribe waits for a
+  // call under way; not from the listener.
   int OnUnload(std::function<void()> listener);
   void Unsubscribe(int subscription);
 
@@ -135,7 +136,8 @@ class Servable : private Scheduler::Handler {
 
   static QueuedTask& First(const Batch& batch);
   Placements::Choice ChooseFor(const Batch& batch);
-  // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller batches.
+  // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller
+  // batches.
   std::vector<Batch> RunOn(const Placements::Use& use, Batch batch);
   static std::vector<Batch> Two(Batch first, Batch second);
   static std::vector<Batch> Halves(Batch batch);
@@ -147,8 +149,10 @@ class Servable : private Scheduler::Handler {
   Attempt Forward(const Placements::Use& use, const Batch& batch);
   // OK if `task` could still be answered by a run of at least `duration`.
   absl::Status CheckTime(const QueuedTask& task, Duration duration) const;
-  absl::StatusOr<std::vector<Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt);
-  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const QueuedTask& task, PhaseTimes& times);
+  absl::StatusOr<std::vector<Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task,
+                                                       Attempt& attempt);
+  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const QueuedTask& task,
+                                                       PhaseTimes& times);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
   // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.

@@ -24,7 +24,8 @@ class DoublingModel : public Model {
   const Signature& signature() const override { return signature_; }
   const DeviceId& device() const override { return device_; }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes& times) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests,
+                                               PhaseTimes& times) override {
     times = {0.25, 0.5, 0.125};
     if (before_predict) before_predict();
     batch_sizes.push_back(requests.size());

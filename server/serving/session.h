@@ -39,8 +39,7 @@ class SessionLimit {
 class Session {
  public:
   // Use SessionLimit::Open.
-  Session(std::shared_ptr<SessionLimit> places, uint64_t lane)
-      : places_(std::move(places)), lane_(lane) {}
+  Session(std::shared_ptr<SessionLimit> places, uint64_t lane) : places_(std::move(places)), lane_(lane) {}
   ~Session() { --places_->open_; }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -59,8 +58,8 @@ class Session {
   Model* model() const { return model_.get(); }
 
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
-  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that. Model::Clone's errors,
-  // after which the next call tries again.
+  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that.
+  // Model::Clone's errors, after which the next call tries again.
   absl::StatusOr<Model*> ModelFrom(const Model& loaded, const std::shared_ptr<const DeviceHealth>& health);
 
  private:

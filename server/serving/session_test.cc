@@ -47,8 +47,7 @@ class SummingModel final : public Model {
     return copy;
   }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(
-      std::span<const BoundInputs* const> requests, PhaseTimes&) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
     EXPECT_FALSE(is_loaded_) << "the loaded model must not run";
     EXPECT_EQ(requests.size(), 1u) << "requests of a stateful model share no forward pass";
     EXPECT_FALSE(is_running_.exchange(true)) << "two callers at once";
@@ -60,8 +59,7 @@ class SummingModel final : public Model {
     is_running_ = false;
     if (x < 0) return absl::InternalError("negative");
     auto value = std::make_shared<float>(sum_);
-    return std::vector<Outputs>{
-        {{"sum", {DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
+    return std::vector<Outputs>{{{"sum", {DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
   }
 
  private:
@@ -84,16 +82,15 @@ class SessionTest : public ::testing::Test {
     options.max_sessions = 2;
     options.batching.max_rows = 8;  // as a config with dynamic_batching has it
     options.batching.max_queue_delay = std::chrono::hours(1);
-    servable_ =
-        std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}},
-                                   scheduler_, metrics_.ForModel("sum", 3), Clock::Real(), std::make_shared<DeviceHealth>(metrics_, Clock::Real()));
+    servable_ = std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}}, scheduler_,
+                                           metrics_.ForModel("sum", 3), Clock::Real(),
+                                           std::make_shared<DeviceHealth>(metrics_, Clock::Real()));
   }
 
   Future Submit(float x, std::shared_ptr<Session> session, PredictTask task = {}) {
     auto bytes = std::make_shared<float>(x);
     auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
-    task.inputs.values = {
-        {{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
+    task.inputs.values = {{{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.session = std::move(session);
     task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
     servable_->Submit(std::move(task));
@@ -178,12 +175,10 @@ TEST_F(SessionTest, ARequestThatEndedBeforeItRanHasNotTouchedTheState) {
   const auto session = Open();
   PredictTask cancelled;
   cancelled.is_cancelled = [] { return true; };
-  EXPECT_EQ(Submit(50, session, std::move(cancelled)).get().status().code(),
-            absl::StatusCode::kCancelled);
+  EXPECT_EQ(Submit(50, session, std::move(cancelled)).get().status().code(), absl::StatusCode::kCancelled);
   PredictTask expired;
   expired.deadline = Clock::Real().Now();
-  EXPECT_EQ(Submit(50, session, std::move(expired)).get().status().code(),
-            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Submit(50, session, std::move(expired)).get().status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Sum(Submit(1, session)), 101);
 }
 
@@ -215,9 +210,7 @@ TEST_F(SessionTest, ASessionMayOutliveItsServable) {
   servable_.reset();
 }
 
-TEST_F(SessionTest, TheModelIsNotBatchedWhateverTheOptionsSay) {
-  EXPECT_FALSE(servable_->batches());
-}
+TEST_F(SessionTest, TheModelIsNotBatchedWhateverTheOptionsSay) { EXPECT_FALSE(servable_->batches()); }
 
 }  // namespace
 }  // namespace torchferry

@@ -109,11 +109,12 @@ class FailoverTest : public ::testing::Test {
     options.version = 1;
     options.batching = batching_;
     servable_.reset();
-    servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), Clock::Real(), health_);
+    servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
+                                           Clock::Real(), health_);
   }
 
-  std::future<Result> Submit(std::vector<float> values, Duration timeout = std::chrono::seconds(60), std::shared_ptr<Session> session = nullptr,
-                             std::function<bool()> is_cancelled = nullptr) {
+  std::future<Result> Submit(std::vector<float> values, Duration timeout = std::chrono::seconds(60),
+                             std::shared_ptr<Session> session = nullptr, std::function<bool()> is_cancelled = nullptr) {
     const auto bytes = std::make_shared<std::vector<float>>(std::move(values));
     const auto promise = std::make_shared<std::promise<Result>>();
     const auto rows = static_cast<int64_t>(bytes->size());
@@ -125,7 +126,8 @@ class FailoverTest : public ::testing::Test {
     task.is_cancelled = std::move(is_cancelled);
     // A status of its own: Debian's absl counts references without ThreadSanitizer's knowledge.
     task.done = [promise](Result result) {
-      promise->set_value(result.ok() ? std::move(result) : Result(absl::Status(result.status().code(), MessageOf(result.status()))));
+      promise->set_value(result.ok() ? std::move(result)
+                                     : Result(absl::Status(result.status().code(), MessageOf(result.status()))));
     };
     servable_->Submit(std::move(task));
     return promise->get_future();
@@ -161,7 +163,9 @@ class FailoverTest : public ::testing::Test {
   std::string Metric(const std::string& text) {
     const std::string page = metrics_.Serialize();
     const size_t begin = page.find(text);
-    return begin == std::string::npos ? "" : page.substr(begin + text.size() + 1, page.find('\n', begin) - begin - text.size() - 1);
+    return begin == std::string::npos
+               ? ""
+               : page.substr(begin + text.size() + 1, page.find('\n', begin) - begin - text.size() - 1);
   }
 
   class BlockingTask : public Task {

@@ -13,8 +13,8 @@ std::string ToString(const DeviceId& device) {
 
 absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text) {
   const auto invalid = [&](std::string_view why) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "device \"{}\" {}; expected \"cpu\", \"cuda\" or \"cuda:N\"", text, why);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "device \"{}\" {}; expected \"cpu\", \"cuda\" or \"cuda:N\"",
+                      text, why);
   };
   const size_t colon = text.find(':');
   const std::string_view type = text.substr(0, colon);
@@ -24,10 +24,9 @@ absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text) {
   DeviceId device{std::string(type), 0};
   if (colon != std::string_view::npos) {
     const std::string_view digits = text.substr(colon + 1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), device.index);
-    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() ||
-        device.index < 0 || device.index > 127) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), device.index);
+    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || device.index < 0 ||
+        device.index > 127) {
       return invalid("has no valid index");
     }
     if (device.IsCpu() && device.index != 0) return invalid("has an index that a CPU does not have");

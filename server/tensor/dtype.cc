@@ -66,8 +66,7 @@ absl::StatusOr<DType> ParseDType(std::string_view name) {
     if (row.name == name) return row.dtype;
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown dtype \"{}\"; expected one of {}",
-                    name, known);
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown dtype \"{}\"; expected one of {}", name, known);
 }
 
 bool IsFloating(DType dtype) {

@@ -6,16 +6,14 @@
 
 namespace torchferry {
 
-std::string ToString(std::span<const int64_t> shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+std::string ToString(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
   bool is_empty = false;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "shape {} has a negative dimension: {} at index {}", ToString(shape), shape[i], i);
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} has a negative dimension: {} at index {}",
+                        ToString(shape), shape[i], i);
     }
     is_empty = is_empty || shape[i] == 0;
   }
@@ -23,8 +21,8 @@ absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
   int64_t count = 1;
   for (const int64_t dim : shape) {
     if (count > std::numeric_limits<int64_t>::max() / dim) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "shape {} overflows: more than 2^63-1 elements", ToString(shape));
+      return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} overflows: more than 2^63-1 elements",
+                        ToString(shape));
     }
     count *= dim;
   }
@@ -35,8 +33,8 @@ absl::StatusOr<int64_t> ByteCount(DType dtype, std::span<const int64_t> shape) {
   TF_ASSIGN_OR_RETURN(const int64_t elements, ElementCount(shape));
   const int64_t size = ByteSize(dtype);
   if (size > 0 && elements > std::numeric_limits<int64_t>::max() / size) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "shape {} of {} overflows: more than 2^63-1 bytes", ToString(shape), Name(dtype));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} of {} overflows: more than 2^63-1 bytes",
+                      ToString(shape), Name(dtype));
   }
   return elements * size;
 }

@@ -24,8 +24,7 @@ std::string InputNames(const Signature& signature) {
 // The index of `name` = "xs__3" in the list "xs", nothing when it is no element of it.
 std::optional<size_t> ListIndex(std::string_view list, std::string_view name) {
   if (name == list) return 0;
-  if (name.size() < list.size() + 3 || name.substr(0, list.size()) != list ||
-      name.substr(list.size(), 2) != "__") {
+  if (name.size() < list.size() + 3 || name.substr(0, list.size()) != list || name.substr(list.size(), 2) != "__") {
     return std::nullopt;
   }
   const std::string_view digits = name.substr(list.size() + 2);
@@ -51,8 +50,8 @@ absl::Status CheckSpec(const TensorSpec& spec, std::string_view name, const Host
   }
   if (!spec.shape.has_value() || Matches(*spec.shape, tensor.shape)) return absl::OkStatus();
   if (spec.shape->size() != tensor.shape.size()) {
-    return Invalid("input \"{}\" has shape {} of rank {}; expected rank {}: {}", name,
-                   ToString(tensor.shape), tensor.shape.size(), spec.shape->size(), ToString(*spec.shape));
+    return Invalid("input \"{}\" has shape {} of rank {}; expected rank {}: {}", name, ToString(tensor.shape),
+                   tensor.shape.size(), spec.shape->size(), ToString(*spec.shape));
   }
   size_t i = 0;
   while ((*spec.shape)[i] == kAnyDim || (*spec.shape)[i] == tensor.shape[i]) ++i;
@@ -69,8 +68,8 @@ absl::Status CheckRows(const Signature& signature, std::string_view name, const 
   }
   const int64_t own = tensor.shape[0];
   if (own < 1 || own > signature.max_batch_size) {
-    return Invalid("input \"{}\" has {} rows (shape {}); expected 1 to {}", name, own,
-                   ToString(tensor.shape), signature.max_batch_size);
+    return Invalid("input \"{}\" has {} rows (shape {}); expected 1 to {}", name, own, ToString(tensor.shape),
+                   signature.max_batch_size);
   }
   if (rows.has_value() && *rows != own) {
     return Invalid("inputs disagree on the rows: \"{}\" has {}, \"{}\" has {}", rows_from, *rows, name, own);
@@ -97,8 +96,8 @@ absl::StatusOr<std::vector<HostTensor>> TensorsOf(const TensorSpec& spec,
     const std::optional<size_t> index = ListIndex(spec.name, name);
     if (!index.has_value()) continue;
     if (!by_index.emplace(*index, &tensor).second) {
-      return Invalid("inputs \"{}\" and \"{}__0\" are the same element of a list; send one of them",
-                     spec.name, spec.name);
+      return Invalid("inputs \"{}\" and \"{}__0\" are the same element of a list; send one of them", spec.name,
+                     spec.name);
     }
     used.insert(name);
   }
@@ -136,14 +135,13 @@ absl::Status CheckTensor(std::string_view name, const HostTensor& tensor) {
   const auto bytes = ByteCount(tensor.dtype, tensor.shape);
   if (!bytes.ok()) return Annotate(bytes.status(), fmt::format("input \"{}\"", name));
   if (static_cast<uint64_t>(*bytes) != tensor.bytes.size()) {
-    return Invalid("input \"{}\" has {} bytes of data; expected {} for {} of shape {}", name,
-                   tensor.bytes.size(), *bytes, Name(tensor.dtype), ToString(tensor.shape));
+    return Invalid("input \"{}\" has {} bytes of data; expected {} for {} of shape {}", name, tensor.bytes.size(),
+                   *bytes, Name(tensor.dtype), ToString(tensor.shape));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<BoundInputs> BindInputs(const Signature& signature,
-                                       const std::map<std::string, HostTensor>& inputs) {
+absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::map<std::string, HostTensor>& inputs) {
   BoundInputs bound;
   std::set<std::string> used;
   std::optional<int64_t> rows;

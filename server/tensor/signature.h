@@ -52,8 +52,7 @@ struct BoundInputs {
 
 // Matches inputs by name and checks dtype, rank, dimensions, byte count and rows. A tensor list "xs" is sent as "xs"
 // (one tensor) or as "xs__0", "xs__1", …. INVALID_ARGUMENT saying which input, which value and what was expected.
-absl::StatusOr<BoundInputs> BindInputs(const Signature& signature,
-                                       const std::map<std::string, HostTensor>& inputs);
+absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::map<std::string, HostTensor>& inputs);
 
 // Checks shape and bytes of one tensor, by the name it has in messages: no negative dimension, no overflow, byte count
 // equal to product(shape) * element size. INVALID_ARGUMENT.

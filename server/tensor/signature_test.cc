@@ -38,9 +38,9 @@ std::string ErrorOf(const Signature& s, const std::map<std::string, HostTensor>&
 }
 
 TEST(BindInputsTest, OrdersInputsAndCountsRows) {
-  const auto bound = BindInputs(Batched(), {{"n", Tensor(DType::kInt64, {})},
-                                            {"x", Tensor(DType::kFp32, {3, 4})},
-                                            {"mask", Tensor(DType::kBool, {3, 4})}});
+  const auto bound = BindInputs(
+      Batched(),
+      {{"n", Tensor(DType::kInt64, {})}, {"x", Tensor(DType::kFp32, {3, 4})}, {"mask", Tensor(DType::kBool, {3, 4})}});
   ASSERT_TRUE(bound.ok()) << bound.status();
   EXPECT_EQ(bound->rows, 3);
   ASSERT_EQ(bound->values.size(), 3u);
@@ -70,8 +70,7 @@ TEST(BindInputsTest, NamesBothDtypes) {
 
 TEST(BindInputsTest, NamesAWrongRankAndAWrongDimension) {
   EXPECT_THAT(ErrorOf(Batched(), {{"x", Tensor(DType::kFp32, {4})}}), HasSubstr("expected rank 2"));
-  EXPECT_THAT(ErrorOf(Batched(), {{"x", Tensor(DType::kFp32, {1, 5})}}),
-              HasSubstr("dimension 1 is 5, expected 4"));
+  EXPECT_THAT(ErrorOf(Batched(), {{"x", Tensor(DType::kFp32, {1, 5})}}), HasSubstr("dimension 1 is 5, expected 4"));
 }
 
 TEST(BindInputsTest, RefusesZeroTooManyAndDisagreeingRows) {

@@ -41,11 +41,12 @@ void Trim(std::string& text) {
   text = first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \n\t") - first + 1);
 }
 
-// The traceback shows some lines of the code behind the one that failed; the message begins a line with what was raised, or is
-// the first that is not indented.
+// The traceback shows some lines of the code behind the one that failed; the message begins a line with what was
+// raised, or is the first that is not indented.
 std::string WithoutSourceLines(std::string_view text) {
   for (const std::string_view raised : {"\nRuntimeError: ", "\nbuiltins."}) {
-    if (const size_t begin = text.find(raised); begin != std::string_view::npos) return std::string(text.substr(begin + 1));
+    if (const size_t begin = text.find(raised); begin != std::string_view::npos)
+      return std::string(text.substr(begin + 1));
   }
   while (text.starts_with('\n')) text.remove_prefix(1);
   std::string_view rest = text;
@@ -83,7 +84,8 @@ HostTensor FromTorch(const at::Tensor& tensor, Shape shape) {
 
 namespace {
 
-// "INTERNAL ASSERT FAILED at "/…/x.cpp":12, please report a bug to PyTorch. What was wrong": neither ours nor the user's.
+// "INTERNAL ASSERT FAILED at "/…/x.cpp":12, please report a bug to PyTorch. What was wrong": neither ours nor the
+// user's.
 std::string WithoutAssertion(std::string text) {
   constexpr std::string_view kReport = "please report a bug to PyTorch. ";
   const size_t begin = text.find("INTERNAL ASSERT FAILED");

@@ -23,8 +23,8 @@ at::Device ToTorch(const DeviceId& device);
 // A view: the tensor keeps the bytes alive. Dense and on the CPU as FromTorch's argument must be.
 HostTensor FromTorch(const at::Tensor& tensor, Shape shape);
 
-// A C++ exception from LibTorch as a status: DeviceFaultStatus for what a device did (device_errors.h), otherwise `code`. The message is
-// the exception's own, without C++ stack, TorchScript traceback and source paths.
+// A C++ exception from LibTorch as a status: DeviceFaultStatus for what a device did (device_errors.h), otherwise
+// `code`. The message is the exception's own, without C++ stack, TorchScript traceback and source paths.
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code);
 
 // That message, from an exception's text.

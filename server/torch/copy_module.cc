@@ -24,14 +24,12 @@ c10::IValue AttributeAt(const torch::jit::Module& module, const std::string& pat
 
 class ModuleCopy {
  public:
-  ModuleCopy(const torch::jit::Module& module, const ModuleState& state)
-      : copies_all_(state.writes_any_tensor) {
+  ModuleCopy(const torch::jit::Module& module, const ModuleState& state) : copies_all_(state.writes_any_tensor) {
     if (copies_all_ || !state.writes_tensors) return;
     for (const std::string& path : state.written) {
       const c10::IValue value = AttributeAt(module, path);
       value.visit([&](const c10::IValue& inner) {
-        if (inner.isTensor() && inner.toTensor().defined())
-          written_.insert(MemoryOf(inner.toTensor()));
+        if (inner.isTensor() && inner.toTensor().defined()) written_.insert(MemoryOf(inner.toTensor()));
         return false;
       });
     }
@@ -48,16 +46,15 @@ class ModuleCopy {
 
  private:
   at::Tensor Tensor(const at::Tensor& original) {
-    if (!original.defined() || !(copies_all_ || written_.contains(MemoryOf(original))))
-      return original;
+    if (!original.defined() || !(copies_all_ || written_.contains(MemoryOf(original)))) return original;
     at::Tensor& copy = tensors_[original.unsafeGetTensorImpl()];
     if (!copy.defined()) copy = NewTensor(original);
     return copy;
   }
 
   at::Tensor NewTensor(const at::Tensor& original) {
-    const bool is_plain = original.has_storage() && !original.is_quantized() &&
-                          !original.is_conj() && !original.is_neg();
+    const bool is_plain =
+        original.has_storage() && !original.is_quantized() && !original.is_conj() && !original.is_neg();
     if (!is_plain) return original.clone();
     at::Tensor& bytes = memories_[MemoryOf(original)];
     if (!bytes.defined()) {

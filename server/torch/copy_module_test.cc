@@ -14,16 +14,15 @@ struct Counter : torch::CustomClassHolder {
   int64_t Next() { return ++count; }
 };
 
-const auto kCounterClass =
-    torch::class_<Counter>("torchferry_test", "Counter")
-        .def(torch::init<>())
-        .def("next", &Counter::Next)
-        .def_pickle([](const c10::intrusive_ptr<Counter>& counter) { return counter->count; },
-                    [](int64_t count) {
-                      auto counter = c10::make_intrusive<Counter>();
-                      counter->count = count;
-                      return counter;
-                    });
+const auto kCounterClass = torch::class_<Counter>("torchferry_test", "Counter")
+                               .def(torch::init<>())
+                               .def("next", &Counter::Next)
+                               .def_pickle([](const c10::intrusive_ptr<Counter>& counter) { return counter->count; },
+                                           [](int64_t count) {
+                                             auto counter = c10::make_intrusive<Counter>();
+                                             counter->count = count;
+                                             return counter;
+                                           });
 
 at::Tensor Forward(Module& module) { return module.forward({at::zeros({1})}).toTensor(); }
 
@@ -109,8 +108,7 @@ TEST(CopyModuleTest, CopiesEveryTensorWhenItCannotBeToldWhich) {
   module.register_parameter("weight", at::ones({4}), false);
   c10::Dict<std::string, at::Tensor> cache;
   cache.insert("k", at::ones({2}));
-  module.register_attribute(
-      "cache", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), cache);
+  module.register_attribute("cache", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), cache);
   ModuleState state;
   state.writes_tensors = state.writes_any_tensor = true;
   const Module copy = CopyModule(module, state);

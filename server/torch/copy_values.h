@@ -8,8 +8,8 @@
 
 namespace torchferry {
 
-// Copies objects, modules among them, lists, dicts and tuples, and gives all else to a function. What was one object, list or
-// dict stays one, across the calls of one copier too. Throws what LibTorch and the function throw.
+// Copies objects, modules among them, lists, dicts and tuples, and gives all else to a function. What was one object,
+// list or dict stays one, across the calls of one copier too. Throws what LibTorch and the function throw.
 class ValueCopier {
  public:
   // What takes the place of a value that holds no other: a tensor, a number, a device, an object of C++.

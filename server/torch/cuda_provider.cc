@@ -37,7 +37,8 @@ std::filesystem::path LibTorchFolder() {
   return folder;
 }
 
-// "libcublas.so.13: cannot open shared object file: No such file or directory" → "libcublas.so.13"; empty for other errors.
+// "libcublas.so.13: cannot open shared object file: No such file or directory" → "libcublas.so.13"; empty for other
+// errors.
 std::string MissingLibrary(const std::string& error) {
   const size_t colon = error.find(": cannot open shared object file");
   return colon == std::string::npos ? "" : error.substr(0, colon);
@@ -54,7 +55,8 @@ class CudaProvider final : public DeviceProvider {
       return 0;
     }
     if (!driver.error.empty()) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "the NVIDIA driver cannot be used: {}. Models run on the CPU", driver.error);
+      return MakeStatus(absl::StatusCode::kUnavailable, "the NVIDIA driver cannot be used: {}. Models run on the CPU",
+                        driver.error);
     }
     if (driver.device_count == 0) {
       LogInfo("no GPU", {{"reason", "an NVIDIA driver is here, and gives this process no GPU"}});
@@ -70,10 +72,11 @@ class CudaProvider final : public DeviceProvider {
   static absl::Status CheckVersions(const CudaDriver& driver) {
     const int runtime = RuntimeVersion();
     if (runtime == 0 || driver.version == 0 || driver.version / 1000 >= runtime / 1000) return absl::OkStatus();
-    return MakeStatus(absl::StatusCode::kUnavailable,
-                      "the NVIDIA driver is too old: it runs CUDA {}, and LibTorch {} is built for CUDA {}. Models run on the CPU; "
-                      "update the driver",
-                      CudaVersion(driver.version), TORCH_VERSION, CudaVersion(runtime));
+    return MakeStatus(
+        absl::StatusCode::kUnavailable,
+        "the NVIDIA driver is too old: it runs CUDA {}, and LibTorch {} is built for CUDA {}. Models run on the CPU; "
+        "update the driver",
+        CudaVersion(driver.version), TORCH_VERSION, CudaVersion(runtime));
   }
 
   static absl::Status OpenLibTorchCuda() {
@@ -81,9 +84,10 @@ class CudaProvider final : public DeviceProvider {
     const std::filesystem::path beside = folder / "libtorch_cuda.so";
     std::error_code error;
     if (!folder.empty() && !std::filesystem::exists(beside, error)) {
-      return MakeStatus(absl::StatusCode::kUnavailable,
-                        "a GPU is here, but this LibTorch has no CUDA part (no libtorch_cuda.so beside libtorch_cpu.so). Models run "
-                        "on the CPU");
+      return MakeStatus(
+          absl::StatusCode::kUnavailable,
+          "a GPU is here, but this LibTorch has no CUDA part (no libtorch_cuda.so beside libtorch_cpu.so). Models run "
+          "on the CPU");
     }
     // Global: LibTorch's CPU library looks its CUDA counterpart's symbols up.
     const std::string name = folder.empty() ? "libtorch_cuda.so" : beside.string();
@@ -91,10 +95,11 @@ class CudaProvider final : public DeviceProvider {
     const char* text = dlerror();
     const std::string reason = text == nullptr ? "unknown error" : text;
     const std::string missing = MissingLibrary(reason);
-    return MakeStatus(absl::StatusCode::kUnavailable,
-                      "a GPU is here, but LibTorch's CUDA part cannot be opened: {}. Models run on the CPU; deploy/install-deps.sh "
-                      "--cuda installs what it needs",
-                      missing.empty() ? reason : missing + " is missing");
+    return MakeStatus(
+        absl::StatusCode::kUnavailable,
+        "a GPU is here, but LibTorch's CUDA part cannot be opened: {}. Models run on the CPU; deploy/install-deps.sh "
+        "--cuda installs what it needs",
+        missing.empty() ? reason : missing + " is missing");
   }
 
   static absl::StatusOr<int> CountDevices() {
@@ -105,7 +110,8 @@ class CudaProvider final : public DeviceProvider {
     try {
       if (count > 0) at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
     } catch (const std::exception& error) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "CUDA cannot be started: {}. Models run on the CPU", CleanMessage(error.what()));
+      return MakeStatus(absl::StatusCode::kUnavailable, "CUDA cannot be started: {}. Models run on the CPU",
+                        CleanMessage(error.what()));
     }
     return count;
   }

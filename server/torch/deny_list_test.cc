@@ -13,8 +13,9 @@ using ::testing::HasSubstr;
 
 TEST(CheckGraphsTest, FindsADeniedOperatorInANestedBlock) {
   torch::jit::Module module("m");
-  module.define("def forward(self, x: Tensor, n: int) -> Tensor:\n"
-                "  for i in range(n):\n    if i > 3:\n      torch.save(x, \"never\")\n  return x\n");
+  module.define(
+      "def forward(self, x: Tensor, n: int) -> Tensor:\n"
+      "  for i in range(n):\n    if i > 3:\n      torch.save(x, \"never\")\n  return x\n");
   const absl::Status status = CheckGraphs(module);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("aten::save"), HasSubstr("forward")));

@@ -19,8 +19,9 @@ namespace {
 
 // How the runtimes and libraries of an accelerator begin a message. What follows is the error's name or text.
 constexpr std::array<std::string_view, 12> kPrefixes = {
-    "CUDA error: ",          "CUDA driver error: ", "cuDNN error: ",  "cuDNN Frontend error: ", "cuBLAS error: ",  "cuFFT error: ",
-    "cusolver error: ",      "cusparse error: ",    "HIP error: ",    "MIOpen error: ",         "hipBLAS error: ", "XPU error: "};
+    "CUDA error: ",   "CUDA driver error: ", "cuDNN error: ",    "cuDNN Frontend error: ",
+    "cuBLAS error: ", "cuFFT error: ",       "cusolver error: ", "cusparse error: ",
+    "HIP error: ",    "MIOpen error: ",      "hipBLAS error: ",  "XPU error: "};
 
 // Those after which nothing in this process runs on the device any more. Source: the CUDA runtime's cudaError_t, whose
 // documentation says of each that the process must end to continue; NVML's; our simulated device's.
@@ -48,8 +49,8 @@ constexpr std::array<std::string_view, 20> kLost = {
 };
 
 constexpr std::array<std::string_view, 6> kOutOfMemory = {
-    "out of memory",           "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
-    "CUFFT_ALLOC_FAILED",      "CUSOLVER_STATUS_ALLOC_FAILED", "CUSPARSE_STATUS_ALLOC_FAILED",
+    "out of memory",      "CUBLAS_STATUS_ALLOC_FAILED",   "CUDNN_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED", "CUSPARSE_STATUS_ALLOC_FAILED",
 };
 
 // What this input or this operator asks for does not go on this device.
@@ -91,12 +92,14 @@ bool IsOfAllocator(std::string_view message) {
   for (const std::string_view name : {"CUDA", "HIP", "XPU", "MPS backend"}) {
     if (message.starts_with(std::string(name) + " out of memory")) return true;
   }
-  return message.starts_with(PrivateName() + " out of memory") || message.find("DefaultCPUAllocator: ") != std::string_view::npos;
+  return message.starts_with(PrivateName() + " out of memory") ||
+         message.find("DefaultCPUAllocator: ") != std::string_view::npos;
 }
 
 // "Could not run 'aten::x' with arguments from the 'CUDA' backend."
 bool IsMissingKernel(std::string_view message) {
-  return message.starts_with("Could not run 'aten::") && message.find("with arguments from the '") != std::string_view::npos;
+  return message.starts_with("Could not run 'aten::") &&
+         message.find("with arguments from the '") != std::string_view::npos;
 }
 
 }  // namespace

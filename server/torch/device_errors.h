@@ -1,4 +1,5 @@
-// LibTorch's exceptions as device faults, by type and by text: the interpreter keeps the text of what it caught and loses its type.
+// LibTorch's exceptions as device faults, by type and by text: the interpreter keeps the text of what it caught and
+// loses its type.
 #pragma once
 
 #include <exception>
@@ -8,7 +9,8 @@
 
 namespace torchferry {
 
-// Of an exception that a forward pass, a copy or an allocation threw. What the model's own code raises is kNone, whatever it says.
+// Of an exception that a forward pass, a copy or an allocation threw. What the model's own code raises is kNone,
+// whatever it says.
 DeviceFault FaultOf(const std::exception& error);
 
 // Of a message without traceback: as FaultOf, by its beginning alone.

@@ -23,10 +23,12 @@ struct Text {
 
 // As LibTorch and the libraries under it write them.
 const std::vector<Text> kTexts = {
-    {"CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously reported at some other API call, "
+    {"CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously reported at "
+     "some other API call, "
      "so the stacktrace below might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1",
      DeviceFault::kLost},
-    {"CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.", DeviceFault::kLost},
+    {"CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.",
+     DeviceFault::kLost},
     {"CUDA error: unspecified launch failure", DeviceFault::kLost},
     {"CUDA error: uncorrectable ECC error encountered", DeviceFault::kLost},
     {"CUDA error: uncorrectable NVLink error detected during the execution", DeviceFault::kLost},
@@ -37,18 +39,21 @@ const std::vector<Text> kTexts = {
     {"CUDA error: unknown error", DeviceFault::kLost},
     {"CUDA driver error: unknown error", DeviceFault::kLost},
     {"HIP error: an illegal memory access was encountered", DeviceFault::kLost},
-    {"CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.15 GiB of which 11.38 MiB is free. Including "
+    {"CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.15 GiB of which 11.38 MiB is "
+     "free. Including "
      "non-PyTorch memory, this process has 79.13 GiB memory in use.",
      DeviceFault::kOutOfMemory},
     {"CUDA error: out of memory", DeviceFault::kOutOfMemory},
     {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", DeviceFault::kOutOfMemory},
     {"cuDNN error: CUDNN_STATUS_ALLOC_FAILED", DeviceFault::kOutOfMemory},
     {"HIP out of memory. Tried to allocate 2.00 GiB.", DeviceFault::kOutOfMemory},
-    {"[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000000 bytes. "
+    {"[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+     "4000000000000 bytes. "
      "Error code 12 (Cannot allocate memory)",
      DeviceFault::kOutOfMemory},
     {"cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", DeviceFault::kTransient},
-    {"CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle, opa, opb, m, n, k, &alpha, a, lda, b, ldb, &beta, c, "
+    {"CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle, opa, opb, m, n, k, &alpha, a, lda, "
+     "b, ldb, &beta, c, "
      "ldc)`",
      DeviceFault::kTransient},
     {"CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasLtMatmul(...)`", DeviceFault::kTransient},
@@ -57,8 +62,10 @@ const std::vector<Text> kTexts = {
     {"CUDA error: no kernel image is available for execution on the device", DeviceFault::kUnsupported},
     {"CUDA error: invalid configuration argument", DeviceFault::kUnsupported},
     {"CUDA error: too many resources requested for launch", DeviceFault::kUnsupported},
-    {"cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a non-contiguous input.", DeviceFault::kUnsupported},
-    {"Could not run 'aten::_fft_c2c' with arguments from the 'CUDA' backend. This could be because the operator doesn't exist",
+    {"cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a non-contiguous input.",
+     DeviceFault::kUnsupported},
+    {"Could not run 'aten::_fft_c2c' with arguments from the 'CUDA' backend. This could be because the operator "
+     "doesn't exist",
      DeviceFault::kUnsupported},
 };
 
@@ -79,10 +86,11 @@ TEST(DeviceErrorsTest, TheTextsOfDevicesAreToldApart) {
     EXPECT_EQ(FaultOfMessage(text.message), text.fault) << text.message;
     EXPECT_EQ(FaultOf(std::runtime_error(std::string(text.message))), text.fault) << text.message;
     // As the interpreter hands it on.
-    EXPECT_EQ(FaultOf(std::runtime_error("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most "
-                                         "recent call last):\n  File \"model.py\", line 3, in forward\n    return x + 1\n           ~~~~~ "
-                                         "<--- HERE\nRuntimeError: " +
-                                         std::string(text.message))),
+    EXPECT_EQ(FaultOf(std::runtime_error(
+                  "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most "
+                  "recent call last):\n  File \"model.py\", line 3, in forward\n    return x + 1\n           ~~~~~ "
+                  "<--- HERE\nRuntimeError: " +
+                  std::string(text.message))),
               text.fault)
         << text.message;
   }
@@ -99,8 +107,8 @@ TEST(DeviceErrorsTest, TypesCountToo) {
   EXPECT_EQ(FaultOf(c10::OutOfMemoryError({__func__, __FILE__, __LINE__}, "no room")), DeviceFault::kOutOfMemory);
 }
 
-// What a model raises is the model's, though it copies a device's words. (`raise` needs a Python class where it is compiled; a
-// scripted file that does so is served in tests/e2e/test_failover.py.)
+// What a model raises is the model's, though it copies a device's words. (`raise` needs a Python class where it is
+// compiled; a scripted file that does so is served in tests/e2e/test_failover.py.)
 TEST(DeviceErrorsTest, WhatTheModelRaisesIsItsOwn) {
   for (const Text& text : kTexts) {
     EXPECT_EQ(FaultOf(torch::jit::JITException(std::string(text.message))), DeviceFault::kNone) << text.message;

@@ -13,8 +13,8 @@
 namespace torchferry {
 namespace {
 
-// Of a device. More would overlap no better, and memory grows with them: LibTorch keeps freed memory for the stream that used it, and cuBLAS a workspace of up to
-// 32 MiB for each pair of thread and stream, which nothing gives back.
+// Of a device. More would overlap no better, and memory grows with them: LibTorch keeps freed memory for the stream
+// that used it, and cuBLAS a workspace of up to 32 MiB for each pair of thread and stream, which nothing gives back.
 constexpr int64_t kMostStreams = 4;
 
 using DeviceKey = std::pair<c10::DeviceType, c10::DeviceIndex>;

@@ -12,12 +12,13 @@
 
 namespace torchferry {
 
-// A stream of `device` for the calling thread alone, which is its current one for as long as this lives: what it copies and computes waits for no other
-// thread's. There are some of them for a device (device_stream.cc); who finds none free has the thread's current stream, the default one. So has everybody on an
-// accelerator that gives no streams. On the CPU there is nothing to it.
+// A stream of `device` for the calling thread alone, which is its current one for as long as this lives: what it copies
+// and computes waits for no other thread's. There are some of them for a device (device_stream.cc); who finds none free
+// has the thread's current stream, the default one. So has everybody on an accelerator that gives no streams. On the
+// CPU there is nothing to it.
 //
-// What the thread gave the device is done when Synchronize has returned. Memory that another stream has worked on must not be touched before, nor given up
-// while another stream may still read it.
+// What the thread gave the device is done when Synchronize has returned. Memory that another stream has worked on must
+// not be touched before, nor given up while another stream may still read it.
 class StreamLease {
  public:
   // `may_lease`: false for work whose parts must be on the default stream, as its memory is used by other threads.
@@ -47,8 +48,8 @@ class StreamLease {
   bool is_done_ = false;
 };
 
-// Waits for what the calling thread gave the device without a lease, as for what is loaded so and runs on other streams. Nothing on the CPU. Throws what
-// LibTorch throws.
+// Waits for what the calling thread gave the device without a lease, as for what is loaded so and runs on other
+// streams. Nothing on the CPU. Throws what LibTorch throws.
 void SynchronizeStream(at::Device device);
 
 }  // namespace torchferry

@@ -15,10 +15,11 @@ const std::set<std::string>& KnownModules() {
 }
 
 absl::Status ImportError(std::string_view file, size_t line, const std::string& text) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "{}:{}:1: \"{}\" is not understood; forward.py may import torch, math, torch.nn.functional as F, and names "
-                    "from typing. Write what you need from it in this file, with torch operators",
-                    file, line, text);
+  return MakeStatus(
+      absl::StatusCode::kInvalidArgument,
+      "{}:{}:1: \"{}\" is not understood; forward.py may import torch, math, torch.nn.functional as F, and names "
+      "from typing. Write what you need from it in this file, with torch operators",
+      file, line, text);
 }
 
 // One import statement; false when it is none that is known.
@@ -99,7 +100,8 @@ absl::StatusOr<ForwardImports> ReadImports(std::string_view source, std::string_
     if (line.starts_with("import ") || line.starts_with("from ")) {
       const size_t first = i;
       std::string statement = line;
-      while (statement.find('(') != std::string::npos && statement.find(')') == std::string::npos && i + 1 < lines.size()) {
+      while (statement.find('(') != std::string::npos && statement.find(')') == std::string::npos &&
+             i + 1 < lines.size()) {
         statement += " " + lines[++i];
       }
       if (!ReadImport(statement, result.names)) return ImportError(file, first + 1, statement);

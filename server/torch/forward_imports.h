@@ -17,7 +17,8 @@ struct ForwardImports {
 };
 
 // Understands `import torch`, `import math`, `import torch.nn.functional as F`, `from torch.nn import functional as F`,
-// `from torch import Tensor` and `from typing import …`, at the top level. INVALID_ARGUMENT with the line for any other import.
+// `from torch import Tensor` and `from typing import …`, at the top level. INVALID_ARGUMENT with the line for any other
+// import.
 absl::StatusOr<ForwardImports> ReadImports(std::string_view source, std::string_view file);
 
 }  // namespace torchferry

@@ -1,11 +1,10 @@
 #include "server/torch/forward_names.h"
 
+#include <fmt/format.h>
 #include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
 #include <torch/csrc/jit/frontend/tree.h>
 #include <torch/csrc/jit/ir/ir.h>
-
-#include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
@@ -32,8 +31,8 @@ SugaredPtr Constant(const c10::IValue& value, const SourceRange& loc, GraphFunct
 
 std::optional<int64_t> DTypeConstant(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kAliases = {
-      {"float", at::kFloat}, {"half", at::kHalf}, {"double", at::kDouble}, {"long", at::kLong}, {"int", at::kInt},
-      {"short", at::kShort}, {"cfloat", at::kComplexFloat}, {"cdouble", at::kComplexDouble}};
+      {"float", at::kFloat}, {"half", at::kHalf},   {"double", at::kDouble},       {"long", at::kLong},
+      {"int", at::kInt},     {"short", at::kShort}, {"cfloat", at::kComplexFloat}, {"cdouble", at::kComplexDouble}};
   if (const auto it = kAliases.find(name); it != kAliases.end()) return static_cast<int64_t>(it->second);
   for (int i = 1; i <= static_cast<int>(DType::kComplex128); ++i) {
     const auto dtype = static_cast<DType>(i);
@@ -59,17 +58,19 @@ SugaredPtr Operator(const std::string& name, const SourceRange& loc, const std::
   return std::make_shared<torch::jit::BuiltinFunction>(symbol, std::nullopt);
 }
 
-// Functions of torch.nn.functional whose arguments come in another order than the ATen operator's of the same name: taken
-// for it, they would compute something else without a word.
+// Functions of torch.nn.functional whose arguments come in another order than the ATen operator's of the same name:
+// taken for it, they would compute something else without a word.
 void RefuseOtherOrder(const std::string& name, const SourceRange& loc) {
   static const std::map<std::string, std::string> kInstead = {
       {"batch_norm", "torch.batch_norm(x, weight, bias, running_mean, running_var, False, 0.1, eps, False)"},
-      {"instance_norm", "torch.instance_norm(x, weight, bias, running_mean, running_var, use_input_stats, 0.1, eps, False)"},
+      {"instance_norm",
+       "torch.instance_norm(x, weight, bias, running_mean, running_var, use_input_stats, 0.1, eps, False)"},
       {"embedding", "torch.embedding(weight, indices)"},
       {"embedding_bag", "torch.embedding_bag(weight, indices, offsets)"}};
   const auto it = kInstead.find(name);
   if (it == kInstead.end()) return;
-  throw torch::jit::ErrorReport(loc) << "F." << name << " takes its arguments in another order than the operator behind it; write "
+  throw torch::jit::ErrorReport(loc) << "F." << name
+                                     << " takes its arguments in another order than the operator behind it; write "
                                      << it->second;
 }
 
@@ -79,9 +80,13 @@ class TorchNamespace final : public SugaredValue {
   explicit TorchNamespace(std::string path) : path_(std::move(path)) {}
   std::string kind() const override { return "module"; }
   SugaredPtr attr(const SourceRange& loc, GraphFunction& method, const std::string& field) override {
-    const bool is_namespace = field == "nn" || field == "functional" || field == "special" || field == "linalg" || field == "fft";
+    const bool is_namespace =
+        field == "nn" || field == "functional" || field == "special" || field == "linalg" || field == "fft";
     // aten::linalg_norm, aten::special_expm1 and aten::fft_rfft carry their namespace in the name.
-    const std::string prefix = path_ == "torch.linalg" ? "linalg_" : path_ == "torch.special" ? "special_" : path_ == "torch.fft" ? "fft_" : "";
+    const std::string prefix = path_ == "torch.linalg"    ? "linalg_"
+                               : path_ == "torch.special" ? "special_"
+                               : path_ == "torch.fft"     ? "fft_"
+                                                          : "";
     if (is_namespace && prefix.empty()) return std::make_shared<TorchNamespace>(path_ + "." + field);
     if (prefix.empty()) {
       if (const auto dtype = DTypeConstant(field)) return Constant(*dtype, loc, method);
@@ -179,15 +184,16 @@ TreeRef IndexNumberedChildren(const TreeRef& tree, const c10::ClassType& type) {
   if (module == nullptr || indices.size() != 1 || indices[0].kind() != torch::jit::TK_CONST) return mapped;
   const std::string index = indices[0].tree()->tree(0)->stringValue();
   if (!module->hasAttribute(index)) {
-    throw torch::jit::ErrorReport(subscript.range()) << "the state_dict has no keys below this module's child \"" << index << "\"";
+    throw torch::jit::ErrorReport(subscript.range())
+        << "the state_dict has no keys below this module's child \"" << index << "\"";
   }
   using torch::jit::Expr;
   using torch::jit::Ident;
   const SourceRange& range = subscript.range();
-  return torch::jit::Apply::create(
-             range, torch::jit::Var::create(range, Ident::create(range, "getattr")),
-             torch::jit::List<Expr>::create(range, {subscript.value(), torch::jit::StringLiteral::create(range, index)}),
-             torch::jit::List<torch::jit::Attribute>::create(range, {}))
+  return torch::jit::Apply::create(range, torch::jit::Var::create(range, Ident::create(range, "getattr")),
+                                   torch::jit::List<Expr>::create(
+                                       range, {subscript.value(), torch::jit::StringLiteral::create(range, index)}),
+                                   torch::jit::List<torch::jit::Attribute>::create(range, {}))
       .tree();
 }
 
@@ -202,15 +208,20 @@ std::string ColumnOfMark(const std::string& report) {
 
 std::string HintFor(const std::string& message) {
   static const std::vector<std::pair<std::string, std::string>> kHints = {
-      {"does not have a field with name", "Tensors and modules below `self` are those that the state_dict has keys for"},
-      {"has no attribute or method", "Tensors and modules below `self` are those that the state_dict has keys for, and a module made from "
-                                     "keys has no forward of its own: call an operator with its tensors, as in "
-                                     "F.linear(x, self.fc.weight, self.fc.bias)"},
+      {"does not have a field with name",
+       "Tensors and modules below `self` are those that the state_dict has keys for"},
+      {"has no attribute or method",
+       "Tensors and modules below `self` are those that the state_dict has keys for, and a module made from "
+       "keys has no forward of its own: call an operator with its tensors, as in "
+       "F.linear(x, self.fc.weight, self.fc.bias)"},
       {"is not an ATen operator", "Use an operator of torch.ops.aten, or write it out with others"},
-      {"object is not callable", "A module made from keys holds tensors alone: call an operator with them, as in "
-                                 "F.linear(x, self.fc.weight, self.fc.bias)"},
+      {"object is not callable",
+       "A module made from keys holds tensors alone: call an operator with them, as in "
+       "F.linear(x, self.fc.weight, self.fc.bias)"},
       {"found '}' here", "TorchScript takes no comma after the last item of a dict"},
-      {"undefined value", "Only torch, F (torch.nn.functional), math, Python's built-ins and names defined in the same function are known"},
+      {"undefined value",
+       "Only torch, F (torch.nn.functional), math, Python's built-ins and names defined in the same function are "
+       "known"},
   };
   for (const auto& [text, hint] : kHints) {
     if (message.find(text) != std::string::npos) return hint;

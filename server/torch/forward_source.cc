@@ -50,7 +50,8 @@ absl::Status CompileError(const std::string& what, const std::string& file) {
   std::string message = text;
   if (std::regex_search(text, match, kPlace)) {
     message = text.substr(0, static_cast<size_t>(match.position(0)));
-    place = fmt::format("{}:{}{}", file, match.str(1), ColumnOfMark(text.substr(static_cast<size_t>(match.position(0)))));
+    place =
+        fmt::format("{}:{}{}", file, match.str(1), ColumnOfMark(text.substr(static_cast<size_t>(match.position(0)))));
   }
   while (!message.empty() && (std::isspace(static_cast<unsigned char>(message.back())) != 0 || message.back() == ':')) {
     message.pop_back();

@@ -11,8 +11,8 @@
 namespace torchferry {
 
 // Compiles every `def` of `source` as a method of `module`. `file` is what messages call it.
-// INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead" for what does not compile, and when there is no
-// `forward`. Nothing runs here.
+// INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead" for what does not compile, and when there
+// is no `forward`. Nothing runs here.
 absl::Status DefineForward(torch::jit::Module& module, const std::string& source, const std::string& file);
 
 }  // namespace torchferry

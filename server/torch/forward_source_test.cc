@@ -68,18 +68,21 @@ def forward(self, x: Tensor) -> Tensor:
 }
 
 TEST(ForwardSourceTest, NumberedChildrenByIndexAndByGetattr) {
-  const at::Tensor out = RunForward("def forward(self, x: Tensor) -> Tensor:\n"
-                             "    return x.sum() * self.layers[0].weight * getattr(self.layers, \"1\").inner[0].weight\n");
+  const at::Tensor out = RunForward(
+      "def forward(self, x: Tensor) -> Tensor:\n"
+      "    return x.sum() * self.layers[0].weight * getattr(self.layers, \"1\").inner[0].weight\n");
   EXPECT_EQ(out.item<float>(), 45.0F);
 }
 
 TEST(ForwardSourceTest, AnIndexOfATensorStaysAnIndex) {
-  EXPECT_EQ(RunForward("def forward(self, x: Tensor) -> Tensor:\n    return self.fc.weight[0]\n").sizes(), at::IntArrayRef({3}));
+  EXPECT_EQ(RunForward("def forward(self, x: Tensor) -> Tensor:\n    return self.fc.weight[0]\n").sizes(),
+            at::IntArrayRef({3}));
 }
 
 TEST(ForwardSourceTest, ErrorsHaveLineColumnAndWhatToWrite) {
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    y = x\n    return self.fc(y)\n"),
-              AllOf(StartsWith("m/forward.py:3:12: 'self.fc' object has no"), HasSubstr("F.linear(x, self.fc.weight, self.fc.bias)")));
+              AllOf(StartsWith("m/forward.py:3:12: 'self.fc' object has no"),
+                    HasSubstr("F.linear(x, self.fc.weight, self.fc.bias)")));
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return self.fc.wieght\n"),
               AllOf(StartsWith("m/forward.py:2:12: "), HasSubstr("wieght"), HasSubstr("state_dict has keys")));
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return torch.no_such_thing(x)\n"),
@@ -138,7 +141,8 @@ at::Tensor Bias(const torch::jit::Module& module) { return module.attr("fc").toM
 TEST(FillModuleTest, FillsByNameAndCastsToTheArchitecturesDtype) {
   torch::jit::Module module = MakeModule();
   const at::Tensor weight = module.attr("fc").toModule().attr("weight").toTensor().clone();
-  const Checkpoint checkpoint = CheckpointOf({{"a", at::ones({7})}, {"b", at::full({2}, 0.5, at::kHalf)}, {"c", at::ones({1})}});
+  const Checkpoint checkpoint =
+      CheckpointOf({{"a", at::ones({7})}, {"b", at::full({2}, 0.5, at::kHalf)}, {"c", at::ones({1})}});
   ASSERT_TRUE(FillModule(module, checkpoint, {"not.there", "fc.bias", ""}).ok());
   EXPECT_EQ(Bias(module).scalar_type(), at::kFloat);
   EXPECT_EQ(Bias(module)[0].item<float>(), 0.5F);
@@ -153,9 +157,11 @@ TEST(FillModuleTest, NamesBothShapes) {
 
 TEST(ReadTensorsTest, LeavesOutWhatHasNoNameAndKeepsSharedStorageShared) {
   CheckpointIndex index;
-  index.tensors = {{"a", DType::kFp32, {2}, {1}, 0, 0}, {"b", DType::kFp32, {1}, {1}, 0, 1}, {"c", DType::kFp32, {1}, {1}, 0, 0}};
+  index.tensors = {
+      {"a", DType::kFp32, {2}, {1}, 0, 0}, {"b", DType::kFp32, {1}, {1}, 0, 1}, {"c", DType::kFp32, {1}, {1}, 0, 0}};
   index.storages = {{"0", "cpu", 8}};
-  const Checkpoint checkpoint(std::move(index), std::make_unique<BytesOfTensors>(std::vector<at::Tensor>{at::tensor({1.0F, 2.0F})}));
+  const Checkpoint checkpoint(std::move(index),
+                              std::make_unique<BytesOfTensors>(std::vector<at::Tensor>{at::tensor({1.0F, 2.0F})}));
   const auto tensors = ReadTensors(checkpoint, {"x", "y", ""});
   ASSERT_TRUE(tensors.ok());
   ASSERT_EQ(tensors->size(), 2u);

@@ -12,8 +12,10 @@ namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-// The requests' tensors of one input (element `element` of a list) one after another, in host memory: one copy of the bytes.
-at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element, StreamLease& stream) {
+// The requests' tensors of one input (element `element` of a list) one after another, in host memory: one copy of the
+// bytes.
+at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t input, size_t element,
+                       StreamLease& stream) {
   const HostTensor& first = requests[0]->values[input][element];
   Shape shape = first.shape;
   if (requests.size() > 1) {
@@ -31,13 +33,14 @@ at::Tensor Concatenate(std::span<const BoundInputs* const> requests, size_t inpu
 }
 
 at::Tensor View(const HostTensor& tensor) {
-  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), tensor.shape, at::TensorOptions().dtype(ToTorch(tensor.dtype).value()));
+  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), tensor.shape,
+                       at::TensorOptions().dtype(ToTorch(tensor.dtype).value()));
 }
 
 c10::IValue Scalar(const HostTensor& tensor, ArgumentKind kind) {
-  const at::Tensor value =
-      at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), {}, at::TensorOptions().dtype(ToTorch(tensor.dtype).value()))
-          .clone();
+  const at::Tensor value = at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), {},
+                                         at::TensorOptions().dtype(ToTorch(tensor.dtype).value()))
+                               .clone();
   if (kind == ArgumentKind::kInt) return value.item<int64_t>();
   if (kind == ArgumentKind::kBool) return value.item<bool>();
   return value.item<double>();
@@ -55,9 +58,10 @@ absl::Status AddOutput(const std::string& name, const c10::IValue& value, NamedT
     outputs.emplace_back(name, value.toTensor());
     return absl::OkStatus();
   }
-  return MakeStatus(absl::StatusCode::kInternal,
-                    "the model's output \"{}\" is a {}; a model may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors",
-                    name, value.type()->annotation_str());
+  return MakeStatus(
+      absl::StatusCode::kInternal,
+      "the model's output \"{}\" is a {}; a model may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors",
+      name, value.type()->annotation_str());
 }
 
 absl::Status AddElements(c10::ArrayRef<c10::IValue> values, NamedTensors& outputs) {
@@ -72,7 +76,8 @@ absl::StatusOr<NamedTensors> Flatten(const c10::IValue& result) {
   if (result.isGenericDict()) {
     for (const auto& entry : result.toGenericDict()) {
       if (!entry.key().isString()) {
-        return MakeStatus(absl::StatusCode::kInternal, "the model gave a dict whose keys are {}; expected Dict[str, Tensor]",
+        return MakeStatus(absl::StatusCode::kInternal,
+                          "the model gave a dict whose keys are {}; expected Dict[str, Tensor]",
                           entry.key().type()->annotation_str());
       }
       TF_RETURN_IF_ERROR(AddOutput(entry.key().toStringRef(), entry.value(), outputs));
@@ -102,10 +107,12 @@ absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, Named
       while (index < outputs.size() && outputs[index].first != name) ++index;
     }
     if (index >= outputs.size()) {
-      return is_dict ? MakeStatus(absl::StatusCode::kInternal, "config.pbtxt declares the output \"{}\", which the model's dict does not have",
-                                  name)
-                     : MakeStatus(absl::StatusCode::kInternal, "config.pbtxt declares the output \"{}\", result {} of the model counted from 0; it gave {}",
-                                  name, index, outputs.size());
+      return is_dict ? MakeStatus(absl::StatusCode::kInternal,
+                                  "config.pbtxt declares the output \"{}\", which the model's dict does not have", name)
+                     : MakeStatus(
+                           absl::StatusCode::kInternal,
+                           "config.pbtxt declares the output \"{}\", result {} of the model counted from 0; it gave {}",
+                           name, index, outputs.size());
     }
     named.emplace_back(name, outputs[index].second);
   }
@@ -114,26 +121,28 @@ absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, Named
 
 absl::Status CheckDeclared(const OutputBinding& declared, const at::Tensor& tensor) {
   if (declared.dtype != DType::kInvalid && declared.dtype != FromTorch(tensor.scalar_type())) {
-    return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has dtype {}; config.pbtxt declares {}", declared.name,
-                      Name(FromTorch(tensor.scalar_type())), Name(declared.dtype));
+    return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has dtype {}; config.pbtxt declares {}",
+                      declared.name, Name(FromTorch(tensor.scalar_type())), Name(declared.dtype));
   }
   const Shape& expected = declared.model_shape.has_value() ? *declared.model_shape : declared.shape;
   if (!Matches(expected, tensor.sizes())) {
-    return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has shape {}; config.pbtxt declares {}", declared.name,
-                      ToString(tensor.sizes()), ToString(expected));
+    return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has shape {}; config.pbtxt declares {}",
+                      declared.name, ToString(tensor.sizes()), ToString(expected));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int64_t rows) {
   if (FromTorch(tensor.scalar_type()) == DType::kInvalid || tensor.layout() != at::kStrided) {
-    return MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" is a {} tensor, which has no form on the wire", name,
+    return MakeStatus(absl::StatusCode::kInternal,
+                      "the model's output \"{}\" is a {} tensor, which has no form on the wire", name,
                       tensor.toString());
   }
   if (rows > 0 && (tensor.dim() == 0 || tensor.size(0) != rows)) {
-    return MakeStatus(absl::StatusCode::kInternal,
-                      "the model's output \"{}\" has shape {} for {} rows; as max_batch_size is set, dimension 0 must be the rows",
-                      name, ToString(tensor.sizes()), rows);
+    return MakeStatus(
+        absl::StatusCode::kInternal,
+        "the model's output \"{}\" has shape {} for {} rows; as max_batch_size is set, dimension 0 must be the rows",
+        name, ToString(tensor.sizes()), rows);
   }
   return absl::OkStatus();
 }
@@ -155,8 +164,10 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
     const ArgumentKind kind = signature.signature.inputs[i].kind;
     const auto batch = [&](size_t element) {
       const bool is_single = requests.size() == 1;
-      at::Tensor tensor = is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, stream);
-      if (binding.model_shape.has_value()) tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
+      at::Tensor tensor =
+          is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, stream);
+      if (binding.model_shape.has_value())
+        tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
       const at::Tensor argument = border.In(tensor, device);
       return is_single && are_written && argument.is_alias_of(tensor) ? argument.clone() : argument;
     };
@@ -210,7 +221,8 @@ std::vector<Outputs> SplitOutputs(const NamedTensors& outputs, std::span<const B
   for (const BoundInputs* request : requests) {
     Outputs own;
     for (const auto& [name, tensor] : outputs) {
-      const at::Tensor part = has_batch_dimension && requests.size() > 1 ? tensor.narrow(0, row, request->rows) : tensor;
+      const at::Tensor part =
+          has_batch_dimension && requests.size() > 1 ? tensor.narrow(0, row, request->rows) : tensor;
       own.push_back({name, FromTorch(part, Shape(part.sizes().begin(), part.sizes().end()))});
     }
     row += request->rows;

@@ -14,9 +14,10 @@
 
 namespace torchferry {
 
-// One value for each of forward's arguments, in order, on the device of `stream` and in the type that `border` says. Rows of the requests follow one another along dimension
-// 0; what a request leaves out takes the schema's default, or None. On the CPU a single request's bytes are not copied where they are as it
-// wants them, unless `are_written`, or kept, by forward: they are the client's, and the arguments live no longer than it. Elsewhere the arguments may be on
+// One value for each of forward's arguments, in order, on the device of `stream` and in the type that `border` says.
+// Rows of the requests follow one another along dimension 0; what a request leaves out takes the schema's default, or
+// None. On the CPU a single request's bytes are not copied where they are as it wants them, unless `are_written`, or
+// kept, by forward: they are the client's, and the arguments live no longer than it. Elsewhere the arguments may be on
 // their way. Throws what LibTorch throws.
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::span<const BoundInputs* const> requests,
                                          StreamLease& stream, const PrecisionBorder& border, bool are_written);
@@ -27,7 +28,8 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature, std::s
 // model has no batch dimension). Throws what LibTorch throws, which is where an accelerator's late errors show.
 absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(const ModelSignature& signature,
                                                                             const c10::IValue& result, int64_t rows,
-                                                                            const PrecisionBorder& border, StreamLease& stream);
+                                                                            const PrecisionBorder& border,
+                                                                            StreamLease& stream);
 
 // Of the tensors in forward's result, in the order of NameOutputs; empty when it is not of tensors.
 std::vector<at::ScalarType> TypesOf(const c10::IValue& result);

@@ -55,9 +55,12 @@ bool HasImageWeights(const Module& module) {
 }
 
 bool BranchesOnValues(const Module& module) {
-  static constexpr std::string_view kReaders[] = {"aten::Bool",          "aten::Int",         "aten::Float",          "aten::item", "aten::is_nonzero",
-                                                  "aten::IntImplicit",   "aten::equal",       "aten::FloatImplicit",  "aten::nonzero",
-                                                  "aten::ScalarImplicit", "aten::allclose",   "aten::_local_scalar_dense", "aten::tolist", "prim::tolist"};
+  static constexpr std::string_view kReaders[] = {
+      "aten::Bool",           "aten::Int",           "aten::Float",
+      "aten::item",           "aten::is_nonzero",    "aten::IntImplicit",
+      "aten::equal",          "aten::FloatImplicit", "aten::nonzero",
+      "aten::ScalarImplicit", "aten::allclose",      "aten::_local_scalar_dense",
+      "aten::tolist",         "prim::tolist"};
   bool branches = false;
   bool reads = false;
   const absl::Status walked = WalkGraphs(module, [&](const torch::jit::Node& node, const std::string&) {

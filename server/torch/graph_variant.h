@@ -14,8 +14,8 @@ namespace torchferry {
 //   frozen          torch::jit::freeze: weights are constants, and what follows from them alone is computed now
 //   inference       torch::jit::optimize_for_inference: that, and operators fused and handed to oneDNN
 //   channels_last   weights with four dimensions in that order, frozen: convolutions then work so from end to end
-// `module` stays as it is; weights that need no change are shared with it. What is frozen cannot be moved any more. Throws what LibTorch
-// throws, which not every module allows.
+// `module` stays as it is; weights that need no change are shared with it. What is frozen cannot be moved any more.
+// Throws what LibTorch throws, which not every module allows.
 torch::jit::Module PrepareGraph(const torch::jit::Module& module, std::string_view variant);
 
 // Whether it has weights with four dimensions, for which channels_last makes a difference.

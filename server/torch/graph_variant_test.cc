@@ -21,7 +21,8 @@ torch::jit::Module Define(const std::string& source) {
 }
 
 TEST(GraphVariantTest, EachAnswersAlikeAndLeavesTheModuleAsItIs) {
-  const torch::jit::Module module = Define("def forward(self, x: Tensor) -> Tensor:\n  return torch.relu(torch.conv2d(x, self.weight * 2.0)).sum(3)\n");
+  const torch::jit::Module module = Define(
+      "def forward(self, x: Tensor) -> Tensor:\n  return torch.relu(torch.conv2d(x, self.weight * 2.0)).sum(3)\n");
   const at::Tensor x = at::arange(150, at::kFloat).view({2, 3, 5, 5}).sin();
   torch::jit::Module plain = module;
   const at::Tensor expected = plain.forward({x}).toTensor();
@@ -39,7 +40,9 @@ TEST(GraphVariantTest, EachAnswersAlikeAndLeavesTheModuleAsItIs) {
 }
 
 TEST(GraphVariantTest, BranchesOnValuesAreToldFromThoseOnShapes) {
-  const auto branches = [](const std::string& body) { return BranchesOnValues(Define("def forward(self, x: Tensor) -> Tensor:\n" + body)); };
+  const auto branches = [](const std::string& body) {
+    return BranchesOnValues(Define("def forward(self, x: Tensor) -> Tensor:\n" + body));
+  };
   EXPECT_FALSE(branches("  return x * 2\n"));
   EXPECT_FALSE(branches("  if x.dim() == 2:\n    return x\n  return x.view(x.size(0), -1)\n"));
   EXPECT_FALSE(branches("  return x + float(x.sum())\n"));

@@ -57,6 +57,8 @@ class GraphWalk {
 
 }  // namespace
 
-absl::Status WalkGraphs(const torch::jit::Module& module, const NodeVisitor& visit) { return GraphWalk(visit).Module(module); }
+absl::Status WalkGraphs(const torch::jit::Module& module, const NodeVisitor& visit) {
+  return GraphWalk(visit).Module(module);
+}
 
 }  // namespace torchferry

@@ -18,12 +18,12 @@ namespace {
 
 using torch::jit::Module;
 
-// A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the host's memory once
-// more.
+// A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the
+// host's memory once more.
 constexpr uint64_t kMostStandbyBytes = uint64_t{1} << 30;
 
-absl::StatusOr<std::shared_ptr<VersionLoad>> Begin(const LoadOptions& options, const std::string& model, int64_t version,
-                                                   const ModelConfig& config) {
+absl::StatusOr<std::shared_ptr<VersionLoad>> Begin(const LoadOptions& options, const std::string& model,
+                                                   int64_t version, const ModelConfig& config) {
   TF_ASSIGN_OR_RETURN(VersionFiles files, FindVersionFiles(options.store, model, version, config));
   TF_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, config, options.host));
   return std::make_shared<VersionLoad>(std::move(files), std::move(planned), options, config);
@@ -53,9 +53,11 @@ auto Guarded(const std::string& what, const LoadOptions& options, const Run& run
   }
 }
 
-// How it is placed on further devices: from the module that was read, kept in the host's memory; or from the files, read once more.
-std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> FurtherPlacements(std::shared_ptr<VersionLoad> load, const Module& module,
-                                                                              bool keeps_module, const LoadOptions& options,
+// How it is placed on further devices: from the module that was read, kept in the host's memory; or from the files,
+// read once more.
+std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> FurtherPlacements(std::shared_ptr<VersionLoad> load,
+                                                                              const Module& module, bool keeps_module,
+                                                                              const LoadOptions& options,
                                                                               const std::string& model, int64_t version,
                                                                               const ModelConfig& config) {
   const std::string what = fmt::format("{}/{}", model, version);
@@ -69,7 +71,8 @@ std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> FurtherPlacements(st
     return Guarded(what, options, [&]() -> absl::StatusOr<PlacedModel> {
       TF_ASSIGN_OR_RETURN(const std::shared_ptr<VersionLoad> again, Begin(options, model, version, config));
       if (again->FileIdentity() != identity) {
-        return MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: its files have changed since it was loaded; load the version again", what);
+        return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                          "{}: its files have changed since it was loaded; load the version again", what);
       }
       TF_ASSIGN_OR_RETURN(const Module fresh, again->MakeModule());
       return again->PlaceOn(fresh, device);
@@ -96,8 +99,8 @@ absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::s
   });
 }
 
-absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version, const ModelConfig& config,
-                               const std::string& output_path) {
+absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version,
+                               const ModelConfig& config, const std::string& output_path) {
   TF_ASSIGN_OR_RETURN(const std::shared_ptr<VersionLoad> load, Begin(options, model, version, config));
   try {
     TF_ASSIGN_OR_RETURN(const Module module, load->MakeModule());

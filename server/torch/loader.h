@@ -34,16 +34,18 @@ struct LoadOptions {
   std::function<void(const DeviceId&, const absl::Status&)> on_device_fault = nullptr;
 };
 
-// Reads, checks, compiles, places, warms up. LoadedModel::place makes it on other devices; on the CPU ahead of need where the weights are
-// small or the configuration asks for it, and the module stays in the host's memory then. Each decision is in LoadedModel::info.decisions.
-// DATA_LOSS: damaged or hostile, code that reaches outside included. FAILED_PRECONDITION: something must be done
-// first (an architecture is missing, the device is absent with `fallback: NONE`). INVALID_ARGUMENT: sound, but not servable as
-// it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by its path in the store.
+// Reads, checks, compiles, places, warms up. LoadedModel::place makes it on other devices; on the CPU ahead of need
+// where the weights are small or the configuration asks for it, and the module stays in the host's memory then. Each
+// decision is in LoadedModel::info.decisions. DATA_LOSS: damaged or hostile, code that reaches outside included.
+// FAILED_PRECONDITION: something must be done first (an architecture is missing, the device is absent with `fallback:
+// NONE`). INVALID_ARGUMENT: sound, but not servable as it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by
+// its path in the store.
 absl::StatusOr<LoadedModel> LoadVersion(const LoadOptions& options, const std::string& model, int64_t version,
                                         const ModelConfig& config);
 
-// Writes the model that LoadVersion would serve as one TorchScript archive. Same errors; UNAVAILABLE when it cannot be written.
-absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version, const ModelConfig& config,
-                               const std::string& output_path);
+// Writes the model that LoadVersion would serve as one TorchScript archive. Same errors; UNAVAILABLE when it cannot be
+// written.
+absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version,
+                               const ModelConfig& config, const std::string& output_path);
 
 }  // namespace torchferry

@@ -41,7 +41,8 @@ absl::StatusOr<ArgumentKind> KindOf(const c10::Argument& argument) {
       break;
   }
   return Precondition(
-      "forward's argument \"{}\" is a {}; it may be a Tensor, Optional[Tensor], List[Tensor], int, float or bool. Wrap the model in "
+      "forward's argument \"{}\" is a {}; it may be a Tensor, Optional[Tensor], List[Tensor], int, float or bool. Wrap "
+      "the model in "
       "one whose forward takes these",
       argument.name(), type->annotation_str());
 }
@@ -66,7 +67,8 @@ absl::Status CheckResult(const c10::FunctionSchema& schema) {
   };
   if (can_be_sent(type)) return absl::OkStatus();
   return Precondition(
-      "forward gives a {}; it may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors. Wrap the model in one whose "
+      "forward gives a {}; it may give a tensor, or a tuple, list or Dict[str, Tensor] of tensors. Wrap the model in "
+      "one whose "
       "forward does",
       type->annotation_str());
 }
@@ -115,13 +117,15 @@ std::optional<size_t> TrailingIndex(const std::string& name) {
   const size_t mark = name.rfind("__");
   if (mark == std::string::npos || mark + 2 == name.size() || name.size() > mark + 6) return std::nullopt;
   const std::string digits = name.substr(mark + 2);
-  if (!std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c) != 0; })) return std::nullopt;
+  if (!std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
+    return std::nullopt;
   return static_cast<size_t>(std::stoul(digits));
 }
 
 // One argument for each declared input, by name where all names are the schema's, by index where all have one, else by
 // order.
-absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>& arguments, const ModelConfig& config) {
+absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>& arguments,
+                                                const ModelConfig& config) {
   std::vector<size_t> by_name;
   std::vector<size_t> by_index;
   std::vector<size_t> by_order;
@@ -175,16 +179,19 @@ absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& sche
   for (size_t i = 0; i < match.size(); ++i) {
     const std::string& name = config.outputs[i].name;
     if (count.has_value() && match[i] >= *count) {
-      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, counted from 0; it gives {}", name, match[i], *count);
+      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, counted from 0; it gives {}", name,
+                          match[i], *count);
     }
     if (!seen.insert(match[i]).second) {
-      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, as another output is", name, match[i]);
+      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, as another output is", name,
+                          match[i]);
     }
   }
   return match;
 }
 
-absl::Status AddInput(const TensorConfig* input, size_t argument_index, const ModelConfig& config, ModelSignature& result) {
+absl::Status AddInput(const TensorConfig* input, size_t argument_index, const ModelConfig& config,
+                      ModelSignature& result) {
   const c10::Argument& argument = result.arguments[argument_index];
   TF_ASSIGN_OR_RETURN(const ArgumentKind kind, KindOf(argument));
   TensorSpec spec;
@@ -193,13 +200,15 @@ absl::Status AddInput(const TensorConfig* input, size_t argument_index, const Mo
   spec.dtype = input != nullptr ? input->dtype : ScalarDType(kind);
   spec.is_optional = argument.default_value().has_value() || kind == ArgumentKind::kOptionalTensor;
   if (input != nullptr && input->is_optional && !spec.is_optional) {
-    return Precondition("config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default; make it "
-                        "Optional[Tensor] or give it a default",
-                        spec.name, argument.name(), Name(kind));
+    return Precondition(
+        "config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default; "
+        "make it "
+        "Optional[Tensor] or give it a default",
+        spec.name, argument.name(), Name(kind));
   }
   if (!FitsScalar(kind, spec.dtype)) {
-    return Precondition("input \"{}\" is declared as {} but forward's argument \"{}\" is a {}; declare it as {}", spec.name,
-                        Name(spec.dtype), argument.name(), Name(kind), Name(ScalarDType(kind)));
+    return Precondition("input \"{}\" is declared as {} but forward's argument \"{}\" is a {}; declare it as {}",
+                        spec.name, Name(spec.dtype), argument.name(), Name(kind), Name(ScalarDType(kind)));
   }
   const bool is_tensor = ScalarDType(kind) == DType::kInvalid;
   if (input != nullptr && is_tensor) spec.shape = WithBatch(input->dims, config);
@@ -227,8 +236,8 @@ absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, 
       if (std::find(match.begin(), match.end(), i) != match.end() || argument.default_value().has_value()) continue;
       TF_ASSIGN_OR_RETURN(const ArgumentKind kind, KindOf(argument));
       if (kind == ArgumentKind::kOptionalTensor) continue;
-      return Precondition("config.pbtxt declares no input for forward's argument \"{}\"; forward takes {}", argument.name(),
-                          ArgumentNames(result.arguments));
+      return Precondition("config.pbtxt declares no input for forward's argument \"{}\"; forward takes {}",
+                          argument.name(), ArgumentNames(result.arguments));
     }
   }
   TF_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config));

@@ -27,7 +27,8 @@ TensorConfig Input(std::string name, DType dtype = DType::kFp32, Shape dims = {4
 }
 
 TEST(ModelSignatureTest, WithoutAConfigTheSchemaNamesTheInputs) {
-  const auto s = MakeSignature(Schema("x: Tensor, mask: Optional[Tensor], xs: List[Tensor], n: int, f: float = 0.5, b: bool = False"), {});
+  const auto s = MakeSignature(
+      Schema("x: Tensor, mask: Optional[Tensor], xs: List[Tensor], n: int, f: float = 0.5, b: bool = False"), {});
   ASSERT_TRUE(s.ok()) << s.status();
   const auto& inputs = s->signature.inputs;
   ASSERT_EQ(inputs.size(), 6u);
@@ -76,9 +77,11 @@ TEST(ModelSignatureTest, AnOutputThatForwardDoesNotGiveIsNamed) {
     return MessageOf(MakeSignature(module.get_method("forward").function().getSchema(), config).status());
   };
   EXPECT_EQ(error({Input("OUTPUT__1")}), "");
-  EXPECT_THAT(error({Input("OUTPUT__2")}), HasSubstr("\"OUTPUT__2\" of config.pbtxt is result 2 of forward, counted from 0; it gives 2"));
+  EXPECT_THAT(error({Input("OUTPUT__2")}),
+              HasSubstr("\"OUTPUT__2\" of config.pbtxt is result 2 of forward, counted from 0; it gives 2"));
   EXPECT_THAT(error({Input("a"), Input("b"), Input("c")}), HasSubstr("\"c\" of config.pbtxt is result 2"));
-  EXPECT_THAT(error({Input("a__1"), Input("b__1")}), HasSubstr("\"b__1\" of config.pbtxt is result 1 of forward, as another output is"));
+  EXPECT_THAT(error({Input("a__1"), Input("b__1")}),
+              HasSubstr("\"b__1\" of config.pbtxt is result 1 of forward, as another output is"));
 }
 
 TEST(ModelSignatureTest, BatchingAddsADimensionInFront) {

@@ -71,8 +71,10 @@ Module WithHooks(const Module& module) {
   graph->registerOutput(result);
   torch::jit::Inline(*graph);  // a clone of the module would not find functions that are called by address
 
-  auto* const function = outer._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*outer.type()->name(), "forward"), graph);
-  function->setSchema(c10::FunctionSchema("forward", "", std::move(schema_arguments), {c10::Argument("", graph->outputs()[0]->type())}));
+  auto* const function =
+      outer._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*outer.type()->name(), "forward"), graph);
+  function->setSchema(c10::FunctionSchema("forward", "", std::move(schema_arguments),
+                                          {c10::Argument("", graph->outputs()[0]->type())}));
   outer.type()->addMethod(function);
   return outer;
 }

@@ -19,9 +19,9 @@ using torch::jit::Value;
 
 // Operators whose result has the type of their first argument, whatever the others are.
 bool FollowsFirst(const Node* node) {
-  static const std::set<std::string> names = {"aten::batch_norm", "aten::layer_norm", "aten::group_norm", "aten::instance_norm",
-                                              "aten::masked_fill", "aten::index_put", "aten::scatter", "aten::index_copy",
-                                              "aten::copy"};
+  static const std::set<std::string> names = {"aten::batch_norm",    "aten::layer_norm",  "aten::group_norm",
+                                              "aten::instance_norm", "aten::masked_fill", "aten::index_put",
+                                              "aten::scatter",       "aten::index_copy",  "aten::copy"};
   const std::string name = node->kind().toQualString();
   return names.contains(name) || name.ends_with("_");
 }
@@ -95,8 +95,8 @@ class Types {
            constant->toTensor().scalar_type() == type_;
   }
 
-  // The argument that says of which type the result is, where it decides: one that is given, or one that is left out where no
-  // tensor decides.
+  // The argument that says of which type the result is, where it decides: one that is given, or one that is left out
+  // where no tensor decides.
   static Value* TypeArgument(Node* node) {
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr || schema->arguments().size() != node->inputs().size()) return nullptr;
@@ -148,7 +148,8 @@ std::vector<Value*> Outputs(Value* returned) {
 
 }  // namespace
 
-std::vector<bool> NativeOutputs(const torch::jit::Module& module, const ModelSignature& signature, at::ScalarType type) {
+std::vector<bool> NativeOutputs(const torch::jit::Module& module, const ModelSignature& signature,
+                                at::ScalarType type) {
   const auto graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
   Types types(module, signature, type);

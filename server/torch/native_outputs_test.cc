@@ -15,7 +15,8 @@ ModelSignature SignatureOf(const torch::jit::Module& module, const ModelConfig& 
 }
 
 // A module with a weight of FP16, `half`, and one of FP32, `full`; which of its outputs are FP32 of their own accord.
-std::vector<bool> Native(const std::string& body, const std::string& result = "Tensor", const ModelConfig& config = {}) {
+std::vector<bool> Native(const std::string& body, const std::string& result = "Tensor",
+                         const ModelConfig& config = {}) {
   torch::jit::Module module("m");
   module.register_parameter("half", at::ones({4}, at::kHalf), false);
   module.register_parameter("full", at::ones({4}), false);
@@ -44,7 +45,8 @@ TEST(NativeOutputsTest, EachOutputOfATupleOrDict) {
 }
 
 TEST(NativeOutputsTest, BranchesAndLoops) {
-  EXPECT_THAT(Native("if x.size(0) > 1:\n    y = x * self.half\n  else:\n    y = x * self.full\n  return y"), ElementsAre(true));
+  EXPECT_THAT(Native("if x.size(0) > 1:\n    y = x * self.half\n  else:\n    y = x * self.full\n  return y"),
+              ElementsAre(true));
   EXPECT_THAT(Native("for i in range(3):\n    x = x * self.half\n  return x"), ElementsAre(false));
   EXPECT_THAT(Native("for i in range(3):\n    x = x * self.full\n  return x"), ElementsAre(true));
 }

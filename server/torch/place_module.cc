@@ -18,11 +18,13 @@ using torch::jit::Module;
 // Whether a method of another module is called, through an interface, that inlining does not reach.
 bool CallsOthers(Graph& graph) {
   bool calls = false;
-  ForEachNode(graph.block(), [&calls](const torch::jit::Node* node) { calls |= node->kind() == c10::prim::CallMethod; });
+  ForEachNode(graph.block(),
+              [&calls](const torch::jit::Node* node) { calls |= node->kind() == c10::prim::CallMethod; });
   return calls;
 }
 
-void InMethods(const Module& module, const RewriteTarget& target, Rewritten& rewritten, std::set<const c10::Type*>& done) {
+void InMethods(const Module& module, const RewriteTarget& target, Rewritten& rewritten,
+               std::set<const c10::Type*>& done) {
   if (!done.insert(module.type().get()).second) return;
   for (const auto& method : module.get_methods()) {
     const auto graph = method.graph();
@@ -52,8 +54,8 @@ std::optional<c10::IValue> Renamed(const c10::IValue& value, const RewriteTarget
   return target.device.str();
 }
 
-// Calls `visit` with each slot, of `module` and all objects in it, that code makes a device or element types of, and with what
-// it should say.
+// Calls `visit` with each slot, of `module` and all objects in it, that code makes a device or element types of, and
+// with what it should say.
 template <typename Visit>
 void ForEachMention(const Module& module, const RewriteTarget& target, const Rewritten& rewritten, const Visit& visit) {
   if (rewritten.attributes.empty()) return;
@@ -101,7 +103,8 @@ Module MoveAttributes(const Module& module, const RewriteTarget& target, Rewritt
 
 using Objects = std::unordered_map<const c10::ivalue::Object*, c10::intrusive_ptr<c10::ivalue::Object>>;
 
-// Module::clone copies a submodule for each attribute that holds it; here what is one stays one. `copies` is of what was seen.
+// Module::clone copies a submodule for each attribute that holds it; here what is one stays one. `copies` is of what
+// was seen.
 void ShareSubmodules(const c10::ivalue::Object& original, c10::ivalue::Object& clone, Objects& copies) {
   for (size_t slot = 0; slot < original.slots().size(); ++slot) {
     const c10::IValue value = original.getSlot(slot);

@@ -17,8 +17,9 @@ bool IsComputedIn(at::ScalarType type) {
 }
 
 bool DeclaresAllTypes(const ModelSignature& signature) {
-  return !signature.outputs.empty() &&
-         std::ranges::all_of(signature.outputs, [](const OutputBinding& output) { return output.dtype != DType::kInvalid; });
+  return !signature.outputs.empty() && std::ranges::all_of(signature.outputs, [](const OutputBinding& output) {
+    return output.dtype != DType::kInvalid;
+  });
 }
 
 }  // namespace

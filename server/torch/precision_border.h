@@ -21,15 +21,16 @@ class PrecisionBorder {
  public:
   // The identity.
   PrecisionBorder() = default;
-  // `saved`: the module as it was saved, on the CPU, and its state. It is kept until it has run once, unless the config declares
-  // the outputs' types.
+  // `saved`: the module as it was saved, on the CPU, and its state. It is kept until it has run once, unless the config
+  // declares the outputs' types.
   PrecisionBorder(const PrecisionPlan& plan, const torch::jit::Module& saved, const std::optional<ModuleState>& state,
                   const ModelSignature& signature);
 
   // From now on floating inputs, of whichever type the config declares, are cast to `type` on the way in.
   void CastInputs(at::ScalarType type) { inputs_to_ = type; }
 
-  // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs' types.
+  // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs'
+  // types.
   void Learn(const ModelSignature& signature, const BoundInputs& request) const;
 
   // To where the model runs, in the type that it computes in; as ToDevice.
@@ -49,7 +50,7 @@ class PrecisionBorder {
   at::ScalarType to_ = at::kFloat;
   std::optional<at::ScalarType> inputs_to_;
   bool autocast_bf16_ = false;
-  std::vector<bool> native_;  // NativeOutputs, where the types cannot be learned
+  std::vector<bool> native_;                       // NativeOutputs, where the types cannot be learned
   std::shared_ptr<SavedOutputTypes> saved_types_;  // null: nothing to learn
 };
 

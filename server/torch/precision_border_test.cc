@@ -27,7 +27,8 @@ std::shared_ptr<Model> Make(const torch::jit::Module& module, const PrecisionPla
   RewriteTarget target{at::kCPU, true, {}, ToTorch(plan.to).value()};
   for (const DType type : plan.from) target.from.push_back(ToTorch(type).value());
   const PrecisionBorder border(plan, module, std::nullopt, *signature);
-  return MakeTorchModel(PlaceModule(module, target).module, *std::move(signature), DeviceId::Cpu(), std::nullopt, border);
+  return MakeTorchModel(PlaceModule(module, target).module, *std::move(signature), DeviceId::Cpu(), std::nullopt,
+                        border);
 }
 
 NamedTensor Predict(Model& model, const at::Tensor& x) {
@@ -70,9 +71,14 @@ TEST(PrecisionBorderTest, OutputsAreOfTheTypesThatTheModelWouldGive) {
   };
   const std::vector<OutputCase> cases = {
       {"return x * self.scale", "Tensor", {DType::kFp16}},  // a number of FP32 does not promote
-      {"return x * self.w, torch.softmax(x * self.w, -1, dtype=6)", "Tuple[Tensor, Tensor]", {DType::kFp16, DType::kFp32}},
-      {"return (x * self.w).view(self.like.shape), x.expand_as(self.like)", "Tuple[Tensor, Tensor]", {DType::kFp16, DType::kFp16}},
-      {"y = torch.zeros([4])\n  for i in range(3):\n    y = y + x\n  return y, torch.argmax(y)", "Tuple[Tensor, Tensor]",
+      {"return x * self.w, torch.softmax(x * self.w, -1, dtype=6)",
+       "Tuple[Tensor, Tensor]",
+       {DType::kFp16, DType::kFp32}},
+      {"return (x * self.w).view(self.like.shape), x.expand_as(self.like)",
+       "Tuple[Tensor, Tensor]",
+       {DType::kFp16, DType::kFp16}},
+      {"y = torch.zeros([4])\n  for i in range(3):\n    y = y + x\n  return y, torch.argmax(y)",
+       "Tuple[Tensor, Tensor]",
        {DType::kFp32, DType::kInt64}},
   };
   for (const OutputCase& c : cases) {
@@ -101,17 +107,22 @@ TEST(PrecisionBorderTest, OutputsAreOfTheTypesThatTheModelWouldGive) {
 TEST(PrecisionBorderTest, OrThoseOfTheConfig) {
   const at::Tensor x = at::randn({2, 4});
   // Which the weights as they are would not take.
-  EXPECT_EQ(Predict(*Make(Linear(at::kHalf), Cast(DType::kFp16, DType::kFp32), Declared(DType::kFp32, DType::kFp32)), x).tensor.dtype,
+  EXPECT_EQ(Predict(*Make(Linear(at::kHalf), Cast(DType::kFp16, DType::kFp32), Declared(DType::kFp32, DType::kFp32)), x)
+                .tensor.dtype,
             DType::kFp32);
-  EXPECT_EQ(Predict(*Make(Linear(at::kHalf), Cast(DType::kFp16, DType::kFp32), Declared(DType::kFp32, DType::kFp16)), x).tensor.dtype,
+  EXPECT_EQ(Predict(*Make(Linear(at::kHalf), Cast(DType::kFp16, DType::kFp32), Declared(DType::kFp32, DType::kFp16)), x)
+                .tensor.dtype,
             DType::kFp16);
-  EXPECT_EQ(Predict(*Make(Linear(at::kFloat), Cast(DType::kFp32, DType::kBf16), Declared(DType::kFp32, DType::kFp32)), x).tensor.dtype,
-            DType::kFp32);
+  EXPECT_EQ(
+      Predict(*Make(Linear(at::kFloat), Cast(DType::kFp32, DType::kBf16), Declared(DType::kFp32, DType::kFp32)), x)
+          .tensor.dtype,
+      DType::kFp32);
 }
 
 TEST(PrecisionBorderTest, TheConfigsTypesMayBeOthersThanTheWeights) {
   const torch::jit::Module module = Linear(at::kHalf);
-  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), Declared(DType::kFp32, DType::kFp64));
+  auto signature =
+      MakeSignature(module.get_method("forward").function().getSchema(), Declared(DType::kFp32, DType::kFp64));
   ASSERT_TRUE(signature.ok()) << signature.status();
   PrecisionBorder border;
   border.CastInputs(at::kHalf);

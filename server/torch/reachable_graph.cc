@@ -20,8 +20,7 @@ std::shared_ptr<Graph> ReachableGraph(const torch::jit::Module& module) {
   torch::jit::Inline(*graph);  // what the forks call
   std::vector<Node*> training;
   ForEachNode(graph->block(), [&](Node* node) {
-    if (node->kind() == c10::prim::GetAttr && node->s(c10::attr::name) == "training" &&
-        IsModule(node->input())) {
+    if (node->kind() == c10::prim::GetAttr && node->s(c10::attr::name) == "training" && IsModule(node->input())) {
       training.push_back(node);
     }
   });

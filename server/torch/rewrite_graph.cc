@@ -18,13 +18,16 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// Arguments that must lie in the host's memory wherever the others are: batch sizes and lengths of packed sequences, places to
-// split at.
+// Arguments that must lie in the host's memory wherever the others are: batch sizes and lengths of packed sequences,
+// places to split at.
 const std::map<std::string, size_t>& HostArguments() {
-  static const std::map<std::string, size_t> arguments = {
-      {"aten::_pack_padded_sequence", 1}, {"aten::_pad_packed_sequence", 1}, {"aten::lstm", 1},
-      {"aten::gru", 1},                   {"aten::rnn_tanh", 1},             {"aten::rnn_relu", 1},
-      {"aten::tensor_split", 1}};
+  static const std::map<std::string, size_t> arguments = {{"aten::_pack_padded_sequence", 1},
+                                                          {"aten::_pad_packed_sequence", 1},
+                                                          {"aten::lstm", 1},
+                                                          {"aten::gru", 1},
+                                                          {"aten::rnn_tanh", 1},
+                                                          {"aten::rnn_relu", 1},
+                                                          {"aten::tensor_split", 1}};
   return arguments;
 }
 
@@ -46,7 +49,8 @@ class Rewrite {
     for (auto it = block->nodes().begin(); it != block->nodes().end();) {
       Node* node = *it++;  // first, as `node` may go away
       for (Block* nested : node->blocks()) InBlock(nested);
-      if (node->hasAttribute(c10::attr::Subgraph) && node->kindOf(c10::attr::Subgraph) == torch::jit::AttributeKind::g) {
+      if (node->hasAttribute(c10::attr::Subgraph) &&
+          node->kindOf(c10::attr::Subgraph) == torch::jit::AttributeKind::g) {
         torch::jit::Inline(*node->g(c10::attr::Subgraph));
         RewriteGraph(*node->g(c10::attr::Subgraph), target_, rewritten_);
       }
@@ -131,8 +135,8 @@ class Rewrite {
   void DeviceByVariable(Node* node, const std::vector<Value*>& sources) {
     const bool is_attribute = sources.size() == 1 && sources[0]->node()->kind() == c10::prim::GetAttr;
     if (is_attribute && node->inputs().size() == 1) return NoteAttribute(sources[0]->node());
-    const std::vector<std::string> kept = target_.renames_cpu ? std::vector<std::string>{"meta"}
-                                                              : std::vector<std::string>{"meta", "cpu"};
+    const std::vector<std::string> kept =
+        target_.renames_cpu ? std::vector<std::string>{"meta"} : std::vector<std::string>{"meta", "cpu"};
     Node* const after = node->next();
     const torch::jit::WithInsertPoint point(after);
     Value* const device = node->output();
@@ -226,8 +230,10 @@ class Rewrite {
 
   // x.dtype == torch.float16, x.dtype in [torch.float16, torch.bfloat16]
   static bool ComparesDtypes(const Node* node) {
-    if (node->kind() != c10::aten::eq && node->kind() != c10::aten::ne && node->kind() != c10::aten::__contains__) return false;
-    return std::ranges::any_of(node->inputs(), [](const Value* input) { return input->node()->kind() == c10::prim::dtype; });
+    if (node->kind() != c10::aten::eq && node->kind() != c10::aten::ne && node->kind() != c10::aten::__contains__)
+      return false;
+    return std::ranges::any_of(node->inputs(),
+                               [](const Value* input) { return input->node()->kind() == c10::prim::dtype; });
   }
 
   // A constant, or an element of a constant tuple.
@@ -246,7 +252,8 @@ class Rewrite {
     if (source->kind() == c10::prim::GetAttr) return NoteAttribute(source);
     if (source->kind() == c10::prim::If) {
       for (Block* block : source->blocks()) Dtype(block->return_node(), offset);
-    } else if (source->kind() == c10::prim::TupleUnpack && source->input()->node()->kind() == c10::prim::TupleConstruct) {
+    } else if (source->kind() == c10::prim::TupleUnpack &&
+               source->input()->node()->kind() == c10::prim::TupleConstruct) {
       Dtype(source->input()->node(), offset);
     } else if (source->kind() == c10::prim::ListConstruct) {
       for (size_t i = 0; i < source->inputs().size(); ++i) Dtype(source, i);
@@ -265,12 +272,15 @@ class Rewrite {
     Value* const given = node->input(input);
     const Node* source = given->node();
     // That of another tensor is what that one computes in.
-    if (given->type()->kind() != c10::TypeKind::IntType || source->kind() == c10::prim::dtype || source->kind() == c10::prim::If) return;
+    if (given->type()->kind() != c10::TypeKind::IntType || source->kind() == c10::prim::dtype ||
+        source->kind() == c10::prim::If)
+      return;
     const torch::jit::WithInsertPoint point(node);
     Value* const to = graph_.insertConstant(static_cast<int64_t>(target_.to));
     Value* result = given;
     for (const at::ScalarType from : target_.from) {
-      if (from != target_.to) result = Choice(graph_.insert(c10::aten::eq, {given, static_cast<int64_t>(from)}), to, result);
+      if (from != target_.to)
+        result = Choice(graph_.insert(c10::aten::eq, {given, static_cast<int64_t>(from)}), to, result);
     }
     node->replaceInput(input, result);
     ++rewritten_.dtypes;
@@ -320,7 +330,9 @@ std::optional<std::vector<int64_t>> Cast(std::vector<int64_t> types, const Rewri
   return types == before ? std::nullopt : std::optional(std::move(types));
 }
 
-bool RewriteTarget::Casts(at::ScalarType type) const { return type != to && std::ranges::find(from, type) != from.end(); }
+bool RewriteTarget::Casts(at::ScalarType type) const {
+  return type != to && std::ranges::find(from, type) != from.end();
+}
 
 std::optional<at::Device> DeviceNamed(const std::string& text) {
   try {

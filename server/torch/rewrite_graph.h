@@ -1,4 +1,5 @@
-// What a graph says of the device and the element types that its module was saved with, said of where the module is to run.
+// What a graph says of the device and the element types that its module was saved with, said of where the module is to
+// run.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -14,8 +15,8 @@ namespace torchferry {
 // Where a module runs, and what of its code means where it ran before.
 struct RewriteTarget {
   at::Device device = at::kCPU;
-  // The module's own tensors were on the CPU, so that "cpu" in its code, said or left out, is where it ran. Otherwise only
-  // accelerators are renamed, and what went to the CPU on purpose still goes there.
+  // The module's own tensors were on the CPU, so that "cpu" in its code, said or left out, is where it ran. Otherwise
+  // only accelerators are renamed, and what went to the CPU on purpose still goes there.
   bool renames_cpu = false;
   // Element types that become `to`, in weights and in code; none: all stay.
   std::vector<at::ScalarType> from;
@@ -33,7 +34,8 @@ struct Rewritten {
   int dtypes = 0;
   int tensors = 0;  // constants of the graph
   int on_host = 0;  // arguments that are fetched to the host
-  // Attributes that code makes a device or element types of, str, int and List[int]: the class that has it, and its name.
+  // Attributes that code makes a device or element types of, str, int and List[int]: the class that has it, and its
+  // name.
   std::set<std::pair<const c10::Type*, std::string>> attributes;
 
   // What is said otherwise than before.
@@ -52,10 +54,10 @@ bool Moves(const at::Tensor& tensor, const RewriteTarget& target);
 // A tensor of the module as `target` wants it; `tensor` itself where nothing changes. Integers keep their type.
 at::Tensor MoveTensor(const at::Tensor& tensor, const RewriteTarget& target);
 
-// Rewrites `graph`, nested blocks and forks included, by what the operators' schemas say of their arguments: constants of type
-// Device, text that becomes one, devices that are left out where a tensor is made, arguments of type ScalarType, and tensors.
-// Tensors that an operator takes from the host alone, the lengths of packed sequences, are kept there. Throws what LibTorch
-// throws.
+// Rewrites `graph`, nested blocks and forks included, by what the operators' schemas say of their arguments: constants
+// of type Device, text that becomes one, devices that are left out where a tensor is made, arguments of type
+// ScalarType, and tensors. Tensors that an operator takes from the host alone, the lengths of packed sequences, are
+// kept there. Throws what LibTorch throws.
 void RewriteGraph(torch::jit::Graph& graph, const RewriteTarget& target, Rewritten& rewritten);
 
 }  // namespace torchferry

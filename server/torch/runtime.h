@@ -1,5 +1,5 @@
-// LibTorch's start: CUDA is opened at run time if this host has it, then the devices are counted. No LibTorch type shows
-// here, so that `app` can use it.
+// LibTorch's start: CUDA is opened at run time if this host has it, then the devices are counted. No LibTorch type
+// shows here, so that `app` can use it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -54,7 +54,8 @@ class TorchRuntime {
   };
   static std::optional<Memory> MemoryOf(const DeviceId& device);
 
-  // A small piece of work: memory is taken, written, computed with and copied back. DeviceFaultStatus when the device fails at it.
+  // A small piece of work: memory is taken, written, computed with and copied back. DeviceFaultStatus when the device
+  // fails at it.
   static absl::Status Probe(const DeviceId& device);
 
   // Gives memory that an accelerator's allocator keeps for later back to the device.
@@ -63,7 +64,8 @@ class TorchRuntime {
   // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
   static void SetIntraOpThreads(int threads);
 
-  // Algorithms whose results do not change from run to run, where there are any; for the process, before the first model.
+  // Algorithms whose results do not change from run to run, where there are any; for the process, before the first
+  // model.
   static void UseDeterministicAlgorithms();
 
  private:

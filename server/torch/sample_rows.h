@@ -11,9 +11,10 @@
 
 namespace torchferry {
 
-// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or, where every size is declared, `count`
-// made up ones. FAILED_PRECONDITION where neither is there, with the reason. `folder` is the model's on this host.
-absl::StatusOr<std::vector<BoundInputs>> SampleRows(const Signature& signature, const ModelConfig& config, const std::string& folder,
-                                                    int count);
+// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or, where every size is
+// declared, `count` made up ones. FAILED_PRECONDITION where neither is there, with the reason. `folder` is the model's
+// on this host.
+absl::StatusOr<std::vector<BoundInputs>> SampleRows(const Signature& signature, const ModelConfig& config,
+                                                    const std::string& folder, int count);
 
 }  // namespace torchferry

@@ -19,7 +19,8 @@ void SavedOutputTypes::Learn(const ModelSignature& signature, const BoundInputs&
   try {
     types_ = Run(signature, request);
   } catch (const std::exception& error) {
-    LogInfo("output types follow from the code", {{"reason", "as saved the model does not run here: " + CleanMessage(error.what())}});
+    LogInfo("output types follow from the code",
+            {{"reason", "as saved the model does not run here: " + CleanMessage(error.what())}});
   }
   module_.reset();
   is_known_ = true;

@@ -14,7 +14,8 @@
 
 namespace torchferry {
 
-// Found out by running the module as it was saved, once, on the CPU: promotion, casts and branches are PyTorch's own. Thread-safe.
+// Found out by running the module as it was saved, once, on the CPU: promotion, casts and branches are PyTorch's own.
+// Thread-safe.
 class SavedOutputTypes {
  public:
   // `module` is on the CPU, in the types of the file; it is kept until it has run.
@@ -23,12 +24,13 @@ class SavedOutputTypes {
   // The first call runs the module on `request`, which a cast copy of it has just answered; the others do nothing.
   void Learn(const ModelSignature& signature, const BoundInputs& request);
 
-  // After Learn, in the order of forward's tuple, list or dict; empty when the module does not run here, as where the CPU lacks an
-  // operator in FP16.
+  // After Learn, in the order of forward's tuple, list or dict; empty when the module does not run here, as where the
+  // CPU lacks an operator in FP16.
   const std::vector<at::ScalarType>& types() const { return types_; }
 
  private:
-  std::vector<at::ScalarType> Run(const ModelSignature& signature, const BoundInputs& request) const TF_REQUIRES(mutex_);
+  std::vector<at::ScalarType> Run(const ModelSignature& signature, const BoundInputs& request) const
+      TF_REQUIRES(mutex_);
 
   Mutex mutex_;
   std::optional<torch::jit::Module> module_ TF_GUARDED_BY(mutex_);

@@ -21,8 +21,9 @@ namespace {
 constexpr size_t kMostBytes = size_t{256} << 20;
 constexpr size_t kLeastBytes = 4096;
 
-// Page-locked memory in blocks, each a power of two in size, for one device. LibTorch's own cache would do, but it asks the device at each free how far it is,
-// and throws from a destructor when that has failed; here whoever gives a block back has waited. Thread-safe, never destroyed.
+// Page-locked memory in blocks, each a power of two in size, for one device. LibTorch's own cache would do, but it asks
+// the device at each free how far it is, and throws from a destructor when that has failed; here whoever gives a block
+// back has waited. Thread-safe, never destroyed.
 class StagingPool {
  public:
   struct Block {
@@ -74,7 +75,8 @@ class StagingPool {
       bytes_ += size;
       return block;
     } catch (const std::exception& error) {
-      LogInfo("no page-locked memory", {{"device", device_.str()}, {"bytes", size}, {"reason", CleanMessage(error.what())}});
+      LogInfo("no page-locked memory",
+              {{"device", device_.str()}, {"bytes", size}, {"reason", CleanMessage(error.what())}});
       has_memory_ = false;
       return std::nullopt;
     }
@@ -115,12 +117,14 @@ at::Tensor StagingTensor(at::IntArrayRef sizes, at::ScalarType type, StreamLease
   const at::TensorOptions options = at::TensorOptions().dtype(type);
   if (stream.device().is_cpu()) return at::empty(sizes, options);
   StagingPool& pool = StagingPool::Of(stream.device());
-  std::optional<StagingPool::Block> block = pool.Take(static_cast<size_t>(c10::multiply_integers(sizes)) * c10::elementSize(type));
+  std::optional<StagingPool::Block> block =
+      pool.Take(static_cast<size_t>(c10::multiply_integers(sizes)) * c10::elementSize(type));
   at::Tensor tensor;
   if (block.has_value()) {
     void* const data = block->memory.get();
     const auto shared = std::make_shared<StagingPool::Block>(*std::move(block));
-    tensor = at::from_blob(data, sizes, [&pool, shared](void*) { pool.GiveBack(std::move(*shared)); }, options);
+    tensor = at::from_blob(
+        data, sizes, [&pool, shared](void*) { pool.GiveBack(std::move(*shared)); }, options);
   } else {
     tensor = at::empty(sizes, options);
   }

@@ -36,14 +36,15 @@ void Insert(Node& root, const std::string& key, const at::Tensor& tensor) {
 
 // A part of a key as a part of a class name: "0" is no identifier.
 std::string ClassAtom(const std::string& name, int& count) {
-  const bool is_identifier = std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
-                             std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+  const bool is_identifier =
+      std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
   return is_identifier ? name : "_" + std::to_string(count++);
 }
 
 // Each module has a class of its own, as their attributes differ, named after its path: messages show it.
-Module Build(const Node& node, const std::vector<std::string>& path, const std::shared_ptr<torch::jit::CompilationUnit>& unit,
-             int& count) {
+Module Build(const Node& node, const std::vector<std::string>& path,
+             const std::shared_ptr<torch::jit::CompilationUnit>& unit, int& count) {
   Module module(c10::QualifiedName(path), unit);
   for (const auto& [name, tensor] : node.tensors) {
     module.register_parameter(name, tensor, /*is_buffer=*/!tensor.is_floating_point());
@@ -56,7 +57,8 @@ Module Build(const Node& node, const std::vector<std::string>& path, const std::
   return module;
 }
 
-// Memory that is about to be written whole. Large blocks ask for pages of 2 MiB: a page fault for each 4 KiB costs more than the copy.
+// Memory that is about to be written whole. Large blocks ask for pages of 2 MiB: a page fault for each 4 KiB costs more
+// than the copy.
 c10::DataPtr Allocate(uint64_t bytes) {
   constexpr uint64_t kHugePage = uint64_t{2} << 20;
   void* data = nullptr;
@@ -107,7 +109,8 @@ absl::StatusOr<std::vector<c10::Storage>> ReadStorages(const Checkpoint& checkpo
 absl::StatusOr<at::Tensor> View(const c10::Storage& storage, const TensorInfo& info) {
   const auto type = ToTorch(info.dtype);
   if (!type.has_value()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "tensor \"{}\" has an element type that is not served", info.key);
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "tensor \"{}\" has an element type that is not served",
+                      info.key);
   }
   at::Tensor tensor = at::empty({0}, at::TensorOptions().dtype(*type));
   tensor.set_(storage, info.storage_offset, info.shape, info.strides);

@@ -35,8 +35,7 @@ bool IsMutable(const c10::TypePtr& type) {
     case c10::TypeKind::OptionalType:
     case c10::TypeKind::TupleType: {
       const auto parts = type->containedTypes();
-      return std::any_of(parts.begin(), parts.end(),
-                         [](const c10::TypePtr& part) { return IsMutable(part); });
+      return std::any_of(parts.begin(), parts.end(), [](const c10::TypePtr& part) { return IsMutable(part); });
     }
     default:
       return true;
@@ -44,8 +43,7 @@ bool IsMutable(const c10::TypePtr& type) {
 }
 
 // "encoder.cache"; nothing when it is not reached from `self` by attributes alone.
-std::optional<std::string> AttributePath(const Value* object, const std::string& name,
-                                         const Graph& graph) {
+std::optional<std::string> AttributePath(const Value* object, const std::string& name, const Graph& graph) {
   std::string path = name;
   while (object != graph.inputs()[0]) {
     const Node* node = object->node();
@@ -68,9 +66,8 @@ std::string MethodOf(const Node* node) {
 std::optional<std::string> StatisticsFlag(const Node* node) {
   const std::string op = node->kind().toQualString();
   if (op == "aten::instance_norm") return "use_input_stats";
-  if (op == "aten::batch_norm" || op == "aten::native_batch_norm" ||
-      op == "aten::cudnn_batch_norm" || op == "aten::miopen_batch_norm" ||
-      op == "aten::_batch_norm_impl_index") {
+  if (op == "aten::batch_norm" || op == "aten::native_batch_norm" || op == "aten::cudnn_batch_norm" ||
+      op == "aten::miopen_batch_norm" || op == "aten::_batch_norm_impl_index") {
     return "training";
   }
   return std::nullopt;
@@ -87,8 +84,7 @@ class StateSearch {
 
   absl::StatusOr<std::optional<ModuleState>> Run(const std::string& file) {
     ForEachNode(graph_->block(), [&](Node* node) { Sort(node); });
-    const bool is_pure =
-        targets_.empty() && assignments_.empty() && statistics_.empty() && opaque_calls_.empty();
+    const bool is_pure = targets_.empty() && assignments_.empty() && statistics_.empty() && opaque_calls_.empty();
     if (is_pure) return std::nullopt;  // as most are: the aliases of a large graph take a while
     aliases_.emplace(graph_, /*isFrozen=*/true);
     for (Node* node : constants_) {
@@ -114,8 +110,7 @@ class StateSearch {
       assignments_.push_back(node);
     } else if (node->kind() == c10::prim::GetAttr) {
       const bool is_local = node->input()->node()->kind() == c10::prim::CreateObject;
-      if (!is_local && IsMutable(node->output()->type()) && !IsModule(node->output()))
-        attributes_.push_back(node);
+      if (!is_local && IsMutable(node->output()->type()) && !IsModule(node->output())) attributes_.push_back(node);
     } else if (node->kind() == c10::prim::Constant) {
       if (IsMutable(node->output()->type())) constants_.push_back(node);
     } else if (StatisticsFlag(node).has_value()) {
@@ -135,16 +130,15 @@ class StateSearch {
   void Assigned(Node* node) {
     if (node->input(0)->node()->kind() == c10::prim::CreateObject) return;
     const std::string& name = node->s(c10::attr::name);
-    Found(fmt::format("{} assigns self.{}", MethodOf(node),
-                      AttributePath(node->input(0), name, *graph_).value_or(name)));
+    Found(
+        fmt::format("{} assigns self.{}", MethodOf(node), AttributePath(node->input(0), name, *graph_).value_or(name)));
   }
 
   void StatisticsWritten(Node* node) {
     const auto flag = torch::jit::constant_as<bool>(node->namedInput(*StatisticsFlag(node)));
     const Value* mean = node->namedInput("running_mean");
     if ((flag.has_value() && !*flag) || mean->type()->isSubtypeOf(*c10::NoneType::get())) return;
-    Found(fmt::format("{} updates the running statistics of {}", MethodOf(node),
-                      node->kind().toUnqualString()));
+    Found(fmt::format("{} updates the running statistics of {}", MethodOf(node), node->kind().toUnqualString()));
     for (const char* name : {"running_mean", "running_var"}) Write(node->namedInput(name)->node());
   }
 
@@ -160,15 +154,13 @@ class StateSearch {
   bool IsWritten(Node* attribute) const {
     Value* const value = attribute->output();
     if (aliases_->hasWriters(value)) return true;
-    return !IsTensor(value) && std::any_of(targets_.begin(), targets_.end(), [&](Value* target) {
-      return aliases_->mayContainAlias(target, value);
-    });
+    return !IsTensor(value) && std::any_of(targets_.begin(), targets_.end(),
+                                           [&](Value* target) { return aliases_->mayContainAlias(target, value); });
   }
 
   void Written(Node* attribute) {
     const auto path = AttributePath(attribute->input(), attribute->s(c10::attr::name), *graph_);
-    Found(fmt::format("{} writes to self.{}", MethodOf(attribute),
-                      path.value_or(attribute->s(c10::attr::name))));
+    Found(fmt::format("{} writes to self.{}", MethodOf(attribute), path.value_or(attribute->s(c10::attr::name))));
     Write(attribute);
   }
 
@@ -189,10 +181,9 @@ class StateSearch {
   // another attribute's.
   void AddWhatMayBeStored() {
     for (Node* attribute : attributes_) {
-      const bool may_be_stored =
-          std::any_of(assignments_.begin(), assignments_.end(), [&](Node* assignment) {
-            return aliases_->mayContainAlias(assignment->input(1), attribute->output());
-          });
+      const bool may_be_stored = std::any_of(assignments_.begin(), assignments_.end(), [&](Node* assignment) {
+        return aliases_->mayContainAlias(assignment->input(1), attribute->output());
+      });
       if (may_be_stored) Write(attribute);
     }
   }
@@ -217,8 +208,7 @@ class StateSearch {
 
 }  // namespace
 
-absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module,
-                                                     const std::string& file) {
+absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module, const std::string& file) {
   try {
     return StateSearch(ReachableGraph(module)).Run(file);
   } catch (const std::exception& error) {

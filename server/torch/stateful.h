@@ -28,7 +28,6 @@ struct ModuleState {
 // norm's counter, which is kept in training alone, is none.) Errs on the side of state where the
 // code cannot be followed, as through an interface. FAILED_PRECONDITION when a constant of the
 // graph is written, which no copy of the module would have for itself.
-absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module,
-                                                     const std::string& file);
+absl::StatusOr<std::optional<ModuleState>> FindState(const torch::jit::Module& module, const std::string& file);
 
 }  // namespace torchferry

@@ -37,8 +37,7 @@ std::string ReasonOf(const Module& module) {
 }
 
 TEST(FindStateTest, IsNothingForAModuleThatOnlyReads) {
-  EXPECT_EQ(ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n  return x + self.count\n")),
-            "none");
+  EXPECT_EQ(ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n  return x + self.count\n")), "none");
   // In place on what forward made, and on its input.
   EXPECT_EQ(ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n"
                           "  y = x + self.count\n"
@@ -51,8 +50,7 @@ TEST(FindStateTest, IsNothingForAModuleThatOnlyReads) {
 }
 
 TEST(FindStateTest, FindsAnAttributeThatIsAssigned) {
-  const Module module =
-      Make("def forward(self, x: Tensor) -> Tensor:\n  self.count = self.count + 1\n  return x\n");
+  const Module module = Make("def forward(self, x: Tensor) -> Tensor:\n  self.count = self.count + 1\n  return x\n");
   const auto state = Find(module);
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->reason, "forward assigns self.count");
@@ -62,8 +60,7 @@ TEST(FindStateTest, FindsAnAttributeThatIsAssigned) {
 }
 
 TEST(FindStateTest, FindsAWriteInPlace) {
-  const auto state =
-      Find(Make("def forward(self, x: Tensor) -> Tensor:\n  self.count.add_(1)\n  return x\n"));
+  const auto state = Find(Make("def forward(self, x: Tensor) -> Tensor:\n  self.count.add_(1)\n  return x\n"));
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->reason, "forward writes to self.count");
   EXPECT_TRUE(state->writes_tensors);
@@ -72,11 +69,10 @@ TEST(FindStateTest, FindsAWriteInPlace) {
 }
 
 TEST(FindStateTest, FindsAWriteThroughAViewAListAndAnAlias) {
-  for (const char* write : {"self.count.view(-1)[0:1].mul_(2)", "self.count[0] = x[0, 0]",
-                            "[self.count][0].add_(1)", "torch.add(x, 1, out=self.count)",
-                            "a = self.count\n  a += 1", "(self.count, x)[0].zero_()"}) {
-    EXPECT_EQ(ReasonOf(Make(fmt::format(
-                  "def forward(self, x: Tensor) -> Tensor:\n  {}\n  return x\n", write))),
+  for (const char* write :
+       {"self.count.view(-1)[0:1].mul_(2)", "self.count[0] = x[0, 0]", "[self.count][0].add_(1)",
+        "torch.add(x, 1, out=self.count)", "a = self.count\n  a += 1", "(self.count, x)[0].zero_()"}) {
+    EXPECT_EQ(ReasonOf(Make(fmt::format("def forward(self, x: Tensor) -> Tensor:\n  {}\n  return x\n", write))),
               "forward writes to self.count")
         << write;
   }
@@ -84,8 +80,7 @@ TEST(FindStateTest, FindsAWriteThroughAViewAListAndAnAlias) {
 
 TEST(FindStateTest, FindsAListThatGrowsAndItsElements) {
   for (const char* write : {"self.past.append(x)", "self.past[0].add_(1)"}) {
-    const auto state = Find(
-        Make(fmt::format("def forward(self, x: Tensor) -> Tensor:\n  {}\n  return x\n", write)));
+    const auto state = Find(Make(fmt::format("def forward(self, x: Tensor) -> Tensor:\n  {}\n  return x\n", write)));
     ASSERT_TRUE(state.has_value()) << write;
     EXPECT_EQ(state->reason, "forward writes to self.past") << write;
     EXPECT_THAT(state->written, ElementsAre("past")) << write;
@@ -94,16 +89,14 @@ TEST(FindStateTest, FindsAListThatGrowsAndItsElements) {
 
 TEST(FindStateTest, LooksIntoTheMethodsThatForwardCallsAndNoOthers) {
   const std::string step = "def step(self):\n  self.count.add_(1)\n";
-  EXPECT_EQ(
-      ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n  self.step()\n  return x\n", step)),
-      "step writes to self.count");
+  EXPECT_EQ(ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n  self.step()\n  return x\n", step)),
+            "step writes to self.count");
   EXPECT_EQ(ReasonOf(Make("def forward(self, x: Tensor) -> Tensor:\n  return x\n", step)), "none");
 }
 
 TEST(FindStateTest, NamesTheSubmodulesAttribute) {
   Module module("m");
-  module.register_module(
-      "inner", Make("def forward(self, x: Tensor) -> Tensor:\n  self.count = x\n  return x\n"));
+  module.register_module("inner", Make("def forward(self, x: Tensor) -> Tensor:\n  self.count = x\n  return x\n"));
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return self.inner.forward(x)\n");
   EXPECT_EQ(ReasonOf(module), "forward assigns self.inner.count");
 }

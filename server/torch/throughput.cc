@@ -46,7 +46,8 @@ absl::StatusOr<double> MeasureThroughput(Model& model, std::span<const BoundInpu
       TorchRuntime::SetIntraOpThreads(load.threads);
       Lap& lap = laps[static_cast<size_t>(worker)];
       PhaseTimes ignored;
-      for (int i = 0; i < load.runs_before && lap.status.ok(); ++i) lap.status = model.Predict(requests, ignored).status();
+      for (int i = 0; i < load.runs_before && lap.status.ok(); ++i)
+        lap.status = model.Predict(requests, ignored).status();
       ready.arrive_and_wait();
       if (lap.status.ok()) lap = Run(model, requests, load.time);
     });

@@ -11,8 +11,8 @@
 namespace torchferry {
 
 struct Load {
-  int workers = 1;  // threads that run it, each with
-  int threads = 1;  // so many of an operator's own
+  int workers = 1;                           // threads that run it, each with
+  int threads = 1;                           // so many of an operator's own
   std::chrono::duration<double> time{0.05};  // for which each runs it; once at least
   int runs_before = 2;  // of each worker, that do not count: LibTorch compiles what it has seen run
 };

@@ -26,7 +26,8 @@
 namespace torchferry {
 namespace {
 
-// On an accelerator the first runs are one after another: they compile, and what they fold into constants is made on their own stream.
+// On an accelerator the first runs are one after another: they compile, and what they fold into constants is made on
+// their own stream.
 class FirstRuns {
  public:
   // To be kept for as long as the run lasts.
@@ -46,9 +47,14 @@ class FirstRuns {
 
 // What a model and its copies have in common.
 struct Shared {
-  Shared(ModelSignature the_signature, std::optional<ModuleState> the_state, PrecisionBorder the_border, bool does_differentiate, bool keeps_or_writes, bool leases)
-      : signature(std::move(the_signature)), state(std::move(the_state)), border(std::move(the_border)), differentiates(does_differentiate),
-        keeps_or_writes_inputs(keeps_or_writes), may_lease(leases) {}
+  Shared(ModelSignature the_signature, std::optional<ModuleState> the_state, PrecisionBorder the_border,
+         bool does_differentiate, bool keeps_or_writes, bool leases)
+      : signature(std::move(the_signature)),
+        state(std::move(the_state)),
+        border(std::move(the_border)),
+        differentiates(does_differentiate),
+        keeps_or_writes_inputs(keeps_or_writes),
+        may_lease(leases) {}
 
   ModelSignature signature;
   std::optional<ModuleState> state;
@@ -59,7 +65,8 @@ struct Shared {
   FirstRuns runs;
 };
 
-// Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy, say.
+// Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy,
+// say.
 bool Differentiates(const torch::jit::Module& module) {
   return !WalkGraphs(module, [](const torch::jit::Node& node, const std::string&) {
             const std::string_view op = node.kind().toQualString();
@@ -94,7 +101,8 @@ bool IsOf(const BoundInputs& request, const at::Tensor& output) {
   const auto* data = static_cast<const std::byte*>(output.const_data_ptr());
   return std::ranges::any_of(request.values, [&](const std::vector<HostTensor>& values) {
     return std::ranges::any_of(values, [&](const HostTensor& value) {
-      return std::less_equal<>()(value.bytes.data(), data) && std::less<>()(data, value.bytes.data() + value.bytes.size());
+      return std::less_equal<>()(value.bytes.data(), data) &&
+             std::less<>()(data, value.bytes.data() + value.bytes.size());
     });
   });
 }
@@ -153,7 +161,8 @@ class TorchModel final : public Model {
   const Signature& signature() const override { return signature_.signature; }
   const DeviceId& device() const override { return device_; }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes& times) override {
+  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests,
+                                               PhaseTimes& times) override {
     const bool has_batch_dimension = signature().HasBatchDimension();
     int64_t rows = 0;
     for (const BoundInputs* request : requests) rows += request->rows;
@@ -162,12 +171,14 @@ class TorchModel final : public Model {
       const std::unique_lock<std::mutex> turn = shared_->runs.Begin(torch_device_);
       StreamLease stream(torch_device_, shared_->may_lease);
       const TimePoint began = Clock::Real().Now();
-      std::vector<c10::IValue> arguments = GatherArguments(signature_, requests, stream, shared_->border, shared_->keeps_or_writes_inputs);
+      std::vector<c10::IValue> arguments =
+          GatherArguments(signature_, requests, stream, shared_->border, shared_->keeps_or_writes_inputs);
       const TimePoint gathered = Clock::Real().Now();
       const c10::IValue result = Forward(std::move(arguments));
       shared_->border.Learn(signature_, *requests[0]);
       const TimePoint ran = Clock::Real().Now();
-      TF_ASSIGN_OR_RETURN(auto outputs, NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
+      TF_ASSIGN_OR_RETURN(auto outputs,
+                          NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
       for (auto& [name, output] : outputs) {
         if (IsOf(*requests[0], output)) output = output.clone();
       }
@@ -215,10 +226,11 @@ class TorchModel final : public Model {
       }
     }
     return MakeStatus(status.code(), "the model raised: {}{}", MessageOf(status),
-                      undeclared.empty() ? ""
-                                         : fmt::format(". Input {} is not declared in config.pbtxt; a declared dtype and shape are "
-                                                       "checked before the model runs",
-                                                       undeclared));
+                      undeclared.empty()
+                          ? ""
+                          : fmt::format(". Input {} is not declared in config.pbtxt; a declared dtype and shape are "
+                                        "checked before the model runs",
+                                        undeclared));
   }
 
   const std::shared_ptr<const Shared> shared_;
@@ -231,9 +243,8 @@ class TorchModel final : public Model {
 
 }  // namespace
 
-std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
-                                      DeviceId device, std::optional<ModuleState> state,
-                                      PrecisionBorder border) {
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device,
+                                      std::optional<ModuleState> state, PrecisionBorder border) {
   if (state.has_value()) {
     // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
     // only read.
@@ -241,13 +252,13 @@ std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature 
     CopyModule(module, *state);
   }
   SynchronizeStream(ToTorch(device));  // what it is made of was made on another stream than those it will run on
-  // What forks may go on after forward has raised. Streams do not wait for each other: where other threads compute, or the memory of a state is given up by
-  // one run that another has made, all of it is on the default one.
+  // What forks may go on after forward has raised. Streams do not wait for each other: where other threads compute, or
+  // the memory of a state is given up by one run that another has made, all of it is on the default one.
   const bool forks = Forks(module);
   const bool has_state = state.has_value();
   const bool keeps_or_writes = has_state || forks || WritesInputs(module);
-  auto shared = std::make_shared<const Shared>(std::move(signature), std::move(state), std::move(border), Differentiates(module), keeps_or_writes,
-                                               !forks && !has_state);
+  auto shared = std::make_shared<const Shared>(std::move(signature), std::move(state), std::move(border),
+                                               Differentiates(module), keeps_or_writes, !forks && !has_state);
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

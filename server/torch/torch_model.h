@@ -14,11 +14,10 @@
 
 namespace torchferry {
 
-// `module` is in eval mode and on `device`; `border` is what was done to its types. With a `state` the model is stateful, and `module` is
-// copied once, so that one which cannot be copied shows that here. Throws what LibTorch throws.
-std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
-                                      DeviceId device,
-                                      std::optional<ModuleState> state = std::nullopt,
-                                      PrecisionBorder border = {});
+// `module` is in eval mode and on `device`; `border` is what was done to its types. With a `state` the model is
+// stateful, and `module` is copied once, so that one which cannot be copied shows that here. Throws what LibTorch
+// throws.
+std::shared_ptr<Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature, DeviceId device,
+                                      std::optional<ModuleState> state = std::nullopt, PrecisionBorder border = {});
 
 }  // namespace torchferry

@@ -59,9 +59,11 @@ TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
 
 // A single request's bytes are the client's: they stay as they are, and no answer points into them.
 TEST(TorchModelTest, ARequestsBytesAreNeitherWrittenNorGivenBack) {
-  const std::string sources[] = {"def forward(self, x: Tensor) -> Tensor:\n  return x\n", "def forward(self, x: Tensor) -> Tensor:\n  return x[:, 1:]\n",
-                                 "def forward(self, x: Tensor) -> Tensor:\n  return x.add_(1)\n",
-                                 "def forward(self, x: Tensor) -> Tensor:\n  y = x.view(-1)\n  y[0] = 7.0\n  return y.view(x.size(0), -1)\n"};
+  const std::string sources[] = {
+      "def forward(self, x: Tensor) -> Tensor:\n  return x\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  return x[:, 1:]\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  return x.add_(1)\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  y = x.view(-1)\n  y[0] = 7.0\n  return y.view(x.size(0), -1)\n"};
   for (const std::string& source : sources) {
     const auto model = Make(source, Batched());
     const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3}).clone();
@@ -77,7 +79,10 @@ TEST(TorchModelTest, ARequestsBytesAreNeitherWrittenNorGivenBack) {
 
 // Which LibTorch keeps as a mark on a view.
 TEST(TorchModelTest, ConjugatedAndNegatedOutputsAreWhatTheySay) {
-  const auto model = Make("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + 1))\n  return z, z.imag\n", Batched());
+  const auto model = Make(
+      "def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + 1))\n  return z, "
+      "z.imag\n",
+      Batched());
   const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3});
   const auto outputs = Predict(*model, {Bind(x, 2)});
   ASSERT_TRUE(outputs.ok()) << outputs.status();
@@ -118,8 +123,9 @@ TEST(TorchModelTest, OutputsWithAnIndexAreThoseResultsWhateverTheirOrder) {
     }
     return config;
   };
-  for (const std::string source : {"def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:\n  return x, x + 1, x + 2\n",
-                                   "def forward(self, x: Tensor) -> List[Tensor]:\n  return [x, x + 1, x + 2]\n"}) {
+  for (const std::string source :
+       {"def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:\n  return x, x + 1, x + 2\n",
+        "def forward(self, x: Tensor) -> List[Tensor]:\n  return [x, x + 1, x + 2]\n"}) {
     const auto values = [&](const ModelConfig& config) {
       std::vector<float> got;
       const auto outputs = Predict(*Make(source, config), {Bind(at::zeros({1, 1}), 1)});
@@ -157,8 +163,9 @@ TEST(TorchModelTest, WhatTheModelRaisesIsInternalWithoutStackOrPath) {
   const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.matmul(x, x)\n", Batched());
   const auto outputs = Predict(*model, {Bind(at::zeros({2, 3}), 2)});
   EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(MessageOf(outputs.status()), AllOf(HasSubstr("mat1 and mat2"), HasSubstr("is not declared in config.pbtxt"),
-                                                 Not(HasSubstr("Traceback")), Not(HasSubstr(".cpp"))));
+  EXPECT_THAT(MessageOf(outputs.status()),
+              AllOf(HasSubstr("mat1 and mat2"), HasSubstr("is not declared in config.pbtxt"),
+                    Not(HasSubstr("Traceback")), Not(HasSubstr(".cpp"))));
 }
 
 TEST(TorchModelTest, ReshapeIsAppliedOnBothSides) {
@@ -179,23 +186,24 @@ TEST(TorchModelTest, ReshapeIsAppliedOnBothSides) {
 }
 
 TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
-  EXPECT_EQ(CleanMessage("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
-                         "last):\n  File \"/home/me/x.py\", line 2\n    x\n    ~ <--- HERE\nRuntimeError: bad size\n"),
-            "bad size");
   EXPECT_EQ(
       CleanMessage(
-          "Traceback of TorchScript, serialized code:\n  File \"code/x.py\", line 3\n    if bad:\n "
-          "     ops.prim.RaiseException(m)\n"
-          "      ~~~~~~~ <--- HERE\n    else:\n      pass\nbuiltins.ValueError: 512 samples\n"),
-      "ValueError: 512 samples");
-  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"),
-            "indented alone");
+          "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
+          "last):\n  File \"/home/me/x.py\", line 2\n    x\n    ~ <--- HERE\nRuntimeError: bad size\n"),
+      "bad size");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript, serialized code:\n  File \"code/x.py\", line 3\n    if bad:\n "
+                         "     ops.prim.RaiseException(m)\n"
+                         "      ~~~~~~~ <--- HERE\n    else:\n      pass\nbuiltins.ValueError: 512 samples\n"),
+            "ValueError: 512 samples");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"), "indented alone");
   // Of a class, whose lines are not indented.
-  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\nclass C:\n  y : int\nRuntimeError: it was\nwrong"), "it was\nwrong");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\nclass C:\n  y : int\nRuntimeError: it was\nwrong"),
+            "it was\nwrong");
   EXPECT_EQ(CleanMessage("Tried to access x. Python compilation unit at: 0x7f5612345678 there"),
             "Tried to access x. Python compilation unit at: … there");
-  EXPECT_EQ(CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),
-            "r No such token");
+  EXPECT_EQ(
+      CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),
+      "r No such token");
   EXPECT_EQ(CleanMessage("expected 0x10"), "expected 0x10");
   EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
 }

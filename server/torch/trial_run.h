@@ -10,12 +10,12 @@
 
 namespace torchferry {
 
-// One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is not declared in
-// full, or is a number (any value might be a wrong one).
+// One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is
+// not declared in full, or is a number (any value might be a wrong one).
 std::optional<BoundInputs> MadeUpInputs(const Signature& signature, uint64_t seed = 20240229);
 
-// The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude. INTERNAL
-// when their shapes differ.
+// The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude.
+// INTERNAL when their shapes differ.
 absl::StatusOr<double> Deviation(const std::vector<Outputs>& outputs, const std::vector<Outputs>& reference);
 
 }  // namespace torchferry

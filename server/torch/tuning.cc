@@ -25,7 +25,8 @@ constexpr int kSamples = 8;
 constexpr double kBatches = 8;
 constexpr double kLeastSeconds = 0.01;
 constexpr double kMostSeconds = 0.3;
-// What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the most.
+// What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the
+// most.
 constexpr double kSecondsAround = 15e-6;
 // A batch that takes longer is not tried, however large it may be: others wait for it, and its memory grows with it.
 constexpr double kMostSecondsOfBatch = 0.5;
@@ -40,9 +41,12 @@ std::vector<const BoundInputs*> Batch(const std::vector<BoundInputs>& samples, i
 }
 
 // Whether what is no number is equal, to the bit.
-bool AreEqual(const HostTensor& a, const HostTensor& b) { return a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes); }
+bool AreEqual(const HostTensor& a, const HostTensor& b) {
+  return a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes);
+}
 
-// The largest deviation of any of the answers. INTERNAL when they differ in more than rounding: other integers, other shapes.
+// The largest deviation of any of the answers. INTERNAL when they differ in more than rounding: other integers, other
+// shapes.
 absl::StatusOr<double> WorstDeviation(const std::vector<Outputs>& ours, const std::vector<Outputs>& plain) {
   double worst = 0;
   for (size_t i = 0; i < plain.size(); ++i) {
@@ -59,9 +63,11 @@ absl::StatusOr<double> WorstDeviation(const std::vector<Outputs>& ours, const st
 TuningSpace SpaceOf(const TuningTask& task) {
   TuningSpace space{task.variants, {task.intra_op_threads}, {1}};
   if (task.options.tunes_threads && task.workers == 0) {
-    for (int threads = 2 * task.intra_op_threads; threads <= task.options.processors; threads *= 2) space.threads.push_back(threads);
+    for (int threads = 2 * task.intra_op_threads; threads <= task.options.processors; threads *= 2)
+      space.threads.push_back(threads);
   }
-  if (task.config.dynamic_batching.has_value() && task.config.max_batch_size > 0) space.rows = BatchSizes(task.config.max_batch_size);
+  if (task.config.dynamic_batching.has_value() && task.config.max_batch_size > 0)
+    space.rows = BatchSizes(task.config.max_batch_size);
   return space;
 }
 
@@ -78,7 +84,9 @@ TuningKey KeyOf(const TuningTask& task, const TuningSpace& space) {
   return key;
 }
 
-double BudgetOf(const TuningTask& task) { return task.config.optimize.budget_seconds.value_or(task.options.budget_seconds); }
+double BudgetOf(const TuningTask& task) {
+  return task.config.optimize.budget_seconds.value_or(task.options.budget_seconds);
+}
 
 class Tuner {
  public:
@@ -88,7 +96,8 @@ class Tuner {
   }
 
   std::optional<TuningResult> Search(const TuningSpace& space) {
-    return SearchTuning(space, [this](const TuningPoint& point) { return Measure(point); }, [this] { return HasTime(); });
+    return SearchTuning(
+        space, [this](const TuningPoint& point) { return Measure(point); }, [this] { return HasTime(); });
   }
 
   // Null, with a reason in refused(), where it does not run or does not agree.
@@ -119,7 +128,8 @@ class Tuner {
 
   std::optional<double> Measure(const TuningPoint& point) {
     const std::shared_ptr<Model> model = ModelOf(point.variant);
-    if (model == nullptr || (point.rows > kAlwaysTriedRows && ExpectedPass(point) > kMostSecondsOfBatch)) return std::nullopt;
+    if (model == nullptr || (point.rows > kAlwaysTriedRows && ExpectedPass(point) > kMostSecondsOfBatch))
+      return std::nullopt;
     const std::vector<const BoundInputs*> batch = Batch(samples_, point.rows);
     Load load;
     load.workers = task_.workers > 0 ? task_.workers : std::max(1, task_.options.processors / point.threads);
@@ -161,7 +171,8 @@ class Tuner {
       return StatusOf(error, absl::StatusCode::kInternal);
     }
     PhaseTimes ignored;
-    const std::vector<const BoundInputs*> batch = Batch(samples_, model->signature().HasBatchDimension() ? kComparedRows : 1);
+    const std::vector<const BoundInputs*> batch =
+        Batch(samples_, model->signature().HasBatchDimension() ? kComparedRows : 1);
     for (size_t i = 0; i < batch.size(); ++i) {
       const std::span<const BoundInputs* const> requests(batch.data(), std::min(i + 1, batch.size()));
       TF_ASSIGN_OR_RETURN(const auto expected, models_.at("plain").model->Predict(requests, ignored));
@@ -173,7 +184,8 @@ class Tuner {
       }
     }
     if (worst <= task_.tolerance) return model;
-    return MakeStatus(absl::StatusCode::kInternal, "its outputs deviate by {:.1e} of the largest; {:.0e} is allowed", worst, task_.tolerance);
+    return MakeStatus(absl::StatusCode::kInternal, "its outputs deviate by {:.1e} of the largest; {:.0e} is allowed",
+                      worst, task_.tolerance);
   }
 
   void Refuse(const std::string& what, const absl::Status& why) {
@@ -194,13 +206,16 @@ class Tuner {
 
 std::string TextOf(const TuningInfo& tuning) {
   return fmt::format("{}, {} intra-op thread{}, batches of up to {} row{}: {:.1f} rows/s; {:.1f} {}", tuning.variant,
-                     tuning.intra_op_threads, tuning.intra_op_threads == 1 ? "" : "s", tuning.batch_rows, tuning.batch_rows == 1 ? "" : "s",
-                     tuning.rows_per_second, tuning.baseline_rows_per_second, tuning.baseline);
+                     tuning.intra_op_threads, tuning.intra_op_threads == 1 ? "" : "s", tuning.batch_rows,
+                     tuning.batch_rows == 1 ? "" : "s", tuning.rows_per_second, tuning.baseline_rows_per_second,
+                     tuning.baseline);
 }
 
 TuningInfo InfoOf(const TuningRecord& record, const TuningSpace& space, bool is_kept) {
-  return {record.best.variant,    record.best.threads, record.best.rows, record.rows_per_second, space.variants.front(),
-          record.simplest_rows_per_second, record.deviation,    is_kept};
+  return {record.best.variant,    record.best.threads,
+          record.best.rows,       record.rows_per_second,
+          space.variants.front(), record.simplest_rows_per_second,
+          record.deviation,       is_kept};
 }
 
 // ", until the budget of 10 s had passed"; nothing for 0.
@@ -217,7 +232,8 @@ void Keep(const TuningTask& task, const TuningKey& key, const TuningRecord& reco
 
 bool Contains(const TuningSpace& space, const TuningPoint& point) {
   return std::ranges::find(space.variants, point.variant) != space.variants.end() &&
-         std::ranges::find(space.threads, point.threads) != space.threads.end() && std::ranges::find(space.rows, point.rows) != space.rows.end();
+         std::ranges::find(space.threads, point.threads) != space.threads.end() &&
+         std::ranges::find(space.rows, point.rows) != space.rows.end();
 }
 
 }  // namespace
@@ -239,13 +255,15 @@ absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_
   }
   const TuningSpace space = SpaceOf(task);
   if (space.size() == 0) {
-    info.decisions.push_back(fmt::format("not tuned: no variant that torchferry.optimize names makes sense here: {}", fmt::join(task.config.optimize.variants, ", ")));
+    info.decisions.push_back(fmt::format("not tuned: no variant that torchferry.optimize names makes sense here: {}",
+                                         fmt::join(task.config.optimize.variants, ", ")));
     return plain;
   }
   const TuningKey key = KeyOf(task, space);
   Tuner tuner(task, plain, *samples);
   const auto kept = ReadTuningRecord(task.record_path, key);
-  const bool is_enough = kept.has_value() && (kept->budget_seconds == 0 || kept->budget_seconds >= BudgetOf(task) || !task.may_search);
+  const bool is_enough =
+      kept.has_value() && (kept->budget_seconds == 0 || kept->budget_seconds >= BudgetOf(task) || !task.may_search);
   if (is_enough && Contains(space, kept->best)) {
     // Made again and compared again: the file may be anybody's.
     std::shared_ptr<Model> model = tuner.ModelOf(kept->best.variant);
@@ -259,19 +277,22 @@ absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_
   if (!task.may_search) return plain;
   const std::optional<TuningResult> found = tuner.Search(space);
   TF_RETURN_IF_ERROR(tuner.device_error());
-  const std::string refused = tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
+  const std::string refused =
+      tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
   if (!found.has_value()) {
-    info.decisions.push_back(tuner.refused().empty() ? "not tuned: optimize_budget_seconds leaves no time for it"
-                                                     : "not tuned: no variant that was tried runs and answers as the plain graph does" + refused);
+    info.decisions.push_back(tuner.refused().empty()
+                                 ? "not tuned: optimize_budget_seconds leaves no time for it"
+                                 : "not tuned: no variant that was tried runs and answers as the plain graph does" +
+                                       refused);
     return plain;
   }
-  TuningRecord record{found->best,  found->rows_per_second, found->simplest_rows_per_second, found->is_complete ? 0 : BudgetOf(task),
-                      tuner.deviation(found->best.variant)};
+  TuningRecord record{found->best, found->rows_per_second, found->simplest_rows_per_second,
+                      found->is_complete ? 0 : BudgetOf(task), tuner.deviation(found->best.variant)};
   // Where the time was over before larger batches were tried, they are as large as the configuration allows.
   if (found->are_rows_open) record.best.rows = space.rows.back();
   info.tuning = InfoOf(record, space, false);
-  info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried, space.size(),
-                                       Until(record.budget_seconds), TextOf(*info.tuning), refused));
+  info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried,
+                                       space.size(), Until(record.budget_seconds), TextOf(*info.tuning), refused));
   if (!tuner.IsStopping()) Keep(task, key, record, info);
   return tuner.ModelOf(record.best.variant);
 }

@@ -27,15 +27,16 @@ struct TuningTask {
   std::string store;  // on this host, for the files of model_warmup
   const TuningOptions& options;
   int intra_op_threads = 1;
-  int workers = 0;          // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
+  int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
   double tolerance = 0;     // most that a variant's outputs may differ from plain's, of an output's largest magnitude
   bool may_search = true;   // otherwise only a kept result is used
   std::string record_path;  // on this host
   TuningKey key;            // of the files, the device and the types; what the search depends on beyond that is added
 };
 
-// `plain`, or the same model in the variant that is the fastest; info.tuning and info.decisions say what was found, or why it was not
-// sought. Blocks for the configuration's budget at most, but for a forward pass or two. Only a device's errors are errors.
+// `plain`, or the same model in the variant that is the fastest; info.tuning and info.decisions say what was found, or
+// why it was not sought. Blocks for the configuration's budget at most, but for a forward pass or two. Only a device's
+// errors are errors.
 absl::StatusOr<std::shared_ptr<Model>> Tune(const TuningTask& task, std::shared_ptr<Model> plain, ModelInfo& info);
 
 }  // namespace torchferry

@@ -1,5 +1,5 @@
-// What is tried, refused, kept and said; the models are fakes whose speed and answers are known. That real ones are tuned is shown by
-// tests/e2e/test_tuning.py.
+// What is tried, refused, kept and said; the models are fakes whose speed and answers are known. That real ones are
+// tuned is shown by tests/e2e/test_tuning.py.
 #include "server/torch/tuning.h"
 
 #include <gmock/gmock.h>
@@ -85,12 +85,11 @@ class TuningTest : public ::testing::Test {
     for (const std::string& variant : TuningVariants()) {
       if (hows_.contains(variant) || variant == raises_) variants.push_back(variant);
     }
-    const TuningTask task{.make =
-                              [&](const std::string& variant) -> std::shared_ptr<Model> {
-                                made_.push_back(variant);
-                                if (variant == raises_) throw std::runtime_error("cannot be frozen");
-                                return models_[variant] = std::make_shared<SleepyModel>(config_, hows_.at(variant));
-                              },
+    const TuningTask task{.make = [&](const std::string& variant) -> std::shared_ptr<Model> {
+                            made_.push_back(variant);
+                            if (variant == raises_) throw std::runtime_error("cannot be frozen");
+                            return models_[variant] = std::make_shared<SleepyModel>(config_, hows_.at(variant));
+                          },
                           .variants = variants,
                           .config = config_,
                           .store = folder_.string(),
@@ -112,7 +111,8 @@ class TuningTest : public ::testing::Test {
     return text;
   }
 
-  const fs::path folder_ = fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const fs::path folder_ =
+      fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   std::map<std::string, SleepyModel::How> hows_;
   std::string raises_;
   ModelConfig config_;
@@ -136,7 +136,8 @@ TEST_F(TuningTest, TheFastestThatAgreesIsTakenAndWhatWasLeftOutIsSaid) {
   EXPECT_GT(info_.tuning->rows_per_second, info_.tuning->baseline_rows_per_second);
   EXPECT_EQ(info_.tuning->baseline, "plain");
   EXPECT_FALSE(info_.tuning->is_kept);
-  EXPECT_THAT(Decisions(), AllOf(HasSubstr("tuned in "), HasSubstr("inference (its outputs deviate by "), HasSubstr("channels_last (cannot be frozen)")));
+  EXPECT_THAT(Decisions(), AllOf(HasSubstr("tuned in "), HasSubstr("inference (its outputs deviate by "),
+                                 HasSubstr("channels_last (cannot be frozen)")));
 }
 
 TEST_F(TuningTest, MoreRowsThanGainAreNotPutTogether) {
@@ -242,14 +243,16 @@ TEST_F(TuningTest, NothingToTryWithIsSaid) {
 TEST(TuningSwitchTest, TheConfigurationIsHeardBeforeTheServerAndDeterminismBeforeBoth) {
   using Mode = OptimizeConfig::Mode;
   const auto is_on = [](bool server, bool deterministic, Mode mode) {
-    return IsTuningOn({.is_on = server, .is_deterministic = deterministic, .processor = {}}, {.mode = mode, .variants = {}, .budget_seconds = {}});
+    return IsTuningOn({.is_on = server, .is_deterministic = deterministic, .processor = {}},
+                      {.mode = mode, .variants = {}, .budget_seconds = {}});
   };
   for (const bool server : {false, true}) {
     EXPECT_EQ(is_on(server, false, Mode::kServer), server);
     EXPECT_TRUE(is_on(server, false, Mode::kAuto));
     EXPECT_TRUE(is_on(server, false, Mode::kList));
     EXPECT_FALSE(is_on(server, false, Mode::kOff));
-    for (const Mode mode : {Mode::kServer, Mode::kAuto, Mode::kList, Mode::kOff}) EXPECT_FALSE(is_on(server, true, mode));
+    for (const Mode mode : {Mode::kServer, Mode::kAuto, Mode::kList, Mode::kOff})
+      EXPECT_FALSE(is_on(server, true, mode));
   }
 }
 

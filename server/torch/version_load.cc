@@ -67,7 +67,8 @@ void VersionLoad::StartDigest() {
 }
 
 std::string VersionLoad::FileIdentity() const {
-  return files_.model->identity() + (files_.architecture_file == nullptr ? "" : " " + files_.architecture_file->identity());
+  return files_.model->identity() +
+         (files_.architecture_file == nullptr ? "" : " " + files_.architecture_file->identity());
 }
 
 void VersionLoad::CloseFiles() {
@@ -105,7 +106,8 @@ absl::StatusOr<PlacedModel> VersionLoad::Place(const Module& module) {
     absl::StatusOr<PlacedModel> placed = PlaceOnce(module, /*may_search=*/true);
     const DeviceId device = planned_.plan.placement.device;
     if (device.IsCpu() || !IsOfDevice(placed.status())) return placed;
-    LogWarning("device not used", {{"file", file_name_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
+    LogWarning("device not used",
+               {{"file", file_name_}, {"device", ToString(device)}, {"reason", MessageOf(placed.status())}});
     if (options_.on_device_fault) options_.on_device_fault(device, placed.status());
     TorchRuntime::ReleaseCachedMemory(device);
     ruled_out_[ToString(device)] = ReasonOf(placed.status());
@@ -160,7 +162,8 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module, bool ma
     info.rewritten_constants = placed.rewritten.count();
     if (info.rewritten_constants > 0) {
       info.decisions.push_back(fmt::format("rewrote what its code says: {} devices, {} element types and {} tensors",
-                                           placed.rewritten.devices, placed.rewritten.dtypes, placed.rewritten.tensors));
+                                           placed.rewritten.devices, placed.rewritten.dtypes,
+                                           placed.rewritten.tensors));
     }
     TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> model, Tried(module, placed, device, info));
     TF_ASSIGN_OR_RETURN(model, Tuned(module, placed, std::move(model), may_search, info));
@@ -172,7 +175,8 @@ absl::StatusOr<PlacedModel> VersionLoad::PlaceOnce(const Module& module, bool ma
   }
 }
 
-VersionLoad::Placed VersionLoad::PlaceCopy(const Module& module, const DeviceId& device, const PrecisionPlan& precision) const {
+VersionLoad::Placed VersionLoad::PlaceCopy(const Module& module, const DeviceId& device,
+                                           const PrecisionPlan& precision) const {
   RewriteTarget target{ToTorch(device), RenamesCpu(), {}, ToTorch(precision.to).value()};
   for (const DType type : precision.from) target.from.push_back(ToTorch(type).value());
   auto [placed, rewritten] = PlaceModule(module, target);
@@ -195,10 +199,11 @@ bool VersionLoad::RenamesCpu() const {
   return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
 }
 
-// The model, run once where the config declares its inputs and either it computes in less than FP32, or they are of other
-// types than its weights: FAILED_PRECONDITION when it does not run and would in FP32. Where it was made to compute in less,
-// measures what that does to the outputs.
-absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tried(const Module& module, Placed& placed, const DeviceId& device, ModelInfo& info) {
+// The model, run once where the config declares its inputs and either it computes in less than FP32, or they are of
+// other types than its weights: FAILED_PRECONDITION when it does not run and would in FP32. Where it was made to
+// compute in less, measures what that does to the outputs.
+absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tried(const Module& module, Placed& placed, const DeviceId& device,
+                                                          ModelInfo& info) {
   std::shared_ptr<Model> model = MakeModel(placed, device);
   const bool changes = planned_.plan.precision.changes();
   const bool is_half = info.precision.find("16") != std::string::npos;
@@ -206,7 +211,8 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tried(const Module& module, 
   if ((!is_half && !changes && other_types.empty()) || state_.has_value()) return model;
   const std::optional<BoundInputs> inputs = MadeUpInputs(signature_.signature);
   if (!inputs.has_value()) {
-    if (is_half && changes) info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
+    if (is_half && changes)
+      info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");
     return model;
   }
   const BoundInputs* const requests[] = {&*inputs};
@@ -220,14 +226,16 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tried(const Module& module, 
     if (!other_outputs.ok() && !IsOfDevice(other_outputs.status())) continue;
     model = other;
     outputs = std::move(other_outputs);
-    info.decisions.push_back(fmt::format("inputs are cast to {}, the weights' type; config.pbtxt declares another", Name(type)));
+    info.decisions.push_back(
+        fmt::format("inputs are cast to {}, the weights' type; config.pbtxt declares another", Name(type)));
   }
   if (IsOfDevice(outputs.status())) return Annotate(outputs.status(), "running on " + ToString(device));
   // In full precision it was only to see which types it takes and gives, before a request waits for that.
   if (!is_half || (outputs.ok() && !changes)) return model;
   const PrecisionPlan full = PlanPrecision(Precision::kFp32, planned_.weight_dtypes, DeviceId::Cpu(), false);
   Placed in_full = PlaceCopy(module, DeviceId::Cpu(), full);
-  if (std::ranges::find(planned_.weight_dtypes, DType::kFp64) == planned_.weight_dtypes.end()) in_full.border.CastInputs(at::kFloat);
+  if (std::ranges::find(planned_.weight_dtypes, DType::kFp64) == planned_.weight_dtypes.end())
+    in_full.border.CastInputs(at::kFloat);
   const std::shared_ptr<Model> reference = MakeModel(in_full, DeviceId::Cpu());
   const auto expected = reference->Predict(requests, ignored);
   if (!expected.ok()) {
@@ -237,11 +245,12 @@ absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tried(const Module& module, 
   }
   if (!outputs.ok()) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      "{}: forward fails in {}{}: {}. It runs in FP32: set torchferry {{ precision: FP32 }}", file_name_,
-                      info.precision, DeclaredInputs(), MessageOf(outputs.status()));
+                      "{}: forward fails in {}{}: {}. It runs in FP32: set torchferry {{ precision: FP32 }}",
+                      file_name_, info.precision, DeclaredInputs(), MessageOf(outputs.status()));
   }
   TF_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
-  info.decisions.push_back(fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
+  info.decisions.push_back(
+      fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
   return model;
 }
 
@@ -310,8 +319,7 @@ ModelInfo VersionLoad::Describe() const {
 
 void VersionLoad::DescribeState(std::vector<std::string>& decisions) const {
   if (!state_.has_value()) return;
-  decisions.push_back(
-      fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
+  decisions.push_back(fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
   if (config_.dynamic_batching.has_value()) {
     decisions.push_back(
         "dynamic_batching is not used: requests of a model that keeps state share no forward "

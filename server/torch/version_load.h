@@ -1,5 +1,5 @@
-// One version on its way from files to a model: what the plan says is carried out here, once for the first device, and again for each
-// further one that it is placed on.
+// One version on its way from files to a model: what the plan says is carried out here, once for the first device, and
+// again for each further one that it is placed on.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -66,12 +66,14 @@ class VersionLoad {
   Placed PlaceCopy(const torch::jit::Module& module, const DeviceId& device, const PrecisionPlan& precision) const;
   std::shared_ptr<Model> MakeModel(const Placed& placed, const DeviceId& device) const;
   bool RenamesCpu() const;
-  absl::StatusOr<std::shared_ptr<Model>> Tried(const torch::jit::Module& module, Placed& placed, const DeviceId& device, ModelInfo& info);
-  absl::StatusOr<std::shared_ptr<Model>> Tuned(const torch::jit::Module& module, const Placed& placed, std::shared_ptr<Model> plain,
-                                               bool may_search, ModelInfo& info);
+  absl::StatusOr<std::shared_ptr<Model>> Tried(const torch::jit::Module& module, Placed& placed, const DeviceId& device,
+                                               ModelInfo& info);
+  absl::StatusOr<std::shared_ptr<Model>> Tuned(const torch::jit::Module& module, const Placed& placed,
+                                               std::shared_ptr<Model> plain, bool may_search, ModelInfo& info);
   int WorkersOnAccelerator() const;
   std::vector<std::string> Variants(const Placed& placed) const;
-  std::shared_ptr<Model> MakeVariant(const torch::jit::Module& module, const Placed& placed, const std::string& variant) const;
+  std::shared_ptr<Model> MakeVariant(const torch::jit::Module& module, const Placed& placed,
+                                     const std::string& variant) const;
   TuningKey KeyOfFiles();
   std::vector<DType> TypesThatInputsLack() const;
   std::string DeclaredInputs() const;
@@ -91,7 +93,7 @@ class VersionLoad {
   std::optional<ModuleState> state_;
   ModelSignature signature_;
   std::string architecture_digest_;  // once it was asked for
-  RuledOut ruled_out_;  // devices that failed while it was placed
+  RuledOut ruled_out_;               // devices that failed while it was placed
 };
 
 }  // namespace torchferry

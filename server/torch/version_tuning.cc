@@ -33,7 +33,8 @@ std::string TextOf(const DeviceId& device) {
 std::string TextOf(const Signature& signature) {
   std::string text;
   for (const TensorSpec& spec : signature.inputs) {
-    text += fmt::format("{}{} {} {}", text.empty() ? "" : "; ", spec.name, Name(spec.dtype), spec.shape.has_value() ? ToString(*spec.shape) : "any");
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : "; ", spec.name, Name(spec.dtype),
+                        spec.shape.has_value() ? ToString(*spec.shape) : "any");
   }
   return text;
 }
@@ -43,17 +44,21 @@ std::string TextOf(const std::vector<WarmUp>& warm_ups) {
   if (warm_ups.empty()) return text;
   for (const WarmUpInput& input : warm_ups[0].inputs) {
     text += fmt::format("{}{} {} {} {}", text.empty() ? "" : "; ", input.name, Name(input.dtype), ToString(input.dims),
-                        input.data == WarmUpInput::Data::kFile ? input.file : input.data == WarmUpInput::Data::kZero ? "zero" : "random");
+                        input.data == WarmUpInput::Data::kFile   ? input.file
+                        : input.data == WarmUpInput::Data::kZero ? "zero"
+                                                                 : "random");
   }
   return text;
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, const Placed& placed, std::shared_ptr<Model> plain,
-                                                          bool may_search, ModelInfo& info) {
+absl::StatusOr<std::shared_ptr<Model>> VersionLoad::Tuned(const Module& module, const Placed& placed,
+                                                          std::shared_ptr<Model> plain, bool may_search,
+                                                          ModelInfo& info) {
   if (!IsTuningOn(options_.tuning, config_.optimize)) {
-    if (IsTuningAsked(config_.optimize)) info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
+    if (IsTuningAsked(config_.optimize))
+      info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
     return plain;
   }
   if (state_.has_value()) {
@@ -98,19 +103,22 @@ std::vector<std::string> VersionLoad::Variants(const Placed& placed) const {
   std::vector<std::string> variants;
   for (const std::string& variant : TuningVariants()) {
     const bool is_listed = config_.optimize.mode == OptimizeConfig::Mode::kList;
-    const bool is_wanted = !is_listed || std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
+    const bool is_wanted =
+        !is_listed || std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
     const bool is_of_images = variant.ends_with("channels_last");
     const bool is_of_bf16 = variant.starts_with("bf16");
     const bool makes_sense = (!is_of_images || has_images) && (!is_of_bf16 || planned_.plan.precision.autocast_bf16) &&
                              (variant != "inference" || is_on_cpu);
-    // What made-up rows cannot show is left to whoever asks for it: inputs that 16 bits cannot hold, and branches that other values take.
+    // What made-up rows cannot show is left to whoever asks for it: inputs that 16 bits cannot hold, and branches that
+    // other values take.
     const bool is_safe = is_listed || (!is_of_bf16 && (!branches || variant == "plain" || variant == "frozen"));
     if (is_wanted && makes_sense && is_safe) variants.push_back(variant);
   }
   return variants;
 }
 
-std::shared_ptr<Model> VersionLoad::MakeVariant(const Module& module, const Placed& placed, const std::string& variant) const {
+std::shared_ptr<Model> VersionLoad::MakeVariant(const Module& module, const Placed& placed,
+                                                const std::string& variant) const {
   const DeviceId& device = planned_.plan.placement.device;
   if (!variant.starts_with("bf16")) {
     Placed prepared = placed;

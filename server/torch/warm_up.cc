@@ -33,8 +33,8 @@ using Bytes = std::vector<std::byte>;
 Bytes RandomRow(const WarmUpInput& input) {
   const at::ScalarType type = ToTorch(input.dtype).value();
   at::Generator generator = at::detail::createCPUGenerator(kSeed);
-  const at::Tensor values =
-      IsFloating(input.dtype) ? at::rand(input.dims, generator).to(type) : at::randint(0, 2, input.dims, generator).to(type);
+  const at::Tensor values = IsFloating(input.dtype) ? at::rand(input.dims, generator).to(type)
+                                                    : at::randint(0, 2, input.dims, generator).to(type);
   const auto* begin = static_cast<const std::byte*>(values.const_data_ptr());
   return Bytes(begin, begin + values.nbytes());
 }
@@ -47,15 +47,15 @@ absl::StatusOr<Bytes> RowOf(const WarmUpInput& input, const std::string& folder,
   const std::string path = "/warmup/" + input.file;
   TF_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, File::Open(folder + path, model + path));
   if (file->size() != row.size()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected {}, one row of {} {}", file->name(),
-                      file->size(), row.size(), Name(input.dtype), ToString(input.dims));
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected {}, one row of {} {}",
+                      file->name(), file->size(), row.size(), Name(input.dtype), ToString(input.dims));
   }
   TF_RETURN_IF_ERROR(file->Read(0, row));
   return row;
 }
 
-absl::StatusOr<HostTensor> TensorOf(const WarmUpInput& input, int64_t rows, bool has_batch_dimension, const std::string& folder,
-                                    const std::string& model) {
+absl::StatusOr<HostTensor> TensorOf(const WarmUpInput& input, int64_t rows, bool has_batch_dimension,
+                                    const std::string& folder, const std::string& model) {
   TF_ASSIGN_OR_RETURN(const Bytes row, RowOf(input, folder, model));
   auto bytes = std::make_shared<Bytes>();
   for (int64_t i = 0; i < rows; ++i) bytes->insert(bytes->end(), row.begin(), row.end());
@@ -71,7 +71,8 @@ absl::Status RunOnce(Model& model, const BoundInputs& request) {
 }
 
 absl::Status RunDeclared(Model& model, const ModelConfig& config, const WarmUp& warm_up, const std::string& folder) {
-  TF_ASSIGN_OR_RETURN(const BoundInputs request, WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
+  TF_ASSIGN_OR_RETURN(const BoundInputs request,
+                      WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
   for (int64_t i = 0; i < warm_up.count; ++i) {
     const absl::Status status = RunOnce(model, request);
     if (status.ok() || IsOfDevice(status)) TF_RETURN_IF_ERROR(status);
@@ -87,7 +88,8 @@ absl::Status RunMadeUp(Model& model, ModelInfo& info) {
     const absl::Status status = RunOnce(model, *request);
     if (IsOfDevice(status)) return Annotate(status, "warming up");
     if (!status.ok()) {
-      info.decisions.push_back("not warmed up: the model does not run on a made-up row; model_warmup can name one that it does");
+      info.decisions.push_back(
+          "not warmed up: the model does not run on a made-up row; model_warmup can name one that it does");
       return absl::OkStatus();
     }
   }
@@ -95,8 +97,9 @@ absl::Status RunMadeUp(Model& model, ModelInfo& info) {
   return absl::OkStatus();
 }
 
-// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are divided then. Where nobody
-// has found how large batches should be, and `max_batch_size` may be anything, only as long as it costs a start nothing.
+// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are
+// divided then. Where nobody has found how large batches should be, and `max_batch_size` may be anything, only as long
+// as it costs a start nothing.
 absl::Status RunBatches(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info) {
   if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
   std::optional<BoundInputs> row;
@@ -106,7 +109,8 @@ absl::Status RunBatches(Model& model, const ModelConfig& config, const std::stri
     row = MadeUpInputs(model.signature());
   }
   if (!row.has_value()) return absl::OkStatus();
-  const std::vector<int64_t> sizes = BatchSizes(info.tuning.has_value() ? info.tuning->batch_rows : config.max_batch_size);
+  const std::vector<int64_t> sizes =
+      BatchSizes(info.tuning.has_value() ? info.tuning->batch_rows : config.max_batch_size);
   int64_t largest = 0;
   const TimePoint began = Clock::Real().Now();
   for (const int64_t size : sizes) {
@@ -136,8 +140,8 @@ absl::Status RunAll(Model& model, const ModelConfig& config, const std::string& 
 
 }  // namespace
 
-absl::StatusOr<BoundInputs> WarmUpRequest(const WarmUp& warm_up, int64_t rows, const Signature& signature, const ModelConfig& config,
-                                          const std::string& folder) {
+absl::StatusOr<BoundInputs> WarmUpRequest(const WarmUp& warm_up, int64_t rows, const Signature& signature,
+                                          const ModelConfig& config, const std::string& folder) {
   std::map<std::string, HostTensor> inputs;
   for (const WarmUpInput& input : warm_up.inputs) {
     TF_ASSIGN_OR_RETURN(inputs[input.name], TensorOf(input, rows, signature.HasBatchDimension(), folder, config.name));

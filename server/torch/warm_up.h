@@ -1,5 +1,5 @@
-// The runs of a model before its first request: LibTorch compiles what it has seen run, and a device's libraries choose their
-// kernels then.
+// The runs of a model before its first request: LibTorch compiles what it has seen run, and a device's libraries choose
+// their kernels then.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,16 +12,18 @@
 
 namespace torchferry {
 
-// The request that one entry of model_warmup stands for, with `rows` rows of it. NOT_FOUND (its file), INVALID_ARGUMENT (it does not fit
-// the model).
-absl::StatusOr<BoundInputs> WarmUpRequest(const WarmUp& warm_up, int64_t rows, const Signature& signature, const ModelConfig& config,
-                                          const std::string& folder);
+// The request that one entry of model_warmup stands for, with `rows` rows of it. NOT_FOUND (its file), INVALID_ARGUMENT
+// (it does not fit the model).
+absl::StatusOr<BoundInputs> WarmUpRequest(const WarmUp& warm_up, int64_t rows, const Signature& signature,
+                                          const ModelConfig& config, const std::string& folder);
 
-// Runs what `model_warmup` says; without it, where the configuration declares each input, a made-up row. Then, where requests share
-// forward passes, once with each of the row counts that these will have; of a version that is not tuned, with those that are quick. A stateful model runs on a copy. Files are read from warmup/ in `folder`, the model's on this host. Each run that was made is in `info.decisions`.
-// A request of model_warmup that cannot be made or that the model refuses is an error, which names it: NOT_FOUND (its file),
-// INVALID_ARGUMENT (it does not fit the model), FAILED_PRECONDITION (the model raised). A made-up row may be one that the model
-// refuses, which is noted and no error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
+// Runs what `model_warmup` says; without it, where the configuration declares each input, a made-up row. Then, where
+// requests share forward passes, once with each of the row counts that these will have; of a version that is not tuned,
+// with those that are quick. A stateful model runs on a copy. Files are read from warmup/ in `folder`, the model's on
+// this host. Each run that was made is in `info.decisions`. A request of model_warmup that cannot be made or that the
+// model refuses is an error, which names it: NOT_FOUND (its file), INVALID_ARGUMENT (it does not fit the model),
+// FAILED_PRECONDITION (the model raised). A made-up row may be one that the model refuses, which is noted and no error.
+// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
 absl::Status RunWarmUps(Model& model, const ModelConfig& config, const std::string& folder, ModelInfo& info);
 
 }  // namespace torchferry

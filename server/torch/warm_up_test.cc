@@ -73,7 +73,8 @@ class WarmUpTest : public ::testing::Test {
   }
   void Write(const std::string& file, const Floats& values) const {
     std::ofstream(folder_ / "warmup" / file, std::ios::binary)
-        .write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+        .write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * sizeof(float)));
   }
   absl::Status Run(const ModelConfig& config) { return RunWarmUps(model_, config, folder_.string(), info_); }
 

@@ -1,5 +1,7 @@
-// What gRPC alone costs: a callback server with the server's own messages, whose Predict answers with zeros and runs nothing.
-//   torchferry-bench-bare-server --address 127.0.0.1:0 --input NAME:DTYPE:DIM,DIM… --output NAME:FP32:DIM,DIM…   dimensions without the rows
+// What gRPC alone costs: a callback server with the server's own messages, whose Predict answers with zeros and runs
+// nothing.
+//   torchferry-bench-bare-server --address 127.0.0.1:0 --input NAME:DTYPE:DIM,DIM… --output NAME:FP32:DIM,DIM…
+//   dimensions without the rows
 // Prints "listening HOST:PORT" once it does.
 #include <grpcpp/grpcpp.h>
 
@@ -24,7 +26,8 @@ struct Tensor {
 
 class BareService final : public v1::InferenceService::CallbackService {
  public:
-  BareService(std::vector<Tensor> inputs, std::vector<Tensor> outputs) : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  BareService(std::vector<Tensor> inputs, std::vector<Tensor> outputs)
+      : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
   // What a client asks before it makes its requests.
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context, const v1::GetModelRequest* request,

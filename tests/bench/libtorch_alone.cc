@@ -1,9 +1,12 @@
-// What LibTorch alone does with a TorchScript file: threads that run forward in a loop, each with its own intra-op threads.
-//   torchferry-bench-libtorch MODEL.pt --input FP32:3,224,224 [--input INT64:128 …] [--variants plain,frozen,…] [--splits 2x1,1x2]
+// What LibTorch alone does with a TorchScript file: threads that run forward in a loop, each with its own intra-op
+// threads.
+//   torchferry-bench-libtorch MODEL.pt --input FP32:3,224,224 [--input INT64:128 …] [--variants plain,frozen,…]
+//   [--splits 2x1,1x2]
 //                             [--rows 1,2,4] [--seconds 1] [--precision FP32|BF16] [--runs-before 3]
-// Prints a line of JSON for each combination: {variant, workers, threads, rows, rows_per_second, p50_us}. Inputs are random, made once;
-// rows come first. Variants: plain; frozen (torch::jit::freeze); inference (torch::jit::optimize_for_inference); channels_last (frozen,
-// weights with four dimensions in that order). BF16: floating weights and inputs cast.
+// Prints a line of JSON for each combination: {variant, workers, threads, rows, rows_per_second, p50_us}. Inputs are
+// random, made once; rows come first. Variants: plain; frozen (torch::jit::freeze); inference
+// (torch::jit::optimize_for_inference); channels_last (frozen, weights with four dimensions in that order). BF16:
+// floating weights and inputs cast.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/module.h>
@@ -75,7 +78,8 @@ Module MakeVariant(const std::string& path, const std::string& variant, bool bf1
   return torch::jit::freeze(module);
 }
 
-Result Run(const Module& module, const std::vector<c10::IValue>& inputs, int64_t rows, Split split, double seconds, int runs_before) {
+Result Run(const Module& module, const std::vector<c10::IValue>& inputs, int64_t rows, Split split, double seconds,
+           int runs_before) {
   std::latch ready(split.workers);
   std::atomic<double> rate{0};
   std::vector<double> times;
@@ -97,7 +101,8 @@ Result Run(const Module& module, const std::vector<c10::IValue>& inputs, int64_t
         own.push_back(std::chrono::duration<double, std::micro>(now - before).count());
         before = now;
       } while (before - began < std::chrono::duration<double>(seconds));
-      rate += static_cast<double>(rows) * static_cast<double>(own.size()) / std::chrono::duration<double>(before - began).count();
+      rate += static_cast<double>(rows) * static_cast<double>(own.size()) /
+              std::chrono::duration<double>(before - began).count();
       if (worker == 0) times = std::move(own);
     });
   }

@@ -67,17 +67,14 @@ void CheckNames(const Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
-  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes) &&
-      !torchferry::HasSafetensorsHeader(bytes)) {
+  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes) && !torchferry::HasSafetensorsHeader(bytes)) {
     bytes = ArchiveWith(std::move(bytes));
   }
-  const std::shared_ptr<const torchferry::File> file =
-      torchferry::File::FromBytes(std::move(bytes), "fuzz");
+  const std::shared_ptr<const torchferry::File> file = torchferry::File::FromBytes(std::move(bytes), "fuzz");
   for (const std::string key : {"", "model", "a.b"}) {
-    const auto checkpoint = Checkpoint::Open(
-        file, [&](const torchferry::CheckpointOutline& outline) {
-          return torchferry::ChooseStateDictKey(outline, key);
-        });
+    const auto checkpoint = Checkpoint::Open(file, [&](const torchferry::CheckpointOutline& outline) {
+      return torchferry::ChooseStateDictKey(outline, key);
+    });
     if (!checkpoint.ok()) continue;
     CheckCheckpoint(**checkpoint);
     CheckNames(**checkpoint);

@@ -1,5 +1,5 @@
-// Any bytes as a safetensors file: whole where they look like one, else as the header of one with 64 bytes of data, since
-// a fuzzer seldom gets a length right.
+// Any bytes as a safetensors file: whole where they look like one, else as the header of one with 64 bytes of data,
+// since a fuzzer seldom gets a length right.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -40,8 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
   if (!torchferry::HasSafetensorsHeader(bytes)) bytes = WithLength(bytes);
   const size_t file_bytes = bytes.size();
-  const auto checkpoint =
-      torchferry::OpenSafetensors(torchferry::File::FromBytes(std::move(bytes), "fuzz"));
+  const auto checkpoint = torchferry::OpenSafetensors(torchferry::File::FromBytes(std::move(bytes), "fuzz"));
   if (checkpoint.ok()) Check(**checkpoint, file_bytes);
   return 0;
 }

@@ -1,5 +1,5 @@
-// libcuda.so.1 for hosts without one: as many GPUs and as new a driver as the environment says. Answers the questions that come
-// before CUDA is opened, and nothing else.
+// libcuda.so.1 for hosts without one: as many GPUs and as new a driver as the environment says. Answers the questions
+// that come before CUDA is opened, and nothing else.
 #include <cstdlib>
 
 namespace {

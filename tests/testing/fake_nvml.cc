@@ -1,5 +1,5 @@
-// libnvidia-ml.so.1 for the tests, and of libcuda.so.1 what NVML's user asks: two GPUs, which CUDA numbers the other way round. The
-// second of NVML's is lost, or nothing works at all, when the environment says so.
+// libnvidia-ml.so.1 for the tests, and of libcuda.so.1 what NVML's user asks: two GPUs, which CUDA numbers the other
+// way round. The second of NVML's is lost, or nothing works at all, when the environment says so.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

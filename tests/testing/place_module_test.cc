@@ -16,7 +16,9 @@ using torch::jit::Module;
 
 class PlaceModuleTest : public SimTest {
  protected:
-  static RewriteTarget To(const at::Device& device, bool renames_cpu = true) { return {device, renames_cpu, {}, at::kFloat}; }
+  static RewriteTarget To(const at::Device& device, bool renames_cpu = true) {
+    return {device, renames_cpu, {}, at::kFloat};
+  }
 
   static at::Tensor Run(const Module& module, const at::Tensor& x) {
     const c10::InferenceMode guard;
@@ -75,7 +77,8 @@ TEST_F(PlaceModuleTest, AttributesThatNameADevice) {
   module.register_attribute("where", c10::DeviceObjType::get(), at::Device("cuda:0"));
   module.register_attribute("named", c10::StringType::get(), std::string("cuda:1"));
   module.register_attribute("title", c10::StringType::get(), std::string("cuda:1"));
-  module.define("def forward(self, x: Tensor) -> Tensor:\n  return x.to(self.where) + torch.ones([4], device=self.named)\n");
+  module.define(
+      "def forward(self, x: Tensor) -> Tensor:\n  return x.to(self.where) + torch.ones([4], device=self.named)\n");
   module.eval();
   const PlacedModule placed = PlaceModule(module, To(Sim(1)));
   EXPECT_EQ(placed.rewritten.devices, 2);
@@ -188,7 +191,8 @@ TEST_F(PlaceModuleTest, PackedSequencesThereAndBack) {
       "def forward(self, x: Tensor) -> Tensor:\n"
       "  lengths = torch.full([3], 4, dtype=4)\n"
       "  lengths, order = torch.sort(lengths, 0, True)\n"
-      "  packed, sizes = torch._pack_padded_sequence(torch.index_select(x.unsqueeze(-1), 0, order), lengths.cpu(), True)\n"
+      "  packed, sizes = torch._pack_padded_sequence(torch.index_select(x.unsqueeze(-1), 0, order), lengths.cpu(), "
+      "True)\n"
       "  back = torch.argsort(order)\n"
       "  y, lengths = torch._pad_packed_sequence(packed, sizes, True, 0.0, -1)\n"
       "  lengths = lengths[back.cpu()]\n"
@@ -206,7 +210,9 @@ TEST_F(PlaceModuleTest, TensorsInListsDictsTuplesAndConstants) {
   dict.insert("a", at::full({4}, 5.0F));
   module.register_attribute("dict", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), dict);
   module.register_buffer("count", at::arange(4));
-  module.define("def forward(self, x: Tensor) -> Tensor:\n  return x + self.list[0] + self.list[1] + self.dict['a'] + self.count\n");
+  module.define(
+      "def forward(self, x: Tensor) -> Tensor:\n  return x + self.list[0] + self.list[1] + self.dict['a'] + "
+      "self.count\n");
   ExpectSameThere(module, 0);
   const PlacedModule placed = PlaceModule(module, To(Sim(1)));
   EXPECT_TRUE(placed.module.attr("list").toTensorVector()[0].is_same(placed.module.attr("shared").toTensor()));
@@ -230,7 +236,8 @@ TEST_F(PlaceModuleTest, TiedTensorsStayTiedAndAreMovedOnce) {
 TEST_F(PlaceModuleTest, ASubmoduleThatIsHeldTwiceStaysOne) {
   Module child("c");
   child.register_buffer("seen", at::zeros({4}));
-  child.define("def forward(self, x: Tensor) -> Tensor:\n  self.seen = self.seen + torch.ones([4])\n  return x + self.seen\n");
+  child.define(
+      "def forward(self, x: Tensor) -> Tensor:\n  self.seen = self.seen + torch.ones([4])\n  return x + self.seen\n");
   Module module("m");
   module.register_module("a", child);
   module.register_module("b", child);

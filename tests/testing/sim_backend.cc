@@ -86,7 +86,9 @@ class GuardImpl final : public c10::impl::DeviceGuardImplInterface {
   void uncheckedSetDevice(c10::Device device) const noexcept override {
     if (device.has_index()) current_device = device.index();
   }
-  c10::Stream getStream(c10::Device device) const noexcept override { return StreamOf(device, Streams::Current(IndexOf(device))); }
+  c10::Stream getStream(c10::Device device) const noexcept override {
+    return StreamOf(device, Streams::Current(IndexOf(device)));
+  }
   c10::Stream getDefaultStream(c10::Device device) const override { return StreamOf(device, Streams::kDefault); }
   c10::Stream getStreamFromGlobalPool(c10::Device device, bool) const override {
     return StreamOf(device, Streams::Get().Take(IndexOf(device)));
@@ -94,8 +96,12 @@ class GuardImpl final : public c10::impl::DeviceGuardImplInterface {
   c10::Stream exchangeStream(c10::Stream stream) const noexcept override {
     return StreamOf(stream.device(), Streams::Exchange(stream.device_index(), stream.id()));
   }
-  void synchronizeStream(const c10::Stream& stream) const override { Streams::Get().Wait(stream.device_index(), stream.id()); }
-  c10::DeviceIndex deviceCount() const noexcept override { return static_cast<c10::DeviceIndex>(Devices::Get().count()); }
+  void synchronizeStream(const c10::Stream& stream) const override {
+    Streams::Get().Wait(stream.device_index(), stream.id());
+  }
+  c10::DeviceIndex deviceCount() const noexcept override {
+    return static_cast<c10::DeviceIndex>(Devices::Get().count());
+  }
   void synchronizeDevice(const c10::DeviceIndex device) const override { Streams::Get().WaitForAll(device); }
 
  private:
@@ -114,7 +120,9 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   void init() const override {}
   bool isPinnedPtr(const void* data) const override { return IsPinned(data); }
   c10::Allocator* getPinnedMemoryAllocator() const override { return GetPinnedAllocator(); }
-  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override { return at::detail::getDefaultCPUGenerator(); }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
+    return at::detail::getDefaultCPUGenerator();
+  }
 };
 
 int64_t RowsOf(at::IntArrayRef sizes) { return sizes.empty() ? 1 : sizes[0]; }
@@ -131,8 +139,8 @@ at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides, std::opt
                         std::optional<at::Layout>, std::optional<at::Device> device, std::optional<bool>) {
   const c10::DeviceGuard guard(device.value_or(c10::Device(kType)));
   Devices::Get().CheckRows(current_device, RowsOf(sizes));
-  return at::detail::empty_strided_generic(sizes, strides, GetAllocator(),
-                                           c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), type.value_or(at::kFloat));
+  return at::detail::empty_strided_generic(
+      sizes, strides, GetAllocator(), c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), type.value_or(at::kFloat));
 }
 
 // The memory of a tensor of ours as a tensor of the CPU.
@@ -156,7 +164,8 @@ void CopyNow(const at::Tensor& from, const at::Tensor& to) {
 
 // What is in memory that nobody has written to yet.
 void Spoil(const at::Tensor& tensor) {
-  if (tensor.is_contiguous() && tensor.storage_offset() == 0) std::memset(tensor.storage().mutable_data(), 0xA5, tensor.nbytes());
+  if (tensor.is_contiguous() && tensor.storage_offset() == 0)
+    std::memset(tensor.storage().mutable_data(), 0xA5, tensor.nbytes());
 }
 
 at::Tensor CopyFrom(const at::Tensor& from, const at::Tensor& to, bool is_non_blocking) {
@@ -203,7 +212,8 @@ const at::Tensor& Resize(const at::Tensor& self, at::SymIntArrayRef sizes, std::
   return self;
 }
 
-at::Tensor& SetSource(at::Tensor& self, c10::Storage source, int64_t offset, at::IntArrayRef sizes, at::IntArrayRef strides) {
+at::Tensor& SetSource(at::Tensor& self, c10::Storage source, int64_t offset, at::IntArrayRef sizes,
+                      at::IntArrayRef strides) {
   auto* impl = self.unsafeGetTensorImpl();
   impl->set_storage_keep_dtype(std::move(source));
   impl->set_storage_offset(offset);
@@ -223,8 +233,8 @@ bool TakesCpuTensors(const std::string& name) {
   return names.contains(name);
 }
 
-// The device of an operator's tensors. A real accelerator cannot read another one's memory, nor the host's (numbers, tensors
-// without dimensions, are passed by value).
+// The device of an operator's tensors. A real accelerator cannot read another one's memory, nor the host's (numbers,
+// tensors without dimensions, are passed by value).
 int DeviceOf(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
   std::optional<c10::Device> first;
   const auto look = [&](const at::Tensor& tensor) {
@@ -266,12 +276,14 @@ at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const 
                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
                        at::IntArrayRef output_padding, int64_t groups) {
   TORCH_CHECK(input.device() == weight.device(),
-              "Expected all tensors to be on the same device, but found at least two devices, ", input.device(), " and ",
-              weight.device(), "!");
+              "Expected all tensors to be on the same device, but found at least two devices, ", input.device(),
+              " and ", weight.device(), "!");
   Devices::Get().Run(input.device().index());
   Streams::Get().RunCurrent(input.device().index());
-  const std::optional<at::Tensor> cpu_bias = bias.has_value() && bias->defined() ? std::optional(OnCpu(*bias)) : std::nullopt;
-  return at::convolution(OnCpu(input), OnCpu(weight), cpu_bias, stride, padding, dilation, transposed, output_padding, groups)
+  const std::optional<at::Tensor> cpu_bias =
+      bias.has_value() && bias->defined() ? std::optional(OnCpu(*bias)) : std::nullopt;
+  return at::convolution(OnCpu(input), OnCpu(weight), cpu_bias, stride, padding, dilation, transposed, output_padding,
+                         groups)
       .to(input.device());
 }
 
@@ -282,22 +294,25 @@ at::Tensor Index(const at::Tensor& self, const c10::List<std::optional<at::Tenso
   c10::List<std::optional<at::Tensor>> on_cpu;
   for (const std::optional<at::Tensor> index : indices) {
     const bool is_ours = index.has_value() && index->defined() && !index->is_cpu();
-    TORCH_CHECK(!is_ours || index->device() == self.device(), "indices should be either on cpu or on the same device as the "
-                "indexed tensor (", self.device(), ")");
+    TORCH_CHECK(!is_ours || index->device() == self.device(),
+                "indices should be either on cpu or on the same device as the "
+                "indexed tensor (",
+                self.device(), ")");
     on_cpu.push_back(is_ours ? std::optional(OnCpu(*index)) : index);
   }
   return at::index(OnCpu(self), on_cpu).to(self.device());
 }
 
 // The implementation in terms of other operators: there is no fused kernel.
-int64_t FusedAttentionChoice(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, double,
-                             bool, std::optional<double>, bool) {
+int64_t FusedAttentionChoice(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                             double, bool, std::optional<double>, bool) {
   return 0;
 }
 
 // Which LibTorch asks of every device but the CPU. i, f, g and o are the gates.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> LstmCell(const at::Tensor& input_gates, const at::Tensor& hidden_gates,
-                                                        const at::Tensor& cx, const std::optional<at::Tensor>& input_bias,
+                                                        const at::Tensor& cx,
+                                                        const std::optional<at::Tensor>& input_bias,
                                                         const std::optional<at::Tensor>& hidden_bias) {
   at::Tensor gates = input_gates + hidden_gates;
   if (input_bias.has_value() && input_bias->defined()) gates = gates + *input_bias;
@@ -308,8 +323,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> LstmCell(const at::Tensor& input_
 }
 
 // r, z and n are the gates.
-std::tuple<at::Tensor, at::Tensor> GruCell(const at::Tensor& input_gates, const at::Tensor& hidden_gates, const at::Tensor& hx,
-                                           const std::optional<at::Tensor>& input_bias,
+std::tuple<at::Tensor, at::Tensor> GruCell(const at::Tensor& input_gates, const at::Tensor& hidden_gates,
+                                           const at::Tensor& hx, const std::optional<at::Tensor>& input_bias,
                                            const std::optional<at::Tensor>& hidden_bias) {
   const auto with = [](const at::Tensor& gates, const std::optional<at::Tensor>& bias) {
     return (bias.has_value() && bias->defined() ? gates + *bias : gates).chunk(3, 1);
@@ -330,9 +345,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("resize_", &Resize);
   m.impl("set_.source_Storage_storage_offset", &SetSource);
   m.impl("set_.source_Storage", &SetWholeSource);
-  m.impl("as_strided", [](const at::Tensor& t, at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<int64_t> offset) {
-    return at::native::as_strided_tensorimpl(t, sizes, strides, offset);
-  });
+  m.impl("as_strided",
+         [](const at::Tensor& t, at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<int64_t> offset) {
+           return at::native::as_strided_tensorimpl(t, sizes, strides, offset);
+         });
   m.impl("view", [](const at::Tensor& t, at::IntArrayRef sizes) { return at::native::view(t, sizes); });
   m.impl("_reshape_alias", [](const at::Tensor& t, at::IntArrayRef sizes, at::IntArrayRef strides) {
     return at::native::_reshape_alias(t, sizes, strides);

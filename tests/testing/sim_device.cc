@@ -135,13 +135,15 @@ void Devices::Wait(int device) {
 bool Devices::HasPinnedMemory() {
   const std::lock_guard lock(mutex_);
   ReadFaultFile();
-  return std::none_of(devices_.begin(), devices_.end(), [](const Device& device) { return device.faults.no_pinned_memory; });
+  return std::none_of(devices_.begin(), devices_.end(),
+                      [](const Device& device) { return device.faults.no_pinned_memory; });
 }
 
 bool Devices::HasFailed() {
   const std::lock_guard lock(mutex_);
   ReadFaultFile();
-  return std::any_of(devices_.begin(), devices_.end(), [](const Device& device) { return device.faults.lost || device.has_failed; });
+  return std::any_of(devices_.begin(), devices_.end(),
+                     [](const Device& device) { return device.faults.lost || device.has_failed; });
 }
 
 bool Devices::HasStreams(int device) {

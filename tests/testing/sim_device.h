@@ -1,5 +1,5 @@
-// A simulated accelerator: devices "sim:0", "sim:1", … with a memory of their own size, which compute on the CPU and fail
-// when they are told to. It stands where a GPU would, behind the same device-generic LibTorch calls.
+// A simulated accelerator: devices "sim:0", "sim:1", … with a memory of their own size, which compute on the CPU and
+// fail when they are told to. It stands where a GPU would, behind the same device-generic LibTorch calls.
 #pragma once
 
 #include <array>
@@ -16,10 +16,11 @@ constexpr int kMaxDevices = 8;
 struct Faults {
   // Allocations fail once this many bytes are in use, whatever the capacity; negative: never.
   int64_t out_of_memory_after_bytes = -1;
-  // Allocations fail for a tensor whose dimension 0 is larger; 0: never. A batch that is too large, and its half is not.
+  // Allocations fail for a tensor whose dimension 0 is larger; 0: never. A batch that is too large, and its half is
+  // not.
   int64_t out_of_memory_over_rows = 0;
-  // An illegal access in the next operator. As with a real one, nobody hears of it before the device is waited for (a copy to
-  // the host), and from then on every call fails until the process ends.
+  // An illegal access in the next operator. As with a real one, nobody hears of it before the device is waited for (a
+  // copy to the host), and from then on every call fails until the process ends.
   bool sticky_error = false;
   // The device is gone: every call fails at once.
   bool lost = false;
@@ -52,8 +53,8 @@ class Devices {
   int count() const { return count_; }
 
   void SetFaults(int device, const Faults& faults);
-  // Faults in the form of a file, a device a line: "sim:0 out_of_memory_after_bytes=1000 sticky_error=1". Devices without a
-  // line are sound. It is read again when it has changed.
+  // Faults in the form of a file, a device a line: "sim:0 out_of_memory_after_bytes=1000 sticky_error=1". Devices
+  // without a line are sound. It is read again when it has changed.
   void WatchFaultFile(std::string path);
   Usage GetUsage(int device);
 

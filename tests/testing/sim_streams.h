@@ -1,5 +1,6 @@
-// What the simulated accelerator does while the host goes on: copies between a device and page-locked memory. A real one does them at some time; this one does
-// them as late as it may, so that what does not wait for them sees that it should have.
+// What the simulated accelerator does while the host goes on: copies between a device and page-locked memory. A real
+// one does them at some time; this one does them as late as it may, so that what does not wait for them sees that it
+// should have.
 #pragma once
 
 #include <c10/core/Allocator.h>

@@ -30,8 +30,8 @@ class SimStreamsTest : public SimTest {
  protected:
   static constexpr int kDevice = 1;
 
-  static std::shared_ptr<Model> Make(const torch::jit::Module& module, int device = kDevice, std::optional<ModuleState> state = std::nullopt,
-                                     int64_t max_batch_size = 8) {
+  static std::shared_ptr<Model> Make(const torch::jit::Module& module, int device = kDevice,
+                                     std::optional<ModuleState> state = std::nullopt, int64_t max_batch_size = 8) {
     ModelConfig config;
     config.max_batch_size = max_batch_size;
     auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
@@ -44,7 +44,9 @@ class SimStreamsTest : public SimTest {
     return {{{FromTorch(tensor, Shape(tensor.sizes().begin(), tensor.sizes().end()))}}, tensor.size(0)};
   }
 
-  static at::Tensor Rows(int64_t rows, float first) { return at::arange(rows * 3, at::kFloat).view({rows, 3}).add(first); }
+  static at::Tensor Rows(int64_t rows, float first) {
+    return at::arange(rows * 3, at::kFloat).view({rows, 3}).add(first);
+  }
 
   static at::Tensor ToTensor(const NamedTensor& output) {
     return at::from_blob(const_cast<std::byte*>(output.tensor.bytes.data()), output.tensor.shape,
@@ -130,7 +132,9 @@ TEST_F(SimStreamsTest, OutputsThatAreNotContiguous) {
 
 // Which LibTorch keeps as a mark on a view, and would make up for before the bytes are there.
 TEST_F(SimStreamsTest, OutputsThatAreConjugatedOrNegated) {
-  const auto model = Make(Compile("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + 1))\n  return z, z.imag\n"));
+  const auto model =
+      Make(Compile("def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + "
+                   "1))\n  return z, z.imag\n"));
   const at::Tensor x = Rows(2, 0);
   const auto outputs = Predict(*model, {Bind(x)});
   ASSERT_TRUE(outputs.ok()) << outputs.status();
@@ -214,7 +218,8 @@ TEST_F(SimStreamsTest, ManyAtTheSameTimeAnswerRightly) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 100; ++i) {
-        const std::vector<at::Tensor> rows = {Rows(1, static_cast<float>(1000 * thread + i)), Rows(i % 3 + 1, static_cast<float>(i))};
+        const std::vector<at::Tensor> rows = {Rows(1, static_cast<float>(1000 * thread + i)),
+                                              Rows(i % 3 + 1, static_cast<float>(i))};
         ExpectDoubled(Predict(*model, {Bind(rows[0]), Bind(rows[1])}), rows);
       }
     });
@@ -275,7 +280,8 @@ TEST_F(SimStreamsTest, AnswersOutliveTheirDevice) {
 
 // The next one on its stream finds nothing of it.
 TEST_F(SimStreamsTest, WhatARaisingModelLeftIsWaitedFor) {
-  const auto raising = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  y = x * 2\n  assert y.size(0) < 3\n  return y\n"));
+  const auto raising =
+      Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  y = x * 2\n  assert y.size(0) < 3\n  return y\n"));
   Traffic last;
   Since(last);
   EXPECT_FALSE(Predict(*raising, {Bind(Rows(3, 0))}).ok());
@@ -309,7 +315,8 @@ TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
 TEST_F(SimStreamsTest, PageLockedMemoryIsUsedAgainAndHasALimit) {
   StreamLease stream(Sim(kDevice), true);
   const void* const first = StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr();
-  EXPECT_NE(StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr(), first);  // kept until the stream was waited for
+  EXPECT_NE(StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr(),
+            first);  // kept until the stream was waited for
   stream.Synchronize();
   std::set<const void*> again;
   std::vector<at::Tensor> tensors;
