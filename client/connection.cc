@@ -20,8 +20,8 @@ absl::Status CheckAddress(const std::string& address) {
   const bool is_url =
       address.find("://") != std::string::npos && !address.starts_with("dns:///") && !address.starts_with("unix://");
   if (is_url || colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001",
-                      address);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001", address);
   }
   return absl::OkStatus();
 }
@@ -44,7 +44,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options, b
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
-  TF_RETURN_IF_ERROR(CheckAddress(options.address));
+  FERRY_RETURN_IF_ERROR(CheckAddress(options.address));
   const auto channel = MakeChannel(options, false);
   return std::unique_ptr<Connection>(new Connection(std::move(options), channel));
 }
@@ -76,7 +76,7 @@ absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {
   grpc::ClientContext context;
   SetDeadline(&context);
   v1::ListModelsResponse response;
-  TF_RETURN_IF_ERROR(FromServer(inference_->ListModels(&context, {}, &response), options_.address));
+  FERRY_RETURN_IF_ERROR(FromServer(inference_->ListModels(&context, {}, &response), options_.address));
   return response;
 }
 
@@ -87,7 +87,7 @@ absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& nam
   request.set_model_name(name);
   request.set_model_version(version);
   v1::GetModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(inference_->GetModel(&context, request, &response), options_.address));
+  FERRY_RETURN_IF_ERROR(FromServer(inference_->GetModel(&context, request, &response), options_.address));
   return response;
 }
 
@@ -109,7 +109,7 @@ absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& n
   request.set_model_name(name);
   request.mutable_model_versions()->Add(versions.begin(), versions.end());
   v1::LoadModelResponse response;
-  TF_RETURN_IF_ERROR(
+  FERRY_RETURN_IF_ERROR(
       FromServer(GoesOn(admin_->LoadModel(&context, request, &response), "it goes on loading"), options_.address));
   return response;
 }
@@ -121,7 +121,7 @@ absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::strin
   request.set_model_name(name);
   request.set_model_version(version);
   v1::UnloadModelResponse response;
-  TF_RETURN_IF_ERROR(FromServer(
+  FERRY_RETURN_IF_ERROR(FromServer(
       GoesOn(admin_->UnloadModel(&context, request, &response), "it is unloaded, and ends with its last request"),
       options_.address));
   return response;
@@ -131,7 +131,7 @@ absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest
   grpc::ClientContext context;
   SetDeadline(&context);
   v1::PredictResponse response;
-  TF_RETURN_IF_ERROR(FromServer(inference_->Predict(&context, request, &response), options_.address));
+  FERRY_RETURN_IF_ERROR(FromServer(inference_->Predict(&context, request, &response), options_.address));
   return response;
 }
 
@@ -161,7 +161,7 @@ absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   grpc::health::v1::HealthCheckResponse response;
-  TF_RETURN_IF_ERROR(FromServer(health_->Check(&context, request, &response), options_.address));
+  FERRY_RETURN_IF_ERROR(FromServer(health_->Check(&context, request, &response), options_.address));
   return response.status();
 }
 

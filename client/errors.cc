@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "client/text.h"
+#include "client/text/text.h"
 #include "server/base/json.h"
 #include "server/base/status.h"
 
@@ -103,11 +103,12 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 }
 
 std::string ErrorText(const absl::Status& status, bool json) {
-  const std::string code = CodeName(status.code());
+  const std::string code = base::CodeName(status.code());
   if (json) {
-    return fmt::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", JsonQuote(code), JsonQuote(MessageOf(status)));
+    return fmt::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", base::JsonQuote(code),
+                       base::JsonQuote(base::MessageOf(status)));
   }
-  return fmt::format("torchferry: {}: {}\n", code, Printable(MessageOf(status), true));
+  return fmt::format("torchferry: {}: {}\n", code, Printable(base::MessageOf(status), true));
 }
 
 }  // namespace torchferry::client

@@ -28,19 +28,19 @@ TEST(ErrorsTest, ExitCodes) {
 TEST(ErrorsTest, KeepsCodeAndMessageOfTheServer) {
   const absl::Status status = Server(grpc::FAILED_PRECONDITION, "it failed to load: because");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(MessageOf(status), "it failed to load: because");
-  EXPECT_EQ(MessageOf(Server(grpc::UNAVAILABLE, "the queue is full")), "the queue is full");
+  EXPECT_EQ(base::MessageOf(status), "it failed to load: because");
+  EXPECT_EQ(base::MessageOf(Server(grpc::UNAVAILABLE, "the queue is full")), "the queue is full");
 }
 
 TEST(ErrorsTest, SaysWhatToDoWhenNobodyAnswers) {
-  EXPECT_THAT(MessageOf(Server(grpc::UNAVAILABLE,
-                               "failed to connect to all addresses; last error: UNKNOWN: "
-                               "ipv4:127.0.0.1:8001: Failed to connect to remote host")),
+  EXPECT_THAT(base::MessageOf(Server(grpc::UNAVAILABLE,
+                                     "failed to connect to all addresses; last error: UNKNOWN: "
+                                     "ipv4:127.0.0.1:8001: Failed to connect to remote host")),
               HasSubstr("no server answers at 127.0.0.1:8001: start torchferry-server or pass "
                         "--address"));
-  EXPECT_THAT(MessageOf(Server(grpc::UNAVAILABLE, "DNS resolution failed for x")), HasSubstr("check --address"));
-  EXPECT_THAT(MessageOf(Server(grpc::DEADLINE_EXCEEDED, "Deadline Exceeded")), HasSubstr("raise --timeout"));
-  EXPECT_THAT(MessageOf(Server(grpc::RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")),
+  EXPECT_THAT(base::MessageOf(Server(grpc::UNAVAILABLE, "DNS resolution failed for x")), HasSubstr("check --address"));
+  EXPECT_THAT(base::MessageOf(Server(grpc::DEADLINE_EXCEEDED, "Deadline Exceeded")), HasSubstr("raise --timeout"));
+  EXPECT_THAT(base::MessageOf(Server(grpc::RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")),
               HasSubstr("--max-message-mib"));
 }
 

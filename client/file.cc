@@ -32,15 +32,15 @@ absl::StatusOr<std::string> ReadStream(std::istream& stream) {
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{} is a directory", path);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} is a directory", path);
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    return MakeStatus(errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
-                      "cannot open {}: {}", path, std::strerror(errno));
+    return base::MakeStatus(errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
+                            "cannot open {}: {}", path, std::strerror(errno));
   }
   absl::StatusOr<std::string> bytes = ReadStream(file);
-  if (!bytes.ok()) return Annotate(bytes.status(), path);
+  if (!bytes.ok()) return base::Annotate(bytes.status(), path);
   return bytes;
 }
 
@@ -49,7 +49,7 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "cannot write {}: {}", path, std::strerror(errno));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "cannot write {}: {}", path, std::strerror(errno));
   }
   return absl::OkStatus();
 }

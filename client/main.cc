@@ -8,7 +8,7 @@
 #include <iostream>
 #include <string_view>
 
-#include "client/cli.h"
+#include "client/commands/cli.h"
 
 namespace {
 

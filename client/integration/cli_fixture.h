@@ -16,10 +16,10 @@
 #include <sstream>
 #include <thread>
 
-#include "client/cli.h"
+#include "client/commands/cli.h"
 #include "client/file.h"
-#include "client/json_array.h"
-#include "client/npy.h"
+#include "client/tensor/json_array.h"
+#include "client/tensor/npy.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "torchferry/v1/admin.grpc.pb.h"
 #include "torchferry/v1/inference.grpc.pb.h"
@@ -30,7 +30,7 @@ using Json = nlohmann::json;
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-inline v1::TensorSpec Spec(const std::string& name, const Shape& shape) {
+inline v1::TensorSpec Spec(const std::string& name, const tensor::Shape& shape) {
   v1::TensorSpec spec;
   spec.set_name(name);
   spec.set_dtype(v1::DATA_TYPE_FP32);
@@ -106,7 +106,7 @@ class FakeInference final : public v1::InferenceService::Service {
     }
     Array x = FromProto(request->inputs().at("x")).value();
     Array y{x.dtype, x.shape, {}};
-    for (int64_t i = 0; i < ElementCount(x.shape).value(); ++i) {
+    for (int64_t i = 0; i < tensor::ElementCount(x.shape).value(); ++i) {
       (void)AppendElement(2 * std::get<double>(GetElement(x, i)), &y);
     }
     response->set_model_name("double");
@@ -177,8 +177,8 @@ class FakeAdmin final : public v1::ModelAdminService::Service {
  public:
   grpc::Status LoadModel(grpc::ServerContext*, const v1::LoadModelRequest* request,
                          v1::LoadModelResponse* response) override {
-    const Shape versions(request->model_versions().begin(), request->model_versions().end());
-    calls.push_back("load " + request->model_name() + " " + ToString(versions));
+    const tensor::Shape versions(request->model_versions().begin(), request->model_versions().end());
+    calls.push_back("load " + request->model_name() + " " + tensor::ToString(versions));
     if (request->model_name() == "broken") return {grpc::DATA_LOSS, "version 1: is damaged"};
     if (request->model_name() == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(900));
     *response->add_versions() = Version(request->model_name(), 2, v1::MODEL_STATE_READY);
@@ -235,7 +235,7 @@ class CliTest : public ::testing::Test {
     return {exit_code, out.str(), err.str()};
   }
 
-  std::string WriteNpy(const std::string& name, std::string_view json, DType dtype) {
+  std::string WriteNpy(const std::string& name, std::string_view json, tensor::DType dtype) {
     const std::string path = folder_ / name;
     EXPECT_TRUE(WriteFile(path, FormatNpy(*ParseJsonArray(json, dtype)).value()).ok());
     return path;

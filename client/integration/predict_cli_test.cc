@@ -32,7 +32,7 @@ TEST_F(CliTest, PredictWritesJson) {
 }
 
 TEST_F(CliTest, PredictReadsAndSavesNpyFiles) {
-  const std::string input = WriteNpy("x.npy", "[1, 2, 3]", DType::kFp64);
+  const std::string input = WriteNpy("x.npy", "[1, 2, 3]", tensor::DType::kFp64);
   const std::string output = folder_ / "y.npy";
   const Result run = Run({"predict", "double", "x=@" + input, "--save", "y=" + output});
   EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -93,7 +93,7 @@ TEST_F(CliTest, PredictStreamRefusesWhatDoesNotGoWithIt) {
 }
 
 TEST_F(CliTest, PredictReadsStandardInputOnce) {
-  const std::string bytes = FormatNpy(*ParseJsonArray("[[1, 2, 3]]", DType::kFp32)).value();
+  const std::string bytes = FormatNpy(*ParseJsonArray("[[1, 2, 3]]", tensor::DType::kFp32)).value();
   EXPECT_THAT(Run({"predict", "double", "x=@-"}, bytes).out, HasSubstr("[[2, 4, 6]]"));
   const Result twice = Run({"predict", "double", "x=@-", "z=@-"}, bytes);
   EXPECT_EQ(twice.exit_code, 2);

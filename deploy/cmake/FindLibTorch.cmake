@@ -1,4 +1,4 @@
-# LibTorch::LibTorch: libtorch_cpu and libc10 alone. CUDA is opened at run time (server/torch/runtime.h), so that one
+# LibTorch::LibTorch: libtorch_cpu and libc10 alone. CUDA is opened at run time (server/torch/device/runtime.h), so that one
 # binary starts on any host. PyTorch's own package files insist on a CUDA toolkit, hence this module.
 #
 # Looks in TORCHFERRY_LIBTORCH (variable or environment): a folder that holds torch/ (a pip site-packages, or what

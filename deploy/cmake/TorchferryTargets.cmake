@@ -8,34 +8,47 @@ target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-
 if(TORCHFERRY_WERROR)
   target_compile_options(torchferry_flags INTERFACE -Werror)
 endif()
-target_include_directories(torchferry_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(TORCHFERRY_SANITIZE)
   # For the whole build: what one target allocates another frees.
   add_compile_options(-fsanitize=${TORCHFERRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TORCHFERRY_SANITIZE})
 endif()
 
-# torchferry_library(NAME DEPS target...): the layer `NAME` from the folder's *.cc, its tests from *_test.cc.
-# EXCLUDE names sources of other targets (main.cc always is one). DEPS are layers (named without the prefix) and imported targets.
+# torchferry_headers(TARGET PATH SCOPE): makes the headers of the folder PATH visible to whoever links TARGET, as "PATH/x.h".
+# Each folder has an include root of its own, a link in the build folder. So a target sees the folders that it links
+# and no others: the compiler does not find the header of a forbidden arrow.
+function(torchferry_headers target path scope)
+  set(root ${CMAKE_BINARY_DIR}/layers/${target})
+  get_filename_component(parent ${root}/${path} DIRECTORY)
+  file(MAKE_DIRECTORY ${parent})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${path} ${root}/${path} SYMBOLIC)
+  target_include_directories(${target} ${scope} ${root})
+endfunction()
+
+# torchferry_library(NAME [PUBLIC target...] [PRIVATE target...] [FOLDERS folder...] [TEST_DEPS target...]
+#                    [EXCLUDE file...]):
+# the layer NAME from this folder's *.cc and those of FOLDERS in it; its tests, NAME_test, from the *_test.cc.
+# PUBLIC: what its headers include. PRIVATE: what only its sources include. Layers are "torchferry::NAME".
+# The tests of server/torch/* are one program, torch_test (server/torch/CMakeLists.txt).
+# EXCLUDE names sources of other targets (main.cc always is one).
 function(torchferry_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS;EXCLUDE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
-  file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE;FOLDERS;TEST_DEPS;EXCLUDE" ${ARGN})
+  set(patterns *.cc)
+  foreach(folder IN LISTS ARG_FOLDERS)
+    list(APPEND patterns ${folder}/*.cc)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(TRANSFORM ARG_EXCLUDE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(REMOVE_ITEM sources ${tests} ${ARG_EXCLUDE} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
-  if(sources)
-    add_library(torchferry_${name} STATIC ${sources})
-    target_link_libraries(torchferry_${name} PRIVATE torchferry_flags PUBLIC ${ARG_DEPS})
-    target_include_directories(torchferry_${name} PUBLIC ${CMAKE_SOURCE_DIR})
-  else()
-    # Headers alone.
-    add_library(torchferry_${name} INTERFACE)
-    target_link_libraries(torchferry_${name} INTERFACE ${ARG_DEPS})
-    target_include_directories(torchferry_${name} INTERFACE ${CMAKE_SOURCE_DIR})
-  endif()
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE path)
+  add_library(torchferry_${name} STATIC ${sources})
+  target_link_libraries(torchferry_${name} PUBLIC ${ARG_PUBLIC} PRIVATE torchferry_flags ${ARG_PRIVATE})
+  torchferry_headers(torchferry_${name} ${path} PUBLIC)
   add_library(torchferry::${name} ALIAS torchferry_${name})
-  if(TORCHFERRY_BUILD_TESTS AND tests)
-    torchferry_test(${name}_test SOURCES ${tests} DEPS torchferry::${name} ${ARG_TEST_DEPS} LABEL unit)
+  if(TORCHFERRY_BUILD_TESTS AND tests AND NOT name MATCHES "^torch_")
+    torchferry_test(${name}_test SOURCES ${tests} DEPS torchferry::${name} ${ARG_PRIVATE} ${ARG_TEST_DEPS} LABEL unit)
   endif()
 endfunction()
 

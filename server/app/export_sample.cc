@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "server/base/status.h"
-#include "server/torch/loader.h"
+#include "server/torch/load/loader.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) {
@@ -13,13 +13,14 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path folder = std::filesystem::absolute(argv[1]).lexically_normal();
-  torchferry::LoadOptions options;
+  torchferry::libtorch::LoadOptions options;
   options.store = folder.parent_path().string();
-  options.host.devices = {torchferry::DeviceId::Cpu()};
+  options.host.devices = {torchferry::tensor::DeviceId::Cpu()};
   options.host.device_types = {"cpu"};
-  const absl::Status status = torchferry::ExportTorchScript(options, folder.filename().string(), 1, {}, argv[2]);
+  const absl::Status status =
+      torchferry::libtorch::ExportTorchScript(options, folder.filename().string(), 1, {}, argv[2]);
   if (!status.ok()) {
-    std::fprintf(stderr, "%s\n", torchferry::MessageOf(status).c_str());
+    std::fprintf(stderr, "%s\n", torchferry::base::MessageOf(status).c_str());
     return 1;
   }
   return 0;

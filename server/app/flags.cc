@@ -10,7 +10,7 @@
 #include "server/base/status.h"
 #include "server/tensor/device_id.h"
 
-namespace torchferry {
+namespace torchferry::app {
 namespace {
 
 // --model-store → TORCHFERRY_MODEL_STORE
@@ -37,7 +37,7 @@ std::string CheckAddress(const std::string& text) {
 
 std::string CheckDevice(const std::string& text, const std::vector<std::string>& types) {
   if (text == "auto") return "";
-  const auto device = ParseDeviceId(text);
+  const auto device = tensor::ParseDeviceId(text);
   if (device.ok() && std::find(types.begin(), types.end(), device->type) != types.end()) return "";
   return fmt::format("\"{}\" is not a device; expected auto, or one of the types {} with or without :N", text,
                      fmt::join(types, ", "));
@@ -97,20 +97,21 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   Add(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
       "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
       ->check(CLI::Range(0.0, 3600.0));
-  const std::map<std::string, ReadinessPolicy> policies = {{"any", ReadinessPolicy::kAny},
-                                                           {"all", ReadinessPolicy::kAll}};
+  const std::map<std::string, registry::ReadinessPolicy> policies = {{"any", registry::ReadinessPolicy::kAny},
+                                                                     {"all", registry::ReadinessPolicy::kAll}};
   Add(app, "--readiness", flags.readiness,
       "Ready when any model is and none is loading, or only when all are: any, all")
       ->transform(CLI::CheckedTransformer(policies))
       ->default_str("any");
-  const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+  const std::map<std::string, base::LogFormat> formats = {{"text", base::LogFormat::kText},
+                                                          {"json", base::LogFormat::kJson}};
   Add(app, "--log-format", flags.log_format, "text, json")
       ->transform(CLI::CheckedTransformer(formats))
       ->default_str("text");
-  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
-                                                  {"info", LogLevel::kInfo},
-                                                  {"warning", LogLevel::kWarning},
-                                                  {"error", LogLevel::kError}};
+  const std::map<std::string, base::LogLevel> levels = {{"debug", base::LogLevel::kDebug},
+                                                        {"info", base::LogLevel::kInfo},
+                                                        {"warning", base::LogLevel::kWarning},
+                                                        {"error", base::LogLevel::kError}};
   Add(app, "--log-level", flags.log_level, "debug, info, warning, error")
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
@@ -157,4 +158,4 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   return flags;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::app

@@ -11,7 +11,7 @@
 #include "server/base/logging.h"
 #include "server/registry/registry.h"
 
-namespace torchferry {
+namespace torchferry::app {
 
 // Each is a flag, --model-store, and a variable, TORCHFERRY_MODEL_STORE; the flag wins.
 struct ServerFlags {
@@ -31,7 +31,7 @@ struct ServerFlags {
   int64_t max_message_mib = 64;
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;
-  ReadinessPolicy readiness = ReadinessPolicy::kAny;
+  registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
   bool reflection = false;
   bool enable_admin = false;
   std::string admin_address;  // empty: --grpc-address
@@ -40,8 +40,8 @@ struct ServerFlags {
   double device_probe_interval_seconds = 5;
   bool exit_on_device_loss = false;
   bool trust_model_code = false;
-  LogFormat log_format = LogFormat::kText;
-  LogLevel log_level = LogLevel::kInfo;
+  base::LogFormat log_format = base::LogFormat::kText;
+  base::LogLevel log_level = base::LogLevel::kInfo;
   std::string port_file;
 };
 
@@ -49,4 +49,4 @@ struct ServerFlags {
 // printed: 2). `device_types` are those that --device may name.
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types);
 
-}  // namespace torchferry
+}  // namespace torchferry::app

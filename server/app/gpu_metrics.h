@@ -9,25 +9,25 @@
 #include "server/metrics/metrics.h"
 #include "server/serving/device_health.h"
 
-namespace torchferry {
+namespace torchferry::app {
 
 // Thread-safe.
 class GpuMetrics {
  public:
   // Opens the management library if one of the devices is a GPU of NVIDIA's.
-  void Start(const DeviceHealth& health);
+  void Start(const serving::DeviceHealth& health);
 
   // Memory and utilization of the devices that are not lost.
-  void Collect(const DeviceHealth& health, Metrics& metrics);
+  void Collect(const serving::DeviceHealth& health, metrics::Metrics& metrics);
 
   // For DeviceMonitor.
-  absl::Status Probe(const DeviceId& device);
+  absl::Status Probe(const tensor::DeviceId& device);
 
  private:
-  absl::StatusOr<GpuReading> Read(const DeviceId& device);
+  absl::StatusOr<host::GpuReading> Read(const tensor::DeviceId& device);
 
-  Mutex mutex_;
-  std::unique_ptr<Nvml> nvml_ TF_GUARDED_BY(mutex_);
+  base::Mutex mutex_;
+  std::unique_ptr<host::Nvml> nvml_ FERRY_GUARDED_BY(mutex_);
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::app

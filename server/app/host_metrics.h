@@ -6,21 +6,21 @@
 #include "server/host/host.h"
 #include "server/metrics/metrics.h"
 
-namespace torchferry {
+namespace torchferry::app {
 
 // Thread-safe. Utilization is that of the time since the last Collect.
 class HostMetrics {
  public:
-  HostMetrics(const HostInfo& host, const Clock& clock);
-  void Collect(Metrics& metrics);
+  HostMetrics(const host::HostInfo& host, const base::Clock& clock);
+  void Collect(metrics::Metrics& metrics);
 
  private:
-  const HostInfo host_;
-  const Clock& clock_;
+  const host::HostInfo host_;
+  const base::Clock& clock_;
 
-  Mutex mutex_;
-  TimePoint last_time_ TF_GUARDED_BY(mutex_);
-  double last_cpu_seconds_ TF_GUARDED_BY(mutex_);
+  base::Mutex mutex_;
+  base::TimePoint last_time_ FERRY_GUARDED_BY(mutex_);
+  double last_cpu_seconds_ FERRY_GUARDED_BY(mutex_);
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::app

@@ -7,16 +7,16 @@
 #include <vector>
 
 #include "server/app/flags.h"
-#include "server/torch/runtime.h"
+#include "server/torch/device/runtime.h"
 
-namespace torchferry {
+namespace torchferry::app {
 
 class ServerApp {
  public:
   // Listens first; then starts LibTorch with the devices of `providers` and begins to load models. NOT_FOUND for a
   // store that cannot be read, UNAVAILABLE for an address that cannot be bound.
-  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const ServerFlags& flags,
-                                                          std::vector<std::unique_ptr<DeviceProvider>> providers);
+  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(
+      const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers);
   virtual ~ServerApp() = default;
 
   // Drains as the flags say and stops. False when requests had to be cancelled.
@@ -29,6 +29,6 @@ class ServerApp {
 
 // main, with the devices that there may be: the tests' server adds a simulated one. Exit codes: 0 after an orderly end,
 // 1 when it could not start or requests were cut off, 2 for wrong flags, 3 after --exit-on-device-loss.
-int RunServer(int argc, char** argv, std::vector<std::unique_ptr<DeviceProvider>> providers);
+int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers);
 
-}  // namespace torchferry
+}  // namespace torchferry::app

@@ -8,7 +8,7 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::base {
 namespace {
 
 TEST(StatusTest, AnnotateKeepsCodeAndOk) {
@@ -43,4 +43,4 @@ TEST(LoggingTest, OneCallIsOneLine) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -1,6 +1,6 @@
 #include "server/base/clock.h"
 
-namespace torchferry {
+namespace torchferry::base {
 namespace {
 
 class RealClock final : public Clock {
@@ -15,4 +15,4 @@ const Clock& Clock::Real() {
   return clock;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-namespace torchferry {
+namespace torchferry::base {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
@@ -22,4 +22,4 @@ class Clock {
   static const Clock& Real();
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::base

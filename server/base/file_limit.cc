@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 
-namespace torchferry {
+namespace torchferry::base {
 
 uint64_t RaiseFileLimit() {
   rlimit limit{};
@@ -12,4 +12,4 @@ uint64_t RaiseFileLimit() {
   return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-namespace torchferry {
+namespace torchferry::base {
 
 // Raises the limit as far as it may be raised without rights, as who starts a process often leaves it at 1024 for old
 // programs' sake. What it is then.
 uint64_t RaiseFileLimit();
 
-}  // namespace torchferry
+}  // namespace torchferry::base

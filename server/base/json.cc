@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace torchferry {
+namespace torchferry::base {
 namespace {
 
 // Length of the valid UTF-8 sequence at `i`, 0 if there is none.
@@ -61,4 +61,4 @@ std::string JsonQuote(std::string_view text) {
   return out + "\"";
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::base

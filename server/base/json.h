@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::base {
 
 // `text` as a quoted JSON string. Bytes that are not UTF-8 become U+FFFD.
 std::string JsonQuote(std::string_view text);
 
-}  // namespace torchferry
+}  // namespace torchferry::base

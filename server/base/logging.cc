@@ -10,7 +10,7 @@
 
 #include "server/base/json.h"
 
-namespace torchferry {
+namespace torchferry::base {
 namespace {
 
 std::atomic<LogFormat> g_format{LogFormat::kText};
@@ -77,4 +77,4 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   Logger().log(spdlog_level, "{}", FormatLogLine(g_format, message, fields));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::base {
 
 enum class LogFormat { kText, kJson };
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
@@ -46,4 +46,4 @@ inline void LogError(std::string_view m, std::initializer_list<LogField> f = {})
 // The message part of a line, without time and level; for tests.
 std::string FormatLogLine(LogFormat format, std::string_view message, std::initializer_list<LogField> fields);
 
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -7,31 +7,31 @@
 #include <mutex>
 
 #if defined(__clang__)
-#define TF_THREAD_ANNOTATION(x) __attribute__((x))
+#define FERRY_THREAD_ANNOTATION(x) __attribute__((x))
 #else
-#define TF_THREAD_ANNOTATION(x)
+#define FERRY_THREAD_ANNOTATION(x)
 #endif
 
-#define TF_GUARDED_BY(x) TF_THREAD_ANNOTATION(guarded_by(x))
-#define TF_REQUIRES(...) TF_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-#define TF_EXCLUDES(...) TF_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define FERRY_GUARDED_BY(x) FERRY_THREAD_ANNOTATION(guarded_by(x))
+#define FERRY_REQUIRES(...) FERRY_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+#define FERRY_EXCLUDES(...) FERRY_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 
-namespace torchferry {
+namespace torchferry::base {
 
-class TF_THREAD_ANNOTATION(capability("mutex")) Mutex {
+class FERRY_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
-  void Lock() TF_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
-  void Unlock() TF_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  void Lock() FERRY_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
+  void Unlock() FERRY_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
 
  private:
   friend class CondVar;
   std::mutex mutex_;
 };
 
-class TF_THREAD_ANNOTATION(scoped_lockable) MutexLock {
+class FERRY_THREAD_ANNOTATION(scoped_lockable) MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) TF_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) { mutex_.Lock(); }
-  ~MutexLock() TF_THREAD_ANNOTATION(release_capability()) { mutex_.Unlock(); }
+  explicit MutexLock(Mutex& mutex) FERRY_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) { mutex_.Lock(); }
+  ~MutexLock() FERRY_THREAD_ANNOTATION(release_capability()) { mutex_.Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
@@ -42,14 +42,14 @@ class TF_THREAD_ANNOTATION(scoped_lockable) MutexLock {
 class CondVar {
  public:
   // The caller holds `mutex`; it is released while waiting.
-  void Wait(Mutex& mutex) TF_REQUIRES(mutex) {
+  void Wait(Mutex& mutex) FERRY_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     cv_.wait(lock);
     lock.release();
   }
   // False when `deadline` passed without a notification.
   template <typename Clock, typename Duration>
-  bool WaitUntil(Mutex& mutex, std::chrono::time_point<Clock, Duration> deadline) TF_REQUIRES(mutex) {
+  bool WaitUntil(Mutex& mutex, std::chrono::time_point<Clock, Duration> deadline) FERRY_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const bool notified = cv_.wait_until(lock, deadline) == std::cv_status::no_timeout;
     lock.release();
@@ -62,4 +62,4 @@ class CondVar {
   std::condition_variable cv_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::base

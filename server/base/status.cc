@@ -3,7 +3,7 @@
 #include <absl/strings/cord.h>
 #include <absl/strings/string_view.h>
 
-namespace torchferry {
+namespace torchferry::base {
 
 absl::Status Annotate(const absl::Status& status, std::string_view prefix) {
   if (status.ok()) return status;
@@ -13,4 +13,4 @@ absl::Status Annotate(const absl::Status& status, std::string_view prefix) {
   return annotated;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::base

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::base {
 
 // Debian's absl::string_view is not std::string_view; everything here takes and returns std types.
 template <typename... Args>
@@ -27,23 +27,24 @@ inline std::string CodeName(absl::StatusCode code) { return absl::StatusCodeToSt
 // The same code and payloads with "prefix: " before the message; OK stays OK.
 absl::Status Annotate(const absl::Status& status, std::string_view prefix);
 
-}  // namespace torchferry
+}  // namespace torchferry::base
 
-#define TF_STATUS_CONCAT_IMPL(a, b) a##b
-#define TF_STATUS_CONCAT(a, b) TF_STATUS_CONCAT_IMPL(a, b)
+#define FERRY_STATUS_CONCAT_IMPL(a, b) a##b
+#define FERRY_STATUS_CONCAT(a, b) FERRY_STATUS_CONCAT_IMPL(a, b)
 
 // Returns from the enclosing function when `expr` is a status that is not OK.
-#define TF_RETURN_IF_ERROR(expr)                              \
-  do {                                                        \
-    if (::absl::Status tf_status = (expr); !tf_status.ok()) { \
-      return tf_status;                                       \
-    }                                                         \
+#define FERRY_RETURN_IF_ERROR(expr)                                 \
+  do {                                                              \
+    if (::absl::Status ferry_status = (expr); !ferry_status.ok()) { \
+      return ferry_status;                                          \
+    }                                                               \
   } while (false)
 
-#define TF_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
-  auto tmp = (expr);                             \
-  if (!tmp.ok()) return tmp.status();            \
+#define FERRY_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
+  auto tmp = (expr);                                \
+  if (!tmp.ok()) return tmp.status();               \
   lhs = std::move(tmp).value()
 
-// `lhs` may declare: TF_ASSIGN_OR_RETURN(auto x, F());
-#define TF_ASSIGN_OR_RETURN(lhs, expr) TF_ASSIGN_OR_RETURN_IMPL(TF_STATUS_CONCAT(tf_statusor_, __LINE__), lhs, expr)
+// `lhs` may declare: FERRY_ASSIGN_OR_RETURN(auto x, F());
+#define FERRY_ASSIGN_OR_RETURN(lhs, expr) \
+  FERRY_ASSIGN_OR_RETURN_IMPL(FERRY_STATUS_CONCAT(ferry_statusor_, __LINE__), lhs, expr)

@@ -4,19 +4,19 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::batching {
 
 namespace {
 
 // How often tasks that cannot run now are looked at for callers that have gone: nothing else happens to them.
-constexpr Duration kLook = std::chrono::milliseconds(100);
+constexpr base::Duration kLook = std::chrono::milliseconds(100);
 
 }  // namespace
 
-absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, TimePoint now) {
+absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, base::TimePoint now) {
   if (static_cast<int64_t>(size()) >= options_.max_queue_size) {
-    return MakeStatus(absl::StatusCode::kUnavailable,
-                      "queue full: {} requests wait already, the limit; try again later", size());
+    return base::MakeStatus(absl::StatusCode::kUnavailable,
+                            "queue full: {} requests wait already, the limit; try again later", size());
   }
   task->enqueued = now;
   tasks_.push_back(std::move(task));
@@ -36,22 +36,22 @@ void BatchQueue::Unpark() {
   parked_.clear();
 }
 
-BatchQueue::Taken BatchQueue::Take(TimePoint now) {
+BatchQueue::Taken BatchQueue::Take(base::TimePoint now) {
   Taken taken = TakeRunnable(now);
   DropEnded(parked_, now, taken);
   if (parked_.empty()) return taken;
-  TimePoint wake_at = taken.wake_at.value_or(kNoDeadline);
+  base::TimePoint wake_at = taken.wake_at.value_or(base::kNoDeadline);
   for (const auto& task : parked_) wake_at = std::min({wake_at, task->deadline, now + kLook});
   taken.wake_at = wake_at;
   return taken;
 }
 
-BatchQueue::Taken BatchQueue::TakeEnded(TimePoint now) {
+BatchQueue::Taken BatchQueue::TakeEnded(base::TimePoint now) {
   Taken taken;
   DropEnded(tasks_, now, taken);
   DropEnded(parked_, now, taken);
   if (size() == 0) return taken;
-  TimePoint wake_at = now + kLook;
+  base::TimePoint wake_at = now + kLook;
   for (const auto* tasks : {&tasks_, &parked_}) {
     for (const auto& task : *tasks) wake_at = std::min(wake_at, task->deadline);
   }
@@ -59,18 +59,18 @@ BatchQueue::Taken BatchQueue::TakeEnded(TimePoint now) {
   return taken;
 }
 
-BatchQueue::Taken BatchQueue::TakeRunnable(TimePoint now) {
+BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
   Taken taken;
   DropEnded(tasks_, now, taken);
   if (tasks_.empty()) return taken;
   Candidate candidate = OldestBatch();
   if (candidate.members.empty() || !IsDue(candidate, now)) {
-    TimePoint wake_at = kNoDeadline;
+    base::TimePoint wake_at = base::kNoDeadline;
     if (!candidate.members.empty()) {
       wake_at = tasks_[candidate.members[0]]->enqueued + options_.max_queue_delay;
     }
     for (const auto& task : tasks_) wake_at = std::min(wake_at, task->deadline);
-    if (wake_at != kNoDeadline) taken.wake_at = wake_at;
+    if (wake_at != base::kNoDeadline) taken.wake_at = wake_at;
     return taken;
   }
   FitRowCounts(candidate);
@@ -121,7 +121,7 @@ void BatchQueue::FitRowCounts(Candidate& candidate) const {
   }
 }
 
-bool BatchQueue::HasDue(TimePoint now) const {
+bool BatchQueue::HasDue(base::TimePoint now) const {
   const Candidate candidate = OldestBatch();
   return !candidate.members.empty() && IsDue(candidate, now);
 }
@@ -133,13 +133,13 @@ size_t BatchQueue::OldestFree() const {
   return index;
 }
 
-bool BatchQueue::IsDue(const Candidate& candidate, TimePoint now) const {
+bool BatchQueue::IsDue(const Candidate& candidate, base::TimePoint now) const {
   const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(), candidate.rows) !=
                             options_.preferred_rows.end();
   return candidate.is_full || is_preferred || now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
 }
 
-void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken) {
+void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken) {
   bool has_ended = false;
   for (std::unique_ptr<Task>& task : tasks) {
     const bool is_cancelled = task->IsCancelled();
@@ -150,4 +150,4 @@ void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint n
   if (has_ended) std::erase(tasks, nullptr);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::batching

@@ -16,7 +16,7 @@
 
 #include "server/base/clock.h"
 
-namespace torchferry {
+namespace torchferry::batching {
 
 // One waiting request. Who makes one derives from it and sees to it that it is answered exactly once.
 class Task {
@@ -28,8 +28,8 @@ class Task {
   // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of
   // no lane.
   uint64_t lane = 0;
-  TimePoint enqueued{};
-  TimePoint deadline = kNoDeadline;
+  base::TimePoint enqueued{};
+  base::TimePoint deadline = base::kNoDeadline;
 
   // The caller went away: the task need not run. Cheap; called under the queue's lock.
   virtual bool IsCancelled() const = 0;
@@ -39,7 +39,7 @@ struct BatchOptions {
   // Most rows in a batch; 0: tasks are never put together.
   int64_t max_rows = 0;
   // How long the oldest task may wait for company. 0: not at all.
-  Duration max_queue_delay{0};
+  base::Duration max_queue_delay{0};
   // Row counts at which a batch closes without waiting any longer.
   std::vector<int64_t> preferred_rows;
   // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of
@@ -62,13 +62,13 @@ class BatchQueue {
     std::vector<std::unique_ptr<Task>> cancelled;
     // When to ask again although nothing new has come; nothing if only a Push or an EndLane changes
     // the answer.
-    std::optional<TimePoint> wake_at;
+    std::optional<base::TimePoint> wake_at;
   };
 
   explicit BatchQueue(BatchOptions options) : options_(std::move(options)) {}
 
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
-  absl::Status Push(std::unique_ptr<Task>& task, TimePoint now);
+  absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now);
 
   // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit.
   // Each waits since its own `enqueued`.
@@ -80,13 +80,13 @@ class BatchQueue {
   void Unpark();
 
   // A task with a lane is a batch of its own, and its lane is busy until EndLane.
-  Taken Take(TimePoint now);
+  Taken Take(base::TimePoint now);
 
   // What has ended while it waited, alone: nothing may run now. `wake_at`: when to look again for what ends later.
-  Taken TakeEnded(TimePoint now);
+  Taken TakeEnded(base::TimePoint now);
 
   // Whether Take would give a batch.
-  bool HasDue(TimePoint now) const;
+  bool HasDue(base::TimePoint now) const;
 
   // The task that was taken from `lane` has ended: the next one may run. Nothing for 0.
   void EndLane(uint64_t lane) { busy_lanes_.erase(lane); }
@@ -108,9 +108,9 @@ class BatchQueue {
   Candidate OldestBatch() const;
   size_t OldestFree() const;
   void FitRowCounts(Candidate& candidate) const;
-  bool IsDue(const Candidate& candidate, TimePoint now) const;
-  static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, TimePoint now, Taken& taken);
-  Taken TakeRunnable(TimePoint now);
+  bool IsDue(const Candidate& candidate, base::TimePoint now) const;
+  static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken);
+  Taken TakeRunnable(base::TimePoint now);
 
   const BatchOptions options_;
   std::deque<std::unique_ptr<Task>> tasks_;
@@ -118,4 +118,4 @@ class BatchQueue {
   std::set<uint64_t> busy_lanes_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::batching

@@ -5,14 +5,15 @@
 #include <map>
 #include <random>
 
-namespace torchferry {
+namespace torchferry::batching {
 namespace {
 
 using std::chrono::milliseconds;
 
 class FakeTask : public Task {
  public:
-  FakeTask(int task_id, int64_t task_rows, std::string key, TimePoint task_deadline = kNoDeadline) : id(task_id) {
+  FakeTask(int task_id, int64_t task_rows, std::string key, base::TimePoint task_deadline = base::kNoDeadline)
+      : id(task_id) {
     rows = task_rows;
     batch_key = std::move(key);
     deadline = task_deadline;
@@ -31,15 +32,15 @@ std::vector<int> Ids(const std::vector<std::unique_ptr<Task>>& tasks) {
   return ids;
 }
 
-const TimePoint kStart{};
+const base::TimePoint kStart{};
 
-void Push(BatchQueue& queue, int id, int64_t rows = 1, std::string key = "k", TimePoint deadline = kNoDeadline,
-          TimePoint now = kStart) {
+void Push(BatchQueue& queue, int id, int64_t rows = 1, std::string key = "k",
+          base::TimePoint deadline = base::kNoDeadline, base::TimePoint now = kStart) {
   std::unique_ptr<Task> task = std::make_unique<FakeTask>(id, rows, std::move(key), deadline);
   ASSERT_TRUE(queue.Push(task, now).ok());
 }
 
-BatchOptions Rows(int64_t max_rows, Duration delay = Duration::zero()) {
+BatchOptions Rows(int64_t max_rows, base::Duration delay = base::Duration::zero()) {
   BatchOptions options;
   options.max_rows = max_rows;
   options.max_queue_delay = delay;
@@ -200,7 +201,7 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
     if (below(2) == 0) options.preferred_rows = {1 + below(8)};
     if (below(2) == 0) options.row_counts = {1, 2, 4};
     BatchQueue queue(options);
-    TimePoint now = kStart;
+    base::TimePoint now = kStart;
     int pushed = 0;
     std::map<int, int> seen;
     std::map<std::string, int> last_of_key;
@@ -210,7 +211,7 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
     while (pushed < 200 || queue.size() > 0) {
       now += milliseconds(below(2));
       for (int i = below(5); i > 0 && pushed < 200; --i) {
-        const TimePoint deadline = below(4) == 0 ? now + milliseconds(below(4)) : kNoDeadline;
+        const base::TimePoint deadline = below(4) == 0 ? now + milliseconds(below(4)) : base::kNoDeadline;
         Push(queue, pushed++, 1 + below(static_cast<int>(options.max_rows)),
              std::string(1, static_cast<char>('a' + below(3))), deadline, now);
       }
@@ -235,7 +236,7 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
   }
 }
 
-void PushLane(BatchQueue& queue, int id, uint64_t lane, TimePoint deadline = kNoDeadline) {
+void PushLane(BatchQueue& queue, int id, uint64_t lane, base::TimePoint deadline = base::kNoDeadline) {
   auto task = std::make_unique<FakeTask>(id, 1, "k", deadline);
   task->lane = lane;
   std::unique_ptr<Task> base = std::move(task);
@@ -280,4 +281,4 @@ TEST(BatchQueueTest, ATaskThatWaitsForItsLaneExpires) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::batching

@@ -9,7 +9,7 @@
 
 #include "server/batching/scheduler.h"
 
-namespace torchferry {
+namespace torchferry::batching {
 namespace {
 
 class FakeTask : public Task {
@@ -18,13 +18,13 @@ class FakeTask : public Task {
 };
 
 // Stands still but for what a test adds.
-class FakeClock : public Clock {
+class FakeClock : public base::Clock {
  public:
-  TimePoint Now() const override { return TimePoint{} + Duration(ticks_); }
-  void Add(Duration duration) { ticks_ += duration.count(); }
+  base::TimePoint Now() const override { return base::TimePoint{} + base::Duration(ticks_); }
+  void Add(base::Duration duration) { ticks_ += duration.count(); }
 
  private:
-  std::atomic<Duration::rep> ticks_{0};
+  std::atomic<base::Duration::rep> ticks_{0};
 };
 
 class FakeHandler : public Scheduler::Handler {
@@ -261,7 +261,7 @@ TEST_F(CallerRunsTest, AClosedQueueDropsWhatItsCallersLeft) {
 }
 
 TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
-  Scheduler scheduler({.workers = 3}, Clock::Real());
+  Scheduler scheduler({.workers = 3}, base::Clock::Real());
   FakeHandler quick;
   FakeHandler uneven;
   std::atomic<int> calls{0};
@@ -294,4 +294,4 @@ TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::batching

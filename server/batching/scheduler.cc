@@ -6,17 +6,17 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::batching {
 namespace {
 
 // A batch that ends within about the time that it takes to wake a worker is waited for: its worker takes the rest with
 // it, in one batch instead of two. Of all that have run lately the longest counts, so that a model which is only
 // sometimes quick is not one.
-constexpr Duration kQuick = std::chrono::microseconds(200);
+constexpr base::Duration kQuick = std::chrono::microseconds(200);
 
 // While anything happens one idle worker looks this often for tasks that were left to whoever should have taken them
 // before: a batch that is quick as a rule may not be this time, and a caller may be held up.
-constexpr Duration kWatch = std::chrono::milliseconds(10);
+constexpr base::Duration kWatch = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -25,7 +25,7 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
  public:
   Queue(BatchOptions options, Handler& task_handler)
       : threads(options.threads),
-        waits(options.max_queue_delay > Duration::zero()),
+        waits(options.max_queue_delay > base::Duration::zero()),
         tasks(std::move(options)),
         handler(task_handler) {}
 
@@ -40,15 +40,17 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
   BatchQueue tasks;
   Handler& handler;
   // Whether somebody who runs a batch should soon look for the next one.
-  bool IsServed(TimePoint now) const {
+  bool IsServed(base::TimePoint now) const {
     return running > 0 && longest <= kQuick && !started.empty() && now - *std::ranges::max_element(started) <= longest;
   }
-  bool IsLeftToCaller(TimePoint now) const { return left_to_caller.has_value() && now - *left_to_caller < kWatch; }
+  bool IsLeftToCaller(base::TimePoint now) const {
+    return left_to_caller.has_value() && now - *left_to_caller < kWatch;
+  }
 
-  int running = 0;                           // calls into `handler`, dropping included
-  std::vector<TimePoint> started;            // of these
-  std::optional<TimePoint> left_to_caller;   // since when a task waits that a caller should run
-  Duration longest = std::chrono::hours(1);  // that one took lately; fades
+  int running = 0;                                 // calls into `handler`, dropping included
+  std::vector<base::TimePoint> started;            // of these
+  std::optional<base::TimePoint> left_to_caller;   // since when a task waits that a caller should run
+  base::Duration longest = std::chrono::hours(1);  // that one took lately; fades
   bool is_closed = false;
 };
 
@@ -57,7 +59,7 @@ struct Scheduler::Work {
   std::shared_ptr<Queue> queue;  // null: stop
   BatchQueue::Taken taken;
   int threads = 0;  // that it has taken
-  TimePoint started{};
+  base::TimePoint started{};
   bool wakes_another = false;
 };
 
@@ -72,7 +74,7 @@ thread_local Caller this_caller;
 
 }  // namespace
 
-Scheduler::Scheduler(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {
+Scheduler::Scheduler(Options options, const base::Clock& clock) : options_(std::move(options)), clock_(clock) {
   free_threads_ = std::max({1, options_.workers, options_.threads});
   for (int i = 0; i < std::max(1, options_.workers); ++i) {
     workers_.emplace_back([this] { WorkerLoop(); });
@@ -81,7 +83,7 @@ Scheduler::Scheduler(Options options, const Clock& clock) : options_(std::move(o
 
 Scheduler::~Scheduler() {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     stopping_ = true;
     work_available_.NotifyAll();
   }
@@ -91,7 +93,7 @@ Scheduler::~Scheduler() {
 std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, Handler& handler) {
   options.threads = std::clamp(options.threads, 1, std::max({1, options_.workers, options_.threads}));
   auto queue = std::make_shared<Queue>(std::move(options), handler);
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   queues_.push_back(queue);
   return queue;
 }
@@ -99,9 +101,9 @@ std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, Hand
 absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
   bool wakes = false;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
-    TF_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
+    FERRY_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
     if (this_caller.scheduler == this && IsForCaller(queue)) {
       if (!queue.left_to_caller.has_value()) queue.left_to_caller = clock_.Now();
       wakes = Added(queue, 1);
@@ -132,14 +134,14 @@ void Scheduler::RunAsCaller() {
     Carry(work, threads);
     End(work, lane);
     // What came meanwhile, from whatever thread, has woken no worker.
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     if (!queue->is_closed && queue->tasks.size() > 0) this_caller.queues.push_back(queue);
   }
 }
 
 void Scheduler::HandOverToWorkers() {
   this_caller.queues.clear();
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   for (const auto& queue : queues_) queue->left_to_caller.reset();
   work_available_.NotifyAll();
 }
@@ -152,8 +154,8 @@ bool Scheduler::IsForCaller(const Queue& queue) const {
 bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
   bool wakes = false;
   {
-    MutexLock lock(mutex_);
-    const TimePoint now = clock_.Now();
+    base::MutexLock lock(mutex_);
+    const base::TimePoint now = clock_.Now();
     queue->left_to_caller.reset();
     if (queue->is_closed || queue->tasks.size() == 0) return false;
     if (IsForCaller(*queue)) {
@@ -171,7 +173,7 @@ bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) {
 }
 
 absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
   const size_t count = tasks.size();
   queue.tasks.Return(std::exchange(tasks, {}));
@@ -180,7 +182,7 @@ absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>&
 }
 
 absl::Status Scheduler::Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   if (queue.is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
   const size_t count = tasks.size();
   queue.tasks.Park(std::exchange(tasks, {}));
@@ -189,7 +191,7 @@ absl::Status Scheduler::Park(Queue& queue, std::vector<std::unique_ptr<Task>>& t
 }
 
 void Scheduler::Unpark(Queue& queue) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   queue.tasks.Unpark();
   if (Added(queue, 0)) work_available_.NotifyOne();
 }
@@ -205,7 +207,7 @@ bool Scheduler::Added(Queue& queue, size_t tasks) {
 // One at a time: it takes what has come until then, and wakes the next if that was not all.
 bool Scheduler::WakesAnother() {
   if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return false;
-  const TimePoint now = clock_.Now();
+  const base::TimePoint now = clock_.Now();
   const bool is_wanted = !is_watched_ || std::ranges::any_of(queues_, [&](const auto& queue) {
     return queue->tasks.size() > 0 && WantsWorker(*queue, now);
   });
@@ -214,12 +216,12 @@ bool Scheduler::WakesAnother() {
 }
 
 // Whether what waits there should not wait for a worker that is busy.
-bool Scheduler::WantsWorker(const Queue& queue, TimePoint now) const {
+bool Scheduler::WantsWorker(const Queue& queue, base::TimePoint now) const {
   return !queue.IsAtMost() && !queue.IsServed(now) && !queue.IsLeftToCaller(now);
 }
 
 void Scheduler::LookAgain() {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return;
   ++waking_;
   work_available_.NotifyOne();
@@ -228,7 +230,7 @@ void Scheduler::LookAgain() {
 void Scheduler::Close(Queue& queue) {
   std::vector<std::unique_ptr<Task>> waiting;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     queue.is_closed = true;
     waiting = queue.tasks.TakeAll();
     waiting_ -= waiting.size();
@@ -237,7 +239,7 @@ void Scheduler::Close(Queue& queue) {
   for (auto& task : waiting) {
     queue.handler.Drop(std::move(task), absl::UnavailableError("the model was unloaded; try again later"));
   }
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   while (queue.running > 0) batch_ended_.Wait(mutex_);
   std::erase_if(queues_, [&](const auto& candidate) { return candidate.get() == &queue; });
 }
@@ -257,7 +259,7 @@ void Scheduler::WorkerLoop() {
 }
 
 void Scheduler::End(const Work& work, uint64_t lane) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   Queue& queue = *work.queue;
   --queue.running;
   queue.started.erase(std::ranges::find(queue.started, work.started));
@@ -283,10 +285,10 @@ void Scheduler::Carry(Work& work, int& threads) {
 }
 
 Scheduler::Work Scheduler::NextWork() {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   for (bool has_waited = false;; has_waited = true) {
     Work work;
-    TimePoint wake_at = kNoDeadline;
+    base::TimePoint wake_at = base::kNoDeadline;
     const uint64_t begun = begun_;
     if (TakeDueLocked(work, wake_at, has_waited)) {
       work.wakes_another = WakesAnother();
@@ -300,7 +302,7 @@ Scheduler::Work Scheduler::NextWork() {
       seen_begun_ = begun;
       wake_at = std::min(wake_at, clock_.Now() + kWatch);
     }
-    if (wake_at == kNoDeadline) {
+    if (wake_at == base::kNoDeadline) {
       work_available_.Wait(mutex_);
     } else {
       work_available_.WaitUntil(mutex_, wake_at);
@@ -311,7 +313,7 @@ Scheduler::Work Scheduler::NextWork() {
   }
 }
 
-void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint now) {
+void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, base::TimePoint now) {
   ++queue.running;
   ++begun_;
   queue.started.push_back(now);
@@ -319,8 +321,8 @@ void Scheduler::Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint no
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
 }
 
-bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at, bool leaves_served) {
-  const TimePoint now = clock_.Now();
+bool Scheduler::TakeDueLocked(Work& work, base::TimePoint& wake_at, bool leaves_served) {
+  const base::TimePoint now = clock_.Now();
   waits_for_threads_ = false;
   for (size_t i = 0; i < queues_.size(); ++i) {
     const size_t index = (next_queue_ + i) % queues_.size();
@@ -348,4 +350,4 @@ bool Scheduler::TakeDueLocked(Work& work, TimePoint& wake_at, bool leaves_served
   return false;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::batching

@@ -12,7 +12,7 @@
 #include "server/base/mutex.h"
 #include "server/batching/batch_queue.h"
 
-namespace torchferry {
+namespace torchferry::batching {
 
 // One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose
 // operators use several threads runs when so many are free; while that queue is the next in turn, no other takes them.
@@ -47,7 +47,7 @@ class Scheduler {
 
   class Queue;
 
-  Scheduler(Options options, const Clock& clock);
+  Scheduler(Options options, const base::Clock& clock);
   // Every queue must have been closed. Joins the workers.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
@@ -95,40 +95,40 @@ class Scheduler {
   struct Work;
   // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes
   // first of all.
-  bool Added(Queue& queue, size_t tasks) TF_REQUIRES(mutex_);
-  bool WakesAnother() TF_REQUIRES(mutex_);
-  bool IsForCaller(const Queue& queue) const TF_REQUIRES(mutex_);
-  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) TF_EXCLUDES(mutex_);
-  void Begin(Queue& queue, const BatchQueue::Taken& taken, TimePoint now) TF_REQUIRES(mutex_);
-  bool WantsWorker(const Queue& queue, TimePoint now) const TF_REQUIRES(mutex_);
+  bool Added(Queue& queue, size_t tasks) FERRY_REQUIRES(mutex_);
+  bool WakesAnother() FERRY_REQUIRES(mutex_);
+  bool IsForCaller(const Queue& queue) const FERRY_REQUIRES(mutex_);
+  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) FERRY_EXCLUDES(mutex_);
+  void Begin(Queue& queue, const BatchQueue::Taken& taken, base::TimePoint now) FERRY_REQUIRES(mutex_);
+  bool WantsWorker(const Queue& queue, base::TimePoint now) const FERRY_REQUIRES(mutex_);
   void WorkerLoop();
-  void End(const Work& work, uint64_t lane) TF_EXCLUDES(mutex_);
+  void End(const Work& work, uint64_t lane) FERRY_EXCLUDES(mutex_);
   void Carry(Work& work, int& threads);
-  Work NextWork() TF_EXCLUDES(mutex_);
+  Work NextWork() FERRY_EXCLUDES(mutex_);
   // `leaves_served`: what somebody else should soon take is left to him.
-  bool TakeDueLocked(Work& work, TimePoint& wake_at, bool leaves_served) TF_REQUIRES(mutex_);
+  bool TakeDueLocked(Work& work, base::TimePoint& wake_at, bool leaves_served) FERRY_REQUIRES(mutex_);
 
   const Options options_;
-  const Clock& clock_;
+  const base::Clock& clock_;
 
-  Mutex mutex_;
-  CondVar work_available_;
-  CondVar batch_ended_;
-  std::vector<std::shared_ptr<Queue>> queues_ TF_GUARDED_BY(mutex_);
-  size_t next_queue_ TF_GUARDED_BY(mutex_) = 0;
-  int free_threads_ TF_GUARDED_BY(mutex_) = 0;
-  bool waits_for_threads_ TF_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
-  size_t idle_ TF_GUARDED_BY(mutex_) = 0;                 // workers that wait
-  size_t waking_ TF_GUARDED_BY(mutex_) = 0;               // of these, that have been notified
-  bool is_watched_ TF_GUARDED_BY(mutex_) = false;         // one of these looks again soon, whoever wakes it
-  uint64_t begun_ TF_GUARDED_BY(mutex_) = 0;              // batches, in all
-  uint64_t seen_begun_ TF_GUARDED_BY(mutex_) = 0;         // when it was looked last
-  size_t waiting_ TF_GUARDED_BY(mutex_) = 0;              // tasks in all queues
-  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  base::Mutex mutex_;
+  base::CondVar work_available_;
+  base::CondVar batch_ended_;
+  std::vector<std::shared_ptr<Queue>> queues_ FERRY_GUARDED_BY(mutex_);
+  size_t next_queue_ FERRY_GUARDED_BY(mutex_) = 0;
+  int free_threads_ FERRY_GUARDED_BY(mutex_) = 0;
+  bool waits_for_threads_ FERRY_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
+  size_t idle_ FERRY_GUARDED_BY(mutex_) = 0;                 // workers that wait
+  size_t waking_ FERRY_GUARDED_BY(mutex_) = 0;               // of these, that have been notified
+  bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;         // one of these looks again soon, whoever wakes it
+  uint64_t begun_ FERRY_GUARDED_BY(mutex_) = 0;              // batches, in all
+  uint64_t seen_begun_ FERRY_GUARDED_BY(mutex_) = 0;         // when it was looked last
+  size_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;              // tasks in all queues
+  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
 
   std::atomic<int> busy_{0};  // workers that carry something
 
   std::vector<std::thread> workers_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::batching

@@ -7,7 +7,7 @@
 #include <future>
 #include <latch>
 
-namespace torchferry {
+namespace torchferry::batching {
 namespace {
 
 class FakeTask : public Task {
@@ -53,7 +53,7 @@ absl::Status Submit(Scheduler& scheduler, Scheduler::Queue& queue, bool cancelle
 }
 
 TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
-  Scheduler scheduler({.workers = 4}, Clock::Real());
+  Scheduler scheduler({.workers = 4}, base::Clock::Real());
   FakeHandler handler;
   std::latch all_ran(1);
   constexpr int kThreads = 8;
@@ -77,7 +77,7 @@ TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
 }
 
 TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
-  Scheduler scheduler({.workers = 1}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, base::Clock::Real());
   FakeHandler handler;
   std::latch started(1);
   std::latch go_on(1);
@@ -102,7 +102,7 @@ TEST(SchedulerTest, BatchesFormWhileTheWorkerIsBusy) {
 }
 
 TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
-  Scheduler scheduler({.workers = 2}, Clock::Real());
+  Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler slow;
   FakeHandler fast;
   std::latch release(1);
@@ -129,7 +129,7 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
 
 // While as many batches run as may, and for however long.
 TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
-  Scheduler scheduler({.workers = 2}, Clock::Real());
+  Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
   handler.most_at_once = 1;
   std::latch started(1);
@@ -142,15 +142,17 @@ TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   started.wait();
   auto hasty = std::make_unique<FakeTask>();
-  hasty->deadline = Clock::Real().Now() + std::chrono::milliseconds(30);
+  hasty->deadline = base::Clock::Real().Now() + std::chrono::milliseconds(30);
   std::unique_ptr<Task> task = std::move(hasty);
   ASSERT_TRUE(scheduler.Submit(*queue, task).ok());
-  const auto until = Clock::Real().Now() + std::chrono::seconds(30);
-  while (handler.dropped < 1 && Clock::Real().Now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto until = base::Clock::Real().Now() + std::chrono::seconds(30);
+  while (handler.dropped < 1 && base::Clock::Real().Now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(handler.dropped, 1);
   EXPECT_EQ(handler.last_code, absl::StatusCode::kDeadlineExceeded);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
-  while (handler.dropped < 2 && Clock::Real().Now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (handler.dropped < 2 && base::Clock::Real().Now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
   EXPECT_EQ(handler.batches, 0);
   release.count_down();
@@ -159,7 +161,7 @@ TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
 }
 
 TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
-  Scheduler scheduler({.workers = 2}, Clock::Real());
+  Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
   handler.most_at_once = 1;
   std::latch started(1);
@@ -180,7 +182,7 @@ TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
 }
 
 TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
-  Scheduler scheduler({.workers = 1}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, base::Clock::Real());
   FakeHandler handler;
   std::latch started(1);
   std::latch release(1);
@@ -202,7 +204,7 @@ TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
 }
 
 TEST(SchedulerTest, CancelledTasksAreDropped) {
-  Scheduler scheduler({.workers = 1}, Clock::Real());
+  Scheduler scheduler({.workers = 1}, base::Clock::Real());
   FakeHandler handler;
   const auto queue = scheduler.AddQueue(UpTo(1), handler);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
@@ -222,7 +224,7 @@ TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
   std::latch all_ran(1);
   std::atomic<int> left{3 * kEach};
   Scheduler scheduler({.workers = kThreads, .threads = kThreads, .set_threads = [](int threads) { mine = threads; }},
-                      Clock::Real());
+                      base::Clock::Real());
   std::array<FakeHandler, 3> handlers;
   std::vector<std::shared_ptr<Scheduler::Queue>> queues;
   for (size_t i = 0; i < handlers.size(); ++i) {
@@ -250,7 +252,7 @@ TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
 }
 
 TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
-  Scheduler scheduler({.workers = 2}, Clock::Real());
+  Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
   BatchOptions options = UpTo(0);
   options.threads = 64;
@@ -263,7 +265,7 @@ TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
 TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
   constexpr int kLanes = 8;
   constexpr int kEach = 200;
-  Scheduler scheduler({.workers = 4}, Clock::Real());
+  Scheduler scheduler({.workers = 4}, base::Clock::Real());
   FakeHandler handler;
   std::array<std::atomic<int>, kLanes + 1> inside{};
   std::array<int64_t, kLanes + 1> last{};  // unguarded: the lane is the guard
@@ -291,4 +293,4 @@ TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::batching

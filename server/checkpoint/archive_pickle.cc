@@ -8,26 +8,26 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/pickle_machine.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(const ZipArchive& archive, std::string_view name,
                                                                  const PickleGlobals& globals,
                                                                  absl::Status (*refuse)(const PickleTree&)) {
   const ZipEntry* entry = archive.Find(name);
   if (entry == nullptr) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "has no entry {}: it is damaged; download or copy it again, or save it anew", Quoted(name));
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "has no entry {}: it is damaged; download or copy it again, or save it anew", Quoted(name));
   }
   if (entry->size_bytes > limits::kMaxPickleBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name, entry->size_bytes,
-                      limits::kMaxPickleBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", name,
+                            entry->size_bytes, limits::kMaxPickleBytes);
   }
   auto pickle = std::make_unique<ArchivePickle>();
-  TF_ASSIGN_OR_RETURN(pickle->bytes, archive.ReadString(*entry, limits::kMaxPickleBytes));
+  FERRY_ASSIGN_OR_RETURN(pickle->bytes, archive.ReadString(*entry, limits::kMaxPickleBytes));
   const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
   // First: a pickle of foreign objects may well break off on an opcode that only they need.
   if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
-  if (!read.ok()) return Annotate(read, name);
+  if (!read.ok()) return base::Annotate(read, name);
   return pickle;
 }
 
@@ -37,26 +37,28 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, 
   constexpr uint64_t kFirstWindow = uint64_t{64} << 10;
   constexpr uint64_t kGrowth = 4;
   if (position > file.size()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} is missing", what);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} is missing", what);
   }
   const uint64_t most = std::min(file.size() - position, max_bytes);
   for (uint64_t window = std::min(kFirstWindow, most);; window = std::min(window * kGrowth, most)) {
     auto pickle = std::make_unique<ArchivePickle>();
     pickle->bytes.resize(window);
-    TF_RETURN_IF_ERROR(file.Read(position, std::as_writable_bytes(std::span<char>(pickle->bytes))));
+    FERRY_RETURN_IF_ERROR(file.Read(position, std::as_writable_bytes(std::span<char>(pickle->bytes))));
     const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
     // Each round reads from the start: what it costs in all is little more than the last.
     if (!read.ok() && pickle->tree.breaks_off && window < most) continue;
     if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
     if (!read.ok() && pickle->tree.breaks_off && window == max_bytes) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read", what, max_bytes);
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read", what,
+                              max_bytes);
     }
     if (!read.ok() && pickle->tree.breaks_off) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "breaks off at byte {}, inside {}, which begins at byte {}; download or copy the file again",
-                        file.size(), what, position);
+      return base::MakeStatus(
+          absl::StatusCode::kDataLoss,
+          "breaks off at byte {}, inside {}, which begins at byte {}; download or copy the file again", file.size(),
+          what, position);
     }
-    if (!read.ok()) return Annotate(read, what);
+    if (!read.ok()) return base::Annotate(read, what);
     return pickle;
   }
 }
@@ -66,12 +68,12 @@ absl::Status CheckByteOrder(const ZipArchive& archive) {
   const ZipEntry* entry = archive.Find("byteorder");
   if (entry == nullptr) return absl::OkStatus();
   if (entry->size_bytes > kMaxBytes) return absl::DataLossError("its byteorder entry is too long");
-  TF_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
   if (order == "little") return absl::OkStatus();
-  return MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
-                    "was saved with byte order {}; only little-endian files are read: load it with "
-                    "torch.load and save it again on a little-endian machine",
-                    Quoted(order));
+  return base::MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
+                          "was saved with byte order {}; only little-endian files are read: load it with "
+                          "torch.load and save it again on a little-endian machine",
+                          Quoted(order));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -11,7 +11,7 @@
 #include "server/checkpoint/pickle_value.h"
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Immovable: the tree's texts point into `bytes`.
 struct ArchivePickle {
@@ -39,4 +39,4 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, 
 // it is little.
 absl::Status CheckByteOrder(const ZipArchive& archive);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

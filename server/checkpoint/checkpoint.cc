@@ -6,11 +6,11 @@
 #include "server/checkpoint/safetensors.h"
 #include "server/checkpoint/zip_checkpoint.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(std::shared_ptr<const File> file,
                                                              const DictChooser& choose) {
-  TF_ASSIGN_OR_RETURN(const std::string head, ReadHead(*file));
+  FERRY_ASSIGN_OR_RETURN(const std::string head, ReadHead(*file));
   if (HasLegacyMagic(head)) return OpenLegacyCheckpoint(std::move(file), choose);
   if (HasSafetensorsHeader(head)) return OpenSafetensors(std::move(file));
   return OpenZipCheckpoint(std::move(file), choose);
@@ -18,10 +18,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(std::shared_ptr<con
 
 absl::Status Checkpoint::ReadStorage(size_t index, std::span<std::byte> out) const {
   if (index >= index_.storages.size() || out.size() != index_.storages[index].size_bytes) {
-    return MakeStatus(absl::StatusCode::kInternal, "storage {} of {} into {} bytes", index, index_.storages.size(),
-                      out.size());
+    return base::MakeStatus(absl::StatusCode::kInternal, "storage {} of {} into {} bytes", index,
+                            index_.storages.size(), out.size());
   }
   return bytes_->Read(index, out);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

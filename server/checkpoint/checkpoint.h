@@ -22,7 +22,7 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // A block of bytes that one or several tensors look into.
 struct StorageInfo {
@@ -34,8 +34,8 @@ struct StorageInfo {
 
 struct TensorInfo {
   std::string key;  // full name in the state_dict: "conv1.weight"
-  DType dtype = DType::kInvalid;
-  Shape shape;
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape shape;
   std::vector<int64_t> strides;  // in elements, one for each dimension, none negative
   size_t storage = 0;            // index into Checkpoint::storages()
   int64_t storage_offset = 0;    // in elements; the whole view lies inside the storage
@@ -107,4 +107,4 @@ class Checkpoint {
   const std::unique_ptr<const StorageBytes> bytes_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -6,7 +6,7 @@
 #include "server/checkpoint/reference.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -134,4 +134,4 @@ TEST(CheckpointTest, ShardedAndPackedTensorsSayWhatToSave) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

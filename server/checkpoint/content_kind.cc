@@ -7,7 +7,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -127,7 +127,7 @@ absl::Status DescribeText(std::string_view text) {
                    "path)"
                  : fmt::format("is JSON text, not a model; {}", kExpected));
   }
-  return MakeStatus(StatusCode::kInvalidArgument, "is a text file, not a model; {}", kExpected);
+  return base::MakeStatus(StatusCode::kInvalidArgument, "is a text file, not a model; {}", kExpected);
 }
 
 }  // namespace
@@ -135,7 +135,7 @@ absl::Status DescribeText(std::string_view text) {
 absl::StatusOr<std::string> ReadHead(const File& file) {
   constexpr uint64_t kHeadBytes = 1024;
   std::string head(std::min(file.size(), kHeadBytes), '\0');
-  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
+  FERRY_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
   return head;
 }
 
@@ -168,10 +168,11 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
         "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt");
   }
   if (IsPickle(head)) {
-    return MakeStatus(StatusCode::kInvalidArgument, "is a plain Python pickle, not made by torch.save; {}", kExpected);
+    return base::MakeStatus(StatusCode::kInvalidArgument, "is a plain Python pickle, not made by torch.save; {}",
+                            kExpected);
   }
   if (IsZeros(head)) {
-    return MakeStatus(
+    return base::MakeStatus(
         StatusCode::kDataLoss,
         "has {} bytes and begins with nothing but zeros: a download or copy that did not finish; download or copy it "
         "again",
@@ -179,8 +180,8 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
   }
   const size_t start = std::min(head.find_first_not_of(" \t\r\n"), head.size());
   if (IsText(head)) return DescribeText(head.substr(start));
-  return MakeStatus(StatusCode::kInvalidArgument, "is of no known format: {} bytes that begin with {}; {}", size,
-                    Hex(head.substr(0, 16)), kExpected);
+  return base::MakeStatus(StatusCode::kInvalidArgument, "is of no known format: {} bytes that begin with {}; {}", size,
+                          Hex(head.substr(0, 16)), kExpected);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // The first bytes of a file, up to 1024: as much as tells what it is.
 absl::StatusOr<std::string> ReadHead(const File& file);
@@ -20,4 +20,4 @@ absl::StatusOr<std::string> ReadHead(const File& file);
 // file of another kind.
 absl::Status DescribeForeignContent(std::string_view head, uint64_t size);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

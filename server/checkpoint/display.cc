@@ -5,7 +5,7 @@
 #include "server/base/json.h"
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 constexpr size_t kMaxShownBytes = 160;
@@ -18,8 +18,8 @@ bool IsIdentifierChar(char c) {
 }  // namespace
 
 std::string Quoted(std::string_view text) {
-  if (text.size() <= kMaxShownBytes) return JsonQuote(text);
-  return fmt::format("{}… ({} bytes)", JsonQuote(text.substr(0, kMaxShownBytes)), text.size());
+  if (text.size() <= kMaxShownBytes) return base::JsonQuote(text);
+  return fmt::format("{}… ({} bytes)", base::JsonQuote(text.substr(0, kMaxShownBytes)), text.size());
 }
 
 std::string DottedName(std::string_view module, std::string_view name) {
@@ -41,7 +41,7 @@ bool IsCleanUtf8(std::string_view text) {
   // once the text's own backslashes are out of the way.
   std::string plain(text);
   std::erase(plain, '\\');
-  return no_control && JsonQuote(plain).find("\\ufffd") == std::string::npos;
+  return no_control && base::JsonQuote(plain).find("\\ufffd") == std::string::npos;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // `"conv1.weight"`.
 std::string Quoted(std::string_view text);
@@ -20,4 +20,4 @@ std::string Listed(std::span<const std::string> items, size_t most = 12);
 // Whether `text` is UTF-8 and free of control characters: fit to be a tensor's name.
 bool IsCleanUtf8(std::string_view text);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -13,7 +13,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // What one digest update is fed with: large enough that the system calls do not show, small enough
@@ -39,12 +39,13 @@ class PosixFile final : public File {
       const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
-        return MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}", name(), offset,
-                          SystemError(errno));
+        return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}", name(), offset,
+                                SystemError(errno));
       }
       if (got == 0) {
-        return MakeStatus(absl::StatusCode::kDataLoss, "{}: became shorter while it was read: nothing at byte {} of {}",
-                          name(), offset, size());
+        return base::MakeStatus(absl::StatusCode::kDataLoss,
+                                "{}: became shorter while it was read: nothing at byte {} of {}", name(), offset,
+                                size());
       }
       offset += static_cast<uint64_t>(got);
       out = out.subspan(static_cast<size_t>(got));
@@ -74,13 +75,13 @@ absl::Status OpenError(int error, std::string_view name) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-      return MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", name);
+      return base::MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", name);
     case EACCES:
     case EPERM:
-      return MakeStatus(absl::StatusCode::kPermissionDenied,
-                        "{}: no permission to read it; the server's user needs read access", name);
+      return base::MakeStatus(absl::StatusCode::kPermissionDenied,
+                              "{}: no permission to read it; the server's user needs read access", name);
     default:
-      return MakeStatus(absl::StatusCode::kUnavailable, "{}: cannot be opened: {}", name, SystemError(error));
+      return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: cannot be opened: {}", name, SystemError(error));
   }
 }
 
@@ -98,8 +99,8 @@ absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path, std::s
   }
   if (!S_ISREG(info.st_mode)) {
     ::close(fd);
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", display_name,
-                      S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", display_name,
+                            S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
   }
   return std::make_unique<PosixFile>(fd, info, std::move(display_name));
 }
@@ -110,8 +111,8 @@ std::unique_ptr<File> File::FromBytes(std::string bytes, std::string display_nam
 
 absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
   if (offset > size_ || out.size() > size_ - offset) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{}: ends at byte {}, and {} bytes from byte {} are asked for",
-                      name_, size_, out.size(), offset);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{}: ends at byte {}, and {} bytes from byte {} are asked for",
+                            name_, size_, out.size(), offset);
   }
   return out.empty() ? absl::OkStatus() : DoRead(offset, out);
 }
@@ -124,7 +125,7 @@ absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(ui
   std::vector<std::byte> piece(std::min(file.size(), kDigestPieceBytes));
   for (uint64_t offset = 0; offset < file.size(); offset += piece.size()) {
     piece.resize(std::min(file.size() - offset, kDigestPieceBytes));
-    TF_RETURN_IF_ERROR(file.Read(offset, piece));
+    FERRY_RETURN_IF_ERROR(file.Read(offset, piece));
     EVP_DigestUpdate(context.get(), piece.data(), piece.size());
     if (on_progress && !on_progress(offset + piece.size())) {
       return absl::CancelledError("the digest was not wanted any more");
@@ -138,4 +139,4 @@ absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(ui
   return hex;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

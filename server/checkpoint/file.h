@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Immutable after Open; Read may be called from several threads.
 class File {
@@ -50,4 +50,4 @@ class File {
 // and says whether to go on. CANCELLED when it said no.
 absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress = nullptr);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

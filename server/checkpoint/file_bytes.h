@@ -9,7 +9,7 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 class FileBytes final : public StorageBytes {
  public:
@@ -24,4 +24,4 @@ class FileBytes final : public StorageBytes {
   const std::vector<uint64_t> offsets_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

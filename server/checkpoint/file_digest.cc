@@ -2,13 +2,13 @@
 
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 FileDigest::FileDigest(std::shared_ptr<const File> file, std::function<void(const std::string&)> on_done)
     : thread_([this, file = std::move(file), on_done = std::move(on_done)](const std::stop_token& stop) {
         absl::StatusOr<std::string> hex = Sha256(*file, [&](uint64_t) { return !stop.stop_requested(); });
         if (hex.ok() && on_done) on_done(*hex);
-        MutexLock lock(mutex_);
+        base::MutexLock lock(mutex_);
         if (hex.ok()) hex_ = *std::move(hex);
         is_done_ = true;
         done_.NotifyAll();
@@ -17,13 +17,13 @@ FileDigest::FileDigest(std::shared_ptr<const File> file, std::function<void(cons
 FileDigest::~FileDigest() = default;
 
 std::string FileDigest::Get() const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   return hex_;
 }
 
 void FileDigest::Wait() const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   while (!is_done_) done_.Wait(mutex_);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 #include "server/base/mutex.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Thread-safe.
 class FileDigest {
@@ -26,11 +26,11 @@ class FileDigest {
   void Wait() const;
 
  private:
-  mutable Mutex mutex_;
-  mutable CondVar done_;
-  bool is_done_ TF_GUARDED_BY(mutex_) = false;
-  std::string hex_ TF_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;
+  mutable base::CondVar done_;
+  bool is_done_ FERRY_GUARDED_BY(mutex_) = false;
+  std::string hex_ FERRY_GUARDED_BY(mutex_);
   std::jthread thread_;  // last: it uses the others
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

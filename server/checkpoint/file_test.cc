@@ -9,7 +9,7 @@
 #include "server/checkpoint/file_digest.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using testing::Fails;
@@ -89,4 +89,4 @@ TEST(FileDigestTest, EndsWithoutTheRestOfTheFile) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

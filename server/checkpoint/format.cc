@@ -11,7 +11,7 @@
 #include "server/checkpoint/safetensors.h"
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 bool HasFolder(const ZipArchive& archive, std::string_view prefix) {
@@ -37,10 +37,10 @@ absl::Status DescribeForeignZip(const ZipArchive& archive) {
   }
   std::vector<std::string> names;
   for (const ZipEntry& entry : archive.entries()) names.push_back(Quoted(entry.name));
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "is a zip without data.pkl, so neither a TorchScript archive nor a torch.save "
-                    "checkpoint; it holds {}",
-                    Listed(names, 5));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "is a zip without data.pkl, so neither a TorchScript archive nor a torch.save "
+                          "checkpoint; it holds {}",
+                          Listed(names, 5));
 }
 
 absl::StatusOr<FileFormat> RecogniseZip(const ZipArchive& archive) {
@@ -70,17 +70,17 @@ std::string_view Name(FileFormat format) {
 }
 
 absl::StatusOr<FileFormat> Recognise(const File& file) {
-  TF_ASSIGN_OR_RETURN(const std::string head, ReadHead(file));
+  FERRY_ASSIGN_OR_RETURN(const std::string head, ReadHead(file));
   const bool is_zip = head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06");
   if (HasLegacyMagic(head)) return FileFormat::kLegacyCheckpoint;
   if (HasSafetensorsHeader(head)) return FileFormat::kSafetensors;
-  if (!is_zip) return Annotate(DescribeForeignContent(head, file.size()), file.name());
+  if (!is_zip) return base::Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,
-                      ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file)));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,
+                         ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file)));
   absl::StatusOr<FileFormat> format = RecogniseZip(*archive);
-  if (!format.ok()) return Annotate(format.status(), file.name());
+  if (!format.ok()) return base::Annotate(format.status(), file.name());
   return format;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

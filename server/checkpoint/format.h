@@ -8,7 +8,7 @@
 
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 enum class FileFormat {
   kTorchScript,       // torch.jit.save: a zip with code/ and constants.pkl
@@ -26,4 +26,4 @@ std::string_view Name(FileFormat format);
 // DATA_LOSS for a damaged file, INVALID_ARGUMENT for one of another kind.
 absl::StatusOr<FileFormat> Recognise(const File& file);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -2,7 +2,7 @@
 
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -75,4 +75,4 @@ TEST(FormatTest, EachPrefixOfAZipIsAnError) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -11,7 +11,7 @@
 #include "server/checkpoint/reference.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 TEST(SafetensorsReferenceTest, IndexAndBytesEqualTheirPackages) {
@@ -59,4 +59,4 @@ INSTANTIATE_TEST_SUITE_P(Files, FullReferenceTest, ::testing::ValuesIn(Files()),
 });
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

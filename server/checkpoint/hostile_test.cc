@@ -3,7 +3,7 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -157,4 +157,4 @@ TEST(HostileTest, EachPrefixOfACheckpointIsAnError) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -15,7 +15,7 @@
 #include "server/checkpoint/state_dict.h"
 #include "server/checkpoint/storage_table.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -34,8 +34,8 @@ class PickleSequence {
   explicit PickleSequence(const File& file) : file_(file) {}
 
   absl::StatusOr<std::unique_ptr<ArchivePickle>> Next(std::string_view what, uint64_t max_bytes) {
-    TF_ASSIGN_OR_RETURN(std::unique_ptr<ArchivePickle> pickle,
-                        ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), RefuseForeign));
+    FERRY_ASSIGN_OR_RETURN(std::unique_ptr<ArchivePickle> pickle,
+                           ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), RefuseForeign));
     position_ += pickle->tree.consumed;
     return pickle;
   }
@@ -50,7 +50,8 @@ class PickleSequence {
 absl::Status CheckVersion(const PickleTree& tree) {
   const PickleNode& version = tree[tree.root];
   if (version.kind == PickleKind::kInt && version.integer == kVersion) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss, "does not say version {} of the legacy torch.save format", kVersion);
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "does not say version {} of the legacy torch.save format",
+                          kVersion);
 }
 
 absl::Status CheckSystem(const PickleTree& tree) {
@@ -71,23 +72,24 @@ class LegacyStorages final : public StorageSource {
   absl::StatusOr<Place> Find(std::string_view key) const override {
     const auto found = places_.find(key);
     if (found == places_.end()) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is not in the file's list of storages", Quoted(key));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "storage {} is not in the file's list of storages",
+                              Quoted(key));
     }
     return found->second;
   }
 
   // `object` and `keys` must outlive this. `position`: of the first storage.
   absl::Status Locate(const File& file, const PickleTree& object, const PickleTree& keys, uint64_t position) {
-    TF_RETURN_IF_ERROR(CollectIds(object));
+    FERRY_RETURN_IF_ERROR(CollectIds(object));
     const PickleNode& list = keys[keys.root];
     if (list.kind != PickleKind::kList) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages is a {}", Name(list.kind));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "the list of storages is a {}", Name(list.kind));
     }
     for (const PickleRef ref : list.items) {
       if (keys[ref].kind != PickleKind::kString) {
-        return MakeStatus(absl::StatusCode::kDataLoss, "the list of storages holds a {}", Name(keys[ref].kind));
+        return base::MakeStatus(absl::StatusCode::kDataLoss, "the list of storages holds a {}", Name(keys[ref].kind));
       }
-      TF_RETURN_IF_ERROR(LocateOne(file, keys[ref].text, position));
+      FERRY_RETURN_IF_ERROR(LocateOne(file, keys[ref].text, position));
     }
     return absl::OkStatus();
   }
@@ -98,7 +100,7 @@ class LegacyStorages final : public StorageSource {
   absl::Status CollectIds(const PickleTree& object) {
     for (const PickleNode& node : object.nodes) {
       if (node.kind != PickleKind::kPersistent) continue;
-      TF_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(object, node));
+      FERRY_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(object, node));
       ids_.try_emplace(id.key, id);
     }
     return absl::OkStatus();
@@ -107,33 +109,33 @@ class LegacyStorages final : public StorageSource {
   absl::Status LocateOne(const File& file, std::string_view key, uint64_t& position) {
     const auto found = ids_.find(key);
     if (found == ids_.end()) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "nothing refers to storage {} of its list", Quoted(key));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "nothing refers to storage {} of its list", Quoted(key));
     }
     const StorageId& id = found->second;
     if (file.size() - position < kCountBytes) return BreaksOff(file, id, position);
     std::string bytes(kCountBytes, '\0');
-    TF_RETURN_IF_ERROR(file.Read(position, std::as_writable_bytes(std::span<char>(bytes))));
+    FERRY_RETURN_IF_ERROR(file.Read(position, std::as_writable_bytes(std::span<char>(bytes))));
     uint64_t count = 0;
     for (size_t i = kCountBytes; i-- > 0;) count = count << 8 | static_cast<uint8_t>(bytes[i]);
     if (count != static_cast<uint64_t>(id.numel)) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "storage {} is said to hold {} elements, and {} where its bytes are", Quoted(key), id.numel,
-                        count);
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "storage {} is said to hold {} elements, and {} where its bytes are", Quoted(key),
+                              id.numel, count);
     }
     position += kCountBytes;
     if (file.size() - position < id.size_bytes) return BreaksOff(file, id, position);
     if (!places_.try_emplace(found->first, Place{position, id.size_bytes}).second) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is listed twice", Quoted(key));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "storage {} is listed twice", Quoted(key));
     }
     position += id.size_bytes;
     return absl::OkStatus();
   }
 
   static absl::Status BreaksOff(const File& file, const StorageId& id, uint64_t position) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "breaks off at byte {}: storage {} wants {} bytes from byte {}; download or "
-                      "copy the file again",
-                      file.size(), Quoted(id.key), id.size_bytes, position);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "breaks off at byte {}: storage {} wants {} bytes from byte {}; download or "
+                            "copy the file again",
+                            file.size(), Quoted(id.key), id.size_bytes, position);
   }
 
   std::unordered_map<std::string_view, StorageId> ids_;  // the texts are the object's
@@ -144,17 +146,17 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File
   using Pickle = std::unique_ptr<ArchivePickle>;
   PickleSequence pickles(*file);
   // The caller has seen that the first holds the magic number.
-  TF_RETURN_IF_ERROR(pickles.Next("the magic number", limits::kMaxLegacyHeaderBytes).status());
-  TF_ASSIGN_OR_RETURN(const Pickle version, pickles.Next("the format's version", limits::kMaxLegacyHeaderBytes));
-  TF_RETURN_IF_ERROR(CheckVersion(version->tree));
-  TF_ASSIGN_OR_RETURN(const Pickle system, pickles.Next("the system's description", limits::kMaxLegacyHeaderBytes));
-  TF_RETURN_IF_ERROR(CheckSystem(system->tree));
-  TF_ASSIGN_OR_RETURN(const Pickle object, pickles.Next("the object's pickle", limits::kMaxPickleBytes));
-  TF_ASSIGN_OR_RETURN(const Pickle keys, pickles.Next("the list of storages", limits::kMaxPickleBytes));
+  FERRY_RETURN_IF_ERROR(pickles.Next("the magic number", limits::kMaxLegacyHeaderBytes).status());
+  FERRY_ASSIGN_OR_RETURN(const Pickle version, pickles.Next("the format's version", limits::kMaxLegacyHeaderBytes));
+  FERRY_RETURN_IF_ERROR(CheckVersion(version->tree));
+  FERRY_ASSIGN_OR_RETURN(const Pickle system, pickles.Next("the system's description", limits::kMaxLegacyHeaderBytes));
+  FERRY_RETURN_IF_ERROR(CheckSystem(system->tree));
+  FERRY_ASSIGN_OR_RETURN(const Pickle object, pickles.Next("the object's pickle", limits::kMaxPickleBytes));
+  FERRY_ASSIGN_OR_RETURN(const Pickle keys, pickles.Next("the list of storages", limits::kMaxPickleBytes));
   LegacyStorages source;
-  TF_RETURN_IF_ERROR(source.Locate(*file, object->tree, keys->tree, pickles.position()));
+  FERRY_RETURN_IF_ERROR(source.Locate(*file, object->tree, keys->tree, pickles.position()));
   StorageTable storages(source);
-  TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(object->tree, choose, storages));
+  FERRY_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(object->tree, choose, storages));
   return std::make_unique<Checkpoint>(std::move(index),
                                       std::make_unique<FileBytes>(std::move(file), storages.places()));
 }
@@ -171,8 +173,8 @@ bool HasLegacyMagic(std::string_view head) {
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
                                                                  const DictChooser& choose) {
   absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = ReadIndex(file, choose);
-  if (!checkpoint.ok()) return Annotate(checkpoint.status(), file->name());
+  if (!checkpoint.ok()) return base::Annotate(checkpoint.status(), file->name());
   return checkpoint;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -11,7 +11,7 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Whether a file that begins with `head` is in this format.
 bool HasLegacyMagic(std::string_view head);
@@ -21,4 +21,4 @@ bool HasLegacyMagic(std::string_view head);
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
                                                                  const DictChooser& choose);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

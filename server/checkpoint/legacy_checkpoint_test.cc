@@ -6,7 +6,7 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -54,7 +54,7 @@ TEST(LegacyTest, ReadsWhatPython2AndPyTorch0Wrote) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   ASSERT_EQ((*opened)->tensors().size(), 1u);
   EXPECT_EQ((*opened)->tensors()[0].key, "w");
-  EXPECT_EQ((*opened)->tensors()[0].shape, Shape{3});
+  EXPECT_EQ((*opened)->tensors()[0].shape, tensor::Shape{3});
   EXPECT_EQ((*opened)->tensors()[0].storage_offset, 1);
 }
 
@@ -146,4 +146,4 @@ TEST(LegacyTest, EachFlippedByteIsReadOrRefused) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

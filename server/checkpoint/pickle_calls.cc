@@ -8,22 +8,22 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/pickle_machine.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 absl::Status PickleMachine::Global() {
-  TF_ASSIGN_OR_RETURN(const std::string_view module, TakeLine());
-  TF_ASSIGN_OR_RETURN(const std::string_view name, TakeLine());
+  FERRY_ASSIGN_OR_RETURN(const std::string_view module, TakeLine());
+  FERRY_ASSIGN_OR_RETURN(const std::string_view name, TakeLine());
   return PushGlobal(module, name);
 }
 
 absl::Status PickleMachine::StackGlobal() {
-  TF_ASSIGN_OR_RETURN(const PickleRef name, Pop());
-  TF_ASSIGN_OR_RETURN(const PickleRef module, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef name, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef module, Pop());
   const PickleNode& module_node = tree_[module];
   const PickleNode& name_node = tree_[name];
   if (module_node.kind != PickleKind::kString || name_node.kind != PickleKind::kString) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the name is a {} and a {}, not two strings", Name(module_node.kind),
-                      Name(name_node.kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the name is a {} and a {}, not two strings",
+                            Name(module_node.kind), Name(name_node.kind));
   }
   return PushGlobal(module_node.text, name_node.text);
 }
@@ -47,21 +47,21 @@ absl::Status PickleMachine::PushGlobal(std::string_view module, std::string_view
 absl::Status PickleMachine::PersistentId() {
   PickleNode node;
   node.kind = PickleKind::kPersistent;
-  TF_ASSIGN_OR_RETURN(const PickleRef id, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef id, Pop());
   node.items = {id};
   return Push(std::move(node));
 }
 
 absl::Status PickleMachine::Reduce() {
-  TF_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
-  TF_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
   NoteForeignUse(tree_[callable], &ForeignGlobal::is_called);
   return Call(callable, arguments);
 }
 
 absl::Status PickleMachine::NewObject() {
-  TF_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
-  TF_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
   NoteForeignUse(tree_[callable], &ForeignGlobal::is_instantiated);
   return Call(callable, arguments);
 }
@@ -69,19 +69,20 @@ absl::Status PickleMachine::NewObject() {
 absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
   const PickleNode& target = tree_[callable];
   if (tree_[arguments].kind != PickleKind::kTuple && !IsEnum(target, tree_[arguments])) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple", Name(tree_[arguments].kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple",
+                            Name(tree_[arguments].kind));
   }
   PickleNode node;
   if (target.kind == PickleKind::kGlobal && target.role == GlobalRole::kMapping) {
     node.kind = PickleKind::kDict;
-    TF_RETURN_IF_ERROR(FillMapping(node, tree_[arguments]));
+    FERRY_RETURN_IF_ERROR(FillMapping(node, tree_[arguments]));
     return Push(std::move(node));
   }
   // After a foreign name anything may be called: it is refused in any case, and the message wants
   // all the names.
   const bool may_be_called = target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
   if (!may_be_called && tree_.foreign.empty()) {
-    return MakeStatus(
+    return base::MakeStatus(
         absl::StatusCode::kDataLoss, "a call of {}",
         target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name) : std::string(Name(target.kind)));
   }
@@ -106,15 +107,15 @@ absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& a
   if (first.kind == PickleKind::kGlobal || first.kind == PickleKind::kNone) return absl::OkStatus();
   copied_items_ += first.items.size();
   if (copied_items_ > limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "mappings are made of more than {} values",
-                      limits::kMaxPickleValues);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "mappings are made of more than {} values",
+                            limits::kMaxPickleValues);
   }
   if (first.kind == PickleKind::kDict) {
     mapping.items = first.items;
     return absl::OkStatus();
   }
   if (first.kind != PickleKind::kList) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "a mapping made of a {}", Name(first.kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "a mapping made of a {}", Name(first.kind));
   }
   for (const PickleRef ref : first.items) {
     const PickleNode& pair = tree_[ref];
@@ -126,12 +127,12 @@ absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& a
 }
 
 absl::Status PickleMachine::Build() {
-  TF_ASSIGN_OR_RETURN(const PickleRef state, Pop());
-  TF_ASSIGN_OR_RETURN(const PickleRef target, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef state, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef target, Top());
   PickleNode& node = tree_.nodes[target];
   const bool has_state = node.kind == PickleKind::kDict || node.kind == PickleKind::kObject;
   if (!has_state && tree_.foreign.empty()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "state for a {}", Name(node.kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "state for a {}", Name(node.kind));
   }
   node.state = state;
   return absl::OkStatus();
@@ -159,4 +160,4 @@ bool PickleMachine::IsForeign(const PickleNode& node) const {
   return callable.kind != PickleKind::kGlobal || callable.role == GlobalRole::kForeign;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

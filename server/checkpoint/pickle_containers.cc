@@ -7,11 +7,11 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/pickle_machine.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 absl::Status PickleMachine::Mark() {
   if (marks_.size() >= limits::kMaxPickleMarks) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "values nest more than {} deep", limits::kMaxPickleMarks);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "values nest more than {} deep", limits::kMaxPickleMarks);
   }
   marks_.push_back(stack_.size());
   return absl::OkStatus();
@@ -25,7 +25,7 @@ absl::Status PickleMachine::PopOne() {
 absl::Status PickleMachine::PopMark() { return PopToMark().status(); }
 
 absl::Status PickleMachine::Dup() {
-  TF_ASSIGN_OR_RETURN(const PickleRef top, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef top, Top());
   return PushRef(top);
 }
 
@@ -43,7 +43,7 @@ template <PickleKind kKind>
 absl::Status PickleMachine::FromMark() {
   PickleNode node;
   node.kind = kKind;
-  TF_ASSIGN_OR_RETURN(node.items, PopToMark());
+  FERRY_ASSIGN_OR_RETURN(node.items, PopToMark());
   if (kKind == PickleKind::kDict && node.items.size() % 2 != 0) {
     return absl::DataLossError("a key has no value");
   }
@@ -59,7 +59,7 @@ absl::Status PickleMachine::ShortTuple() {
   node.kind = PickleKind::kTuple;
   node.items.resize(kCount);
   for (size_t i = kCount; i-- > 0;) {
-    TF_ASSIGN_OR_RETURN(node.items[i], Pop());
+    FERRY_ASSIGN_OR_RETURN(node.items[i], Pop());
   }
   return Push(std::move(node));
 }
@@ -68,29 +68,29 @@ template absl::Status PickleMachine::ShortTuple<2>();
 template absl::Status PickleMachine::ShortTuple<3>();
 
 absl::Status PickleMachine::Append() {
-  TF_ASSIGN_OR_RETURN(const PickleRef item, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef item, Pop());
   return Extend(PickleKind::kList, std::array{item});
 }
 
 absl::Status PickleMachine::Appends() {
-  TF_ASSIGN_OR_RETURN(const std::vector<PickleRef> items, PopToMark());
+  FERRY_ASSIGN_OR_RETURN(const std::vector<PickleRef> items, PopToMark());
   return Extend(PickleKind::kList, items);
 }
 
 absl::Status PickleMachine::SetItem() {
-  TF_ASSIGN_OR_RETURN(const PickleRef value, Pop());
-  TF_ASSIGN_OR_RETURN(const PickleRef key, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef value, Pop());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef key, Pop());
   return Extend(PickleKind::kDict, std::array{key, value});
 }
 
 absl::Status PickleMachine::SetItems() {
-  TF_ASSIGN_OR_RETURN(const std::vector<PickleRef> items, PopToMark());
+  FERRY_ASSIGN_OR_RETURN(const std::vector<PickleRef> items, PopToMark());
   if (items.size() % 2 != 0) return absl::DataLossError("a key has no value");
   return Extend(PickleKind::kDict, items);
 }
 
 absl::Status PickleMachine::Extend(PickleKind kind, std::span<const PickleRef> items) {
-  TF_ASSIGN_OR_RETURN(const PickleRef target, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef target, Top());
   PickleNode& node = tree_.nodes[target];
   if (node.kind == kind) {
     node.items.insert(node.items.end(), items.begin(), items.end());
@@ -99,7 +99,7 @@ absl::Status PickleMachine::Extend(PickleKind kind, std::span<const PickleRef> i
   // An instance of a foreign class that is a list or a dict; what it holds does not matter any
   // more.
   if (IsForeign(node)) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss, "on a {}, which is no {}", Name(node.kind), Name(kind));
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "on a {}, which is no {}", Name(node.kind), Name(kind));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

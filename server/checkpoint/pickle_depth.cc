@@ -6,7 +6,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // Depth first with a stack of its own; each node once.
@@ -92,15 +92,15 @@ bool IsDeepType(const PickleTree& tree, const PickleNode& node) {
 absl::Status CheckPickleDepth(const PickleTree& tree) {
   if (tree.root == kNoPickleRef) return absl::OkStatus();
   if (!DepthSearch(tree).StaysWithin(limits::kMaxTorchScriptValueDepth)) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has values inside each other more than {} deep",
-                      limits::kMaxTorchScriptValueDepth);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has values inside each other more than {} deep",
+                            limits::kMaxTorchScriptValueDepth);
   }
   for (const PickleNode& node : tree.nodes) {
     if (!IsDeepType(tree, node)) continue;
-    return MakeStatus(absl::StatusCode::kDataLoss, "has a type whose brackets nest more than {} deep",
-                      limits::kMaxTypeDepth);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has a type whose brackets nest more than {} deep",
+                            limits::kMaxTypeDepth);
   }
   return absl::OkStatus();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -5,10 +5,10 @@
 
 #include "server/checkpoint/pickle_value.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // DATA_LOSS: values inside each other, or types in the text of a restore_type_tag, deeper than limits.h allows, or a
 // value inside itself.
 absl::Status CheckPickleDepth(const PickleTree& tree);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

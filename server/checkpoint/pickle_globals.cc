@@ -2,7 +2,7 @@
 
 #include "server/checkpoint/torch_types.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 struct Row {
@@ -116,4 +116,4 @@ const PickleGlobals& TorchScriptGlobals() {
   return kPolicy;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -6,7 +6,7 @@
 
 #include "server/checkpoint/pickle_value.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Immutable; thread-safe.
 class PickleGlobals {
@@ -21,4 +21,4 @@ const PickleGlobals& CheckpointGlobals();
 // The same, and the archive's own classes (`__torch__.…`) and containers (`torch.jit._pickle.…`).
 const PickleGlobals& TorchScriptGlobals();
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

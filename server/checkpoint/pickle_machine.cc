@@ -5,7 +5,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 std::string_view Name(PickleKind kind) {
   switch (kind) {
@@ -40,8 +40,8 @@ std::string_view Name(PickleKind kind) {
 
 absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, PickleTree& tree) {
   if (input.size() > limits::kMaxPickleBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle has {} bytes; at most {} are read", input.size(),
-                      limits::kMaxPickleBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the pickle has {} bytes; at most {} are read", input.size(),
+                            limits::kMaxPickleBytes);
   }
   return PickleMachine(input, globals, tree).Run();
 }
@@ -49,17 +49,18 @@ absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, Pi
 absl::Status PickleMachine::Run() {
   while (!stopped_) {
     const size_t at = position_;
-    TF_ASSIGN_OR_RETURN(const uint64_t code, TakeUnsigned(1));
+    FERRY_ASSIGN_OR_RETURN(const uint64_t code, TakeUnsigned(1));
     const PickleOpcode* opcode = FindPickleOpcode(static_cast<uint8_t>(code));
     if (opcode == nullptr) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "byte {} is {:#04x}, which is no pickle opcode", at, code);
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "byte {} is {:#04x}, which is no pickle opcode", at, code);
     }
     if (opcode->run == nullptr) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "opcode {} at byte {} is not one that PyTorch writes; it is not carried out", opcode->name, at);
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "opcode {} at byte {} is not one that PyTorch writes; it is not carried out",
+                              opcode->name, at);
     }
     if (absl::Status status = (this->*opcode->run)(); !status.ok()) {
-      return Annotate(status, fmt::format("opcode {} at byte {}", opcode->name, at));
+      return base::Annotate(status, fmt::format("opcode {} at byte {}", opcode->name, at));
     }
   }
   tree_.consumed = position_;
@@ -69,8 +70,8 @@ absl::Status PickleMachine::Run() {
 absl::StatusOr<std::string_view> PickleMachine::Take(uint64_t size) {
   if (size > input_.size() - position_) {
     tree_.breaks_off = true;
-    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle breaks off: {} more bytes wanted at byte {} of {}", size,
-                      position_, input_.size());
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the pickle breaks off: {} more bytes wanted at byte {} of {}",
+                            size, position_, input_.size());
   }
   const std::string_view taken = input_.substr(position_, size);
   position_ += size;
@@ -78,7 +79,7 @@ absl::StatusOr<std::string_view> PickleMachine::Take(uint64_t size) {
 }
 
 absl::StatusOr<uint64_t> PickleMachine::TakeUnsigned(size_t bytes) {
-  TF_ASSIGN_OR_RETURN(const std::string_view taken, Take(bytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string_view taken, Take(bytes));
   uint64_t value = 0;
   for (size_t i = bytes; i-- > 0;) value = value << 8 | static_cast<uint8_t>(taken[i]);
   return value;
@@ -89,8 +90,8 @@ absl::StatusOr<std::string_view> PickleMachine::TakeLine() {
   const size_t end = rest.find('\n');
   if (end == std::string_view::npos) {
     tree_.breaks_off = rest.size() <= limits::kMaxPickleLineBytes;
-    return MakeStatus(absl::StatusCode::kDataLoss, "a line of text has no end within {} bytes",
-                      limits::kMaxPickleLineBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "a line of text has no end within {} bytes",
+                            limits::kMaxPickleLineBytes);
   }
   position_ += end + 1;
   return rest.substr(0, end);
@@ -98,7 +99,8 @@ absl::StatusOr<std::string_view> PickleMachine::TakeLine() {
 
 absl::Status PickleMachine::Push(PickleNode node) {
   if (tree_.nodes.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the pickle makes more than {} values", limits::kMaxPickleValues);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the pickle makes more than {} values",
+                            limits::kMaxPickleValues);
   }
   tree_.nodes.push_back(std::move(node));
   return PushRef(static_cast<PickleRef>(tree_.nodes.size() - 1));
@@ -106,7 +108,8 @@ absl::Status PickleMachine::Push(PickleNode node) {
 
 absl::Status PickleMachine::PushRef(PickleRef ref) {
   if (stack_.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "the stack holds more than {} values", limits::kMaxPickleValues);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "the stack holds more than {} values",
+                            limits::kMaxPickleValues);
   }
   stack_.push_back(ref);
   return absl::OkStatus();
@@ -119,7 +122,7 @@ absl::StatusOr<PickleRef> PickleMachine::Top() const {
 }
 
 absl::StatusOr<PickleRef> PickleMachine::Pop() {
-  TF_ASSIGN_OR_RETURN(const PickleRef top, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef top, Top());
   stack_.pop_back();
   return top;
 }
@@ -133,4 +136,4 @@ absl::StatusOr<std::vector<PickleRef>> PickleMachine::PopToMark() {
   return items;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -15,7 +15,7 @@
 #include "server/checkpoint/pickle_globals.h"
 #include "server/checkpoint/pickle_value.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Reads the pickle at the start of `input` into `tree`. DATA_LOSS naming opcode and offset.
 // Look at tree.foreign first, even after an error: once a foreign name was seen the rest is read
@@ -117,4 +117,4 @@ struct PickleOpcode {
 // Null for a byte that is no opcode.
 const PickleOpcode* FindPickleOpcode(uint8_t code);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -3,7 +3,7 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using ::testing::AllOf;
@@ -187,4 +187,4 @@ TEST(PickleMachineTest, EachPrefixIsAnError) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -4,7 +4,7 @@
 
 #include "server/checkpoint/pickle_machine.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using M = PickleMachine;
@@ -95,4 +95,4 @@ const PickleOpcode* FindPickleOpcode(uint8_t code) {
   return kByCode[code];
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -8,7 +8,7 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/pickle_machine.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 constexpr uint64_t kNewestProtocol = 5;
@@ -44,27 +44,28 @@ PickleNode LongNode(std::string_view bytes) {
 }  // namespace
 
 absl::Status PickleMachine::Proto() {
-  TF_ASSIGN_OR_RETURN(const uint64_t protocol, TakeUnsigned(1));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t protocol, TakeUnsigned(1));
   if (protocol > kNewestProtocol) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read", protocol, kNewestProtocol);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "pickle protocol {}; up to {} are read", protocol,
+                            kNewestProtocol);
   }
   return absl::OkStatus();
 }
 
 // A frame only tells a stream reader how much to fetch.
 absl::Status PickleMachine::Frame() {
-  TF_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(8));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(8));
   if (size > input_.size() - position_) {
     tree_.breaks_off = true;
-    return MakeStatus(absl::StatusCode::kDataLoss, "a frame of {} bytes, and {} are left", size,
-                      input_.size() - position_);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "a frame of {} bytes, and {} are left", size,
+                            input_.size() - position_);
   }
   return absl::OkStatus();
 }
 
 absl::Status PickleMachine::Stop() {
   if (!marks_.empty()) return absl::DataLossError("a MARK is still open");
-  TF_ASSIGN_OR_RETURN(tree_.root, Pop());
+  FERRY_ASSIGN_OR_RETURN(tree_.root, Pop());
   stopped_ = true;
   return absl::OkStatus();
 }
@@ -79,41 +80,41 @@ template absl::Status PickleMachine::Bool<false>();
 template absl::Status PickleMachine::Bool<true>();
 
 absl::Status PickleMachine::IntLine() {
-  TF_ASSIGN_OR_RETURN(const std::string_view line, TakeLine());
+  FERRY_ASSIGN_OR_RETURN(const std::string_view line, TakeLine());
   // Protocol 1 spells booleans so.
   if (line == "00" || line == "01") return Push(BoolNode(line == "01"));
   int64_t value = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
   if (error != std::errc() || end != line.data() + line.size()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} is no 64-bit integer", Quoted(line));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} is no 64-bit integer", Quoted(line));
   }
   return Push(IntNode(value));
 }
 
 template <size_t kBytes>
 absl::Status PickleMachine::Unsigned() {
-  TF_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(kBytes));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(kBytes));
   return Push(IntNode(static_cast<int64_t>(value)));
 }
 template absl::Status PickleMachine::Unsigned<1>();
 template absl::Status PickleMachine::Unsigned<2>();
 
 absl::Status PickleMachine::SignedInt4() {
-  TF_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(4));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(4));
   return Push(IntNode(static_cast<int32_t>(static_cast<uint32_t>(value))));
 }
 
 template <size_t kLengthBytes>
 absl::Status PickleMachine::Long() {
-  TF_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(kLengthBytes));
-  TF_ASSIGN_OR_RETURN(const std::string_view bytes, Take(size));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(kLengthBytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string_view bytes, Take(size));
   return Push(LongNode(bytes));
 }
 template absl::Status PickleMachine::Long<1>();
 template absl::Status PickleMachine::Long<4>();
 
 absl::Status PickleMachine::Float() {
-  TF_ASSIGN_OR_RETURN(const std::string_view bytes, Take(8));
+  FERRY_ASSIGN_OR_RETURN(const std::string_view bytes, Take(8));
   uint64_t bits = 0;  // big-endian, unlike everything else
   for (const char c : bytes) bits = bits << 8 | static_cast<uint8_t>(c);
   PickleNode node;
@@ -124,10 +125,10 @@ absl::Status PickleMachine::Float() {
 
 template <PickleKind kKind, size_t kLengthBytes>
 absl::Status PickleMachine::Text() {
-  TF_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(kLengthBytes));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t size, TakeUnsigned(kLengthBytes));
   PickleNode node;
   node.kind = kKind;
-  TF_ASSIGN_OR_RETURN(node.text, Take(size));
+  FERRY_ASSIGN_OR_RETURN(node.text, Take(size));
   return Push(std::move(node));
 }
 template absl::Status PickleMachine::Text<PickleKind::kString, 1>();
@@ -139,12 +140,12 @@ template absl::Status PickleMachine::Text<PickleKind::kBytes, 8>();
 
 template <size_t kBytes>
 absl::Status PickleMachine::Put() {
-  TF_ASSIGN_OR_RETURN(const uint64_t index, TakeUnsigned(kBytes));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t index, TakeUnsigned(kBytes));
   if (index >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "memo entry {}; at most {} are kept", index,
-                      limits::kMaxPickleValues);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "memo entry {}; at most {} are kept", index,
+                            limits::kMaxPickleValues);
   }
-  TF_ASSIGN_OR_RETURN(const PickleRef top, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef top, Top());
   if (index >= memo_.size()) memo_.resize(index + 1, kNoPickleRef);
   memo_[index] = top;
   return absl::OkStatus();
@@ -154,9 +155,9 @@ template absl::Status PickleMachine::Put<4>();
 
 template <size_t kBytes>
 absl::Status PickleMachine::Get() {
-  TF_ASSIGN_OR_RETURN(const uint64_t index, TakeUnsigned(kBytes));
+  FERRY_ASSIGN_OR_RETURN(const uint64_t index, TakeUnsigned(kBytes));
   if (index >= memo_.size() || memo_[index] == kNoPickleRef) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "memo entry {} was never set", index);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "memo entry {} was never set", index);
   }
   return PushRef(memo_[index]);
 }
@@ -165,11 +166,11 @@ template absl::Status PickleMachine::Get<4>();
 
 absl::Status PickleMachine::Memoize() {
   if (memo_.size() >= limits::kMaxPickleValues) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "more than {} memo entries", limits::kMaxPickleValues);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "more than {} memo entries", limits::kMaxPickleValues);
   }
-  TF_ASSIGN_OR_RETURN(const PickleRef top, Top());
+  FERRY_ASSIGN_OR_RETURN(const PickleRef top, Top());
   memo_.push_back(top);
   return absl::OkStatus();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // What a global name may be used for; the policy (pickle_globals.h) gives each name one.
 enum class GlobalRole : uint8_t {
@@ -75,4 +75,4 @@ struct PickleTree {
   const PickleNode& operator[](PickleRef ref) const { return nodes[ref]; }
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -14,7 +14,7 @@
 
 #include "server/checkpoint/checkpoint.h"
 
-namespace torchferry::testing {
+namespace torchferry::checkpoint::testing {
 
 inline std::string Hex(std::span<const std::byte> bytes) {
   std::string hex;
@@ -41,8 +41,8 @@ inline void ExpectEqualsReference(std::shared_ptr<const File> file, const nlohma
     const TensorInfo& tensor = checkpoint.tensors()[i];
     const nlohmann::json& want = expected.at("tensors")[i];
     EXPECT_EQ(tensor.key, want.at("key"));
-    EXPECT_EQ(TorchName(tensor.dtype), want.at("dtype").get<std::string>()) << tensor.key;
-    EXPECT_EQ(tensor.shape, want.at("shape").get<Shape>()) << tensor.key;
+    EXPECT_EQ(tensor::TorchName(tensor.dtype), want.at("dtype").get<std::string>()) << tensor.key;
+    EXPECT_EQ(tensor.shape, want.at("shape").get<tensor::Shape>()) << tensor.key;
     EXPECT_EQ(tensor.strides, want.at("strides").get<std::vector<int64_t>>()) << tensor.key;
     EXPECT_EQ(tensor.storage_offset, want.at("offset")) << tensor.key;
     ASSERT_EQ(tensor.storage, want.at("storage")) << tensor.key;
@@ -54,4 +54,4 @@ inline void ExpectEqualsReference(std::shared_ptr<const File> file, const nlohma
   }
 }
 
-}  // namespace torchferry::testing
+}  // namespace torchferry::checkpoint::testing

@@ -8,7 +8,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // Modules whose functions reach outside the process, and builtins that run what they are given. A
@@ -48,10 +48,10 @@ bool IsOfLibraries(const ForeignGlobal& global) {
 bool IsSharded(const ForeignGlobal& global) { return global.module.starts_with("torch.distributed"); }
 
 absl::Status NotWritten(const ForeignGlobal& global, std::string_view by, std::string_view what) {
-  return MakeStatus(absl::StatusCode::kDataLoss,
-                    "refers to {}, which is not something {} writes for {}; nothing was run, and "
-                    "the file should not be trusted",
-                    DottedName(global.module, global.name), by, what);
+  return base::MakeStatus(absl::StatusCode::kDataLoss,
+                          "refers to {}, which is not something {} writes for {}; nothing was run, and "
+                          "the file should not be trusted",
+                          DottedName(global.module, global.name), by, what);
 }
 
 std::vector<std::string> Names(const PickleTree& tree) {
@@ -74,27 +74,27 @@ absl::Status RefuseForeign(const PickleTree& tree) {
   }
   const auto sharded = std::ranges::find_if(tree.foreign, IsSharded);
   if (sharded != tree.foreign.end()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "holds {}: one process's part of tensors that are spread over several. Save whole tensors: "
-                      "torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options="
-                      "StateDictOptions(full_state_dict=True)), then torch.save on rank 0",
-                      DottedName(sharded->module, sharded->name));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "holds {}: one process's part of tensors that are spread over several. Save whole tensors: "
+                            "torch.distributed.checkpoint.state_dict.get_model_state_dict(model, options="
+                            "StateDictOptions(full_state_dict=True)), then torch.save on rank 0",
+                            DottedName(sharded->module, sharded->name));
   }
   // Enum members and bound methods are calls, too, but a model's pickle has instances beside them.
   if (called != nullptr && !has_instances && IsOfLibraries(*called)) {
     return NotWritten(*called, "torch.save", "tensors");
   }
   const bool is_model = tree.root == kNoPickleRef || tree[tree.root].kind == PickleKind::kObject;
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "holds {}: pickled Python objects of {}. It cannot be served as it is, because loading it "
-                    "would run Python code. In Python, either save the weights alone, torch.save("
-                    "model.state_dict(), path), and put a forward.py or an architecture.pt beside them, or save "
-                    "the model with its code: torch.jit.script(model).save(path)",
-                    is_model ? "a whole model" : "more than tensors", Listed(Names(tree)));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "holds {}: pickled Python objects of {}. It cannot be served as it is, because loading it "
+                          "would run Python code. In Python, either save the weights alone, torch.save("
+                          "model.state_dict(), path), and put a forward.py or an architecture.pt beside them, or save "
+                          "the model with its code: torch.jit.script(model).save(path)",
+                          is_model ? "a whole model" : "more than tensors", Listed(Names(tree)));
 }
 
 absl::Status RefuseForeignInTorchScript(const PickleTree& tree) {
   return NotWritten(tree.foreign.front(), "torch.jit.save", "a module");
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

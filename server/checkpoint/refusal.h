@@ -6,7 +6,7 @@
 
 #include "server/checkpoint/pickle_value.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // For a checkpoint; tree.foreign is not empty.
 // INVALID_ARGUMENT: Python objects (a whole model, or classes beside the tensors): names the
@@ -17,4 +17,4 @@ absl::Status RefuseForeign(const PickleTree& tree);
 // For a TorchScript archive, where every foreign name is damage or an attack.
 absl::Status RefuseForeignInTorchScript(const PickleTree& tree);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

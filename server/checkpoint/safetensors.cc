@@ -13,26 +13,28 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/safetensors_header.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 
 struct NamedDType {
   std::string_view name;
-  DType dtype;
+  tensor::DType dtype;
 };
 
 constexpr NamedDType kDTypes[] = {
-    {"BOOL", DType::kBool}, {"U8", DType::kUint8},        {"I8", DType::kInt8},         {"U16", DType::kUint16},
-    {"I16", DType::kInt16}, {"U32", DType::kUint32},      {"I32", DType::kInt32},       {"U64", DType::kUint64},
-    {"I64", DType::kInt64}, {"F16", DType::kFp16},        {"BF16", DType::kBf16},       {"F32", DType::kFp32},
-    {"F64", DType::kFp64},  {"F8_E4M3", DType::kFp8E4M3}, {"F8_E5M2", DType::kFp8E5M2}, {"C64", DType::kComplex64},
+    {"BOOL", tensor::DType::kBool},     {"U8", tensor::DType::kUint8},        {"I8", tensor::DType::kInt8},
+    {"U16", tensor::DType::kUint16},    {"I16", tensor::DType::kInt16},       {"U32", tensor::DType::kUint32},
+    {"I32", tensor::DType::kInt32},     {"U64", tensor::DType::kUint64},      {"I64", tensor::DType::kInt64},
+    {"F16", tensor::DType::kFp16},      {"BF16", tensor::DType::kBf16},       {"F32", tensor::DType::kFp32},
+    {"F64", tensor::DType::kFp64},      {"F8_E4M3", tensor::DType::kFp8E4M3}, {"F8_E5M2", tensor::DType::kFp8E5M2},
+    {"C64", tensor::DType::kComplex64},
 };
 
-DType FindDType(std::string_view name) {
+tensor::DType FindDType(std::string_view name) {
   const auto* found = std::ranges::find_if(kDTypes, [&](const NamedDType& known) { return known.name == name; });
-  return found == std::end(kDTypes) ? DType::kInvalid : found->dtype;
+  return found == std::end(kDTypes) ? tensor::DType::kInvalid : found->dtype;
 }
 
 uint64_t HeaderLength(std::string_view head) {
@@ -42,30 +44,31 @@ uint64_t HeaderLength(std::string_view head) {
 }
 
 // The bytes that a tensor takes; nothing when they are more than 2^63.
-std::optional<uint64_t> BytesOf(const SafetensorsEntry& entry, DType dtype) {
-  int64_t bytes = ByteSize(dtype);
+std::optional<uint64_t> BytesOf(const SafetensorsEntry& entry, tensor::DType dtype) {
+  int64_t bytes = tensor::ByteSize(dtype);
   for (const int64_t dimension : entry.shape) {
     if (__builtin_mul_overflow(bytes, dimension, &bytes)) return std::nullopt;
   }
   return static_cast<uint64_t>(bytes);
 }
 
-absl::Status CheckSize(const SafetensorsEntry& entry, DType dtype, uint64_t data_bytes) {
+absl::Status CheckSize(const SafetensorsEntry& entry, tensor::DType dtype, uint64_t data_bytes) {
   const std::optional<uint64_t> wanted = BytesOf(entry, dtype);
   if (entry.begin > entry.end) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "tensor {} ends at byte {}, before it begins ({})",
-                      Quoted(entry.name), entry.end, entry.begin);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "tensor {} ends at byte {}, before it begins ({})",
+                            Quoted(entry.name), entry.end, entry.begin);
   }
   if (!wanted.has_value() || *wanted != entry.end - entry.begin) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "tensor {} of dtype {} and shape {} has {} bytes (data_offsets {} to {})", Quoted(entry.name),
-                      entry.dtype, ToString(entry.shape), entry.end - entry.begin, entry.begin, entry.end);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "tensor {} of dtype {} and shape {} has {} bytes (data_offsets {} to {})",
+                            Quoted(entry.name), entry.dtype, tensor::ToString(entry.shape), entry.end - entry.begin,
+                            entry.begin, entry.end);
   }
   if (entry.end > data_bytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "breaks off: tensor {} ends at byte {} of the data, of which {} are there; "
-                      "download or copy the file again",
-                      Quoted(entry.name), entry.end, data_bytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "breaks off: tensor {} ends at byte {} of the data, of which {} are there; "
+                            "download or copy the file again",
+                            Quoted(entry.name), entry.end, data_bytes);
   }
   return absl::OkStatus();
 }
@@ -79,18 +82,19 @@ absl::Status CheckCover(const std::vector<SafetensorsEntry>& entries, uint64_t d
   uint64_t end = 0;
   for (const SafetensorsEntry* entry : sorted) {
     if (entry->begin != end) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "tensor {} begins at byte {} of the data; expected {}, where the one before "
-                        "it ends",
-                        Quoted(entry->name), entry->begin, end);
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "tensor {} begins at byte {} of the data; expected {}, where the one before "
+                              "it ends",
+                              Quoted(entry->name), entry->begin, end);
     }
     end = entry->end;
   }
   if (end == data_bytes) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss, "has {} bytes of data; its tensors take {} of them", data_bytes, end);
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "has {} bytes of data; its tensors take {} of them", data_bytes,
+                          end);
 }
 
-std::vector<int64_t> ContiguousStrides(const Shape& shape) {
+std::vector<int64_t> ContiguousStrides(const tensor::Shape& shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t stride = 1;
   for (size_t i = shape.size(); i-- > 0;) {
@@ -113,40 +117,40 @@ absl::StatusOr<CheckpointIndex> IndexOf(const SafetensorsHeader& header, uint64_
   CheckpointIndex index;
   index.producer = ProducerOf(header);
   for (const SafetensorsEntry& entry : header.entries) {
-    const DType dtype = FindDType(entry.dtype);
-    if (dtype == DType::kInvalid) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument,
-                        "tensor {} has dtype {}, which is not served; convert it in Python, for "
-                        "example tensor.float(), and save the file again",
-                        Quoted(entry.name), Quoted(entry.dtype));
+    const tensor::DType dtype = FindDType(entry.dtype);
+    if (dtype == tensor::DType::kInvalid) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "tensor {} has dtype {}, which is not served; convert it in Python, for "
+                              "example tensor.float(), and save the file again",
+                              Quoted(entry.name), Quoted(entry.dtype));
     }
-    TF_RETURN_IF_ERROR(CheckSize(entry, dtype, data_bytes));
+    FERRY_RETURN_IF_ERROR(CheckSize(entry, dtype, data_bytes));
     index.tensors.push_back({entry.name, dtype, entry.shape, ContiguousStrides(entry.shape), index.storages.size(), 0});
     index.storages.push_back({entry.name, "", entry.end - entry.begin});
   }
-  TF_RETURN_IF_ERROR(CheckCover(header.entries, data_bytes));
+  FERRY_RETURN_IF_ERROR(CheckCover(header.entries, data_bytes));
   return index;
 }
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Read(std::shared_ptr<const File> file) {
   std::string text(kLengthBytes, '\0');
-  TF_RETURN_IF_ERROR(file->Read(0, std::as_writable_bytes(std::span<char>(text))));
+  FERRY_RETURN_IF_ERROR(file->Read(0, std::as_writable_bytes(std::span<char>(text))));
   const uint64_t length = HeaderLength(text);
   if (length > limits::kMaxSafetensorsHeaderBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "says that its header has {} bytes; the format allows {}", length,
-                      limits::kMaxSafetensorsHeaderBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "says that its header has {} bytes; the format allows {}",
+                            length, limits::kMaxSafetensorsHeaderBytes);
   }
   if (length > file->size() - kLengthBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "breaks off: {} bytes, of which the header alone takes {}; download or copy "
-                      "the file again",
-                      file->size(), length + kLengthBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "breaks off: {} bytes, of which the header alone takes {}; download or copy "
+                            "the file again",
+                            file->size(), length + kLengthBytes);
   }
   text.assign(length, '\0');
-  TF_RETURN_IF_ERROR(file->Read(kLengthBytes, std::as_writable_bytes(std::span<char>(text))));
-  TF_ASSIGN_OR_RETURN(const SafetensorsHeader header, ParseSafetensorsHeader(text));
+  FERRY_RETURN_IF_ERROR(file->Read(kLengthBytes, std::as_writable_bytes(std::span<char>(text))));
+  FERRY_ASSIGN_OR_RETURN(const SafetensorsHeader header, ParseSafetensorsHeader(text));
   const uint64_t data_begin = kLengthBytes + length;
-  TF_ASSIGN_OR_RETURN(CheckpointIndex index, IndexOf(header, file->size() - data_begin));
+  FERRY_ASSIGN_OR_RETURN(CheckpointIndex index, IndexOf(header, file->size() - data_begin));
   std::vector<uint64_t> offsets;
   for (const SafetensorsEntry& entry : header.entries) offsets.push_back(data_begin + entry.begin);
   return std::make_unique<Checkpoint>(std::move(index),
@@ -165,8 +169,8 @@ bool HasSafetensorsHeader(std::string_view head) {
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenSafetensors(std::shared_ptr<const File> file) {
   absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = Read(file);
-  if (!checkpoint.ok()) return Annotate(checkpoint.status(), file->name());
+  if (!checkpoint.ok()) return base::Annotate(checkpoint.status(), file->name());
   return checkpoint;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -11,7 +11,7 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Whether a file that begins with `head` looks like one: a plausible header length and a brace. A
 // file cut short is still one.
@@ -22,4 +22,4 @@ bool HasSafetensorsHeader(std::string_view head);
 // tensor whose dtype LibTorch's models cannot have.
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenSafetensors(std::shared_ptr<const File> file);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -8,7 +8,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using nlohmann::json;
@@ -187,4 +187,4 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view text) 
   return reader.Take();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

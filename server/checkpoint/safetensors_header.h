@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 struct SafetensorsEntry {
   std::string name;
@@ -29,4 +29,4 @@ struct SafetensorsHeader {
 // integer or out of range. What an entry means (dtype, sizes, offsets) is the caller's to check.
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view json);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -3,7 +3,7 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -38,11 +38,11 @@ TEST(SafetensorsTest, ReadsTensorsInAnyOrderOfTheirBytes) {
   EXPECT_EQ(index.producer, "PyTorch");
   ASSERT_EQ(index.tensors.size(), 4u);
   EXPECT_EQ(index.tensors[0].key, "b");
-  EXPECT_EQ(index.tensors[0].dtype, DType::kInt64);
-  EXPECT_EQ(index.tensors[1].shape, (Shape{2, 1}));
+  EXPECT_EQ(index.tensors[0].dtype, tensor::DType::kInt64);
+  EXPECT_EQ(index.tensors[1].shape, (tensor::Shape{2, 1}));
   EXPECT_EQ(index.tensors[1].strides, (std::vector<int64_t>{1, 1}));
-  EXPECT_EQ(index.tensors[2].shape, (Shape{0, 3}));
-  EXPECT_EQ(index.tensors[3].shape, Shape{});
+  EXPECT_EQ(index.tensors[2].shape, (tensor::Shape{0, 3}));
+  EXPECT_EQ(index.tensors[3].shape, tensor::Shape{});
   EXPECT_EQ(index.storages[0].saved_device, "");
   std::string bytes(8, '\0');
   ASSERT_TRUE((*opened)->ReadStorage(1, std::as_writable_bytes(std::span(bytes))).ok());
@@ -133,4 +133,4 @@ TEST(SafetensorsTest, EachPrefixIsAnError) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

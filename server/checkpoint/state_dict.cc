@@ -8,7 +8,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/tensor_rebuild.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // Calls `visit(key, value)` for each entry of a dict.
@@ -103,20 +103,20 @@ absl::Status WhyNoStateDict(const PickleTree& tree, PickleRef ref) {
   constexpr std::string_view kWanted =
       "; a state_dict is a dict from names to tensors: torch.save(model.state_dict(), path)";
   if (IsTensor(tree, ref)) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a bare tensor{}", kWanted);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "holds a bare tensor{}", kWanted);
   }
   if (node.kind != PickleKind::kDict) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {}{}", Name(node.kind), kWanted);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {}{}", Name(node.kind), kWanted);
   }
   const std::vector<std::string> nested = QuotedKeys(NestedDicts(tree, node));
   if (!nested.empty()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "is a training checkpoint: tensors lie in the dicts under {}; save the one "
-                      "with the model's weights alone: torch.save(checkpoint[\"…\"], path)",
-                      Listed(nested));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "is a training checkpoint: tensors lie in the dicts under {}; save the one "
+                            "with the model's weights alone: torch.save(checkpoint[\"…\"], path)",
+                            Listed(nested));
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a dict without tensors; its keys: {}{}",
-                    Listed(KeysOf(tree, node)), kWanted);
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "holds a dict without tensors; its keys: {}{}",
+                          Listed(KeysOf(tree, node)), kWanted);
 }
 
 const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::string_view key, PickleRef& value) {
@@ -133,11 +133,11 @@ const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::st
 absl::Status RefusePacked(const PickleTree& tree, std::string_view key, PickleRef value) {
   const std::string_view last = key.substr(key.rfind('.') + 1);
   if (last != "_packed_params" || tree[value].kind == PickleKind::kNone) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "entry {} holds the packed weights of a quantised module; save the float model's "
-                    "state_dict, from before torch.ao.quantization.convert, or the quantised model "
-                    "with its code: torch.jit.script(model).save(path)",
-                    Quoted(key));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "entry {} holds the packed weights of a quantised module; save the float model's "
+                          "state_dict, from before torch.ao.quantization.convert, or the quantised model "
+                          "with its code: torch.jit.script(model).save(path)",
+                          Quoted(key));
 }
 
 // Adds one entry; `seen` has the keys so far.
@@ -145,23 +145,24 @@ absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value
                       std::unordered_set<std::string_view>& seen, CheckpointIndex& result) {
   const PickleNode& key = tree[key_ref];
   if (key.kind != PickleKind::kString) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "holds a dict with a key that is a {}; the keys of a state_dict are strings", Name(key.kind));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "holds a dict with a key that is a {}; the keys of a state_dict are strings",
+                            Name(key.kind));
   }
   if (!IsCleanUtf8(key.text)) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "key {} is not clean UTF-8", Quoted(key.text));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "key {} is not clean UTF-8", Quoted(key.text));
   }
   if (!seen.insert(key.text).second) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "key {} is there twice", Quoted(key.text));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "key {} is there twice", Quoted(key.text));
   }
   if (!IsTensor(tree, value)) {
-    TF_RETURN_IF_ERROR(RefusePacked(tree, key.text, value));
+    FERRY_RETURN_IF_ERROR(RefusePacked(tree, key.text, value));
     result.other_entries.emplace_back(key.text);
     return absl::OkStatus();
   }
   absl::StatusOr<TensorInfo> tensor = rebuilder.Rebuild(value);
   if (!tensor.ok()) {
-    return Annotate(tensor.status(), fmt::format("tensor {}", Quoted(key.text)));
+    return base::Annotate(tensor.status(), fmt::format("tensor {}", Quoted(key.text)));
   }
   tensor->key = std::string(key.text);
   result.tensors.push_back(*std::move(tensor));
@@ -175,14 +176,14 @@ absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key
   while (!key.empty()) {
     const PickleNode& dict = tree[at];
     if (dict.kind != PickleKind::kDict) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for", Name(dict.kind),
-                        Quoted(key));
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for",
+                              Name(dict.kind), Quoted(key));
     }
     if (Lookup(tree, dict, key, at) != nullptr) return at;
     const size_t dot = key.find('.');
     if (dot == std::string_view::npos || Lookup(tree, dict, key.substr(0, dot), at) == nullptr) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "has no key {}; its keys: {}", Quoted(key),
-                        Listed(KeysOf(tree, dict)));
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "has no key {}; its keys: {}", Quoted(key),
+                              Listed(KeysOf(tree, dict)));
     }
     key.remove_prefix(dot + 1);
   }
@@ -208,16 +209,16 @@ absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const Dict
   result.producer = "PyTorch";  // torch.save writes its format's version, but not PyTorch's
   PickleRef ref = tree.root;
   if (choose && tree[ref].kind == PickleKind::kDict) {
-    TF_ASSIGN_OR_RETURN(result.key, choose(OutlineOf(tree)));
+    FERRY_ASSIGN_OR_RETURN(result.key, choose(OutlineOf(tree)));
     PickleRef version = kNoPickleRef;
     result.is_lightning = Lookup(tree, tree[ref], "pytorch-lightning_version", version) != nullptr;
-    TF_ASSIGN_OR_RETURN(ref, FindEntry(tree, result.key));
+    FERRY_ASSIGN_OR_RETURN(ref, FindEntry(tree, result.key));
   }
   const PickleNode& dict = tree[ref];
   // An empty dict is a model without weights; one of other things is something else.
   if (dict.kind != PickleKind::kDict || (!dict.items.empty() && !IsFlatStateDict(tree, ref))) {
     const absl::Status why = WhyNoStateDict(tree, ref);
-    return result.key.empty() ? why : Annotate(why, fmt::format("key {}", Quoted(result.key)));
+    return result.key.empty() ? why : base::Annotate(why, fmt::format("key {}", Quoted(result.key)));
   }
   TensorRebuilder rebuilder(tree, storages);
   std::unordered_set<std::string_view> seen;
@@ -225,9 +226,9 @@ absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const Dict
   ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
     if (status.ok()) status = AddEntry(tree, key, value, rebuilder, seen, result);
   });
-  TF_RETURN_IF_ERROR(status);
+  FERRY_RETURN_IF_ERROR(status);
   result.storages = storages.storages();
   return result;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

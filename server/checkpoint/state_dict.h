@@ -10,7 +10,7 @@
 #include "server/checkpoint/pickle_value.h"
 #include "server/checkpoint/storage_table.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // The value under `key` ("model_state_dict", "ema.model"; "" is the root itself). A key with dots
 // is first looked for as it stands. INVALID_ARGUMENT when there is none, with the keys that there
@@ -26,4 +26,4 @@ CheckpointOutline OutlineOf(const PickleTree& tree);
 absl::StatusOr<CheckpointIndex> ReadStateDict(const PickleTree& tree, const DictChooser& choose,
                                               StorageTable& storages);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

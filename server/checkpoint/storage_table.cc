@@ -5,10 +5,10 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode& persistent) {
   const auto malformed = [](std::string_view what) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
   };
   const PickleNode& id = tree[persistent.items[0]];
   if (id.kind != PickleKind::kTuple || id.items.size() < 5) {
@@ -39,35 +39,35 @@ absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode
   parsed.numel = numel.integer;
   if (__builtin_mul_overflow(static_cast<uint64_t>(numel.integer), static_cast<uint64_t>(parsed.type->item_bytes),
                              &parsed.size_bytes)) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} is said to hold {} elements of torch.{}, more than any file", Quoted(key.text),
-                      numel.integer, parsed.type->name);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "storage {} is said to hold {} elements of torch.{}, more than any file", Quoted(key.text),
+                            numel.integer, parsed.type->name);
   }
   if (id.items.size() > 5 && tree[id.items[5]].kind != PickleKind::kNone) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "storage {} is a view of another storage, which is not read; load the file "
-                      "in Python and save it again with PyTorch 1.6 or later",
-                      Quoted(key.text));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "storage {} is a view of another storage, which is not read; load the file "
+                            "in Python and save it again with PyTorch 1.6 or later",
+                            Quoted(key.text));
   }
   return parsed;
 }
 
 absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree, const PickleNode& persistent) {
   if (persistent.kind != PickleKind::kPersistent) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "a tensor's storage is a {}", Name(persistent.kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "a tensor's storage is a {}", Name(persistent.kind));
   }
-  TF_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(tree, persistent));
-  TF_ASSIGN_OR_RETURN(const size_t index, Add(id.key, id.device));
+  FERRY_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(tree, persistent));
+  FERRY_ASSIGN_OR_RETURN(const size_t index, Add(id.key, id.device));
   const StorageInfo& storage = storages_[index];
   if (storage.saved_device != id.device) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "storage {} is said to be on {} and on {}", Quoted(id.key),
-                      Quoted(storage.saved_device), Quoted(id.device));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "storage {} is said to be on {} and on {}", Quoted(id.key),
+                            Quoted(storage.saved_device), Quoted(id.device));
   }
   if (id.size_bytes != storage.size_bytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} is said to hold {} elements of torch.{}, and the file has {} "
-                      "bytes of it",
-                      Quoted(id.key), id.numel, id.type->name, storage.size_bytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "storage {} is said to hold {} elements of torch.{}, and the file has {} "
+                            "bytes of it",
+                            Quoted(id.key), id.numel, id.type->name, storage.size_bytes);
   }
   return Use{index, id.type};
 }
@@ -75,7 +75,7 @@ absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree, 
 absl::StatusOr<size_t> StorageTable::Add(std::string_view key, std::string_view device) {
   const auto [known, is_new] = by_key_.try_emplace(std::string(key), storages_.size());
   if (!is_new) return known->second;
-  TF_ASSIGN_OR_RETURN(const StorageSource::Place place, source_.Find(key));
+  FERRY_ASSIGN_OR_RETURN(const StorageSource::Place place, source_.Find(key));
   storages_.push_back({std::string(key), std::string(device), place.size_bytes});
   places_.push_back(place.at);
   return known->second;
@@ -85,10 +85,10 @@ absl::StatusOr<StorageSource::Place> ZipStorages::Find(std::string_view key) con
   const std::string name = fmt::format("{}/{}", folder_, key);
   const ZipEntry* entry = archive_.Find(name);
   if (entry == nullptr) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "storage {} has no entry in the archive; download or copy the file again", Quoted(name));
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "storage {} has no entry in the archive; download or copy the file again", Quoted(name));
   }
   return Place{static_cast<uint64_t>(entry - archive_.entries().data()), entry->size_bytes};
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -14,7 +14,7 @@
 #include "server/checkpoint/torch_types.h"
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // A storage's persistent id: ('storage', torch.FloatStorage, "0", "cuda:0", numel[, view]).
 struct StorageId {
@@ -81,4 +81,4 @@ class StorageTable {
   std::unordered_map<std::string, size_t> by_key_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

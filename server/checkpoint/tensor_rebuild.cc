@@ -8,7 +8,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // A call as the pickle wrote it down.
@@ -85,18 +85,18 @@ absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef re
     node = &tree[tree[node->items[1]].items[0]];
   }
   if (node->kind != PickleKind::kTuple && node->kind != PickleKind::kList) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "its {} is a {}, not a tuple", what, Name(node->kind));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "its {} is a {}, not a tuple", what, Name(node->kind));
   }
   if (node->items.size() > limits::kMaxRank) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} dimensions; at most {} are read", node->items.size(),
-                      limits::kMaxRank);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has {} dimensions; at most {} are read", node->items.size(),
+                            limits::kMaxRank);
   }
   std::vector<int64_t> counts;
   for (const PickleRef item : node->items) {
     if (tree[item].kind != PickleKind::kInt || tree[item].integer < 0) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "its {} holds {}, which is no count", what,
-                        tree[item].kind == PickleKind::kInt ? fmt::format("{}", tree[item].integer)
-                                                            : std::string(Name(tree[item].kind)));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "its {} holds {}, which is no count", what,
+                              tree[item].kind == PickleKind::kInt ? fmt::format("{}", tree[item].integer)
+                                                                  : std::string(Name(tree[item].kind)));
     }
     counts.push_back(tree[item].integer);
   }
@@ -109,8 +109,8 @@ absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
   if (tree[metadata].kind != PickleKind::kDict) return absl::OkStatus();
   // PyTorch has a handful; a million tensors with the same million entries would take forever.
   if (items.size() > limits::kMaxTensorMetadata) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} values of metadata; at most {} are read", items.size(),
-                      limits::kMaxTensorMetadata);
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has {} values of metadata; at most {} are read", items.size(),
+                            limits::kMaxTensorMetadata);
   }
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     const std::string_view key = tree[items[i]].text;
@@ -133,19 +133,19 @@ std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
     overflows |= __builtin_add_overflow(end, reach, &end);
   }
   overflows |= __builtin_add_overflow(end, is_empty ? 0 : 1, &end);
-  overflows |= __builtin_mul_overflow(end, ByteSize(tensor.dtype), &end);
+  overflows |= __builtin_mul_overflow(end, tensor::ByteSize(tensor.dtype), &end);
   if (overflows) return std::nullopt;
   return static_cast<uint64_t>(end);
 }
 
-absl::StatusOr<DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
+absl::StatusOr<tensor::DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
   const PickleNode& node = tree[ref];
   const TorchDType* type =
       node.kind == PickleKind::kGlobal && node.text == "torch" ? FindTorchDType(node.name) : nullptr;
   if (type == nullptr) return absl::DataLossError("its dtype is no torch dtype");
-  if (type->dtype == DType::kInvalid) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "is of dtype torch.{}, which is not served; convert it before saving", type->name);
+  if (type->dtype == tensor::DType::kInvalid) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "is of dtype torch.{}, which is not served; convert it before saving", type->name);
   }
   return type->dtype;
 }
@@ -174,57 +174,57 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
   const size_t metadata = has_dtype ? 7 : 6;
   const size_t needed = has_dtype ? 7 : function == "_rebuild_tensor" ? 4 : 6;
   if (items.size() < needed || items.size() > metadata + 1) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", function, items.size());
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", function, items.size());
   }
-  TF_ASSIGN_OR_RETURN(const StorageTable::Use use, storages_.Resolve(tree_, tree_[items[0]]));
+  FERRY_ASSIGN_OR_RETURN(const StorageTable::Use use, storages_.Resolve(tree_, tree_[items[0]]));
   TensorInfo tensor;
   tensor.storage = use.index;
   tensor.dtype = use.type->dtype;
   if (has_dtype) {
-    TF_ASSIGN_OR_RETURN(tensor.dtype, DTypeAt(tree_, items[6]));
-  } else if (tensor.dtype == DType::kInvalid) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "lies in a torch.{}, which is not served; convert it before saving", use.type->name);
+    FERRY_ASSIGN_OR_RETURN(tensor.dtype, DTypeAt(tree_, items[6]));
+  } else if (tensor.dtype == tensor::DType::kInvalid) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "lies in a torch.{}, which is not served; convert it before saving", use.type->name);
   }
   const PickleNode& offset = tree_[items[1]];
   if (offset.kind != PickleKind::kInt || offset.integer < 0) {
     return absl::DataLossError("its storage offset is no count");
   }
   tensor.storage_offset = offset.integer;
-  TF_ASSIGN_OR_RETURN(tensor.shape, Counts(tree_, items[2], "size"));
-  TF_ASSIGN_OR_RETURN(tensor.strides, Counts(tree_, items[3], "stride"));
-  if (items.size() > metadata) TF_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
-  TF_RETURN_IF_ERROR(CheckView(tensor));
+  FERRY_ASSIGN_OR_RETURN(tensor.shape, Counts(tree_, items[2], "size"));
+  FERRY_ASSIGN_OR_RETURN(tensor.strides, Counts(tree_, items[3], "stride"));
+  if (items.size() > metadata) FERRY_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
+  FERRY_RETURN_IF_ERROR(CheckView(tensor));
   return tensor;
 }
 
 absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
   if (tensor.strides.size() != tensor.shape.size()) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides", tensor.shape.size(),
-                      tensor.strides.size());
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides", tensor.shape.size(),
+                            tensor.strides.size());
   }
-  const absl::StatusOr<int64_t> dense_bytes = ByteCount(tensor.dtype, tensor.shape);
-  if (!dense_bytes.ok()) return absl::DataLossError(MessageOf(dense_bytes.status()));
+  const absl::StatusOr<int64_t> dense_bytes = tensor::ByteCount(tensor.dtype, tensor.shape);
+  if (!dense_bytes.ok()) return absl::DataLossError(base::MessageOf(dense_bytes.status()));
   const StorageInfo& storage = storages_.storages()[tensor.storage];
   const std::optional<uint64_t> end = EndByte(tensor, *dense_bytes == 0);
   if (!end.has_value() || *end > storage.size_bytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "is a view {} with strides {} from element {} that leaves its storage {} of "
-                      "{} bytes",
-                      ToString(tensor.shape), ToString(tensor.strides), tensor.storage_offset, Quoted(storage.key),
-                      storage.size_bytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "is a view {} with strides {} from element {} that leaves its storage {} of "
+                            "{} bytes",
+                            tensor::ToString(tensor.shape), tensor::ToString(tensor.strides), tensor.storage_offset,
+                            Quoted(storage.key), storage.size_bytes);
   }
   if (static_cast<uint64_t>(*dense_bytes) > storage.size_bytes) {
     uint64_t& total = expanded_bytes_;
     if (__builtin_add_overflow(total, static_cast<uint64_t>(*dense_bytes), &total) ||
         total > limits::kMaxExpandedBytes) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "repeats its elements: {} bytes out of a storage of {}; {} bytes of such "
-                        "tensors are read at most; save its .contiguous()",
-                        *dense_bytes, storage.size_bytes, limits::kMaxExpandedBytes);
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "repeats its elements: {} bytes out of a storage of {}; {} bytes of such "
+                              "tensors are read at most; save its .contiguous()",
+                              *dense_bytes, storage.size_bytes, limits::kMaxExpandedBytes);
     }
   }
   return absl::OkStatus();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

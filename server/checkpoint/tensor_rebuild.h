@@ -8,7 +8,7 @@
 #include "server/checkpoint/pickle_value.h"
 #include "server/checkpoint/storage_table.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Whether the value is a tensor or a parameter, supported or not. Looks through _rebuild_parameter.
 bool IsTensor(const PickleTree& tree, PickleRef ref);
@@ -33,4 +33,4 @@ class TensorRebuilder {
   uint64_t expanded_bytes_ = 0;  // see limits::kMaxExpandedBytes
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

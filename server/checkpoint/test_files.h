@@ -16,7 +16,7 @@
 #include "server/checkpoint/file.h"
 #include "server/checkpoint/test_zip.h"
 
-namespace torchferry::testing {
+namespace torchferry::checkpoint::testing {
 
 inline std::string FixturePath(const std::string& name) {
   const char* source = std::getenv("TORCHFERRY_SOURCE_DIR");
@@ -86,4 +86,4 @@ MATCHER_P2(Fails, code, message, "") {
   return arg.code() == code && ::testing::ExplainMatchResult(message, std::string(arg.message()), result_listener);
 }
 
-}  // namespace torchferry::testing
+}  // namespace torchferry::checkpoint::testing

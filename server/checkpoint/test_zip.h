@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace torchferry::testing {
+namespace torchferry::checkpoint::testing {
 
 // Little-endian.
 inline std::string Bytes(uint64_t value, int count) {
@@ -80,4 +80,4 @@ inline std::string Deflated(const std::string& data) {
   return out;
 }
 
-}  // namespace torchferry::testing
+}  // namespace torchferry::checkpoint::testing

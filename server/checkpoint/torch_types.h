@@ -6,21 +6,21 @@
 
 #include "server/tensor/dtype.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 struct StorageType {
   std::string_view name;  // "FloatStorage"
-  DType dtype;            // kInvalid for UntypedStorage (bytes) and for what we have no dtype for
+  tensor::DType dtype;    // kInvalid for UntypedStorage (bytes) and for what we have no dtype for
   int64_t item_bytes;
 };
 
 struct TorchDType {
   std::string_view name;  // "float32"
-  DType dtype;            // kInvalid: PyTorch has it, we do not
+  tensor::DType dtype;    // kInvalid: PyTorch has it, we do not
 };
 
 // Null for a name that is none.
 const StorageType* FindStorageType(std::string_view module, std::string_view name);
 const TorchDType* FindTorchDType(std::string_view name);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -14,7 +14,7 @@
 #include "server/checkpoint/tensor_rebuild.h"
 #include "server/checkpoint/torchscript_module.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 constexpr uint64_t kMaxVersionBytes = 32;
@@ -35,16 +35,16 @@ void AddOnce(const T& value, std::vector<T>& values) {
 // graph. That is walked after it, for the names, where the pickle holds the module.
 absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name, std::string_view folder,
                              bool is_module, TorchScriptInfo& info) {
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
-                      ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
+                         ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
-  TF_RETURN_IF_ERROR(Annotate(CheckPickleDepth(tree), pickle_name));
+  FERRY_RETURN_IF_ERROR(base::Annotate(CheckPickleDepth(tree), pickle_name));
   const ZipStorages source(archive, std::string(folder));
   StorageTable storages(source);
   TensorRebuilder rebuilder(tree, storages);
   for (PickleRef ref = 0; ref < tree.nodes.size(); ++ref) {
     if (tree[ref].kind == PickleKind::kPersistent) {
-      TF_RETURN_IF_ERROR(storages.Resolve(tree, tree[ref]).status());
+      FERRY_RETURN_IF_ERROR(storages.Resolve(tree, tree[ref]).status());
     }
     if (!IsTensor(tree, ref)) continue;
     const absl::StatusOr<TensorInfo> tensor = rebuilder.Rebuild(ref);
@@ -55,14 +55,14 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
         AddOnce(storages.storages()[tensor->storage].saved_device, info.weight_devices);
       }
     } else if (!absl::IsInvalidArgument(tensor.status())) {
-      return Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
+      return base::Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
     }
     // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch
     // reads it.
   }
   if (is_module) {
     TensorRebuilder again(tree, storages);
-    TF_RETURN_IF_ERROR(ListModuleTensors(tree, again, info));
+    FERRY_RETURN_IF_ERROR(ListModuleTensors(tree, again, info));
   }
   info.storages.insert(info.storages.end(), storages.storages().begin(), storages.storages().end());
   return absl::OkStatus();
@@ -73,12 +73,12 @@ absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
   for (const ZipEntry& entry : archive.entries()) {
     if (!entry.name.starts_with("code/") || !entry.name.ends_with(".py")) continue;
     if (entry.size_bytes > std::min(limits::kMaxCodeFileBytes, left)) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "source {} has {} bytes; at most {} for a file and {} in all are read", Quoted(entry.name),
-                        entry.size_bytes, limits::kMaxCodeFileBytes, limits::kMaxCodeBytes);
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "source {} has {} bytes; at most {} for a file and {} in all are read",
+                              Quoted(entry.name), entry.size_bytes, limits::kMaxCodeFileBytes, limits::kMaxCodeBytes);
     }
     left -= entry.size_bytes;
-    TF_ASSIGN_OR_RETURN(std::string text, archive.ReadString(entry, limits::kMaxCodeFileBytes));
+    FERRY_ASSIGN_OR_RETURN(std::string text, archive.ReadString(entry, limits::kMaxCodeFileBytes));
     info.code_files.push_back(entry.name);
     info.code_texts.push_back(std::move(text));
   }
@@ -92,32 +92,32 @@ absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
   if (entry == nullptr) {
     return absl::DataLossError("has no entry \"version\": it is damaged; download or copy it again, or save it anew");
   }
-  TF_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
   int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || version < 1) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number", Quoted(text));
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number", Quoted(text));
   }
   return version;
 }
 
 absl::StatusOr<TorchScriptInfo> Describe(const ZipArchive& archive) {
-  TF_RETURN_IF_ERROR(CheckByteOrder(archive));
+  FERRY_RETURN_IF_ERROR(CheckByteOrder(archive));
   TorchScriptInfo info;
   info.producer = "PyTorch";
-  TF_RETURN_IF_ERROR(ReadCode(archive, info));
-  TF_ASSIGN_OR_RETURN(info.version, ReadVersion(archive));
-  TF_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", true, info));
-  TF_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
+  FERRY_RETURN_IF_ERROR(ReadCode(archive, info));
+  FERRY_ASSIGN_OR_RETURN(info.version, ReadVersion(archive));
+  FERRY_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", true, info));
+  FERRY_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
   return info;
 }
 
 }  // namespace
 
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file) {
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
   absl::StatusOr<TorchScriptInfo> info = Describe(*archive);
-  if (!info.ok()) return Annotate(info.status(), file->name());
+  if (!info.ok()) return base::Annotate(info.status(), file->name());
   return info;
 }
 
@@ -142,4 +142,4 @@ std::unordered_map<std::string, std::string_view> ClassSources(const TorchScript
   return sources;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -13,7 +13,7 @@
 
 #include "server/checkpoint/checkpoint.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // A tensor that is an attribute of the module or of one of its children.
 struct ModuleTensor {
@@ -26,7 +26,7 @@ struct TorchScriptInfo {
   int64_t version = 0;                  // of the archive's format
   std::string module_class;             // of the root: "__torch__.Net"
   std::vector<StorageInfo> storages;    // of data.pkl, then of constants.pkl
-  std::vector<DType> dtypes;            // of its tensors, each once, in order of appearance
+  std::vector<tensor::DType> dtypes;    // of its tensors, each once, in order of appearance
   std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
@@ -34,7 +34,7 @@ struct TorchScriptInfo {
   // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made
   // constants. The numbers in a trace's code, tensors without dimensions, are none.
   std::vector<std::string> weight_devices;
-  std::vector<DType> weight_dtypes;
+  std::vector<tensor::DType> weight_dtypes;
 };
 
 // Checks the archive's directory against the zip limits and reads its pickles with the restricted
@@ -45,4 +45,4 @@ absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> 
 // The source of each class by its name, "__torch__.net.Net", from its `class` line to the next one. Views into `info`.
 std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -7,7 +7,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using Names = std::unordered_set<std::string_view>;
@@ -55,8 +55,8 @@ class ModuleWalk {
     const PickleNode& object = tree_[ref];
     if (!IsModule(object) || object.state == kNoPickleRef) return absl::OkStatus();
     if (depth > limits::kMaxModuleDepth) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "has modules inside modules more than {} deep",
-                        limits::kMaxModuleDepth);
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "has modules inside modules more than {} deep",
+                              limits::kMaxModuleDepth);
     }
     const PickleNode& called = tree_[object.items[0]];
     const PickleNode& state = tree_[object.state];
@@ -65,11 +65,11 @@ class ModuleWalk {
       const PickleNode& name = tree_[state.items[i]];
       if (name.kind != PickleKind::kString) continue;
       if (++attributes_ > limits::kMaxPickleValues) {
-        return MakeStatus(absl::StatusCode::kDataLoss, "has more than {} attributes in its modules",
-                          limits::kMaxPickleValues);
+        return base::MakeStatus(absl::StatusCode::kDataLoss, "has more than {} attributes in its modules",
+                                limits::kMaxPickleValues);
       }
       const std::string inner = path.empty() ? std::string(name.text) : fmt::format("{}.{}", path, name.text);
-      TF_RETURN_IF_ERROR(VisitAttribute(called, name.text, state.items[i + 1], inner, depth));
+      FERRY_RETURN_IF_ERROR(VisitAttribute(called, name.text, state.items[i + 1], inner, depth));
     }
     return absl::OkStatus();
   }
@@ -85,7 +85,7 @@ class ModuleWalk {
     if (!IsTensor(tree_, value)) return Visit(value, path, depth + 1);
     absl::StatusOr<TensorInfo> tensor = rebuilder_.Rebuild(value);
     if (absl::IsInvalidArgument(tensor.status())) return absl::OkStatus();
-    TF_RETURN_IF_ERROR(tensor.status());
+    FERRY_RETURN_IF_ERROR(tensor.status());
     tensor->key = path;
     info_.tensors.push_back({*std::move(tensor), parameters_.Has(owner.text, owner.name, name)});
     return absl::OkStatus();
@@ -109,4 +109,4 @@ absl::Status ListModuleTensors(const PickleTree& tree, TensorRebuilder& rebuilde
   return ModuleWalk(tree, rebuilder, info).Visit(tree.root, "", 0);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

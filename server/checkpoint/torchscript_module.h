@@ -8,11 +8,11 @@
 #include "server/checkpoint/tensor_rebuild.h"
 #include "server/checkpoint/torchscript.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Walks the object tree from the root. `info` has the code, which says what is a parameter, and
 // gets the tensors and the root's class. Tensors that a state_dict cannot hold (quantised, sparse) are left out.
 // DATA_LOSS: an object that holds itself, or more attributes than limits.h allows.
 absl::Status ListModuleTensors(const PickleTree& tree, TensorRebuilder& rebuilder, TorchScriptInfo& info);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -2,7 +2,7 @@
 
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -30,7 +30,7 @@ TEST(TorchScriptTest, DescribesAScriptedModule) {
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->producer, "PyTorch");
   // fc.weight, fc.bias, scale.
-  EXPECT_THAT(info->dtypes, UnorderedElementsAre(DType::kFp32, DType::kFp64));
+  EXPECT_THAT(info->dtypes, UnorderedElementsAre(tensor::DType::kFp32, tensor::DType::kFp64));
   ASSERT_EQ(info->storages.size(), 3u);
   for (const StorageInfo& storage : info->storages) EXPECT_EQ(storage.saved_device, "cpu");
   ASSERT_FALSE(info->code_files.empty());
@@ -131,4 +131,4 @@ TEST(TorchScriptTest, EachPrefixIsAnError) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

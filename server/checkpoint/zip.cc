@@ -12,7 +12,7 @@
 #include "server/checkpoint/zip_directory.h"
 #include "server/checkpoint/zip_rules.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 constexpr size_t kInflateInputBytes = 64 * 1024;
@@ -38,7 +38,7 @@ class Inflater {
     while (result == Z_OK) {
       if (stream_.avail_in == 0 && left > 0) {
         const size_t count = std::min<uint64_t>(left, input_.size());
-        TF_RETURN_IF_ERROR(file.Read(offset, std::span(input_).first(count)));
+        FERRY_RETURN_IF_ERROR(file.Read(offset, std::span(input_).first(count)));
         stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
         stream_.avail_in = static_cast<uInt>(count);
         offset += count;
@@ -96,7 +96,7 @@ class FileArchive final : public ZipArchive {
     if (status.ok() && Crc32(out) != entry.crc32) {
       status = absl::DataLossError("fails its CRC check");
     }
-    return Annotate(status, fmt::format("{}: zip entry {}", file_->name(), Quoted(entry.name)));
+    return base::Annotate(status, fmt::format("{}: zip entry {}", file_->name(), Quoted(entry.name)));
   }
 
  private:
@@ -107,9 +107,9 @@ class FileArchive final : public ZipArchive {
 };
 
 absl::StatusOr<std::unique_ptr<ZipArchive>> OpenArchive(std::shared_ptr<const File> file) {
-  TF_ASSIGN_OR_RETURN(std::vector<ZipEntry> entries, ReadZipDirectory(*file));
-  TF_ASSIGN_OR_RETURN(std::string top, FindTopFolder(entries));
-  TF_RETURN_IF_ERROR(CheckArchive(entries, file->size()));
+  FERRY_ASSIGN_OR_RETURN(std::vector<ZipEntry> entries, ReadZipDirectory(*file));
+  FERRY_ASSIGN_OR_RETURN(std::string top, FindTopFolder(entries));
+  FERRY_RETURN_IF_ERROR(CheckArchive(entries, file->size()));
   std::erase_if(entries, [](const ZipEntry& entry) { return entry.name.ends_with('/'); });
   for (ZipEntry& entry : entries) entry.name.erase(0, top.size() + 1);
   return std::make_unique<FileArchive>(std::move(file), std::move(top), std::move(entries));
@@ -120,18 +120,18 @@ absl::StatusOr<std::unique_ptr<ZipArchive>> OpenArchive(std::shared_ptr<const Fi
 absl::StatusOr<std::unique_ptr<ZipArchive>> ZipArchive::Open(std::shared_ptr<const File> file) {
   const std::string name = file->name();
   absl::StatusOr<std::unique_ptr<ZipArchive>> archive = OpenArchive(std::move(file));
-  if (!archive.ok()) return Annotate(archive.status(), name);
+  if (!archive.ok()) return base::Annotate(archive.status(), name);
   return archive;
 }
 
 absl::StatusOr<std::string> ZipArchive::ReadString(const ZipEntry& entry, uint64_t max_bytes) const {
   if (entry.size_bytes > max_bytes) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted, "zip entry {} has {} bytes; at most {} are read",
-                      Quoted(entry.name), entry.size_bytes, max_bytes);
+    return base::MakeStatus(absl::StatusCode::kResourceExhausted, "zip entry {} has {} bytes; at most {} are read",
+                            Quoted(entry.name), entry.size_bytes, max_bytes);
   }
   std::string text(entry.size_bytes, '\0');
-  TF_RETURN_IF_ERROR(Read(entry, std::as_writable_bytes(std::span<char>(text))));
+  FERRY_RETURN_IF_ERROR(Read(entry, std::as_writable_bytes(std::span<char>(text))));
   return text;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

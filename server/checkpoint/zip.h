@@ -19,7 +19,7 @@
 
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 struct ZipEntry {
   std::string name;            // below the top folder: "data.pkl", "data/0", "code/__torch__.py"
@@ -52,4 +52,4 @@ class ZipArchive {
   absl::StatusOr<std::string> ReadString(const ZipEntry& entry, uint64_t max_bytes) const;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

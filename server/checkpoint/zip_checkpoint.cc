@@ -9,7 +9,7 @@
 #include "server/checkpoint/storage_table.h"
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 class EntryBytes final : public StorageBytes {
@@ -27,12 +27,12 @@ class EntryBytes final : public StorageBytes {
 };
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive, const DictChooser& choose) {
-  TF_RETURN_IF_ERROR(CheckByteOrder(*archive));
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
-                      ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), RefuseForeign));
+  FERRY_RETURN_IF_ERROR(CheckByteOrder(*archive));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
+                         ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), RefuseForeign));
   const ZipStorages source(*archive, "data");
   StorageTable storages(source);
-  TF_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(pickle->tree, choose, storages));
+  FERRY_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(pickle->tree, choose, storages));
   return std::make_unique<Checkpoint>(std::move(index),
                                       std::make_unique<EntryBytes>(std::move(archive), storages.places()));
 }
@@ -41,10 +41,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenZipCheckpoint(std::shared_ptr<const File> file,
                                                               const DictChooser& choose) {
-  TF_ASSIGN_OR_RETURN(std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
+  FERRY_ASSIGN_OR_RETURN(std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
   absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint = ReadIndex(std::move(archive), choose);
-  if (!checkpoint.ok()) return Annotate(checkpoint.status(), file->name());
+  if (!checkpoint.ok()) return base::Annotate(checkpoint.status(), file->name());
   return checkpoint;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,10 +9,10 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Checkpoint::Open for such a file.
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenZipCheckpoint(std::shared_ptr<const File> file,
                                                               const DictChooser& choose);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -10,7 +10,7 @@
 #include "server/checkpoint/zip_end.h"
 #include "server/checkpoint/zip_record.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // APPNOTE.TXT 4.3.7 (local header), 4.3.12 (directory entry), 4.5.3 (ZIP64's extra field).
@@ -25,11 +25,11 @@ constexpr uint64_t kDeflated = 8;
 constexpr uint64_t kEncryptedFlag = 1;
 
 absl::Status Damaged(std::string_view what) {
-  return MakeStatus(absl::StatusCode::kDataLoss, "is a damaged zip: {}; download or copy it again", what);
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "is a damaged zip: {}; download or copy it again", what);
 }
 
 absl::Status EntryError(const ZipEntry& entry, std::string_view why) {
-  return MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} {}", Quoted(entry.name), why);
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} {}", Quoted(entry.name), why);
 }
 
 // An entry as the directory has it, and where its local header is.
@@ -99,7 +99,7 @@ absl::StatusOr<DirectoryEntry> TakeEntry(std::string_view& rest) {
     return EntryError(found.entry, "has a damaged ZIP64 field");
   }
   rest.remove_prefix(kEntryBytes + name_bytes + extra_bytes + comment_bytes);
-  TF_RETURN_IF_ERROR(CheckEntry(found));
+  FERRY_RETURN_IF_ERROR(CheckEntry(found));
   return found;
 }
 
@@ -111,7 +111,7 @@ absl::Status LocateData(const File& file, uint64_t directory_offset, DirectoryEn
   if (header_bytes > directory_offset || found.header_offset > directory_offset - header_bytes) {
     return EntryError(entry, "begins past the end");
   }
-  TF_ASSIGN_OR_RETURN(const std::string header, ReadRecord(file, found.header_offset, header_bytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string header, ReadRecord(file, found.header_offset, header_bytes));
   if (!header.starts_with(kLocalSignature) || LittleEndian(header, 8, 2) != found.method ||
       LittleEndian(header, 26, 2) != entry.name.size() || header.substr(kLocalBytes) != entry.name) {
     return EntryError(entry, "has a local header that contradicts the directory");
@@ -127,23 +127,23 @@ absl::Status LocateData(const File& file, uint64_t directory_offset, DirectoryEn
 }  // namespace
 
 absl::StatusOr<std::vector<ZipEntry>> ReadZipDirectory(const File& file) {
-  TF_ASSIGN_OR_RETURN(const ZipDirectoryPlace place, FindZipDirectory(file));
+  FERRY_ASSIGN_OR_RETURN(const ZipDirectoryPlace place, FindZipDirectory(file));
   if (place.entries > limits::kMaxZipEntries || place.size > limits::kMaxZipDirectoryBytes) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "is a zip of {} entries in a directory of {} bytes; at most {} and {} are "
-                      "read",
-                      place.entries, place.size, limits::kMaxZipEntries, limits::kMaxZipDirectoryBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "is a zip of {} entries in a directory of {} bytes; at most {} and {} are "
+                            "read",
+                            place.entries, place.size, limits::kMaxZipEntries, limits::kMaxZipDirectoryBytes);
   }
-  TF_ASSIGN_OR_RETURN(const std::string directory, ReadRecord(file, place.offset, place.size));
+  FERRY_ASSIGN_OR_RETURN(const std::string directory, ReadRecord(file, place.offset, place.size));
   std::string_view rest = directory;
   std::vector<ZipEntry> entries;
   while (entries.size() < place.entries) {
-    TF_ASSIGN_OR_RETURN(DirectoryEntry found, TakeEntry(rest));
-    TF_RETURN_IF_ERROR(LocateData(file, place.offset, found));
+    FERRY_ASSIGN_OR_RETURN(DirectoryEntry found, TakeEntry(rest));
+    FERRY_RETURN_IF_ERROR(LocateData(file, place.offset, found));
     entries.push_back(std::move(found.entry));
   }
   if (!rest.empty()) return Damaged("its directory is longer than it says");
   return entries;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

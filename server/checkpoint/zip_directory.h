@@ -9,9 +9,9 @@
 #include "server/checkpoint/file.h"
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // Entries by their full names, folders included. Messages do not name the file.
 absl::StatusOr<std::vector<ZipEntry>> ReadZipDirectory(const File& file);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -8,7 +8,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/zip_record.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 // APPNOTE.TXT 4.3.14 to 4.3.16.
@@ -22,7 +22,7 @@ constexpr uint64_t kZip64EndBytes = 56;
 // Where the ZIP64 record is, if the locator before the end record is one.
 absl::StatusOr<std::optional<uint64_t>> FindZip64End(const File& file, uint64_t end) {
   if (end < kZip64LocatorBytes + kZip64EndBytes) return std::nullopt;
-  TF_ASSIGN_OR_RETURN(const std::string locator, ReadRecord(file, end - kZip64LocatorBytes, kZip64LocatorBytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string locator, ReadRecord(file, end - kZip64LocatorBytes, kZip64LocatorBytes));
   if (!locator.starts_with(kZip64LocatorSignature)) return std::nullopt;
   const uint64_t at = LittleEndian(locator, 8, 8);
   if (at > end - kZip64LocatorBytes - kZip64EndBytes) return std::nullopt;
@@ -39,21 +39,21 @@ absl::Status Inconsistent() {
 
 absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file) {
   const uint64_t tail_bytes = std::min(file.size(), kEndBytes);
-  TF_ASSIGN_OR_RETURN(const std::string tail, ReadRecord(file, file.size() - tail_bytes, tail_bytes));
+  FERRY_ASSIGN_OR_RETURN(const std::string tail, ReadRecord(file, file.size() - tail_bytes, tail_bytes));
   // At the very end, without a comment, and the only signature there: readers search for it in
   // different ways.
   if (tail.size() < kEndBytes || tail.rfind(kEndSignature) != 0 || LittleEndian(tail, 20, 2) != 0) {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "is a truncated zip: {} bytes, end-of-archive record missing; download or "
-                      "copy it again",
-                      file.size());
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "is a truncated zip: {} bytes, end-of-archive record missing; download or "
+                            "copy it again",
+                            file.size());
   }
   uint64_t end = file.size() - kEndBytes;
   ZipDirectoryPlace place = {
       .offset = LittleEndian(tail, 16, 4), .size = LittleEndian(tail, 12, 4), .entries = LittleEndian(tail, 10, 2)};
-  TF_ASSIGN_OR_RETURN(const std::optional<uint64_t> zip64_end, FindZip64End(file, end));
+  FERRY_ASSIGN_OR_RETURN(const std::optional<uint64_t> zip64_end, FindZip64End(file, end));
   if (zip64_end.has_value()) {
-    TF_ASSIGN_OR_RETURN(const std::string record, ReadRecord(file, *zip64_end, kZip64EndBytes));
+    FERRY_ASSIGN_OR_RETURN(const std::string record, ReadRecord(file, *zip64_end, kZip64EndBytes));
     if (!record.starts_with(kZip64EndSignature)) return Inconsistent();
     place = {.offset = LittleEndian(record, 48, 8),
              .size = LittleEndian(record, 40, 8),
@@ -64,4 +64,4 @@ absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file) {
   return place;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 struct ZipDirectoryPlace {
   uint64_t offset = 0;  // from the file's begin
@@ -22,4 +22,4 @@ struct ZipDirectoryPlace {
 // file.
 absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -11,7 +11,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // The number of `bytes` (up to 8) bytes at `at`, which must be inside `record`.
 inline uint64_t LittleEndian(std::string_view record, size_t at, size_t bytes) {
@@ -22,8 +22,8 @@ inline uint64_t LittleEndian(std::string_view record, size_t at, size_t bytes) {
 
 inline absl::StatusOr<std::string> ReadRecord(const File& file, uint64_t offset, uint64_t size) {
   std::string bytes(size, '\0');
-  TF_RETURN_IF_ERROR(file.Read(offset, std::as_writable_bytes(std::span<char>(bytes))));
+  FERRY_RETURN_IF_ERROR(file.Read(offset, std::as_writable_bytes(std::span<char>(bytes))));
   return bytes;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 bool HasUnsafePart(std::string_view name) {
@@ -25,8 +25,8 @@ bool HasUnsafePart(std::string_view name) {
 
 absl::Status CheckName(const ZipEntry& entry) {
   if (!IsCleanUtf8(entry.name) || entry.name.find('\\') != std::string::npos || HasUnsafePart(entry.name)) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} has a name that could leave its folder or be misread",
-                      Quoted(entry.name));
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "zip entry {} has a name that could leave its folder or be misread", Quoted(entry.name));
   }
   return absl::OkStatus();
 }
@@ -38,7 +38,7 @@ absl::Status CheckNoDuplicates(std::span<const ZipEntry> entries) {
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
   if (twice == names.end()) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} is there twice", Quoted(*twice));
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} is there twice", Quoted(*twice));
 }
 
 absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
@@ -50,8 +50,8 @@ absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {
   for (size_t i = 1; i < by_offset.size(); ++i) {
     const ZipEntry& before = *by_offset[i - 1];
     if (before.file_offset + before.stored_bytes > by_offset[i]->file_offset) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "zip entries {} and {} overlap in the file", Quoted(before.name),
-                        Quoted(by_offset[i]->name));
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "zip entries {} and {} overlap in the file",
+                              Quoted(before.name), Quoted(by_offset[i]->name));
     }
   }
   return absl::OkStatus();
@@ -66,11 +66,11 @@ absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_siz
   for (const ZipEntry& entry : entries) {
     if (!entry.is_compressed) continue;
     if (entry.size_bytes > left) {
-      return MakeStatus(absl::StatusCode::kDataLoss,
-                        "its compressed entries inflate to more than {} bytes, the limit for a "
-                        "file of {} bytes (reached at zip entry {}); store them uncompressed, as "
-                        "torch.save does",
-                        limit, file_size, Quoted(entry.name));
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "its compressed entries inflate to more than {} bytes, the limit for a "
+                              "file of {} bytes (reached at zip entry {}); store them uncompressed, as "
+                              "torch.save does",
+                              limit, file_size, Quoted(entry.name));
     }
     left -= entry.size_bytes;
   }
@@ -83,7 +83,7 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
     return std::ranges::any_of(ends, [&](std::string_view end) { return entry.name.ends_with(end); });
   };
   if (ends_with(outside, {".npy"})) {
-    return MakeStatus(
+    return base::MakeStatus(
         absl::StatusCode::kInvalidArgument,
         "is a NumPy archive (.npz), not a model: it holds {}; load it in Python and save the weights as tensors: "
         "torch.save({{name: torch.from_numpy(arrays[name]) for name in arrays}}, path)",
@@ -94,14 +94,14 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
       return absl::InvalidArgumentError("is a Keras model (.keras), which is not served; convert the model to PyTorch");
     }
     if (ends_with(entry, {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".jit"})) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "is a zip around {}; unpack it and put that file here",
-                        Quoted(entry.name));
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "is a zip around {}; unpack it and put that file here", Quoted(entry.name));
     }
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "is a zip, but not one that PyTorch wrote: entry {} is not inside one top folder "
-                    "with the others; save the model again with torch.save or torch.jit.save",
-                    Quoted(outside.name));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "is a zip, but not one that PyTorch wrote: entry {} is not inside one top folder "
+                          "with the others; save the model again with torch.save or torch.jit.save",
+                          Quoted(outside.name));
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
   if (entries.empty()) return absl::InvalidArgumentError("is an empty zip");
   std::string top;
   for (const ZipEntry& entry : entries) {
-    TF_RETURN_IF_ERROR(CheckName(entry));
+    FERRY_RETURN_IF_ERROR(CheckName(entry));
     const size_t slash = entry.name.find('/');
     const std::string folder = slash == std::string::npos ? "" : entry.name.substr(0, slash);
     if (top.empty()) top = folder;
@@ -120,9 +120,9 @@ absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
 }
 
 absl::Status CheckArchive(std::span<const ZipEntry> entries, uint64_t file_size) {
-  TF_RETURN_IF_ERROR(CheckNoDuplicates(entries));
-  TF_RETURN_IF_ERROR(CheckNoOverlap(entries));
+  FERRY_RETURN_IF_ERROR(CheckNoDuplicates(entries));
+  FERRY_RETURN_IF_ERROR(CheckNoOverlap(entries));
   return CheckInflation(entries, file_size);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

@@ -9,7 +9,7 @@
 
 #include "server/checkpoint/zip.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 
 // The one top folder in which all entries lie. DATA_LOSS for a name that could leave it ("..", an
 // absolute path, backslashes, control characters); INVALID_ARGUMENT when there is no such folder.
@@ -19,4 +19,4 @@ absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries);
 // becomes petabytes); more inflated bytes than limits.h allows for a file of that size.
 absl::Status CheckArchive(std::span<const ZipEntry> entries, uint64_t file_size);
 
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

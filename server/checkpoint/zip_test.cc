@@ -3,7 +3,7 @@
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/test_files.h"
 
-namespace torchferry {
+namespace torchferry::checkpoint {
 namespace {
 
 using absl::StatusCode;
@@ -244,4 +244,4 @@ TEST(ZipTest, LongNamesAndSizesPastTheEndAreRefused) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::checkpoint

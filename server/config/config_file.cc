@@ -6,7 +6,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 constexpr uintmax_t kMaxConfigBytes = 4 << 20;
@@ -25,16 +25,16 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const std
   }
   const uintmax_t size = fs::file_size(path, error);
   if (error) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
   }
   if (size > kMaxConfigBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown, size,
-                      kMaxConfigBytes);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown,
+                            size, kMaxConfigBytes);
   }
   std::ifstream in(path, std::ios::binary);
-  if (!in) return MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read", shown);
+  if (!in) return base::MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read", shown);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   return ParseModelConfig(text, shown, model_name);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

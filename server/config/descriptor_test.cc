@@ -11,7 +11,7 @@
 
 #include "inference/model_config.pb.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 namespace pb = google::protobuf;
@@ -83,4 +83,4 @@ TEST(ModelConfigProtoTest, OwnFieldIsOutOfTheWayOfTritons) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

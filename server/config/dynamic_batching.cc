@@ -3,7 +3,7 @@
 
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 // One day. Longer waits are a slip of the pen, and far longer ones overflow the clock.
@@ -63,4 +63,4 @@ void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config) {
       positions.In("default_queue_policy").Of("default_timeout_microseconds"), source.findings);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -13,7 +13,7 @@
 #include "server/config/map_keys.h"
 #include "server/config/text_parser.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 namespace pb = google::protobuf;
@@ -93,7 +93,7 @@ void CheckMapKeys(const pb::Message& message, const FieldDescriptor& field, cons
   std::set<std::string> seen;
   for (const MapKey& entry : MapKeys(message, field.name(), positions)) {
     if (seen.insert(entry.key).second) continue;
-    findings.Warn(entry.at, "{} has the key {} twice; the last one counts", field.name(), JsonQuote(entry.key));
+    findings.Warn(entry.at, "{} has the key {} twice; the last one counts", field.name(), base::JsonQuote(entry.key));
   }
 }
 
@@ -138,4 +138,4 @@ void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& 
   CheckFieldTableIn(config, positions, "", findings);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

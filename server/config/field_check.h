@@ -6,7 +6,7 @@
 #include "server/config/findings.h"
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 // Errors: strings that are not UTF-8, enum numbers that have no name. Warnings: map keys given
 // twice (the last one counts).
@@ -16,4 +16,4 @@ void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& 
 // with its default value counts as absent.
 void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 using enum FieldEffect;
@@ -134,4 +134,4 @@ const FieldRule* FindFieldRule(std::string_view path) {
   return found == kTable.end() ? nullptr : &*found;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::config {
 
 enum class FieldEffect {
   kHonoured,
@@ -27,4 +27,4 @@ std::span<const FieldRule> FieldTable();
 // The row of exactly that path, or null.
 const FieldRule* FindFieldRule(std::string_view path);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

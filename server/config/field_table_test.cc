@@ -10,7 +10,7 @@
 
 #include "inference/model_config.pb.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 namespace pb = google::protobuf;
@@ -56,4 +56,4 @@ TEST(FieldTableTest, FindsWholePathsOnly) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -4,13 +4,13 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 absl::Status Findings::status() const {
   const auto first =
       std::min_element(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
   if (first == errors_.end()) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "{}", Line(*first));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}", Line(*first));
 }
 
 std::vector<std::string> Findings::Warnings() const {
@@ -25,4 +25,4 @@ std::string Findings::Line(const Finding& finding) const {
   return fmt::format("{}:{}:{}: {}", file_, finding.at.line, finding.at.column, finding.text);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

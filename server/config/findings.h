@@ -11,7 +11,7 @@
 
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 // Collects while a file is read; every line is "FILE:LINE:COLUMN: what". Not thread-safe.
 class Findings {
@@ -46,4 +46,4 @@ class Findings {
   std::vector<Finding> warnings_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -6,7 +6,7 @@
 #include "server/base/json.h"
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 // Platforms and backends of Triton that people move from, and the way over.
@@ -27,20 +27,20 @@ void CheckEngine(const ConfigSource& source) {
   const std::string& platform = source.message.platform();
   if (!platform.empty() && platform != "pytorch_libtorch" && platform != "torchferry") {
     source.findings.Error(source.positions.Of("platform"),
-                          "platform is {}; expected \"pytorch_libtorch\" or \"torchferry\"{}", JsonQuote(platform),
-                          WayOver(platform));
+                          "platform is {}; expected \"pytorch_libtorch\" or \"torchferry\"{}",
+                          base::JsonQuote(platform), WayOver(platform));
   }
   const std::string& backend = source.message.backend();
   if (!backend.empty() && backend != "pytorch" && backend != "torchferry") {
     source.findings.Error(source.positions.Of("backend"), "backend is {}; expected \"pytorch\" or \"torchferry\"{}",
-                          JsonQuote(backend), WayOver(backend));
+                          base::JsonQuote(backend), WayOver(backend));
   }
   const std::string& runtime = source.message.runtime();
   if (!runtime.empty() && runtime != "libtriton_pytorch.so") {
     source.findings.Error(source.positions.Of("runtime"),
                           "runtime is {}; expected nothing: models run in the server itself, "
                           "without Python",
-                          JsonQuote(runtime));
+                          base::JsonQuote(runtime));
   }
 }
 
@@ -53,7 +53,7 @@ void CheckFileName(std::string_view field, std::string_view name, TextPosition a
   });
   if (is_plain && name != "." && name != ".." && name.size() <= 255) return;
   findings.Error(at, "{} is {}; expected the name of a file in the model's folder, without a path", field,
-                 JsonQuote(name));
+                 base::JsonQuote(name));
 }
 
 void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelConfig& config) {
@@ -61,7 +61,7 @@ void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelC
   config.name = model_name;
   if (!message.name().empty() && message.name() != model_name) {
     source.findings.Error(source.positions.Of("name"), "name is {}; expected the folder's name, {}, or no name",
-                          JsonQuote(message.name()), JsonQuote(model_name));
+                          base::JsonQuote(message.name()), base::JsonQuote(model_name));
   }
   CheckEngine(source);
   config.default_model_filename = message.default_model_filename();
@@ -75,4 +75,4 @@ void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelC
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -3,7 +3,7 @@
 
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 constexpr int kInstancesOfBatches = 2;
@@ -112,4 +112,4 @@ int InstancesOnAccelerator(const ModelConfig& config, bool is_stateful) {
   return !is_stateful && config.dynamic_batching.has_value() && config.max_batch_size > 0 ? kInstancesOfBatches : 0;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -1,6 +1,6 @@
 #include "server/config/map_keys.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 std::vector<MapKey> MapKeys(const google::protobuf::Message& message, std::string_view field,
                             const TextPositions& positions) {
@@ -14,4 +14,4 @@ std::vector<MapKey> MapKeys(const google::protobuf::Message& message, std::strin
   return keys;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -10,7 +10,7 @@
 
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 struct MapKey {
   std::string key;
@@ -22,4 +22,4 @@ struct MapKey {
 std::vector<MapKey> MapKeys(const google::protobuf::Message& message, std::string_view field,
                             const TextPositions& positions);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

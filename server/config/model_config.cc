@@ -7,11 +7,11 @@
 #include "server/config/text_parser.h"
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_view file,
                                              std::string_view model_name) {
-  TF_ASSIGN_OR_RETURN(inference::ModelConfig message, ParseModelConfigText(text, file));
+  FERRY_ASSIGN_OR_RETURN(inference::ModelConfig message, ParseModelConfigText(text, file));
   const TextPositions positions = TextPositions::Scan(text);
   Findings findings(file);
   CheckWellFormed(message, positions, findings);
@@ -27,10 +27,10 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_
   ReadInstanceGroups(source, config);
   ReadWarmUps(source, config);
   ReadParameters(source, config);
-  TF_RETURN_IF_ERROR(findings.status());
+  FERRY_RETURN_IF_ERROR(findings.status());
   config.warnings = findings.Warnings();
   config.message = std::make_shared<const inference::ModelConfig>(std::move(message));
   return config;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

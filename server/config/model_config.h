@@ -20,7 +20,7 @@ namespace inference {
 class ModelConfig;
 }
 
-namespace torchferry {
+namespace torchferry::config {
 
 enum class FallbackPolicy { kCpu, kNone };
 enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
@@ -29,9 +29,9 @@ enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
 // max_batch_size > 0.
 struct TensorConfig {
   std::string name;
-  DType dtype = DType::kInvalid;
-  Shape dims;                    // kAnyDim where the size is free
-  std::optional<Shape> reshape;  // the shape that the model itself sees
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape dims;                    // kAnyDim where the size is free
+  std::optional<tensor::Shape> reshape;  // the shape that the model itself sees
   bool is_optional = false;
 };
 
@@ -64,8 +64,8 @@ struct InstanceGroup {
 struct WarmUpInput {
   enum class Data { kZero, kRandom, kFile };
   std::string name;
-  DType dtype = DType::kInvalid;
-  Shape dims;  // of one row, without the batch dimension; each size is known
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape dims;  // of one row, without the batch dimension; each size is known
   Data data = Data::kZero;
   std::string file;  // in the model's folder warmup/, for kFile: the bytes of one row
 };
@@ -145,4 +145,4 @@ int InstancesOnAccelerator(const ModelConfig& config, bool is_stateful);
 // Which of the versions that are there the policy wants, newest first. Pure.
 std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int64_t> available);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

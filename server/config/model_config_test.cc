@@ -10,7 +10,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 using testing::ElementsAre;
@@ -82,12 +82,12 @@ default_model_filename: "model_int8.pt"
   EXPECT_EQ(config.max_batch_size, 128);
   ASSERT_EQ(config.inputs.size(), 1U);
   EXPECT_EQ(config.inputs[0].name, "INPUT__0");
-  EXPECT_EQ(config.inputs[0].dtype, DType::kFp32);
-  EXPECT_THAT(config.inputs[0].dims, ElementsAre(3, kAnyDim, kAnyDim));
+  EXPECT_EQ(config.inputs[0].dtype, tensor::DType::kFp32);
+  EXPECT_THAT(config.inputs[0].dims, ElementsAre(3, tensor::kAnyDim, tensor::kAnyDim));
   EXPECT_EQ(config.inputs[0].reshape, std::nullopt);
   ASSERT_EQ(config.outputs.size(), 1U);
   EXPECT_THAT(config.outputs[0].dims, ElementsAre(1000, 1, 1));
-  EXPECT_EQ(config.outputs[0].reshape, Shape{1000});
+  EXPECT_EQ(config.outputs[0].reshape, tensor::Shape{1000});
   ASSERT_EQ(config.instance_groups.size(), 2U);
   EXPECT_EQ(config.instance_groups[0].kind, InstanceGroup::Kind::kGpu);
   EXPECT_EQ(config.instance_groups[0].count, 2);
@@ -128,7 +128,7 @@ parameters { key: "my_note" value: { string_value: "" } }
 )");
   EXPECT_FALSE(config.inputs[0].is_optional);
   EXPECT_TRUE(config.inputs[1].is_optional);
-  EXPECT_EQ(config.outputs[0].dtype, DType::kFp16);
+  EXPECT_EQ(config.outputs[0].dtype, tensor::DType::kFp16);
   EXPECT_THAT(config.parameters,
               UnorderedElementsAre(Pair("DISABLE_OPTIMIZED_EXECUTION", "true"), Pair("INFERENCE_MODE", "True"),
                                    Pair("INTRA_OP_THREAD_COUNT", "4"), Pair("my_note", "")));
@@ -139,11 +139,12 @@ parameters { key: "my_note" value: { string_value: "" } }
 }
 
 TEST(ModelConfigTest, ReadsEveryDataType) {
-  const std::pair<std::string_view, DType> types[] = {
-      {"BOOL", DType::kBool},     {"UINT8", DType::kUint8}, {"UINT16", DType::kUint16}, {"UINT32", DType::kUint32},
-      {"UINT64", DType::kUint64}, {"INT8", DType::kInt8},   {"INT16", DType::kInt16},   {"INT32", DType::kInt32},
-      {"INT64", DType::kInt64},   {"FP16", DType::kFp16},   {"BF16", DType::kBf16},     {"FP32", DType::kFp32},
-      {"FP64", DType::kFp64}};
+  const std::pair<std::string_view, tensor::DType> types[] = {
+      {"BOOL", tensor::DType::kBool},     {"UINT8", tensor::DType::kUint8},   {"UINT16", tensor::DType::kUint16},
+      {"UINT32", tensor::DType::kUint32}, {"UINT64", tensor::DType::kUint64}, {"INT8", tensor::DType::kInt8},
+      {"INT16", tensor::DType::kInt16},   {"INT32", tensor::DType::kInt32},   {"INT64", tensor::DType::kInt64},
+      {"FP16", tensor::DType::kFp16},     {"BF16", tensor::DType::kBf16},     {"FP32", tensor::DType::kFp32},
+      {"FP64", tensor::DType::kFp64}};
   for (const auto& [name, dtype] : types) {
     const ModelConfig config = Parse(fmt::format("input {{ name: 'x' data_type: TYPE_{} dims: 1 }}", name));
     ASSERT_EQ(config.inputs.size(), 1U);
@@ -159,9 +160,9 @@ input { name: "b" data_type: TYPE_FP32 dims: [ 1 ] reshape { shape: [ ] } }
 input { name: "c" data_type: TYPE_FP32 dims: [ -1, -1 ] reshape { shape: [ 1, -1, -1 ] } }
 )");
   ASSERT_EQ(config.inputs.size(), 3U);
-  EXPECT_EQ(config.inputs[0].reshape, (Shape{8, -1, 1, 6}));
-  EXPECT_EQ(config.inputs[1].reshape, Shape{});
-  EXPECT_EQ(config.inputs[2].reshape, (Shape{1, -1, -1}));
+  EXPECT_EQ(config.inputs[0].reshape, (tensor::Shape{8, -1, 1, 6}));
+  EXPECT_EQ(config.inputs[1].reshape, tensor::Shape{});
+  EXPECT_EQ(config.inputs[2].reshape, (tensor::Shape{1, -1, -1}));
 }
 
 TEST(ModelConfigTest, InputsAndOutputsMayShareAName) {
@@ -265,7 +266,7 @@ model_warmup { batch_size: 1 inputs { key: "x" value { data_type: TYPE_FP32 dims
   EXPECT_EQ(both.inputs[0].name, "x");
   EXPECT_EQ(both.inputs[0].data, WarmUpInput::Data::kRandom);
   EXPECT_THAT(both.inputs[0].dims, ElementsAre(3, 5));
-  EXPECT_EQ(both.inputs[1].dtype, DType::kInt64);
+  EXPECT_EQ(both.inputs[1].dtype, tensor::DType::kInt64);
   EXPECT_EQ(both.inputs[1].file, "m.bin");
   EXPECT_EQ(config.warm_ups[1].count, 1);
   EXPECT_EQ(config.warm_ups[1].inputs.at(0).data, WarmUpInput::Data::kZero);
@@ -333,4 +334,4 @@ TEST(ModelConfigTest, PlacesOfManyParametersStayWithTheirKeys) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -12,7 +12,7 @@
 #include "server/config/map_keys.h"
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 enum class ValueType { kBool, kCount };
@@ -59,9 +59,9 @@ bool IsCount(const std::string& value) {
 
 void CheckKnown(const KnownParameter& known, const std::string& value, TextPosition at, Findings& findings) {
   if (known.type == ValueType::kCount && !IsCount(value)) {
-    findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key, JsonQuote(value));
+    findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key, base::JsonQuote(value));
   } else if (known.type == ValueType::kBool && AsBool(value).empty()) {
-    findings.Error(at, "parameter {} is {}; expected \"true\" or \"false\"", known.key, JsonQuote(value));
+    findings.Error(at, "parameter {} is {}; expected \"true\" or \"false\"", known.key, base::JsonQuote(value));
   } else if (known.type == ValueType::kCount || AsBool(value) != known.needless) {
     findings.Warn(at, "parameter {} has no effect: {}", known.key, known.reason);
   }
@@ -81,9 +81,10 @@ void ReadParameters(const ConfigSource& source, ModelConfig& config) {
     if (known != kKnown.end()) {
       CheckKnown(*known, config.parameters[parameter.key], parameter.at, source.findings);
     } else {
-      source.findings.Warn(parameter.at, "parameter {} has no effect: nothing here reads it", JsonQuote(parameter.key));
+      source.findings.Warn(parameter.at, "parameter {} has no effect: nothing here reads it",
+                           base::JsonQuote(parameter.key));
     }
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

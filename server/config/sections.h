@@ -8,7 +8,7 @@
 #include "server/config/model_config.h"
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 // A message of the file, where its fields are written, and where problems go.
 template <typename Message>
@@ -25,7 +25,7 @@ using ConfigSource = Source<inference::ModelConfig>;
 void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelConfig& config);
 
 // kInvalid for TYPE_INVALID and TYPE_STRING.
-DType ToDType(inference::DataType type);
+tensor::DType ToDType(inference::DataType type);
 
 // input and output.
 void ReadTensors(const ConfigSource& source, ModelConfig& config);
@@ -52,4 +52,4 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config);
 // "..".
 void CheckFileName(std::string_view field, std::string_view name, TextPosition at, Findings& findings);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 // Beyond this nothing is a misspelling; the distance below is quadratic.
@@ -52,4 +52,4 @@ std::optional<std::string> NearestName(std::string_view name, std::span<const st
   return nearest;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

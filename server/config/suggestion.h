@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::config {
 
 // The candidate nearest to `name`, letter case aside: few letters differ, or `name` is the end of
 // it ("FP32" of "TYPE_FP32"). Nothing if none is near. The first of equals.
 std::optional<std::string> NearestName(std::string_view name, std::span<const std::string> candidates);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 const std::array<std::string, 4> kNames = {"max_batch_size", "name", "TYPE_FP16", "TYPE_FP32"};
@@ -31,4 +31,4 @@ TEST(NearestNameTest, SuggestsNothingForOtherWords) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -11,38 +11,38 @@
 #include "server/base/status.h"
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
-DType ToDType(inference::DataType type) {
+tensor::DType ToDType(inference::DataType type) {
   switch (type) {
     case inference::TYPE_BOOL:
-      return DType::kBool;
+      return tensor::DType::kBool;
     case inference::TYPE_UINT8:
-      return DType::kUint8;
+      return tensor::DType::kUint8;
     case inference::TYPE_UINT16:
-      return DType::kUint16;
+      return tensor::DType::kUint16;
     case inference::TYPE_UINT32:
-      return DType::kUint32;
+      return tensor::DType::kUint32;
     case inference::TYPE_UINT64:
-      return DType::kUint64;
+      return tensor::DType::kUint64;
     case inference::TYPE_INT8:
-      return DType::kInt8;
+      return tensor::DType::kInt8;
     case inference::TYPE_INT16:
-      return DType::kInt16;
+      return tensor::DType::kInt16;
     case inference::TYPE_INT32:
-      return DType::kInt32;
+      return tensor::DType::kInt32;
     case inference::TYPE_INT64:
-      return DType::kInt64;
+      return tensor::DType::kInt64;
     case inference::TYPE_FP16:
-      return DType::kFp16;
+      return tensor::DType::kFp16;
     case inference::TYPE_BF16:
-      return DType::kBf16;
+      return tensor::DType::kBf16;
     case inference::TYPE_FP32:
-      return DType::kFp32;
+      return tensor::DType::kFp32;
     case inference::TYPE_FP64:
-      return DType::kFp64;
+      return tensor::DType::kFp64;
     default:
-      return DType::kInvalid;
+      return tensor::DType::kInvalid;
   }
 }
 
@@ -56,28 +56,29 @@ struct TensorSource {
   const TextPositions& positions;
   Findings& findings;
 
-  std::string Label() const { return fmt::format("{} {}", what, JsonQuote(message.name())); }
+  std::string Label() const { return fmt::format("{} {}", what, base::JsonQuote(message.name())); }
 };
 
 // The sizes that `positions` has as `field`: known (1 or more) or free, their product countable.
 // Nothing if they are wrong. `what` is what messages call them.
-std::optional<Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& sizes, std::string_view field,
-                               const std::string& what, const TextPositions& positions, Findings& findings) {
+std::optional<tensor::Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& sizes, std::string_view field,
+                                       const std::string& what, const TextPositions& positions, Findings& findings) {
   bool is_valid = true;
-  Shape shape(sizes.begin(), sizes.end());
-  Shape fixed;
+  tensor::Shape shape(sizes.begin(), sizes.end());
+  tensor::Shape fixed;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] >= 1) {
       fixed.push_back(shape[i]);
-    } else if (shape[i] != kAnyDim) {
+    } else if (shape[i] != tensor::kAnyDim) {
       is_valid = false;
       findings.Error(positions.Of(field, static_cast<int>(i)),
                      "{} has the size {}; expected 1 or more, or -1 where any size will do", what, shape[i]);
     }
   }
-  if (!ElementCount(fixed).ok()) {
+  if (!tensor::ElementCount(fixed).ok()) {
     is_valid = false;
-    findings.Error(positions.Of(field), "{} is {}, more than 2^63-1 elements; expected fewer", what, ToString(shape));
+    findings.Error(positions.Of(field), "{} is {}, more than 2^63-1 elements; expected fewer", what,
+                   tensor::ToString(shape));
   }
   return is_valid ? std::optional(std::move(shape)) : std::nullopt;
 }
@@ -88,18 +89,20 @@ std::vector<int64_t> ElementRuns(std::span<const int64_t> shape) {
   std::vector<int64_t> runs;
   size_t begin = 0;
   for (size_t i = 0; i <= shape.size(); ++i) {
-    if (i < shape.size() && shape[i] != kAnyDim) continue;
-    runs.push_back(ElementCount(shape.subspan(begin, i - begin)).value_or(-1));
+    if (i < shape.size() && shape[i] != tensor::kAnyDim) continue;
+    runs.push_back(tensor::ElementCount(shape.subspan(begin, i - begin)).value_or(-1));
     begin = i + 1;
   }
   return runs;
 }
 
 template <typename Message>
-std::optional<Shape> ReadReshape(const TensorSource<Message>& source, int64_t max_batch_size, const Shape& dims) {
+std::optional<tensor::Shape> ReadReshape(const TensorSource<Message>& source, int64_t max_batch_size,
+                                         const tensor::Shape& dims) {
   const TextPositions& positions = source.positions.In("reshape");
-  std::optional<Shape> reshape = ReadShape(source.message.reshape().shape(), "shape",
-                                           fmt::format("reshape of {}", source.Label()), positions, source.findings);
+  std::optional<tensor::Shape> reshape =
+      ReadShape(source.message.reshape().shape(), "shape", fmt::format("reshape of {}", source.Label()), positions,
+                source.findings);
   if (!reshape) return std::nullopt;
   if (reshape->empty() && max_batch_size == 0) {
     source.findings.Error(positions.at(),
@@ -108,13 +111,13 @@ std::optional<Shape> ReadReshape(const TensorSource<Message>& source, int64_t ma
                           source.Label());
   } else if (ElementRuns(dims) != ElementRuns(*reshape)) {
     source.findings.Error(positions.at(), "reshape of {} is {}; expected as many elements as in dims {}",
-                          source.Label(), ToString(*reshape), ToString(dims));
+                          source.Label(), tensor::ToString(*reshape), tensor::ToString(dims));
   }
   return reshape;
 }
 
 template <typename Message>
-DType ReadDType(const TensorSource<Message>& source) {
+tensor::DType ReadDType(const TensorSource<Message>& source) {
   const inference::DataType type = source.message.data_type();
   if (type == inference::TYPE_INVALID) {
     source.findings.Error(source.positions.Of("data_type"), "{} has no data_type; expected one, such as TYPE_FP32",
@@ -136,8 +139,8 @@ TensorConfig ReadTensor(const TensorSource<Message>& source, int64_t max_batch_s
     source.findings.Error(source.positions.at(), "an {} has no name; expected one", source.what);
   }
   tensor.dtype = ReadDType(source);
-  const std::optional<Shape> dims = ReadShape(source.message.dims(), "dims", fmt::format("dims of {}", source.Label()),
-                                              source.positions, source.findings);
+  const std::optional<tensor::Shape> dims = ReadShape(
+      source.message.dims(), "dims", fmt::format("dims of {}", source.Label()), source.positions, source.findings);
   if (!dims) return tensor;
   tensor.dims = *dims;
   if (dims->empty()) {
@@ -163,7 +166,7 @@ std::vector<TensorConfig> ReadAll(const ConfigSource& source, std::string_view w
     const std::string& name = tensors.back().name;
     if (!names.insert(name).second && !name.empty()) {
       source.findings.Error(positions.Of("name"), "two {}s are called {}; expected different names", what,
-                            JsonQuote(name));
+                            base::JsonQuote(name));
     }
   }
   return tensors;
@@ -179,4 +182,4 @@ void ReadTensors(const ConfigSource& source, ModelConfig& config) {
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

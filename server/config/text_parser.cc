@@ -17,7 +17,7 @@
 #include "server/config/suggestion.h"
 #include "server/config/text_positions.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 namespace pb = google::protobuf;
@@ -170,4 +170,4 @@ std::string EnumValueNames(const pb::EnumDescriptor& type) {
   return fmt::format("{}", fmt::join(ValueNames(type), ", "));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -7,7 +7,7 @@
 
 #include "inference/model_config.pb.h"
 
-namespace torchferry {
+namespace torchferry::config {
 
 // As written: what the values mean is checked elsewhere. `file` is what messages call the text.
 // INVALID_ARGUMENT "FILE:LINE:COLUMN: what" for the first syntax error, unknown field, unknown enum
@@ -17,4 +17,4 @@ absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view tex
 // The values that a user may write for an enum field, "A, B, C"; a value called …_INVALID is none.
 std::string EnumValueNames(const google::protobuf::EnumDescriptor& type);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

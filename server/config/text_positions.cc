@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 namespace io = google::protobuf::io;
@@ -138,4 +138,4 @@ TextPosition TokenBefore(std::string_view text, TextPosition position) {
   return before;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::config {
 
 // Both count from 1; columns are bytes, and a tab goes on to the next multiple of 8.
 struct TextPosition {
@@ -49,4 +49,4 @@ class TextPositions {
 // The place of the last token before the one at `position`; `position` itself if there is none.
 TextPosition TokenBefore(std::string_view text, TextPosition position);
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace torchferry {
+namespace torchferry::config {
 
 void PrintTo(const TextPosition& at, std::ostream* out) { *out << at.line << ":" << at.column; }
 
@@ -77,4 +77,4 @@ TEST(TokenBeforeTest, IsTheTokenThatEndsBeforeThePosition) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

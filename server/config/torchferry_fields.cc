@@ -12,7 +12,7 @@
 #include "server/config/sections.h"
 #include "server/tensor/device_id.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 constexpr double kMostBudgetSeconds = 3600;
@@ -22,7 +22,7 @@ using TorchferrySource = Source<inference::TorchferryConfig>;
 // A device by type and index. Which types exist is not known here, but "gpu" is a slip that would
 // end on the CPU.
 bool IsDevice(std::string_view text) {
-  const absl::StatusOr<DeviceId> device = ParseDeviceId(text);
+  const absl::StatusOr<tensor::DeviceId> device = tensor::ParseDeviceId(text);
   return device.ok() && device->type != "gpu" && device->type != "auto" && device->type != "saved";
 }
 
@@ -30,7 +30,7 @@ void CheckDevice(const TorchferrySource& source) {
   const std::string& device = source.message.device();
   if (device.empty() || device == "auto" || device == "saved" || IsDevice(device)) return;
   source.findings.Error(source.positions.Of("device"),
-                        "torchferry.device is {}; expected auto, cpu, cuda, cuda:N or saved", JsonQuote(device));
+                        "torchferry.device is {}; expected auto, cpu, cuda, cuda:N or saved", base::JsonQuote(device));
 }
 
 void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
@@ -39,7 +39,7 @@ void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
     for (const std::string& device : {from.key, config.map_location[from.key]}) {
       if (IsDevice(device)) continue;
       source.findings.Error(from.at, "torchferry.map_location has {}; expected cpu, cuda or cuda:N as key and value",
-                            JsonQuote(device));
+                            base::JsonQuote(device));
     }
   }
   const std::string& device = source.message.device();
@@ -47,7 +47,7 @@ void ReadMapLocation(const TorchferrySource& source, ModelConfig& config) {
     source.findings.Warn(source.positions.Of("map_location"),
                          "torchferry.map_location has no effect: it says where \"saved\" devices are, and "
                          "device is {}",
-                         JsonQuote(device));
+                         base::JsonQuote(device));
   }
 }
 
@@ -98,7 +98,8 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
         source.findings.Error(
             source.positions.Of("optimize"),
             "torchferry.optimize is {}, where {} is {}; expected AUTO, OFF, or some of {} with commas between them",
-            JsonQuote(text), JsonQuote(name), is_known ? "named twice" : "unknown", fmt::join(TuningVariants(), ", "));
+            base::JsonQuote(text), base::JsonQuote(name), is_known ? "named twice" : "unknown",
+            fmt::join(TuningVariants(), ", "));
         return optimize;
       }
       optimize.variants.push_back(name);
@@ -141,4 +142,4 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   config.optimize = ReadOptimize(own);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -5,7 +5,7 @@
 
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 std::vector<int64_t> ReadSpecific(const ConfigSource& source) {
@@ -67,4 +67,4 @@ std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int
   return available;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -5,7 +5,7 @@
 
 #include "server/config/model_config.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 using testing::ElementsAre;
@@ -42,4 +42,4 @@ TEST(SelectVersionsTest, OfNoneTakesNone) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -7,7 +7,7 @@
 #include "server/config/map_keys.h"
 #include "server/config/sections.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 // More is a slip of the pen: a model is warm after a few runs, and is not served before the last.
@@ -19,9 +19,9 @@ constexpr int64_t kMaxInputBytes = int64_t{1} << 30;
 using WarmUpSource = Source<inference::ModelWarmup>;
 using InputSource = Source<inference::ModelWarmup::Input>;
 
-bool Matches(const Shape& dims, const Shape& declared) {
-  return std::ranges::equal(dims, declared,
-                            [](int64_t size, int64_t expected) { return expected == kAnyDim || size == expected; });
+bool Matches(const tensor::Shape& dims, const tensor::Shape& declared) {
+  return std::ranges::equal(
+      dims, declared, [](int64_t size, int64_t expected) { return expected == tensor::kAnyDim || size == expected; });
 }
 
 void CheckAgainst(const std::vector<TensorConfig>& declared, const WarmUpInput& input, const InputSource& source) {
@@ -30,16 +30,16 @@ void CheckAgainst(const std::vector<TensorConfig>& declared, const WarmUpInput& 
     std::string names;
     for (const TensorConfig& tensor : declared) names += (names.empty() ? "" : ", ") + tensor.name;
     source.findings.Error(source.positions.at(), "model_warmup has an input {}; expected one of {}",
-                          JsonQuote(input.name), names);
+                          base::JsonQuote(input.name), names);
     return;
   }
-  if (input.dtype != spec->dtype && spec->dtype != DType::kInvalid) {
+  if (input.dtype != spec->dtype && spec->dtype != tensor::DType::kInvalid) {
     source.findings.Error(source.positions.Of("data_type"), "data_type of model_warmup's input {} is {}; expected {}",
-                          JsonQuote(input.name), Name(input.dtype), Name(spec->dtype));
+                          base::JsonQuote(input.name), Name(input.dtype), Name(spec->dtype));
   }
   if (!Matches(input.dims, spec->dims)) {
     source.findings.Error(source.positions.Of("dims"), "dims of model_warmup's input {} is {}; expected {}",
-                          JsonQuote(input.name), ToString(input.dims), ToString(spec->dims));
+                          base::JsonQuote(input.name), tensor::ToString(input.dims), tensor::ToString(spec->dims));
   }
 }
 
@@ -48,13 +48,13 @@ void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& sourc
     if (input.dims[i] >= 1) continue;
     return source.findings.Error(source.positions.Of("dims", static_cast<int>(i)),
                                  "dims of model_warmup's input {} has the size {}; expected 1 or more",
-                                 JsonQuote(input.name), input.dims[i]);
+                                 base::JsonQuote(input.name), input.dims[i]);
   }
-  const absl::StatusOr<int64_t> bytes = ByteCount(input.dtype, input.dims);
+  const absl::StatusOr<int64_t> bytes = tensor::ByteCount(input.dtype, input.dims);
   if (bytes.ok() && *bytes <= kMaxInputBytes / std::max<int64_t>(rows, 1)) return;
   source.findings.Error(source.positions.Of("dims"),
-                        "model_warmup's input {} is {} in {} rows; expected at most {} bytes", JsonQuote(input.name),
-                        ToString(input.dims), rows, kMaxInputBytes);
+                        "model_warmup's input {} is {} in {} rows; expected at most {} bytes",
+                        base::JsonQuote(input.name), tensor::ToString(input.dims), rows, kMaxInputBytes);
 }
 
 void ReadData(const InputSource& source, WarmUpInput& input) {
@@ -75,7 +75,7 @@ void ReadData(const InputSource& source, WarmUpInput& input) {
     default:
       source.findings.Error(source.positions.at(),
                             "model_warmup's input {} has no values; expected zero_data, random_data or input_data_file",
-                            JsonQuote(input.name));
+                            base::JsonQuote(input.name));
   }
 }
 
@@ -86,11 +86,11 @@ WarmUpInput ReadInput(const std::string& name, int64_t rows, const std::vector<T
   input.dtype = ToDType(source.message.data_type());
   input.dims.assign(source.message.dims().begin(), source.message.dims().end());
   ReadData(source, input);
-  if (input.dtype == DType::kInvalid) {
+  if (input.dtype == tensor::DType::kInvalid) {
     source.findings.Error(
         source.positions.Of("data_type"),
         "data_type of model_warmup's input {} is {}; expected a number or TYPE_BOOL, such as TYPE_FP32",
-        JsonQuote(name), inference::DataType_Name(source.message.data_type()));
+        base::JsonQuote(name), inference::DataType_Name(source.message.data_type()));
     return input;
   }
   CheckSizes(input, rows, source);
@@ -105,7 +105,7 @@ bool ReadSizes(const WarmUpSource& source, int64_t max_batch_size, WarmUp& warm_
   warm_up.count = std::max<uint32_t>(source.message.count(), 1);
   if (warm_up.batch_size == 0) {
     source.findings.Warn(source.positions.at(), "model_warmup {} has no effect: its batch_size is 0",
-                         JsonQuote(warm_up.name));
+                         base::JsonQuote(warm_up.name));
     return false;
   }
   if (warm_up.batch_size > std::max<int64_t>(max_batch_size, 1)) {
@@ -137,7 +137,7 @@ WarmUp ReadWarmUp(const WarmUpSource& source, const ModelConfig& config, bool& i
   for (const TensorConfig& tensor : config.inputs) {
     if (tensor.is_optional || given.contains(tensor.name)) continue;
     source.findings.Error(source.positions.at(), "model_warmup {} has no input {}; expected one for each input",
-                          JsonQuote(warm_up.name), JsonQuote(tensor.name));
+                          base::JsonQuote(warm_up.name), base::JsonQuote(tensor.name));
   }
   return warm_up;
 }
@@ -153,4 +153,4 @@ void ReadWarmUps(const ConfigSource& source, ModelConfig& config) {
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -10,7 +10,7 @@
 #include "server/base/status.h"
 #include "server/config/model_config.h"
 
-namespace torchferry {
+namespace torchferry::config {
 namespace {
 
 using testing::AllOf;
@@ -33,7 +33,7 @@ TEST_P(WrongConfigTest, IsRefusedWithPlaceAndReason) {
   const auto config = ParseModelConfig(GetParam().text, "net/config.pbtxt", "net");
   ASSERT_FALSE(config.ok());
   EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(MessageOf(config.status()),
+  EXPECT_THAT(base::MessageOf(config.status()),
               StartsWith(fmt::format("net/config.pbtxt:{}: {}", GetParam().at, GetParam().message)));
 }
 
@@ -292,14 +292,14 @@ INSTANTIATE_TEST_SUITE_P(Others, WrongConfigTest, testing::ValuesIn(kOthers), Pa
 TEST(WrongConfigsTest, OfSeveralErrorsTheFirstInTheFileIsReported) {
   const auto config =
       ParseModelConfig("torchferry { device: 'gpu' }\nmax_batch_size: -1\nname: 'nett'", "net/config.pbtxt", "net");
-  EXPECT_THAT(MessageOf(config.status()),
+  EXPECT_THAT(base::MessageOf(config.status()),
               AllOf(HasSubstr(":1:22: torchferry.device"), Not(HasSubstr("max_batch_size"))));
 }
 
 TEST(WrongConfigsTest, MegabytesAreNotParsed) {
   const std::string text(2 << 20, '#');
   const auto config = ParseModelConfig(text, "net/config.pbtxt", "net");
-  EXPECT_THAT(MessageOf(config.status()),
+  EXPECT_THAT(base::MessageOf(config.status()),
               StartsWith("net/config.pbtxt:1:1: the file has 2097152 bytes; expected at most 1048576"));
 }
 
@@ -318,10 +318,10 @@ TEST(WrongConfigsTest, TruncatedTextIsReadOrRefused) {
       "NONE }";
   for (size_t length = 0; length < text.size(); ++length) {
     const auto config = ParseModelConfig(text.substr(0, length), "f", "net");
-    const std::string message = config.ok() ? "f:1:1: none" : MessageOf(config.status());
+    const std::string message = config.ok() ? "f:1:1: none" : base::MessageOf(config.status());
     EXPECT_THAT(message, testing::ContainsRegex("^f:[0-9]+:[0-9]+: ."));
   }
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::config

@@ -4,7 +4,7 @@
 
 #include "server/host/host.h"
 
-namespace torchferry {
+namespace torchferry::host {
 namespace {
 
 constexpr int kSuccess = 0;     // CUDA_SUCCESS
@@ -41,4 +41,4 @@ CudaDriver ProbeCudaDriver() {
   return found;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::host

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace torchferry {
+namespace torchferry::host {
 namespace {
 
 std::string ReadFile(const char* path) {
@@ -128,4 +128,4 @@ ProcessUsage ReadProcessUsage() {
   return usage;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::host

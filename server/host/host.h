@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::host {
 
 struct HostInfo {
   std::string processor;  // "AuthenticAMD 26/2/1 AMD EPYC": vendor, family/model/stepping, name; empty: unknown
@@ -46,4 +46,4 @@ struct ProcessUsage {
 
 ProcessUsage ReadProcessUsage();
 
-}  // namespace torchferry
+}  // namespace torchferry::host

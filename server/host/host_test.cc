@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::host {
 namespace {
 
 TEST(HostTest, ReadsCgroupLimits) {
@@ -45,4 +45,4 @@ TEST(HostTest, UsageGrowsWithUse) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::host

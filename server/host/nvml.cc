@@ -7,7 +7,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::host {
 namespace {
 
 // NVML's and the driver API's numbers and structures, as their public headers have them.
@@ -38,14 +38,14 @@ struct Functions {
 absl::StatusOr<void*> OpenLibrary(const std::string& name) {
   void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library != nullptr) return library;
-  return MakeStatus(absl::StatusCode::kUnavailable, "{} cannot be opened", name);
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "{} cannot be opened", name);
 }
 
 template <typename Function>
 absl::Status Find(void* library, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, name));
   if (function != nullptr) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kUnavailable, "the NVIDIA driver's libraries have no {}", name);
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "the NVIDIA driver's libraries have no {}", name);
 }
 
 class NvmlImpl final : public Nvml {
@@ -53,11 +53,11 @@ class NvmlImpl final : public Nvml {
   explicit NvmlImpl(const Functions& functions) : call_(functions) {}
 
   absl::StatusOr<GpuReading> Read(int index) override {
-    TF_ASSIGN_OR_RETURN(Handle const gpu, HandleOf(index));
+    FERRY_ASSIGN_OR_RETURN(Handle const gpu, HandleOf(index));
     Memory memory{};
-    TF_RETURN_IF_ERROR(Check(call_.memory(gpu, &memory), index));
+    FERRY_RETURN_IF_ERROR(Check(call_.memory(gpu, &memory), index));
     Utilization utilization{};
-    TF_RETURN_IF_ERROR(Check(call_.utilization(gpu, &utilization), index));
+    FERRY_RETURN_IF_ERROR(Check(call_.utilization(gpu, &utilization), index));
     return GpuReading{utilization.gpu / 100.0, memory.total, memory.used};
   }
 
@@ -69,19 +69,19 @@ class NvmlImpl final : public Nvml {
     int code = call_.device(&device, index);
     if (code == kSuccess) code = call_.bus_id(bus_id.data(), static_cast<int>(bus_id.size()), device);
     if (code != kSuccess) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "cuda:{}: the driver does not say where it is: CUDA error {}",
-                        index, code);
+      return base::MakeStatus(absl::StatusCode::kUnavailable,
+                              "cuda:{}: the driver does not say where it is: CUDA error {}", index, code);
     }
     Handle handle = nullptr;
-    TF_RETURN_IF_ERROR(Check(call_.handle_by_bus_id(bus_id.data(), &handle), index));
+    FERRY_RETURN_IF_ERROR(Check(call_.handle_by_bus_id(bus_id.data(), &handle), index));
     handles_[index] = handle;
     return handle;
   }
 
   absl::Status Check(int code, int index) const {
     if (code == kSuccess) return absl::OkStatus();
-    return MakeStatus(code == kGpuIsLost ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable, "cuda:{}: {}",
-                      index, call_.error_string(code));
+    return base::MakeStatus(code == kGpuIsLost ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable,
+                            "cuda:{}: {}", index, call_.error_string(code));
   }
 
   const Functions call_;
@@ -91,20 +91,20 @@ class NvmlImpl final : public Nvml {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Nvml>> Nvml::Open(const std::string& nvml_library, const std::string& driver_library) {
-  TF_ASSIGN_OR_RETURN(void* const nvml, OpenLibrary(nvml_library));
-  TF_ASSIGN_OR_RETURN(void* const driver, OpenLibrary(driver_library));
+  FERRY_ASSIGN_OR_RETURN(void* const nvml, OpenLibrary(nvml_library));
+  FERRY_ASSIGN_OR_RETURN(void* const driver, OpenLibrary(driver_library));
   Functions call;
-  TF_RETURN_IF_ERROR(Find(nvml, "nvmlInit_v2", call.init));
-  TF_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetHandleByPciBusId_v2", call.handle_by_bus_id));
-  TF_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetMemoryInfo", call.memory));
-  TF_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetUtilizationRates", call.utilization));
-  TF_RETURN_IF_ERROR(Find(nvml, "nvmlErrorString", call.error_string));
-  TF_RETURN_IF_ERROR(Find(driver, "cuDeviceGet", call.device));
-  TF_RETURN_IF_ERROR(Find(driver, "cuDeviceGetPCIBusId", call.bus_id));
+  FERRY_RETURN_IF_ERROR(Find(nvml, "nvmlInit_v2", call.init));
+  FERRY_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetHandleByPciBusId_v2", call.handle_by_bus_id));
+  FERRY_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetMemoryInfo", call.memory));
+  FERRY_RETURN_IF_ERROR(Find(nvml, "nvmlDeviceGetUtilizationRates", call.utilization));
+  FERRY_RETURN_IF_ERROR(Find(nvml, "nvmlErrorString", call.error_string));
+  FERRY_RETURN_IF_ERROR(Find(driver, "cuDeviceGet", call.device));
+  FERRY_RETURN_IF_ERROR(Find(driver, "cuDeviceGetPCIBusId", call.bus_id));
   if (const int code = call.init(); code != kSuccess) {
-    return MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", nvml_library, call.error_string(code));
+    return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", nvml_library, call.error_string(code));
   }
   return std::make_unique<NvmlImpl>(call);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::host

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::host {
 
 struct GpuReading {
   double utilization = 0;  // of its time, lately, that a kernel was running; 0 to 1
@@ -30,4 +30,4 @@ class Nvml {
   virtual absl::StatusOr<GpuReading> Read(int index) = 0;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::host

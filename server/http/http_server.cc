@@ -14,7 +14,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::http {
 namespace {
 
 // A scraper and a prober at a time. Keep-alive is short, because an idle connection holds its
@@ -36,8 +36,8 @@ struct HostPort {
 
 absl::StatusOr<HostPort> ParseAddress(std::string_view address) {
   const auto invalid = [&] {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "HTTP address \"{}\" is not HOST:PORT, such as 127.0.0.1:8002 or [::]:8002", address);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "HTTP address \"{}\" is not HOST:PORT, such as 127.0.0.1:8002 or [::]:8002", address);
   };
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return invalid();
@@ -87,8 +87,8 @@ class HttplibServer final : public HttpServer {
       port_ = -1;
     }
     if (port_ < 0) {
-      return MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for HTTP on {}:{}: {}", address.host,
-                        address.port, errno != 0 ? std::strerror(errno) : "no such address");
+      return base::MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for HTTP on {}:{}: {}", address.host,
+                              address.port, errno != 0 ? std::strerror(errno) : "no such address");
     }
     acceptor_ = std::thread([this] { server_.listen_after_bind(); });
     // httplib's stop() does nothing before its loop runs, and Stop would then wait for ever.
@@ -138,10 +138,10 @@ class HttplibServer final : public HttpServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Callbacks callbacks) {
-  TF_ASSIGN_OR_RETURN(const HostPort host_port, ParseAddress(address));
+  FERRY_ASSIGN_OR_RETURN(const HostPort host_port, ParseAddress(address));
   auto server = std::make_unique<HttplibServer>(std::move(callbacks));
-  TF_RETURN_IF_ERROR(server->Listen(host_port));
+  FERRY_RETURN_IF_ERROR(server->Listen(host_port));
   return server;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::http

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::http {
 
 // Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads.
 class HttpServer {
@@ -29,4 +29,4 @@ class HttpServer {
   virtual void Stop() = 0;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::http

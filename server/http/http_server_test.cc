@@ -14,7 +14,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::http {
 namespace {
 
 using ::testing::HasSubstr;
@@ -113,8 +113,8 @@ TEST(HttpServerTest, ASecondServerOnThePortIsUnavailable) {
   const auto second = HttpServer::Start(address, Ready());
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(second.status()), HasSubstr(address));
-  EXPECT_THAT(MessageOf(second.status()), HasSubstr("in use"));
+  EXPECT_THAT(base::MessageOf(second.status()), HasSubstr(address));
+  EXPECT_THAT(base::MessageOf(second.status()), HasSubstr("in use"));
 }
 
 TEST(HttpServerTest, ThePortIsFreeAgainAfterStop) {
@@ -173,4 +173,4 @@ TEST(HttpServerTest, AnswersManyClientsAtOnce) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::http

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace torchferry {
+namespace torchferry::metrics {
 namespace {
 
 using Counters = prometheus::Family<prometheus::Counter>;
@@ -103,7 +103,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
 
   void RequestDone(const std::string& device, const std::string& code, double seconds) override {
     request_duration_.Observe(seconds);
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     Requests(device, code).Increment();
     ModelTotals::Sum& sum = code == "OK" ? totals_.success : totals_.fail;
     ++sum.count;
@@ -114,7 +114,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   void BatchDone(const BatchRecord& batch) override {
     batch_rows_.Observe(static_cast<double>(batch.rows));
     const auto requests = static_cast<uint64_t>(batch.requests);
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     const OfDevice& device = Device(batch.device);
     device.compute_duration->Observe(batch.seconds);
     device.busy->Increment(batch.seconds);
@@ -135,7 +135,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   }
 
   ModelTotals Totals() const override {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     return totals_;
   }
 
@@ -152,7 +152,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   };
 
   // A handful: found faster one by one than by the families, which build a map of the labels for each question.
-  const OfDevice& Device(const std::string& name) TF_REQUIRES(mutex_) {
+  const OfDevice& Device(const std::string& name) FERRY_REQUIRES(mutex_) {
     const auto found = std::ranges::find(devices_, name, &OfDevice::device);
     if (found != devices_.end()) return *found;
     devices_.push_back(
@@ -162,7 +162,7 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
     return devices_.back();
   }
 
-  prometheus::Counter& Requests(const std::string& device, const std::string& code) TF_REQUIRES(mutex_) {
+  prometheus::Counter& Requests(const std::string& device, const std::string& code) FERRY_REQUIRES(mutex_) {
     for (const OfOutcome& outcome : outcomes_) {
       if (outcome.code == code && outcome.device == device) return *outcome.requests;
     }
@@ -200,10 +200,10 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& in_flight_;
 
-  mutable Mutex mutex_;
-  ModelTotals totals_ TF_GUARDED_BY(mutex_);
-  std::vector<OfDevice> devices_ TF_GUARDED_BY(mutex_);
-  std::vector<OfOutcome> outcomes_ TF_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;
+  ModelTotals totals_ FERRY_GUARDED_BY(mutex_);
+  std::vector<OfDevice> devices_ FERRY_GUARDED_BY(mutex_);
+  std::vector<OfOutcome> outcomes_ FERRY_GUARDED_BY(mutex_);
 };
 
 Metrics::Metrics()
@@ -211,12 +211,12 @@ Metrics::Metrics()
 
 Metrics::~Metrics() {
   std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models;
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   models.swap(models_);
 }
 
 std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, int64_t version) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   std::shared_ptr<ModelMetrics>& slot = models_[{model, version}];
   if (slot == nullptr) {
     slot = std::make_shared<ModelMetricsImpl>(*this, model, version);
@@ -227,7 +227,7 @@ std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, int64_
 
 // Under the lock, as the next user of the same labels gets the same objects.
 void Metrics::Leave(const std::string& model, int64_t version, const std::function<void()>& remove) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   const auto users = users_.find({model, version});
   if (--users->second > 0) return;
   users_.erase(users);
@@ -250,7 +250,7 @@ void Metrics::SetModelState(const std::string& model, int64_t version, const std
 void Metrics::ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states) {
   std::shared_ptr<ModelMetrics> last;  // dropped without the lock
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     const auto found = models_.find({model, version});
     if (found != models_.end()) {
       last = std::move(found->second);
@@ -287,18 +287,18 @@ void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {
 }
 
 void Metrics::AddCollector(std::function<void(Metrics&)> collector) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   collectors_.push_back(std::move(collector));
 }
 
 std::string Metrics::Serialize() {
   std::vector<std::function<void(Metrics&)>> collectors;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     collectors = collectors_;
   }
   for (const auto& collect : collectors) collect(*this);
   return prometheus::TextSerializer().Serialize(registry_->Collect());
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::metrics

@@ -21,7 +21,7 @@ template <typename T>
 class Family;
 }  // namespace prometheus
 
-namespace torchferry {
+namespace torchferry::metrics {
 
 // Why a device that was asked for, or that `auto` had chosen, was not used: one of "absent", "out_of_memory",
 // "device_lost", "no_room", "load_failed", "quantized".
@@ -127,11 +127,11 @@ class Metrics {
   const std::unique_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<Families> families_;
 
-  Mutex mutex_;
-  std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models_ TF_GUARDED_BY(mutex_);
+  base::Mutex mutex_;
+  std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models_ FERRY_GUARDED_BY(mutex_);
   // How many objects count under the same labels: more than one while a version that is gone still ends.
-  std::map<std::pair<std::string, int64_t>, int> users_ TF_GUARDED_BY(mutex_);
-  std::vector<std::function<void(Metrics&)>> collectors_ TF_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, int64_t>, int> users_ FERRY_GUARDED_BY(mutex_);
+  std::vector<std::function<void(Metrics&)>> collectors_ FERRY_GUARDED_BY(mutex_);
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::metrics

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace torchferry {
+namespace torchferry::metrics {
 namespace {
 
 using ::testing::HasSubstr;
@@ -103,4 +103,4 @@ TEST(MetricsTest, AnUnknownModelIsNoLabel) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::metrics

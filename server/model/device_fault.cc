@@ -4,7 +4,7 @@
 
 #include <array>
 
-namespace torchferry {
+namespace torchferry::model {
 namespace {
 
 constexpr char kPayload[] = "torchferry/device-fault";
@@ -46,4 +46,4 @@ bool IsOfDevice(const absl::Status& status) {
          DeviceFaultOf(status) != DeviceFault::kNone;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::model

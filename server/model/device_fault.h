@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::model {
 
 enum class DeviceFault {
   kNone,         // it is the model's own, or the request's
@@ -29,4 +29,4 @@ DeviceFault DeviceFaultOf(const absl::Status& status);
 // Whether the device is to blame and another one may do it: a fault, or any RESOURCE_EXHAUSTED or UNAVAILABLE.
 bool IsOfDevice(const absl::Status& status);
 
-}  // namespace torchferry
+}  // namespace torchferry::model

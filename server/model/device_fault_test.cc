@@ -4,15 +4,15 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::model {
 namespace {
 
 TEST(DeviceFaultTest, AStatusRemembersItsFault) {
   for (const DeviceFault fault :
        {DeviceFault::kOutOfMemory, DeviceFault::kUnsupported, DeviceFault::kTransient, DeviceFault::kLost}) {
-    const absl::Status status = Annotate(DeviceFaultStatus(fault, "what happened"), "running on sim:0");
+    const absl::Status status = base::Annotate(DeviceFaultStatus(fault, "what happened"), "running on sim:0");
     EXPECT_EQ(DeviceFaultOf(status), fault);
-    EXPECT_EQ(MessageOf(status), "running on sim:0: what happened");
+    EXPECT_EQ(base::MessageOf(status), "running on sim:0: what happened");
   }
 }
 
@@ -29,4 +29,4 @@ TEST(DeviceFaultTest, OtherStatusesHaveNone) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::model

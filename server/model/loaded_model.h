@@ -13,7 +13,7 @@
 #include "server/model/model.h"
 #include "server/tensor/device_id.h"
 
-namespace torchferry {
+namespace torchferry::model {
 
 // How a model is run, where that was found by trying; see plan/tuning_search.h.
 struct TuningInfo {
@@ -64,14 +64,14 @@ struct LoadedModel {
   std::shared_ptr<Model> model;
   ModelInfo info;
   // Where it would rather run: devices that failed for a passing reason while it was loaded, best first.
-  std::vector<DeviceId> rather = {};
+  std::vector<tensor::DeviceId> rather = {};
   // Where it may run when `model`'s device fails, best first.
-  std::vector<DeviceId> others = {};
+  std::vector<tensor::DeviceId> others = {};
   // Makes it on one of all these. May take long, may be called from several threads. Loading's errors. Null where there
   // are none.
-  std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place = nullptr;
+  std::function<absl::StatusOr<PlacedModel>(const tensor::DeviceId&)> place = nullptr;
   // Of `others`, the one that is made ahead of need.
-  std::optional<DeviceId> standby = std::nullopt;
+  std::optional<tensor::DeviceId> standby = std::nullopt;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::model

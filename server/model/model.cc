@@ -4,7 +4,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::model {
 namespace {
 
 void AppendInt(std::string& key, int64_t value) {
@@ -13,8 +13,9 @@ void AppendInt(std::string& key, int64_t value) {
   key.append(bytes, sizeof(bytes));
 }
 
-bool IsScalar(ArgumentKind kind) {
-  return kind == ArgumentKind::kInt || kind == ArgumentKind::kFloat || kind == ArgumentKind::kBool;
+bool IsScalar(tensor::ArgumentKind kind) {
+  return kind == tensor::ArgumentKind::kInt || kind == tensor::ArgumentKind::kFloat ||
+         kind == tensor::ArgumentKind::kBool;
 }
 
 }  // namespace
@@ -23,11 +24,11 @@ absl::StatusOr<std::shared_ptr<Model>> Model::Clone() const {
   return absl::UnimplementedError("the model keeps no state, so there is nothing to copy");
 }
 
-std::string BatchKey(const Signature& signature, const BoundInputs& inputs) {
+std::string BatchKey(const tensor::Signature& signature, const tensor::BoundInputs& inputs) {
   std::string key;
   for (size_t i = 0; i < inputs.values.size(); ++i) {
     AppendInt(key, static_cast<int64_t>(inputs.values[i].size()));
-    for (const HostTensor& tensor : inputs.values[i]) {
+    for (const tensor::HostTensor& tensor : inputs.values[i]) {
       key += static_cast<char>(tensor.dtype);
       if (IsScalar(signature.inputs[i].kind)) {
         key.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
@@ -42,4 +43,4 @@ std::string BatchKey(const Signature& signature, const BoundInputs& inputs) {
   return key;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::model

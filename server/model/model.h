@@ -13,11 +13,11 @@
 #include "server/tensor/host_tensor.h"
 #include "server/tensor/signature.h"
 
-namespace torchferry {
+namespace torchferry::model {
 
 struct NamedTensor {
   std::string name;
-  HostTensor tensor;
+  tensor::HostTensor tensor;
 };
 
 // One request's share of a batch.
@@ -36,15 +36,15 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  virtual const Signature& signature() const = 0;
-  virtual const DeviceId& device() const = 0;
+  virtual const tensor::Signature& signature() const = 0;
+  virtual const tensor::DeviceId& device() const = 0;
 
   // One forward pass over all `requests`, whose rows follow one another along dimension 0. They have the same BatchKey,
   // and their rows sum up to max_batch_size at most; a model without a batch dimension gets exactly one. Blocks for the
   // forward pass. Gives one Outputs for each request, in order, its bytes in host memory.
   // INTERNAL: the model raised, or its output disagrees with the signature. What the device did is a DeviceFaultStatus:
   // the same requests may be given to the model on another one. `times` is set where it gives answers.
-  virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests,
+  virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
                                                        PhaseTimes& times) = 0;
 
   // Gives memory that the device's allocator keeps for later back to the device.
@@ -62,6 +62,6 @@ class Model {
 
 // Requests with equal keys may share a forward pass: the same inputs are there, with the same dtypes and the same
 // dimensions but for the rows, and scalar arguments are equal to the bit.
-std::string BatchKey(const Signature& signature, const BoundInputs& inputs);
+std::string BatchKey(const tensor::Signature& signature, const tensor::BoundInputs& inputs);
 
-}  // namespace torchferry
+}  // namespace torchferry::model

@@ -6,7 +6,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 // Operators of LibTorch 2.11 and 2.15 that touch files, start calls on other processes, or run Python.
@@ -65,8 +65,8 @@ class SourceScan {
   absl::Status FindDenied() const {
     for (size_t i = 0; i < tokens_.size(); ++i) {
       if (tokens_[i].after_dot || At(i + 1) == ":") continue;  // "ops : Tensor": a class's attribute of that name
-      if (tokens_[i].text == "torch") TF_RETURN_IF_ERROR(CheckTorch(i));
-      if (tokens_[i].text == "ops") TF_RETURN_IF_ERROR(CheckOps(i));
+      if (tokens_[i].text == "torch") FERRY_RETURN_IF_ERROR(CheckTorch(i));
+      if (tokens_[i].text == "ops") FERRY_RETURN_IF_ERROR(CheckOps(i));
     }
     return absl::OkStatus();
   }
@@ -123,11 +123,11 @@ bool IsDeniedOperator(std::string_view qualified_name) {
 }
 
 absl::Status DeniedCode(std::string_view what, std::string_view where) {
-  return MakeStatus(absl::StatusCode::kDataLoss,
-                    "{}: uses {}, which reaches outside the model. Nothing was run. Remove it from "
-                    "the model, or, if you trust this file, start the server with "
-                    "--trust-model-code",
-                    where, what);
+  return base::MakeStatus(absl::StatusCode::kDataLoss,
+                          "{}: uses {}, which reaches outside the model. Nothing was run. Remove it from "
+                          "the model, or, if you trust this file, start the server with "
+                          "--trust-model-code",
+                          where, what);
 }
 
 absl::Status ScanSource(std::string_view source, std::string_view file) {
@@ -138,4 +138,4 @@ std::vector<std::string> CustomOperators(std::string_view source) {
   return SourceScan(source, "").FindCustomOperators();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

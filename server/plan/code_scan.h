@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // True for "aten::save", "prim::rpc_async", "c10d::send" and so on.
 bool IsDeniedOperator(std::string_view qualified_name);
@@ -26,4 +26,4 @@ absl::Status ScanSource(std::string_view source, std::string_view file);
 // "torchvision::nms": the operators that are neither PyTorch's own nor denied, in order.
 std::vector<std::string> CustomOperators(std::string_view source);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -32,7 +32,7 @@ TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
   const absl::Status status =
       ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(MessageOf(status),
+  EXPECT_THAT(base::MessageOf(status),
               AllOf(HasSubstr("m.pt/code/m.py:2"), HasSubstr("torch.save"), HasSubstr("--trust-model-code")));
 }
 
@@ -65,4 +65,4 @@ TEST(CustomOperatorsTest, AreThoseOfOtherLibraries) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

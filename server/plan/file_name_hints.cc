@@ -7,7 +7,7 @@
 
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 struct Word {
@@ -68,12 +68,12 @@ std::vector<std::string> FileNameHints(std::string_view path, std::span<const st
   std::vector<std::string> hints;
   const auto check = [&](std::string_view meaning, std::span<const std::string> saved) {
     if (meaning.empty() || saved.empty() || HasPrefix(saved, meaning)) return;
-    hints.push_back(
-        fmt::format("the file's name says {}, and it was saved with {}; names decide nothing", meaning, Listed(saved)));
+    hints.push_back(fmt::format("the file's name says {}, and it was saved with {}; names decide nothing", meaning,
+                                checkpoint::Listed(saved)));
   };
   check(MeaningIn(words, kDeviceWords), saved_devices);
   check(MeaningIn(words, kDTypeWords), saved_dtypes);
   return hints;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // A sentence for each contradiction between the words in a file's name ("resnet18_gpu_fp16.pth") and the devices and
 // dtypes that were saved in it. Names decide nothing; whoever reads them should know.
@@ -17,4 +17,4 @@ std::vector<std::string> FileNameHints(std::string_view path, std::span<const st
 // what to do, to be put behind an error. Else empty.
 std::string PartHint(std::string_view path);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

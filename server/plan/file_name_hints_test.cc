@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -35,4 +35,4 @@ TEST(PartHintTest, OnePartOfSeveralIsToldOf) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

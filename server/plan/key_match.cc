@@ -7,7 +7,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 constexpr size_t kShown = 20;
@@ -34,8 +34,9 @@ Match Compare(const std::vector<ArchitectureTensor>& architecture, const std::ve
     }
     const StateDictTensor& tensor = *found->second;
     if (tensor.shape != wanted.shape) {
-      match.reshaped.push_back(fmt::format("{} has shape {}; the architecture expects {}", Quoted(wanted.name),
-                                           ToString(tensor.shape), ToString(wanted.shape)));
+      match.reshaped.push_back(fmt::format("{} has shape {}; the architecture expects {}",
+                                           checkpoint::Quoted(wanted.name), tensor::ToString(tensor.shape),
+                                           tensor::ToString(wanted.shape)));
     }
     if (tensor.dtype != wanted.dtype) {
       match.cast.push_back(fmt::format("{} ({} to {})", wanted.name, Name(tensor.dtype), Name(wanted.dtype)));
@@ -48,7 +49,7 @@ Match Compare(const std::vector<ArchitectureTensor>& architecture, const std::ve
 }
 
 std::string ListedOrNone(const std::vector<std::string>& names) {
-  return names.empty() ? "none" : Listed(names, kShown);
+  return names.empty() ? "none" : checkpoint::Listed(names, kShown);
 }
 
 }  // namespace
@@ -57,11 +58,11 @@ absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<Architectur
                                                    const std::vector<StateDictTensor>& state_dict, bool strict) {
   const Match match = Compare(architecture, state_dict);
   if (strict && (!match.missing.empty() || !match.unexpected.empty())) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "its keys are not the architecture's. Missing: {}. Unexpected: {}. Save both "
-                      "from the same model, or set torchferry {{ state_dict {{ strict: false }} }} "
-                      "in config.pbtxt to go on without",
-                      ListedOrNone(match.missing), ListedOrNone(match.unexpected));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "its keys are not the architecture's. Missing: {}. Unexpected: {}. Save both "
+                            "from the same model, or set torchferry {{ state_dict {{ strict: false }} }} "
+                            "in config.pbtxt to go on without",
+                            ListedOrNone(match.missing), ListedOrNone(match.unexpected));
   }
   if (!match.reshaped.empty()) {
     return absl::InvalidArgumentError(
@@ -70,7 +71,7 @@ absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<Architectur
   }
   std::vector<std::string> decisions;
   const auto decide = [&](const char* what, const std::vector<std::string>& names) {
-    if (!names.empty()) decisions.push_back(fmt::format("{}: {}", what, Listed(names, kShown)));
+    if (!names.empty()) decisions.push_back(fmt::format("{}: {}", what, checkpoint::Listed(names, kShown)));
   };
   decide("parameters that the state_dict lacks keep the architecture's values", match.missing);
   decide("buffers that the state_dict lacks keep the architecture's values", match.kept);
@@ -79,4 +80,4 @@ absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<Architectur
   return decisions;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -10,19 +10,19 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 
 struct ArchitectureTensor {
   std::string name;
-  DType dtype = DType::kInvalid;
-  Shape shape;
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape shape;
   bool is_parameter = false;
 };
 
 struct StateDictTensor {
   std::string name;
-  DType dtype = DType::kInvalid;
-  Shape shape;
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape shape;
 };
 
 // A sentence for each thing that load_state_dict would not do in silence: tensors that stay as the
@@ -33,4 +33,4 @@ struct StateDictTensor {
 absl::StatusOr<std::vector<std::string>> MatchKeys(const std::vector<ArchitectureTensor>& architecture,
                                                    const std::vector<StateDictTensor>& state_dict, bool strict);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

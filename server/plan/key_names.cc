@@ -9,7 +9,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using Parts = std::vector<std::string_view>;
@@ -167,15 +167,15 @@ absl::StatusOr<KeyNames> StripPrefix(std::span<const std::string> keys, const st
     ++count;
   }
   if (count == 0 && !keys.empty()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "no key begins with {}, as state_dict.strip_prefix says; the keys are {}", Quoted(prefix),
-                      Listed(keys, 5));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "no key begins with {}, as state_dict.strip_prefix says; the keys are {}",
+                            checkpoint::Quoted(prefix), checkpoint::Listed(keys, 5));
   }
   result.removed.push_back(prefix);
   result.decisions.push_back(
       fmt::format("prefix {} removed from {} of {} keys, as "
                   "state_dict.strip_prefix says",
-                  Quoted(prefix), count, keys.size()));
+                  checkpoint::Quoted(prefix), count, keys.size()));
   return result;
 }
 
@@ -185,11 +185,12 @@ absl::Status CheckCollisions(std::span<const std::string> keys, const KeyNames& 
     if (names.names[i].empty()) continue;
     const auto [at, is_new] = seen.try_emplace(names.names[i], i);
     if (is_new) continue;
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "keys {} and {} would both be {} without the prefix {}; say which to take "
-                      "away with torchferry {{ state_dict {{ strip_prefix: \"…\" }} }} (\"\" takes "
-                      "none away), or save the state_dict of the module inside",
-                      Quoted(keys[at->second]), Quoted(keys[i]), Quoted(names.names[i]), Listed(names.removed));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "keys {} and {} would both be {} without the prefix {}; say which to take "
+                            "away with torchferry {{ state_dict {{ strip_prefix: \"…\" }} }} (\"\" takes "
+                            "none away), or save the state_dict of the module inside",
+                            checkpoint::Quoted(keys[at->second]), checkpoint::Quoted(keys[i]),
+                            checkpoint::Quoted(names.names[i]), checkpoint::Listed(names.removed));
   }
   return absl::OkStatus();
 }
@@ -199,11 +200,11 @@ absl::Status RefuseFlatParameters(std::span<const std::string> keys) {
   for (const std::string& key : keys) {
     const std::string_view last = Split(key).back();
     if (!last.starts_with("_flat_param") && !last.starts_with("flat_param")) continue;
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "key {} is one of FSDP's flat parameters, which hold a rank's piece of "
-                      "several tensors; save the whole tensors: FSDP.set_state_dict_type(model, "
-                      "StateDictType.FULL_STATE_DICT) before model.state_dict()",
-                      Quoted(key));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "key {} is one of FSDP's flat parameters, which hold a rank's piece of "
+                            "several tensors; save the whole tensors: FSDP.set_state_dict_type(model, "
+                            "StateDictType.FULL_STATE_DICT) before model.state_dict()",
+                            checkpoint::Quoted(key));
   }
   return absl::OkStatus();
 }
@@ -212,16 +213,16 @@ absl::Status RefuseFlatParameters(std::span<const std::string> keys) {
 
 absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const std::optional<std::string>& strip_prefix,
                                       bool is_lightning, const ArchitectureNames& architecture) {
-  TF_RETURN_IF_ERROR(RefuseFlatParameters(keys));
+  FERRY_RETURN_IF_ERROR(RefuseFlatParameters(keys));
   KeyNames names;
   if (strip_prefix.has_value()) {
-    TF_ASSIGN_OR_RETURN(names, StripPrefix(keys, *strip_prefix));
+    FERRY_ASSIGN_OR_RETURN(names, StripPrefix(keys, *strip_prefix));
   } else if (architecture.tensors.has_value()) {
     names = BestMatch(Renaming(keys), *architecture.tensors);
   } else {
     names = Renaming(keys).Apply(UsualRule(is_lightning, architecture.mentions));
   }
-  TF_RETURN_IF_ERROR(CheckCollisions(keys, names));
+  FERRY_RETURN_IF_ERROR(CheckCollisions(keys, names));
   return names;
 }
 
@@ -237,4 +238,4 @@ bool MentionsAttribute(std::string_view source, std::string_view name) {
   return false;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

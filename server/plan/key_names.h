@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // What is known of the architecture's own names.
 struct ArchitectureNames {
@@ -41,4 +41,4 @@ absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const s
 // Whether Python source reads an attribute called `name`: `self.name`, `getattr(self, "name")`.
 bool MentionsAttribute(std::string_view source, std::string_view name);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -66,7 +66,7 @@ TEST(KeyNamesTest, DecisionsCountTheKeys) {
 TEST(KeyNamesTest, CollisionsAreRefusedWithBothKeys) {
   const auto planned = PlanKeyNames(Keys{"fc.w", "_orig_mod.fc.w"}, std::nullopt, false, {});
   EXPECT_EQ(planned.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(MessageOf(planned.status()),
+  EXPECT_THAT(base::MessageOf(planned.status()),
               AllOf(HasSubstr("\"fc.w\" and \"_orig_mod.fc.w\""), HasSubstr("strip_prefix")));
   EXPECT_TRUE(PlanKeyNames(Keys{"fc.w", "_orig_mod.fc.w"}, "", false, {}).ok());
 }
@@ -78,14 +78,15 @@ TEST(KeyNamesTest, TheConfigurationWins) {
   EXPECT_THAT(stripped->names, ElementsAre("w", "b", "other"));
   EXPECT_THAT(PlanKeyNames(Keys{"module.w"}, "", false, {})->names, ElementsAre("module.w"));
   const auto wrong = PlanKeyNames(keys, "model.", false, {});
-  EXPECT_THAT(MessageOf(wrong.status()), AllOf(HasSubstr("no key begins with \"model.\""), HasSubstr("net.w")));
-  EXPECT_THAT(MessageOf(PlanKeyNames(Keys{"w", "a.w"}, "a.", false, {}).status()), HasSubstr("would both be \"w\""));
+  EXPECT_THAT(base::MessageOf(wrong.status()), AllOf(HasSubstr("no key begins with \"model.\""), HasSubstr("net.w")));
+  EXPECT_THAT(base::MessageOf(PlanKeyNames(Keys{"w", "a.w"}, "a.", false, {}).status()),
+              HasSubstr("would both be \"w\""));
 }
 
 TEST(KeyNamesTest, FlatParametersSayHowToSaveWholeOnes) {
   for (const std::string key : {"_fsdp_wrapped_module._flat_param", "l.0.flat_param", "_flat_param_1"}) {
     const auto planned = PlanKeyNames(Keys{key}, std::nullopt, false, {});
-    EXPECT_THAT(MessageOf(planned.status()), HasSubstr("FULL_STATE_DICT")) << key;
+    EXPECT_THAT(base::MessageOf(planned.status()), HasSubstr("FULL_STATE_DICT")) << key;
   }
 }
 
@@ -125,4 +126,4 @@ TEST(MentionsAttributeTest, LooksForWholeWordsBehindADotOrInQuotes) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

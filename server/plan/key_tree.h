@@ -6,10 +6,10 @@
 #include <span>
 #include <string>
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that
 // is a tensor's and, in a longer name, a module's.
 absl::Status CheckKeyTree(std::span<const std::string> names);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -15,11 +15,11 @@ absl::Status Check(const std::vector<std::string>& names) { return CheckKeyTree(
 
 TEST(KeyTreeTest, NamesOfModulesAndTensorsAreKeptApart) {
   EXPECT_TRUE(Check({"a", "b.c", "b.d.e", "", "ab.c"}).ok());
-  EXPECT_THAT(MessageOf(Check({"fc.weight", "fc"})), AllOf(HasSubstr("\"fc\""), HasSubstr("\"fc.weight\"")));
+  EXPECT_THAT(base::MessageOf(Check({"fc.weight", "fc"})), AllOf(HasSubstr("\"fc\""), HasSubstr("\"fc.weight\"")));
   for (const std::string name : {"a..b", ".a", "a.", "."}) {
-    EXPECT_THAT(MessageOf(Check({name})), HasSubstr("empty part")) << name;
+    EXPECT_THAT(base::MessageOf(Check({name})), HasSubstr("empty part")) << name;
   }
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

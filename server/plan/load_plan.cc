@@ -13,7 +13,7 @@
 #include "server/plan/nesting.h"
 #include "server/plan/state_dict_key.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 // A source of 8 MiB is no forward pass.
@@ -32,18 +32,19 @@ void AddOnce(const T& text, std::vector<std::string>& list) {
 
 // A type that no provider has is a mistake, not an absent device.
 absl::Status CheckType(const DeviceRequest& request, const std::vector<std::string>& types) {
-  const auto device = ParseDeviceId(request.device);
+  const auto device = tensor::ParseDeviceId(request.device);
   if (request.device == "auto" || request.device == "saved" || !device.ok() ||
       std::ranges::find(types, device->type) != types.end()) {
     return absl::OkStatus();
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
-                    request.device, fmt::join(types, ", "));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
+                          request.device, fmt::join(types, ", "));
 }
 
 // Only for `auto`: a device that was asked for is tried, as nobody knows what its allocator has kept back.
-bool HasRoom(const DeviceId& device, const DeviceRequest& request, uint64_t weight_bytes, const PlanContext& context) {
+bool HasRoom(const tensor::DeviceId& device, const DeviceRequest& request, uint64_t weight_bytes,
+             const PlanContext& context) {
   if (device.IsCpu() || request.device != "auto" || !context.free_bytes) return true;
   const std::optional<uint64_t> free = context.free_bytes(device);
   return !free.has_value() || *free >= weight_bytes;
@@ -60,13 +61,13 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
                                               const PlanContext& context, const RuledOut& ruled_out) {
   std::vector<DeviceCandidate> candidates;
   const bool is_quantized = IsQuantized(planned);
-  for (const DeviceId& device : context.devices) {
+  for (const tensor::DeviceId& device : context.devices) {
     DeviceCandidate candidate{device, ""};
     if (is_quantized && !device.IsCpu()) {
       candidate.ruled_out = "quantized";
-    } else if (const auto here = context.ruled_out.find(ToString(device)); here != context.ruled_out.end()) {
+    } else if (const auto here = context.ruled_out.find(tensor::ToString(device)); here != context.ruled_out.end()) {
       candidate.ruled_out = here->second;
-    } else if (const auto it = ruled_out.find(ToString(device)); it != ruled_out.end()) {
+    } else if (const auto it = ruled_out.find(tensor::ToString(device)); it != ruled_out.end()) {
       candidate.ruled_out = it->second;
     } else if (!HasRoom(device, request, planned.plan.weight_bytes, context)) {
       candidate.ruled_out = "no_room";
@@ -78,41 +79,41 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
 
 class Planner {
  public:
-  Planner(const VersionFiles& files, const ModelConfig& config, const PlanContext& context)
+  Planner(const VersionFiles& files, const config::ModelConfig& config, const PlanContext& context)
       : files_(files), config_(config), context_(context) {}
 
   absl::StatusOr<PlannedVersion> Run() {
     planned_.plan.format = files_.format;
-    if (files_.format == FileFormat::kTorchScript) {
-      TF_RETURN_IF_ERROR(PlanTorchScript());
+    if (files_.format == checkpoint::FileFormat::kTorchScript) {
+      FERRY_RETURN_IF_ERROR(PlanTorchScript());
     } else {
-      TF_RETURN_IF_ERROR(PlanStateDict());
+      FERRY_RETURN_IF_ERROR(PlanStateDict());
     }
     for (std::string& hint :
          FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
       planned_.plan.decisions.push_back(std::move(hint));
     }
     planned_.file_decisions = planned_.plan.decisions.size();
-    TF_RETURN_IF_ERROR(Replan(planned_, config_, context_, {}));
+    FERRY_RETURN_IF_ERROR(Replan(planned_, config_, context_, {}));
     return std::move(planned_);
   }
 
  private:
   absl::Status PlanTorchScript() {
     if (config_.state_dict.is_declared) {
-      return MakeStatus(
+      return base::MakeStatus(
           absl::StatusCode::kFailedPrecondition,
           "{} is a TorchScript archive, which brings its own code, and config.pbtxt declares a state_dict; remove "
           "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
           files_.model->name());
     }
-    TF_RETURN_IF_ERROR(ReadScript(files_.model));
-    const TorchScriptInfo& script = *planned_.script;
+    FERRY_RETURN_IF_ERROR(ReadScript(files_.model));
+    const checkpoint::TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
-    for (const StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
+    for (const checkpoint::StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
     planned_.plan.saved_devices = script.weight_devices;
     planned_.weight_dtypes = script.weight_dtypes;
-    for (const DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
+    for (const tensor::DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
     if (files_.architecture != Architecture::kNone) {
       Decide(
           fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
@@ -121,11 +122,11 @@ class Planner {
   }
 
   // What the archive may do, and whether LibTorch can read it, before LibTorch is asked.
-  absl::Status ReadScript(const std::shared_ptr<const File>& file) {
-    TF_ASSIGN_OR_RETURN(planned_.script, DescribeTorchScript(file));
-    const TorchScriptInfo& script = *planned_.script;
+  absl::Status ReadScript(const std::shared_ptr<const checkpoint::File>& file) {
+    FERRY_ASSIGN_OR_RETURN(planned_.script, checkpoint::DescribeTorchScript(file));
+    const checkpoint::TorchScriptInfo& script = *planned_.script;
     if (script.version > kNewestTorchScriptVersion) {
-      return MakeStatus(
+      return base::MakeStatus(
           absl::StatusCode::kInvalidArgument,
           "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
           "save it with an older PyTorch, or save the state_dict",
@@ -133,64 +134,64 @@ class Planner {
     }
     std::vector<std::string> custom;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
-      TF_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+      FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       if (!context_.trust_model_code) {
-        TF_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+        FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       }
       for (const std::string& name : CustomOperators(script.code_texts[i])) AddOnce(name, custom);
     }
     if (custom.empty()) return absl::OkStatus();
-    return MakeStatus(
+    return base::MakeStatus(
         absl::StatusCode::kInvalidArgument,
         "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
         "with PyTorch's operators and save it again",
-        file->name(), Listed(custom));
+        file->name(), checkpoint::Listed(custom));
   }
 
   absl::Status PlanStateDict() {
     LoadPlan& plan = planned_.plan;
-    const auto choose = [this](const CheckpointOutline& outline) {
+    const auto choose = [this](const checkpoint::CheckpointOutline& outline) {
       planned_.outline = outline;
       return ChooseStateDictKey(outline, config_.state_dict.key);
     };
-    TF_ASSIGN_OR_RETURN(planned_.checkpoint, Checkpoint::Open(files_.model, choose));
-    const CheckpointIndex& index = planned_.checkpoint->index();
+    FERRY_ASSIGN_OR_RETURN(planned_.checkpoint, checkpoint::Checkpoint::Open(files_.model, choose));
+    const checkpoint::CheckpointIndex& index = planned_.checkpoint->index();
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
-    for (const StorageInfo& storage : index.storages) {
+    for (const checkpoint::StorageInfo& storage : index.storages) {
       AddOnce(storage.saved_device, plan.saved_devices);
       plan.weight_bytes += storage.size_bytes;
     }
-    for (const TensorInfo& tensor : index.tensors) {
+    for (const checkpoint::TensorInfo& tensor : index.tensors) {
       AddWeightType(tensor.dtype);
       AddOnce(Name(tensor.dtype), plan.saved_dtypes);
     }
     if (!index.key.empty()) {
       Decide(fmt::format(
-          "state_dict under {}{}", Quoted(index.key),
+          "state_dict under {}{}", checkpoint::Quoted(index.key),
           config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
     }
-    TF_ASSIGN_OR_RETURN(const ArchitectureNames architecture, ReadArchitecture());
-    TF_RETURN_IF_ERROR(NameKeys(architecture));
+    FERRY_ASSIGN_OR_RETURN(const ArchitectureNames architecture, ReadArchitecture());
+    FERRY_RETURN_IF_ERROR(NameKeys(architecture));
     return Match();
   }
 
   absl::StatusOr<ArchitectureNames> ReadArchitecture() {
     ArchitectureNames names;
     if (files_.architecture == Architecture::kTorchScript) {
-      TF_ASSIGN_OR_RETURN(const FileFormat format, Recognise(*files_.architecture_file));
-      if (format != FileFormat::kTorchScript) {
-        return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                          "{} is a {}; an architecture is a TorchScript archive: "
-                          "torch.jit.script(Model()).save(\"architecture.pt\")",
-                          files_.architecture_file->name(), Name(format));
+      FERRY_ASSIGN_OR_RETURN(const checkpoint::FileFormat format, checkpoint::Recognise(*files_.architecture_file));
+      if (format != checkpoint::FileFormat::kTorchScript) {
+        return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                                "{} is a {}; an architecture is a TorchScript archive: "
+                                "torch.jit.script(Model()).save(\"architecture.pt\")",
+                                files_.architecture_file->name(), Name(format));
       }
-      TF_RETURN_IF_ERROR(ReadScript(files_.architecture_file));
+      FERRY_RETURN_IF_ERROR(ReadScript(files_.architecture_file));
       names.tensors.emplace();
-      for (const ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
+      for (const checkpoint::ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
     } else if (files_.architecture == Architecture::kForwardPy) {
-      TF_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
-      TF_RETURN_IF_ERROR(CheckNesting(source, files_.architecture_file->name()));
+      FERRY_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
+      FERRY_RETURN_IF_ERROR(CheckNesting(source, files_.architecture_file->name()));
       names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
     }
     return names;
@@ -198,10 +199,10 @@ class Planner {
 
   absl::Status NameKeys(const ArchitectureNames& architecture) {
     std::vector<std::string> keys;
-    for (const TensorInfo& tensor : planned_.checkpoint->tensors()) keys.push_back(tensor.key);
+    for (const checkpoint::TensorInfo& tensor : planned_.checkpoint->tensors()) keys.push_back(tensor.key);
     absl::StatusOr<KeyNames> names =
         PlanKeyNames(keys, config_.state_dict.strip_prefix, planned_.checkpoint->index().is_lightning, architecture);
-    if (!names.ok()) return Annotate(names.status(), files_.model->name());
+    if (!names.ok()) return base::Annotate(names.status(), files_.model->name());
     planned_.names = std::move(names->names);
     planned_.plan.removed_prefixes = std::move(names->removed);
     for (std::string& decision : names->decisions) Decide(std::move(decision));
@@ -211,27 +212,27 @@ class Planner {
   // Against architecture.pt; a forward.py takes what there is, if modules can be made of it.
   absl::Status Match() {
     if (files_.architecture != Architecture::kTorchScript) {
-      return Annotate(CheckKeyTree(planned_.names), files_.model->name());
+      return base::Annotate(CheckKeyTree(planned_.names), files_.model->name());
     }
     std::vector<ArchitectureTensor> wanted;
-    for (const ModuleTensor& entry : planned_.script->tensors) {
+    for (const checkpoint::ModuleTensor& entry : planned_.script->tensors) {
       wanted.push_back({entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, entry.is_parameter});
     }
     std::vector<StateDictTensor> given;
-    const std::vector<TensorInfo>& tensors = planned_.checkpoint->tensors();
+    const std::vector<checkpoint::TensorInfo>& tensors = planned_.checkpoint->tensors();
     for (size_t i = 0; i < tensors.size(); ++i) {
       if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
     }
     absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);
     if (!decisions.ok()) {
-      const std::string message = MessageOf(decisions.status()) + PartHint(files_.model->name());
-      return Annotate(absl::Status(decisions.status().code(), message), files_.model->name());
+      const std::string message = base::MessageOf(decisions.status()) + PartHint(files_.model->name());
+      return base::Annotate(absl::Status(decisions.status().code(), message), files_.model->name());
     }
     for (std::string& decision : *decisions) Decide(std::move(decision));
     return absl::OkStatus();
   }
 
-  void AddWeightType(DType dtype) {
+  void AddWeightType(tensor::DType dtype) {
     if (std::ranges::find(planned_.weight_dtypes, dtype) == planned_.weight_dtypes.end())
       planned_.weight_dtypes.push_back(dtype);
   }
@@ -239,50 +240,50 @@ class Planner {
   void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
 
   const VersionFiles& files_;
-  const ModelConfig& config_;
+  const config::ModelConfig& config_;
   const PlanContext& context_;
   PlannedVersion planned_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadSource(const File& file) {
+absl::StatusOr<std::string> ReadSource(const checkpoint::File& file) {
   if (file.size() > kMaxSourceBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; at most {} are read as source", file.name(),
-                      file.size(), kMaxSourceBytes);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; at most {} are read as source",
+                            file.name(), file.size(), kMaxSourceBytes);
   }
   std::string source(file.size(), '\0');
-  TF_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span(source))));
+  FERRY_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span(source))));
   if (source.starts_with(kByteOrderMark)) source.erase(0, kByteOrderMark.size());
   if (const size_t at = source.find('\0'); at != std::string::npos) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "{}: has a NUL at byte {}; expected Python source in UTF-8",
-                      file.name(), at);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "{}: has a NUL at byte {}; expected Python source in UTF-8", file.name(), at);
   }
   return source;
 }
 
-absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context,
+absl::Status Replan(PlannedVersion& planned, const config::ModelConfig& config, const PlanContext& context,
                     const RuledOut& ruled_out) {
   LoadPlan& plan = planned.plan;
   plan.decisions.resize(planned.file_decisions);
   const DeviceRequest request = RequestedDevice(config, context.default_device);
-  TF_RETURN_IF_ERROR(CheckType(request, context.device_types));
+  FERRY_RETURN_IF_ERROR(CheckType(request, context.device_types));
   const std::vector<DeviceCandidate> candidates = DeviceCandidates(request, planned, context, ruled_out);
-  TF_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config, candidates, plan.saved_devices));
-  const DeviceId& device = plan.placement.device;
+  FERRY_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config, candidates, plan.saved_devices));
+  const tensor::DeviceId& device = plan.placement.device;
   plan.decisions.insert(plan.decisions.end(), plan.placement.decisions.begin(), plan.placement.decisions.end());
   if (plan.saved_devices.size() > 1) {
-    plan.decisions.push_back(
-        fmt::format("tensors saved on {} are gathered on {}", Listed(plan.saved_devices), ToString(device)));
+    plan.decisions.push_back(fmt::format("tensors saved on {} are gathered on {}",
+                                         checkpoint::Listed(plan.saved_devices), tensor::ToString(device)));
   }
   plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
   if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
   return absl::OkStatus();
 }
 
-absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config,
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,
                                            const PlanContext& context) {
   return Planner(files, config, context).Run();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

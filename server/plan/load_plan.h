@@ -19,25 +19,25 @@
 #include "server/plan/precision.h"
 #include "server/plan/version_files.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // Devices that cannot be used after all, "cuda:0", and why; see DeviceCandidate.
 using RuledOut = std::map<std::string, std::string>;
 
 // The host, and what the server was told.
 struct PlanContext {
-  std::vector<DeviceId> devices;          // best first, the CPU last
+  std::vector<tensor::DeviceId> devices;  // best first, the CPU last
   RuledOut ruled_out;                     // of these, for every version
   std::vector<std::string> device_types;  // that may be named, whether or not there is one: "cpu", "cuda"
   std::string default_device = "auto";    // --device
   bool has_native_bf16 = false;           // of the CPU
   // Bytes that are free on an accelerator; nothing where nobody knows. Null: nobody knows.
-  std::function<std::optional<uint64_t>(const DeviceId&)> free_bytes;
+  std::function<std::optional<uint64_t>(const tensor::DeviceId&)> free_bytes;
   bool trust_model_code = false;  // --trust-model-code
 };
 
 struct LoadPlan {
-  FileFormat format = FileFormat::kUnknown;
+  checkpoint::FileFormat format = checkpoint::FileFormat::kUnknown;
   std::string producer;
   std::vector<std::string> saved_devices;  // each once, in the order of the file; none where the format has none
   std::vector<std::string> saved_dtypes;
@@ -52,14 +52,14 @@ struct LoadPlan {
 // The plan, and what was read on the way to it.
 struct PlannedVersion {
   LoadPlan plan;
-  std::unique_ptr<Checkpoint> checkpoint;  // null for TorchScript
+  std::unique_ptr<checkpoint::Checkpoint> checkpoint;  // null for TorchScript
   // Of checkpoint->tensors(), as the architecture calls them; empty: left out.
   std::vector<std::string> names;
   // What the checkpoint's outermost dict holds; empty for TorchScript and safetensors.
-  CheckpointOutline outline;
+  checkpoint::CheckpointOutline outline;
   // Of the model, or of architecture.pt.
-  std::optional<TorchScriptInfo> script;
-  std::vector<DType> weight_dtypes;  // each once
+  std::optional<checkpoint::TorchScriptInfo> script;
+  std::vector<tensor::DType> weight_dtypes;  // each once
   // Of plan.decisions, those before the placement's.
   size_t file_decisions = 0;
 };
@@ -67,15 +67,15 @@ struct PlannedVersion {
 // Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order
 // of LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them:
 // the caller says what a state_dict without an architecture is to it.
-absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const ModelConfig& config,
+absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,
                                            const PlanContext& context);
 
 // Decides anew where it runs and in which types, without the devices of `ruled_out`; the rest of the plan stays. Errors
 // as PlanPlacement's.
-absl::Status Replan(PlannedVersion& planned, const ModelConfig& config, const PlanContext& context,
+absl::Status Replan(PlannedVersion& planned, const config::ModelConfig& config, const PlanContext& context,
                     const RuledOut& ruled_out);
 
 // A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
-absl::StatusOr<std::string> ReadSource(const File& file);
+absl::StatusOr<std::string> ReadSource(const checkpoint::File& file);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

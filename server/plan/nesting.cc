@@ -7,7 +7,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 // LibTorch's recursion ends the process near 10,000 levels with a stack of 8 MiB.
@@ -46,9 +46,9 @@ class NestingScan {
   size_t Depth() const { return total_; }
 
   absl::Status TooDeep(std::string_view what, size_t most) const {
-    return MakeStatus(absl::StatusCode::kDataLoss,
-                      "{}:{}: {} nest more than {} deep, which would exhaust the compiler; split them up", file_, line_,
-                      what, most);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "{}:{}: {} nest more than {} deep, which would exhaust the compiler; split them up", file_,
+                            line_, what, most);
   }
 
   // Indentation says how deep blocks nest; blank lines and comments do not count.
@@ -150,4 +150,4 @@ class NestingScan {
 
 absl::Status CheckNesting(std::string_view source, std::string_view file) { return NestingScan(source, file).Run(); }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -45,14 +45,15 @@ TEST(NestingTest, WhatWouldExhaustTheCompilerNamesTheLine) {
            "x = 1\nx = 1" + Repeat("\\\n+1", 5'000),
            "x = 1\ndef f(x: " + Repeat("List[", 5'000),
        }) {
-    EXPECT_THAT(MessageOf(CheckNesting(source, "f.py")),
+    EXPECT_THAT(base::MessageOf(CheckNesting(source, "f.py")),
                 AllOf(HasSubstr("f.py:"), HasSubstr("nest more than 1000 deep")))
         << source.substr(0, 40);
   }
-  EXPECT_THAT(MessageOf(CheckNesting("x = 1\nx = " + Repeat("(", 5'000), "f.py")), HasSubstr("f.py:2: "));
-  EXPECT_THAT(MessageOf(CheckNesting(blocks, "f.py")), HasSubstr("blocks nest"));
-  EXPECT_THAT(MessageOf(CheckNesting("if a:\n  b\n" + Repeat("elif c:\n  d\n", 1000), "f.py")), HasSubstr("elifs"));
+  EXPECT_THAT(base::MessageOf(CheckNesting("x = 1\nx = " + Repeat("(", 5'000), "f.py")), HasSubstr("f.py:2: "));
+  EXPECT_THAT(base::MessageOf(CheckNesting(blocks, "f.py")), HasSubstr("blocks nest"));
+  EXPECT_THAT(base::MessageOf(CheckNesting("if a:\n  b\n" + Repeat("elif c:\n  d\n", 1000), "f.py")),
+              HasSubstr("elifs"));
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

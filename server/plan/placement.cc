@@ -4,12 +4,12 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 // The device that `saved` stands for: the first one in the file, through map_location by its full name ("cuda:0"), then
 // by its type ("cuda").
-std::string SavedDevice(const ModelConfig& config, std::span<const std::string> saved_devices) {
+std::string SavedDevice(const config::ModelConfig& config, std::span<const std::string> saved_devices) {
   const std::string saved = saved_devices.empty() ? "cpu" : saved_devices.front();
   if (const auto it = config.map_location.find(saved); it != config.map_location.end()) return it->second;
   const auto by_type = config.map_location.find(saved.substr(0, saved.find(':')));
@@ -18,7 +18,8 @@ std::string SavedDevice(const ModelConfig& config, std::span<const std::string> 
 
 std::string Join(std::span<const DeviceCandidate> candidates) {
   std::string text;
-  for (const DeviceCandidate& candidate : candidates) text += (text.empty() ? "" : ", ") + ToString(candidate.device);
+  for (const DeviceCandidate& candidate : candidates)
+    text += (text.empty() ? "" : ", ") + tensor::ToString(candidate.device);
   return text;
 }
 
@@ -51,33 +52,33 @@ PlacementPlan PlanAuto(const DeviceRequest& request, std::span<const DeviceCandi
   if (used != nullptr) plan.device = used->device;
   const DeviceCandidate* passed = failed != nullptr ? failed : full;
   if (passed == nullptr || (used != nullptr && failed == nullptr)) {
-    plan.decisions.push_back(fmt::format("device {}: the first {}of this host's ({}), as {} is auto",
-                                         ToString(plan.device), passed != nullptr ? "with room for the weights " : "",
-                                         Join(available), request.source));
+    plan.decisions.push_back(
+        fmt::format("device {}: the first {}of this host's ({}), as {} is auto", tensor::ToString(plan.device),
+                    passed != nullptr ? "with room for the weights " : "", Join(available), request.source));
     return plan;
   }
   plan.fallback = true;
-  plan.fallback_from = ToString(passed->device);
+  plan.fallback_from = tensor::ToString(passed->device);
   plan.fallback_reason = passed->ruled_out;
   plan.decisions.push_back(fmt::format("device {} instead of {}, {}: {} is auto; this host has {}",
-                                       ToString(plan.device), plan.fallback_from, Explain(plan.fallback_reason),
+                                       tensor::ToString(plan.device), plan.fallback_from, Explain(plan.fallback_reason),
                                        request.source, Join(available)));
   return plan;
 }
 
 }  // namespace
 
-DeviceRequest RequestedDevice(const ModelConfig& config, std::string_view default_device) {
+DeviceRequest RequestedDevice(const config::ModelConfig& config, std::string_view default_device) {
   if (!config.device.empty()) return {config.device, "torchferry.device"};
-  for (const InstanceGroup& group : config.instance_groups) {
-    if (group.kind == InstanceGroup::Kind::kCpu) return {"cpu", "instance_group"};
+  for (const config::InstanceGroup& group : config.instance_groups) {
+    if (group.kind == config::InstanceGroup::Kind::kCpu) return {"cpu", "instance_group"};
     if (!group.gpus.empty()) return {fmt::format("cuda:{}", group.gpus.front()), "instance_group"};
-    if (group.kind == InstanceGroup::Kind::kGpu) return {"cuda:0", "instance_group"};
+    if (group.kind == config::InstanceGroup::Kind::kGpu) return {"cuda:0", "instance_group"};
   }
   return {std::string(default_device), "--device"};
 }
 
-absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const ModelConfig& config,
+absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const config::ModelConfig& config,
                                             std::span<const DeviceCandidate> available,
                                             std::span<const std::string> saved_devices) {
   if (request.device == "auto") return PlanAuto(request, available);
@@ -85,30 +86,30 @@ absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const 
   plan.requested = request.device;
   const bool is_saved = request.device == "saved";
   const std::string wanted = is_saved ? SavedDevice(config, saved_devices) : request.device;
-  TF_ASSIGN_OR_RETURN(const DeviceId device, ParseDeviceId(wanted));
+  FERRY_ASSIGN_OR_RETURN(const tensor::DeviceId device, tensor::ParseDeviceId(wanted));
   const std::string source = is_saved ? fmt::format("{} is saved, which is {} here", request.source, wanted)
                                       : fmt::format("{} is {}", request.source, request.device);
   const auto candidate = std::ranges::find(available, device, &DeviceCandidate::device);
   if (candidate != available.end() && candidate->ruled_out.empty()) {
     plan.device = device;
-    plan.decisions.push_back(fmt::format("device {}: {}", ToString(device), source));
+    plan.decisions.push_back(fmt::format("device {}: {}", tensor::ToString(device), source));
     return plan;
   }
   const std::string reason = candidate == available.end() ? "absent" : candidate->ruled_out;
-  if (config.fallback == FallbackPolicy::kNone) {
-    return MakeStatus(
+  if (config.fallback == config::FallbackPolicy::kNone) {
+    return base::MakeStatus(
         reason == "out_of_memory" ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
         "device {} is asked for, {}, and the configuration says fallback: NONE ({}); this host has {}. Ask for "
         "another of these, or allow the CPU with torchferry {{ fallback: CPU }}",
-        ToString(device), Explain(reason), source, Join(available));
+        tensor::ToString(device), Explain(reason), source, Join(available));
   }
-  plan.device = DeviceId::Cpu();
+  plan.device = tensor::DeviceId::Cpu();
   plan.fallback = true;
-  plan.fallback_from = ToString(device);
+  plan.fallback_from = tensor::ToString(device);
   plan.fallback_reason = reason;
-  plan.decisions.push_back(fmt::format("device cpu instead of {}, {}: {}; this host has {}", ToString(device),
+  plan.decisions.push_back(fmt::format("device cpu instead of {}, {}: {}; this host has {}", tensor::ToString(device),
                                        Explain(reason), source, Join(available)));
   return plan;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -11,7 +11,7 @@
 #include "server/config/model_config.h"
 #include "server/tensor/device_id.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // What was asked for, and by whom.
 struct DeviceRequest {
@@ -22,12 +22,12 @@ struct DeviceRequest {
 // A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed",
 // "quantized", "stand_by"; empty where nothing speaks against it.
 struct DeviceCandidate {
-  DeviceId device;
+  tensor::DeviceId device;
   std::string ruled_out;
 };
 
 struct PlacementPlan {
-  DeviceId device;
+  tensor::DeviceId device;
   std::string requested;  // DeviceRequest::device
   // The device is not the one asked for, nor the one that `auto` chose first.
   bool fallback = false;
@@ -37,14 +37,14 @@ struct PlacementPlan {
 };
 
 // torchferry.device, then instance_group, then `default_device` (--device).
-DeviceRequest RequestedDevice(const ModelConfig& config, std::string_view default_device);
+DeviceRequest RequestedDevice(const config::ModelConfig& config, std::string_view default_device);
 
 // `available`: this host's devices, best first; the CPU is always among them and never ruled out. `saved_devices`: what
 // the file says, for "saved". `auto` passes over a device without room as over one that is not there, but when none has
 // room, or one that it had chosen failed, it fell back. FAILED_PRECONDITION when the device asked for cannot be used
 // and the config says `fallback: NONE`; INVALID_ARGUMENT for a device that cannot be parsed.
-absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const ModelConfig& config,
+absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const config::ModelConfig& config,
                                             std::span<const DeviceCandidate> available,
                                             std::span<const std::string> saved_devices);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
@@ -13,17 +13,17 @@ using ::testing::HasSubstr;
 
 using Candidates = std::vector<DeviceCandidate>;
 
-const Candidates kCpuOnly(1, DeviceCandidate{DeviceId::Cpu(), ""});
+const Candidates kCpuOnly(1, DeviceCandidate{tensor::DeviceId::Cpu(), ""});
 
 Candidates TwoGpus(const std::string& first = "", const std::string& second = "") {
-  return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {DeviceId::Cpu(), ""}};
+  return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {tensor::DeviceId::Cpu(), ""}};
 }
 
 const Candidates kTwoGpus = TwoGpus();
 
 struct Case {
-  std::string device;        // torchferry.device
-  InstanceGroup::Kind kind;  // instance_group
+  std::string device;                // torchferry.device
+  config::InstanceGroup::Kind kind;  // instance_group
   std::vector<int32_t> gpus;
   std::string flag;  // --device
   Candidates available;
@@ -32,7 +32,7 @@ struct Case {
 };
 
 TEST(PlacementTest, PrecedenceAndFallbackTable) {
-  using Kind = InstanceGroup::Kind;
+  using Kind = config::InstanceGroup::Kind;
   const std::vector<Case> cases = {
       {"", Kind::kAuto, {}, "auto", kCpuOnly, "cpu", false},
       {"", Kind::kAuto, {}, "auto", kTwoGpus, "cuda:0", false},
@@ -47,13 +47,13 @@ TEST(PlacementTest, PrecedenceAndFallbackTable) {
       {"auto", Kind::kCpu, {}, "cpu", kTwoGpus, "cuda:0", false},
   };
   for (const Case& c : cases) {
-    ModelConfig config;
+    config::ModelConfig config;
     config.device = c.device;
     config.instance_groups = {{c.kind, 1, c.gpus}};
     const DeviceRequest request = RequestedDevice(config, c.flag);
     const auto plan = PlanPlacement(request, config, c.available, {});
     ASSERT_TRUE(plan.ok()) << plan.status();
-    EXPECT_EQ(ToString(plan->device), c.used) << request.device << " by " << request.source;
+    EXPECT_EQ(tensor::ToString(plan->device), c.used) << request.device << " by " << request.source;
     EXPECT_EQ(plan->fallback, c.fallback) << request.device << " by " << request.source;
     EXPECT_EQ(plan->fallback_reason, c.fallback ? "absent" : "");
     EXPECT_EQ(plan->decisions.size(), 1u);
@@ -61,11 +61,11 @@ TEST(PlacementTest, PrecedenceAndFallbackTable) {
 }
 
 TEST(PlacementTest, FallbackNoneFailsAndSaysWhatIsThere) {
-  ModelConfig config;
-  config.fallback = FallbackPolicy::kNone;
+  config::ModelConfig config;
+  config.fallback = config::FallbackPolicy::kNone;
   const auto plan = PlanPlacement({"cuda:1", "--device"}, config, kCpuOnly, {});
   EXPECT_EQ(plan.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(MessageOf(plan.status()), AllOf(HasSubstr("cuda:1"), HasSubstr("this host has cpu")));
+  EXPECT_THAT(base::MessageOf(plan.status()), AllOf(HasSubstr("cuda:1"), HasSubstr("this host has cpu")));
 }
 
 TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
@@ -86,7 +86,7 @@ TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
   for (const AutoCase& c : cases) {
     const auto plan = PlanPlacement({"auto", "--device"}, {}, c.available, {});
     ASSERT_TRUE(plan.ok()) << plan.status();
-    EXPECT_EQ(ToString(plan->device), c.used);
+    EXPECT_EQ(tensor::ToString(plan->device), c.used);
     EXPECT_EQ(plan->fallback, !c.reason.empty());
     EXPECT_EQ(plan->fallback_from, c.from);
     EXPECT_EQ(plan->fallback_reason, c.reason);
@@ -97,29 +97,29 @@ TEST(PlacementTest, ADeviceThatRanOutOfMemoryFallsBackOrFails) {
   const DeviceRequest request{"cuda:0", "torchferry.device"};
   const auto plan = PlanPlacement(request, {}, TwoGpus("out_of_memory"), {});
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_EQ(ToString(plan->device), "cpu");
+  EXPECT_EQ(tensor::ToString(plan->device), "cpu");
   EXPECT_EQ(plan->fallback_from, "cuda:0");
   EXPECT_EQ(plan->fallback_reason, "out_of_memory");
   EXPECT_THAT(plan->decisions.front(), HasSubstr("ran out of memory"));
-  ModelConfig config;
-  config.fallback = FallbackPolicy::kNone;
+  config::ModelConfig config;
+  config.fallback = config::FallbackPolicy::kNone;
   const auto refused = PlanPlacement(request, config, TwoGpus("out_of_memory"), {});
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("cuda:0"));
+  EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("cuda:0"));
 }
 
 TEST(PlacementTest, SavedFollowsTheFileThroughMapLocation) {
-  ModelConfig config;
+  config::ModelConfig config;
   const DeviceRequest saved{"saved", "torchferry.device"};
   const std::vector<std::string> file = {"cuda:0"};
-  EXPECT_EQ(ToString(PlanPlacement(saved, config, kTwoGpus, file)->device), "cuda:0");
+  EXPECT_EQ(tensor::ToString(PlanPlacement(saved, config, kTwoGpus, file)->device), "cuda:0");
   config.map_location = {{"cuda:0", "cuda:1"}, {"cuda", "cpu"}};
-  EXPECT_EQ(ToString(PlanPlacement(saved, config, kTwoGpus, file)->device), "cuda:1");
+  EXPECT_EQ(tensor::ToString(PlanPlacement(saved, config, kTwoGpus, file)->device), "cuda:1");
   config.map_location = {{"cuda", "cpu"}};
   const auto on_cpu = PlanPlacement(saved, config, kTwoGpus, file);
-  EXPECT_EQ(ToString(on_cpu->device), "cpu");
+  EXPECT_EQ(tensor::ToString(on_cpu->device), "cpu");
   EXPECT_FALSE(on_cpu->fallback);
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -3,33 +3,33 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr DType k16 = DType::kFp16;
-constexpr DType kB16 = DType::kBf16;
-constexpr DType k32 = DType::kFp32;
-constexpr DType k64 = DType::kFp64;
-constexpr DType kInt = DType::kInt64;
-const DeviceId kCpu = DeviceId::Cpu();
-const DeviceId kGpu{"cuda", 0};
+constexpr tensor::DType k16 = tensor::DType::kFp16;
+constexpr tensor::DType kB16 = tensor::DType::kBf16;
+constexpr tensor::DType k32 = tensor::DType::kFp32;
+constexpr tensor::DType k64 = tensor::DType::kFp64;
+constexpr tensor::DType kInt = tensor::DType::kInt64;
+const tensor::DeviceId kCpu = tensor::DeviceId::Cpu();
+const tensor::DeviceId kGpu{"cuda", 0};
 
 struct Case {
-  Precision wanted;
-  std::vector<DType> saved;
-  DeviceId device;
+  config::Precision wanted;
+  std::vector<tensor::DType> saved;
+  tensor::DeviceId device;
   bool native_bf16;
   std::string computes_in;
-  std::vector<DType> from;
-  DType to;
+  std::vector<tensor::DType> from;
+  tensor::DType to;
   bool autocast;
 };
 
 TEST(PrecisionTest, Table) {
-  using enum Precision;
+  using enum config::Precision;
   const std::vector<Case> cases = {
       {kAuto, {k32, kInt}, kCpu, false, "FP32", {}, k32, false},
       {kAuto, {k32, k64}, kCpu, true, "FP32, FP64", {}, k32, false},
@@ -66,12 +66,12 @@ TEST(PrecisionTest, Table) {
 }
 
 TEST(PrecisionTest, SaysWhyWhereTheFilesOwnTypesAreNotJustUsed) {
-  EXPECT_THAT(PlanPrecision(Precision::kAuto, std::vector{k32}, kCpu, false).decision, IsEmpty());
-  EXPECT_THAT(PlanPrecision(Precision::kAuto, std::vector{k16}, kCpu, false).decision,
+  EXPECT_THAT(PlanPrecision(config::Precision::kAuto, std::vector{k32}, kCpu, false).decision, IsEmpty());
+  EXPECT_THAT(PlanPrecision(config::Precision::kAuto, std::vector{k16}, kCpu, false).decision,
               HasSubstr("precision FP32: the weights are FP16"));
-  EXPECT_THAT(PlanPrecision(Precision::kFp16, std::vector{k32}, kCpu, false).decision,
+  EXPECT_THAT(PlanPrecision(config::Precision::kFp16, std::vector{k32}, kCpu, false).decision,
               HasSubstr("precision FP32: precision is FP16, which a CPU"));
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

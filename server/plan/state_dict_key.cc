@@ -6,7 +6,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 constexpr std::string_view kUsualNames[] = {
@@ -23,29 +23,30 @@ bool IsUsual(std::string_view key) {
   }
 }
 
-std::string Choices(const std::vector<NestedDict>& dicts) {
+std::string Choices(const std::vector<checkpoint::NestedDict>& dicts) {
   std::vector<std::string> texts;
-  for (const NestedDict& dict : dicts) {
-    texts.push_back(fmt::format("{} ({} tensor{})", Quoted(dict.key), dict.tensors, dict.tensors == 1 ? "" : "s"));
+  for (const checkpoint::NestedDict& dict : dicts) {
+    texts.push_back(
+        fmt::format("{} ({} tensor{})", checkpoint::Quoted(dict.key), dict.tensors, dict.tensors == 1 ? "" : "s"));
   }
-  return Listed(texts);
+  return checkpoint::Listed(texts);
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> ChooseStateDictKey(const CheckpointOutline& outline, std::string_view asked) {
+absl::StatusOr<std::string> ChooseStateDictKey(const checkpoint::CheckpointOutline& outline, std::string_view asked) {
   if (!asked.empty()) return std::string(asked);
   // Without dicts of tensors the reader says best what there is instead.
   if (outline.is_flat || outline.dicts.empty()) return "";
-  std::vector<NestedDict> usual;
+  std::vector<checkpoint::NestedDict> usual;
   std::ranges::copy_if(outline.dicts, std::back_inserter(usual),
-                       [](const NestedDict& dict) { return IsUsual(dict.key); });
+                       [](const checkpoint::NestedDict& dict) { return IsUsual(dict.key); });
   if (outline.dicts.size() == 1) return outline.dicts[0].key;
   if (usual.size() == 1) return usual[0].key;
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    "is a training checkpoint with several dicts of tensors: {}; say which one is "
-                    "the model with torchferry {{ state_dict {{ key: \"…\" }} }} in config.pbtxt",
-                    Choices(outline.dicts));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "is a training checkpoint with several dicts of tensors: {}; say which one is "
+                          "the model with torchferry {{ state_dict {{ key: \"…\" }} }} in config.pbtxt",
+                          Choices(outline.dicts));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -5,13 +5,13 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-CheckpointOutline Outline(std::vector<NestedDict> dicts, bool is_flat = false) {
+checkpoint::CheckpointOutline Outline(std::vector<checkpoint::NestedDict> dicts, bool is_flat = false) {
   return {is_flat, std::move(dicts), {}};
 }
 
@@ -29,7 +29,7 @@ TEST(StateDictKeyTest, TheOnlyDictOrTheOnlyUsualNameIsTaken) {
 TEST(StateDictKeyTest, SeveralAreListedWithTheirSizes) {
   const auto both = ChooseStateDictKey(Outline({{"model", 4}, {"ema", 1}}), "");
   EXPECT_EQ(both.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(MessageOf(both.status()),
+  EXPECT_THAT(base::MessageOf(both.status()),
               AllOf(HasSubstr("\"model\" (4 tensors), \"ema\" (1 tensor)"), HasSubstr("state_dict { key:")));
   EXPECT_FALSE(ChooseStateDictKey(Outline({{"generator", 4}, {"discriminator", 4}}), "").ok());
 }
@@ -40,4 +40,4 @@ TEST(StateDictKeyTest, TheConfigurationWins) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

@@ -13,7 +13,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 using Json = nlohmann::json;
@@ -99,7 +99,7 @@ absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, co
   }
   const std::error_code why(errno, std::generic_category());
   std::remove(partial.c_str());
-  return MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", what, why.message());
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", what, why.message());
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

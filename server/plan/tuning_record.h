@@ -9,7 +9,7 @@
 
 #include "server/plan/tuning_search.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // In a version's folder. A point in front: it is no model, and no change of the version.
 inline constexpr char kTuningRecordName[] = ".torchferry-tuning.json";
@@ -34,4 +34,4 @@ std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const Tuni
 // 16. UNAVAILABLE when it cannot be written: the store may be mounted so that only reading is allowed.
 absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, const TuningRecord& record);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

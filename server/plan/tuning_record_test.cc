@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 namespace fs = std::filesystem;
@@ -106,4 +106,4 @@ TEST_F(TuningRecordTest, AFolderThatIsNotThereIsSaid) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

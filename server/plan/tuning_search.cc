@@ -4,7 +4,7 @@
 #include <map>
 #include <tuple>
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 // Where the variants are compared first: large enough to show what batches gain, small enough to be quick.
@@ -220,4 +220,4 @@ std::optional<TuningResult> SearchTuning(const TuningSpace& space,
   return Search(space, measure, has_time).Run();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

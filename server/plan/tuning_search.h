@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace torchferry {
+namespace torchferry::plan {
 
 // One way.
 struct TuningPoint {
@@ -52,4 +52,4 @@ std::optional<TuningResult> SearchTuning(const TuningSpace& space,
                                          const std::function<std::optional<double>(const TuningPoint&)>& measure,
                                          const std::function<bool()>& has_time);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

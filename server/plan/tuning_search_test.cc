@@ -8,7 +8,7 @@
 
 #include "server/tensor/batch_sizes.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 const TuningSpace kSpace{{"plain", "frozen", "inference", "channels_last"}, {1, 2}, {1, 2, 3, 4, 6, 8, 12, 16, 24, 32}};
@@ -161,4 +161,4 @@ TEST(TuningSearchTest, OneWayIsMeasuredAndTaken) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::plan

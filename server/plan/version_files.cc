@@ -6,7 +6,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 namespace {
 
 namespace fs = std::filesystem;
@@ -19,11 +19,11 @@ struct Folder {
   std::string name;  // inside the store
 };
 
-bool IsSetAside(const std::string& name, const ModelConfig& config) {
+bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
   return name == kForwardPy || name == kArchitecturePt || name == config.state_dict.architecture || name.front() == '.';
 }
 
-absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const ModelConfig& config) {
+absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const config::ModelConfig& config) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(folder.path, error), end; !error && it != end; it.increment(error)) {
@@ -32,39 +32,41 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
   }
   if (error) {
     const bool is_gone = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
-    return MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied,
-                      "{}: cannot be read: {}", folder.name, error.message());
+    return base::MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied,
+                            "{}: cannot be read: {}", folder.name, error.message());
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-absl::StatusOr<std::shared_ptr<const File>> OpenIn(const Folder& folder, const std::string& name) {
-  TF_ASSIGN_OR_RETURN(auto file, File::Open((folder.path / name).string(), folder.name + "/" + name));
-  return std::shared_ptr<const File>(std::move(file));
+absl::StatusOr<std::shared_ptr<const checkpoint::File>> OpenIn(const Folder& folder, const std::string& name) {
+  FERRY_ASSIGN_OR_RETURN(auto file, checkpoint::File::Open((folder.path / name).string(), folder.name + "/" + name));
+  return std::shared_ptr<const checkpoint::File>(std::move(file));
 }
 
 absl::Status SetModel(const Folder& folder, const std::string& name, VersionFiles& files) {
-  TF_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
-  TF_ASSIGN_OR_RETURN(files.format, Recognise(*files.model));
+  FERRY_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
+  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
   files.model_path = (folder.path / name).string();
   return absl::OkStatus();
 }
 
-absl::Status FindModel(const Folder& folder, const ModelConfig& config, VersionFiles& files) {
+absl::Status FindModel(const Folder& folder, const config::ModelConfig& config, VersionFiles& files) {
   if (!config.default_model_filename.empty()) return SetModel(folder, config.default_model_filename, files);
-  TF_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelCandidates(folder, config));
+  FERRY_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelCandidates(folder, config));
   std::vector<Candidate> candidates;
   for (const std::string& name : names) {
     auto file = OpenIn(folder, name);
-    candidates.push_back({name, file.ok() ? Recognise(**file) : absl::StatusOr<FileFormat>(file.status())});
+    candidates.push_back(
+        {name, file.ok() ? checkpoint::Recognise(**file) : absl::StatusOr<checkpoint::FileFormat>(file.status())});
   }
-  TF_ASSIGN_OR_RETURN(const size_t chosen, ChooseModelFile(candidates, folder.name));
+  FERRY_ASSIGN_OR_RETURN(const size_t chosen, ChooseModelFile(candidates, folder.name));
   return SetModel(folder, candidates[chosen].name, files);
 }
 
 // Whatever the model's format: one that is not used is worth a word.
-absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelConfig& config, VersionFiles& files) {
+absl::Status FindArchitecture(const std::vector<Folder>& folders, const config::ModelConfig& config,
+                              VersionFiles& files) {
   std::vector<std::string> wanted = {kForwardPy, kArchitecturePt};
   if (!config.state_dict.architecture.empty()) wanted = {config.state_dict.architecture};
   for (const Folder& folder : folders) {
@@ -72,22 +74,22 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const ModelCon
       const fs::path path = folder.path / name;
       std::error_code error;
       if (!fs::exists(path, error)) continue;
-      TF_ASSIGN_OR_RETURN(files.architecture_file, OpenIn(folder, name));
+      FERRY_ASSIGN_OR_RETURN(files.architecture_file, OpenIn(folder, name));
       files.architecture_path = path.string();
       files.architecture = path.extension() == ".py" ? Architecture::kForwardPy : Architecture::kTorchScript;
       return absl::OkStatus();
     }
   }
-  if (files.format == FileFormat::kTorchScript) return absl::OkStatus();
+  if (files.format == checkpoint::FileFormat::kTorchScript) return absl::OkStatus();
   std::vector<std::string> places;
   for (const Folder& folder : folders) places.push_back(folder.name + "/");
   const bool is_named = !config.state_dict.architecture.empty();
-  files.missing =
-      MakeStatus(absl::StatusCode::kFailedPrecondition,
-                 "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}",
-                 files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
-                 fmt::join(places, " and "),
-                 is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+  files.missing = base::MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}",
+      files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
+      fmt::join(places, " and "),
+      is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
   return absl::OkStatus();
 }
 
@@ -101,18 +103,18 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
       models.push_back(i);
       listing += fmt::format("\n  {}: {}", candidates[i].name, Name(*candidates[i].format));
     } else {
-      listing += fmt::format("\n  {}", MessageOf(candidates[i].format.status()));
+      listing += fmt::format("\n  {}", base::MessageOf(candidates[i].format.status()));
     }
   }
   if (models.size() == 1) return models[0];
   if (models.size() > 1) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      "{}/ has {} model files; name one with default_model_filename in config.pbtxt:{}", folder,
-                      models.size(), listing);
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "{}/ has {} model files; name one with default_model_filename in config.pbtxt:{}", folder,
+                            models.size(), listing);
   }
   if (candidates.empty()) {
-    return MakeStatus(absl::StatusCode::kNotFound,
-                      "{}/ has no model file; put a TorchScript archive or a state_dict there", folder);
+    return base::MakeStatus(absl::StatusCode::kNotFound,
+                            "{}/ has no model file; put a TorchScript archive or a state_dict there", folder);
   }
   if (candidates.size() == 1) return candidates[0].format.status();
   return absl::Status(candidates[0].format.status().code(),
@@ -120,12 +122,12 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
 }
 
 absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
-                                              const ModelConfig& config) {
+                                              const config::ModelConfig& config) {
   const Folder model_folder{fs::path(store) / model, model};
   const Folder version_folder{model_folder.path / std::to_string(version), fmt::format("{}/{}", model, version)};
   VersionFiles files;
-  TF_RETURN_IF_ERROR(FindModel(version_folder, config, files));
-  TF_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
+  FERRY_RETURN_IF_ERROR(FindModel(version_folder, config, files));
+  FERRY_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
   return files;
 }
 
@@ -134,12 +136,12 @@ bool IsVersionFolder(const std::string& path) {
   return !name.empty() && name.front() != '0' && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelConfig& config) {
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config) {
   const fs::path file = fs::path(path);
   const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
   VersionFiles files;
-  TF_ASSIGN_OR_RETURN(files.model, File::Open(path, path));
-  TF_ASSIGN_OR_RETURN(files.format, Recognise(*files.model));
+  FERRY_ASSIGN_OR_RETURN(files.model, checkpoint::File::Open(path, path));
+  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
   files.model_path = path;
   std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
@@ -149,8 +151,8 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelCon
     folders.push_back(
         {above, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
   }
-  TF_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
+  FERRY_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

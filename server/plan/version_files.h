@@ -12,17 +12,17 @@
 #include "server/checkpoint/format.h"
 #include "server/config/model_config.h"
 
-namespace torchferry {
+namespace torchferry::plan {
 
 enum class Architecture { kNone, kForwardPy, kTorchScript };
 
 struct VersionFiles {
-  std::shared_ptr<const File> model;
-  FileFormat format = FileFormat::kUnknown;
-  Architecture architecture = Architecture::kNone;  // TorchScript does not use one: it brings its own code
-  std::shared_ptr<const File> architecture_file;    // null with kNone
-  std::string architecture_path;                    // on the host, for whoever must open it by name
-  std::string model_path;                           // likewise
+  std::shared_ptr<const checkpoint::File> model;
+  checkpoint::FileFormat format = checkpoint::FileFormat::kUnknown;
+  Architecture architecture = Architecture::kNone;            // TorchScript does not use one: it brings its own code
+  std::shared_ptr<const checkpoint::File> architecture_file;  // null with kNone
+  std::string architecture_path;                              // on the host, for whoever must open it by name
+  std::string model_path;                                     // likewise
   // FAILED_PRECONDITION: the file is a state_dict, and its architecture is not there.
   absl::Status missing;
 };
@@ -30,7 +30,7 @@ struct VersionFiles {
 // A file of the version's folder and what Recognise says of it.
 struct Candidate {
   std::string name;
-  absl::StatusOr<FileFormat> format;
+  absl::StatusOr<checkpoint::FileFormat> format;
 };
 
 // The model among `candidates` (architecture files already set aside). Pure. Several models, or none, are an error that
@@ -41,7 +41,7 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
 // NOT_FOUND for no file, FAILED_PRECONDITION for several models, else Recognise's errors. A missing architecture is in
 // VersionFiles::missing: what is wrong with the file itself comes first, an architecture would not mend it.
 absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
-                                              const ModelConfig& config);
+                                              const config::ModelConfig& config);
 
 // Whether `path` ends as a version's folder does: in a positive integer.
 bool IsVersionFolder(const std::string& path);
@@ -49,6 +49,6 @@ bool IsVersionFolder(const std::string& path);
 // The same for a file that the user named, in a store or not: `path` on the host, which messages also call it. An
 // architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above.
 // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), else Recognise's errors.
-absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const ModelConfig& config);
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config);
 
-}  // namespace torchferry
+}  // namespace torchferry::plan

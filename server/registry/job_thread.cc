@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::registry {
 
 void JobThread::Start() {
   thread_ = std::thread([this] { Loop(); });
@@ -10,7 +10,7 @@ void JobThread::Start() {
 
 void JobThread::Add(Job job) {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     if (!stopping_) {
       jobs_.push_back(std::move(job));
       changed_.NotifyAll();
@@ -22,21 +22,21 @@ void JobThread::Add(Job job) {
 
 void JobThread::Stop() {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     stopping_ = true;
     changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
   std::deque<Job> dropped;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     dropped = std::exchange(jobs_, {});
   }
   for (const Job& job : dropped) job(/*is_dropped=*/true);
 }
 
 bool JobThread::stopping() const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   return stopping_;
 }
 
@@ -44,7 +44,7 @@ void JobThread::Loop() {
   while (true) {
     Job job;
     {
-      MutexLock lock(mutex_);
+      base::MutexLock lock(mutex_);
       while (jobs_.empty() && !stopping_) changed_.Wait(mutex_);
       if (stopping_) return;
       job = std::move(jobs_.front());
@@ -54,4 +54,4 @@ void JobThread::Loop() {
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

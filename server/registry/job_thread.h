@@ -7,7 +7,7 @@
 
 #include "server/base/mutex.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // Thread-safe.
 class JobThread {
@@ -30,11 +30,11 @@ class JobThread {
  private:
   void Loop();
 
-  mutable Mutex mutex_;
-  CondVar changed_;
-  std::deque<Job> jobs_ TF_GUARDED_BY(mutex_);
-  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;
+  std::deque<Job> jobs_ FERRY_GUARDED_BY(mutex_);
+  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -2,27 +2,28 @@
 
 #include <utility>
 
-namespace torchferry {
+namespace torchferry::registry {
 
 Reaper::Reaper() : thread_([this] { Loop(); }) {}
 
 Reaper::~Reaper() {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     stopping_ = true;
     changed_.NotifyAll();
   }
   thread_.join();
 }
 
-std::shared_ptr<Servable> Reaper::Adopt(std::unique_ptr<Servable> servable, std::function<void()> on_end) {
+std::shared_ptr<serving::Servable> Reaper::Adopt(std::unique_ptr<serving::Servable> servable,
+                                                 std::function<void()> on_end) {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     ++alive_;
   }
-  return {servable.release(), [this, on_end = std::move(on_end)](Servable* last) {
-            MutexLock lock(mutex_);
-            doomed_.push_back({std::unique_ptr<Servable>(last), on_end});
+  return {servable.release(), [this, on_end = std::move(on_end)](serving::Servable* last) {
+            base::MutexLock lock(mutex_);
+            doomed_.push_back({std::unique_ptr<serving::Servable>(last), on_end});
             changed_.NotifyAll();
           }};
 }
@@ -31,7 +32,7 @@ void Reaper::Loop() {
   while (true) {
     std::vector<Doomed> ending;
     {
-      MutexLock lock(mutex_);
+      base::MutexLock lock(mutex_);
       // A worker may hold the last handle of a servable for a moment after it has answered.
       while (doomed_.empty() && !(stopping_ && alive_ == 0)) changed_.Wait(mutex_);
       if (doomed_.empty()) return;
@@ -42,9 +43,9 @@ void Reaper::Loop() {
       doomed.servable.reset();  // outside the lock: it waits for running batches
       if (doomed.on_end) doomed.on_end();
     }
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     alive_ -= count;
   }
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

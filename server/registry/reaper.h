@@ -10,7 +10,7 @@
 #include "server/base/mutex.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // Thread-safe.
 class Reaper {
@@ -23,22 +23,23 @@ class Reaper {
 
   // A handle whose last copy hands the servable to the thread, which calls `on_end`, if there is one, when it has
   // ended.
-  std::shared_ptr<Servable> Adopt(std::unique_ptr<Servable> servable, std::function<void()> on_end = nullptr);
+  std::shared_ptr<serving::Servable> Adopt(std::unique_ptr<serving::Servable> servable,
+                                           std::function<void()> on_end = nullptr);
 
  private:
   struct Doomed {
-    std::unique_ptr<Servable> servable;
+    std::unique_ptr<serving::Servable> servable;
     std::function<void()> on_end;
   };
 
   void Loop();
 
-  Mutex mutex_;
-  CondVar changed_;
-  std::vector<Doomed> doomed_ TF_GUARDED_BY(mutex_);
-  size_t alive_ TF_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
-  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<Doomed> doomed_ FERRY_GUARDED_BY(mutex_);
+  size_t alive_ FERRY_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
+  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -6,7 +6,7 @@
 #include "server/base/status.h"
 #include "server/registry/version_log.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 namespace {
 
 // "a, b, c and 7 more", for messages.
@@ -28,7 +28,7 @@ absl::Status Ending() { return absl::UnavailableError("the server is shutting do
 
 }  // namespace
 
-Registry::Registry(ServableFactory factory, Metrics& metrics, const Clock& clock, Options options)
+Registry::Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options)
     : factory_(std::move(factory)),
       metrics_(metrics),
       clock_(clock),
@@ -52,7 +52,7 @@ void Registry::Stop() {
   jobs_.Stop();
   std::map<std::string, Versions> dropped;  // outside the lock, which their ends take
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     dropped.swap(models_);
   }
   dropped.clear();
@@ -85,7 +85,7 @@ void Registry::AddModel(const ModelFolder& folder) {
     AddFailed(folder.name, 0, wanted.status());
     return SetState(folder.name, 0, [](Entry& entry) { entry.status.is_initial = true; });
   }
-  const auto config = std::make_shared<const ModelConfig>(*folder.config);
+  const auto config = std::make_shared<const config::ModelConfig>(*folder.config);
   for (const int64_t version : *wanted) {
     SetState(folder.name, version, [&](Entry& entry) {
       const auto fingerprint = folder.fingerprints.find(version);
@@ -97,8 +97,9 @@ void Registry::AddModel(const ModelFolder& folder) {
 }
 
 void Registry::AddFailed(const std::string& model, int64_t version, const absl::Status& why) {
-  LogError("model failed",
-           {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
+  base::LogError(
+      "model failed",
+      {{"model", model}, {"version", version}, {"code", base::CodeName(why.code())}, {"reason", base::MessageOf(why)}});
   SetState(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kFailed;
     entry.status.error = why;
@@ -111,7 +112,7 @@ void Registry::LoadPending() {
     if (!next.has_value()) return;
     std::string fingerprint;
     {
-      MutexLock lock(mutex_);
+      base::MutexLock lock(mutex_);
       fingerprint = models_.at(next->model).at(next->version).fingerprint;
     }
     LoadOne(next->model, next->version, next->config, fingerprint).IgnoreError();  // its entry has the error
@@ -119,7 +120,7 @@ void Registry::LoadPending() {
 }
 
 std::optional<VersionStatus> Registry::NextPending() const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   for (const auto& [model, versions] : models_) {
     for (const auto& [version, entry] : versions) {
       if (entry.status.state == VersionState::kPending) return entry.status;
@@ -129,11 +130,11 @@ std::optional<VersionStatus> Registry::NextPending() const {
 }
 
 absl::Status Registry::LoadNow(const std::string& model, const std::vector<int64_t>& asked) {
-  TF_ASSIGN_OR_RETURN(const ModelFolder folder, ScanModel(options_.store, model));
+  FERRY_ASSIGN_OR_RETURN(const ModelFolder folder, ScanModel(options_.store, model));
   for (const int64_t version : asked) {
     if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
-    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version {}; it has: {}", model, version,
-                      Listing(folder.versions, VersionText));
+    return base::MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version {}; it has: {}", model, version,
+                            Listing(folder.versions, VersionText));
   }
   const std::set<int64_t> away = std::exchange(away_[model], {});
   const absl::Status status = LoadNow(folder, asked);
@@ -163,7 +164,7 @@ absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int6
   if (!asked.empty()) wanted = asked;
   const std::set<int64_t>& away = away_[folder.name];
   std::erase_if(*wanted, [&](int64_t version) { return away.contains(version); });
-  const auto config = std::make_shared<const ModelConfig>(*folder.config);
+  const auto config = std::make_shared<const config::ModelConfig>(*folder.config);
   absl::Status first_error;
   for (const int64_t version : *wanted) {
     const std::string& fingerprint = folder.fingerprints.at(version);
@@ -180,15 +181,15 @@ absl::Status Registry::LoadNow(const ModelFolder& folder, const std::vector<int6
 }
 
 bool Registry::IsServing(const std::string& model, int64_t version, const std::string& fingerprint) const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   const auto found = models_.find(model);
   if (found == models_.end()) return false;
   const auto entry = found->second.find(version);
   return entry != found->second.end() && entry->second.servable != nullptr && entry->second.fingerprint == fingerprint;
 }
 
-absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::shared_ptr<const ModelConfig> config,
-                               const std::string& fingerprint) {
+absl::Status Registry::LoadOne(const std::string& model, int64_t version,
+                               std::shared_ptr<const config::ModelConfig> config, const std::string& fingerprint) {
   bool serves = false;  // as its files were before, and goes on until the new ones are ready
   SetState(model, version, [&](Entry& entry) {
     serves = entry.servable != nullptr;
@@ -200,23 +201,23 @@ absl::Status Registry::LoadOne(const std::string& model, int64_t version, std::s
     }
     entry.fingerprint = fingerprint;
   });
-  LogInfo("model loading", {{"model", model}, {"version", version}});
-  const TimePoint started = clock_.Now();
-  absl::StatusOr<std::unique_ptr<Servable>> loaded = factory_(model, version, *config);
-  const double seconds = ToSeconds(clock_.Now() - started);
+  base::LogInfo("model loading", {{"model", model}, {"version", version}});
+  const base::TimePoint started = clock_.Now();
+  absl::StatusOr<std::unique_ptr<serving::Servable>> loaded = factory_(model, version, *config);
+  const double seconds = base::ToSeconds(clock_.Now() - started);
   if (!loaded.ok()) {
     if (!serves) {
       AddFailed(model, version, loaded.status());
     } else {
       LogNotReloaded(model, version, loaded.status());
     }
-    return Annotate(loaded.status(), fmt::format("version {}", version));
+    return base::Annotate(loaded.status(), fmt::format("version {}", version));
   }
   LogReady(model, version, **loaded, seconds);
   metrics_.ModelLoaded(model, version, seconds);
   const int64_t generation = ++last_generation_;
-  const std::string device = ToString((*loaded)->placement().model->device());
-  std::shared_ptr<Servable> servable = reaper_->Adopt(
+  const std::string device = tensor::ToString((*loaded)->placement().model->device());
+  std::shared_ptr<serving::Servable> servable = reaper_->Adopt(
       *std::move(loaded), [this, model, version, generation, device] { Ended(model, version, generation, device); });
   SetState(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kReady;
@@ -235,8 +236,8 @@ void Registry::RetireUnwanted(const std::string& model, const std::vector<int64_
 }
 
 void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
-  std::shared_ptr<Servable> last;  // dropped outside the lock
-  bool is_ending = false;          // and Ended will follow
+  std::shared_ptr<serving::Servable> last;  // dropped outside the lock
+  bool is_ending = false;                   // and Ended will follow
   SetState(model, version, [&](Entry& entry) {
     last = std::move(entry.servable);
     entry.is_kept = is_kept;
@@ -245,21 +246,21 @@ void Registry::Retire(const std::string& model, int64_t version, bool is_kept) {
     is_ending = last != nullptr || entry.status.state == VersionState::kUnloading;
     entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
   });
-  if (last != nullptr) LogInfo("model unloading", {{"model", model}, {"version", version}});
+  if (last != nullptr) base::LogInfo("model unloading", {{"model", model}, {"version", version}});
   if (last != nullptr && is_kept) last->Unload();
   if (is_ending || is_kept) return;
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   Erase(model, version);
 }
 
 void Registry::Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device) {
   SettleEnded(model, version, generation);
   if (options_.on_unloaded) options_.on_unloaded(device);
-  LogInfo("model unloaded", {{"model", model}, {"version", version}});
+  base::LogInfo("model unloaded", {{"model", model}, {"version", version}});
   if (listener_) listener_();
   std::vector<Done> answered;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     for (Unloading& unloading : unloading_) {
       unloading.generations.erase(generation);
       if (unloading.generations.empty()) answered.push_back(std::move(unloading.done));
@@ -270,7 +271,7 @@ void Registry::Ended(const std::string& model, int64_t version, int64_t generati
 }
 
 void Registry::SettleEnded(const std::string& model, int64_t version, int64_t generation) {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   const auto found = models_.find(model);
   if (found == models_.end()) return;
   const auto it = found->second.find(version);
@@ -292,7 +293,7 @@ void Registry::UnloadNow(const std::string& model, int64_t version, const Done& 
   std::vector<int64_t> leaving;
   Unloading unloading{{}, done};
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     const auto found = models_.find(model);
     for (const auto& [number, entry] : found == models_.end() ? Versions() : found->second) {
       if ((version != 0 && version != number) || entry.status.state == VersionState::kUnloaded) continue;
@@ -304,9 +305,9 @@ void Registry::UnloadNow(const std::string& model, int64_t version, const Done& 
     if (!unloading.generations.empty()) unloading_.push_back(unloading);
   }
   if (leaving.empty()) {
-    const absl::StatusOr<std::shared_ptr<Servable>> found = Find(model, version);
-    return done(
-        MakeStatus(absl::StatusCode::kNotFound, "{}", found.ok() ? "nothing to unload" : MessageOf(found.status())));
+    const absl::StatusOr<std::shared_ptr<serving::Servable>> found = Find(model, version);
+    return done(base::MakeStatus(absl::StatusCode::kNotFound, "{}",
+                                 found.ok() ? "nothing to unload" : base::MessageOf(found.status())));
   }
   if (version == 0) held_.insert(model);
   away_[model].insert(leaving.begin(), leaving.end());
@@ -315,7 +316,7 @@ void Registry::UnloadNow(const std::string& model, int64_t version, const Done& 
 }
 
 absl::Status Registry::RescanNow() {
-  TF_ASSIGN_OR_RETURN(const std::vector<ModelFolder> folders, ScanStore(options_.store));
+  FERRY_ASSIGN_OR_RETURN(const std::vector<ModelFolder> folders, ScanStore(options_.store));
   std::set<std::string> gone;
   for (const VersionStatus& status : List()) gone.insert(status.model);
   for (const ModelFolder& folder : folders) {
@@ -325,12 +326,12 @@ absl::Status Registry::RescanNow() {
     seen_[folder.name] = fingerprint;
     if (!is_stable || held_.contains(folder.name) || applied_[folder.name] == fingerprint) continue;
     if (jobs_.stopping()) return Ending();
-    LogInfo("model changed in the store", {{"model", folder.name}});
+    base::LogInfo("model changed in the store", {{"model", folder.name}});
     LoadNow(folder, {}).IgnoreError();  // logged, and in its entry
   }
   for (const std::string& model : gone) {
     if (held_.contains(model)) continue;
-    LogInfo("model gone from the store", {{"model", model}});
+    base::LogInfo("model gone from the store", {{"model", model}});
     applied_.erase(model);
     RetireUnwanted(model, {});
   }
@@ -340,7 +341,7 @@ absl::Status Registry::RescanNow() {
 void Registry::SetState(const std::string& model, int64_t version, const std::function<void(Entry&)>& change) {
   VersionState state;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     Entry& entry = models_[model][version];
     entry.status.model = model;
     entry.status.version = version;
@@ -353,19 +354,19 @@ void Registry::SetState(const std::string& model, int64_t version, const std::fu
   if (listener_) listener_();
 }
 
-absl::StatusOr<std::shared_ptr<Servable>> Registry::Find(const std::string& model, int64_t version) const {
-  MutexLock lock(mutex_);
+absl::StatusOr<std::shared_ptr<serving::Servable>> Registry::Find(const std::string& model, int64_t version) const {
+  base::MutexLock lock(mutex_);
   const auto found = models_.find(model);
   if (found == models_.end()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
-                      Listing(models_, [](const auto& item) { return item.first; }));
+    return base::MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
+                            Listing(models_, [](const auto& item) { return item.first; }));
   }
   const Versions& versions = found->second;
   if (version != 0) {
     const auto it = versions.find(version);
     if (it == versions.end()) {
-      return MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" has no version {}; it has: {}", model, version,
-                        Listing(versions, [](const auto& item) { return std::to_string(item.first); }));
+      return base::MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" has no version {}; it has: {}", model, version,
+                              Listing(versions, [](const auto& item) { return std::to_string(item.first); }));
     }
     if (it->second.servable != nullptr) return it->second.servable;
     return NotServing(it->second.status);
@@ -380,12 +381,12 @@ absl::StatusOr<std::shared_ptr<Servable>> Registry::Find(const std::string& mode
 }
 
 bool Registry::HasModel(const std::string& model) const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   return models_.contains(model);
 }
 
 std::vector<VersionStatus> Registry::List(const std::string& model) const {
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   std::vector<VersionStatus> list;
   for (const auto& [name, versions] : models_) {
     if (!model.empty() && name != model) continue;
@@ -397,4 +398,4 @@ std::vector<VersionStatus> Registry::List(const std::string& model) const {
   return list;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

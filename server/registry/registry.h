@@ -20,14 +20,14 @@
 #include "server/registry/version_status.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // Thread-safe. Loading, reloading and unloading happen one after another on a thread of its own.
 class Registry {
  public:
   // Loads one version; runs on the registry's thread and may take long.
-  using ServableFactory = std::function<absl::StatusOr<std::unique_ptr<Servable>>(
-      const std::string& model, int64_t version, const ModelConfig& config)>;
+  using ServableFactory = std::function<absl::StatusOr<std::unique_ptr<serving::Servable>>(
+      const std::string& model, int64_t version, const config::ModelConfig& config)>;
   // Called once, on a thread of the registry, or on the caller's when the server is ending.
   using Done = std::function<void(const absl::Status&)>;
 
@@ -37,7 +37,7 @@ class Registry {
     std::function<void(const std::string& device)> on_unloaded;
   };
 
-  Registry(ServableFactory factory, Metrics& metrics, const Clock& clock, Options options = {});
+  Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options = {});
   // Stop, if that was not called.
   ~Registry();
   Registry(const Registry&) = delete;
@@ -67,7 +67,7 @@ class Registry {
 
   // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists those there are), or
   // it was unloaded. UNAVAILABLE: not loaded yet. FAILED_PRECONDITION: it failed to load, and why.
-  absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& model, int64_t version) const;
+  absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const;
 
   bool HasModel(const std::string& model) const;
 
@@ -80,7 +80,7 @@ class Registry {
  private:
   struct Entry {
     VersionStatus status;
-    std::shared_ptr<Servable> servable;
+    std::shared_ptr<serving::Servable> servable;
     std::string fingerprint;  // of the files that were loaded, or that failed to load
     int64_t generation = 0;   // of the servable that is there, or was last
     bool is_kept = false;     // as UNLOADED, once it has ended
@@ -100,27 +100,27 @@ class Registry {
   absl::Status LoadNow(const std::string& model, const std::vector<int64_t>& asked);
   void UnloadNow(const std::string& model, int64_t version, const Done& done);
   absl::Status RescanNow();
-  absl::Status LoadOne(const std::string& model, int64_t version, std::shared_ptr<const ModelConfig> config,
+  absl::Status LoadOne(const std::string& model, int64_t version, std::shared_ptr<const config::ModelConfig> config,
                        const std::string& fingerprint);
   void Retire(const std::string& model, int64_t version, bool is_kept);
   void RetireUnwanted(const std::string& model, const std::vector<int64_t>& wanted);
   void Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device);
   void SettleEnded(const std::string& model, int64_t version, int64_t generation);
-  void Erase(const std::string& model, int64_t version) TF_REQUIRES(mutex_);
+  void Erase(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   void SetState(const std::string& model, int64_t version, const std::function<void(Entry&)>& change);
   std::optional<VersionStatus> NextPending() const;
   bool IsServing(const std::string& model, int64_t version, const std::string& fingerprint) const;
 
   const ServableFactory factory_;
-  Metrics& metrics_;
-  const Clock& clock_;
+  metrics::Metrics& metrics_;
+  const base::Clock& clock_;
   const Options options_;
   std::function<void()> listener_;  // constant after Add
   std::unique_ptr<Reaper> reaper_;
 
-  mutable Mutex mutex_;
-  std::map<std::string, Versions> models_ TF_GUARDED_BY(mutex_);
-  std::vector<Unloading> unloading_ TF_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;
+  std::map<std::string, Versions> models_ FERRY_GUARDED_BY(mutex_);
+  std::vector<Unloading> unloading_ FERRY_GUARDED_BY(mutex_);
 
   // Of the thread alone.
   std::map<std::string, std::string> applied_;  // by model: the fingerprint that was last acted on
@@ -132,4 +132,4 @@ class Registry {
   JobThread jobs_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -8,7 +8,7 @@
 #include "server/base/status.h"
 #include "server/registry/test_registry.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 namespace {
 
 using ::testing::ElementsAre;
@@ -45,8 +45,9 @@ class RegistryChangesTest : public RegistryTest {
     auto promise = std::make_shared<std::promise<absl::Status>>();
     Answer answer = promise->get_future();
     // A status of its own: Debian's absl counts references without ThreadSanitizer's knowledge.
-    start(
-        [promise](const absl::Status& status) { promise->set_value(absl::Status(status.code(), MessageOf(status))); });
+    start([promise](const absl::Status& status) {
+      promise->set_value(absl::Status(status.code(), base::MessageOf(status)));
+    });
     return answer;
   }
   Answer Load(const std::string& model, std::vector<int64_t> versions = {}) {
@@ -76,7 +77,7 @@ TEST_F(RegistryChangesTest, LoadTakesTheNewVersionAndThenLetsTheOldOneGo) {
   Put("m", 1);
   Begin();
   Put("m", 2);
-  std::shared_ptr<Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
   EXPECT_TRUE(Load("m").get().ok());
   EXPECT_EQ(States(), "2 ready, 1 unloading");
   EXPECT_EQ(registry_.Find("m", 0).value()->version(), 2);
@@ -103,7 +104,7 @@ TEST_F(RegistryChangesTest, AVersionThatFailsLeavesTheOldOneServing) {
   failing = 2;
   const absl::Status failed = Load("m").get();
   EXPECT_EQ(failed.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(MessageOf(failed), HasSubstr("version 2"));
+  EXPECT_THAT(base::MessageOf(failed), HasSubstr("version 2"));
   EXPECT_EQ(States(), "2 failed, 1 ready");
   EXPECT_EQ(registry_.Find("m", 0).value()->version(), 1);
   failing = 0;
@@ -115,11 +116,11 @@ TEST_F(RegistryChangesTest, AVersionThatComesBackIsNotTakenAwayByTheEndOfItsForm
   Put("m", 1);
   Begin();
   Put("m", 2);
-  std::shared_ptr<Servable> former = registry_.Find("m", 1).value();
+  std::shared_ptr<serving::Servable> former = registry_.Find("m", 1).value();
   EXPECT_TRUE(Load("m").get().ok());
   EXPECT_TRUE(Load("m", {1}).get().ok());
   WaitForStates("1 ready");
-  std::shared_ptr<Servable> now = registry_.Find("m", 1).value();
+  std::shared_ptr<serving::Servable> now = registry_.Find("m", 1).value();
   EXPECT_NE(now, former);
   former.reset();
   EXPECT_TRUE(Load("m", {1}).get().ok());
@@ -131,7 +132,7 @@ TEST_F(RegistryChangesTest, AVersionThatComesBackIsNotTakenAwayByTheEndOfItsForm
 TEST_F(RegistryChangesTest, UnloadAnswersWhenTheLastRequestHasEnded) {
   Put("m", 1);
   Begin();
-  std::shared_ptr<Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
   Answer first = Unload("m");
   WaitForStates("1 unloading");
   Answer second = Unload("m", 1);
@@ -150,9 +151,9 @@ TEST_F(RegistryChangesTest, UnloadAnswersWhenTheLastRequestHasEnded) {
 TEST_F(RegistryChangesTest, UnloadOfWhatIsNotThereNamesWhatIs) {
   Put("m", 1);
   Begin();
-  EXPECT_THAT(MessageOf(Unload("n").get()), HasSubstr("it has: m"));
-  EXPECT_THAT(MessageOf(Unload("m", 7).get()), HasSubstr("it has: 1"));
-  EXPECT_THAT(MessageOf(Load("m", {7}).get()), HasSubstr("it has: 1"));
+  EXPECT_THAT(base::MessageOf(Unload("n").get()), HasSubstr("it has: m"));
+  EXPECT_THAT(base::MessageOf(Unload("m", 7).get()), HasSubstr("it has: 1"));
+  EXPECT_THAT(base::MessageOf(Load("m", {7}).get()), HasSubstr("it has: 1"));
 }
 
 TEST_F(RegistryChangesTest, WhatFailedCanBeUnloaded) {
@@ -165,7 +166,7 @@ TEST_F(RegistryChangesTest, WhatFailedCanBeUnloaded) {
 TEST_F(RegistryChangesTest, StopAnswersWhoStillWaits) {
   Put("m", 1);
   Begin();
-  std::shared_ptr<Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
   Answer unloaded = Unload("m");
   WaitForStates("1 unloading");
   std::latch stopping(1);
@@ -265,4 +266,4 @@ TEST_F(RegistryChangesTest, RescanLeavesAloneWhatWasChosenByHand) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -10,7 +10,7 @@
 #include "server/base/status.h"
 #include "server/registry/test_registry.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 namespace {
 
 using ::testing::AllOf;
@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 TEST_F(RegistryTest, FindsTheNewestReadyVersionAndAnExactOne) {
   ModelFolder folder = Folder("m", {1, 2, 3});
-  folder.config->version_policy.kind = VersionPolicy::Kind::kAll;
+  folder.config->version_policy.kind = config::VersionPolicy::Kind::kAll;
   registry_.Add({folder});
   registry_.StartLoading();
   WaitUntilLoaded();
@@ -32,10 +32,10 @@ TEST_F(RegistryTest, NamesWhatThereIsInsteadOfAnUnknownModelOrVersion) {
   WaitUntilLoaded();
   const absl::Status model = registry_.Find("c", 0).status();
   EXPECT_EQ(model.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(MessageOf(model), AllOf(HasSubstr("\"c\""), HasSubstr("a, b")));
+  EXPECT_THAT(base::MessageOf(model), AllOf(HasSubstr("\"c\""), HasSubstr("a, b")));
   const absl::Status version = registry_.Find("b", 9).status();
   EXPECT_EQ(version.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(MessageOf(version), AllOf(HasSubstr("9"), HasSubstr("it has: 4")));
+  EXPECT_THAT(base::MessageOf(version), AllOf(HasSubstr("9"), HasSubstr("it has: 4")));
 }
 
 TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
@@ -45,7 +45,7 @@ TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
   EXPECT_TRUE(registry_.Find("good", 0).ok());
   const absl::Status bad = registry_.Find("bad", 0).status();
   EXPECT_EQ(bad.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(MessageOf(bad), HasSubstr("bad/1/m.pt: is damaged"));
+  EXPECT_THAT(base::MessageOf(bad), HasSubstr("bad/1/m.pt: is damaged"));
   EXPECT_EQ(registry_.List("bad").at(0).error.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), "");
   EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), HasSubstr("1 of 2 versions failed"));
@@ -67,7 +67,7 @@ TEST_F(RegistryTest, WhatIsNotLoadedYetIsUnavailable) {
 
 TEST_F(RegistryTest, AModelWithoutAVersionIsFailed) {
   registry_.Add({Folder("empty", {})});
-  EXPECT_THAT(MessageOf(registry_.List("empty").at(0).error), HasSubstr("empty/1/"));
+  EXPECT_THAT(base::MessageOf(registry_.List("empty").at(0).error), HasSubstr("empty/1/"));
 }
 
 TEST_F(RegistryTest, AnEmptyStoreIsReady) { EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), ""); }
@@ -76,7 +76,7 @@ TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
   registry_.Add({Folder("m", {1})});
   registry_.StartLoading();
   WaitUntilLoaded();
-  std::weak_ptr<Servable> servable = registry_.Find("m", 0).value();
+  std::weak_ptr<serving::Servable> servable = registry_.Find("m", 0).value();
   registry_.Stop();
   EXPECT_TRUE(servable.expired());
 }
@@ -86,8 +86,8 @@ TEST_F(RegistryTest, StopWaitsForAHandleThatAnotherThreadStillHolds) {
   registry_.Add({Folder("m", {1})});
   registry_.StartLoading();
   WaitUntilLoaded();
-  std::shared_ptr<Servable> held = registry_.Find("m", 0).value();
-  const std::weak_ptr<Servable> servable = held;
+  std::shared_ptr<serving::Servable> held = registry_.Find("m", 0).value();
+  const std::weak_ptr<serving::Servable> servable = held;
   std::latch stopping(1);
   std::thread holder([&, handle = std::move(held)]() mutable {
     stopping.wait();
@@ -111,7 +111,7 @@ TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
   ASSERT_EQ(models->size(), 2u);
   EXPECT_EQ((*models)[0].versions, (std::vector<int64_t>{1, 2, 10}));
   EXPECT_EQ((*models)[0].ignored.size(), 2u);
-  EXPECT_THAT(MessageOf((*models)[1].config.status()), HasSubstr("b/config.pbtxt:1:"));
+  EXPECT_THAT(base::MessageOf((*models)[1].config.status()), HasSubstr("b/config.pbtxt:1:"));
   std::filesystem::remove_all(store);
 }
 
@@ -120,4 +120,4 @@ TEST(ScanStoreTest, NamesAStoreThatIsNone) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::registry

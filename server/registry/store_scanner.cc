@@ -11,7 +11,7 @@
 #include "server/base/status.h"
 #include "server/config/config_file.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 namespace {
 
 namespace fs = std::filesystem;
@@ -41,7 +41,7 @@ std::string Fingerprint(const fs::path& folder) {
 }
 
 ModelFolder Scan(const fs::path& folder, const std::string& name) {
-  ModelFolder model{name, ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}, {}};
+  ModelFolder model{name, config::ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}, {}};
   const std::string beside = Fingerprint(folder);
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -56,7 +56,8 @@ ModelFolder Scan(const fs::path& folder, const std::string& name) {
     }
   }
   if (error) {
-    model.config = MakeStatus(absl::StatusCode::kPermissionDenied, "{}/ cannot be read: {}", name, error.message());
+    model.config =
+        base::MakeStatus(absl::StatusCode::kPermissionDenied, "{}/ cannot be read: {}", name, error.message());
   }
   std::sort(model.versions.begin(), model.versions.end());
   return model;
@@ -65,20 +66,20 @@ ModelFolder Scan(const fs::path& folder, const std::string& name) {
 }  // namespace
 
 std::string FingerprintOf(const ModelFolder& folder) {
-  std::string text = MessageOf(folder.config.status());
+  std::string text = base::MessageOf(folder.config.status());
   for (const auto& [version, fingerprint] : folder.fingerprints) text += fmt::format("{}:{}", version, fingerprint);
   return text;
 }
 
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
   if (folder.versions.empty()) {
-    return MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/", folder.name,
-                      folder.name);
+    return base::MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/",
+                            folder.name, folder.name);
   }
-  const std::vector<int64_t> wanted = SelectVersions(folder.config->version_policy, folder.versions);
+  const std::vector<int64_t> wanted = config::SelectVersions(folder.config->version_policy, folder.versions);
   if (!wanted.empty()) return wanted;
-  return MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names",
-                    folder.name);
+  return base::MakeStatus(absl::StatusCode::kNotFound, "{}/ has none of the versions that its version_policy names",
+                          folder.name);
 }
 
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name) {
@@ -86,7 +87,7 @@ absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::strin
   const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
                        name.find('\0') == std::string::npos;
   if (!is_name || !fs::is_directory(fs::path(store) / name, error)) {
-    return MakeStatus(absl::StatusCode::kNotFound, "the store has no folder \"{}\"", name);
+    return base::MakeStatus(absl::StatusCode::kNotFound, "the store has no folder \"{}\"", name);
   }
   return Scan(fs::path(store) / name, name);
 }
@@ -94,7 +95,7 @@ absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::strin
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
   std::error_code error;
   if (!fs::is_directory(store, error)) {
-    return MakeStatus(
+    return base::MakeStatus(
         absl::StatusCode::kNotFound,
         "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE", store);
   }
@@ -105,11 +106,11 @@ absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
     if (name.front() != '.' && it->is_directory(ignored)) models.push_back(Scan(it->path(), name));
   }
   if (error) {
-    return MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store,
-                      error.message());
+    return base::MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store,
+                            error.message());
   }
   std::sort(models.begin(), models.end(), [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
   return models;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -10,14 +10,14 @@
 
 #include "server/config/model_config.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // One model's folder.
 struct ModelFolder {
   std::string name;
-  absl::StatusOr<ModelConfig> config;  // a default one where there is no config.pbtxt
-  std::vector<int64_t> versions;       // ascending
-  std::vector<std::string> ignored;    // entries that are no version, for a warning
+  absl::StatusOr<config::ModelConfig> config;  // a default one where there is no config.pbtxt
+  std::vector<int64_t> versions;               // ascending
+  std::vector<std::string> ignored;            // entries that are no version, for a warning
   // Of each version: changes with any file in its folder, and beside it, that was written or replaced.
   std::map<int64_t, std::string> fingerprints;
 };
@@ -35,4 +35,4 @@ absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::strin
 // the store itself cannot be read.
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store);
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -3,14 +3,14 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
-StoreWatch::StoreWatch(Registry& registry, Duration interval)
+StoreWatch::StoreWatch(Registry& registry, base::Duration interval)
     : registry_(registry), interval_(interval), thread_([this] { Loop(); }) {}
 
 StoreWatch::~StoreWatch() {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     stopping_ = true;
     changed_.NotifyAll();
   }
@@ -21,24 +21,24 @@ void StoreWatch::Loop() {
   while (WaitForNext()) {
     registry_.Rescan([this](const absl::Status& status) {
       if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {
-        LogWarning("the store cannot be looked at", {{"reason", MessageOf(status)}});
+        base::LogWarning("the store cannot be looked at", {{"reason", base::MessageOf(status)}});
       }
-      MutexLock lock(mutex_);
+      base::MutexLock lock(mutex_);
       is_scanning_ = false;
       changed_.NotifyAll();
     });
     // Also when stopping: the registry has what refers to this until then.
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     while (is_scanning_) changed_.Wait(mutex_);
   }
 }
 
 bool StoreWatch::WaitForNext() {
-  const TimePoint next = std::chrono::steady_clock::now() + interval_;
-  MutexLock lock(mutex_);
+  const base::TimePoint next = std::chrono::steady_clock::now() + interval_;
+  base::MutexLock lock(mutex_);
   while (!stopping_ && std::chrono::steady_clock::now() < next) changed_.WaitUntil(mutex_, next);
   is_scanning_ = !stopping_;
   return is_scanning_;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

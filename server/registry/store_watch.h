@@ -7,12 +7,12 @@
 #include "server/base/mutex.h"
 #include "server/registry/registry.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // Calls Registry::Rescan every `interval`, one at a time, from its construction to its destruction.
 class StoreWatch {
  public:
-  StoreWatch(Registry& registry, Duration interval);
+  StoreWatch(Registry& registry, base::Duration interval);
   ~StoreWatch();
   StoreWatch(const StoreWatch&) = delete;
   StoreWatch& operator=(const StoreWatch&) = delete;
@@ -23,12 +23,12 @@ class StoreWatch {
   bool WaitForNext();
 
   Registry& registry_;
-  const Duration interval_;
-  Mutex mutex_;
-  CondVar changed_;
-  bool stopping_ TF_GUARDED_BY(mutex_) = false;
-  bool is_scanning_ TF_GUARDED_BY(mutex_) = false;
+  const base::Duration interval_;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_scanning_ FERRY_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

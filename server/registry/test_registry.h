@@ -13,36 +13,38 @@
 
 #include "server/registry/registry.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
-class NothingModel : public Model {
+class NothingModel : public model::Model {
  public:
-  const Signature& signature() const override { return signature_; }
-  const DeviceId& device() const override { return device_; }
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
-    return std::vector<Outputs>(requests.size());
+  const tensor::Signature& signature() const override { return signature_; }
+  const tensor::DeviceId& device() const override { return device_; }
+  absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
+                                                      model::PhaseTimes&) override {
+    return std::vector<model::Outputs>(requests.size());
   }
 
  private:
-  const Signature signature_;
-  const DeviceId device_;
+  const tensor::Signature signature_;
+  const tensor::DeviceId device_;
 };
 
 inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) {
-  return {std::move(name), ModelConfig{}, std::move(versions), {}, {}};
+  return {std::move(name), config::ModelConfig{}, std::move(versions), {}, {}};
 }
 
 class RegistryTest : public ::testing::Test {
  protected:
-  absl::StatusOr<std::unique_ptr<Servable>> MakeServable(const std::string& model, int64_t version) {
+  absl::StatusOr<std::unique_ptr<serving::Servable>> MakeServable(const std::string& model, int64_t version) {
     if (on_load) on_load();
     loaded.push_back(version);
     if (model == "bad" || version == failing) return absl::DataLossError("bad/1/m.pt: is damaged");
-    Servable::Options options;
+    serving::Servable::Options options;
     options.name = model;
     options.version = version;
-    return std::make_unique<Servable>(options, LoadedModel{std::make_shared<NothingModel>(), {}}, scheduler_,
-                                      metrics_.ForModel(model, version), Clock::Real(), health_);
+    return std::make_unique<serving::Servable>(options, model::LoadedModel{std::make_shared<NothingModel>(), {}},
+                                               scheduler_, metrics_.ForModel(model, version), base::Clock::Real(),
+                                               health_);
   }
 
   void WaitUntilLoaded() {
@@ -56,16 +58,17 @@ class RegistryTest : public ::testing::Test {
     return (std::filesystem::path(::testing::TempDir()) / ("torchferry_registry_" + test)).string();
   }
 
-  Metrics metrics_;
-  std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
-  Scheduler scheduler_{{.workers = 1}, Clock::Real()};
+  metrics::Metrics metrics_;
+  std::shared_ptr<serving::DeviceHealth> health_ =
+      std::make_shared<serving::DeviceHealth>(metrics_, base::Clock::Real());
+  batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
   std::function<void()> on_load;
   int64_t failing = 0;          // a version that cannot be loaded; set while nothing is
   std::vector<int64_t> loaded;  // versions, in order; the registry's thread writes it
-  Registry registry_{[this](const std::string& m, int64_t v, const ModelConfig&) { return MakeServable(m, v); },
+  Registry registry_{[this](const std::string& m, int64_t v, const config::ModelConfig&) { return MakeServable(m, v); },
                      metrics_,
-                     Clock::Real(),
+                     base::Clock::Real(),
                      {TempStore(), nullptr}};
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -5,51 +5,52 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 void LogFolder(const ModelFolder& folder) {
   for (const std::string& entry : folder.ignored) {
-    LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
+    base::LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
   }
   if (!folder.config.ok()) return;
   for (const int64_t version : folder.config->version_policy.specific) {
     if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
-    LogWarning("configuration",
-               {{"model", folder.name},
-                {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
+    base::LogWarning("configuration",
+                     {{"model", folder.name},
+                      {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
   }
   for (const std::string& warning : folder.config->warnings) {
-    LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
+    base::LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
   }
 }
 
 void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why) {
-  LogError("model not reloaded: what was loaded before goes on",
-           {{"model", model}, {"version", version}, {"code", CodeName(why.code())}, {"reason", MessageOf(why)}});
+  base::LogError(
+      "model not reloaded: what was loaded before goes on",
+      {{"model", model}, {"version", version}, {"code", base::CodeName(why.code())}, {"reason", base::MessageOf(why)}});
 }
 
-void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds) {
+void LogReady(const std::string& model, int64_t version, const serving::Servable& servable, double seconds) {
   const auto [placed, info] = servable.placement();
-  const std::string device = ToString(placed->device());
+  const std::string device = tensor::ToString(placed->device());
   if (info.fallback) {
-    LogWarning("model fell back", {{"model", model},
-                                   {"version", version},
-                                   {"from", info.fallback_from},
-                                   {"to", device},
-                                   {"reason", info.fallback_reason}});
+    base::LogWarning("model fell back", {{"model", model},
+                                         {"version", version},
+                                         {"from", info.fallback_from},
+                                         {"to", device},
+                                         {"reason", info.fallback_reason}});
   }
-  LogInfo("model ready", {{"model", model},
-                          {"version", version},
-                          {"device", device},
-                          {"file", info.file_path},
-                          {"format", info.format},
-                          {"sha256", info.sha256 ? info.sha256() : ""},
-                          {"producer", info.producer},
-                          {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
-                          {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},
-                          {"precision", info.precision},
-                          {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
-                          {"load_seconds", fmt::format("{:.3f}", seconds)}});
+  base::LogInfo("model ready", {{"model", model},
+                                {"version", version},
+                                {"device", device},
+                                {"file", info.file_path},
+                                {"format", info.format},
+                                {"sha256", info.sha256 ? info.sha256() : ""},
+                                {"producer", info.producer},
+                                {"saved_devices", fmt::format("{}", fmt::join(info.saved_devices, ","))},
+                                {"saved_dtypes", fmt::format("{}", fmt::join(info.saved_dtypes, ","))},
+                                {"precision", info.precision},
+                                {"decisions", fmt::format("{}", fmt::join(info.decisions, "; "))},
+                                {"load_seconds", fmt::format("{:.3f}", seconds)}});
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

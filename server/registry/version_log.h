@@ -7,7 +7,7 @@
 #include "server/registry/store_scanner.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 // Warnings: entries that are no version, and those of the configuration.
 void LogFolder(const ModelFolder& folder);
@@ -16,6 +16,6 @@ void LogFolder(const ModelFolder& folder);
 void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why);
 
 // Where it runs and why, and what its file is.
-void LogReady(const std::string& model, int64_t version, const Servable& servable, double seconds);
+void LogReady(const std::string& model, int64_t version, const serving::Servable& servable, double seconds);
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

@@ -4,7 +4,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 namespace {
 
 struct Row {
@@ -61,12 +61,14 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
 absl::Status NotServing(const VersionStatus& status) {
   const std::string what = fmt::format("model \"{}\" version {}", status.model, status.version);
   if (status.state == VersionState::kFailed) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what, MessageOf(status.error));
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what,
+                            base::MessageOf(status.error));
   }
   if (status.state == VersionState::kUnloaded) {
-    return MakeStatus(absl::StatusCode::kNotFound, "{} was unloaded; it can be loaded again with LoadModel", what);
+    return base::MakeStatus(absl::StatusCode::kNotFound, "{} was unloaded; it can be loaded again with LoadModel",
+                            what);
   }
-  return MakeStatus(absl::StatusCode::kUnavailable, "{} is {}; try again later", what, Name(status.state));
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "{} is {}; try again later", what, Name(status.state));
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

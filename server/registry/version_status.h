@@ -12,7 +12,7 @@
 #include "server/config/model_config.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::registry {
 
 enum class VersionState { kPending, kLoading, kReady, kUnloading, kFailed, kUnloaded };
 
@@ -27,9 +27,9 @@ struct VersionStatus {
   VersionState state = VersionState::kPending;
   absl::Status error;  // of a FAILED version
   double load_seconds = 0;
-  bool is_initial = false;                    // among those that the server started with
-  std::shared_ptr<const ModelConfig> config;  // null where it could not be read
-  std::shared_ptr<const Servable> servable;   // of a READY version
+  bool is_initial = false;                            // among those that the server started with
+  std::shared_ptr<const config::ModelConfig> config;  // null where it could not be read
+  std::shared_ptr<const serving::Servable> servable;  // of a READY version
 };
 
 // READY, and there is a device to run on.
@@ -48,4 +48,4 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
 // failed to load, and why; NOT_FOUND: it was unloaded.
 absl::Status NotServing(const VersionStatus& status);
 
-}  // namespace torchferry
+}  // namespace torchferry::registry

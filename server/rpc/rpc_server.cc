@@ -7,32 +7,33 @@
 #include <atomic>
 
 #include "server/base/status.h"
-#include "server/rpc/admin_service.h"
-#include "server/rpc/admission.h"
-#include "server/rpc/health_service.h"
-#include "server/rpc/inference_service.h"
-#include "server/rpc/listener.h"
-#include "server/rpc/open_inference_service.h"
-#include "server/rpc/predictor.h"
+#include "server/rpc/admin/admin_service.h"
+#include "server/rpc/health/health_service.h"
+#include "server/rpc/open_inference/open_inference_service.h"
+#include "server/rpc/predict/admission.h"
+#include "server/rpc/predict/predictor.h"
+#include "server/rpc/torchferry_v1/inference_service.h"
+#include "server/rpc/transport/listener.h"
 
-namespace torchferry {
+namespace torchferry::rpc {
 namespace {
 
 constexpr char kModelPrefix[] = "model/";
 
-constexpr Duration kQuiet = std::chrono::milliseconds(50);
-constexpr Duration kMostQuiet = std::chrono::milliseconds(500);
+constexpr base::Duration kQuiet = std::chrono::milliseconds(50);
+constexpr base::Duration kMostQuiet = std::chrono::milliseconds(500);
 
 // gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only
 // when it is wanted, and not linked.
 absl::Status OpenReflection() {
   if (dlopen(TORCHFERRY_REFLECTION_LIBRARY, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, "--reflection: {}", dlerror());
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "--reflection: {}", dlerror());
 }
 
 class RpcServerImpl final : public RpcServer {
  public:
-  RpcServerImpl(const Options& options, Registry& registry, Metrics& metrics, const Clock& clock)
+  RpcServerImpl(const Options& options, registry::Registry& registry, metrics::Metrics& metrics,
+                const base::Clock& clock)
       : options_(options),
         registry_(registry),
         clock_(clock),
@@ -49,12 +50,12 @@ class RpcServerImpl final : public RpcServer {
   }
 
   absl::Status Listen() {
-    if (options_.reflection) TF_RETURN_IF_ERROR(OpenReflection());
-    TF_RETURN_IF_ERROR(server_.Start(options_, options_.address, "--grpc-address", options_.threads,
-                                     {&inference_, &open_inference_, &health_, &admin_}, clock_));
+    if (options_.reflection) FERRY_RETURN_IF_ERROR(OpenReflection());
+    FERRY_RETURN_IF_ERROR(server_.Start(options_, options_.address, "--grpc-address", options_.threads,
+                                        {&inference_, &open_inference_, &health_, &admin_}, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      TF_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1,
-                                             {&admin_apart_, &open_admin_}, clock_));
+      FERRY_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1,
+                                                {&admin_apart_, &open_admin_}, clock_));
     }
     return absl::OkStatus();
   }
@@ -66,7 +67,7 @@ class RpcServerImpl final : public RpcServer {
 
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";
-    return torchferry::NotReadyReason(registry_.List(), options_.readiness);
+    return torchferry::registry::NotReadyReason(registry_.List(), options_.readiness);
   }
 
   void NotifyHealth() override { health_.Notify(); }
@@ -76,10 +77,10 @@ class RpcServerImpl final : public RpcServer {
     health_.Notify();
   }
 
-  bool DrainAndStop(TimePoint deadline) override {
+  bool DrainAndStop(base::TimePoint deadline) override {
     AnnounceDrain();
     admin_calls_.EndAll();
-    admin_server_.Stop(Duration::zero());
+    admin_server_.Stop(base::Duration::zero());
     admission_.Close(clock_.Now());
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
     // What gRPC has not been asked to take when it shuts down ends as CANCELLED, as if the caller had given up: who was
@@ -103,15 +104,16 @@ class RpcServerImpl final : public RpcServer {
     if (service.empty()) return NotReadyReason().empty();
     if (service == "liveness") return true;
     if (!service.starts_with(kModelPrefix)) return std::nullopt;
-    const std::vector<VersionStatus> versions = registry_.List(service.substr(sizeof(kModelPrefix) - 1));
+    const std::vector<registry::VersionStatus> versions = registry_.List(service.substr(sizeof(kModelPrefix) - 1));
     if (versions.empty() || service.size() == sizeof(kModelPrefix) - 1) return std::nullopt;
-    return !is_draining_ && std::any_of(versions.begin(), versions.end(),
-                                        [](const VersionStatus& v) { return torchferry::IsServing(v); });
+    return !is_draining_ && std::any_of(versions.begin(), versions.end(), [](const registry::VersionStatus& v) {
+      return torchferry::registry::IsServing(v);
+    });
   }
 
   const Options options_;
-  Registry& registry_;
-  const Clock& clock_;
+  registry::Registry& registry_;
+  const base::Clock& clock_;
   Admission admission_;
   Predictor predictor_;
   AdminCalls admin_calls_;
@@ -128,11 +130,11 @@ class RpcServerImpl final : public RpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Registry& registry,
-                                                            Metrics& metrics, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, registry::Registry& registry,
+                                                            metrics::Metrics& metrics, const base::Clock& clock) {
   auto server = std::make_unique<RpcServerImpl>(options, registry, metrics, clock);
-  TF_RETURN_IF_ERROR(server->Listen());
+  FERRY_RETURN_IF_ERROR(server->Listen());
   return server;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::rpc

@@ -10,9 +10,9 @@
 #include "server/base/clock.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
-#include "server/rpc/call_loop.h"
+#include "server/rpc/transport/call_loop.h"
 
-namespace torchferry {
+namespace torchferry::rpc {
 
 // Thread-safe.
 class RpcServer {
@@ -24,14 +24,14 @@ class RpcServer {
     std::string server_version;
     bool admin = false;         // loading and unloading
     std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest
-    ReadinessPolicy readiness = ReadinessPolicy::kAny;
-    int threads = 1;        // that carry calls
-    Duration busy_poll{0};  // of these, after work (busy_poll.h)
+    registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
+    int threads = 1;              // that carry calls
+    base::Duration busy_poll{0};  // of these, after work (busy_poll.h)
   };
 
   // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, Registry& registry, Metrics& metrics,
-                                                          const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, registry::Registry& registry,
+                                                          metrics::Metrics& metrics, const base::Clock& clock);
   virtual ~RpcServer() = default;
 
   virtual int port() const = 0;
@@ -47,7 +47,7 @@ class RpcServer {
   virtual void AnnounceDrain() = 0;
   // Takes no more Predicts and waits for those under way, until `deadline`; health goes on answering. Then stops.
   // False when some were still under way and had to be cancelled.
-  virtual bool DrainAndStop(TimePoint deadline) = 0;
+  virtual bool DrainAndStop(base::TimePoint deadline) = 0;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::rpc

@@ -1,6 +1,6 @@
 #include "server/serving/choose_placement.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 PlacementChoice ChoosePlacement(std::span<const PlacementView> placements, uint64_t tried) {
   PlacementChoice choice;
@@ -22,4 +22,4 @@ PlacementChoice ChoosePlacement(std::span<const PlacementView> placements, uint6
   return choice;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -7,7 +7,7 @@
 
 #include "server/serving/device_health.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // A placement as the choice sees it.
 struct PlacementView {
@@ -28,4 +28,4 @@ struct PlacementChoice {
 // not up are passed over; one that rests is taken when nothing else that is built can be.
 PlacementChoice ChoosePlacement(std::span<const PlacementView> placements, uint64_t tried);
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -6,7 +6,7 @@
 
 #include "server/serving/row_limit.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 PlacementView View(DeviceState device, bool is_built, bool is_building = false, bool has_failed = false,
@@ -60,11 +60,11 @@ TEST(ChoosePlacementTest, OneThatRestsIsTakenWhenThereIsNoOther) {
 
 class RowLimitTest : public ::testing::Test {
  protected:
-  TimePoint At(double seconds) const {
-    return begin_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  base::TimePoint At(double seconds) const {
+    return begin_ + std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
   }
 
-  const TimePoint begin_{};
+  const base::TimePoint begin_{};
   RowLimit limit_;
 };
 
@@ -102,4 +102,4 @@ TEST_F(RowLimitTest, OneRowIsForgivenOnce) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

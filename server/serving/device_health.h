@@ -13,7 +13,7 @@
 #include "server/model/device_fault.h"
 #include "server/tensor/device_id.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 enum class DeviceState {
   kUp,
@@ -25,7 +25,7 @@ enum class DeviceState {
 std::string_view Name(DeviceState state);
 
 struct DeviceReport {
-  DeviceId device;
+  tensor::DeviceId device;
   DeviceState state = DeviceState::kUp;
   std::string why;  // of probation and loss
 };
@@ -37,27 +37,27 @@ class DeviceHealth {
   // (un)subscribe.
   using Listener = std::function<void(const DeviceReport&)>;
 
-  DeviceHealth(Metrics& metrics, const Clock& clock) : metrics_(metrics), clock_(clock) {}
+  DeviceHealth(metrics::Metrics& metrics, const base::Clock& clock) : metrics_(metrics), clock_(clock) {}
 
-  void Add(const DeviceId& device);
+  void Add(const tensor::DeviceId& device);
 
-  DeviceState Get(const DeviceId& device) const;
+  DeviceState Get(const tensor::DeviceId& device) const;
   // All but the CPU, in the order in which they were added.
   std::vector<DeviceReport> List() const;
 
   // What a forward pass, a placement or a probe met. kTransient puts the device on probation, kLost ends it; the others
   // say nothing of it.
-  void Report(const DeviceId& device, DeviceFault fault, std::string_view why);
+  void Report(const tensor::DeviceId& device, model::DeviceFault fault, std::string_view why);
   // A canary passed: the device is up, unless it was lost. The next probation's first canary comes at once again when
   // the device has then been up for a while.
-  void ReportSound(const DeviceId& device);
+  void ReportSound(const tensor::DeviceId& device);
 
   // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a
   // minute.
-  bool IsCanaryDue(const DeviceId& device) const;
+  bool IsCanaryDue(const tensor::DeviceId& device) const;
 
   // A canary did not pass: the next one comes after twice the time.
-  void CanaryFailed(const DeviceId& device);
+  void CanaryFailed(const tensor::DeviceId& device);
 
   // Until Unsubscribe, which waits for a call that is under way.
   int Subscribe(Listener listener);
@@ -67,21 +67,21 @@ class DeviceHealth {
   struct Entry {
     DeviceReport report;
     int order = 0;
-    Duration wait{};  // of the probation that is, or was last
-    TimePoint canary_at{};
-    TimePoint up_since{};
+    base::Duration wait{};  // of the probation that is, or was last
+    base::TimePoint canary_at{};
+    base::TimePoint up_since{};
   };
   void Tell(const DeviceReport& report);
 
-  Metrics& metrics_;
-  const Clock& clock_;
+  metrics::Metrics& metrics_;
+  const base::Clock& clock_;
 
-  mutable Mutex mutex_;
-  std::map<DeviceId, Entry> devices_ TF_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;
+  std::map<tensor::DeviceId, Entry> devices_ FERRY_GUARDED_BY(mutex_);
 
-  Mutex listeners_mutex_;
-  std::map<int, Listener> listeners_ TF_GUARDED_BY(listeners_mutex_);
-  int last_subscription_ TF_GUARDED_BY(listeners_mutex_) = 0;
+  base::Mutex listeners_mutex_;
+  std::map<int, Listener> listeners_ FERRY_GUARDED_BY(listeners_mutex_);
+  int last_subscription_ FERRY_GUARDED_BY(listeners_mutex_) = 0;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -8,26 +8,28 @@
 
 #include "server/serving/device_monitor.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class FakeClock : public Clock {
+class FakeClock : public base::Clock {
  public:
-  TimePoint Now() const override { return now; }
-  void Advance(double seconds) { now += std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
-  TimePoint now = TimePoint{} + std::chrono::hours(1);
+  base::TimePoint Now() const override { return now; }
+  void Advance(double seconds) {
+    now += std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
+  }
+  base::TimePoint now = base::TimePoint{} + std::chrono::hours(1);
 };
 
-const DeviceId kSim{"sim", 0};
+const tensor::DeviceId kSim{"sim", 0};
 
 class DeviceHealthTest : public ::testing::Test {
  protected:
   DeviceHealthTest() {
     health_.Add(kSim);
-    health_.Add(DeviceId::Cpu());
+    health_.Add(tensor::DeviceId::Cpu());
   }
 
   // Seconds until a canary is due.
@@ -41,30 +43,30 @@ class DeviceHealthTest : public ::testing::Test {
   }
 
   FakeClock clock_;
-  Metrics metrics_;
+  metrics::Metrics metrics_;
   DeviceHealth health_{metrics_, clock_};
 };
 
 TEST_F(DeviceHealthTest, TheCpuAndUnknownDevicesAreUpWhateverIsReported) {
-  for (const DeviceId& device : {DeviceId::Cpu(), DeviceId{"sim", 7}}) {
-    health_.Report(device, DeviceFault::kLost, "gone");
+  for (const tensor::DeviceId& device : {tensor::DeviceId::Cpu(), tensor::DeviceId{"sim", 7}}) {
+    health_.Report(device, model::DeviceFault::kLost, "gone");
     EXPECT_EQ(health_.Get(device), DeviceState::kUp);
   }
   ASSERT_EQ(health_.List().size(), 1u);
 }
 
 TEST_F(DeviceHealthTest, MemoryAndWhatItCannotDoSayNothingOfTheDevice) {
-  health_.Report(kSim, DeviceFault::kOutOfMemory, "full");
-  health_.Report(kSim, DeviceFault::kUnsupported, "no kernel");
+  health_.Report(kSim, model::DeviceFault::kOutOfMemory, "full");
+  health_.Report(kSim, model::DeviceFault::kUnsupported, "no kernel");
   EXPECT_EQ(health_.Get(kSim), DeviceState::kUp);
 }
 
 TEST_F(DeviceHealthTest, ALostDeviceStaysLostAndIsToldOnce) {
   std::vector<DeviceState> told;
   const int subscription = health_.Subscribe([&](const DeviceReport& report) { told.push_back(report.state); });
-  health_.Report(kSim, DeviceFault::kTransient, "busy");
-  health_.Report(kSim, DeviceFault::kLost, "gone");
-  health_.Report(kSim, DeviceFault::kLost, "gone again");
+  health_.Report(kSim, model::DeviceFault::kTransient, "busy");
+  health_.Report(kSim, model::DeviceFault::kLost, "gone");
+  health_.Report(kSim, model::DeviceFault::kLost, "gone again");
   health_.ReportSound(kSim);
   EXPECT_THAT(told, ElementsAre(DeviceState::kProbation, DeviceState::kLost));
   EXPECT_EQ(health_.List()[0].why, "gone");
@@ -72,44 +74,44 @@ TEST_F(DeviceHealthTest, ALostDeviceStaysLostAndIsToldOnce) {
 }
 
 TEST_F(DeviceHealthTest, CanariesComeLaterEachTimeInVainAndSoonAfterALongCalm) {
-  health_.Report(kSim, DeviceFault::kTransient, "busy");
+  health_.Report(kSim, model::DeviceFault::kTransient, "busy");
   EXPECT_NEAR(Wait(), 0.25, 0.02);
   health_.CanaryFailed(kSim);
   EXPECT_NEAR(Wait(), 0.5, 0.02);
   health_.ReportSound(kSim);
   EXPECT_EQ(health_.Get(kSim), DeviceState::kUp);
   clock_.Advance(1);
-  health_.Report(kSim, DeviceFault::kTransient, "busy again");
+  health_.Report(kSim, model::DeviceFault::kTransient, "busy again");
   EXPECT_NEAR(Wait(), 1.0, 0.02);
   health_.ReportSound(kSim);
   clock_.Advance(61);
-  health_.Report(kSim, DeviceFault::kTransient, "busy after a while");
+  health_.Report(kSim, model::DeviceFault::kTransient, "busy after a while");
   EXPECT_NEAR(Wait(), 0.25, 0.02);
 }
 
 // The monitor's own time is real: it only has to come by.
 TEST(DeviceMonitorTest, FindsALossWhileNobodyAsksAndBringsBackWhatHasRecovered) {
-  Metrics metrics;
-  const auto health = std::make_shared<DeviceHealth>(metrics, Clock::Real());
+  metrics::Metrics metrics;
+  const auto health = std::make_shared<DeviceHealth>(metrics, base::Clock::Real());
   health->Add(kSim);
-  std::atomic<DeviceFault> fault{DeviceFault::kNone};
+  std::atomic<model::DeviceFault> fault{model::DeviceFault::kNone};
   DeviceMonitor monitor(
       health,
-      [&](const DeviceId&) {
-        return fault == DeviceFault::kNone ? absl::OkStatus() : DeviceFaultStatus(fault, "what it met");
+      [&](const tensor::DeviceId&) {
+        return fault == model::DeviceFault::kNone ? absl::OkStatus() : model::DeviceFaultStatus(fault, "what it met");
       },
       std::chrono::milliseconds(10));
   const auto wait_for = [&](DeviceState state) {
     while (health->Get(kSim) != state) std::this_thread::yield();
   };
-  fault = DeviceFault::kTransient;
+  fault = model::DeviceFault::kTransient;
   wait_for(DeviceState::kProbation);
-  fault = DeviceFault::kOutOfMemory;  // it answers
+  fault = model::DeviceFault::kOutOfMemory;  // it answers
   wait_for(DeviceState::kUp);
-  fault = DeviceFault::kLost;
+  fault = model::DeviceFault::kLost;
   wait_for(DeviceState::kLost);
   EXPECT_THAT(health->List()[0].why, HasSubstr("what it met"));
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

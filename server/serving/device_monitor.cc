@@ -5,21 +5,21 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 // How often devices on probation are looked at; DeviceHealth says whether one is due.
-constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr base::Duration kTick = std::chrono::milliseconds(100);
 
 }  // namespace
 
-DeviceMonitor::DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe,
-                             Duration interval)
+DeviceMonitor::DeviceMonitor(std::shared_ptr<DeviceHealth> health,
+                             std::function<absl::Status(const tensor::DeviceId&)> probe, base::Duration interval)
     : health_(std::move(health)), probe_(std::move(probe)), interval_(interval), thread_([this] { Loop(); }) {}
 
 DeviceMonitor::~DeviceMonitor() {
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     stopping_ = true;
     stopped_.NotifyAll();
   }
@@ -27,10 +27,10 @@ DeviceMonitor::~DeviceMonitor() {
 }
 
 void DeviceMonitor::Loop() {
-  TimePoint next = std::chrono::steady_clock::now() + interval_;
+  base::TimePoint next = std::chrono::steady_clock::now() + interval_;
   while (true) {
     {
-      MutexLock lock(mutex_);
+      base::MutexLock lock(mutex_);
       if (!stopping_) stopped_.WaitUntil(mutex_, std::chrono::steady_clock::now() + std::min(kTick, interval_));
       if (stopping_) return;
     }
@@ -49,11 +49,12 @@ void DeviceMonitor::Look(bool at_all) {
 
 void DeviceMonitor::Probe(const DeviceReport& device) {
   const absl::Status status = probe_(device.device);
-  const DeviceFault fault = DeviceFaultOf(status);
+  const model::DeviceFault fault = model::DeviceFaultOf(status);
   // A device without memory answers.
-  if (status.ok() || fault == DeviceFault::kOutOfMemory) return health_->ReportSound(device.device);
-  health_->Report(device.device, fault, MessageOf(status));
-  if (device.state == DeviceState::kProbation && fault != DeviceFault::kLost) health_->CanaryFailed(device.device);
+  if (status.ok() || fault == model::DeviceFault::kOutOfMemory) return health_->ReportSound(device.device);
+  health_->Report(device.device, fault, base::MessageOf(status));
+  if (device.state == DeviceState::kProbation && fault != model::DeviceFault::kLost)
+    health_->CanaryFailed(device.device);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -10,15 +10,15 @@
 #include "server/base/mutex.h"
 #include "server/serving/device_health.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // Its thread runs from construction to destruction, which waits for a probe that is under way.
 class DeviceMonitor {
  public:
   // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every
   // `interval` for a device that is up, and when DeviceHealth says so for one on probation.
-  DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const DeviceId&)> probe,
-                Duration interval);
+  DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const tensor::DeviceId&)> probe,
+                base::Duration interval);
   ~DeviceMonitor();
   DeviceMonitor(const DeviceMonitor&) = delete;
   DeviceMonitor& operator=(const DeviceMonitor&) = delete;
@@ -29,13 +29,13 @@ class DeviceMonitor {
   void Probe(const DeviceReport& device);
 
   const std::shared_ptr<DeviceHealth> health_;
-  const std::function<absl::Status(const DeviceId&)> probe_;
-  const Duration interval_;
+  const std::function<absl::Status(const tensor::DeviceId&)> probe_;
+  const base::Duration interval_;
 
-  Mutex mutex_;
-  CondVar stopped_;
-  bool stopping_ TF_GUARDED_BY(mutex_) = false;
+  base::Mutex mutex_;
+  base::CondVar stopped_;
+  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

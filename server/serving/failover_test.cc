@@ -3,7 +3,7 @@
 
 #include "server/serving/test_failover.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 using ::testing::AllOf;
@@ -30,7 +30,7 @@ TEST_F(FailoverTest, ARequestOfManyRowsRunsInPieces) {
   Make(OutOfMemoryOver(2));
   const Result result = Submit({1, 2, 3, 4, 5, 6, 7}).get();
   EXPECT_THAT(Values(result), ElementsAre(2, 4, 6, 8, 10, 12, 14));
-  EXPECT_EQ(result->outputs[0].tensor.shape, (Shape{7, 1}));
+  EXPECT_EQ(result->outputs[0].tensor.shape, (tensor::Shape{7, 1}));
   EXPECT_EQ(result->execution.device, "sim:0");
 }
 
@@ -71,7 +71,7 @@ TEST_F(FailoverTest, OneRowThatDoesNotFitRunsOnTheNextPlacement) {
 }
 
 TEST_F(FailoverTest, ALostDeviceCostsNoRequest) {
-  Make(Always(DeviceFault::kLost));
+  Make(Always(model::DeviceFault::kLost));
   const auto results = Together({{1}, {2}, {3}});
   for (const Result& result : results) {
     EXPECT_EQ(result.value().execution.device, "cpu");
@@ -82,13 +82,13 @@ TEST_F(FailoverTest, ALostDeviceCostsNoRequest) {
   log_.clear();
   EXPECT_TRUE(Submit({1}).get().ok());
   EXPECT_THAT(log_, ElementsAre("cpu 1"));
-  const PlacedModel now = servable_->placement();
-  EXPECT_EQ(ToString(now.model->device()), "cpu");
+  const model::PlacedModel now = servable_->placement();
+  EXPECT_EQ(tensor::ToString(now.model->device()), "cpu");
   EXPECT_EQ(now.info.fallback_reason, "device_lost");
 }
 
 TEST_F(FailoverTest, WhatIsOnALostDeviceIsNotDestroyed) {
-  Make(Always(DeviceFault::kLost));
+  Make(Always(model::DeviceFault::kLost));
   EXPECT_TRUE(Submit({1}).get().ok());
   servable_.reset();
   EXPECT_EQ(FragileModel::destroyed["sim:0"], 0);
@@ -108,7 +108,7 @@ TEST_F(FailoverTest, AModelOfASoundDeviceIsDestroyed) {
 TEST_F(FailoverTest, ATransientErrorPutsTheDeviceOnProbationUntilACanaryPasses) {
   bool fails = true;
   Make([&](int64_t) {
-    return fails ? DeviceFaultStatus(DeviceFault::kTransient, "SIM error: busy") : absl::OkStatus();
+    return fails ? model::DeviceFaultStatus(model::DeviceFault::kTransient, "SIM error: busy") : absl::OkStatus();
   });
   const Result result = Submit({1}).get();
   EXPECT_EQ(result.value().execution.device, "cpu");
@@ -122,7 +122,7 @@ TEST_F(FailoverTest, ATransientErrorPutsTheDeviceOnProbationUntilACanaryPasses) 
 }
 
 TEST_F(FailoverTest, WhatTheDeviceCannotDoAnotherDoesAndItStaysUp) {
-  Make(Always(DeviceFault::kUnsupported));
+  Make(Always(model::DeviceFault::kUnsupported));
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
   EXPECT_EQ(health_->Get(kFirst), DeviceState::kUp);
 }
@@ -137,14 +137,14 @@ TEST_F(FailoverTest, TheModelsOwnErrorIsNotTriedElsewhere) {
 }
 
 TEST_F(FailoverTest, WithoutAnotherPlacementTheFaultIsTheAnswer) {
-  Make(Always(DeviceFault::kLost), {});
+  Make(Always(model::DeviceFault::kLost), {});
   const absl::Status first = Submit({1}).get().status();
   EXPECT_EQ(first.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(first), HasSubstr("SIM error"));
+  EXPECT_THAT(base::MessageOf(first), HasSubstr("SIM error"));
   const absl::Status second = Submit({1}).get().status();
   EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(second), AllOf(HasSubstr("sim:0 is lost"), HasSubstr("fallback: CPU")));
+  EXPECT_THAT(base::MessageOf(second), AllOf(HasSubstr("sim:0 is lost"), HasSubstr("fallback: CPU")));
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

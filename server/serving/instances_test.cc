@@ -9,7 +9,7 @@
 #include "server/model/device_fault.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 constexpr int kWorkers = 4;
@@ -39,37 +39,39 @@ struct Gate {
   }
 };
 
-class GatedModel final : public Model {
+class GatedModel final : public model::Model {
  public:
   // `fails`: the first time.
-  GatedModel(DeviceId device, Gate& gate, DeviceFault fails) : device_(std::move(device)), gate_(gate), fails_(fails) {
+  GatedModel(tensor::DeviceId device, Gate& gate, model::DeviceFault fails)
+      : device_(std::move(device)), gate_(gate), fails_(fails) {
     signature_.max_batch_size = 1;
   }
-  const Signature& signature() const override { return signature_; }
-  const DeviceId& device() const override { return device_; }
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
-    if (fails_ != DeviceFault::kNone && !has_failed_.exchange(true))
-      return DeviceFaultStatus(fails_, "SIM error: what happened");
+  const tensor::Signature& signature() const override { return signature_; }
+  const tensor::DeviceId& device() const override { return device_; }
+  absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
+                                                      model::PhaseTimes&) override {
+    if (fails_ != model::DeviceFault::kNone && !has_failed_.exchange(true))
+      return model::DeviceFaultStatus(fails_, "SIM error: what happened");
     gate_.Pass();
-    return std::vector<Outputs>(requests.size());
+    return std::vector<model::Outputs>(requests.size());
   }
 
  private:
-  Signature signature_;
-  const DeviceId device_;
+  tensor::Signature signature_;
+  const tensor::DeviceId device_;
   Gate& gate_;
-  const DeviceFault fails_;
+  const model::DeviceFault fails_;
   std::atomic<bool> has_failed_ = false;
 };
 
 class InstancesTest : public ::testing::Test {
  protected:
-  void Make(const DeviceId& device, int instances, DeviceFault fails = DeviceFault::kNone) {
+  void Make(const tensor::DeviceId& device, int instances, model::DeviceFault fails = model::DeviceFault::kNone) {
     if (!device.IsCpu()) health_->Add(device);
-    LoadedModel loaded{std::make_shared<GatedModel>(device, gate_, fails), {}};
-    if (!device.IsCpu()) loaded.others = {DeviceId::Cpu()};
-    loaded.place = [this](const DeviceId& other) -> absl::StatusOr<PlacedModel> {
-      return PlacedModel{std::make_shared<GatedModel>(other, gate_, DeviceFault::kNone), {}};
+    model::LoadedModel loaded{std::make_shared<GatedModel>(device, gate_, fails), {}};
+    if (!device.IsCpu()) loaded.others = {tensor::DeviceId::Cpu()};
+    loaded.place = [this](const tensor::DeviceId& other) -> absl::StatusOr<model::PlacedModel> {
+      return model::PlacedModel{std::make_shared<GatedModel>(other, gate_, model::DeviceFault::kNone), {}};
     };
     Servable::Options options;
     options.name = "m";
@@ -77,7 +79,7 @@ class InstancesTest : public ::testing::Test {
     options.batching.max_rows = 1;
     options.instances = instances;
     servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
-                                           Clock::Real(), health_);
+                                           base::Clock::Real(), health_);
   }
 
   void Submit(int requests) {
@@ -97,9 +99,9 @@ class InstancesTest : public ::testing::Test {
   }
 
   Gate gate_;
-  Metrics metrics_;
-  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
-  Scheduler scheduler_{{.workers = kWorkers}, Clock::Real()};
+  metrics::Metrics metrics_;
+  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, base::Clock::Real());
+  batching::Scheduler scheduler_{{.workers = kWorkers}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;
   std::vector<std::future<bool>> answers_;
 };
@@ -121,7 +123,7 @@ TEST_F(InstancesTest, WithoutALimitAsManyAsThereAreWorkers) {
 }
 
 TEST_F(InstancesTest, OnTheCpuAsManyAsThereAreWorkers) {
-  Make(DeviceId::Cpu(), 2);
+  Make(tensor::DeviceId::Cpu(), 2);
   Submit(8);
   EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
   ExpectAnswers();
@@ -129,7 +131,7 @@ TEST_F(InstancesTest, OnTheCpuAsManyAsThereAreWorkers) {
 
 // It has no memory for that one.
 TEST_F(InstancesTest, ABatchThatWentToTheCpuLeavesItsPlace) {
-  Make({"sim", 0}, 1, DeviceFault::kOutOfMemory);
+  Make({"sim", 0}, 1, model::DeviceFault::kOutOfMemory);
   Submit(1);
   EXPECT_TRUE(gate_.WaitUntilRunning(1));
   Submit(1);
@@ -138,11 +140,11 @@ TEST_F(InstancesTest, ABatchThatWentToTheCpuLeavesItsPlace) {
 }
 
 TEST_F(InstancesTest, AfterItsDeviceIsLostAsManyAsThereAreWorkers) {
-  Make({"sim", 0}, 2, DeviceFault::kLost);
+  Make({"sim", 0}, 2, model::DeviceFault::kLost);
   Submit(8);
   EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
   ExpectAnswers();
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -6,33 +6,33 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 // Before a placement that could not be made is tried again.
-constexpr Duration kBeforeNextBuild = std::chrono::seconds(10);
-constexpr Duration kMostBeforeNextBuild = std::chrono::minutes(5);
+constexpr base::Duration kBeforeNextBuild = std::chrono::seconds(10);
+constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
 
 // Holds a model; lets go of it only if its device is there.
 struct Keeper {
-  std::shared_ptr<Model> model;
+  std::shared_ptr<model::Model> model;
   std::shared_ptr<const DeviceHealth> health;
 
   ~Keeper() {
     if (health->Get(model->device()) != DeviceState::kLost) return;
     // Reachable, so that it is no leak to a checker.
-    static auto* const mutex = new Mutex;
-    static auto* const leaked = new std::vector<std::shared_ptr<Model>>;
-    MutexLock lock(*mutex);
+    static auto* const mutex = new base::Mutex;
+    static auto* const leaked = new std::vector<std::shared_ptr<model::Model>>;
+    base::MutexLock lock(*mutex);
     leaked->push_back(std::move(model));
   }
 };
 
-std::string_view ReasonOf(DeviceFault fault) {
+std::string_view ReasonOf(model::DeviceFault fault) {
   switch (fault) {
-    case DeviceFault::kOutOfMemory:
+    case model::DeviceFault::kOutOfMemory:
       return "out_of_memory";
-    case DeviceFault::kLost:
+    case model::DeviceFault::kLost:
       return "device_lost";
     default:
       return "device_error";
@@ -41,14 +41,15 @@ std::string_view ReasonOf(DeviceFault fault) {
 
 }  // namespace
 
-std::shared_ptr<Model> LeakedWhenLost(std::shared_ptr<Model> model, std::shared_ptr<const DeviceHealth> health) {
+std::shared_ptr<model::Model> LeakedWhenLost(std::shared_ptr<model::Model> model,
+                                             std::shared_ptr<const DeviceHealth> health) {
   if (model->device().IsCpu()) return model;
   const auto keeper = std::make_shared<Keeper>(std::move(model), std::move(health));
   return {keeper, keeper->model.get()};
 }
 
-Placements::Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
-                       const Clock& clock, std::function<void()> on_built)
+Placements::Placements(std::string model, int64_t version, model::LoadedModel loaded,
+                       std::shared_ptr<DeviceHealth> health, const base::Clock& clock, std::function<void()> on_built)
     : model_(std::move(model)),
       version_(version),
       place_(std::move(loaded.place)),
@@ -56,8 +57,8 @@ Placements::Placements(std::string model, int64_t version, LoadedModel loaded, s
       clock_(clock),
       on_built_(std::move(on_built)) {
   {
-    MutexLock lock(mutex_);
-    for (const DeviceId& device : loaded.rather) {
+    base::MutexLock lock(mutex_);
+    for (const tensor::DeviceId& device : loaded.rather) {
       Slot& slot = slots_.emplace_back();
       slot.device = device;
       slot.failed_until = clock_.Now() + kBeforeNextBuild;
@@ -67,7 +68,7 @@ Placements::Placements(std::string model, int64_t version, LoadedModel loaded, s
     home.device = loaded.model->device();
     home.model = LeakedWhenLost(loaded.model, health_);
     home.info = std::move(loaded.info);
-    for (const DeviceId& device : loaded.others) {
+    for (const tensor::DeviceId& device : loaded.others) {
       slots_.emplace_back().device = device;
       if (loaded.standby == device) Begin(slots_.size() - 1);
     }
@@ -80,13 +81,13 @@ Placements::~Placements() {
   if (subscription_ != 0) health_->Unsubscribe(subscription_);
   std::thread last;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     last = std::move(builder_);
   }
   if (last.joinable()) last.join();
 }
 
-std::vector<PlacementView> Placements::Views(TimePoint now) const {
+std::vector<PlacementView> Placements::Views(base::TimePoint now) const {
   std::vector<PlacementView> views;
   for (const Slot& slot : slots_) {
     views.push_back({health_->Get(slot.device), slot.model != nullptr, slot.is_building, now < slot.failed_until,
@@ -96,8 +97,8 @@ std::vector<PlacementView> Placements::Views(TimePoint now) const {
 }
 
 Placements::Choice Placements::Choose(uint64_t tried) {
-  const TimePoint now = clock_.Now();
-  MutexLock lock(mutex_);
+  const base::TimePoint now = clock_.Now();
+  base::MutexLock lock(mutex_);
   const PlacementChoice chosen = ChoosePlacement(Views(now), tried);
   if (chosen.build.has_value()) Begin(*chosen.build);
   Choice choice;
@@ -113,7 +114,7 @@ Placements::Choice Placements::Choose(uint64_t tried) {
   return choice;
 }
 
-Placements::Use Placements::UseOf(size_t index, TimePoint now) const {
+Placements::Use Placements::UseOf(size_t index, base::TimePoint now) const {
   const Slot& slot = slots_[index];
   Use use{index,
           slot.model,
@@ -128,7 +129,7 @@ Placements::Use Placements::UseOf(size_t index, TimePoint now) const {
     use.from = use.reason = "";
   } else if (index > home_) {
     use.is_fallback = true;
-    use.from = ToString(slots_[home_].device);
+    use.from = tensor::ToString(slots_[home_].device);
     use.reason = ReasonFor(index);
   }
   return use;
@@ -155,9 +156,9 @@ absl::Status Placements::NoneLeft() const {
     const std::string_view what = state == DeviceState::kLost        ? "is lost"
                                   : state == DeviceState::kProbation ? "is on probation after an error"
                                                                      : "could not run it";
-    devices += fmt::format("{}{} {}", devices.empty() ? "" : ", ", ToString(slot.device), what);
+    devices += fmt::format("{}{} {}", devices.empty() ? "" : ", ", tensor::ToString(slot.device), what);
   }
-  return MakeStatus(
+  return base::MakeStatus(
       absl::StatusCode::kUnavailable, "model \"{}\" version {} has no device to run on: {}{}", model_, version_,
       devices,
       slots_.size() == 1 && !slots_[0].device.IsCpu() ? "; torchferry { fallback: CPU } would allow the CPU" : "");
@@ -167,11 +168,11 @@ void Placements::NoteMove(size_t index) {
   const size_t before = std::exchange(current_, index);
   if (before == index) return;
   const std::string reason = index < before ? "sound again" : ReasonFor(index);
-  LogWarning("model moved", {{"model", model_},
-                             {"version", version_},
-                             {"from", ToString(slots_[before].device)},
-                             {"to", ToString(slots_[index].device)},
-                             {"reason", reason}});
+  base::LogWarning("model moved", {{"model", model_},
+                                   {"version", version_},
+                                   {"from", tensor::ToString(slots_[before].device)},
+                                   {"to", tensor::ToString(slots_[index].device)},
+                                   {"reason", reason}});
 }
 
 void Placements::Begin(size_t index) {
@@ -191,26 +192,26 @@ void Placements::BuildFrom(size_t index) {
 }
 
 std::optional<size_t> Placements::Build(size_t index) {
-  DeviceId device;
+  tensor::DeviceId device;
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     device = slots_[index].device;
   }
-  const TimePoint started = clock_.Now();
-  absl::StatusOr<PlacedModel> placed = place_(device);
+  const base::TimePoint started = clock_.Now();
+  absl::StatusOr<model::PlacedModel> placed = place_(device);
   if (placed.ok()) {
-    LogInfo("placement ready", {{"model", model_},
-                                {"version", version_},
-                                {"device", ToString(device)},
-                                {"seconds", fmt::format("{:.3f}", ToSeconds(clock_.Now() - started))}});
-  } else {
-    LogWarning("placement not made", {{"model", model_},
+    base::LogInfo("placement ready", {{"model", model_},
                                       {"version", version_},
-                                      {"device", ToString(device)},
-                                      {"reason", MessageOf(placed.status())}});
-    health_->Report(device, DeviceFaultOf(placed.status()), MessageOf(placed.status()));
+                                      {"device", tensor::ToString(device)},
+                                      {"seconds", fmt::format("{:.3f}", base::ToSeconds(clock_.Now() - started))}});
+  } else {
+    base::LogWarning("placement not made", {{"model", model_},
+                                            {"version", version_},
+                                            {"device", tensor::ToString(device)},
+                                            {"reason", base::MessageOf(placed.status())}});
+    health_->Report(device, model::DeviceFaultOf(placed.status()), base::MessageOf(placed.status()));
   }
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   Slot& slot = slots_[index];
   slot.is_building = is_building_ = false;
   if (placed.ok()) {
@@ -228,62 +229,62 @@ std::optional<size_t> Placements::Build(size_t index) {
   return choice.build;
 }
 
-std::optional<Placements::Use> Placements::On(const DeviceId& device) {
-  const TimePoint now = clock_.Now();
+std::optional<Placements::Use> Placements::On(const tensor::DeviceId& device) {
+  const base::TimePoint now = clock_.Now();
   if (health_->Get(device) == DeviceState::kLost) return std::nullopt;
-  MutexLock lock(mutex_);
+  base::MutexLock lock(mutex_);
   const auto slot = std::ranges::find(slots_, device, &Slot::device);
   if (slot == slots_.end()) return std::nullopt;
   return UseOf(static_cast<size_t>(slot - slots_.begin()), now);
 }
 
-void Placements::Ran(const Use& use, int64_t rows, Duration took) {
-  MutexLock lock(mutex_);
+void Placements::Ran(const Use& use, int64_t rows, base::Duration took) {
+  base::MutexLock lock(mutex_);
   Slot& slot = slots_[use.index];
   slot.rows.Fitted(rows);
-  slot.fastest = slot.fastest == Duration::zero() ? took : std::min(slot.fastest, took);
+  slot.fastest = slot.fastest == base::Duration::zero() ? took : std::min(slot.fastest, took);
 }
 
 void Placements::Failed(const Use& use, const absl::Status& status, int64_t rows) {
-  const DeviceFault fault = DeviceFaultOf(status);
+  const model::DeviceFault fault = model::DeviceFaultOf(status);
   {
-    MutexLock lock(mutex_);
+    base::MutexLock lock(mutex_);
     Slot& slot = slots_[use.index];
     slot.fault = ReasonOf(fault);
-    if (fault == DeviceFault::kOutOfMemory) slot.rows.OutOfMemory(rows, clock_.Now());
-    if (fault == DeviceFault::kUnsupported) slot.rows.Rest(clock_.Now());
+    if (fault == model::DeviceFault::kOutOfMemory) slot.rows.OutOfMemory(rows, clock_.Now());
+    if (fault == model::DeviceFault::kUnsupported) slot.rows.Rest(clock_.Now());
   }
-  health_->Report(use.model->device(), fault, MessageOf(status));
+  health_->Report(use.model->device(), fault, base::MessageOf(status));
 }
 
 bool Placements::CanRun() const {
-  const TimePoint now = clock_.Now();
-  MutexLock lock(mutex_);
+  const base::TimePoint now = clock_.Now();
+  base::MutexLock lock(mutex_);
   const PlacementChoice choice = ChoosePlacement(Views(now), 0);
   return choice.run.has_value() || choice.build.has_value() || choice.may_come;
 }
 
-PlacedModel Placements::Now() {
-  const TimePoint now = clock_.Now();
-  MutexLock lock(mutex_);
+model::PlacedModel Placements::Now() {
+  const base::TimePoint now = clock_.Now();
+  base::MutexLock lock(mutex_);
   const PlacementChoice choice = ChoosePlacement(Views(now), 0);
   const size_t index = choice.run.value_or(current_);
   const Use use = UseOf(index, now);
-  PlacedModel placed{use.model, slots_[index].info};
+  model::PlacedModel placed{use.model, slots_[index].info};
   placed.info.fallback = use.is_fallback;
   placed.info.fallback_from = use.from;
   placed.info.fallback_reason = use.reason;
   if (index > home_) {
     placed.info.decisions.push_back(
-        fmt::format("runs on {} instead of {}: {}", ToString(slots_[index].device), use.from, use.reason));
+        fmt::format("runs on {} instead of {}: {}", tensor::ToString(slots_[index].device), use.from, use.reason));
   }
   if (!choice.run.has_value()) {
     const bool may_come = choice.may_come || choice.build.has_value();
-    placed.info.decisions.push_back(
-        may_come ? fmt::format("is being moved from {}, which failed; requests wait", ToString(slots_[index].device))
-                 : MessageOf(NoneLeft()));
+    placed.info.decisions.push_back(may_come ? fmt::format("is being moved from {}, which failed; requests wait",
+                                                           tensor::ToString(slots_[index].device))
+                                             : base::MessageOf(NoneLeft()));
   }
   return placed;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

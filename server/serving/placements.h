@@ -18,10 +18,11 @@
 #include "server/serving/device_health.h"
 #include "server/serving/row_limit.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // `model`, which is leaked and not destroyed if its device is lost by then: a lost device's memory must not be touched.
-std::shared_ptr<Model> LeakedWhenLost(std::shared_ptr<Model> model, std::shared_ptr<const DeviceHealth> health);
+std::shared_ptr<model::Model> LeakedWhenLost(std::shared_ptr<model::Model> model,
+                                             std::shared_ptr<const DeviceHealth> health);
 
 // Thread-safe.
 class Placements {
@@ -29,13 +30,13 @@ class Placements {
   // What a batch runs on.
   struct Use {
     size_t index = 0;
-    std::shared_ptr<Model> model;
+    std::shared_ptr<model::Model> model;
     bool is_moved = false;        // away from where it was loaded
     bool is_fallback = false;     // that, or where it was loaded already was one
     std::string from;             // of a fallback: the device that it would have been, and
     std::string reason;           // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
     std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown
-    Duration fastest{};           // a batch has taken at least so long; 0: none has run
+    base::Duration fastest{};     // a batch has taken at least so long; 0: none has run
   };
   struct Choice {
     std::optional<Use> use;
@@ -46,8 +47,8 @@ class Placements {
   };
 
   // `on_built`: after each end of a build, on its thread, without a lock held.
-  Placements(std::string model, int64_t version, LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
-             const Clock& clock, std::function<void()> on_built);
+  Placements(std::string model, int64_t version, model::LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
+             const base::Clock& clock, std::function<void()> on_built);
   // Waits for a build that is under way.
   ~Placements();
   Placements(const Placements&) = delete;
@@ -57,9 +58,9 @@ class Placements {
   Choice Choose(uint64_t tried);
 
   // On this device, which is one of the placements' and is up; nothing otherwise.
-  std::optional<Use> On(const DeviceId& device);
+  std::optional<Use> On(const tensor::DeviceId& device);
 
-  void Ran(const Use& use, int64_t rows, Duration took);
+  void Ran(const Use& use, int64_t rows, base::Duration took);
   // A forward pass ended with a DeviceFaultStatus. Tells the device's health, too.
   void Failed(const Use& use, const absl::Status& status, int64_t rows);
 
@@ -67,7 +68,7 @@ class Placements {
   uint64_t builds() const { return builds_; }
 
   // Where requests run now, and the facts about that; the fallback's fields are those of now.
-  PlacedModel Now();
+  model::PlacedModel Now();
 
   // Whether there is anything to run on, or soon will be.
   bool CanRun() const;
@@ -76,41 +77,41 @@ class Placements {
 
  private:
   struct Slot {
-    DeviceId device;
-    std::shared_ptr<Model> model;  // null: not made
-    ModelInfo info;
+    tensor::DeviceId device;
+    std::shared_ptr<model::Model> model;  // null: not made
+    model::ModelInfo info;
     bool is_building = false;
-    TimePoint failed_until{};  // to be made
-    Duration build_wait{};     // after the last failure of that
+    base::TimePoint failed_until{};  // to be made
+    base::Duration build_wait{};     // after the last failure of that
     RowLimit rows;
-    Duration fastest{};
+    base::Duration fastest{};
     std::string fault;  // the last, as a fallback's reason
   };
 
-  std::vector<PlacementView> Views(TimePoint now) const TF_REQUIRES(mutex_);
-  Use UseOf(size_t index, TimePoint now) const TF_REQUIRES(mutex_);
-  std::string ReasonFor(size_t index) const TF_REQUIRES(mutex_);
-  absl::Status NoneLeft() const TF_REQUIRES(mutex_);
-  void NoteMove(size_t index) TF_REQUIRES(mutex_);
-  void Begin(size_t index) TF_REQUIRES(mutex_);
+  std::vector<PlacementView> Views(base::TimePoint now) const FERRY_REQUIRES(mutex_);
+  Use UseOf(size_t index, base::TimePoint now) const FERRY_REQUIRES(mutex_);
+  std::string ReasonFor(size_t index) const FERRY_REQUIRES(mutex_);
+  absl::Status NoneLeft() const FERRY_REQUIRES(mutex_);
+  void NoteMove(size_t index) FERRY_REQUIRES(mutex_);
+  void Begin(size_t index) FERRY_REQUIRES(mutex_);
   void BuildFrom(size_t index);
   std::optional<size_t> Build(size_t index);  // and what to build next
 
   const std::string model_;
   const int64_t version_;
-  const std::function<absl::StatusOr<PlacedModel>(const DeviceId&)> place_;
+  const std::function<absl::StatusOr<model::PlacedModel>(const tensor::DeviceId&)> place_;
   const std::shared_ptr<DeviceHealth> health_;
-  const Clock& clock_;
+  const base::Clock& clock_;
   const std::function<void()> on_built_;
   std::atomic<uint64_t> builds_{0};
 
-  mutable Mutex mutex_;
-  std::vector<Slot> slots_ TF_GUARDED_BY(mutex_);  // their number and devices are constant
-  size_t home_ TF_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
-  size_t current_ TF_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
-  bool is_building_ TF_GUARDED_BY(mutex_) = false;
-  std::thread builder_ TF_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;
+  std::vector<Slot> slots_ FERRY_GUARDED_BY(mutex_);  // their number and devices are constant
+  size_t home_ FERRY_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
+  size_t current_ FERRY_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
+  bool is_building_ FERRY_GUARDED_BY(mutex_) = false;
+  std::thread builder_ FERRY_GUARDED_BY(mutex_);
   int subscription_ = 0;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -6,13 +6,13 @@
 #include "server/base/status.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // Answers exactly once: at the latest, with INTERNAL, when it is destroyed unanswered.
-class Servable::QueuedTask final : public Task {
+class Servable::QueuedTask final : public batching::Task {
  public:
   // `waits_until`: after which it is not run; its own deadline or earlier.
-  QueuedTask(PredictTask task, TimePoint waits_until) : request_(std::move(task)) {
+  QueuedTask(PredictTask task, base::TimePoint waits_until) : request_(std::move(task)) {
     rows = request_.inputs.rows;
     deadline = waits_until;
     if (request_.session != nullptr) lane = request_.session->lane();
@@ -22,10 +22,10 @@ class Servable::QueuedTask final : public Task {
   }
 
   bool IsCancelled() const override { return request_.is_cancelled && request_.is_cancelled(); }
-  const BoundInputs& inputs() const { return request_.inputs; }
+  const tensor::BoundInputs& inputs() const { return request_.inputs; }
   Session* session() const { return request_.session.get(); }
   // By which it must be answered.
-  TimePoint answer_by() const { return request_.deadline; }
+  base::TimePoint answer_by() const { return request_.deadline; }
 
   void Answer(absl::StatusOr<PredictResult> result) {
     const PredictCallback done = std::exchange(request_.done, nullptr);
@@ -39,4 +39,4 @@ class Servable::QueuedTask final : public Task {
   PredictTask request_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

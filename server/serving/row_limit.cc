@@ -2,17 +2,17 @@
 
 #include <algorithm>
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
-constexpr Duration kFirstWait = std::chrono::seconds(1);
-constexpr Duration kLongestWait = std::chrono::seconds(60);
+constexpr base::Duration kFirstWait = std::chrono::seconds(1);
+constexpr base::Duration kLongestWait = std::chrono::seconds(60);
 
 }  // namespace
 
-std::optional<int64_t> RowLimit::At(TimePoint now) const { return now < until_ ? limit_ : std::nullopt; }
+std::optional<int64_t> RowLimit::At(base::TimePoint now) const { return now < until_ ? limit_ : std::nullopt; }
 
-void RowLimit::OutOfMemory(int64_t rows, TimePoint now) {
+void RowLimit::OutOfMemory(int64_t rows, base::TimePoint now) {
   if (rows <= 1 && ++one_row_failures_ < 2) return;
   const int64_t limit = std::max<int64_t>(rows, 1) / 2;
   const bool is_first = !limit_.has_value();
@@ -29,4 +29,4 @@ void RowLimit::Fitted(int64_t rows) {
   if (limit_.has_value() && rows > *limit_) limit_.reset();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -5,51 +5,53 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
-HostTensor RowsOf(const HostTensor& tensor, int64_t begin, int64_t count) {
+tensor::HostTensor RowsOf(const tensor::HostTensor& tensor, int64_t begin, int64_t count) {
   const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(tensor.shape[0]);
-  HostTensor rows = tensor;
+  tensor::HostTensor rows = tensor;
   rows.shape[0] = count;
   rows.bytes = tensor.bytes.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(count) * row_bytes);
   return rows;
 }
 
-bool HasRows(ArgumentKind kind) {
-  return kind == ArgumentKind::kTensor || kind == ArgumentKind::kOptionalTensor || kind == ArgumentKind::kTensorList;
+bool HasRows(tensor::ArgumentKind kind) {
+  return kind == tensor::ArgumentKind::kTensor || kind == tensor::ArgumentKind::kOptionalTensor ||
+         kind == tensor::ArgumentKind::kTensorList;
 }
 
-bool FitTogether(const HostTensor& a, const HostTensor& b) {
+bool FitTogether(const tensor::HostTensor& a, const tensor::HostTensor& b) {
   return a.dtype == b.dtype && a.shape.size() == b.shape.size() && !a.shape.empty() &&
          std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
 }
 
 }  // namespace
 
-BoundInputs RowsOf(const Signature& signature, const BoundInputs& inputs, int64_t begin, int64_t count) {
-  BoundInputs piece = inputs;
+tensor::BoundInputs RowsOf(const tensor::Signature& signature, const tensor::BoundInputs& inputs, int64_t begin,
+                           int64_t count) {
+  tensor::BoundInputs piece = inputs;
   piece.rows = count;
   for (size_t i = 0; i < piece.values.size(); ++i) {
     if (!HasRows(signature.inputs[i].kind)) continue;
-    for (HostTensor& tensor : piece.values[i]) tensor = RowsOf(tensor, begin, count);
+    for (tensor::HostTensor& tensor : piece.values[i]) tensor = RowsOf(tensor, begin, count);
   }
   return piece;
 }
 
-absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces) {
-  Outputs joined = pieces.at(0);
+absl::StatusOr<model::Outputs> JoinRows(const std::vector<model::Outputs>& pieces) {
+  model::Outputs joined = pieces.at(0);
   for (size_t i = 0; i < joined.size(); ++i) {
-    HostTensor& tensor = joined[i].tensor;
+    tensor::HostTensor& tensor = joined[i].tensor;
     const auto bytes = std::make_shared<std::vector<std::byte>>();
     int64_t rows = 0;
-    for (const Outputs& piece : pieces) {
+    for (const model::Outputs& piece : pieces) {
       if (piece.size() != joined.size() || piece[i].name != joined[i].name || !FitTogether(piece[i].tensor, tensor)) {
-        return MakeStatus(
+        return base::MakeStatus(
             absl::StatusCode::kInternal,
             "output \"{}\" has shape {} for some rows of the request and {} for others, which do not fit together",
-            joined[i].name, ToString(tensor.shape),
-            piece.size() == joined.size() ? ToString(piece[i].tensor.shape) : "none");
+            joined[i].name, tensor::ToString(tensor.shape),
+            piece.size() == joined.size() ? tensor::ToString(piece[i].tensor.shape) : "none");
       }
       rows += piece[i].tensor.shape[0];
       bytes->insert(bytes->end(), piece[i].tensor.bytes.begin(), piece[i].tensor.bytes.end());
@@ -61,4 +63,4 @@ absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces) {
   return joined;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

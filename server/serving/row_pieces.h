@@ -7,14 +7,15 @@
 #include "server/model/model.h"
 #include "server/tensor/signature.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // Rows [begin, begin + count) of each tensor of `inputs`, as views of it; scalar arguments stay. The model has a batch
 // dimension.
-BoundInputs RowsOf(const Signature& signature, const BoundInputs& inputs, int64_t begin, int64_t count);
+tensor::BoundInputs RowsOf(const tensor::Signature& signature, const tensor::BoundInputs& inputs, int64_t begin,
+                           int64_t count);
 
 // The pieces' outputs one after another along dimension 0, in bytes of their own. INTERNAL when they do not fit
 // together.
-absl::StatusOr<Outputs> JoinRows(const std::vector<Outputs>& pieces);
+absl::StatusOr<model::Outputs> JoinRows(const std::vector<model::Outputs>& pieces);
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

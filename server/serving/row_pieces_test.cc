@@ -8,7 +8,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 using ::testing::ElementsAre;
@@ -16,34 +16,34 @@ using ::testing::HasSubstr;
 
 using Floats = std::vector<float>;
 
-HostTensor Tensor(Floats values, Shape shape) {
+tensor::HostTensor Tensor(Floats values, tensor::Shape shape) {
   const auto owner = std::make_shared<Floats>(std::move(values));
-  return {DType::kFp32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
+  return {tensor::DType::kFp32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
 }
 
-Floats Values(const HostTensor& tensor) {
+Floats Values(const tensor::HostTensor& tensor) {
   Floats values(tensor.bytes.size() / sizeof(float));
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return values;
 }
 
 TEST(RowPiecesTest, EachTensorGivesItsRowsAndNumbersStay) {
-  Signature signature;
+  tensor::Signature signature;
   signature.max_batch_size = 8;
-  signature.inputs = {{"x", ArgumentKind::kTensor, DType::kFp32, {}, false},
-                      {"scale", ArgumentKind::kFloat, DType::kFp32, {}, false},
-                      {"mask", ArgumentKind::kOptionalTensor, DType::kFp32, {}, true},
-                      {"xs", ArgumentKind::kTensorList, DType::kFp32, {}, false}};
-  BoundInputs inputs;
+  signature.inputs = {{"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, {}, false},
+                      {"scale", tensor::ArgumentKind::kFloat, tensor::DType::kFp32, {}, false},
+                      {"mask", tensor::ArgumentKind::kOptionalTensor, tensor::DType::kFp32, {}, true},
+                      {"xs", tensor::ArgumentKind::kTensorList, tensor::DType::kFp32, {}, false}};
+  tensor::BoundInputs inputs;
   inputs.rows = 3;
   inputs.values = {{Tensor({1, 2, 3, 4, 5, 6}, {3, 2})},
                    {Tensor({9}, {1})},
                    {},
                    {Tensor({1, 2, 3}, {3}), Tensor({4, 5, 6}, {3, 1})}};
-  const BoundInputs piece = RowsOf(signature, inputs, 1, 2);
+  const tensor::BoundInputs piece = RowsOf(signature, inputs, 1, 2);
   EXPECT_EQ(piece.rows, 2);
   EXPECT_THAT(Values(piece.values[0][0]), ElementsAre(3, 4, 5, 6));
-  EXPECT_EQ(piece.values[0][0].shape, (Shape{2, 2}));
+  EXPECT_EQ(piece.values[0][0].shape, (tensor::Shape{2, 2}));
   EXPECT_THAT(Values(piece.values[1][0]), ElementsAre(9));
   EXPECT_TRUE(piece.values[2].empty());
   EXPECT_THAT(Values(piece.values[3][0]), ElementsAre(2, 3));
@@ -53,16 +53,16 @@ TEST(RowPiecesTest, EachTensorGivesItsRowsAndNumbersStay) {
 TEST(RowPiecesTest, OutputsAreJoinedInOrder) {
   const auto joined = JoinRows({{{"y", Tensor({1, 2}, {1, 2})}}, {{"y", Tensor({3, 4, 5, 6}, {2, 2})}}});
   ASSERT_TRUE(joined.ok());
-  EXPECT_EQ(joined->at(0).tensor.shape, (Shape{3, 2}));
+  EXPECT_EQ(joined->at(0).tensor.shape, (tensor::Shape{3, 2}));
   EXPECT_THAT(Values(joined->at(0).tensor), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
 TEST(RowPiecesTest, WhatDoesNotFitTogetherIsAnError) {
   const auto joined = JoinRows({{{"y", Tensor({1, 2}, {1, 2})}}, {{"y", Tensor({3}, {1, 1})}}});
   EXPECT_EQ(joined.status().code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(MessageOf(joined.status()),
+  EXPECT_THAT(base::MessageOf(joined.status()),
               HasSubstr("\"y\" has shape [1, 2] for some rows of the request and [1, 1] for others"));
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

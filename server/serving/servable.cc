@@ -8,11 +8,11 @@
 #include "server/serving/queued_task.h"
 #include "server/serving/row_pieces.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 // A stateful model's requests share no forward pass, so none waits for company.
-Servable::Options ForModel(Servable::Options options, const Model& model) {
+Servable::Options ForModel(Servable::Options options, const model::Model& model) {
   if (!model.is_stateful()) return options;
   const int64_t max_queue_size = options.batching.max_queue_size;
   options.batching = {};
@@ -21,15 +21,16 @@ Servable::Options ForModel(Servable::Options options, const Model& model) {
 }
 
 // Whether it is on one, or may be later.
-bool UsesAccelerator(const LoadedModel& loaded) {
-  const auto is_accelerator = [](const DeviceId& device) { return !device.IsCpu(); };
+bool UsesAccelerator(const model::LoadedModel& loaded) {
+  const auto is_accelerator = [](const tensor::DeviceId& device) { return !device.IsCpu(); };
   return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.others, is_accelerator) ||
          std::ranges::any_of(loaded.rather, is_accelerator);
 }
 
 absl::Status StateIsGone(const std::string& why) {
-  return MakeStatus(absl::StatusCode::kUnavailable,
-                    "the state of this stream {}; open a new stream, which begins with the state in the file", why);
+  return base::MakeStatus(absl::StatusCode::kUnavailable,
+                          "the state of this stream {}; open a new stream, which begins with the state in the file",
+                          why);
 }
 
 template <typename Tasks>
@@ -41,8 +42,9 @@ int64_t RowsIn(const Tasks& tasks) {
 
 }  // namespace
 
-Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
-                   const Clock& clock, std::shared_ptr<DeviceHealth> health)
+Servable::Servable(Options options, model::LoadedModel loaded, batching::Scheduler& scheduler,
+                   std::shared_ptr<metrics::ModelMetrics> metrics, const base::Clock& clock,
+                   std::shared_ptr<DeviceHealth> health)
     : options_(ForModel(std::move(options), *loaded.model)),
       signature_(loaded.model->signature()),
       is_stateful_(loaded.model->is_stateful()),
@@ -54,7 +56,8 @@ Servable::Servable(Options options, LoadedModel loaded, Scheduler& scheduler, st
       has_limit_(options_.instances > 0 && UsesAccelerator(loaded)),
       queue_(scheduler.AddQueue(options_.batching, *this)) {
   if (loaded.info.fallback) {
-    metrics_->FellBack({loaded.info.fallback_from, ToString(loaded.model->device()), loaded.info.fallback_reason});
+    metrics_->FellBack(
+        {loaded.info.fallback_from, tensor::ToString(loaded.model->device()), loaded.info.fallback_reason});
   }
   placements_ = std::make_unique<Placements>(options_.name, options_.version, std::move(loaded), std::move(health),
                                              clock_, [this] { Unpark(); });
@@ -66,12 +69,12 @@ Servable::~Servable() {
 }
 
 void Servable::Submit(PredictTask task) {
-  TimePoint waits_until = task.deadline;
-  if (options_.queue_timeout > Duration::zero())
+  base::TimePoint waits_until = task.deadline;
+  if (options_.queue_timeout > base::Duration::zero())
     waits_until = std::min(waits_until, clock_.Now() + options_.queue_timeout);
   auto queued = std::make_unique<QueuedTask>(std::move(task), waits_until);
-  if (options_.batching.max_rows > 0) queued->batch_key = BatchKey(signature(), queued->inputs());
-  std::unique_ptr<Task> base = std::move(queued);
+  if (options_.batching.max_rows > 0) queued->batch_key = model::BatchKey(signature(), queued->inputs());
+  std::unique_ptr<batching::Task> base = std::move(queued);
   const absl::Status status = scheduler_.Submit(*queue_, base);
   if (!status.ok()) static_cast<QueuedTask&>(*base).Answer(status);
 }
@@ -79,22 +82,22 @@ void Servable::Submit(PredictTask task) {
 absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
   std::shared_ptr<Session> session = SessionLimit::Open(sessions_);
   if (session != nullptr) return session;
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "model \"{}\" version {} keeps a state for each stream, and {} streams have "
-                    "one, the limit: end a stream, "
-                    "try again later, or raise the server's --max-stateful-streams",
-                    name(), version(), sessions_->limit());
+  return base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                          "model \"{}\" version {} keeps a state for each stream, and {} streams have "
+                          "one, the limit: end a stream, "
+                          "try again later, or raise the server's --max-stateful-streams",
+                          name(), version(), sessions_->limit());
 }
 
 void Servable::Unload() {
-  MutexLock lock(unload_mutex_);
+  base::MutexLock lock(unload_mutex_);
   is_unloaded_ = true;
   for (const auto& [subscription, listener] : unload_listeners_) listener();
   unload_listeners_.clear();
 }
 
 int Servable::OnUnload(std::function<void()> listener) {
-  MutexLock lock(unload_mutex_);
+  base::MutexLock lock(unload_mutex_);
   if (is_unloaded_) {
     listener();
   } else {
@@ -104,11 +107,11 @@ int Servable::OnUnload(std::function<void()> listener) {
 }
 
 void Servable::Unsubscribe(int subscription) {
-  MutexLock lock(unload_mutex_);
+  base::MutexLock lock(unload_mutex_);
   unload_listeners_.erase(subscription);
 }
 
-void Servable::Drop(std::unique_ptr<Task> task, const absl::Status& why) {
+void Servable::Drop(std::unique_ptr<batching::Task> task, const absl::Status& why) {
   static_cast<QueuedTask&>(*task).Answer(why);
 }
 
@@ -125,7 +128,7 @@ void Servable::Run(Batch batch) {
     const Placements::Choice choice = ChooseFor(next);
     if (choice.use.has_value()) {
       const bool is_elsewhere = First(next).tried != 0;
-      if (!is_first || is_elsewhere) DropLate(next, is_elsewhere ? choice.use->fastest : Duration::zero());
+      if (!is_first || is_elsewhere) DropLate(next, is_elsewhere ? choice.use->fastest : base::Duration::zero());
       if (next.empty()) continue;
       std::vector<Batch> more = RunOn(*choice.use, std::move(next));
       std::move(more.rbegin(), more.rend(), std::back_inserter(left));
@@ -149,7 +152,7 @@ Placements::Choice Servable::ChooseFor(const Batch& batch) {
   if (session->end().ok()) choice.use = placements_->On(session->model()->device());
   if (!choice.use.has_value()) {
     if (session->end().ok())
-      session->End(StateIsGone(fmt::format("was on {}, which is lost", ToString(session->model()->device()))));
+      session->End(StateIsGone(fmt::format("was on {}, which is lost", tensor::ToString(session->model()->device()))));
     choice.error = session->end();
   }
   return choice;
@@ -168,7 +171,7 @@ std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch b
   Record(use, batch, rows, attempt);
   if (attempt.outputs.ok()) {
     placements_->Ran(use, rows, attempt.ended - attempt.started);
-  } else if (DeviceFaultOf(attempt.outputs.status()) != DeviceFault::kNone) {
+  } else if (model::DeviceFaultOf(attempt.outputs.status()) != model::DeviceFault::kNone) {
     return AfterFault(use, std::move(batch), attempt);
   } else if (attempt.outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {
     return Singles(std::move(batch));
@@ -179,18 +182,18 @@ std::vector<Servable::Batch> Servable::RunOn(const Placements::Use& use, Batch b
 
 std::vector<Servable::Batch> Servable::AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt) {
   const absl::Status& status = attempt.outputs.status();
-  const DeviceFault fault = DeviceFaultOf(status);
-  if (fault == DeviceFault::kOutOfMemory) use.model->ReleaseCachedMemory();
-  placements_->Failed(use, status, fault == DeviceFault::kOutOfMemory && batch.size() > 1 ? RowsIn(batch) : 1);
+  const model::DeviceFault fault = model::DeviceFaultOf(status);
+  if (fault == model::DeviceFault::kOutOfMemory) use.model->ReleaseCachedMemory();
+  placements_->Failed(use, status, fault == model::DeviceFault::kOutOfMemory && batch.size() > 1 ? RowsIn(batch) : 1);
   if (is_stateful_ && attempt.has_run) {
     if (Session* session = First(batch).session()) {
-      session->End(StateIsGone(
-          fmt::format("is not known any more, as {} failed while the model ran", ToString(use.model->device()))));
+      session->End(StateIsGone(fmt::format("is not known any more, as {} failed while the model ran",
+                                           tensor::ToString(use.model->device()))));
     }
-    First(batch).Answer(Annotate(status, "a model that keeps state is not run twice"));
+    First(batch).Answer(base::Annotate(status, "a model that keeps state is not run twice"));
     return {};
   }
-  if (fault == DeviceFault::kOutOfMemory && batch.size() > 1) return Halves(std::move(batch));
+  if (fault == model::DeviceFault::kOutOfMemory && batch.size() > 1) return Halves(std::move(batch));
   for (const auto& task : batch) {
     auto& queued = static_cast<QueuedTask&>(*task);
     queued.tried |= uint64_t{1} << use.index;
@@ -249,94 +252,97 @@ Servable::Attempt Servable::Forward(const Placements::Use& use, const Batch& bat
   } else if (batch.size() == 1) {
     attempt.outputs = ForwardInPieces(use, First(batch), attempt.times);
   } else {
-    std::vector<const BoundInputs*> requests;
+    std::vector<const tensor::BoundInputs*> requests;
     for (const auto& task : batch) requests.push_back(&static_cast<const QueuedTask&>(*task).inputs());
     attempt.outputs = use.model->Predict(requests, attempt.times);
   }
   attempt.ended = clock_.Now();
   if (attempt.outputs.ok() && attempt.outputs->size() != batch.size()) {
-    attempt.outputs = MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
-                                 attempt.outputs->size(), batch.size());
+    attempt.outputs = base::MakeStatus(absl::StatusCode::kInternal, "the model gave {} results for {} requests",
+                                       attempt.outputs->size(), batch.size());
   }
   return attempt;
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::ForwardStateful(const Placements::Use& use, const QueuedTask& task,
-                                                               Attempt& attempt) {
-  const BoundInputs* const requests[] = {&task.inputs()};
+absl::StatusOr<std::vector<model::Outputs>> Servable::ForwardStateful(const Placements::Use& use,
+                                                                      const QueuedTask& task, Attempt& attempt) {
+  const tensor::BoundInputs* const requests[] = {&task.inputs()};
   attempt.has_run = false;
   if (task.session() != nullptr) {
-    TF_ASSIGN_OR_RETURN(Model* const model, task.session()->ModelFrom(*use.model, placements_->health()));
+    FERRY_ASSIGN_OR_RETURN(model::Model* const model, task.session()->ModelFrom(*use.model, placements_->health()));
     attempt.has_run = true;
     return model->Predict(requests, attempt.times);
   }
-  TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> fresh, use.model->Clone());
+  FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> fresh, use.model->Clone());
   fresh = LeakedWhenLost(std::move(fresh), placements_->health());
   attempt.has_run = true;
-  absl::StatusOr<std::vector<Outputs>> outputs = fresh->Predict(requests, attempt.times);
+  absl::StatusOr<std::vector<model::Outputs>> outputs = fresh->Predict(requests, attempt.times);
   // Before the copy goes, so that it is leaked if it must be.
   if (!outputs.ok())
-    placements_->health()->Report(fresh->device(), DeviceFaultOf(outputs.status()), MessageOf(outputs.status()));
+    placements_->health()->Report(fresh->device(), model::DeviceFaultOf(outputs.status()),
+                                  base::MessageOf(outputs.status()));
   return outputs;
 }
 
-absl::StatusOr<std::vector<Outputs>> Servable::ForwardInPieces(const Placements::Use& use, const QueuedTask& task,
-                                                               PhaseTimes& times) {
-  const BoundInputs& inputs = task.inputs();
+absl::StatusOr<std::vector<model::Outputs>> Servable::ForwardInPieces(const Placements::Use& use,
+                                                                      const QueuedTask& task,
+                                                                      model::PhaseTimes& times) {
+  const tensor::BoundInputs& inputs = task.inputs();
   // Only a model whose requests share batches is known to treat each row by itself.
   int64_t most = batches() ? std::max<int64_t>(use.rows.value_or(inputs.rows), 1) : inputs.rows;
-  std::vector<Outputs> pieces;
+  std::vector<model::Outputs> pieces;
   for (int64_t begin = 0; begin < inputs.rows;) {
     const int64_t rows = std::min(most, inputs.rows - begin);
     const bool is_whole = rows == inputs.rows;
-    const BoundInputs piece = is_whole ? BoundInputs{} : RowsOf(signature_, inputs, begin, rows);
-    const BoundInputs* const requests[] = {is_whole ? &inputs : &piece};
-    PhaseTimes piece_times;
-    absl::StatusOr<std::vector<Outputs>> outputs = use.model->Predict(requests, piece_times);
+    const tensor::BoundInputs piece = is_whole ? tensor::BoundInputs{} : RowsOf(signature_, inputs, begin, rows);
+    const tensor::BoundInputs* const requests[] = {is_whole ? &inputs : &piece};
+    model::PhaseTimes piece_times;
+    absl::StatusOr<std::vector<model::Outputs>> outputs = use.model->Predict(requests, piece_times);
     times = {times.input + piece_times.input, times.infer + piece_times.infer, times.output + piece_times.output};
     if (outputs.ok() && is_whole) return outputs;
-    const bool may_halve = DeviceFaultOf(outputs.status()) == DeviceFault::kOutOfMemory && rows > 1 && batches();
+    const bool may_halve =
+        model::DeviceFaultOf(outputs.status()) == model::DeviceFault::kOutOfMemory && rows > 1 && batches();
     if (may_halve) {
       use.model->ReleaseCachedMemory();
       placements_->Failed(use, outputs.status(), rows);
       most = rows / 2;
     } else {
-      TF_RETURN_IF_ERROR(outputs.status());
+      FERRY_RETURN_IF_ERROR(outputs.status());
       pieces.push_back(std::move(outputs->at(0)));
       begin += rows;
     }
-    if (begin < inputs.rows) TF_RETURN_IF_ERROR(CheckTime(task, Duration::zero()));
+    if (begin < inputs.rows) FERRY_RETURN_IF_ERROR(CheckTime(task, base::Duration::zero()));
   }
-  TF_ASSIGN_OR_RETURN(Outputs joined, JoinRows(pieces));
-  return std::vector<Outputs>{std::move(joined)};
+  FERRY_ASSIGN_OR_RETURN(model::Outputs joined, JoinRows(pieces));
+  return std::vector<model::Outputs>{std::move(joined)};
 }
 
 void Servable::Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt) {
-  const std::string device = ToString(use.model->device());
-  BatchRecord record{device,
-                     static_cast<int64_t>(batch.size()),
-                     rows,
-                     attempt.outputs.ok(),
-                     ToSeconds(attempt.ended - attempt.started),
-                     attempt.times.input,
-                     attempt.times.infer,
-                     attempt.times.output,
-                     0};
-  for (const auto& task : batch) record.queue_seconds += ToSeconds(attempt.started - task->enqueued);
+  const std::string device = tensor::ToString(use.model->device());
+  metrics::BatchRecord record{device,
+                              static_cast<int64_t>(batch.size()),
+                              rows,
+                              attempt.outputs.ok(),
+                              base::ToSeconds(attempt.ended - attempt.started),
+                              attempt.times.input,
+                              attempt.times.infer,
+                              attempt.times.output,
+                              0};
+  for (const auto& task : batch) record.queue_seconds += base::ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
   if (use.is_moved) metrics_->FellBack({use.from, device, use.reason});
 }
 
 void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {
   Execution execution;
-  execution.device = ToString(use.model->device());
+  execution.device = tensor::ToString(use.model->device());
   execution.fallback = use.is_fallback;
   execution.fallback_reason = use.reason;
   execution.batch_rows = RowsIn(batch);
-  execution.compute_seconds = ToSeconds(attempt.ended - attempt.started);
+  execution.compute_seconds = base::ToSeconds(attempt.ended - attempt.started);
   for (size_t i = 0; i < batch.size(); ++i) {
     auto& task = static_cast<QueuedTask&>(*batch[i]);
-    execution.queue_seconds = ToSeconds(attempt.started - task.enqueued);
+    execution.queue_seconds = base::ToSeconds(attempt.started - task.enqueued);
     metrics_->QueueTime(execution.queue_seconds);
     if (!attempt.outputs.ok()) {
       task.Answer(attempt.outputs.status());
@@ -348,14 +354,14 @@ void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attemp
   }
 }
 
-absl::Status Servable::CheckTime(const QueuedTask& task, Duration duration) const {
+absl::Status Servable::CheckTime(const QueuedTask& task, base::Duration duration) const {
   if (task.IsCancelled()) return absl::CancelledError("the caller went away; the request was not run again");
   if (task.answer_by() - clock_.Now() >= duration) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}",
-                    task.fault.ok() ? "" : ", after: ", MessageOf(task.fault));
+  return base::MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}",
+                          task.fault.ok() ? "" : ", after: ", base::MessageOf(task.fault));
 }
 
-void Servable::DropLate(Batch& batch, Duration duration) {
+void Servable::DropLate(Batch& batch, base::Duration duration) {
   for (auto& task : batch) {
     auto& queued = static_cast<QueuedTask&>(*task);
     const absl::Status status = CheckTime(queued, duration);
@@ -367,7 +373,7 @@ void Servable::DropLate(Batch& batch, Duration duration) {
 }
 
 bool Servable::Park(Batch& batch, uint64_t builds) {
-  MutexLock lock(park_mutex_);
+  base::MutexLock lock(park_mutex_);
   if (placements_->builds() != builds) return false;
   const absl::Status status = scheduler_.Park(*queue_, batch);
   for (auto& task : batch) Drop(std::move(task), status);
@@ -375,8 +381,8 @@ bool Servable::Park(Batch& batch, uint64_t builds) {
 }
 
 void Servable::Unpark() {
-  MutexLock lock(park_mutex_);
+  base::MutexLock lock(park_mutex_);
   scheduler_.Unpark(*queue_);
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

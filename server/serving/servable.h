@@ -20,7 +20,7 @@
 #include "server/serving/placements.h"
 #include "server/serving/session.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 // How a request ran.
 struct Execution {
@@ -33,7 +33,7 @@ struct Execution {
 };
 
 struct PredictResult {
-  Outputs outputs;
+  model::Outputs outputs;
   Execution execution;
 };
 
@@ -42,8 +42,8 @@ using PredictCallback = std::function<void(absl::StatusOr<PredictResult>)>;
 
 // A request that has passed BindInputs. The bytes of `inputs` stay alive until the callback has been called.
 struct PredictTask {
-  BoundInputs inputs;
-  TimePoint deadline = kNoDeadline;
+  tensor::BoundInputs inputs;
+  base::TimePoint deadline = base::kNoDeadline;
   std::function<bool()> is_cancelled;  // cheap and thread-safe; null: never
   // With a stateful model, whose state this request sees and changes; null: it starts from the
   // state in the file, and what it changes is dropped with its answer.
@@ -52,38 +52,39 @@ struct PredictTask {
 };
 
 // Thread-safe.
-class Servable : private Scheduler::Handler {
+class Servable : private batching::Scheduler::Handler {
  public:
   struct Options {
     std::string name;
     int64_t version = 0;
-    BatchOptions batching;
+    batching::BatchOptions batching;
     // Batches at the same time on an accelerator; 0: as many as there are workers, as on the CPU.
     int instances = 0;
     // How long a request may wait, whatever its deadline; 0: no limit.
-    Duration queue_timeout{0};
+    base::Duration queue_timeout{0};
     // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
     int64_t max_sessions = 256;
   };
 
   // `health`: of the devices of `loaded`, and of this process.
-  Servable(Options options, LoadedModel loaded, Scheduler& scheduler, std::shared_ptr<ModelMetrics> metrics,
-           const Clock& clock, std::shared_ptr<DeviceHealth> health);
+  Servable(Options options, model::LoadedModel loaded, batching::Scheduler& scheduler,
+           std::shared_ptr<metrics::ModelMetrics> metrics, const base::Clock& clock,
+           std::shared_ptr<DeviceHealth> health);
   // Drops what waits and waits for what runs. Not from a worker.
   ~Servable() override;
 
   const std::string& name() const { return options_.name; }
   int64_t version() const { return options_.version; }
-  const Signature& signature() const { return signature_; }
+  const tensor::Signature& signature() const { return signature_; }
   // Where requests run now, and the facts about that.
-  PlacedModel placement() const { return placements_->Now(); }
+  model::PlacedModel placement() const { return placements_->Now(); }
   // False when no device is left to run on.
   bool can_run() const { return placements_->CanRun(); }
   bool batches() const { return options_.batching.max_rows > 0; }
   bool is_stateful() const { return is_stateful_; }
   int instances() const { return options_.instances; }
-  ModelMetrics& metrics() { return *metrics_; }
-  ModelTotals totals() const { return metrics_->Totals(); }
+  metrics::ModelMetrics& metrics() { return *metrics_; }
+  metrics::ModelTotals totals() const { return metrics_->Totals(); }
 
   // `task.done` gets UNAVAILABLE when the queue is full, DEADLINE_EXCEEDED or CANCELLED when the
   // request ended before its forward pass began, and Model::Predict's errors. When a batch of
@@ -115,19 +116,19 @@ class Servable : private Scheduler::Handler {
 
  private:
   class QueuedTask;
-  using Batch = std::vector<std::unique_ptr<Task>>;
+  using Batch = std::vector<std::unique_ptr<batching::Task>>;
 
   // How a forward pass ended.
   struct Attempt {
-    absl::StatusOr<std::vector<Outputs>> outputs;
+    absl::StatusOr<std::vector<model::Outputs>> outputs;
     bool has_run = false;  // the model has, or may have
-    TimePoint started{};
-    TimePoint ended{};
-    PhaseTimes times;
+    base::TimePoint started{};
+    base::TimePoint ended{};
+    model::PhaseTimes times;
   };
 
   void Run(Batch batch) override;
-  void Drop(std::unique_ptr<Task> task, const absl::Status& why) override;
+  void Drop(std::unique_ptr<batching::Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
   // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
   int MostAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
@@ -148,38 +149,38 @@ class Servable : private Scheduler::Handler {
   Attempt ForwardBesideLimit(const Placements::Use& use, const Batch& batch);
   Attempt Forward(const Placements::Use& use, const Batch& batch);
   // OK if `task` could still be answered by a run of at least `duration`.
-  absl::Status CheckTime(const QueuedTask& task, Duration duration) const;
-  absl::StatusOr<std::vector<Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task,
-                                                       Attempt& attempt);
-  absl::StatusOr<std::vector<Outputs>> ForwardInPieces(const Placements::Use& use, const QueuedTask& task,
-                                                       PhaseTimes& times);
+  absl::Status CheckTime(const QueuedTask& task, base::Duration duration) const;
+  absl::StatusOr<std::vector<model::Outputs>> ForwardStateful(const Placements::Use& use, const QueuedTask& task,
+                                                              Attempt& attempt);
+  absl::StatusOr<std::vector<model::Outputs>> ForwardInPieces(const Placements::Use& use, const QueuedTask& task,
+                                                              model::PhaseTimes& times);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
   // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.
-  void DropLate(Batch& batch, Duration duration);
+  void DropLate(Batch& batch, base::Duration duration);
   // Until a placement is made. False when one has been since `builds`.
   bool Park(Batch& batch, uint64_t builds);
   void Unpark();
 
   const Options options_;
-  const Signature signature_;
+  const tensor::Signature signature_;
   const bool is_stateful_;
-  Scheduler& scheduler_;
-  const std::shared_ptr<ModelMetrics> metrics_;
-  const Clock& clock_;
+  batching::Scheduler& scheduler_;
+  const std::shared_ptr<metrics::ModelMetrics> metrics_;
+  const base::Clock& clock_;
   const std::shared_ptr<SessionLimit> sessions_;
-  std::atomic<bool> runs_on_cpu_;            // where the last batch did
-  const bool has_limit_;                     // it may be on an accelerator, with so many instances
-  std::atomic<int> on_cpu_ = 0;              // then: batches that run on the CPU
-  std::shared_ptr<Scheduler::Queue> queue_;  // constant after construction
-  std::unique_ptr<Placements> placements_;   // likewise
+  std::atomic<bool> runs_on_cpu_;                      // where the last batch did
+  const bool has_limit_;                               // it may be on an accelerator, with so many instances
+  std::atomic<int> on_cpu_ = 0;                        // then: batches that run on the CPU
+  std::shared_ptr<batching::Scheduler::Queue> queue_;  // constant after construction
+  std::unique_ptr<Placements> placements_;             // likewise
 
-  Mutex park_mutex_;  // between Park and Unpark
+  base::Mutex park_mutex_;  // between Park and Unpark
 
-  Mutex unload_mutex_;
-  bool is_unloaded_ TF_GUARDED_BY(unload_mutex_) = false;
-  int last_subscription_ TF_GUARDED_BY(unload_mutex_) = 0;
-  std::map<int, std::function<void()>> unload_listeners_ TF_GUARDED_BY(unload_mutex_);
+  base::Mutex unload_mutex_;
+  bool is_unloaded_ FERRY_GUARDED_BY(unload_mutex_) = false;
+  int last_subscription_ FERRY_GUARDED_BY(unload_mutex_) = 0;
+  std::map<int, std::function<void()>> unload_listeners_ FERRY_GUARDED_BY(unload_mutex_);
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -9,36 +9,37 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 using ::testing::HasSubstr;
 
 // Doubles each FP32 element of "x" [rows, 1]; raises for a batch that holds a negative one.
-class DoublingModel : public Model {
+class DoublingModel : public model::Model {
  public:
   DoublingModel() {
-    signature_.inputs = {{"x", ArgumentKind::kTensor, DType::kFp32, Shape{kAnyDim, 1}, false}};
+    signature_.inputs = {
+        {"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, tensor::Shape{tensor::kAnyDim, 1}, false}};
     signature_.max_batch_size = 8;
   }
-  const Signature& signature() const override { return signature_; }
-  const DeviceId& device() const override { return device_; }
+  const tensor::Signature& signature() const override { return signature_; }
+  const tensor::DeviceId& device() const override { return device_; }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests,
-                                               PhaseTimes& times) override {
+  absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
+                                                      model::PhaseTimes& times) override {
     times = {0.25, 0.5, 0.125};
     if (before_predict) before_predict();
     batch_sizes.push_back(requests.size());
-    std::vector<Outputs> all;
-    for (const BoundInputs* request : requests) {
-      const HostTensor& x = request->values[0][0];
+    std::vector<model::Outputs> all;
+    for (const tensor::BoundInputs* request : requests) {
+      const tensor::HostTensor& x = request->values[0][0];
       auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(request->rows));
       std::memcpy(values->data(), x.bytes.data(), x.bytes.size());
       for (float& value : *values) {
         if (value < 0) return absl::InternalError("negative");
         value *= 2;
       }
-      all.push_back({{"y", {DType::kFp32, x.shape, std::as_bytes(std::span(*values)), values}}});
+      all.push_back({{"y", {tensor::DType::kFp32, x.shape, std::as_bytes(std::span(*values)), values}}});
     }
     return all;
   }
@@ -47,30 +48,30 @@ class DoublingModel : public Model {
   std::vector<size_t> batch_sizes;
 
  private:
-  Signature signature_;
-  const DeviceId device_ = DeviceId::Cpu();
+  tensor::Signature signature_;
+  const tensor::DeviceId device_ = tensor::DeviceId::Cpu();
 };
 
 class ServableTest : public ::testing::Test {
  protected:
   ServableTest() { Make({}); }
 
-  void Make(ModelInfo info) {
+  void Make(model::ModelInfo info) {
     Servable::Options options;
     options.name = "m";
     options.version = 1;
     options.batching.max_rows = 8;
     options.batching.max_queue_size = 4;
     servable_.reset();
-    servable_ = std::make_unique<Servable>(options, LoadedModel{model_, std::move(info)}, scheduler_,
-                                           metrics_.ForModel("m", 1), Clock::Real(), health_);
+    servable_ = std::make_unique<Servable>(options, model::LoadedModel{model_, std::move(info)}, scheduler_,
+                                           metrics_.ForModel("m", 1), base::Clock::Real(), health_);
   }
 
   std::future<absl::StatusOr<PredictResult>> Submit(float value, std::function<bool()> is_cancelled = nullptr) {
     auto bytes = std::make_shared<float>(value);
     auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
     PredictTask task;
-    task.inputs.values = {{{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
+    task.inputs.values = {{{tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.is_cancelled = std::move(is_cancelled);
     task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
     servable_->Submit(std::move(task));
@@ -83,10 +84,10 @@ class ServableTest : public ::testing::Test {
     return value;
   }
 
-  Metrics metrics_;
-  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, Clock::Real());
+  metrics::Metrics metrics_;
+  const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, base::Clock::Real());
   std::shared_ptr<DoublingModel> model_ = std::make_shared<DoublingModel>();
-  Scheduler scheduler_{{.workers = 1}, Clock::Real()};
+  batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
 
@@ -145,7 +146,7 @@ TEST_F(ServableTest, ACancelledRequestIsAnsweredAndNotRun) {
 }
 
 TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
-  ModelInfo info;
+  model::ModelInfo info;
   info.requested_device = "cuda:1";
   info.fallback = true;
   info.fallback_from = "cuda:1";
@@ -161,4 +162,4 @@ TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

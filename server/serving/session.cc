@@ -5,7 +5,7 @@
 #include "server/base/status.h"
 #include "server/serving/placements.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 std::shared_ptr<Session> SessionLimit::Open(const std::shared_ptr<SessionLimit>& places) {
   int64_t open = places->open_;
@@ -15,12 +15,13 @@ std::shared_ptr<Session> SessionLimit::Open(const std::shared_ptr<SessionLimit>&
   return std::make_shared<Session>(places, ++places->last_lane_);
 }
 
-absl::StatusOr<Model*> Session::ModelFrom(const Model& loaded, const std::shared_ptr<const DeviceHealth>& health) {
+absl::StatusOr<model::Model*> Session::ModelFrom(const model::Model& loaded,
+                                                 const std::shared_ptr<const DeviceHealth>& health) {
   if (model_ == nullptr) {
-    TF_ASSIGN_OR_RETURN(std::shared_ptr<Model> copy, loaded.Clone());
+    FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> copy, loaded.Clone());
     model_ = LeakedWhenLost(std::move(copy), health);
   }
   return model_.get();
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

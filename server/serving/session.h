@@ -11,7 +11,7 @@
 #include "server/model/model.h"
 #include "server/serving/device_health.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 
 class Session;
 
@@ -55,18 +55,19 @@ class Session {
   }
 
   // The copy; null before the first ModelFrom and after End. As ModelFrom, not thread-safe.
-  Model* model() const { return model_.get(); }
+  model::Model* model() const { return model_.get(); }
 
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
   // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that.
   // Model::Clone's errors, after which the next call tries again.
-  absl::StatusOr<Model*> ModelFrom(const Model& loaded, const std::shared_ptr<const DeviceHealth>& health);
+  absl::StatusOr<model::Model*> ModelFrom(const model::Model& loaded,
+                                          const std::shared_ptr<const DeviceHealth>& health);
 
  private:
   const std::shared_ptr<SessionLimit> places_;
   const uint64_t lane_;
-  std::shared_ptr<Model> model_;
+  std::shared_ptr<model::Model> model_;
   absl::Status end_;
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -13,7 +13,7 @@
 #include "server/base/status.h"
 #include "server/serving/servable.h"
 
-namespace torchferry {
+namespace torchferry::serving {
 namespace {
 
 using ::testing::HasSubstr;
@@ -28,18 +28,19 @@ struct Log {
 
 // Adds "x" [rows, 1] to a sum that it keeps and gives the sum; raises for a negative x, after it
 // has added it.
-class SummingModel final : public Model {
+class SummingModel final : public model::Model {
  public:
   explicit SummingModel(Log& log, bool is_loaded = true) : log_(log), is_loaded_(is_loaded) {
-    signature_.inputs = {{"x", ArgumentKind::kTensor, DType::kFp32, Shape{kAnyDim, 1}, false}};
+    signature_.inputs = {
+        {"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, tensor::Shape{tensor::kAnyDim, 1}, false}};
     signature_.max_batch_size = 8;
   }
 
-  const Signature& signature() const override { return signature_; }
-  const DeviceId& device() const override { return device_; }
+  const tensor::Signature& signature() const override { return signature_; }
+  const tensor::DeviceId& device() const override { return device_; }
   bool is_stateful() const override { return true; }
 
-  absl::StatusOr<std::shared_ptr<Model>> Clone() const override {
+  absl::StatusOr<std::shared_ptr<model::Model>> Clone() const override {
     if (log_.clone_fails) return absl::ResourceExhaustedError("no memory");
     ++log_.copies;
     auto copy = std::make_shared<SummingModel>(log_, false);
@@ -47,7 +48,8 @@ class SummingModel final : public Model {
     return copy;
   }
 
-  absl::StatusOr<std::vector<Outputs>> Predict(std::span<const BoundInputs* const> requests, PhaseTimes&) override {
+  absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
+                                                      model::PhaseTimes&) override {
     EXPECT_FALSE(is_loaded_) << "the loaded model must not run";
     EXPECT_EQ(requests.size(), 1u) << "requests of a stateful model share no forward pass";
     EXPECT_FALSE(is_running_.exchange(true)) << "two callers at once";
@@ -59,7 +61,8 @@ class SummingModel final : public Model {
     is_running_ = false;
     if (x < 0) return absl::InternalError("negative");
     auto value = std::make_shared<float>(sum_);
-    return std::vector<Outputs>{{{"sum", {DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
+    return std::vector<model::Outputs>{
+        {{"sum", {tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
   }
 
  private:
@@ -67,8 +70,8 @@ class SummingModel final : public Model {
   const bool is_loaded_;
   float sum_ = 100;  // "the state in the file"
   std::atomic<bool> is_running_{false};
-  Signature signature_;
-  const DeviceId device_ = DeviceId::Cpu();
+  tensor::Signature signature_;
+  const tensor::DeviceId device_ = tensor::DeviceId::Cpu();
 };
 
 using Future = std::future<absl::StatusOr<PredictResult>>;
@@ -82,15 +85,15 @@ class SessionTest : public ::testing::Test {
     options.max_sessions = 2;
     options.batching.max_rows = 8;  // as a config with dynamic_batching has it
     options.batching.max_queue_delay = std::chrono::hours(1);
-    servable_ = std::make_unique<Servable>(options, LoadedModel{std::make_shared<SummingModel>(log_), {}}, scheduler_,
-                                           metrics_.ForModel("sum", 3), Clock::Real(),
-                                           std::make_shared<DeviceHealth>(metrics_, Clock::Real()));
+    servable_ = std::make_unique<Servable>(options, model::LoadedModel{std::make_shared<SummingModel>(log_), {}},
+                                           scheduler_, metrics_.ForModel("sum", 3), base::Clock::Real(),
+                                           std::make_shared<DeviceHealth>(metrics_, base::Clock::Real()));
   }
 
   Future Submit(float x, std::shared_ptr<Session> session, PredictTask task = {}) {
     auto bytes = std::make_shared<float>(x);
     auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
-    task.inputs.values = {{{DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
+    task.inputs.values = {{{tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.session = std::move(session);
     task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
     servable_->Submit(std::move(task));
@@ -111,9 +114,9 @@ class SessionTest : public ::testing::Test {
     return value;
   }
 
-  Metrics metrics_;
+  metrics::Metrics metrics_;
   Log log_;
-  Scheduler scheduler_{{.workers = 4}, Clock::Real()};
+  batching::Scheduler scheduler_{{.workers = 4}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
 
@@ -177,7 +180,7 @@ TEST_F(SessionTest, ARequestThatEndedBeforeItRanHasNotTouchedTheState) {
   cancelled.is_cancelled = [] { return true; };
   EXPECT_EQ(Submit(50, session, std::move(cancelled)).get().status().code(), absl::StatusCode::kCancelled);
   PredictTask expired;
-  expired.deadline = Clock::Real().Now();
+  expired.deadline = base::Clock::Real().Now();
   EXPECT_EQ(Submit(50, session, std::move(expired)).get().status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Sum(Submit(1, session)), 101);
 }
@@ -187,9 +190,9 @@ TEST_F(SessionTest, BeyondTheLimitIsResourceExhaustedUntilOneIsDropped) {
   const auto second = Open();
   const auto refused = servable_->OpenSession();
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("\"sum\" version 3"));
-  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("2 streams"));
-  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("--max-stateful-streams"));
+  EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("\"sum\" version 3"));
+  EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("2 streams"));
+  EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("--max-stateful-streams"));
   EXPECT_EQ(Sum(Submit(1, second)), 101);
   EXPECT_EQ(Sum(Submit(1, nullptr)), 101);
   first.reset();
@@ -213,4 +216,4 @@ TEST_F(SessionTest, ASessionMayOutliveItsServable) {
 TEST_F(SessionTest, TheModelIsNotBatchedWhateverTheOptionsSay) { EXPECT_FALSE(servable_->batches()); }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::serving

@@ -1,6 +1,6 @@
 #include "server/tensor/batch_sizes.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 std::vector<int64_t> BatchSizes(int64_t most) {
   std::vector<int64_t> sizes;
@@ -12,4 +12,4 @@ std::vector<int64_t> BatchSizes(int64_t most) {
   return sizes;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-namespace torchferry {
+namespace torchferry::tensor {
 namespace {
 
 using ::testing::ElementsAre;
@@ -19,4 +19,4 @@ TEST(BatchSizesTest, PowersOfTwoWhatIsBetweenAndTheMost) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::tensor

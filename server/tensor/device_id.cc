@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 std::string ToString(const DeviceId& device) {
   return device.IsCpu() ? device.type : fmt::format("{}:{}", device.type, device.index);
@@ -13,8 +13,8 @@ std::string ToString(const DeviceId& device) {
 
 absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text) {
   const auto invalid = [&](std::string_view why) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "device \"{}\" {}; expected \"cpu\", \"cuda\" or \"cuda:N\"",
-                      text, why);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "device \"{}\" {}; expected \"cpu\", \"cuda\" or \"cuda:N\"", text, why);
   };
   const size_t colon = text.find(':');
   const std::string_view type = text.substr(0, colon);
@@ -34,4 +34,4 @@ absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text) {
   return device;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

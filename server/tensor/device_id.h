@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 struct DeviceId {
   std::string type = "cpu";
@@ -25,4 +25,4 @@ std::string ToString(const DeviceId& device);
 // Takes "cpu", "cuda" (index 0) and "cuda:1"; any lower-case type. INVALID_ARGUMENT naming the text.
 absl::StatusOr<DeviceId> ParseDeviceId(std::string_view text);
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

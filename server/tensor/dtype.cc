@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 namespace {
 
 struct Row {
@@ -66,7 +66,7 @@ absl::StatusOr<DType> ParseDType(std::string_view name) {
     if (row.name == name) return row.dtype;
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }
-  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown dtype \"{}\"; expected one of {}", name, known);
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "unknown dtype \"{}\"; expected one of {}", name, known);
 }
 
 bool IsFloating(DType dtype) {
@@ -74,4 +74,4 @@ bool IsFloating(DType dtype) {
   return row != nullptr && row->floating;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 enum class DType : uint8_t {
   kInvalid = 0,
@@ -43,4 +43,4 @@ absl::StatusOr<DType> ParseDType(std::string_view name);
 
 bool IsFloating(DType dtype);
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -8,7 +8,7 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 // Row-major, little-endian, dense. `bytes.size()` equals ByteCount(dtype, shape); whoever makes one sees to it.
 // `bytes` need not be aligned to the element. Immutable and cheap to copy.
@@ -19,4 +19,4 @@ struct HostTensor {
   std::shared_ptr<const void> owner;  // keeps `bytes` alive; null when the caller does
 };
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -4,7 +4,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 std::string ToString(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
@@ -12,8 +12,8 @@ absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
   bool is_empty = false;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} has a negative dimension: {} at index {}",
-                        ToString(shape), shape[i], i);
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} has a negative dimension: {} at index {}",
+                              ToString(shape), shape[i], i);
     }
     is_empty = is_empty || shape[i] == 0;
   }
@@ -21,8 +21,8 @@ absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
   int64_t count = 1;
   for (const int64_t dim : shape) {
     if (count > std::numeric_limits<int64_t>::max() / dim) {
-      return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} overflows: more than 2^63-1 elements",
-                        ToString(shape));
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} overflows: more than 2^63-1 elements",
+                              ToString(shape));
     }
     count *= dim;
   }
@@ -30,11 +30,11 @@ absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
 }
 
 absl::StatusOr<int64_t> ByteCount(DType dtype, std::span<const int64_t> shape) {
-  TF_ASSIGN_OR_RETURN(const int64_t elements, ElementCount(shape));
+  FERRY_ASSIGN_OR_RETURN(const int64_t elements, ElementCount(shape));
   const int64_t size = ByteSize(dtype);
   if (size > 0 && elements > std::numeric_limits<int64_t>::max() / size) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} of {} overflows: more than 2^63-1 bytes",
-                      ToString(shape), Name(dtype));
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} of {} overflows: more than 2^63-1 bytes",
+                            ToString(shape), Name(dtype));
   }
   return elements * size;
 }
@@ -47,4 +47,4 @@ bool Matches(std::span<const int64_t> declared, std::span<const int64_t> actual)
   return true;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -10,7 +10,7 @@
 
 #include "server/tensor/dtype.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 using Shape = std::vector<int64_t>;
 
@@ -29,4 +29,4 @@ absl::StatusOr<int64_t> ByteCount(DType dtype, std::span<const int64_t> shape);
 // Same rank, and equal wherever `declared` is not kAnyDim.
 bool Matches(std::span<const int64_t> declared, std::span<const int64_t> actual);
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -5,12 +5,12 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 namespace {
 
 template <typename... Args>
 absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument, format, std::forward<Args>(args)...);
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, format, std::forward<Args>(args)...);
 }
 
 std::string InputNames(const Signature& signature) {
@@ -39,7 +39,7 @@ bool IsScalar(ArgumentKind kind) {
 }
 
 absl::Status CheckSpec(const TensorSpec& spec, std::string_view name, const HostTensor& tensor) {
-  TF_RETURN_IF_ERROR(CheckTensor(name, tensor));
+  FERRY_RETURN_IF_ERROR(CheckTensor(name, tensor));
   if (spec.dtype != DType::kInvalid && spec.dtype != tensor.dtype) {
     return Invalid("input \"{}\" has dtype {}; expected {}", name, Name(tensor.dtype), Name(spec.dtype));
   }
@@ -133,7 +133,7 @@ std::string_view Name(ArgumentKind kind) {
 
 absl::Status CheckTensor(std::string_view name, const HostTensor& tensor) {
   const auto bytes = ByteCount(tensor.dtype, tensor.shape);
-  if (!bytes.ok()) return Annotate(bytes.status(), fmt::format("input \"{}\"", name));
+  if (!bytes.ok()) return base::Annotate(bytes.status(), fmt::format("input \"{}\"", name));
   if (static_cast<uint64_t>(*bytes) != tensor.bytes.size()) {
     return Invalid("input \"{}\" has {} bytes of data; expected {} for {} of shape {}", name, tensor.bytes.size(),
                    *bytes, Name(tensor.dtype), ToString(tensor.shape));
@@ -147,15 +147,15 @@ absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::ma
   std::optional<int64_t> rows;
   std::string rows_from;
   for (const TensorSpec& spec : signature.inputs) {
-    TF_ASSIGN_OR_RETURN(std::vector<HostTensor> tensors, TensorsOf(spec, inputs, used));
+    FERRY_ASSIGN_OR_RETURN(std::vector<HostTensor> tensors, TensorsOf(spec, inputs, used));
     if (tensors.empty() && !spec.is_optional) {
       return Invalid("input \"{}\" is missing; the model's inputs are {}", spec.name, InputNames(signature));
     }
     for (size_t i = 0; i < tensors.size(); ++i) {
       const std::string name = tensors.size() > 1 ? fmt::format("{}__{}", spec.name, i) : spec.name;
-      TF_RETURN_IF_ERROR(CheckSpec(spec, name, tensors[i]));
+      FERRY_RETURN_IF_ERROR(CheckSpec(spec, name, tensors[i]));
       if (signature.HasBatchDimension() && !IsScalar(spec.kind)) {
-        TF_RETURN_IF_ERROR(CheckRows(signature, name, tensors[i], rows, rows_from));
+        FERRY_RETURN_IF_ERROR(CheckRows(signature, name, tensors[i], rows, rows_from));
       }
     }
     bound.values.push_back(std::move(tensors));
@@ -169,4 +169,4 @@ absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::ma
   return bound;
 }
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

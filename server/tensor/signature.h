@@ -16,7 +16,7 @@
 #include "server/tensor/host_tensor.h"
 #include "server/tensor/shape.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 
 // The type of a `forward` argument. Scalars travel as one-element tensors of shape [] or [1]: kInt as INT64, kFloat as
 // FP32, kBool as BOOL.
@@ -58,4 +58,4 @@ absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::ma
 // equal to product(shape) * element size. INVALID_ARGUMENT.
 absl::Status CheckTensor(std::string_view name, const HostTensor& tensor);
 
-}  // namespace torchferry
+}  // namespace torchferry::tensor

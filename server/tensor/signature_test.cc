@@ -5,7 +5,7 @@
 
 #include "server/base/status.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 namespace {
 
 using ::testing::AllOf;
@@ -34,7 +34,7 @@ std::string ErrorOf(const Signature& s, const std::map<std::string, HostTensor>&
   const auto bound = BindInputs(s, inputs);
   EXPECT_FALSE(bound.ok());
   EXPECT_EQ(bound.status().code(), absl::StatusCode::kInvalidArgument);
-  return MessageOf(bound.status());
+  return base::MessageOf(bound.status());
 }
 
 TEST(BindInputsTest, OrdersInputsAndCountsRows) {
@@ -113,4 +113,4 @@ TEST(BindInputsTest, TakesScalarsOfOneElementOnly) {
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::tensor

@@ -8,7 +8,7 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
 
-namespace torchferry {
+namespace torchferry::tensor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -23,7 +23,7 @@ TEST(DTypeTest, ParsesEveryNameItGives) {
 
 TEST(DTypeTest, NamesAnUnknownDtypeAndWhatIsKnown) {
   const auto dtype = ParseDType("float");
-  EXPECT_THAT(MessageOf(dtype.status()), ::testing::AllOf(HasSubstr("\"float\""), HasSubstr("FP32")));
+  EXPECT_THAT(base::MessageOf(dtype.status()), ::testing::AllOf(HasSubstr("\"float\""), HasSubstr("FP32")));
 }
 
 TEST(ShapeTest, CountsElements) {
@@ -48,9 +48,9 @@ TEST(DeviceIdTest, RoundTrips) {
 
 TEST(DeviceIdTest, NamesWhatIsNoDevice) {
   for (const char* text : {"", "gpu0", "cuda:", "cuda:-1", "cuda:x", "cuda:999", "cpu:1", "CUDA:0", "cuda:0 "}) {
-    EXPECT_THAT(MessageOf(ParseDeviceId(text).status()), HasSubstr(fmt::format("\"{}\"", text)));
+    EXPECT_THAT(base::MessageOf(ParseDeviceId(text).status()), HasSubstr(fmt::format("\"{}\"", text)));
   }
 }
 
 }  // namespace
-}  // namespace torchferry
+}  // namespace torchferry::tensor

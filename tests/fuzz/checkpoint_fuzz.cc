@@ -17,11 +17,11 @@
 
 namespace {
 
-using torchferry::Checkpoint;
-using torchferry::TensorInfo;
+using torchferry::checkpoint::Checkpoint;
+using torchferry::checkpoint::TensorInfo;
 
 std::string ArchiveWith(std::string pickle) {
-  return torchferry::testing::ZipBuilder()
+  return torchferry::checkpoint::testing::ZipBuilder()
       .Add("m/data.pkl", std::move(pickle))
       .Add("m/data/0", std::string(16, '\x01'))
       .Add("m/data/1", std::string(64, '\x02'))
@@ -39,7 +39,7 @@ void CheckTensor(const Checkpoint& checkpoint, const TensorInfo& tensor) {
     if (tensor.shape[i] == 0) return;
     last += (tensor.shape[i] - 1) * tensor.strides[i];
   }
-  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::ByteSize(tensor.dtype);
+  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::tensor::ByteSize(tensor.dtype);
   if (end > checkpoint.storages()[tensor.storage].size_bytes) std::abort();
 }
 
@@ -58,7 +58,7 @@ void CheckNames(const Checkpoint& checkpoint) {
   std::vector<std::string> keys;
   for (const TensorInfo& tensor : checkpoint.tensors()) keys.push_back(tensor.key);
   for (const bool is_lightning : {false, true}) {
-    const auto names = torchferry::PlanKeyNames(keys, std::nullopt, is_lightning, {});
+    const auto names = torchferry::plan::PlanKeyNames(keys, std::nullopt, is_lightning, {});
     if (names.ok() && names->names.size() != keys.size()) std::abort();
   }
 }
@@ -67,18 +67,20 @@ void CheckNames(const Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
-  if (!bytes.starts_with("PK") && !torchferry::HasLegacyMagic(bytes) && !torchferry::HasSafetensorsHeader(bytes)) {
+  if (!bytes.starts_with("PK") && !torchferry::checkpoint::HasLegacyMagic(bytes) &&
+      !torchferry::checkpoint::HasSafetensorsHeader(bytes)) {
     bytes = ArchiveWith(std::move(bytes));
   }
-  const std::shared_ptr<const torchferry::File> file = torchferry::File::FromBytes(std::move(bytes), "fuzz");
+  const std::shared_ptr<const torchferry::checkpoint::File> file =
+      torchferry::checkpoint::File::FromBytes(std::move(bytes), "fuzz");
   for (const std::string key : {"", "model", "a.b"}) {
-    const auto checkpoint = Checkpoint::Open(file, [&](const torchferry::CheckpointOutline& outline) {
-      return torchferry::ChooseStateDictKey(outline, key);
+    const auto checkpoint = Checkpoint::Open(file, [&](const torchferry::checkpoint::CheckpointOutline& outline) {
+      return torchferry::plan::ChooseStateDictKey(outline, key);
     });
     if (!checkpoint.ok()) continue;
     CheckCheckpoint(**checkpoint);
     CheckNames(**checkpoint);
   }
-  (void)torchferry::DescribeTorchScript(file);
+  (void)torchferry::checkpoint::DescribeTorchScript(file);
   return 0;
 }

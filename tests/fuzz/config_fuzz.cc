@@ -8,12 +8,12 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  const auto config = torchferry::ParseModelConfig(text, "m/config.pbtxt", "m");
+  const auto config = torchferry::config::ParseModelConfig(text, "m/config.pbtxt", "m");
   if (!config.ok()) {
-    if (!torchferry::MessageOf(config.status()).starts_with("m/config.pbtxt")) std::abort();
+    if (!torchferry::base::MessageOf(config.status()).starts_with("m/config.pbtxt")) std::abort();
     return 0;
   }
   if (config->name != "m" || config->max_batch_size < 0) std::abort();
-  (void)torchferry::SelectVersions(config->version_policy, {1, 2, 3});
+  (void)torchferry::config::SelectVersions(config->version_policy, {1, 2, 3});
   return 0;
 }

@@ -9,11 +9,11 @@
 
 namespace {
 
-void CheckTree(const torchferry::PickleTree& tree) {
-  for (const torchferry::PickleNode& node : tree.nodes) {
-    if (node.kind == torchferry::PickleKind::kObject && node.items.size() != 2) std::abort();
-    if (node.kind == torchferry::PickleKind::kDict && node.items.size() % 2 != 0) std::abort();
-    for (const torchferry::PickleRef ref : node.items) {
+void CheckTree(const torchferry::checkpoint::PickleTree& tree) {
+  for (const torchferry::checkpoint::PickleNode& node : tree.nodes) {
+    if (node.kind == torchferry::checkpoint::PickleKind::kObject && node.items.size() != 2) std::abort();
+    if (node.kind == torchferry::checkpoint::PickleKind::kDict && node.items.size() % 2 != 0) std::abort();
+    for (const torchferry::checkpoint::PickleRef ref : node.items) {
       if (ref >= tree.nodes.size()) std::abort();
     }
   }
@@ -23,13 +23,13 @@ void CheckTree(const torchferry::PickleTree& tree) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  for (const torchferry::PickleGlobals* globals :
-       {&torchferry::CheckpointGlobals(), &torchferry::TorchScriptGlobals()}) {
-    torchferry::PickleTree tree;
-    const absl::Status status = torchferry::ReadPickle(input, *globals, tree);
+  for (const torchferry::checkpoint::PickleGlobals* globals :
+       {&torchferry::checkpoint::CheckpointGlobals(), &torchferry::checkpoint::TorchScriptGlobals()}) {
+    torchferry::checkpoint::PickleTree tree;
+    const absl::Status status = torchferry::checkpoint::ReadPickle(input, *globals, tree);
     CheckTree(tree);
     if (status.ok() && tree.root >= tree.nodes.size()) std::abort();
-    if (!tree.foreign.empty() && torchferry::RefuseForeign(tree).ok()) std::abort();
+    if (!tree.foreign.empty() && torchferry::checkpoint::RefuseForeign(tree).ok()) std::abort();
   }
   return 0;
 }

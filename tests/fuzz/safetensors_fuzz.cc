@@ -9,8 +9,8 @@
 
 namespace {
 
-using torchferry::Checkpoint;
-using torchferry::TensorInfo;
+using torchferry::checkpoint::Checkpoint;
+using torchferry::checkpoint::TensorInfo;
 
 std::string WithLength(const std::string& header) {
   std::string bytes;
@@ -24,7 +24,7 @@ void Check(const Checkpoint& checkpoint, size_t file_bytes) {
   for (const TensorInfo& tensor : checkpoint.tensors()) {
     int64_t elements = 1;
     for (const int64_t dimension : tensor.shape) elements *= dimension;
-    const uint64_t size = static_cast<uint64_t>(elements * torchferry::ByteSize(tensor.dtype));
+    const uint64_t size = static_cast<uint64_t>(elements * torchferry::tensor::ByteSize(tensor.dtype));
     if (tensor.storage_offset != 0 || tensor.strides.size() != tensor.shape.size()) std::abort();
     if (size != checkpoint.storages()[tensor.storage].size_bytes) std::abort();
     bytes += size;
@@ -38,9 +38,10 @@ void Check(const Checkpoint& checkpoint, size_t file_bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
-  if (!torchferry::HasSafetensorsHeader(bytes)) bytes = WithLength(bytes);
+  if (!torchferry::checkpoint::HasSafetensorsHeader(bytes)) bytes = WithLength(bytes);
   const size_t file_bytes = bytes.size();
-  const auto checkpoint = torchferry::OpenSafetensors(torchferry::File::FromBytes(std::move(bytes), "fuzz"));
+  const auto checkpoint =
+      torchferry::checkpoint::OpenSafetensors(torchferry::checkpoint::File::FromBytes(std::move(bytes), "fuzz"));
   if (checkpoint.ok()) Check(**checkpoint, file_bytes);
   return 0;
 }

@@ -21,9 +21,9 @@ class NvmlTest : public ::testing::Test {
 };
 
 TEST_F(NvmlTest, ReadsTheGpuThatCudaMeans) {
-  const auto nvml = Nvml::Open(FAKE_NVML, FAKE_NVML);
+  const auto nvml = host::Nvml::Open(FAKE_NVML, FAKE_NVML);
   ASSERT_TRUE(nvml.ok()) << nvml.status();
-  const GpuReading first = (*nvml)->Read(0).value();
+  const host::GpuReading first = (*nvml)->Read(0).value();
   EXPECT_EQ(first.utilization, 0.75);
   EXPECT_EQ(first.total_bytes, 1000u);
   EXPECT_EQ(first.used_bytes, 900u);
@@ -32,17 +32,17 @@ TEST_F(NvmlTest, ReadsTheGpuThatCudaMeans) {
 }
 
 TEST_F(NvmlTest, ALostGpuIsToldFromOneThatCannotBeRead) {
-  const auto nvml = Nvml::Open(FAKE_NVML, FAKE_NVML);
+  const auto nvml = host::Nvml::Open(FAKE_NVML, FAKE_NVML);
   setenv("FAKE_NVML_LOST", "1", 1);
   EXPECT_EQ((*nvml)->Read(0).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(MessageOf((*nvml)->Read(0).status()), HasSubstr("cuda:0: GPU is lost"));
+  EXPECT_THAT(base::MessageOf((*nvml)->Read(0).status()), HasSubstr("cuda:0: GPU is lost"));
   EXPECT_TRUE((*nvml)->Read(1).ok());
 }
 
 TEST_F(NvmlTest, WhatIsMissingIsNamed) {
-  EXPECT_THAT(MessageOf(Nvml::Open("libno-such.so.1", FAKE_NVML).status()), HasSubstr("libno-such.so.1"));
+  EXPECT_THAT(base::MessageOf(host::Nvml::Open("libno-such.so.1", FAKE_NVML).status()), HasSubstr("libno-such.so.1"));
   setenv("FAKE_NVML_BROKEN", "1", 1);
-  EXPECT_THAT(MessageOf(Nvml::Open(FAKE_NVML, FAKE_NVML).status()), HasSubstr("Driver Not Loaded"));
+  EXPECT_THAT(base::MessageOf(host::Nvml::Open(FAKE_NVML, FAKE_NVML).status()), HasSubstr("Driver Not Loaded"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Modules moved to another device, and what their code says of the one they came from.
-#include "server/torch/place_module.h"
+#include "server/torch/graph/place_module.h"
 
 #include <c10/core/InferenceMode.h>
 #include <gmock/gmock.h>
@@ -16,7 +16,7 @@ using torch::jit::Module;
 
 class PlaceModuleTest : public SimTest {
  protected:
-  static RewriteTarget To(const at::Device& device, bool renames_cpu = true) {
+  static libtorch::RewriteTarget To(const at::Device& device, bool renames_cpu = true) {
     return {device, renames_cpu, {}, at::kFloat};
   }
 
@@ -28,13 +28,13 @@ class PlaceModuleTest : public SimTest {
   // Gives on sim:1 what it gives on the CPU.
   static void ExpectSameThere(const Module& module, int devices, bool renames_cpu = true) {
     const at::Tensor x = at::randn({3, 4});
-    const PlacedModule placed = PlaceModule(module, To(Sim(1), renames_cpu));
+    const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1), renames_cpu));
     EXPECT_EQ(placed.rewritten.devices, devices);
     at::Tensor y;
     ASSERT_EQ(Thrown([&] { y = Run(placed.module, x.to(Sim(1))); }), "");
     EXPECT_EQ(y.device(), Sim(1));
     // On the CPU the same code runs when no GPU is named in it any more.
-    EXPECT_TRUE(at::allclose(y.to(at::kCPU), Run(PlaceModule(module, To(at::kCPU)).module, x)));
+    EXPECT_TRUE(at::allclose(y.to(at::kCPU), Run(libtorch::PlaceModule(module, To(at::kCPU)).module, x)));
   }
 };
 
@@ -80,7 +80,7 @@ TEST_F(PlaceModuleTest, AttributesThatNameADevice) {
   module.define(
       "def forward(self, x: Tensor) -> Tensor:\n  return x.to(self.where) + torch.ones([4], device=self.named)\n");
   module.eval();
-  const PlacedModule placed = PlaceModule(module, To(Sim(1)));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1)));
   EXPECT_EQ(placed.rewritten.devices, 2);
   EXPECT_EQ(placed.module.attr("where").toDevice(), Sim(1));
   EXPECT_EQ(placed.module.attr("named").toStringRef(), "sim:1");
@@ -89,7 +89,7 @@ TEST_F(PlaceModuleTest, AttributesThatNameADevice) {
   EXPECT_TRUE(at::equal(Run(placed.module, x.to(Sim(1))).to(at::kCPU), x + 1));
   // The module that it was made from can go elsewhere.
   EXPECT_EQ(module.attr("where").toDevice(), at::Device("cuda:0"));
-  EXPECT_TRUE(at::equal(Run(PlaceModule(module, To(at::kCPU)).module, x), x + 1));
+  EXPECT_TRUE(at::equal(Run(libtorch::PlaceModule(module, To(at::kCPU)).module, x), x + 1));
 }
 
 TEST_F(PlaceModuleTest, DevicesInListsTuplesDictsAndObjects) {
@@ -121,7 +121,7 @@ TEST_F(PlaceModuleTest, DevicesInListsTuplesDictsAndObjects) {
   const at::Tensor x = at::randn({3, 4});
   for (const bool renames_cpu : {true, false}) {
     for (const at::Device target : {Sim(1), at::Device(at::kCPU)}) {
-      const PlacedModule placed = PlaceModule(module, To(target, renames_cpu));
+      const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(target, renames_cpu));
       EXPECT_EQ(placed.rewritten.devices, 6);
       at::Tensor y;
       ASSERT_EQ(Thrown([&] { y = Run(placed.module, x.to(target)); }), "");
@@ -137,7 +137,7 @@ TEST_F(PlaceModuleTest, ACpuThatIsMeantStaysOneWhereverItIsSaid) {
   module.register_attribute("names", c10::ListType::ofStrings(), c10::List<std::string>({"cuda:0", "cpu"}));
   module.define("def forward(self, x: Tensor, i: int) -> Tensor:\n  return x.to(self.names[i])\n");
   module.eval();
-  Module placed = PlaceModule(module, To(Sim(1), /*renames_cpu=*/false)).module;
+  Module placed = libtorch::PlaceModule(module, To(Sim(1), /*renames_cpu=*/false)).module;
   EXPECT_EQ(placed.forward({at::ones({2}), int64_t{0}}).toTensor().device(), Sim(1));
   EXPECT_EQ(placed.forward({at::ones({2}), int64_t{1}}).toTensor().device(), at::Device(at::kCPU));
 }
@@ -152,13 +152,14 @@ TEST_F(PlaceModuleTest, WhatIsMeantForTheCpuStaysThere) {
       "  return self.table.to('cuda:0')[rows % 3]\n");
   module.eval();
   const at::Tensor x = at::randn({3, 4});
-  const PlacedModule placed = PlaceModule(module, To(Sim(1), /*renames_cpu=*/false));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1), /*renames_cpu=*/false));
   EXPECT_EQ(placed.rewritten.devices, 1);
   const at::Tensor expected = module.attr("table").toTensor().index({at::argmax(x, 0)});
   EXPECT_TRUE(at::equal(Run(placed.module, x.to(Sim(1))).to(at::kCPU), expected));
   // And where everything is the CPU, or means it.
-  EXPECT_TRUE(at::equal(Run(PlaceModule(module, To(at::kCPU, false)).module, x), expected));
-  EXPECT_TRUE(at::equal(Run(PlaceModule(module, To(Sim(1), true)).module, x.to(Sim(1))).to(at::kCPU), expected));
+  EXPECT_TRUE(at::equal(Run(libtorch::PlaceModule(module, To(at::kCPU, false)).module, x), expected));
+  EXPECT_TRUE(
+      at::equal(Run(libtorch::PlaceModule(module, To(Sim(1), true)).module, x.to(Sim(1))).to(at::kCPU), expected));
 }
 
 TEST_F(PlaceModuleTest, LengthsOfPackedSequencesStayOnTheHost) {
@@ -168,7 +169,7 @@ TEST_F(PlaceModuleTest, LengthsOfPackedSequencesStayOnTheHost) {
       "  packed, sizes = torch._pack_padded_sequence(x.unsqueeze(-1), lengths, True)\n"
       "  return packed.sum().expand([3, 4]) + sizes.sum().to(x.device)\n");
   const at::Tensor x = at::randn({3, 4});
-  const PlacedModule placed = PlaceModule(module, To(Sim(0)));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(0)));
   at::Tensor y;
   ASSERT_EQ(Thrown([&] { y = Run(placed.module, x.to(Sim(0))); }), "");
   EXPECT_TRUE(at::allclose(y.to(at::kCPU), Run(module, x)));
@@ -182,7 +183,7 @@ TEST_F(PlaceModuleTest, PlacesToSplitAtStayOnTheHost) {
       "  return torch.tensor_split(x, at, 1)[1] + torch.tensor_split(x, 2, 1)[0][:, 1:]\n");
   const at::Tensor x = at::randn({3, 3});
   at::Tensor y;
-  ASSERT_EQ(Thrown([&] { y = Run(PlaceModule(module, To(Sim(1))).module, x.to(Sim(1))); }), "");
+  ASSERT_EQ(Thrown([&] { y = Run(libtorch::PlaceModule(module, To(Sim(1))).module, x.to(Sim(1))); }), "");
   EXPECT_TRUE(at::equal(y.to(at::kCPU), Run(module, x)));
 }
 
@@ -214,7 +215,7 @@ TEST_F(PlaceModuleTest, TensorsInListsDictsTuplesAndConstants) {
       "def forward(self, x: Tensor) -> Tensor:\n  return x + self.list[0] + self.list[1] + self.dict['a'] + "
       "self.count\n");
   ExpectSameThere(module, 0);
-  const PlacedModule placed = PlaceModule(module, To(Sim(1)));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1)));
   EXPECT_TRUE(placed.module.attr("list").toTensorVector()[0].is_same(placed.module.attr("shared").toTensor()));
   EXPECT_EQ(placed.module.attr("count").toTensor().scalar_type(), at::kLong);
 }
@@ -228,7 +229,7 @@ TEST_F(PlaceModuleTest, TiedTensorsStayTiedAndAreMovedOnce) {
   module.register_module("child", child);
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return x\n");
   const uint64_t before = BytesInUse(0);
-  const PlacedModule placed = PlaceModule(module, To(Sim(0)));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(0)));
   EXPECT_TRUE(placed.module.attr("w").toTensor().is_same(placed.module.attr("child").toModule().attr("w").toTensor()));
   EXPECT_EQ(BytesInUse(0) - before, 4U << 20);
 }
@@ -242,7 +243,7 @@ TEST_F(PlaceModuleTest, ASubmoduleThatIsHeldTwiceStaysOne) {
   module.register_module("a", child);
   module.register_module("b", child);
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return self.b.forward(self.a.forward(x))\n");
-  const PlacedModule placed = PlaceModule(module, To(Sim(1)));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1)));
   EXPECT_EQ(placed.rewritten.devices, 2);
   EXPECT_EQ(placed.module.attr("a").toObject().get(), placed.module.attr("b").toObject().get());
   EXPECT_TRUE(at::equal(Run(placed.module, at::zeros({4}).to(Sim(1))).to(at::kCPU), at::full({4}, 3.0F)));
@@ -254,18 +255,18 @@ TEST_F(PlaceModuleTest, OutOfMemoryOnTheWayLeavesNothingBehind) {
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return x + self.w0[0] + torch.ones([4])\n");
   const uint64_t before = BytesInUse(2);
   Devices::Get().SetFaults(2, {.out_of_memory_after_bytes = 20 << 20});
-  EXPECT_THAT(Thrown([&] { PlaceModule(module, To(Sim(2))); }), HasSubstr("out of memory"));
+  EXPECT_THAT(Thrown([&] { libtorch::PlaceModule(module, To(Sim(2))); }), HasSubstr("out of memory"));
   EXPECT_EQ(BytesInUse(2), before);
   Devices::Get().SetFaults(2, {});
   const at::Tensor x = at::randn({3, 4});
-  EXPECT_TRUE(at::allclose(Run(PlaceModule(module, To(Sim(2))).module, x.to(Sim(2))).to(at::kCPU), x + 2));
+  EXPECT_TRUE(at::allclose(Run(libtorch::PlaceModule(module, To(Sim(2))).module, x.to(Sim(2))).to(at::kCPU), x + 2));
 }
 
 TEST_F(PlaceModuleTest, OnTheSameDeviceNothingIsCopied) {
   Module module("m");
   module.register_parameter("w", at::ones({4}), false);
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return x + self.w + torch.ones([4])\n");
-  const PlacedModule placed = PlaceModule(module, To(at::kCPU));
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(at::kCPU));
   EXPECT_EQ(placed.rewritten.count(), 0);
   EXPECT_TRUE(placed.module.attr("w").toTensor().is_same(module.attr("w").toTensor()));
 }
@@ -282,7 +283,7 @@ TEST_F(PlaceModuleTest, HalfPrecisionBecomesFull) {
       "  if y.dtype == 5:\n    y = y + 1\n"
       "  return y + self.five + torch.zeros([4])[0]\n");
   module.eval();
-  const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
   EXPECT_EQ(placed.module.attr("w").toTensor().scalar_type(), at::kFloat);
   EXPECT_EQ(placed.module.attr("order").toTensor().scalar_type(), at::kLong);
   EXPECT_EQ(placed.module.attr("five").toInt(), static_cast<int64_t>(at::kHalf));
@@ -307,7 +308,7 @@ TEST_F(PlaceModuleTest, ElementTypesAreFoundWhereverTheyComeFrom) {
        }) {
     SCOPED_TRACE(body);
     const Module module = Compile("def forward(self, x: Tensor) -> Tensor:\n  " + body + "\n");
-    const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
+    const libtorch::PlacedModule placed = libtorch::PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
     EXPECT_GE(placed.rewritten.dtypes, 1);
     const at::Tensor x = at::ones({4});
     const at::Tensor y = Run(placed.module, x);
@@ -326,7 +327,7 @@ TEST_F(PlaceModuleTest, ElementTypesInAttributes) {
       "  if y.dtype in self.types:\n    y = y + 1\n"
       "  return y + self.sizes[0]\n");
   module.eval();
-  const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, {at::kCPU, true, {at::kHalf}, at::kFloat});
   EXPECT_EQ(placed.module.attr("sizes").toIntVector(), (std::vector<int64_t>{5, 6}));
   const at::Tensor y = Run(placed.module, at::ones({4}));
   EXPECT_EQ(y.scalar_type(), at::kFloat);
@@ -337,7 +338,7 @@ TEST_F(PlaceModuleTest, TheLimitsOfATypeFollowIt) {
   const Module module = Compile(
       "def forward(self, x: Tensor) -> Tensor:\n"
       "  return torch.softmax(torch.masked_fill(x, x > 0, -3.4028234663852886e+38), -1, dtype=6)\n");
-  const PlacedModule placed = PlaceModule(module, {at::kCPU, true, {at::kFloat}, at::kHalf});
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(module, {at::kCPU, true, {at::kFloat}, at::kHalf});
   EXPECT_EQ(placed.rewritten.dtypes, 2);
   const at::Tensor y = Run(placed.module, at::tensor({1.0F, -1.0F}).to(at::kHalf));
   EXPECT_EQ(y.scalar_type(), at::kHalf);

@@ -3,9 +3,9 @@
 #include <c10/core/InferenceMode.h>
 #include <gmock/gmock.h>
 
-#include "server/torch/convert.h"
-#include "server/torch/device_errors.h"
-#include "server/torch/runtime.h"
+#include "server/torch/device/convert.h"
+#include "server/torch/device/device_errors.h"
+#include "server/torch/device/runtime.h"
 #include "tests/testing/sim_fixture.h"
 
 namespace torchferry::sim {
@@ -42,19 +42,23 @@ TEST_F(SimDeviceTest, MemoryIsItsOwnAndLimited) {
   {
     const at::Tensor tensor = at::zeros({1 << 20}, at::device(Sim(0)).dtype(at::kFloat));
     EXPECT_EQ(BytesInUse(0), before + (4 << 20));
-    EXPECT_EQ(TorchRuntime::FreeBytes({"sim", 0}), (uint64_t{64} << 20) - BytesInUse(0));
+    EXPECT_EQ(libtorch::TorchRuntime::FreeBytes({"sim", 0}), (uint64_t{64} << 20) - BytesInUse(0));
     const std::string text = Thrown([] { at::empty({32 << 20}, at::device(Sim(0))); });
-    EXPECT_EQ(FaultOfMessage(text), DeviceFault::kOutOfMemory) << text;
+    EXPECT_EQ(libtorch::FaultOfMessage(text), model::DeviceFault::kOutOfMemory) << text;
   }
   EXPECT_EQ(BytesInUse(0), before);
 }
 
 TEST_F(SimDeviceTest, RunsOutOfMemoryWhenTold) {
   Devices::Get().SetFaults(0, {.out_of_memory_after_bytes = 1000});
-  EXPECT_EQ(FaultOfMessage(Thrown([] { at::empty({1000}, at::device(Sim(0))); })), DeviceFault::kOutOfMemory);
+  EXPECT_EQ(libtorch::FaultOfMessage(Thrown([] { at::empty({1000}, at::device(Sim(0))); })),
+            model::DeviceFault::kOutOfMemory);
   EXPECT_EQ(Thrown([] { at::empty({1000}, at::device(Sim(1))); }), "");
   Devices::Get().SetFaults(0, {.out_of_memory_over_rows = 4});
-  EXPECT_EQ(FaultOfMessage(Thrown([] { at::empty({5, 1}, at::device(Sim(0))); })), DeviceFault::kOutOfMemory);
+  EXPECT_EQ(libtorch::FaultOfMessage(Thrown([] {
+              at::empty({5, 1}, at::device(Sim(0)));
+            })),
+            model::DeviceFault::kOutOfMemory);
   EXPECT_EQ(Thrown([] { at::empty({4, 100}, at::device(Sim(0))); }), "");
 }
 
@@ -79,23 +83,24 @@ TEST_F(SimDeviceTest, ALostDeviceFailsAtOnce) {
 TEST_F(SimDeviceTest, ErrorsThatPass) {
   const at::Tensor a = at::ones({2}).to(Sim(0));
   Devices::Get().SetFaults(0, {.transient_errors = 2});
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(FaultOfMessage(Thrown([&] { a.add(a); })), DeviceFault::kTransient);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(libtorch::FaultOfMessage(Thrown([&] { a.add(a); })), model::DeviceFault::kTransient);
   EXPECT_EQ(Thrown([&] { a.add(a).to(at::kCPU); }), "");
   Devices::Get().SetFaults(0, {.out_of_memory_times = 1});
-  EXPECT_EQ(FaultOfMessage(Thrown([&] { a.clone(); })), DeviceFault::kOutOfMemory);
+  EXPECT_EQ(libtorch::FaultOfMessage(Thrown([&] { a.clone(); })), model::DeviceFault::kOutOfMemory);
   EXPECT_EQ(Thrown([&] { a.clone(); }), "");
 }
 
 TEST_F(SimDeviceTest, AProbeFindsOutHowADeviceIs) {
-  EXPECT_TRUE(TorchRuntime::Probe({"sim", 0}).ok());
-  EXPECT_TRUE(TorchRuntime::Probe(DeviceId::Cpu()).ok());
+  EXPECT_TRUE(libtorch::TorchRuntime::Probe({"sim", 0}).ok());
+  EXPECT_TRUE(libtorch::TorchRuntime::Probe(tensor::DeviceId::Cpu()).ok());
   Devices::Get().SetFaults(0, {.lost = true});
-  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kLost);
+  EXPECT_EQ(model::DeviceFaultOf(libtorch::TorchRuntime::Probe({"sim", 0})), model::DeviceFault::kLost);
   Devices::Get().SetFaults(0, {.transient_errors = 1});
-  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kTransient);
-  EXPECT_TRUE(TorchRuntime::Probe({"sim", 0}).ok());
+  EXPECT_EQ(model::DeviceFaultOf(libtorch::TorchRuntime::Probe({"sim", 0})), model::DeviceFault::kTransient);
+  EXPECT_TRUE(libtorch::TorchRuntime::Probe({"sim", 0}).ok());
   Devices::Get().SetFaults(0, {.out_of_memory_after_bytes = 0});
-  EXPECT_EQ(DeviceFaultOf(TorchRuntime::Probe({"sim", 0})), DeviceFault::kOutOfMemory);
+  EXPECT_EQ(model::DeviceFaultOf(libtorch::TorchRuntime::Probe({"sim", 0})), model::DeviceFault::kOutOfMemory);
 }
 
 TEST_F(SimDeviceTest, CopiesAreSlowWhenTold) {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
-#include "server/torch/staging.h"
+#include "server/torch/device/staging.h"
 #include "tests/testing/sim_backend.h"
 #include "tests/testing/sim_device.h"
 #include "tests/testing/sim_streams.h"
@@ -18,7 +18,7 @@ class SimTest : public ::testing::Test {
     Devices::Get().Configure(3, uint64_t{64} << 20);
     Streams::Get().Configure();
     RegisterBackend();
-    for (int i = 0; i < kMaxDevices; ++i) ReleaseStagingMemory(Sim(i));
+    for (int i = 0; i < kMaxDevices; ++i) libtorch::ReleaseStagingMemory(Sim(i));
   }
 
   static at::Device Sim(int index) { return at::Device("sim:" + std::to_string(index)); }

@@ -14,7 +14,7 @@ int64_t NumberOf(const char* variable, int64_t fallback) {
   return text == nullptr ? fallback : std::stoll(text);
 }
 
-class Provider final : public DeviceProvider {
+class Provider final : public libtorch::DeviceProvider {
  public:
   std::string_view type() const override { return "sim"; }
 
@@ -30,6 +30,6 @@ class Provider final : public DeviceProvider {
 
 }  // namespace
 
-std::unique_ptr<DeviceProvider> MakeProvider() { return std::make_unique<Provider>(); }
+std::unique_ptr<libtorch::DeviceProvider> MakeProvider() { return std::make_unique<Provider>(); }
 
 }  // namespace torchferry::sim

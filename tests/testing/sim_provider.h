@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "server/torch/runtime.h"
+#include "server/torch/device/runtime.h"
 
 namespace torchferry::sim {
 
@@ -11,6 +11,6 @@ namespace torchferry::sim {
 //   SIM_DEVICES       how many; default 2
 //   SIM_CAPACITY_MIB  the memory of each; default 1024
 //   SIM_FAULT_FILE    faults, see Devices::WatchFaultFile
-std::unique_ptr<DeviceProvider> MakeProvider();
+std::unique_ptr<libtorch::DeviceProvider> MakeProvider();
 
 }  // namespace torchferry::sim

@@ -3,8 +3,8 @@
 #include "tests/testing/sim_provider.h"
 
 int main(int argc, char** argv) {
-  std::vector<std::unique_ptr<torchferry::DeviceProvider>> providers;
-  providers.push_back(torchferry::MakeCudaProvider());
+  std::vector<std::unique_ptr<torchferry::libtorch::DeviceProvider>> providers;
+  providers.push_back(torchferry::libtorch::MakeCudaProvider());
   providers.push_back(torchferry::sim::MakeProvider());
-  return torchferry::RunServer(argc, argv, std::move(providers));
+  return torchferry::app::RunServer(argc, argv, std::move(providers));
 }

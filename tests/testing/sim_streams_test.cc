@@ -10,11 +10,11 @@
 #include <thread>
 
 #include "server/model/device_fault.h"
-#include "server/torch/convert.h"
-#include "server/torch/device_stream.h"
-#include "server/torch/place_module.h"
-#include "server/torch/staging.h"
-#include "server/torch/torch_model.h"
+#include "server/torch/device/convert.h"
+#include "server/torch/device/device_stream.h"
+#include "server/torch/device/staging.h"
+#include "server/torch/graph/place_module.h"
+#include "server/torch/run/torch_model.h"
 #include "tests/testing/sim_fixture.h"
 
 namespace torchferry::sim {
@@ -30,39 +30,43 @@ class SimStreamsTest : public SimTest {
  protected:
   static constexpr int kDevice = 1;
 
-  static std::shared_ptr<Model> Make(const torch::jit::Module& module, int device = kDevice,
-                                     std::optional<ModuleState> state = std::nullopt, int64_t max_batch_size = 8) {
-    ModelConfig config;
+  static std::shared_ptr<model::Model> Make(const torch::jit::Module& module, int device = kDevice,
+                                            std::optional<libtorch::ModuleState> state = std::nullopt,
+                                            int64_t max_batch_size = 8) {
+    config::ModelConfig config;
     config.max_batch_size = max_batch_size;
-    auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+    auto signature = libtorch::MakeSignature(module.get_method("forward").function().getSchema(), config);
     EXPECT_TRUE(signature.ok()) << signature.status();
-    const auto placed = PlaceModule(module, {Sim(device), true, {}, at::kFloat});
+    const auto placed = libtorch::PlaceModule(module, {Sim(device), true, {}, at::kFloat});
     return MakeTorchModel(placed.module, *std::move(signature), {"sim", device}, std::move(state));
   }
 
-  static BoundInputs Bind(const at::Tensor& tensor) {
-    return {{{FromTorch(tensor, Shape(tensor.sizes().begin(), tensor.sizes().end()))}}, tensor.size(0)};
+  static tensor::BoundInputs Bind(const at::Tensor& tensor) {
+    return {{{libtorch::FromTorch(tensor, tensor::Shape(tensor.sizes().begin(), tensor.sizes().end()))}},
+            tensor.size(0)};
   }
 
   static at::Tensor Rows(int64_t rows, float first) {
     return at::arange(rows * 3, at::kFloat).view({rows, 3}).add(first);
   }
 
-  static at::Tensor ToTensor(const NamedTensor& output) {
+  static at::Tensor ToTensor(const model::NamedTensor& output) {
     return at::from_blob(const_cast<std::byte*>(output.tensor.bytes.data()), output.tensor.shape,
-                         at::TensorOptions().dtype(ToTorch(output.tensor.dtype).value()))
+                         at::TensorOptions().dtype(libtorch::ToTorch(output.tensor.dtype).value()))
         .clone();
   }
 
-  static absl::StatusOr<std::vector<Outputs>> Predict(Model& model, const std::vector<BoundInputs>& requests) {
-    std::vector<const BoundInputs*> pointers;
-    for (const BoundInputs& request : requests) pointers.push_back(&request);
-    PhaseTimes ignored;
+  static absl::StatusOr<std::vector<model::Outputs>> Predict(model::Model& model,
+                                                             const std::vector<tensor::BoundInputs>& requests) {
+    std::vector<const tensor::BoundInputs*> pointers;
+    for (const tensor::BoundInputs& request : requests) pointers.push_back(&request);
+    model::PhaseTimes ignored;
     return model.Predict(pointers, ignored);
   }
 
   // That the first output of each is twice its rows.
-  static void ExpectDoubled(const absl::StatusOr<std::vector<Outputs>>& outputs, const std::vector<at::Tensor>& rows) {
+  static void ExpectDoubled(const absl::StatusOr<std::vector<model::Outputs>>& outputs,
+                            const std::vector<at::Tensor>& rows) {
     ASSERT_TRUE(outputs.ok()) << outputs.status();
     ASSERT_EQ(outputs->size(), rows.size());
     for (size_t i = 0; i < rows.size(); ++i) EXPECT_TRUE(at::equal(ToTensor((*outputs)[i][0]), rows[i] * 2)) << i;
@@ -81,9 +85,9 @@ class SimStreamsTest : public SimTest {
 
 TEST_F(SimStreamsTest, ACopyOfPageLockedMemoryIsNotWaitedFor) {
   const c10::InferenceMode guard;
-  StreamLease stream(Sim(kDevice), true);
+  libtorch::StreamLease stream(Sim(kDevice), true);
   const at::Tensor there = at::ones({3}).to(Sim(kDevice)).add(1);
-  const at::Tensor back = ToHost(there, stream);
+  const at::Tensor back = libtorch::ToHost(there, stream);
   EXPECT_TRUE(IsPinned(back.const_data_ptr()));
   EXPECT_FALSE(at::equal(back, at::full({3}, 2)));
   stream.Synchronize();
@@ -92,14 +96,14 @@ TEST_F(SimStreamsTest, ACopyOfPageLockedMemoryIsNotWaitedFor) {
 
 TEST_F(SimStreamsTest, AnotherStreamDoesNotWait) {
   const c10::InferenceMode guard;
-  StreamLease first(Sim(kDevice), true);
-  at::Tensor here = StagingTensor({2}, at::kFloat, first);
+  libtorch::StreamLease first(Sim(kDevice), true);
+  at::Tensor here = libtorch::StagingTensor({2}, at::kFloat, first);
   here.fill_(5);
   at::Tensor there;
-  there = ToDevice(here, Sim(kDevice), at::kFloat);
+  there = libtorch::ToDevice(here, Sim(kDevice), at::kFloat);
   std::thread([&] {
     const c10::InferenceMode other;
-    StreamLease second(Sim(kDevice), true);
+    libtorch::StreamLease second(Sim(kDevice), true);
     EXPECT_FALSE(at::equal(there.to(at::kCPU), here));
   }).join();
   EXPECT_TRUE(at::equal(there.to(at::kCPU), here));
@@ -157,7 +161,7 @@ TEST_F(SimStreamsTest, AtTheSameTimeEachHasItsOwn) {
   std::vector<std::thread> threads;
   for (auto& stream : streams) {
     threads.emplace_back([&] {
-      const StreamLease lease(Sim(kDevice), true);
+      const libtorch::StreamLease lease(Sim(kDevice), true);
       stream = c10::impl::VirtualGuardImpl(c10::DeviceType::PrivateUse1).getStream(Sim(kDevice));
       all.arrive_and_wait();
     });
@@ -178,7 +182,7 @@ TEST_F(SimStreamsTest, WhoFindsNoneFreeHasTheDefaultStream) {
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      const StreamLease lease(Sim(kDevice), true);
+      const libtorch::StreamLease lease(Sim(kDevice), true);
       {
         const std::lock_guard lock(mutex);
         ids.insert(Streams::Current(kDevice));
@@ -193,12 +197,12 @@ TEST_F(SimStreamsTest, WhoFindsNoneFreeHasTheDefaultStream) {
 
 // cuBLAS keeps memory for each pair of them.
 TEST_F(SimStreamsTest, AThreadHasTheStreamAgainThatItHadLast) {
-  std::optional<StreamLease> first(std::in_place, Sim(kDevice), true);
+  std::optional<libtorch::StreamLease> first(std::in_place, Sim(kDevice), true);
   const int64_t had = Streams::Current(kDevice);
   std::latch taken(1);
   std::latch release(1);
   std::thread other([&] {
-    const StreamLease lease(Sim(kDevice), true);
+    const libtorch::StreamLease lease(Sim(kDevice), true);
     EXPECT_NE(Streams::Current(kDevice), had);
     taken.count_down();
     release.wait();
@@ -207,7 +211,7 @@ TEST_F(SimStreamsTest, AThreadHasTheStreamAgainThatItHadLast) {
   first.reset();
   release.count_down();
   other.join();  // which gave its own back last
-  const StreamLease again(Sim(kDevice), true);
+  const libtorch::StreamLease again(Sim(kDevice), true);
   EXPECT_EQ(Streams::Current(kDevice), had);
 }
 
@@ -232,15 +236,15 @@ TEST_F(SimStreamsTest, WhatIsLoadedOnOneStreamRunsOnAnother) {
   module.register_parameter("w", at::full({3}, 2.0F), false);
   module.define("def forward(self, x: Tensor) -> Tensor:\n  return x * self.w\n");
   module.eval();
-  ModelConfig config;
+  config::ModelConfig config;
   config.max_batch_size = 8;
-  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+  auto signature = libtorch::MakeSignature(module.get_method("forward").function().getSchema(), config);
   ASSERT_TRUE(signature.ok());
   // As a loader whose copies are under way.
-  StreamLease loading(Sim(kDevice), false);
-  at::Tensor w = StagingTensor({3}, at::kFloat, loading);
+  libtorch::StreamLease loading(Sim(kDevice), false);
+  at::Tensor w = libtorch::StagingTensor({3}, at::kFloat, loading);
   w.fill_(2);
-  module.setattr("w", ToDevice(w, Sim(kDevice), at::kFloat));
+  module.setattr("w", libtorch::ToDevice(w, Sim(kDevice), at::kFloat));
   const auto model = MakeTorchModel(module, *std::move(signature), {"sim", kDevice});
   ExpectDoubled(Predict(*model, {Bind(Rows(2, 1))}), {Rows(2, 1)});
 }
@@ -263,10 +267,10 @@ TEST_F(SimStreamsTest, AnErrorThatShowsLateIsTheBatchs) {
   const auto model = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"), 2);
   Devices::Get().SetFaults(2, {.sticky_error = true});
   const auto outputs = Predict(*model, {Bind(Rows(1, 0))});
-  EXPECT_EQ(DeviceFaultOf(outputs.status()), DeviceFault::kLost);
+  EXPECT_EQ(model::DeviceFaultOf(outputs.status()), model::DeviceFault::kLost);
   EXPECT_THAT(outputs.status().message(), HasSubstr("illegal memory access"));
   EXPECT_FALSE(Predict(*model, {Bind(Rows(1, 0))}).ok());
-  ReleaseStagingMemory(Sim(2));  // which the device does not take back any more
+  libtorch::ReleaseStagingMemory(Sim(2));  // which the device does not take back any more
 }
 
 TEST_F(SimStreamsTest, AnswersOutliveTheirDevice) {
@@ -275,7 +279,7 @@ TEST_F(SimStreamsTest, AnswersOutliveTheirDevice) {
   Devices::Get().SetFaults(2, {.lost = true});
   ExpectDoubled(outputs, {Rows(2, 0)});
   outputs = absl::CancelledError("");
-  EXPECT_EQ(DeviceFaultOf(Predict(*model, {Bind(Rows(2, 0))}).status()), DeviceFault::kLost);
+  EXPECT_EQ(model::DeviceFaultOf(Predict(*model, {Bind(Rows(2, 0))}).status()), model::DeviceFault::kLost);
 }
 
 // The next one on its stream finds nothing of it.
@@ -294,7 +298,7 @@ TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
   module.register_buffer("sum", at::zeros({1, 3}));
   module.define("def forward(self, x: Tensor) -> Tensor:\n  self.sum.add_(x)\n  return self.sum.clone()\n");
   module.eval();
-  const auto state = FindState(module, "m");
+  const auto state = libtorch::FindState(module, "m");
   ASSERT_TRUE(state.ok()) << state.status();
   const auto model = Make(module, kDevice, *state);
   ASSERT_TRUE(model->is_stateful());
@@ -313,21 +317,21 @@ TEST_F(SimStreamsTest, ACopyOfAStateIsThereForAnyStream) {
 }
 
 TEST_F(SimStreamsTest, PageLockedMemoryIsUsedAgainAndHasALimit) {
-  StreamLease stream(Sim(kDevice), true);
-  const void* const first = StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr();
-  EXPECT_NE(StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr(),
+  libtorch::StreamLease stream(Sim(kDevice), true);
+  const void* const first = libtorch::StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr();
+  EXPECT_NE(libtorch::StagingTensor({1 << 10}, at::kFloat, stream).const_data_ptr(),
             first);  // kept until the stream was waited for
   stream.Synchronize();
   std::set<const void*> again;
   std::vector<at::Tensor> tensors;
   for (int i = 0; i < 2; ++i) {
-    tensors.push_back(StagingTensor({1 << 10}, at::kFloat, stream));
+    tensors.push_back(libtorch::StagingTensor({1 << 10}, at::kFloat, stream));
     again.insert(tensors.back().const_data_ptr());
   }
   EXPECT_TRUE(again.contains(first));
   int pinned = 0;
   for (int i = 0; i < 6; ++i) {
-    tensors.push_back(StagingTensor({16 << 20}, at::kFloat, stream));  // 64 MiB
+    tensors.push_back(libtorch::StagingTensor({16 << 20}, at::kFloat, stream));  // 64 MiB
     pinned += IsPinned(tensors.back().const_data_ptr()) ? 1 : 0;
   }
   EXPECT_EQ(pinned, 3);  // of 256 MiB, with the small ones

@@ -1,0 +1,99 @@
+// The calls that one thread waits for during one step of `bench`.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/bench/bench_stats.h"
+#include "server/base/mutex.h"
+
+namespace torchferry::client {
+
+// Where the calls go and what they carry; the same for all lanes and steps.
+struct BenchTarget {
+  std::vector<std::shared_ptr<grpc::Channel>> channels;  // of which each lane has its own
+  grpc::ByteBuffer request;                              // a PredictRequest
+  std::string address;                                   // for error messages
+  std::optional<std::chrono::milliseconds> timeout;      // of each call, from when it is sent
+};
+
+// One thread runs Run(), which waits for answers, reads and counts them; one at a time calls Send() and Close().
+// Call objects are used again, so that a call costs what gRPC makes of it and no more.
+class BenchLane {
+ public:
+  // The calls take turns with `channels`. References must outlive it. `stop`, once true, ends the step: nothing further
+  // is sent, what is under way is cancelled and not counted. The lane sets it when the server is gone.
+  BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
+            BenchWindow window, std::atomic<bool>& stop);
+  ~BenchLane();
+  BenchLane(const BenchLane&) = delete;
+  BenchLane& operator=(const BenchLane&) = delete;
+
+  // Its latency counts from `due`. False when `max_calls` are under way.
+  bool Send(BenchTime due);
+  // After the last Send.
+  void Close();
+
+  // Returns when it is closed and every call has its answer. `again`: each answer inside the step is followed by the
+  // next call.
+  void Run(bool again);
+
+  // What follows is for after Run.
+  const BenchStats& stats() const { return stats_; }
+  // OK unless the server is gone.
+  const absl::Status& gone() const { return gone_; }
+
+ private:
+  struct Call {
+    std::optional<grpc::ClientContext> context;  // gRPC wants a new one each time
+    std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
+    grpc::ByteBuffer answer;
+    grpc::Status status;
+    size_t channel = 0;
+    BenchTime due;
+    bool is_under_way = false;
+  };
+
+  Call* TakeFree() FERRY_EXCLUDES(mutex_);
+  void Start(Call* call, BenchTime due);
+  void OnAnswer(Call* call, bool again);
+  void Count(Call* call, BenchTime now);
+  void CountError(const grpc::Status& status, const Call& call, BenchTime now);
+  void CancelAll() FERRY_EXCLUDES(mutex_);
+
+  const BenchTarget& target_;
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  const std::string method_;
+  const size_t max_calls_;
+  const BenchWindow window_;
+  std::atomic<bool>& stop_;
+  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;  // of the channels
+  grpc::CompletionQueue queue_;
+  size_t next_channel_ = 0;  // of the thread that starts calls
+
+  std::atomic<bool> is_closed_ = false;
+  std::atomic<int64_t> under_way_ = 0;
+
+  base::Mutex mutex_;
+  std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // the list; a call belongs to who takes it
+  std::vector<Call*> free_ FERRY_GUARDED_BY(mutex_);
+
+  // Of the thread in Run.
+  BenchStats stats_;
+  absl::Status gone_;
+  bool is_cancelled_ = false;
+  v1::Execution execution_;
+};
+
+}  // namespace torchferry::client

@@ -1,0 +1,108 @@
+// What one step of `bench` came to, added up answer by answer.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "client/bench/latency_histogram.h"
+#include "torchferry/v1/inference.pb.h"
+
+namespace torchferry::client {
+
+using BenchTime = std::chrono::steady_clock::time_point;
+
+// The part of a step that counts: after its warm-up.
+struct BenchWindow {
+  BenchTime start;
+  BenchTime end;
+
+  bool Contains(BenchTime time) const { return time >= start && time < end; }
+};
+
+// How often each text came; in the order of the first times.
+class TextCounts {
+ public:
+  void Add(std::string_view text, uint64_t count = 1);
+  void Merge(const TextCounts& other);
+  const std::vector<std::pair<std::string, uint64_t>>& counts() const { return counts_; }
+
+ private:
+  std::vector<std::pair<std::string, uint64_t>> counts_;  // few: devices and the like
+};
+
+// Sums over answers of what their Execution said.
+struct ServerSums {
+  TextCounts devices;
+  TextCounts fallback_reasons;
+  uint64_t fallbacks = 0;
+  double batch_rows = 0;
+  double queue_seconds = 0;
+  double compute_seconds = 0;
+};
+
+struct BenchError {
+  absl::Status first;  // the server's (errors.h)
+  BenchTime first_at;
+  LatencyHistogram latencies;  // how long it took to be refused
+
+  uint64_t count() const { return latencies.count(); }
+};
+
+// A request counts for the latencies and the errors when it was due inside the window, however late its answer came;
+// an answer counts for the throughput when it came inside the window, whenever its request was sent. So neither
+// end of the window favours fast or slow answers. Not thread-safe.
+class BenchStats {
+ public:
+  explicit BenchStats(BenchWindow window) : window_(window) {}
+
+  void AddAnswer(BenchTime due, BenchTime answered, const v1::Execution& execution);
+  // `error` gives the status when it is the first of its code.
+  template <typename MakeError>
+  void AddError(BenchTime due, BenchTime now, absl::StatusCode code, MakeError error) {
+    if (window_.Contains(due)) ErrorOf(code, now, error).latencies.Add(now - due);
+  }
+  // A request of an open loop that was given up since too many were under way.
+  void AddNotSent(BenchTime due) { not_sent_ += window_.Contains(due); }
+  // How long after it was due a request of an open loop was sent: the client's own fault.
+  void AddSendDelay(BenchTime due, BenchTime sent);
+  // The window's true end where the step was cut short.
+  void EndAt(BenchTime time);
+  void Merge(const BenchStats& other);
+
+  // Of answers without an error.
+  const LatencyHistogram& latencies() const { return latencies_; }
+  const ServerSums& server() const { return server_; }
+  uint64_t ok() const { return latencies_.count(); }
+  uint64_t failed() const;
+  uint64_t not_sent() const { return not_sent_; }
+  // One for each code, the first first.
+  const std::vector<BenchError>& errors() const { return errors_; }
+  const LatencyHistogram& send_delays() const { return send_delays_; }
+  double Seconds() const;  // of the window
+  double AnswersPerSecond() const;
+
+ private:
+  template <typename MakeError>
+  BenchError& ErrorOf(absl::StatusCode code, BenchTime now, MakeError make) {
+    for (BenchError& error : errors_) {
+      if (error.first.code() == code) return error;
+    }
+    return errors_.emplace_back(BenchError{make(), now, {}});
+  }
+
+  BenchWindow window_;
+  LatencyHistogram latencies_;
+  LatencyHistogram send_delays_;
+  ServerSums server_;
+  std::vector<BenchError> errors_;
+  uint64_t answered_inside_ = 0;
+  uint64_t not_sent_ = 0;
+};
+
+}  // namespace torchferry::client

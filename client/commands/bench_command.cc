@@ -1,0 +1,113 @@
+// `bench`: learn what the model takes, make a request, try it once, send it in steps, report.
+#include <algorithm>
+#include <ostream>
+#include <random>
+#include <utility>
+
+#include "client/bench/bench_inputs.h"
+#include "client/bench/bench_load.h"
+#include "client/bench/bench_plan.h"
+#include "client/bench/bench_report.h"
+#include "client/commands/commands.h"
+#include "client/commands/interrupt.h"
+#include "client/commands/predict_inputs.h"
+#include "client/text/progress.h"
+#include "server/base/file_limit.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+constexpr auto kConnectTime = std::chrono::seconds(5);
+
+// The request's inputs; what they are goes to `report`.
+absl::StatusOr<NamedArrays> MakeInputs(const BenchOptions& options, uint64_t seed, const v1::ModelVersion& model,
+                                       const Console& console, BenchReport* report) {
+  FERRY_ASSIGN_OR_RETURN(BenchInputs completed,
+                         CompleteInputs(options.inputs, options.shapes, options.rows.value_or(1), model));
+  PredictOptions resolvable;
+  resolvable.inputs = std::move(completed.inputs);
+  resolvable.seed = seed;
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(resolvable, model, console));
+  FERRY_ASSIGN_OR_RETURN(report->rows, RowsOf(inputs, options.rows, model));
+  for (const auto& [name, array] : inputs) {
+    const bool is_made_up = std::ranges::find(completed.made_up, name) != completed.made_up.end();
+    report->inputs.push_back({name, array.dtype, array.shape, is_made_up});
+  }
+  return inputs;
+}
+
+grpc::ByteBuffer Serialise(const v1::PredictRequest& request) {
+  const grpc::Slice bytes(request.SerializeAsString());
+  return grpc::ByteBuffer(&bytes, 1);
+}
+
+BenchTarget MakeTarget(const Connection& connection, const v1::PredictRequest& request, int connections) {
+  base::RaiseFileLimit();  // each is one
+  BenchTarget target{{}, Serialise(request), connection.options().address, connection.options().timeout};
+  for (int i = 0; i < connections; ++i) target.channels.push_back(connection.NewChannel());
+  // So that no step begins with it. One that does not come shows in the calls.
+  for (const auto& channel : target.channels) channel->GetState(/*try_to_connect=*/true);
+  const auto deadline = std::chrono::system_clock::now() + kConnectTime;
+  for (const auto& channel : target.channels) channel->WaitForConnected(deadline);
+  return target;
+}
+
+// The steps, until the last one, Ctrl-C or the server's end, whose error is returned.
+absl::Status RunSteps(const BenchTarget& target, const Console& console, BenchReport* report) {
+  const InterruptScope interrupt;
+  const BenchPlan& plan = report->plan;
+  const auto step_time = plan.warm_up + plan.duration;
+  const auto all = static_cast<uint64_t>(step_time.count()) * plan.steps.size();
+  ProgressBar progress(console, "bench " + report->model_name);
+  for (const BenchStep& step : plan.steps) {
+    const auto before = static_cast<uint64_t>(step_time.count()) * report->steps.size();
+    const auto on_tick = [&](std::chrono::nanoseconds elapsed) {
+      progress.Update(before + static_cast<uint64_t>(std::min(elapsed, step_time).count()), all);
+      return !interrupt.IsInterrupted();
+    };
+    StepResult result = RunStep(plan, step, target, on_tick);
+    report->steps.push_back({step, std::move(result.stats)});
+    if (!result.gone.ok()) return result.gone;
+    report->was_interrupted = interrupt.IsInterrupted();
+    if (report->was_interrupted) break;
+  }
+  return absl::OkStatus();
+}
+
+ExitCode ExitCodeOfFirstError(const BenchReport& report) {
+  for (const BenchReport::Step& step : report.steps) {
+    if (!step.stats.errors().empty()) return ExitCodeOf(step.stats.errors()[0].first);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> Bench(const BenchOptions& options, Connection& connection, const Console& console) {
+  const uint64_t seed = options.seed ? *options.seed : std::random_device()();
+  BenchReport report;
+  FERRY_ASSIGN_OR_RETURN(report.plan, MakeBenchPlan(options, seed));
+  FERRY_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
+  FERRY_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindReadyVersion(ref, connection));
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, MakeInputs(options, seed, model, console, &report));
+  v1::PredictRequest request;
+  request.set_model_name(ref.name);
+  request.set_model_version(ref.version);
+  for (auto& [name, array] : inputs) (*request.mutable_inputs())[name] = ToProto(std::move(array));
+
+  // What no server takes should not be sent by the thousand.
+  FERRY_ASSIGN_OR_RETURN(const v1::PredictResponse response, connection.Predict(request));
+  report.model_name = ref.name;
+  report.model_version = response.model_version();
+  report.server_version = connection.ServerVersion();
+  report.timeout = connection.options().timeout;
+
+  const BenchTarget target = MakeTarget(connection, request, report.plan.connections);
+  const absl::Status gone = RunSteps(target, console, &report);
+  console.out << (console.json ? DumpJson(BenchJson(report)) : BenchText(report, options.histogram, console));
+  if (!gone.ok()) return gone;
+  return ExitCodeOfFirstError(report);
+}
+
+}  // namespace torchferry::client

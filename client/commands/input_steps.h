@@ -1,0 +1,45 @@
+// The inputs of a stream, taken apart into those of its requests.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "client/commands/predict_inputs.h"
+
+namespace torchferry::client {
+
+// Step n has element n along dimension 0 of each array that has steps: [94, 1, 512] gives 94 times
+// [1, 512]. An array of one element goes with each step as it is.
+class InputSteps {
+ public:
+  // A step that lacks just the batch dimension of `model` gets one of 1. INVALID_ARGUMENT for an
+  // array with several elements in one dimension, for arrays that disagree about the number of
+  // steps, and when there are none.
+  static absl::StatusOr<InputSteps> Create(NamedArrays inputs, const v1::ModelVersion& model);
+
+  int64_t count() const { return count_; }
+  // Sets the inputs of step `index`, which is below count().
+  void SetInputs(int64_t index, v1::PredictRequest* request) const;
+  // What was done without being asked.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  struct Input {
+    std::string name;
+    Array array;
+    bool has_steps = false;
+    tensor::Shape step_shape;
+  };
+
+  absl::Status Add(std::string name, Array array, const v1::ModelVersion& model);
+
+  std::vector<Input> inputs_;
+  int64_t count_ = 0;
+  std::string counted_;  // the input that says so
+  std::vector<std::string> notes_;
+};
+
+}  // namespace torchferry::client

@@ -1,0 +1,79 @@
+// `predict`: learn what the model takes, make its inputs, call, print.
+#include <ostream>
+#include <set>
+#include <utility>
+
+#include "client/commands/commands.h"
+#include "client/commands/model_ref.h"
+#include "client/commands/predict_inputs.h"
+#include "client/commands/prediction_text.h"
+#include "client/file.h"
+#include "client/tensor/npy.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+struct SaveArgument {
+  std::string output;
+  std::string path;
+};
+
+absl::StatusOr<std::vector<SaveArgument>> ParseSaveArguments(const PredictOptions& options) {
+  const std::set<std::string> wanted(options.outputs.begin(), options.outputs.end());
+  std::vector<SaveArgument> saves;
+  for (const std::string& text : options.save) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "--save \"{}\" is not OUTPUT=FILE.npy", text);
+    }
+    saves.push_back({text.substr(0, equals), text.substr(equals + 1)});
+    if (!wanted.empty() && !wanted.contains(saves.back().output)) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "--save names output {}, which --output leaves out",
+                              saves.back().output);
+    }
+  }
+  return saves;
+}
+
+absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& prediction, const Console& console) {
+  for (const SaveArgument& save : saves) {
+    const Array* output = prediction.Find(save.output);
+    if (output == nullptr) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "--save names output {}, but the model gives {}",
+                              save.output, prediction.OutputNames());
+    }
+    Array array = *output;
+    if (array.dtype == tensor::DType::kBf16) {
+      PrintNote(console, fmt::format("output {}: saved as float32, numpy has no BF16", save.output));
+      FERRY_ASSIGN_OR_RETURN(array, Cast(array, tensor::DType::kFp32));
+    }
+    FERRY_ASSIGN_OR_RETURN(const std::string bytes, FormatNpy(array));
+    FERRY_RETURN_IF_ERROR(WriteFile(save.path, bytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection, const Console& console) {
+  FERRY_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
+  FERRY_ASSIGN_OR_RETURN(const std::vector<SaveArgument> saves, ParseSaveArguments(options));
+  FERRY_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindReadyVersion(ref, connection));
+
+  v1::PredictRequest request;
+  request.set_model_name(ref.name);
+  request.set_model_version(ref.version);
+  request.set_request_id(options.request_id);
+  request.mutable_outputs()->Add(options.outputs.begin(), options.outputs.end());
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options, model, console));
+  for (auto& [name, array] : inputs) (*request.mutable_inputs())[name] = ToProto(std::move(array));
+
+  FERRY_ASSIGN_OR_RETURN(v1::PredictResponse response, connection.Predict(request));
+  FERRY_ASSIGN_OR_RETURN(const Prediction prediction, Prediction::Read(std::move(response), model));
+  console.out << (console.json ? DumpJson(prediction.Json()) : prediction.Text(console));
+  FERRY_RETURN_IF_ERROR(Save(saves, prediction, console));
+  return ExitCode::kOk;
+}
+
+}  // namespace torchferry::client

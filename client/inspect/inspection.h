@@ -1,0 +1,58 @@
+// What `inspect` finds out about a model file, without a server and without LibTorch: what is in it, and what the
+// server would do with it on this host.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/plan/load_plan.h"
+
+namespace torchferry::client {
+
+struct InspectedTensor {
+  std::string key;   // in the file
+  std::string name;  // as the model calls it; empty: left out
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape shape;
+  uint64_t bytes = 0;
+};
+
+struct Inspection {
+  std::string path;
+  uint64_t file_bytes = 0;
+  std::string sha256;
+  plan::LoadPlan plan;
+  std::string architecture;  // the file beside it that is used; empty: none
+  // FAILED_PRECONDITION: a state_dict whose architecture is not there.
+  absl::Status missing;
+  bool has_config = false;
+
+  std::vector<InspectedTensor> tensors;        // in the order of the file
+  std::map<std::string, size_t> dtype_counts;  // tensors of each dtype
+  uint64_t parameters = 0;                     // elements of the floating tensors, tied ones once
+  uint64_t tensor_bytes = 0;                   // of the storages
+  std::vector<std::vector<std::string>> tied;  // names that share the same bytes
+  std::vector<checkpoint::NestedDict> dicts;   // of a training checkpoint
+  std::vector<std::string> other_entries;      // keys that hold no tensors
+
+  std::string suggested_config;  // config.pbtxt; empty when there is one
+  std::string scaffold;          // forward.py; empty for TorchScript
+};
+
+struct InspectOptions {
+  std::string device = "auto";    // the server's --device
+  bool trust_model_code = false;  // the server's --trust-model-code
+  std::string config;             // a config.pbtxt; empty: the one of the store that the file is in, if any
+};
+
+// `on_progress`: bytes of the file that have been read, and all of them. Errors are those that the server's version
+// would fail with; a missing architecture is none (Inspection::missing).
+absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions& options,
+                                   const std::function<void(uint64_t, uint64_t)>& on_progress);
+
+}  // namespace torchferry::client

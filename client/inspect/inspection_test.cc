@@ -1,0 +1,137 @@
+#include "client/inspect/inspection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "client/inspect/config_suggestion.h"
+#include "client/inspect/inspection_text.h"
+#include "client/text/progress.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Source(const std::string& path) {
+  const char* source = std::getenv("TORCHFERRY_SOURCE_DIR");
+  return std::string(source == nullptr ? "." : source) + "/" + path;
+}
+
+absl::StatusOr<Inspection> InspectFixture(const std::string& name, const InspectOptions& options = {}) {
+  return Inspect(Source("server/checkpoint/testdata/" + name), options, nullptr);
+}
+
+TEST(InspectionTest, CountsWhatIsSharedOnce) {
+  const auto tied = InspectFixture("tied.pt");
+  ASSERT_TRUE(tied.ok()) << tied.status();
+  ASSERT_FALSE(tied->tied.empty());
+  uint64_t apart = 0;
+  for (const InspectedTensor& tensor : tied->tensors) apart += tensor.bytes;
+  EXPECT_LT(tied->tensor_bytes, apart);
+  EXPECT_EQ(tied->missing.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(tied->has_config);
+}
+
+TEST(InspectionTest, TheProgressEndsAtTheFilesSize) {
+  uint64_t last = 0;
+  uint64_t all = 0;
+  const auto inspection =
+      Inspect(Source("server/checkpoint/testdata/module.pt"), {}, [&](uint64_t done, uint64_t size) {
+        EXPECT_GT(done, last);
+        last = done;
+        all = size;
+      });
+  ASSERT_TRUE(inspection.ok());
+  EXPECT_EQ(last, inspection->file_bytes);
+  EXPECT_EQ(all, inspection->file_bytes);
+}
+
+TEST(InspectionTest, TheConfigurationAndArchitectureOfTheStoreAreUsed) {
+  const auto lstm = Inspect(Source("tests/fixtures/mlp_cuda/1/resnet18_gpu.pth"), {}, nullptr);
+  ASSERT_TRUE(lstm.ok()) << lstm.status();
+  EXPECT_TRUE(lstm->has_config);
+  EXPECT_THAT(lstm->architecture, HasSubstr("mlp_cuda/forward.py"));
+  EXPECT_TRUE(lstm->missing.ok());
+  EXPECT_THAT(lstm->plan.saved_devices, ElementsAre("cuda:1"));
+  EXPECT_EQ(lstm->suggested_config, "");
+}
+
+TEST(InspectionTest, ADeviceThatIsNotThereFallsBack) {
+  InspectOptions options;
+  options.device = "cuda:99";
+  const auto inspection = InspectFixture("module.pt", options);
+  ASSERT_TRUE(inspection.ok());
+  EXPECT_TRUE(inspection->plan.placement.fallback);
+  EXPECT_EQ(tensor::ToString(inspection->plan.placement.device), "cpu");
+  options.device = "tpu:0";
+  EXPECT_THAT(base::MessageOf(InspectFixture("module.pt", options).status()), HasSubstr("it knows: cuda, cpu"));
+}
+
+TEST(InspectionTest, ANestedCheckpointsKeyIsFoundAndSuggested) {
+  const auto ambiguous = InspectFixture("training.pt");
+  EXPECT_THAT(base::MessageOf(ambiguous.status()),
+              AllOf(HasSubstr("\"model_state_dict\""), HasSubstr("\"ema.model\"")));
+}
+
+TEST(InspectionTest, TheTextAndTheJsonSayTheSame) {
+  const auto inspection = InspectFixture("scripted.pt");
+  ASSERT_TRUE(inspection.ok()) << inspection.status();
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  const Console console{in, out, err};
+  EXPECT_THAT(InspectionText(*inspection, console),
+              AllOf(HasSubstr("torchscript"), HasSubstr(inspection->sha256), HasSubstr("fc.weight"),
+                    HasSubstr("A config.pbtxt to start from"), Not(HasSubstr("Needs an architecture"))));
+  const auto json = ToJson(*inspection);
+  EXPECT_EQ(json.at("sha256"), inspection->sha256);
+  EXPECT_EQ(json.at("tensors").size(), inspection->tensors.size());
+  EXPECT_FALSE(json.contains("needs"));
+  EXPECT_FALSE(json.contains("scaffold"));
+}
+
+TEST(ForwardArgumentsTest, AreReadFromTheRootClass) {
+  checkpoint::TorchScriptInfo script;
+  script.module_class = "__torch__.zoo.Net";
+  script.code_files = {"code/__torch__/other.py", "code/__torch__/zoo.py"};
+  script.code_texts = {"class Net(Module):\n  def forward(self: __torch__.other.Net,\n    y: Tensor) -> Tensor:\n",
+                       "class Part(Module):\n  def forward(self: __torch__.zoo.Part,\n    z: Tensor) -> Tensor:\n"
+                       "class Net(Module):\n  def forward(self: __torch__.zoo.Net,\n    x: Tensor,\n"
+                       "    masks: Dict[str, Tensor],\n    n: int=3) -> Tensor:\n"};
+  std::vector<std::string> found;
+  for (const ForwardArgument& argument : ForwardArguments(script))
+    found.push_back(argument.name + ": " + argument.type);
+  EXPECT_THAT(found, ElementsAre("x: Tensor", "masks: Dict[str, Tensor]", "n: int"));
+  script.module_class = "__torch__.none.Net";
+  EXPECT_TRUE(ForwardArguments(script).empty());
+}
+
+TEST(ProgressTest, TheBarFills) {
+  EXPECT_EQ(ProgressText(0, 10), "[--------------------]   0 %");
+  EXPECT_EQ(ProgressText(4, 10), "[########------------]  40 %");
+  EXPECT_EQ(ProgressText(10, 10), "[####################] 100 %");
+  EXPECT_EQ(ProgressText(0, 0), "[####################] 100 %");
+}
+
+TEST(ProgressTest, DrawsNothingWhereThereIsNoTerminal) {
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  const Console console{in, out, err};
+  {
+    ProgressBar bar(console, "model.pt");
+    bar.Update(1, 2);
+  }
+  EXPECT_EQ(err.str(), "");
+}
+
+}  // namespace
+}  // namespace torchferry::client

@@ -1,0 +1,157 @@
+#include "client/inspect/inspection_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "client/text/text.h"
+#include "server/base/status.h"
+
+namespace torchferry::client {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kLargest = 5;
+constexpr size_t kShown = 8;
+
+std::string Join(const std::vector<std::string>& texts, size_t most = kShown) {
+  const std::vector<std::string> shown(texts.begin(), texts.begin() + std::min(texts.size(), most));
+  std::string text = fmt::format("{}", fmt::join(shown, ", "));
+  if (texts.size() > most) text += fmt::format(" and {} more", texts.size() - most);
+  return Printable(text);
+}
+
+void AddIfAny(Table& table, const char* key, const std::vector<std::string>& values) {
+  if (!values.empty()) table.AddRow({key, Join(values)});
+}
+
+std::vector<std::string> DTypeTexts(const Inspection& inspection) {
+  std::vector<std::string> texts;
+  for (const auto& [dtype, count] : inspection.dtype_counts) {
+    texts.push_back(fmt::format("{} ({} tensor{})", dtype, count, count == 1 ? "" : "s"));
+  }
+  return texts;
+}
+
+std::vector<std::string> DictTexts(const Inspection& inspection) {
+  std::vector<std::string> texts;
+  for (const checkpoint::NestedDict& dict : inspection.dicts)
+    texts.push_back(fmt::format("{} ({})", dict.key, dict.tensors));
+  return texts;
+}
+
+std::string FactsTable(const Inspection& inspection, const Console& console) {
+  const plan::LoadPlan& plan = inspection.plan;
+  Table table;
+  table.AddRow({"file", {Printable(inspection.path), Style::kHeading}});
+  table.AddRow({"format", std::string(Name(plan.format))});
+  if (!plan.producer.empty()) table.AddRow({"producer", Printable(plan.producer)});
+  table.AddRow({"size", FormatBytes(static_cast<int64_t>(inspection.file_bytes))});
+  table.AddRow({"sha256", inspection.sha256});
+  AddIfAny(table, "saved devices", plan.saved_devices);
+  AddIfAny(table, "saved dtypes", DTypeTexts(inspection));
+  table.AddRow({"tensors", fmt::format("{}, {} parameters, {}", inspection.tensors.size(), inspection.parameters,
+                                       FormatBytes(static_cast<int64_t>(inspection.tensor_bytes)))});
+  AddIfAny(table, "nested dicts", DictTexts(inspection));
+  if (!plan.state_dict_key.empty()) table.AddRow({"state_dict", Printable(plan.state_dict_key)});
+  AddIfAny(table, "removed", plan.removed_prefixes);
+  for (const auto& names : inspection.tied) table.AddRow({"tied", Join(names)});
+  AddIfAny(table, "other entries", inspection.other_entries);
+  if (!inspection.architecture.empty()) table.AddRow({"architecture", Printable(inspection.architecture)});
+  return table.Render(console.color);
+}
+
+std::string LargestTable(const Inspection& inspection, const Console& console) {
+  std::vector<const InspectedTensor*> sorted;
+  for (const InspectedTensor& tensor : inspection.tensors) sorted.push_back(&tensor);
+  const size_t shown = std::min(sorted.size(), kLargest);
+  std::partial_sort(sorted.begin(), sorted.begin() + shown, sorted.end(),
+                    [](const auto* a, const auto* b) { return a->bytes > b->bytes; });
+  Table table({"LARGEST", "DTYPE", "SHAPE", "SIZE"});
+  for (size_t i = 0; i < shown; ++i) {
+    table.AddRow({Printable(sorted[i]->name.empty() ? sorted[i]->key : sorted[i]->name),
+                  std::string(Name(sorted[i]->dtype)), tensor::ToString(sorted[i]->shape),
+                  FormatBytes(static_cast<int64_t>(sorted[i]->bytes))});
+  }
+  return table.Render(console.color);
+}
+
+std::string PlanTable(const Inspection& inspection, const Console& console) {
+  const plan::PlacementPlan& placement = inspection.plan.placement;
+  Table table({"ON THIS HOST", ""});
+  table.AddRow({"device", tensor::ToString(placement.device)});
+  table.AddRow({"requested", Printable(placement.requested)});
+  if (!inspection.plan.precision.computes_in.empty())
+    table.AddRow({"precision", inspection.plan.precision.computes_in});
+  if (placement.fallback) table.AddRow({"fallback", {"yes, " + placement.fallback_reason, Style::kWarning}});
+  for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
+  return table.Render(console.color);
+}
+
+Json ToJson(const plan::LoadPlan& plan) {
+  return {{"device", tensor::ToString(plan.placement.device)},
+          {"requested_device", plan.placement.requested},
+          {"fallback", plan.placement.fallback},
+          {"fallback_reason", plan.placement.fallback_reason},
+          {"precision", plan.precision.computes_in},
+          {"state_dict_key", plan.state_dict_key},
+          {"removed_prefixes", plan.removed_prefixes},
+          {"decisions", plan.decisions}};
+}
+
+Json TensorsJson(const Inspection& inspection) {
+  Json list = Json::array();
+  for (const InspectedTensor& tensor : inspection.tensors) {
+    list.push_back({{"key", tensor.key},
+                    {"name", tensor.name},
+                    {"dtype", Name(tensor.dtype)},
+                    {"shape", tensor.shape},
+                    {"bytes", tensor.bytes}});
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string InspectionText(const Inspection& inspection, const Console& console) {
+  std::string text = FactsTable(inspection, console);
+  if (!inspection.tensors.empty()) text += "\n" + LargestTable(inspection, console);
+  text += "\n" + PlanTable(inspection, console);
+  if (!inspection.missing.ok()) {
+    text +=
+        "\nNeeds an architecture\n" + Wrap(Printable(base::MessageOf(inspection.missing), true), console.width, 2) +
+        fmt::format("  `torchferry inspect --scaffold {} > forward.py` makes a start.\n", Printable(inspection.path));
+  }
+  if (!inspection.suggested_config.empty()) text += "\nA config.pbtxt to start from\n" + inspection.suggested_config;
+  return text;
+}
+
+Json ToJson(const Inspection& inspection) {
+  const plan::LoadPlan& plan = inspection.plan;
+  Json dicts = Json::array();
+  for (const checkpoint::NestedDict& dict : inspection.dicts)
+    dicts.push_back({{"key", dict.key}, {"tensors", dict.tensors}});
+  Json document = {{"path", inspection.path},
+                   {"format", Name(plan.format)},
+                   {"producer", plan.producer},
+                   {"size_bytes", inspection.file_bytes},
+                   {"sha256", inspection.sha256},
+                   {"saved_devices", plan.saved_devices},
+                   {"saved_dtypes", plan.saved_dtypes},
+                   {"architecture", inspection.architecture},
+                   {"parameters", inspection.parameters},
+                   {"tensor_bytes", inspection.tensor_bytes},
+                   {"nested_dicts", std::move(dicts)},
+                   {"other_entries", inspection.other_entries},
+                   {"tied", inspection.tied},
+                   {"plan", ToJson(plan)}};
+  if (!inspection.missing.ok()) document["needs"] = base::MessageOf(inspection.missing);
+  if (!inspection.suggested_config.empty()) document["suggested_config"] = inspection.suggested_config;
+  if (!inspection.scaffold.empty()) document["scaffold"] = inspection.scaffold;
+  document["tensors"] = TensorsJson(inspection);
+  return document;
+}
+
+}  // namespace torchferry::client

@@ -1,0 +1,17 @@
+// A forward.py to start from: every tensor of a state_dict by its right name, in calls that its shape suggests.
+#pragma once
+
+#include <string>
+
+#include "client/inspect/inspection.h"
+
+namespace torchferry::client {
+
+// Compiles on the server; what cannot be known from shapes (order, activations, strides, heads) is left to whoever
+// knows the model, with a comment where a guess was made.
+std::string ScaffoldForward(const Inspection& inspection);
+
+// "layers.0.fc" → `self.layers[0].fc`; parts that are no identifiers by getattr.
+std::string AttributePath(const std::string& name);
+
+}  // namespace torchferry::client

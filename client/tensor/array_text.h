@@ -1,0 +1,14 @@
+// A tensor's values in one line of a table.
+#pragma once
+
+#include <string>
+
+#include "client/tensor/array.h"
+
+namespace torchferry::client {
+
+// Up to 16 elements whole, as nested lists; of more the first few and a summary:
+// "0.12, 0.5, 0.3, … min 0.01 max 0.97 mean 0.2". Six significant digits.
+std::string ValuesText(const Array& array);
+
+}  // namespace torchferry::client

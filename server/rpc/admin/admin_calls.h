@@ -1,0 +1,40 @@
+// Loading and unloading, for both APIs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/base/mutex.h"
+#include "server/registry/registry.h"
+#include "server/rpc/transport/call.h"
+
+namespace torchferry::rpc {
+
+class AdminWait;
+
+// The calls that load and unload, of both APIs. Thread-safe.
+class AdminCalls {
+ public:
+  // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the
+  // response; it runs before the answer, and not when the caller has gone: what it asked for is done all the same. From
+  // the call's handler.
+  void Run(Call& call, const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode);
+
+  // The server is ending: answers those that wait, and those that come later, with UNAVAILABLE.
+  void EndAll();
+
+ private:
+  base::Mutex mutex_;
+  bool has_ended_ FERRY_GUARDED_BY(mutex_) = false;
+  std::vector<std::weak_ptr<AdminWait>> running_ FERRY_GUARDED_BY(mutex_);
+};
+
+// FAILED_PRECONDITION, saying what to do, where the address that was called does not load and unload.
+absl::Status CheckAdminIsHere(bool is_here);
+
+// INVALID_ARGUMENT for an empty name.
+absl::Status CheckModelName(const std::string& name);
+
+}  // namespace torchferry::rpc

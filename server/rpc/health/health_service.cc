@@ -1,0 +1,151 @@
+#include "server/rpc/health/health_service.h"
+
+#include <utility>
+#include <vector>
+
+#include "server/base/status.h"
+
+namespace torchferry::rpc {
+namespace {
+
+using grpc::health::v1::HealthCheckResponse;
+
+HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
+  if (!serving.has_value()) return HealthCheckResponse::SERVICE_UNKNOWN;
+  return *serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+}
+
+}  // namespace
+
+// One Watch call. gRPC allows one write at a time, so what changes during a write is looked at after it.
+class HealthService::Watcher final {
+ public:
+  Watcher(HealthService& service, Watch& call) : service_(service), name_(call.request().service()), call_(call) {}
+
+  void Update() {
+    const auto now = ToProto(service_.lookup_(name_));
+    base::MutexLock lock(mutex_);
+    if (is_finished_ || (last_ == now && !is_writing_)) return;
+    if (is_writing_) {
+      is_stale_ = true;
+      return;
+    }
+    last_ = now;
+    response_.set_status(now);
+    is_writing_ = true;
+    call_.Write(response_);
+  }
+
+  // After the last change was told.
+  void End() {
+    base::MutexLock lock(mutex_);
+    is_ending_ = true;
+    if (!is_writing_) FinishWith(absl::UnavailableError("the server is shutting down"));
+  }
+
+  void OnWritten(bool ok) {
+    bool is_stale = false;
+    bool is_ending = false;
+    {
+      base::MutexLock lock(mutex_);
+      is_writing_ = false;
+      is_stale = std::exchange(is_stale_, false);
+      is_ending = is_ending_;
+    }
+    if (!ok) return OnCancel();
+    if (is_stale) Update();
+    if (is_ending) End();
+  }
+  void OnCancel() {
+    base::MutexLock lock(mutex_);
+    FinishWith(absl::CancelledError("the watcher went away"));
+  }
+
+ private:
+  void FinishWith(const absl::Status& status) FERRY_REQUIRES(mutex_) {
+    if (std::exchange(is_finished_, true)) return;
+    call_.Finish(status);
+  }
+
+  HealthService& service_;
+  const std::string name_;
+  Watch& call_;  // until it is finished
+  base::Mutex mutex_;
+  HealthCheckResponse response_ FERRY_GUARDED_BY(mutex_);
+  std::optional<HealthCheckResponse::ServingStatus> last_ FERRY_GUARDED_BY(mutex_);
+  bool is_writing_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_stale_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_ending_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_finished_ FERRY_GUARDED_BY(mutex_) = false;
+};
+
+// The call's own hold on its watcher.
+class HealthService::WatchHandler final : public StreamHandler {
+ public:
+  WatchHandler(HealthService& service, std::shared_ptr<Watcher> watcher)
+      : service_(service), watcher_(std::move(watcher)) {}
+  ~WatchHandler() override {
+    base::MutexLock lock(service_.mutex_);
+    service_.watchers_.erase(watcher_);
+  }
+
+  void OnWritten(bool ok) override { watcher_->OnWritten(ok); }
+  void OnCancel() override { watcher_->OnCancel(); }
+
+ private:
+  HealthService& service_;
+  const std::shared_ptr<Watcher> watcher_;
+};
+
+void HealthService::Serve(CallLoop& loop) {
+  using Service = grpc::health::v1::Health::AsyncService;
+  ServeNow(loop, service_, &Service::RequestCheck,
+           [this](const auto& request, auto& response) { return Check(request, response); });
+  ServeWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
+}
+
+absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& response) const {
+  const std::optional<bool> serving = lookup_(request.service());
+  if (!serving.has_value()) {
+    return base::MakeStatus(absl::StatusCode::kNotFound,
+                            "unknown service \"{}\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\"",
+                            request.service());
+  }
+  response.set_status(ToProto(serving));
+  return absl::OkStatus();
+}
+
+std::unique_ptr<StreamHandler> HealthService::StartWatch(Watch& call) {
+  const auto watcher = std::make_shared<Watcher>(*this, call);
+  auto handler = std::make_unique<WatchHandler>(*this, watcher);
+  bool ended = false;
+  {
+    base::MutexLock lock(mutex_);
+    watchers_.insert(watcher);
+    ended = ended_;
+  }
+  watcher->Update();
+  if (ended) watcher->End();
+  return handler;
+}
+
+void HealthService::Notify() {
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  {
+    base::MutexLock lock(mutex_);
+    watchers.assign(watchers_.begin(), watchers_.end());
+  }
+  for (const auto& watcher : watchers) watcher->Update();
+}
+
+void HealthService::EndWatches() {
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  {
+    base::MutexLock lock(mutex_);
+    ended_ = true;
+    watchers.assign(watchers_.begin(), watchers_.end());
+  }
+  for (const auto& watcher : watchers) watcher->End();
+}
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,255 @@
+#include "server/rpc/open_inference/open_inference_codec.h"
+
+#include <absl/strings/numbers.h>
+
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "server/base/status.h"
+
+namespace torchferry::rpc {
+namespace {
+
+using InputMessage = inference::ModelInferRequest::InferInputTensor;
+using Parameters = google::protobuf::Map<std::string, inference::InferParameter>;
+
+template <typename... Args>
+absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, format, std::forward<Args>(args)...);
+}
+
+absl::StatusOr<tensor::DType> DecodeDatatype(const InputMessage& input) {
+  if (input.datatype() == "BYTES") {
+    return Invalid("input \"{}\" has datatype BYTES, text; PyTorch models take numbers: encode it in the client",
+                   input.name());
+  }
+  const absl::StatusOr<tensor::DType> dtype = tensor::ParseDType(input.datatype());
+  if (dtype.ok() && *dtype <= tensor::DType::kFp64) return *dtype;
+  return Invalid(
+      "input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32 or FP64",
+      input.name(), input.datatype());
+}
+
+// The elements as they lie in the message.
+template <typename Field>
+void See(const Field& field, tensor::HostTensor& tensor) {
+  tensor.bytes = std::as_bytes(std::span(field.data(), static_cast<size_t>(field.size())));
+}
+
+// Elements that travel in 32 bits, in their own size.
+template <typename Element, typename Field>
+absl::Status Narrow(const std::string& name, const Field& field, tensor::HostTensor& tensor) {
+  auto elements = std::make_shared<std::vector<Element>>();
+  elements->reserve(static_cast<size_t>(field.size()));
+  for (const auto value : field) {
+    if (value < std::numeric_limits<Element>::min() || value > std::numeric_limits<Element>::max()) {
+      return Invalid("input \"{}\" is {} and has the value {}, which is none", name, Name(tensor.dtype), value);
+    }
+    elements->push_back(static_cast<Element>(value));
+  }
+  tensor.bytes = std::as_bytes(std::span(*elements));
+  tensor.owner = std::move(elements);
+  return absl::OkStatus();
+}
+
+// How many elements there are in fields, and the name of the one with some.
+std::pair<int64_t, std::string_view> Filled(const inference::InferTensorContents& contents) {
+  std::pair<int64_t, std::string_view> filled = {0, ""};
+  const auto see = [&filled](int count, std::string_view name) {
+    filled.first += count;
+    if (count > 0) filled.second = name;
+  };
+  see(contents.bool_contents_size(), "bool_contents");
+  see(contents.int_contents_size(), "int_contents");
+  see(contents.int64_contents_size(), "int64_contents");
+  see(contents.uint_contents_size(), "uint_contents");
+  see(contents.uint64_contents_size(), "uint64_contents");
+  see(contents.fp32_contents_size(), "fp32_contents");
+  see(contents.fp64_contents_size(), "fp64_contents");
+  see(contents.bytes_contents_size(), "bytes_contents");
+  return filled;
+}
+
+absl::Status DecodeContents(const InputMessage& input, tensor::HostTensor& tensor) {
+  const inference::InferTensorContents& contents = input.contents();
+  std::string_view expected;
+  int64_t count = 0;
+  absl::Status status;
+  const auto see = [&](std::string_view name, const auto& field) {
+    expected = name;
+    count = field.size();
+    See(field, tensor);
+  };
+  const auto narrow = [&]<typename Element>(Element, std::string_view name, const auto& field) {
+    expected = name;
+    count = field.size();
+    status = Narrow<Element>(input.name(), field, tensor);
+  };
+  switch (tensor.dtype) {
+    case tensor::DType::kBool:
+      see("bool_contents", contents.bool_contents());
+      break;
+    case tensor::DType::kInt8:
+      narrow(int8_t{}, "int_contents", contents.int_contents());
+      break;
+    case tensor::DType::kInt16:
+      narrow(int16_t{}, "int_contents", contents.int_contents());
+      break;
+    case tensor::DType::kInt32:
+      see("int_contents", contents.int_contents());
+      break;
+    case tensor::DType::kInt64:
+      see("int64_contents", contents.int64_contents());
+      break;
+    case tensor::DType::kUint8:
+      narrow(uint8_t{}, "uint_contents", contents.uint_contents());
+      break;
+    case tensor::DType::kUint16:
+      narrow(uint16_t{}, "uint_contents", contents.uint_contents());
+      break;
+    case tensor::DType::kUint32:
+      see("uint_contents", contents.uint_contents());
+      break;
+    case tensor::DType::kUint64:
+      see("uint64_contents", contents.uint64_contents());
+      break;
+    case tensor::DType::kFp32:
+      see("fp32_contents", contents.fp32_contents());
+      break;
+    case tensor::DType::kFp64:
+      see("fp64_contents", contents.fp64_contents());
+      break;
+    default:
+      return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents",
+                     input.name(), Name(tensor.dtype));
+  }
+  FERRY_RETURN_IF_ERROR(status);
+  if (const auto [filled, field] = Filled(contents); filled > count) {
+    return Invalid("input \"{}\" is {}, whose elements belong into {}; it has some in {}", input.name(),
+                   Name(tensor.dtype), expected, count == 0 ? field : "another field too");
+  }
+  const absl::StatusOr<int64_t> elements = tensor::ElementCount(tensor.shape);
+  if (elements.ok() && *elements != count) {
+    return Invalid("input \"{}\" has shape {}, which is {} elements, and {} in {}", input.name(),
+                   tensor::ToString(tensor.shape), *elements, count, expected);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTensorParameters(std::string_view what, const std::string& name, const Parameters& parameters) {
+  for (const auto& [key, value] : parameters) {
+    if (key.starts_with("shared_memory_")) {
+      return base::MakeStatus(
+          absl::StatusCode::kUnimplemented,
+          "{} \"{}\" asks for shared memory, which this server does not have; send the bytes in the message", what,
+          name);
+    }
+    if (key == "classification" && value.int64_param() != 0) {
+      return base::MakeStatus(
+          absl::StatusCode::kUnimplemented,
+          "{} \"{}\" asks for the parameter classification; take the largest elements in the client", what, name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, Request& request) {
+  for (const auto& [key, value] : parameters) {
+    if (key == "timeout") {
+      const bool is_number = value.has_int64_param() || value.has_uint64_param();
+      const int64_t microseconds =
+          value.has_uint64_param()
+              ? static_cast<int64_t>(std::min(value.uint64_param(), uint64_t{std::numeric_limits<int64_t>::max()}))
+              : value.int64_param();
+      if (!is_number || microseconds < 0)
+        return Invalid("the parameter timeout is a number of microseconds, 0 or more");
+      // A year and more is none.
+      if (microseconds > 0 && microseconds < int64_t{365} * 24 * 3600 * 1'000'000) {
+        request.deadline = now + std::chrono::duration_cast<base::Duration>(std::chrono::microseconds(microseconds));
+      }
+    } else if (key == "sequence_id" &&
+               (value.int64_param() != 0 || value.uint64_param() != 0 || !value.string_param().empty())) {
+      return base::MakeStatus(
+          absl::StatusCode::kUnimplemented,
+          "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
+          "the state in the file; open one for each sequence, and leave sequence_id out");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DecodeInput(const inference::ModelInferRequest& message, int index, Request& request) {
+  const InputMessage& input = message.inputs(index);
+  FERRY_RETURN_IF_ERROR(CheckTensorParameters("input", input.name(), input.parameters()));
+  tensor::HostTensor tensor;
+  FERRY_ASSIGN_OR_RETURN(tensor.dtype, DecodeDatatype(input));
+  tensor.shape.assign(input.shape().begin(), input.shape().end());
+  if (message.raw_input_contents_size() == 0) {
+    FERRY_RETURN_IF_ERROR(DecodeContents(input, tensor));
+  } else if (Filled(input.contents()).first > 0) {
+    return Invalid("input \"{}\" has contents, and the request has raw_input_contents; send one or the other",
+                   input.name());
+  } else {
+    tensor.bytes = std::as_bytes(std::span(message.raw_input_contents(index)));
+  }
+  if (!request.inputs.emplace(input.name(), std::move(tensor)).second)
+    return Invalid("input \"{}\" is there twice", input.name());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
+  int64_t version = 0;
+  if (text.empty()) return version;
+  if (text.front() >= '1' && text.front() <= '9' && text.back() >= '0' && absl::SimpleAtoi(text, &version))
+    return version;
+  return Invalid("the version is \"{}\"; expected a positive integer, or nothing for the newest", text);
+}
+
+absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now) {
+  Request request;
+  request.model = message.model_name();
+  FERRY_ASSIGN_OR_RETURN(request.version, DecodeVersion(message.model_version()));
+  FERRY_RETURN_IF_ERROR(ReadParameters(message.parameters(), now, request));
+  const int raw = message.raw_input_contents_size();
+  if (raw != 0 && raw != message.inputs_size()) {
+    return Invalid("the request has {} inputs and {} raw_input_contents; expected one for each, or none",
+                   message.inputs_size(), raw);
+  }
+  for (int i = 0; i < message.inputs_size(); ++i) FERRY_RETURN_IF_ERROR(DecodeInput(message, i, request));
+  for (const auto& output : message.outputs()) {
+    FERRY_RETURN_IF_ERROR(CheckTensorParameters("output", output.name(), output.parameters()));
+    request.wanted_outputs.push_back(output.name());
+  }
+  return request;
+}
+
+absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
+                               inference::ModelInferResponse& message) {
+  message.set_model_name(answer.model);
+  message.set_model_version(std::to_string(answer.version));
+  message.set_id(request.id());
+  for (const model::NamedTensor& output : answer.result.outputs) {
+    if (output.tensor.dtype == tensor::DType::kInvalid || output.tensor.dtype > tensor::DType::kFp64) {
+      return base::MakeStatus(absl::StatusCode::kInternal,
+                              "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
+                              output.name, Name(output.tensor.dtype));
+    }
+    auto& tensor = *message.add_outputs();
+    tensor.set_name(output.name);
+    tensor.set_datatype(std::string(Name(output.tensor.dtype)));
+    tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
+    message.add_raw_output_contents(output.tensor.bytes.data(), output.tensor.bytes.size());
+  }
+  const serving::Execution& execution = answer.result.execution;
+  auto& parameters = *message.mutable_parameters();
+  parameters["torchferry_device"].set_string_param(execution.device);
+  parameters["torchferry_fallback"].set_bool_param(execution.fallback);
+  if (execution.fallback) parameters["torchferry_fallback_reason"].set_string_param(execution.fallback_reason);
+  return absl::OkStatus();
+}
+
+}  // namespace torchferry::rpc

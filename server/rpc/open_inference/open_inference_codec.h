@@ -1,0 +1,25 @@
+// Between the Open Inference Protocol's messages and ours.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include "inference/grpc_service.pb.h"
+#include "server/base/clock.h"
+#include "server/rpc/predict/predictor.h"
+
+namespace torchferry::rpc {
+
+// "" is 0, the newest; INVALID_ARGUMENT for what is no version's number.
+absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
+
+// A view where the message has the bytes as a tensor's are: raw, or typed contents of elements of 4 or 8 bytes;
+// `message` must outlive what is made of it. A "timeout" parameter ends the request's wait that long after `now`.
+// INVALID_ARGUMENT saying which input and what was expected; UNIMPLEMENTED for what other servers have and this one has
+// not (shared memory, sequences, classification).
+absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
+
+// One copy of each output's bytes, into raw_output_contents.
+absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
+                               inference::ModelInferResponse& message);
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,216 @@
+#include "server/rpc/open_inference/open_inference_service.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "server/base/status.h"
+#include "server/rpc/admin/admin_calls.h"
+#include "server/rpc/open_inference/open_inference_codec.h"
+#include "server/rpc/open_inference/open_inference_describe.h"
+#include "server/rpc/predict/predict_calls.h"
+
+namespace torchferry::rpc {
+namespace {
+
+using Service = inference::GRPCInferenceService::AsyncService;
+
+struct Api {
+  using RequestMessage = inference::ModelInferRequest;
+  using ResponseMessage = inference::ModelInferResponse;
+  using StreamMessage = inference::ModelStreamInferResponse;
+
+  static absl::StatusOr<Request> Decode(const RequestMessage& message, base::TimePoint now) {
+    return DecodeInferRequest(message, now);
+  }
+
+  static absl::Status Encode(const Answer& answer, const RequestMessage& request, ResponseMessage& response) {
+    return EncodeInferAnswer(answer, request, response);
+  }
+
+  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const RequestMessage& request,
+                              StreamMessage& message) {
+    inference::ModelInferResponse& response = *message.mutable_infer_response();
+    const absl::Status status = answer.ok() ? Encode(*answer, request, response) : answer.status();
+    if (!status.ok()) {
+      response.Clear();
+      response.set_id(request.id());
+      message.set_error_message(base::MessageOf(status));
+    }
+    // Clients of models that give several answers ask where they end; here each request has one.
+    const auto wants_end = request.parameters().find("triton_enable_empty_final_response");
+    if (wants_end != request.parameters().end() && wants_end->second.bool_param()) {
+      (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);
+    }
+  }
+};
+
+absl::Status CheckRepository(const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "repository_name is \"{}\"; there is one store, which has no name: leave it out", name);
+}
+
+}  // namespace
+
+// The version that answers, as the registry describes it.
+absl::StatusOr<registry::VersionStatus> OpenInferenceService::Ready(const std::string& model,
+                                                                    const std::string& version) const {
+  if (model.empty()) return absl::InvalidArgumentError("the model's name is empty; name the model to describe");
+  FERRY_ASSIGN_OR_RETURN(const int64_t number, DecodeVersion(version));
+  FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<serving::Servable> servable, registry_.Find(model, number));
+  for (registry::VersionStatus& status : registry_.List(model)) {
+    if (status.version != servable->version()) continue;
+    status.servable = servable;  // although it may be another one by now
+    return std::move(status);
+  }
+  return base::MakeStatus(absl::StatusCode::kUnavailable, "model \"{}\" version {} is being unloaded; try again", model,
+                          servable->version());
+}
+
+void OpenInferenceService::Serve(CallLoop& loop) {
+  ServeModels(loop);
+  ServeRepository(loop);
+  ServeUnsupported(loop);
+}
+
+void OpenInferenceService::ServeModels(CallLoop& loop) {
+  ServeNow(loop, service_, &Service::RequestServerLive, [](const auto&, auto& response) {
+    response.set_live(true);
+    return absl::OkStatus();
+  });
+  ServeNow(loop, service_, &Service::RequestServerReady, [this](const auto&, auto& response) {
+    response.set_ready(options_.is_ready());
+    return absl::OkStatus();
+  });
+  ServeNow(loop, service_, &Service::RequestModelReady,
+           [this](const auto& request, auto& response) { return ModelReady(request, response); });
+  ServeNow(loop, service_, &Service::RequestServerMetadata,
+           [this](const auto&, auto& response) { return ServerMetadata(response); });
+  ServeNow(loop, service_, &Service::RequestModelMetadata,
+           [this](const auto& request, auto& response) { return ModelMetadata(request, response); });
+  ServeLater(
+      loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
+      kPredictsAtOnce);
+  ServeBidi(loop, service_, &Service::RequestModelStreamInfer,
+            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  ServeNow(loop, service_, &Service::RequestModelConfig,
+           [this](const auto& request, auto& response) { return ModelConfig(request, response); });
+  ServeNow(loop, service_, &Service::RequestModelStatistics,
+           [this](const auto& request, auto& response) { return ModelStatistics(request, response); });
+}
+
+void OpenInferenceService::ServeRepository(CallLoop& loop) {
+  ServeNow(loop, service_, &Service::RequestRepositoryIndex,
+           [this](const auto& request, auto& response) { return RepositoryIndex(request, response); });
+  ServeLater(loop, service_, &Service::RequestRepositoryModelLoad, [this](auto& call) { RepositoryModelLoad(call); });
+  ServeLater(loop, service_, &Service::RequestRepositoryModelUnload,
+             [this](auto& call) { RepositoryModelUnload(call); });
+}
+
+void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
+  const auto no_shared_memory = [](const auto&, auto&) {
+    return absl::UnimplementedError("this server does not share memory with its clients; send tensors in the message");
+  };
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, auto&) {
+    return absl::UnimplementedError("this server writes no traces; /metrics and ModelStatistics have its times");
+  });
+  ServeNow(loop, service_, &Service::RequestLogSettings, [](const auto&, auto&) {
+    return absl::UnimplementedError("the log is set when the server starts: --log-level and --log-format");
+  });
+}
+
+absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request,
+                                              inference::ModelReadyResponse& response) const {
+  FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
+  const auto found = registry_.Find(request.name(), version);
+  response.set_ready(found.ok() && (*found)->can_run());
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ServerMetadata(inference::ServerMetadataResponse& response) const {
+  response.set_name("torchferry");
+  response.set_version(options_.server_version);
+  for (const char* extension : {"model_repository", "model_configuration", "statistics"})
+    response.add_extensions(extension);
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ModelMetadata(const inference::ModelMetadataRequest& request,
+                                                 inference::ModelMetadataResponse& response) const {
+  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(request.name(), request.version()));
+  std::vector<int64_t> ready;
+  for (const registry::VersionStatus& version : registry_.List(request.name())) {
+    if (version.state == registry::VersionState::kReady) ready.push_back(version.version);
+  }
+  std::ranges::sort(ready);
+  DescribeModel(status, ready, response);
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigRequest& request,
+                                               inference::ModelConfigResponse& response) const {
+  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(request.name(), request.version()));
+  DescribeConfig(status, *response.mutable_config());
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::ModelStatistics(const inference::ModelStatisticsRequest& request,
+                                                   inference::ModelStatisticsResponse& response) const {
+  FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
+  for (const registry::VersionStatus& status : registry_.List(request.name())) {
+    const bool is_wanted = version == 0 || version == status.version;
+    if (is_wanted && status.servable != nullptr) DescribeStatistics(status, *response.add_model_stats());
+  }
+  if (response.model_stats_size() > 0 || request.name().empty()) return absl::OkStatus();
+  // Find knows how to say which models and versions there are.
+  return registry_.Find(request.name(), version).status();
+}
+
+absl::Status OpenInferenceService::RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                                                   inference::RepositoryIndexResponse& response) const {
+  FERRY_RETURN_IF_ERROR(CheckRepository(request.repository_name()));
+  for (const registry::VersionStatus& version : registry_.List()) {
+    if (!request.ready() || version.state == registry::VersionState::kReady)
+      DescribeIndex(version, *response.add_models());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OpenInferenceService::CheckAdmin(const std::string& repository, const std::string& model) const {
+  FERRY_RETURN_IF_ERROR(CheckAdminIsHere(options_.admin));
+  FERRY_RETURN_IF_ERROR(CheckRepository(repository));
+  return CheckModelName(model);
+}
+
+void OpenInferenceService::RepositoryModelLoad(
+    UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call) {
+  const inference::RepositoryModelLoadRequest& request = call.request();
+  absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
+  if (status.ok() && !request.parameters().empty()) {
+    status = base::MakeStatus(
+        absl::StatusCode::kUnimplemented,
+        "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
+        request.parameters().begin()->first);
+  }
+  if (!status.ok()) return call.Finish(status);
+  options_.admin_calls->Run(
+      call, [&](registry::Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
+}
+
+// "unload_dependents" has no effect: no model here depends on another.
+void OpenInferenceService::RepositoryModelUnload(
+    UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call) {
+  const inference::RepositoryModelUnloadRequest& request = call.request();
+  const absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
+  if (!status.ok()) return call.Finish(status);
+  options_.admin_calls->Run(
+      call, [&](registry::Registry::Done done) { registry_.Unload(request.model_name(), 0, std::move(done)); }, [] {});
+}
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,151 @@
+#include "server/rpc/torchferry_v1/codec.h"
+
+#include "server/base/status.h"
+
+namespace torchferry::rpc {
+namespace {
+
+tensor::HostTensor View(const v1::Tensor& message) {
+  tensor::HostTensor tensor;
+  tensor.dtype = DecodeDType(message.dtype());
+  tensor.shape.assign(message.shape().begin(), message.shape().end());
+  tensor.bytes = std::as_bytes(std::span(message.data()));
+  return tensor;
+}
+
+void EncodeSpec(const tensor::TensorSpec& spec, v1::TensorSpec& message) {
+  message.set_name(spec.name);
+  message.set_dtype(EncodeDType(spec.dtype));
+  message.set_has_shape(spec.shape.has_value());
+  if (spec.shape.has_value()) message.mutable_shape()->Add(spec.shape->begin(), spec.shape->end());
+  message.set_kind(std::string(Name(spec.kind)));
+  message.set_optional(spec.is_optional);
+}
+
+v1::ModelState EncodeState(registry::VersionState state) {
+  switch (state) {
+    case registry::VersionState::kPending:
+      return v1::MODEL_STATE_PENDING;
+    case registry::VersionState::kLoading:
+      return v1::MODEL_STATE_LOADING;
+    case registry::VersionState::kReady:
+      return v1::MODEL_STATE_READY;
+    case registry::VersionState::kUnloading:
+      return v1::MODEL_STATE_UNLOADING;
+    case registry::VersionState::kFailed:
+      return v1::MODEL_STATE_FAILED;
+    case registry::VersionState::kUnloaded:
+      return v1::MODEL_STATE_UNLOADED;
+  }
+  return v1::MODEL_STATE_UNSPECIFIED;
+}
+
+void EncodeTuning(const model::TuningInfo& tuning, v1::Tuning& message) {
+  message.set_variant(tuning.variant);
+  message.set_intra_op_threads(tuning.intra_op_threads);
+  message.set_batch_rows(tuning.batch_rows);
+  message.set_rows_per_second(tuning.rows_per_second);
+  message.set_baseline(tuning.baseline);
+  message.set_baseline_rows_per_second(tuning.baseline_rows_per_second);
+  message.set_deviation(tuning.deviation);
+  message.set_kept(tuning.is_kept);
+}
+
+void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::ModelVersion& message) {
+  v1::ModelFile& file = *message.mutable_file();
+  file.set_path(info.file_path);
+  file.set_format(info.format);
+  file.set_producer(info.producer);
+  file.mutable_saved_devices()->Add(info.saved_devices.begin(), info.saved_devices.end());
+  file.mutable_saved_dtypes()->Add(info.saved_dtypes.begin(), info.saved_dtypes.end());
+  file.set_size_bytes(info.file_bytes);
+  if (info.sha256) file.set_sha256(info.sha256());
+  file.set_architecture(info.architecture);
+  file.set_state_dict_key(info.state_dict_key);
+  for (const std::string& prefix : info.removed_prefixes) file.add_removed_prefixes(prefix);
+  v1::Placement& placement = *message.mutable_placement();
+  placement.set_device(device);
+  placement.set_requested_device(info.requested_device);
+  placement.set_fallback(info.fallback);
+  placement.set_fallback_from(info.fallback_from);
+  placement.set_fallback_reason(info.fallback_reason);
+  placement.set_precision(info.precision);
+  if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
+  placement.set_rewritten_constants(info.rewritten_constants);
+  if (info.tuning.has_value()) EncodeTuning(*info.tuning, *placement.mutable_tuning());
+  placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
+}
+
+}  // namespace
+
+// The two enumerations go in step as far as the wire's goes.
+v1::DataType EncodeDType(tensor::DType dtype) {
+  const int number = static_cast<int>(dtype);
+  return v1::DataType_IsValid(number) ? static_cast<v1::DataType>(number) : v1::DATA_TYPE_UNSPECIFIED;
+}
+
+tensor::DType DecodeDType(v1::DataType dtype) {
+  return v1::DataType_IsValid(dtype) ? static_cast<tensor::DType>(dtype) : tensor::DType::kInvalid;
+}
+
+absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
+  Request request;
+  request.model = message.model_name();
+  request.version = message.model_version();
+  request.wanted_outputs.assign(message.outputs().begin(), message.outputs().end());
+  for (const auto& [name, tensor] : message.inputs()) {
+    if (DecodeDType(tensor.dtype()) == tensor::DType::kInvalid) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "input \"{}\" has dtype {}, which is none; set one of DataType's values", name,
+                              static_cast<int>(tensor.dtype()));
+    }
+    request.inputs.emplace(name, View(tensor));
+  }
+  return request;
+}
+
+absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message) {
+  message.set_model_name(answer.model);
+  message.set_model_version(answer.version);
+  message.set_request_id(request_id);
+  for (const model::NamedTensor& output : answer.result.outputs) {
+    v1::Tensor& tensor = (*message.mutable_outputs())[output.name];
+    tensor.set_dtype(EncodeDType(output.tensor.dtype));
+    if (tensor.dtype() == v1::DATA_TYPE_UNSPECIFIED) {
+      return base::MakeStatus(absl::StatusCode::kInternal,
+                              "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
+                              output.name, Name(output.tensor.dtype));
+    }
+    tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
+    tensor.set_data(output.tensor.bytes.data(), output.tensor.bytes.size());
+  }
+  const serving::Execution& execution = answer.result.execution;
+  v1::Execution& how = *message.mutable_execution();
+  how.set_device(execution.device);
+  how.set_fallback(execution.fallback);
+  how.set_fallback_reason(execution.fallback_reason);
+  how.set_batch_rows(execution.batch_rows);
+  how.set_queue_seconds(execution.queue_seconds);
+  how.set_compute_seconds(execution.compute_seconds);
+  return absl::OkStatus();
+}
+
+void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& message) {
+  message.set_model_name(status.model);
+  message.set_model_version(status.version);
+  message.set_state(EncodeState(status.state));
+  message.set_error_code(static_cast<int>(status.error.code()));
+  message.set_error_message(base::MessageOf(status.error));
+  message.set_load_seconds(status.load_seconds);
+  if (status.servable == nullptr) return;
+  const tensor::Signature& signature = status.servable->signature();
+  for (const tensor::TensorSpec& spec : signature.inputs) EncodeSpec(spec, *message.add_inputs());
+  for (const tensor::TensorSpec& spec : signature.outputs) EncodeSpec(spec, *message.add_outputs());
+  message.set_max_batch_size(signature.max_batch_size);
+  message.set_dynamic_batching(status.servable->batches());
+  message.set_stateful(status.servable->is_stateful());
+  const auto [placed, info] = status.servable->placement();
+  EncodeInfo(info, tensor::ToString(placed->device()), message);
+}
+
+}  // namespace torchferry::rpc

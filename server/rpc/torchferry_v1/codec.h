@@ -1,0 +1,23 @@
+// Between torchferry.v1's messages and ours.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include "server/registry/registry.h"
+#include "server/rpc/predict/predictor.h"
+#include "torchferry/v1/inference.pb.h"
+
+namespace torchferry::rpc {
+
+// A view: `message` must outlive what is made of it. INVALID_ARGUMENT for a tensor without a dtype.
+absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message);
+
+// One copy of each output's bytes.
+absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message);
+
+v1::DataType EncodeDType(tensor::DType dtype);
+tensor::DType DecodeDType(v1::DataType dtype);  // kInvalid for one that is not named
+
+void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& message);
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,66 @@
+#include "server/rpc/torchferry_v1/inference_service.h"
+
+#include "server/base/status.h"
+#include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/torchferry_v1/codec.h"
+
+namespace torchferry::rpc {
+namespace {
+
+struct Api {
+  using RequestMessage = v1::PredictRequest;
+  using ResponseMessage = v1::PredictResponse;
+  using StreamMessage = v1::PredictStreamResponse;
+
+  static absl::StatusOr<Request> Decode(const v1::PredictRequest& message, base::TimePoint) {
+    return DecodeRequest(message);
+  }
+
+  static absl::Status Encode(const Answer& answer, const v1::PredictRequest& request, v1::PredictResponse& response) {
+    return EncodeAnswer(answer, request.request_id(), response);
+  }
+
+  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const v1::PredictRequest& request,
+                              v1::PredictStreamResponse& response) {
+    response.set_request_id(request.request_id());
+    const absl::Status status = answer.ok() ? Encode(*answer, request, *response.mutable_response()) : answer.status();
+    if (status.ok()) return;
+    response.clear_response();
+    response.set_error_code(static_cast<int>(status.code()));
+    response.set_error_message(base::MessageOf(status));
+  }
+};
+
+}  // namespace
+
+void InferenceServiceImpl::Serve(CallLoop& loop) {
+  using Service = v1::InferenceService::AsyncService;
+  ServeLater(
+      loop, service_, &Service::RequestPredict, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
+      kPredictsAtOnce);
+  ServeBidi(loop, service_, &Service::RequestPredictStream,
+            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  ServeNow(loop, service_, &Service::RequestListModels,
+           [this](const auto&, auto& response) { return ListModels(response); });
+  ServeNow(loop, service_, &Service::RequestGetModel,
+           [this](const auto& request, auto& response) { return GetModel(request, response); });
+}
+
+absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) const {
+  for (const registry::VersionStatus& status : registry_.List()) EncodeVersion(status, *response.add_versions());
+  return absl::OkStatus();
+}
+
+absl::Status InferenceServiceImpl::GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const {
+  if (request.model_name().empty())
+    return absl::InvalidArgumentError("model_name is empty; name the model to describe");
+  for (const registry::VersionStatus& status : registry_.List(request.model_name())) {
+    const bool is_wanted = request.model_version() == 0 || request.model_version() == status.version;
+    if (is_wanted) EncodeVersion(status, *response.add_versions());
+  }
+  if (response.versions_size() > 0) return absl::OkStatus();
+  // Find knows how to say which models and versions there are.
+  return registry_.Find(request.model_name(), request.model_version()).status();
+}
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,113 @@
+// The thread that carries what happens to gRPC's calls.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/rpc/transport/busy_poll.h"
+
+namespace torchferry::rpc {
+
+// Something that happens to a call; what gRPC's completion queue knows as a tag.
+class CallEvent {
+ public:
+  // On the loop's thread. `ok`: what gRPC's documentation of the operation says.
+  virtual void Happened(bool ok) = 0;
+
+ protected:
+  ~CallEvent() = default;
+};
+
+// Work that the calls leave to the thread which carries them, to be done when no event waits. All on that thread.
+class WorkBetweenCalls {
+ public:
+  virtual ~WorkBetweenCalls() = default;
+  // Once for each thread, before all else.
+  virtual void Join() = 0;
+  virtual bool HasWork() = 0;
+  // What there is. Meant to take less than a millisecond; while it takes much longer, another thread carries the calls.
+  virtual void Work() = 0;
+  // Whether no other thread of this process computes, so that a processor is free to wait busily. Any time.
+  virtual bool IsAlone() = 0;
+  // Another thread is held up in Work: what that and this thread were left is for somebody else.
+  virtual void HandOver() = 0;
+};
+
+// One completion queue and the one thread that waits on it: a second one would be woken by each event of the first. It
+// has a stand-in, which takes over while the first is held up.
+//
+// One answer costs the same write from whatever thread it is given, but two threads that meet at a connection cost each
+// other more than that: who can answer at once does it on this thread.
+//
+// Thread-safe.
+class CallLoop {
+ public:
+  // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping,
+  // after work.
+  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, const base::Clock& clock);
+  // As Stop.
+  ~CallLoop();
+  CallLoop(const CallLoop&) = delete;
+  CallLoop& operator=(const CallLoop&) = delete;
+
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+
+  // Once, after the server has.
+  void Start();
+  // `work` outlives the loop.
+  void SetWork(WorkBetweenCalls* work) { work_ = work; }
+
+  // Each call, waiting for a caller or under way, is counted as long as it uses the queue.
+  void CallBegins();
+  void CallEnds();
+
+  // Waits until no call is left, and ends the thread. The server must have been shut down, so that no new one comes.
+  // From one thread alone.
+  void Stop();
+
+ private:
+  using Index = size_t;  // of a thread
+
+  void Run(Index self);
+  // False at the end.
+  bool WaitToLead(Index self);
+  void Lead(Index self, bool& has_joined);
+  WorkBetweenCalls* JoinedWork(bool& has_joined);
+  // As the queue's Next, and busily as far as `poll` says.
+  bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
+  // Events, until none waits or so many have come that work should not wait longer.
+  void Drain();
+  // The work, or handing it over. False when another thread leads by now.
+  bool WorkAsLeader(WorkBetweenCalls& work, Index self);
+  bool BeginWork();
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const base::Duration busy_poll_;
+  const base::Clock& clock_;
+  std::atomic<WorkBetweenCalls*> work_{nullptr};
+  bool is_stopped_ = false;
+
+  base::Mutex calls_mutex_;
+  base::CondVar no_calls_;
+  int64_t calls_ FERRY_GUARDED_BY(calls_mutex_) = 0;
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  Index leader_ FERRY_GUARDED_BY(mutex_) = 0;
+  bool has_ended_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;  // the other thread looks at the next two from time to time
+  bool is_working_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_other_held_up_ FERRY_GUARDED_BY(mutex_) = false;  // so that nobody would stand in for the leader
+  uint64_t works_ FERRY_GUARDED_BY(mutex_) = 0;             // begun
+
+  std::array<std::thread, 2> threads_;
+};
+
+}  // namespace torchferry::rpc

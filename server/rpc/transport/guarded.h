@@ -1,0 +1,25 @@
+// What an exception becomes where a call is carried: its answer, and not the process's end.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <exception>
+#include <new>
+
+namespace torchferry::rpc {
+
+// What `run`, which gives a Status or a StatusOr, gives. RESOURCE_EXHAUSTED when it finds no memory, INTERNAL after any
+// other exception.
+template <typename Run>
+auto Guarded(const Run& run) -> decltype(run()) {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        "the server has no memory for this request; send a smaller one, or try again later");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,81 @@
+// A service's methods, put behind a server's address.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/rpc/transport/call.h"
+#include "server/rpc/transport/guarded.h"
+
+namespace torchferry::rpc {
+
+// One of our services: its methods, and what it does with their calls. Outlives the server and its loops.
+class RpcService {
+ public:
+  virtual ~RpcService() = default;
+  virtual grpc::Service& service() = 0;
+  // Takes calls of all methods from now on, on `loop`, whose server has started. Once for each loop.
+  virtual void Serve(CallLoop& loop) = 0;
+};
+
+// In these, `take` is the generated AsyncService's Request… of the method.
+
+// Calls that `handler` finishes, on whatever thread. `waiting`: how many may come at the same time without waiting for
+// one another.
+template <typename Service, typename Owner, typename Request, typename Response>
+void ServeLater(CallLoop& loop, Service& service,
+                void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                std::type_identity_t<std::function<void(UnaryCall<Request, Response>&)>> handler, int waiting = 1) {
+  using Kind = UnaryCall<Request, Response>;
+  const auto method = std::make_shared<const typename Kind::Method>(
+      typename Kind::Method{[&service, take](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
+                              (service.*take)(context, request, writer, queue, queue, tag);
+                            },
+                            std::move(handler)});
+  for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
+}
+
+// Calls that are answered at once.
+template <typename Service, typename Owner, typename Request, typename Response>
+void ServeNow(CallLoop& loop, Service& service,
+              void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+              std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
+  ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
+    call.Finish(Guarded([&] { return handler(call.request(), call.response()); }));
+  });
+}
+
+template <typename Service, typename Owner, typename Request, typename Response>
+void ServeBidi(CallLoop& loop, Service& service,
+               void (Owner::*take)(grpc::ServerContext*, grpc::ServerAsyncReaderWriter<Response, Request>*,
+                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+               typename BidiCall<Request, Response>::Handler handler) {
+  using Kind = BidiCall<Request, Response>;
+  Kind::Await(loop, std::make_shared<const typename Kind::Method>(
+                        typename Kind::Method{[&service, take](auto* context, auto* stream, auto* queue, void* tag) {
+                                                (service.*take)(context, stream, queue, queue, tag);
+                                              },
+                                              std::move(handler)}));
+}
+
+template <typename Service, typename Owner, typename Request, typename Response>
+void ServeWatch(CallLoop& loop, Service& service,
+                void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
+                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                typename WatchCall<Request, Response>::Handler handler) {
+  using Kind = WatchCall<Request, Response>;
+  Kind::Await(loop, std::make_shared<const typename Kind::Method>(typename Kind::Method{
+                        [&service, take](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
+                          (service.*take)(context, request, writer, queue, queue, tag);
+                        },
+                        std::move(handler)}));
+}
+
+}  // namespace torchferry::rpc

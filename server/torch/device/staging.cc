@@ -1,0 +1,153 @@
+#include "server/torch/device/staging.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/core/CachingHostAllocator.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "server/base/logging.h"
+#include "server/base/mutex.h"
+#include "server/torch/device/convert.h"
+
+namespace torchferry::libtorch {
+namespace {
+
+// Of page-locked memory, for each device: it is taken from everybody else. Ordinary memory does for the rest.
+constexpr size_t kMostBytes = size_t{256} << 20;
+constexpr size_t kLeastBytes = 4096;
+
+// Page-locked memory in blocks, each a power of two in size, for one device. LibTorch's own cache would do, but it asks
+// the device at each free how far it is, and throws from a destructor when that has failed; here whoever gives a block
+// back has waited. Thread-safe, never destroyed.
+class StagingPool {
+ public:
+  struct Block {
+    c10::DataPtr memory;
+    size_t bytes = 0;
+  };
+
+  static StagingPool& Of(at::Device device) {
+    static auto* const mutex = new base::Mutex;
+    static auto* const pools = new std::map<std::pair<c10::DeviceType, c10::DeviceIndex>, std::unique_ptr<StagingPool>>;
+    base::MutexLock lock(*mutex);
+    std::unique_ptr<StagingPool>& pool = (*pools)[{device.type(), device.index()}];
+    if (pool == nullptr) pool.reset(new StagingPool(device));
+    return *pool;
+  }
+
+  // Nothing when there is no more.
+  std::optional<Block> Take(size_t bytes) {
+    const size_t size = std::bit_ceil(std::max(bytes, kLeastBytes));
+    base::MutexLock lock(mutex_);
+    std::vector<Block>& idle = idle_[size];
+    if (!idle.empty()) {
+      Block block = std::move(idle.back());
+      idle.pop_back();
+      return block;
+    }
+    if (size > kMostBytes || !has_memory_) return std::nullopt;
+    if (bytes_ + size > kMostBytes) FreeIdle();
+    if (bytes_ + size > kMostBytes) return std::nullopt;
+    return Make(size);
+  }
+
+  void GiveBack(Block block) {
+    base::MutexLock lock(mutex_);
+    idle_[block.bytes].push_back(std::move(block));
+  }
+
+  void Release() {
+    base::MutexLock lock(mutex_);
+    FreeIdle();
+  }
+
+ private:
+  explicit StagingPool(at::Device device) : device_(device) {}
+
+  std::optional<Block> Make(size_t size) FERRY_REQUIRES(mutex_) {
+    try {
+      Block block{at::globalContext().getPinnedMemoryAllocator(device_.type())->allocate(size), size};
+      bytes_ += size;
+      return block;
+    } catch (const std::exception& error) {
+      base::LogInfo("no page-locked memory",
+                    {{"device", device_.str()}, {"bytes", size}, {"reason", CleanMessage(error.what())}});
+      has_memory_ = false;
+      return std::nullopt;
+    }
+  }
+
+  // What the allocator cannot take back is lost with the device.
+  void FreeIdle() FERRY_REQUIRES(mutex_) {
+    for (auto& [size, blocks] : idle_) {
+      for (Block& block : blocks) {
+        const c10::DeleterFnPtr deleter = block.memory.get_deleter();
+        void* const context = block.memory.release_context();
+        bytes_ -= size;
+        try {
+          if (deleter != nullptr) deleter(context);
+        } catch (const std::exception&) {
+        }
+      }
+      blocks.clear();
+    }
+    // A backend may have an allocator that keeps nothing, and no entry here.
+    try {
+      if (at::HostAllocator* allocator = at::getHostAllocator(device_.type())) allocator->empty_cache();
+    } catch (const std::exception&) {
+    }
+    has_memory_ = true;
+  }
+
+  const at::Device device_;
+  base::Mutex mutex_;
+  std::map<size_t, std::vector<Block>> idle_ FERRY_GUARDED_BY(mutex_);
+  size_t bytes_ FERRY_GUARDED_BY(mutex_) = 0;  // in use or idle
+  bool has_memory_ FERRY_GUARDED_BY(mutex_) = true;
+};
+
+}  // namespace
+
+at::Tensor StagingTensor(at::IntArrayRef sizes, at::ScalarType type, StreamLease& stream) {
+  const at::TensorOptions options = at::TensorOptions().dtype(type);
+  if (stream.device().is_cpu()) return at::empty(sizes, options);
+  StagingPool& pool = StagingPool::Of(stream.device());
+  std::optional<StagingPool::Block> block =
+      pool.Take(static_cast<size_t>(c10::multiply_integers(sizes)) * c10::elementSize(type));
+  at::Tensor tensor;
+  if (block.has_value()) {
+    void* const data = block->memory.get();
+    const auto shared = std::make_shared<StagingPool::Block>(*std::move(block));
+    tensor = at::from_blob(
+        data, sizes, [&pool, shared](void*) { pool.GiveBack(std::move(*shared)); }, options);
+  } else {
+    tensor = at::empty(sizes, options);
+  }
+  stream.Keep(tensor);
+  return tensor;
+}
+
+at::Tensor ToDevice(const at::Tensor& tensor, at::Device device, at::ScalarType type) {
+  if (device.is_cpu()) return tensor.to(type);
+  return tensor.to(device, /*non_blocking=*/true).to(type);
+}
+
+at::Tensor ToHost(const at::Tensor& tensor, StreamLease& stream) {
+  // Conjugation and negation may be a mark on a view.
+  const at::Tensor plain = tensor.resolve_conj().resolve_neg();
+  if (plain.is_cpu()) return plain.contiguous();
+  at::Tensor host = StagingTensor(plain.sizes(), plain.scalar_type(), stream);
+  host.copy_(plain, /*non_blocking=*/true);
+  return host;
+}
+
+void ReleaseStagingMemory(at::Device device) {
+  if (!device.is_cpu()) StagingPool::Of(device).Release();
+}
+
+}  // namespace torchferry::libtorch

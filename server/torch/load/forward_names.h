@@ -1,0 +1,26 @@
+// What names in a forward.py mean: the torch namespaces, numbered children, and where an error is.
+#pragma once
+
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/tree_views.h>
+
+#include <map>
+#include <string>
+
+namespace torchferry::libtorch {
+
+// torch.X and F.X are the ATen operator X, torch.float32 and its like are dtypes, math.X is the scalar operator or
+// constant. `names` as ReadImports gives them; "torch", "F" and "math" are known without an import too.
+torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names);
+
+// TorchScript cannot write `self.layers[0]` for a module without a class of its own: where `self.layers` is a module of
+// `type` and has a child "0", it becomes getattr(self.layers, "0"). Source positions stay.
+torch::jit::TreeRef IndexNumberedChildren(const torch::jit::TreeRef& tree, const c10::ClassType& type);
+
+// ":COLUMN" (from 1) of the mark below a line in LibTorch's report; empty when there is none.
+std::string ColumnOfMark(const std::string& report);
+
+// What to write instead, for errors whose text says little to a PyTorch user; empty when there is nothing to add.
+std::string HintFor(const std::string& message);
+
+}  // namespace torchferry::libtorch

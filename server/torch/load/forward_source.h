@@ -1,0 +1,18 @@
+// forward.py: a model's forward pass in TorchScript's language, compiled against modules made from a state_dict's keys.
+// The subset that is understood has a page of its own: server/docs/forward.md.
+#pragma once
+
+#include <absl/status/status.h>
+#include <torch/script.h>
+
+#include <string>
+#include <string_view>
+
+namespace torchferry::libtorch {
+
+// Compiles every `def` of `source` as a method of `module`. `file` is what messages call it.
+// INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead" for what does not compile, and when there
+// is no `forward`. Nothing runs here.
+absl::Status DefineForward(torch::jit::Module& module, const std::string& source, const std::string& file);
+
+}  // namespace torchferry::libtorch

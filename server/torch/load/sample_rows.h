@@ -1,0 +1,21 @@
+// Requests to try a model with before it serves.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "server/config/model_config.h"
+#include "server/tensor/signature.h"
+
+namespace torchferry::libtorch {
+
+// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or, where every size is
+// declared, `count` made up ones. FAILED_PRECONDITION where neither is there, with the reason. `folder` is the model's
+// on this host.
+absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
+                                                            const config::ModelConfig& config,
+                                                            const std::string& folder, int count);
+
+}  // namespace torchferry::libtorch

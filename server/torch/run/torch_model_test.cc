@@ -1,0 +1,213 @@
+#include "server/torch/run/torch_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/base/status.h"
+#include "server/torch/device/convert.h"
+
+namespace torchferry::libtorch {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::shared_ptr<model::Model> Make(const std::string& source, const config::ModelConfig& config) {
+  torch::jit::Module module("m");
+  module.define(source);
+  module.eval();
+  auto signature = MakeSignature(module.get_method("forward").function().getSchema(), config);
+  EXPECT_TRUE(signature.ok()) << signature.status();
+  return MakeTorchModel(module, *std::move(signature), tensor::DeviceId::Cpu());
+}
+
+config::ModelConfig Batched() {
+  config::ModelConfig config;
+  config.max_batch_size = 8;
+  return config;
+}
+
+tensor::BoundInputs Bind(const at::Tensor& tensor, int64_t rows) {
+  return {{{FromTorch(tensor, tensor::Shape(tensor.sizes().begin(), tensor.sizes().end()))}}, rows};
+}
+
+at::Tensor ToTensor(const model::NamedTensor& output) {
+  return at::from_blob(const_cast<std::byte*>(output.tensor.bytes.data()), output.tensor.shape,
+                       at::TensorOptions().dtype(ToTorch(output.tensor.dtype).value()))
+      .clone();
+}
+
+absl::StatusOr<std::vector<model::Outputs>> Predict(model::Model& model,
+                                                    const std::vector<tensor::BoundInputs>& requests) {
+  std::vector<const tensor::BoundInputs*> pointers;
+  for (const tensor::BoundInputs& request : requests) pointers.push_back(&request);
+  model::PhaseTimes ignored;
+  return model.Predict(pointers, ignored);
+}
+
+TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n", Batched());
+  const at::Tensor a = at::arange(0, 3, at::kFloat).view({1, 3});
+  const at::Tensor b = at::arange(10, 16, at::kFloat).view({2, 3});
+  const auto outputs = Predict(*model, {Bind(a, 1), Bind(b, 2)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  ASSERT_EQ(outputs->size(), 2u);
+  EXPECT_EQ((*outputs)[0][0].name, "OUTPUT__0");
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), a * 2));
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[1][0]), b * 2));
+}
+
+// A single request's bytes are the client's: they stay as they are, and no answer points into them.
+TEST(TorchModelTest, ARequestsBytesAreNeitherWrittenNorGivenBack) {
+  const std::string sources[] = {
+      "def forward(self, x: Tensor) -> Tensor:\n  return x\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  return x[:, 1:]\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  return x.add_(1)\n",
+      "def forward(self, x: Tensor) -> Tensor:\n  y = x.view(-1)\n  y[0] = 7.0\n  return y.view(x.size(0), -1)\n"};
+  for (const std::string& source : sources) {
+    const auto model = Make(source, Batched());
+    const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3}).clone();
+    const at::Tensor before = x.clone();
+    const auto outputs = Predict(*model, {Bind(x, 2)});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_TRUE(at::equal(x, before)) << source;
+    const at::Tensor answer = ToTensor((*outputs)[0][0]);
+    x.fill_(-1);
+    EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), answer)) << source;
+  }
+}
+
+// Which LibTorch keeps as a mark on a view.
+TEST(TorchModelTest, ConjugatedAndNegatedOutputsAreWhatTheySay) {
+  const auto model = Make(
+      "def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  z = torch.conj(torch.complex(x, x + 1))\n  return z, "
+      "z.imag\n",
+      Batched());
+  const at::Tensor x = at::arange(0, 6, at::kFloat).view({2, 3});
+  const auto outputs = Predict(*model, {Bind(x, 2)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), at::complex(x, -(x + 1))));
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][1]), -(x + 1)));
+}
+
+TEST(TorchModelTest, OutputsOutliveTheModel) {
+  auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x + 1\n", Batched());
+  auto outputs = Predict(*model, {Bind(at::zeros({1, 2}), 1)});
+  model.reset();
+  EXPECT_TRUE(at::equal(ToTensor(outputs.value()[0][0]), at::ones({1, 2})));
+}
+
+TEST(TorchModelTest, DictOutputsAreNamedByTheirKeysAndOrderedByTheConfig) {
+  const std::string source = "def forward(self, x: Tensor) -> Dict[str, Tensor]:\n  return {\"b\": x, \"a\": x + 1}\n";
+  const auto by_key = Predict(*Make(source, Batched()), {Bind(at::zeros({1, 2}), 1)});
+  EXPECT_EQ(by_key.value()[0][0].name, "b");
+  config::ModelConfig config = Batched();
+  config::TensorConfig a;
+  a.name = "a";
+  a.dtype = tensor::DType::kFp32;
+  a.dims = {2};
+  config.outputs = {a};
+  const auto by_config = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
+  ASSERT_EQ(by_config.value()[0].size(), 1u);
+  EXPECT_TRUE(at::equal(ToTensor(by_config.value()[0][0]), at::ones({1, 2})));
+}
+
+TEST(TorchModelTest, OutputsWithAnIndexAreThoseResultsWhateverTheirOrder) {
+  const auto declared = [](std::vector<std::string> names) {
+    config::ModelConfig config = Batched();
+    for (std::string& name : names) {
+      config::TensorConfig& output = config.outputs.emplace_back();
+      output.name = std::move(name);
+      output.dtype = tensor::DType::kFp32;
+      output.dims = {1};
+    }
+    return config;
+  };
+  for (const std::string source :
+       {"def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:\n  return x, x + 1, x + 2\n",
+        "def forward(self, x: Tensor) -> List[Tensor]:\n  return [x, x + 1, x + 2]\n"}) {
+    const auto values = [&](const config::ModelConfig& config) {
+      std::vector<float> got;
+      const auto outputs = Predict(*Make(source, config), {Bind(at::zeros({1, 1}), 1)});
+      for (const model::NamedTensor& output : outputs.value()[0]) got.push_back(ToTensor(output).item<float>());
+      return got;
+    };
+    EXPECT_EQ(values(declared({"OUTPUT__2", "OUTPUT__0"})), (std::vector<float>{2, 0}));
+    EXPECT_EQ(values(declared({"y__1"})), (std::vector<float>{1}));
+    EXPECT_EQ(values(declared({"first", "second"})), (std::vector<float>{0, 1}));
+  }
+}
+
+TEST(TorchModelTest, AnOutputThatDisagreesIsInternalAndNamed) {
+  config::ModelConfig config = Batched();
+  config::TensorConfig y;
+  y.name = "y";
+  y.dtype = tensor::DType::kInt64;
+  y.dims = {2};
+  config.outputs = {y};
+  const std::string source = "def forward(self, x: Tensor) -> Tensor:\n  return x\n";
+  const auto dtype = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
+  EXPECT_EQ(dtype.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(base::MessageOf(dtype.status()), AllOf(HasSubstr("\"y\""), HasSubstr("FP32"), HasSubstr("INT64")));
+  config.outputs[0].dtype = tensor::DType::kFp32;
+  config.outputs[0].dims = {3};
+  EXPECT_THAT(base::MessageOf(Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)}).status()),
+              AllOf(HasSubstr("[1, 2]"), HasSubstr("[-1, 3]")));
+  EXPECT_THAT(base::MessageOf(Predict(*Make("def forward(self, x: Tensor) -> Tensor:\n  return x.sum()\n", Batched()),
+                                      {Bind(at::zeros({1, 2}), 1)})
+                                  .status()),
+              HasSubstr("dimension 0 must be the rows"));
+}
+
+TEST(TorchModelTest, WhatTheModelRaisesIsInternalWithoutStackOrPath) {
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.matmul(x, x)\n", Batched());
+  const auto outputs = Predict(*model, {Bind(at::zeros({2, 3}), 2)});
+  EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(base::MessageOf(outputs.status()),
+              AllOf(HasSubstr("mat1 and mat2"), HasSubstr("is not declared in config.pbtxt"),
+                    Not(HasSubstr("Traceback")), Not(HasSubstr(".cpp"))));
+}
+
+TEST(TorchModelTest, ReshapeIsAppliedOnBothSides) {
+  config::ModelConfig config = Batched();
+  config::TensorConfig x;
+  x.name = "x";
+  x.dtype = tensor::DType::kFp32;
+  x.dims = {4};
+  x.reshape = tensor::Shape{2, 2};
+  config::TensorConfig y = x;
+  y.name = "y";
+  config.inputs = {x};
+  config.outputs = {y};
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x.transpose(1, 2)\n", config);
+  const auto outputs = Predict(*model, {Bind(at::arange(4, at::kFloat).view({1, 4}), 1)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), at::tensor({0.F, 2.F, 1.F, 3.F}).view({1, 4})));
+}
+
+TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
+  EXPECT_EQ(
+      CleanMessage(
+          "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
+          "last):\n  File \"/home/me/x.py\", line 2\n    x\n    ~ <--- HERE\nRuntimeError: bad size\n"),
+      "bad size");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript, serialized code:\n  File \"code/x.py\", line 3\n    if bad:\n "
+                         "     ops.prim.RaiseException(m)\n"
+                         "      ~~~~~~~ <--- HERE\n    else:\n      pass\nbuiltins.ValueError: 512 samples\n"),
+            "ValueError: 512 samples");
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\n  indented alone"), "indented alone");
+  // Of a class, whose lines are not indented.
+  EXPECT_EQ(CleanMessage("Traceback of TorchScript\n x <--- HERE\nclass C:\n  y : int\nRuntimeError: it was\nwrong"),
+            "it was\nwrong");
+  EXPECT_EQ(CleanMessage("Tried to access x. Python compilation unit at: 0x7f5612345678 there"),
+            "Tried to access x. Python compilation unit at: … there");
+  EXPECT_EQ(
+      CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),
+      "r No such token");
+  EXPECT_EQ(CleanMessage("expected 0x10"), "expected 0x10");
+  EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
+}
+
+}  // namespace
+}  // namespace torchferry::libtorch

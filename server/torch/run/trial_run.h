@@ -1,0 +1,22 @@
+// A forward pass at load, to see what lower precision does.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "server/model/model.h"
+
+namespace torchferry::libtorch {
+
+// One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is
+// not declared in full, or is a number (any value might be a wrong one).
+std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signature, uint64_t seed = 20240229);
+
+// The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude.
+// INTERNAL when their shapes differ.
+absl::StatusOr<double> Deviation(const std::vector<model::Outputs>& outputs,
+                                 const std::vector<model::Outputs>& reference);
+
+}  // namespace torchferry::libtorch
