@@ -22,9 +22,13 @@ class HealthService::Watcher final {
  public:
   Watcher(HealthService& service, Watch& call) : service_(service), name_(call.request().service()), call_(call) {}
 
+  // On any thread, several at a time.
   void Update() {
+    const uint64_t look = BeginLook();
     const auto now = ToProto(service_.lookup_(name_));
     base::MutexLock lock(mutex_);
+    // A look that began later has seen what this one saw, or what came after it.
+    if (look != looks_) return;
     if (is_finished_ || (last_ == now && !is_writing_)) return;
     if (is_writing_) {
       is_stale_ = true;
@@ -62,6 +66,11 @@ class HealthService::Watcher final {
   }
 
  private:
+  uint64_t BeginLook() {
+    base::MutexLock lock(mutex_);
+    return ++looks_;
+  }
+
   void FinishWith(const absl::Status& status) FERRY_REQUIRES(mutex_) {
     if (std::exchange(is_finished_, true)) return;
     call_.Finish(status);
@@ -71,6 +80,7 @@ class HealthService::Watcher final {
   const std::string name_;
   Watch& call_;  // until it is finished
   base::Mutex mutex_;
+  uint64_t looks_ FERRY_GUARDED_BY(mutex_) = 0;  // begun
   HealthCheckResponse response_ FERRY_GUARDED_BY(mutex_);
   std::optional<HealthCheckResponse::ServingStatus> last_ FERRY_GUARDED_BY(mutex_);
   bool is_writing_ FERRY_GUARDED_BY(mutex_) = false;

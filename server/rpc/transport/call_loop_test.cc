@@ -7,12 +7,12 @@
 #include <optional>
 
 #include "server/rpc/health/health_service.h"
+#include "server/rpc/test_health_client.h"
 #include "server/rpc/transport/listener.h"
 
 namespace torchferry::rpc {
 namespace {
 
-using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 // A call for "work" leaves work; what that does is up to the test.
@@ -63,23 +63,9 @@ class CallLoopTest : public testing::Test {
     listener_.SetWork(work_);
   }
 
-  std::unique_ptr<grpc::health::v1::Health::Stub> Connect() const {
-    return grpc::health::v1::Health::NewStub(
-        grpc::CreateChannel("127.0.0.1:" + std::to_string(listener_.port()), grpc::InsecureChannelCredentials()));
-  }
-
-  static grpc::Status Check(grpc::health::v1::Health::Stub& stub, const std::string& service) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-    HealthCheckRequest request;
-    request.set_service(service);
-    HealthCheckResponse response;
-    return stub.Check(&context, request, &response);
-  }
-
   // Returns when the work has begun, or was handed over.
-  void LeaveWork(grpc::health::v1::Health::Stub& stub) {
-    EXPECT_TRUE(Check(stub, "work").ok());
+  void LeaveWork(HealthClient& client) {
+    EXPECT_TRUE(client.Check("work").ok());
     ++left_;
     for (int now = work_.done; now < left_; now = work_.done) work_.done.wait(now);
   }
@@ -94,8 +80,8 @@ class CallLoopTest : public testing::Test {
 };
 
 TEST_F(CallLoopTest, WorkIsDoneOnTheThreadThatLeftIt) {
-  const auto stub = Connect();
-  for (int i = 0; i < 100; ++i) LeaveWork(*stub);
+  HealthClient client(listener_.port());
+  for (int i = 0; i < 100; ++i) LeaveWork(client);
   EXPECT_EQ(work_.worked + work_.handed_over, 100);
   // All, but for a thread that got no processor for a while.
   EXPECT_GT(work_.worked, 50);
@@ -103,58 +89,53 @@ TEST_F(CallLoopTest, WorkIsDoneOnTheThreadThatLeftIt) {
 }
 
 TEST_F(CallLoopTest, WorkThatDoesNotEndHoldsNoCallUp) {
-  const auto stub = Connect();
+  HealthClient client(listener_.port());
   for (int round = 0; round < 5; ++round) {
     std::latch end(1);
     work_.wait_for = &end;
     const int worked = work_.worked;
-    while (work_.worked == worked) LeaveWork(*stub);
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(Check(*stub, "").ok()) << "round " << round;
+    while (work_.worked == worked) LeaveWork(client);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.Check("").ok()) << "round " << round;
     // Nobody would stand in for a second one.
     const int handed_over = work_.handed_over;
-    LeaveWork(*stub);
+    LeaveWork(client);
     EXPECT_EQ(work_.worked, worked + 1);
     EXPECT_EQ(work_.handed_over, handed_over + 1);
-    EXPECT_TRUE(Check(*stub, "").ok());
+    EXPECT_TRUE(client.Check("").ok());
     work_.wait_for = nullptr;
     end.count_down();
-    while (work_.worked == worked + 1) LeaveWork(*stub);
+    while (work_.worked == worked + 1) LeaveWork(client);
   }
 }
 
 TEST_F(CallLoopTest, EndsWhileWorkIsHeldUp) {
-  const auto stub = Connect();
+  HealthClient client(listener_.port());
   std::latch end(1);
   work_.wait_for = &end;
-  LeaveWork(*stub);
-  EXPECT_TRUE(Check(*stub, "").ok());
+  LeaveWork(client);
+  EXPECT_TRUE(client.Check("").ok());
   std::thread releases([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     end.count_down();
   });
   listener_.Stop(base::Duration::zero());
-  EXPECT_FALSE(Check(*stub, "").ok());
+  EXPECT_FALSE(client.Check("").ok());
   releases.join();
 }
 
 TEST_F(CallLoopTest, AWatchIsCancelledByItsCallerAndEndedByTheServer) {
-  const auto stub = Connect();
-  HealthCheckRequest request;
-  HealthCheckResponse response;
+  HealthClient client(listener_.port());
   {
-    grpc::ClientContext context;
-    const auto watch = stub->Watch(&context, request);
-    ASSERT_TRUE(watch->Read(&response));
-    EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
-    context.TryCancel();
-    EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::CANCELLED);
+    HealthWatch watch = client.Watch("");
+    EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
+    watch.Cancel();
+    EXPECT_EQ(watch.Finish(), grpc::StatusCode::CANCELLED);
   }
-  grpc::ClientContext context;
-  const auto watch = stub->Watch(&context, request);
-  ASSERT_TRUE(watch->Read(&response));
+  HealthWatch watch = client.Watch("");
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
   health_.EndWatches();
-  EXPECT_FALSE(watch->Read(&response));
-  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(watch.Next(), std::nullopt);
+  EXPECT_EQ(watch.Finish(), grpc::StatusCode::UNAVAILABLE);
 }
 
 }  // namespace

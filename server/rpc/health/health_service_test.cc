@@ -1,0 +1,112 @@
+// Watches over a real server and a real client.
+#include "server/rpc/health/health_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+#include <thread>
+
+#include "server/rpc/test_health_client.h"
+#include "server/rpc/transport/listener.h"
+
+namespace torchferry::rpc {
+namespace {
+
+using grpc::health::v1::HealthCheckResponse;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class HealthServiceTest : public testing::Test {
+ protected:
+  HealthServiceTest() {
+    const absl::Status status =
+        listener_.Start({}, "127.0.0.1:0", "--grpc-address", 1, {&health_}, base::Clock::Real());
+    EXPECT_TRUE(status.ok()) << status;
+    client_ = std::make_unique<HealthClient>(listener_.port());
+  }
+
+  // What the service says of "model/m". A look-up that is to be held up says that it has begun, and waits, with what
+  // it has seen.
+  std::optional<bool> Lookup(const std::string& service) {
+    if (service != "model/m") return std::nullopt;
+    const bool seen = is_serving_;
+    if (holds_next_.exchange(false)) {
+      has_begun_.count_down();
+      go_on_.wait();
+    }
+    return seen;
+  }
+
+  std::atomic<bool> is_serving_{true};
+  std::atomic<bool> holds_next_{false};
+  std::latch has_begun_{1};
+  std::latch go_on_{1};
+  HealthService health_{[this](const std::string& service) { return Lookup(service); }};
+  Listener listener_;
+  std::unique_ptr<HealthClient> client_;
+};
+
+TEST_F(HealthServiceTest, CheckSaysWhatTheLookUpSays) {
+  HealthCheckResponse response;
+  EXPECT_TRUE(client_->Check("model/m", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  is_serving_ = false;
+  EXPECT_TRUE(client_->Check("model/m", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  const grpc::Status unknown = client_->Check("no such service");
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(unknown.error_message(), HasSubstr("\"no such service\""));
+}
+
+TEST_F(HealthServiceTest, AWatchTellsChangesAlone) {
+  HealthWatch watch = client_->Watch("model/m");
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
+  health_.Notify();  // nothing has changed
+  is_serving_ = false;
+  health_.Notify();
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
+  is_serving_ = true;
+  health_.Notify();
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
+  health_.EndWatches();
+  EXPECT_THAT(watch.Rest(), IsEmpty());
+  EXPECT_EQ(watch.Finish(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(HealthServiceTest, AWatchOfAnUnknownServiceSaysSoAndGoesOn) {
+  HealthWatch watch = client_->Watch("model/later");
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
+  health_.EndWatches();
+  EXPECT_THAT(watch.Rest(), IsEmpty());
+}
+
+TEST_F(HealthServiceTest, AWatchAfterTheEndIsToldItsStatusAndEnded) {
+  health_.EndWatches();
+  HealthWatch watch = client_->Watch("model/m");
+  EXPECT_THAT(watch.Rest(), ElementsAre(HealthCheckResponse::SERVING));
+  EXPECT_EQ(watch.Finish(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// The first announcement has looked, and is held up until the second one's status has reached the client.
+TEST_F(HealthServiceTest, AnOvertakenAnnouncementDoesNotPutTheWatchBack) {
+  HealthWatch watch = client_->Watch("model/m");
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
+  holds_next_ = true;
+  std::thread first([&] { health_.Notify(); });
+  has_begun_.wait();
+  is_serving_ = false;
+  health_.Notify();
+  EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
+  // The loop has seen the end of the write before it sees this call: nothing makes the watcher look again.
+  EXPECT_TRUE(client_->Check("model/m").ok());
+  go_on_.count_down();
+  first.join();
+  health_.EndWatches();
+  EXPECT_THAT(watch.Rest(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace torchferry::rpc
