@@ -117,9 +117,7 @@ class ServerAppImpl final : public ServerApp {
 
   absl::Status Start(std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
     FERRY_ASSIGN_OR_RETURN(const std::vector<registry::ModelFolder> models, registry::ScanStore(flags_.model_store));
-    registry_.SetListener([this] {
-      if (rpc::RpcServer* rpc = rpc_listener_.load()) rpc->NotifyHealth();
-    });
+    registry_.SetListener([this] { NotifyHealth(); });
     registry_.Add(models);
     FERRY_RETURN_IF_ERROR(Listen());
     // Only now, as opening a GPU takes its time; before any other LibTorch call, the workers' included.
@@ -156,12 +154,7 @@ class ServerAppImpl final : public ServerApp {
       is_cut_off_ = true;
       return all_answered;
     }
-    watch_.reset();  // after the scan that it waits for was dropped
-    monitor_.reset();
-    rpc_listener_ = nullptr;
-    rpc_.reset();
-    http_.reset();
-    scheduler_.reset();
+    EndParts();
     return all_answered;
   }
 
@@ -187,6 +180,20 @@ class ServerAppImpl final : public ServerApp {
     return is_in_time;
   }
 
+  // Who calls ends before what it calls. `rpc_` is last: HTTP's threads ask it whether the server is ready, and devices
+  // and versions that change are announced there, on the thread that found it out.
+  void EndParts() {
+    watch_.reset();  // after the scan that it waits for was dropped
+    monitor_.reset();
+    http_.reset();  // it answers on open connections for up to a second more
+    scheduler_.reset();
+    rpc_.reset();
+  }
+
+  void NotifyHealth() {
+    if (rpc_ != nullptr) rpc_->NotifyHealth();  // null before Listen
+  }
+
   absl::Status Listen() {
     rpc::RpcServer::Options rpc;
     rpc.address = flags_.grpc_address;
@@ -199,7 +206,6 @@ class ServerAppImpl final : public ServerApp {
     rpc.threads = flags_.grpc_threads > 0 ? flags_.grpc_threads : std::max(1, static_cast<int>(host_.cpu_quota) / 4);
     if (host_.cpu_quota >= 2) rpc.busy_poll = std::chrono::microseconds(flags_.busy_poll_microseconds);
     FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(rpc, registry_, metrics_, clock_));
-    rpc_listener_ = rpc_.get();
     http::HttpServer::Callbacks callbacks;
     callbacks.metrics = [this] { return metrics_.Serialize(); };
     callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };
@@ -256,9 +262,7 @@ class ServerAppImpl final : public ServerApp {
       host_metrics_.Collect(metrics);
       gpu_metrics_.Collect(*health_, metrics);
     });
-    health_->Subscribe([this](const serving::DeviceReport&) {
-      if (rpc::RpcServer* rpc = rpc_listener_.load()) rpc->NotifyHealth();
-    });
+    health_->Subscribe([this](const serving::DeviceReport&) { NotifyHealth(); });
     if (flags_.exit_on_device_loss) {
       health_->Subscribe([is_first = std::make_shared<std::atomic<bool>>(true)](const serving::DeviceReport& report) {
         // Main drains.
@@ -329,14 +333,13 @@ class ServerAppImpl final : public ServerApp {
   HostMetrics host_metrics_;
   GpuMetrics gpu_metrics_;
   const std::shared_ptr<serving::DeviceHealth> health_ = std::make_shared<serving::DeviceHealth>(metrics_, clock_);
-  // Made in Start, in this order, and ended in Stop.
+  // Made in Start and ended in Stop. What a thread uses is made before the thread.
   std::unique_ptr<libtorch::TorchRuntime> runtime_;
   std::unique_ptr<batching::Scheduler> scheduler_;
   std::unique_ptr<CallerWork> caller_work_;
   registry::Registry registry_;
-  std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<rpc::RpcServer> rpc_;
-  std::atomic<rpc::RpcServer*> rpc_listener_{nullptr};
+  std::unique_ptr<http::HttpServer> http_;
   std::atomic<bool> is_stopping_{false};
   bool is_cut_off_ = false;
   std::unique_ptr<registry::StoreWatch> watch_;

@@ -4,6 +4,7 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -90,10 +91,15 @@ class HttplibServer final : public HttpServer {
       return base::MakeStatus(absl::StatusCode::kUnavailable, "cannot listen for HTTP on {}:{}: {}", address.host,
                               address.port, errno != 0 ? std::strerror(errno) : "no such address");
     }
-    acceptor_ = std::thread([this] { server_.listen_after_bind(); });
+    acceptor_ = std::thread([this] {
+      server_.listen_after_bind();
+      has_ended_ = true;
+    });
     // httplib's stop() does nothing before its loop runs, and Stop would then wait for ever.
-    while (!server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return absl::OkStatus();
+    while (!server_.is_running() && !has_ended_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!has_ended_) return absl::OkStatus();
+    return base::MakeStatus(absl::StatusCode::kUnavailable, "no HTTP connection can be accepted on {}:{}", address.host,
+                            port_);
   }
 
   int port() const override { return port_; }
@@ -133,6 +139,7 @@ class HttplibServer final : public HttpServer {
   httplib::Server server_;
   int port_ = -1;
   std::thread acceptor_;
+  std::atomic<bool> has_ended_{false};  // the acceptor
 };
 
 }  // namespace

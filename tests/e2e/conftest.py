@@ -9,6 +9,7 @@ Environment:
     TORCHFERRY_BINARY_DIR       the build folder whose bin/ has the binaries; default build
     TORCHFERRY_TEST_DEVICE      --device of the servers; default auto. "sim:0" is on the server that has it
     TORCHFERRY_TEST_OPTIMIZE    --optimize of the servers; default off, as a search takes its time. test_tuning.py is about it
+    TORCHFERRY_STOP_ROUNDS      how often test_stop_signals.py stops a server for each of its cases; default a few times
     TORCHFERRY_REQUIRE_SAMPLES  (or CI) when set, a sample model that was not fetched is a failure, not a skip
     TORCHFERRY_JUNIT_DIR        when set, results also go to FILE.xml there, as JUnit
 """
