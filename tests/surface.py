@@ -25,9 +25,9 @@ ROUTES = ("/metrics", "/livez", "/readyz", "/", "/unknown")
 
 
 def run(*command: Any) -> str:
-    """Standard output, and the exit status where it is not 0."""
+    """Standard output; where the exit status is not 0, standard error after it."""
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False)
-    return result.stdout + (f"exit status {result.returncode}: {result.stderr}" if result.returncode else "")
+    return result.stdout + (result.stderr if result.returncode else "")
 
 
 def section(title: str, lines: str) -> None:
@@ -106,7 +106,7 @@ def wait_for(process: "subprocess.Popen[bytes]", ports: pathlib.Path) -> Tuple[s
     while time.monotonic() < deadline and process.poll() is None:
         if ports.exists():
             found = json.loads(ports.read_text(encoding="utf-8"))
-            grpc, http = (f"127.0.0.1:{found[name]}" for name in ("grpc", "metrics"))
+            grpc, http = (found[f"{name}_address"] for name in ("grpc", "metrics"))
             if get(http, "/readyz")[0] == 200:
                 return grpc, http
         time.sleep(0.1)
