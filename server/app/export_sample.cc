@@ -13,12 +13,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path folder = std::filesystem::absolute(argv[1]).lexically_normal();
-  torchferry::libtorch::LoadOptions options;
-  options.store = folder.parent_path().string();
-  options.host.devices = {torchferry::tensor::DeviceId::Cpu()};
-  options.host.device_types = {"cpu"};
-  const absl::Status status =
-      torchferry::libtorch::ExportTorchScript(options, folder.filename().string(), 1, {}, argv[2]);
+  torchferry::plan::LoadRequest request;
+  request.store = folder.parent_path().string();
+  request.model = folder.filename().string();
+  request.version = 1;
+  request.host.devices = {torchferry::tensor::DeviceId::Cpu()};
+  request.host.device_types = {"cpu"};
+  const absl::Status status = torchferry::libtorch::ExportTorchScript(request, argv[2]);
   if (!status.ok()) {
     std::fprintf(stderr, "%s\n", torchferry::base::MessageOf(status).c_str());
     return 1;

@@ -24,6 +24,7 @@
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
 #include "server/http/http_server.h"
+#include "server/plan/model_loader.h"
 #include "server/registry/registry.h"
 #include "server/registry/store_scanner.h"
 #include "server/registry/store_watch.h"
@@ -122,6 +123,7 @@ class ServerAppImpl final : public ServerApp {
     FERRY_RETURN_IF_ERROR(Listen());
     // Only now, as opening a GPU takes its time; before any other LibTorch call, the workers' included.
     runtime_ = libtorch::TorchRuntime::Start(std::move(providers));
+    torch_loader_ = MakeTorchLoader();
     StartWorkers();
     ReportDevices();
     monitor_ = std::make_unique<serving::DeviceMonitor>(
@@ -295,24 +297,30 @@ class ServerAppImpl final : public ServerApp {
             .is_stopping = [this] { return is_stopping_.load(); }};
   }
 
+  std::unique_ptr<plan::ModelLoader> MakeTorchLoader() const {
+    return libtorch::MakeTorchLoader(
+        {.intra_op_threads = flags_.intra_op_threads,
+         .tuning = Tuning(),
+         .on_device_fault = [health = health_](const tensor::DeviceId& device, const absl::Status& status) {
+           health->Report(device, model::DeviceFaultOf(status), base::MessageOf(status));
+         }});
+  }
+
   absl::StatusOr<std::unique_ptr<serving::Servable>> Load(const std::string& model, int64_t version,
                                                           const config::ModelConfig& config) {
-    const libtorch::LoadOptions load{
-        flags_.model_store,
-        {.devices = runtime_->devices(),
-         .ruled_out = LostDevices(),
-         .device_types = runtime_->device_types(),
-         .default_device = flags_.device,
-         .has_native_bf16 = host_.HasNativeBf16(),
-         .free_bytes = &libtorch::TorchRuntime::FreeBytes,
-         .trust_model_code = flags_.trust_model_code},
-        flags_.intra_op_threads,
-        Tuning(),
-        [health = health_](const tensor::DeviceId& device, const absl::Status& status) {
-          health->Report(device, model::DeviceFaultOf(status), base::MessageOf(status));
-        },
-    };
-    FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, libtorch::LoadVersion(load, model, version, config));
+    const plan::LoadRequest request{.store = flags_.model_store,
+                                    .model = model,
+                                    .version = version,
+                                    .config = config,
+                                    .host = {.devices = runtime_->devices(),
+                                             .ruled_out = LostDevices(),
+                                             .device_types = runtime_->device_types(),
+                                             .default_device = flags_.device,
+                                             .has_native_bf16 = host_.HasNativeBf16(),
+                                             .free_bytes = &libtorch::TorchRuntime::FreeBytes,
+                                             .trust_model_code = flags_.trust_model_code}};
+    const plan::ModelLoader* const loaders[] = {torch_loader_.get()};
+    FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, plan::LoadVersion(request, loaders));
     serving::Servable::Options options;
     options.name = model;
     options.version = version;
@@ -335,6 +343,7 @@ class ServerAppImpl final : public ServerApp {
   const std::shared_ptr<serving::DeviceHealth> health_ = std::make_shared<serving::DeviceHealth>(metrics_, clock_);
   // Made in Start and ended in Stop. What a thread uses is made before the thread.
   std::unique_ptr<libtorch::TorchRuntime> runtime_;
+  std::unique_ptr<plan::ModelLoader> torch_loader_;
   std::unique_ptr<batching::Scheduler> scheduler_;
   std::unique_ptr<CallerWork> caller_work_;
   registry::Registry registry_;

@@ -65,7 +65,7 @@ struct PlannedVersion {
 };
 
 // Reads the file's index and decides; no tensor's bytes are read. Errors are those that loading ends with, in the order
-// of LoadVersion (torch/loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them:
+// of LoadVersion (model_loader.h): DATA_LOSS, INVALID_ARGUMENT, FAILED_PRECONDITION. `files.missing` is not among them:
 // the caller says what a state_dict without an architecture is to it.
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,
                                            const PlanContext& context);

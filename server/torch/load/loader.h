@@ -1,15 +1,14 @@
-// From a version's folder to a model that can be served. No LibTorch type shows here.
+// LibTorch as a runtime: from a version's files to a model that can be served. No LibTorch type shows here.
 #pragma once
 
-#include <absl/status/statusor.h>
+#include <absl/status/status.h>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
-#include "server/config/model_config.h"
-#include "server/model/loaded_model.h"
-#include "server/plan/load_plan.h"
+#include "server/plan/model_loader.h"
 
 namespace torchferry::libtorch {
 
@@ -26,26 +25,21 @@ struct TuningOptions {
 };
 
 struct LoadOptions {
-  std::string store;  // the store's folder on this host
-  plan::PlanContext host;
   int intra_op_threads = 1;  // of an operator while a version is loaded
   TuningOptions tuning = {};
   // Told of each device that failed while a version was placed on it, and how. Null: nobody wants to know.
   std::function<void(const tensor::DeviceId&, const absl::Status&)> on_device_fault = nullptr;
 };
 
-// Reads, checks, compiles, places, warms up. LoadedModel::place makes it on other devices; on the CPU ahead of need
-// where the weights are small or the configuration asks for it, and the module stays in the host's memory then. Each
-// decision is in LoadedModel::info.decisions. DATA_LOSS: damaged or hostile, code that reaches outside included.
-// FAILED_PRECONDITION: something must be done first (an architecture is missing, the device is absent with `fallback:
-// NONE`). INVALID_ARGUMENT: sound, but not servable as it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by
-// its path in the store.
-absl::StatusOr<model::LoadedModel> LoadVersion(const LoadOptions& options, const std::string& model, int64_t version,
-                                               const config::ModelConfig& config);
+// Loads TorchScript archives, and each kind of state_dict with its architecture. Reads, checks, compiles, places, warms
+// up. LoadedModel::place makes the model on other devices; on the CPU ahead of need where the weights are small or the
+// configuration asks for it, and the module stays in the host's memory then. Each decision is in
+// LoadedModel::info.decisions. Errors as ModelLoader::Load says: DATA_LOSS for code that reaches outside, too;
+// FAILED_PRECONDITION where an architecture is missing, or the device is absent with `fallback: NONE`.
+std::unique_ptr<plan::ModelLoader> MakeTorchLoader(LoadOptions options);
 
-// Writes the model that LoadVersion would serve as one TorchScript archive. Same errors; UNAVAILABLE when it cannot be
+// Writes the model that the loader would serve as one TorchScript archive. Same errors; UNAVAILABLE when it cannot be
 // written.
-absl::Status ExportTorchScript(const LoadOptions& options, const std::string& model, int64_t version,
-                               const config::ModelConfig& config, const std::string& output_path);
+absl::Status ExportTorchScript(const plan::LoadRequest& request, const std::string& output_path);
 
 }  // namespace torchferry::libtorch

@@ -47,12 +47,11 @@ std::string NameOf(const std::shared_ptr<const checkpoint::File>& file) { return
 
 }  // namespace
 
-VersionLoad::VersionLoad(plan::VersionFiles files, plan::PlannedVersion planned, LoadOptions options,
-                         config::ModelConfig config)
-    : files_(std::move(files)),
-      planned_(std::move(planned)),
+VersionLoad::VersionLoad(plan::LoadRequest request, plan::PlannedFiles version, LoadOptions options)
+    : request_(std::move(request)),
+      files_(std::move(version.files)),
+      planned_(std::move(version.planned)),
       options_(std::move(options)),
-      config_(std::move(config)),
       file_name_(files_.model->name()),
       file_bytes_(files_.model->size()),
       architecture_name_(NameOf(files_.architecture_file)) {
@@ -89,7 +88,7 @@ absl::StatusOr<Module> VersionLoad::MakeModule() {
   if (!module->find_method("forward").has_value()) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no forward method", file_name_);
   }
-  if (!options_.host.trust_model_code) {
+  if (!request_.host.trust_model_code) {
     FERRY_RETURN_IF_ERROR(base::Annotate(CheckGraphs(*module), SourceFile().name()));
   }
   module->eval();
@@ -102,7 +101,8 @@ absl::StatusOr<model::PlacedModel> VersionLoad::Place(const Module& module) {
   // A large file's bytes are read first and hashed after that: the two would share the processors.
   if (IsLarge()) StartDigest();
   if (!IsLarge()) digest_->Wait();
-  FERRY_ASSIGN_OR_RETURN(signature_, MakeSignature(module.get_method("forward").function().getSchema(), config_));
+  FERRY_ASSIGN_OR_RETURN(signature_,
+                         MakeSignature(module.get_method("forward").function().getSchema(), request_.config));
   while (true) {
     absl::StatusOr<model::PlacedModel> placed = PlaceOnce(module, /*may_search=*/true);
     const tensor::DeviceId device = planned_.plan.placement.device;
@@ -113,21 +113,22 @@ absl::StatusOr<model::PlacedModel> VersionLoad::Place(const Module& module) {
     if (options_.on_device_fault) options_.on_device_fault(device, placed.status());
     TorchRuntime::ReleaseCachedMemory(device);
     ruled_out_[tensor::ToString(device)] = ReasonOf(placed.status());
-    FERRY_RETURN_IF_ERROR(
-        base::Annotate(plan::Replan(planned_, config_, options_.host, ruled_out_), base::MessageOf(placed.status())));
+    FERRY_RETURN_IF_ERROR(base::Annotate(plan::Replan(planned_, request_.config, request_.host, ruled_out_),
+                                         base::MessageOf(placed.status())));
   }
 }
 
 absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const Module& module, const tensor::DeviceId& device) {
   plan::RuledOut others;
-  for (const tensor::DeviceId& other : options_.host.devices) {
+  for (const tensor::DeviceId& other : request_.host.devices) {
     if (other != device && !other.IsCpu()) others.emplace(tensor::ToString(other), "stand_by");
   }
   if (signature_.signature.inputs.empty()) {
-    FERRY_ASSIGN_OR_RETURN(signature_, MakeSignature(module.get_method("forward").function().getSchema(), config_));
+    FERRY_ASSIGN_OR_RETURN(signature_,
+                           MakeSignature(module.get_method("forward").function().getSchema(), request_.config));
   }
   if (digest_ == nullptr) StartDigest();
-  FERRY_RETURN_IF_ERROR(plan::Replan(planned_, config_, options_.host, others));
+  FERRY_RETURN_IF_ERROR(plan::Replan(planned_, request_.config, request_.host, others));
   if (planned_.plan.placement.device != device) {
     return base::MakeStatus(absl::StatusCode::kResourceExhausted, "{} has no room for the weights",
                             tensor::ToString(device));
@@ -137,7 +138,7 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const Module& module, co
 
 std::vector<tensor::DeviceId> VersionLoad::Rather() const {
   std::vector<tensor::DeviceId> rather;
-  for (const tensor::DeviceId& device : options_.host.devices) {
+  for (const tensor::DeviceId& device : request_.host.devices) {
     const auto found = ruled_out_.find(tensor::ToString(device));
     if (found != ruled_out_.end() && found->second != "device_lost") rather.push_back(device);
   }
@@ -148,11 +149,11 @@ std::vector<tensor::DeviceId> VersionLoad::Others() const {
   const plan::PlacementPlan& placement = planned_.plan.placement;
   if (placement.device.IsCpu()) return {};
   if (placement.requested != "auto") {
-    return config_.fallback == config::FallbackPolicy::kNone ? std::vector<tensor::DeviceId>()
-                                                             : std::vector{tensor::DeviceId::Cpu()};
+    return request_.config.fallback == config::FallbackPolicy::kNone ? std::vector<tensor::DeviceId>()
+                                                                     : std::vector{tensor::DeviceId::Cpu()};
   }
   std::vector<tensor::DeviceId> others;
-  for (const tensor::DeviceId& device : options_.host.devices) {
+  for (const tensor::DeviceId& device : request_.host.devices) {
     if (device != placement.device && !ruled_out_.contains(tensor::ToString(device))) others.push_back(device);
   }
   return others;
@@ -172,8 +173,8 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const Module& module, 
     }
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> model, Tried(module, placed, device, info));
     FERRY_ASSIGN_OR_RETURN(model, Tuned(module, placed, std::move(model), may_search, info));
-    FERRY_RETURN_IF_ERROR(
-        base::Annotate(RunWarmUps(*model, config_, options_.store + "/" + config_.name, info), file_name_));
+    FERRY_RETURN_IF_ERROR(base::Annotate(
+        RunWarmUps(*model, request_.config, request_.store + "/" + request_.config.name, info), file_name_));
     return model::PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
@@ -329,7 +330,7 @@ model::ModelInfo VersionLoad::Describe() const {
 void VersionLoad::DescribeState(std::vector<std::string>& decisions) const {
   if (!state_.has_value()) return;
   decisions.push_back(fmt::format("keeps state: {}; each stream has its own copy, not batched", state_->reason));
-  if (config_.dynamic_batching.has_value()) {
+  if (request_.config.dynamic_batching.has_value()) {
     decisions.push_back(
         "dynamic_batching is not used: requests of a model that keeps state share no forward "
         "pass");

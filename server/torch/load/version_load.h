@@ -27,7 +27,7 @@ namespace torchferry::libtorch {
 // MakeModule comes first, then Place or PlaceOn. These run one at a time.
 class VersionLoad {
  public:
-  VersionLoad(plan::VersionFiles files, plan::PlannedVersion planned, LoadOptions options, config::ModelConfig config);
+  VersionLoad(plan::LoadRequest request, plan::PlannedFiles version, LoadOptions options);
 
   // The module as it was saved, on the CPU: read, checked, compiled.
   absl::StatusOr<torch::jit::Module> MakeModule();
@@ -84,10 +84,10 @@ class VersionLoad {
   model::ModelInfo Describe() const;
   void DescribeState(std::vector<std::string>& decisions) const;
 
+  const plan::LoadRequest request_;
   plan::VersionFiles files_;
   plan::PlannedVersion planned_;
   const LoadOptions options_;
-  const config::ModelConfig config_;
   const std::string file_name_;
   const uint64_t file_bytes_;
   const std::string architecture_name_;  // of a state_dict

@@ -57,8 +57,8 @@ std::string TextOf(const std::vector<config::WarmUp>& warm_ups) {
 absl::StatusOr<std::shared_ptr<model::Model>> VersionLoad::Tuned(const Module& module, const Placed& placed,
                                                                  std::shared_ptr<model::Model> plain, bool may_search,
                                                                  model::ModelInfo& info) {
-  if (!IsTuningOn(options_.tuning, config_.optimize)) {
-    if (IsTuningAsked(config_.optimize))
+  if (!IsTuningOn(options_.tuning, request_.config.optimize)) {
+    if (IsTuningAsked(request_.config.optimize))
       info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
     return plain;
   }
@@ -74,8 +74,8 @@ absl::StatusOr<std::shared_ptr<model::Model>> VersionLoad::Tuned(const Module& m
   TuningTask task{
       .make = [&](const std::string& variant) { return MakeVariant(module, placed, variant); },
       .variants = Variants(placed),
-      .config = config_,
-      .store = options_.store,
+      .config = request_.config,
+      .store = request_.store,
       .options = options_.tuning,
       .intra_op_threads = options_.intra_op_threads,
       .workers = placement.IsCpu() ? 0 : WorkersOnAccelerator(),
@@ -86,14 +86,14 @@ absl::StatusOr<std::shared_ptr<model::Model>> VersionLoad::Tuned(const Module& m
   task.key["device"] = TextOf(placement);
   task.key["precision"] = info.precision;
   task.key["inputs"] = TextOf(signature_.signature);
-  task.key["warm_up"] = TextOf(config_.warm_ups);
+  task.key["warm_up"] = TextOf(request_.config.warm_ups);
   return Tune(task, std::move(plain), info);
 }
 
 // At the same time, as the server would have them there.
 int VersionLoad::WorkersOnAccelerator() const {
   const int workers = std::max(1, options_.tuning.processors / std::max(1, options_.intra_op_threads));
-  const int instances = config::InstancesOnAccelerator(config_, /*is_stateful=*/false);
+  const int instances = config::InstancesOnAccelerator(request_.config, /*is_stateful=*/false);
   return instances == 0 ? workers : std::min(instances, workers);
 }
 
@@ -104,9 +104,9 @@ std::vector<std::string> VersionLoad::Variants(const Placed& placed) const {
   const bool branches = BranchesOnValues(placed.module);
   std::vector<std::string> variants;
   for (const std::string& variant : config::TuningVariants()) {
-    const bool is_listed = config_.optimize.mode == config::OptimizeConfig::Mode::kList;
-    const bool is_wanted =
-        !is_listed || std::ranges::find(config_.optimize.variants, variant) != config_.optimize.variants.end();
+    const bool is_listed = request_.config.optimize.mode == config::OptimizeConfig::Mode::kList;
+    const bool is_wanted = !is_listed || std::ranges::find(request_.config.optimize.variants, variant) !=
+                                             request_.config.optimize.variants.end();
     const bool is_of_images = variant.ends_with("channels_last");
     const bool is_of_bf16 = variant.starts_with("bf16");
     const bool makes_sense = (!is_of_images || has_images) && (!is_of_bf16 || planned_.plan.precision.autocast_bf16) &&

@@ -1,0 +1,55 @@
+// From a version's folder to a model: the files are found and planned, and the runtime that takes their format loads
+// them. A second runtime is a second ModelLoader; serving, RPC and the registry know of none.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "server/checkpoint/format.h"
+#include "server/config/model_config.h"
+#include "server/model/loaded_model.h"
+#include "server/plan/load_plan.h"
+#include "server/plan/version_files.h"
+
+namespace torchferry::plan {
+
+// Which version is wanted, and the host that it is for.
+struct LoadRequest {
+  std::string store;  // the store's folder on this host
+  std::string model;
+  int64_t version = 0;
+  config::ModelConfig config;
+  PlanContext host;
+};
+
+struct PlannedFiles {
+  VersionFiles files;
+  PlannedVersion planned;
+};
+
+// The files of the version and their plan, as they are now. Errors of FindVersionFiles, then of PlanVersion.
+absl::StatusOr<PlannedFiles> PlanFiles(const LoadRequest& request);
+
+// A runtime. Thread-safe.
+class ModelLoader {
+ public:
+  virtual ~ModelLoader() = default;
+
+  // What it loads. Constant.
+  virtual std::span<const checkpoint::FileFormat> formats() const = 0;
+
+  // Makes the model that `version` is the plan of, on the device of the plan or on the next one; ready to run.
+  // `version` has one of formats(). Blocks for as long as that takes. LoadedModel::place makes it on other devices.
+  // DATA_LOSS: damaged or hostile. FAILED_PRECONDITION: something must be done first. INVALID_ARGUMENT: sound, but not
+  // servable as it is. RESOURCE_EXHAUSTED: no memory. Messages name the file by its path in the store.
+  virtual absl::StatusOr<model::LoadedModel> Load(const LoadRequest& request, PlannedFiles version) const = 0;
+};
+
+// The only place that chooses a runtime: plans the version and gives it to the first of `loaders` that takes the format
+// of the plan. UNIMPLEMENTED when there is none; else errors of PlanFiles and ModelLoader::Load.
+absl::StatusOr<model::LoadedModel> LoadVersion(const LoadRequest& request, std::span<const ModelLoader* const> loaders);
+
+}  // namespace torchferry::plan
