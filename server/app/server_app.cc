@@ -2,7 +2,6 @@
 
 #include <absl/synchronization/mutex.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 
 #include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
+#include "server/app/stop_signals.h"
 #include "server/app/version.h"
 #include "server/base/file_limit.h"
 #include "server/base/json.h"
@@ -37,8 +37,6 @@ namespace torchferry::app {
 namespace {
 
 constexpr int kDeviceLossExitCode = 3;
-// How a loss reaches main. Not SIGTERM: the orchestrator's own comes beside it.
-constexpr int kDeviceLossSignal = SIGUSR2;
 
 // For what ends at once, when the drain has taken all of its time.
 constexpr base::Duration kGrace = std::chrono::seconds(1);
@@ -355,18 +353,6 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<serving::DeviceMonitor> monitor_;
 };
 
-// SIGTERM and SIGINT are blocked in every thread and taken here.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, kDeviceLossSignal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(
@@ -386,21 +372,18 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::Devic
   // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   base::RaiseFileLimit();  // a connection is one
-  sigset_t signals = BlockSignals();
+  std::signal(SIGPIPE, SIG_IGN);
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {
     base::LogError("cannot start", {{"reason", base::MessageOf(app.status())}});
     return 1;
   }
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = WaitForStopSignal();
   const bool is_loss = signal == kDeviceLossSignal;
   const char* why = is_loss ? "device loss" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
   base::LogInfo("draining", {{"signal", why}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
-  // A second signal ends the process at once. The orchestrator's that follows a loss is no second one, and neither is a
-  // loss.
-  sigdelset(&signals, kDeviceLossSignal);
-  if (!is_loss) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  // The orchestrator's signal that follows a loss is no second one, and neither is a loss.
+  if (!is_loss) LetStopSignalsEndTheProcess();
   const bool all_answered = (*app)->Stop();
   base::LogInfo("stopped", {{"all_answered", all_answered}});
   const bool has_lost_device = (*app)->HasLostDevice();

@@ -1,9 +1,14 @@
-"""SIGTERM ends the process with 0, whoever still asks.
+"""SIGTERM and SIGINT at any moment: the process ends with 0, from the first moment at which it is ours, and whoever
+still asks.
 
 TORCHFERRY_STOP_ROUNDS sets how often each test stops a server: a few times in the suite, 50 or 100 for a proof.
 """
 
 import os
+import pathlib
+import re
+import signal
+import time
 
 import pytest
 
@@ -12,6 +17,8 @@ from probers import KeepAliveProber
 
 ROUNDS = int(os.environ.get("TORCHFERRY_STOP_ROUNDS", "0"))
 PROBED_ROUNDS = ROUNDS or 2
+EARLY_ROUNDS = ROUNDS or 5
+EARLY_SECONDS = 2
 
 
 @pytest.mark.parametrize("path, statuses", [("/livez", {200}), ("/readyz", {200, 503}), ("/metrics", {200}),
@@ -27,3 +34,48 @@ def test_sigterm_behind_a_keep_alive_prober_ends_with_0(store, start, path, stat
         assert server.wait_exit() == 0
         prober.join(harness.DEADLINE_SECONDS)
         assert not prober.is_alive() and set(prober.statuses) <= statuses
+
+
+def wait_for_first_initialiser(server):
+    """The dynamic loader has handed over: it begins to initialise libraries, which takes most of the time to main."""
+    harness.wait_until(lambda: "calling init: " in server.log(), "a library is initialised")
+
+
+def early_moments():
+    """(signal, seconds after the first initialiser), spread over the time that a start takes."""
+    for i in range(EARLY_ROUNDS):
+        yield (signal.SIGTERM, signal.SIGINT)[i % 2], EARLY_SECONDS * i / EARLY_ROUNDS
+
+
+def test_a_signal_while_the_server_starts_ends_it_with_0(store, tmp_path):
+    """Before main, while flags are read, the store is scanned, LibTorch is opened and models load."""
+    store.add("mlp")
+    for i, (number, seconds) in enumerate(early_moments()):
+        # LD_DEBUG: the loader writes what it does into the log.
+        server = harness.Server(store, tmp_path / f"server{i}", environment={"LD_DEBUG": "files"})
+        try:
+            wait_for_first_initialiser(server)
+            time.sleep(seconds)
+            server.signal(number)
+            assert server.wait_exit() == 0, f"{number.name} after {seconds} s:\n{server.log()}"
+            assert "stopped all_answered=true" in server.log()
+        finally:
+            server.kill()
+
+
+def blocked_signals(status):
+    """Of one thread, from its status file."""
+    mask = int(re.search(r"^SigBlk:\s*(\w+)$", status.read_text(), re.MULTILINE).group(1), 16)
+    return {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
+
+
+def test_no_thread_takes_the_signals_from_main(store, start):
+    """A thread with one of them unblocked would end the process by it."""
+    store.add("mlp")
+    server = start("--watch")
+    main = str(server.process.pid)  # it waits for them, and the kernel shows them as not blocked then
+    threads = pathlib.Path(f"/proc/{main}/task")
+    statuses = [thread / "status" for thread in threads.iterdir() if thread.name != main]
+    assert statuses
+    for status in statuses:
+        assert {signal.SIGTERM, signal.SIGINT, signal.SIGUSR2} <= blocked_signals(status), status.read_text()
