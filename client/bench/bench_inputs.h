@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "client/commands/predict_inputs.h"
+#include "client/tensor/request_inputs.h"
 #include "torchferry/v1/inference.pb.h"
 
 namespace torchferry::client {

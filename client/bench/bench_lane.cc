@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "client/bench/bench_answer.h"
-#include "client/errors.h"
+#include "client/rpc/errors.h"
 #include "torchferry/v1/inference.grpc.pb.h"
 
 namespace torchferry::client {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "client/bench/arrivals.h"
-#include "client/commands/commands.h"
+#include "client/bench/bench_options.h"
 
 namespace torchferry::client {
 

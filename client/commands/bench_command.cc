@@ -10,7 +10,7 @@
 #include "client/bench/bench_report.h"
 #include "client/commands/commands.h"
 #include "client/commands/interrupt.h"
-#include "client/commands/predict_inputs.h"
+#include "client/commands/ready_version.h"
 #include "client/text/progress.h"
 #include "server/base/file_limit.h"
 #include "server/base/status.h"
@@ -23,12 +23,9 @@ constexpr auto kConnectTime = std::chrono::seconds(5);
 // The request's inputs; what they are goes to `report`.
 absl::StatusOr<NamedArrays> MakeInputs(const BenchOptions& options, uint64_t seed, const v1::ModelVersion& model,
                                        const Console& console, BenchReport* report) {
-  FERRY_ASSIGN_OR_RETURN(BenchInputs completed,
+  FERRY_ASSIGN_OR_RETURN(const BenchInputs completed,
                          CompleteInputs(options.inputs, options.shapes, options.rows.value_or(1), model));
-  PredictOptions resolvable;
-  resolvable.inputs = std::move(completed.inputs);
-  resolvable.seed = seed;
-  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(resolvable, model, console));
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(completed.inputs, seed, model, console));
   FERRY_ASSIGN_OR_RETURN(report->rows, RowsOf(inputs, options.rows, model));
   for (const auto& [name, array] : inputs) {
     const bool is_made_up = std::ranges::find(completed.made_up, name) != completed.made_up.end();

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "client/commands/commands.h"
-#include "client/errors.h"
+#include "client/commands/exit_code.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {

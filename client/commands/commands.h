@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "client/connection.h"
-#include "client/errors.h"
+#include "client/bench/bench_options.h"
+#include "client/commands/exit_code.h"
 #include "client/inspect/inspection.h"
+#include "client/rpc/connection.h"
 #include "client/text/console.h"
 
 namespace torchferry::client {
@@ -24,23 +25,6 @@ struct PredictOptions {
   std::string request_id;
   std::optional<uint64_t> seed;  // of `random`
   bool stream = false;           // PredictStream instead
-};
-
-struct BenchOptions {
-  std::string model;                  // MODEL[:VERSION]
-  std::vector<std::string> inputs;    // NAME[:DTYPE]=VALUE; those left out are made up
-  std::vector<std::string> shapes;    // NAME:3,224,224, without the batch dimension
-  std::optional<int64_t> rows;        // of a made-up input; absent: 1
-  std::string concurrency;            // "1,4,16"; empty: 1, unless there is a rate
-  std::string rate;                   // "100,200", a second
-  std::string arrivals = "constant";  // or "poisson"
-  int64_t max_outstanding = 10000;
-  double duration_seconds = 5;  // of each step
-  double warm_up_seconds = 1;   // before it
-  int64_t connections = 1;
-  int64_t threads = 1;           // that wait for answers; the connections are spread over them
-  std::optional<uint64_t> seed;  // of made-up inputs and of poisson
-  bool histogram = false;        // drawn for each step and not just for the last
 };
 
 struct HealthOptions {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "client/commands/commands.h"
+#include "client/rpc/errors.h"
 #include "client/text/text.h"
 #include "server/base/status.h"
 

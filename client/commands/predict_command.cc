@@ -5,10 +5,11 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/model_ref.h"
-#include "client/commands/predict_inputs.h"
 #include "client/commands/prediction_text.h"
-#include "client/file.h"
+#include "client/commands/ready_version.h"
+#include "client/tensor/file.h"
 #include "client/tensor/npy.h"
+#include "client/tensor/request_inputs.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -66,7 +67,7 @@ absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& conn
   request.set_model_version(ref.version);
   request.set_request_id(options.request_id);
   request.mutable_outputs()->Add(options.outputs.begin(), options.outputs.end());
-  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options, model, console));
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options.inputs, options.seed, model, console));
   for (auto& [name, array] : inputs) (*request.mutable_inputs())[name] = ToProto(std::move(array));
 
   FERRY_ASSIGN_OR_RETURN(v1::PredictResponse response, connection.Predict(request));

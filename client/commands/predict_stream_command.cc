@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "client/commands/commands.h"
-#include "client/commands/input_steps.h"
 #include "client/commands/model_ref.h"
 #include "client/commands/prediction_text.h"
+#include "client/commands/ready_version.h"
+#include "client/rpc/errors.h"
+#include "client/tensor/input_steps.h"
 #include "client/text/text.h"
 #include "server/base/status.h"
 
@@ -98,7 +100,7 @@ absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection
   }
   FERRY_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
   FERRY_ASSIGN_OR_RETURN(const v1::ModelVersion model, FindReadyVersion(ref, connection));
-  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options, model, console));
+  FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(options.inputs, options.seed, model, console));
   FERRY_ASSIGN_OR_RETURN(const InputSteps steps, InputSteps::Create(std::move(inputs), model));
   for (const std::string& note : steps.notes()) PrintNote(console, note);
 

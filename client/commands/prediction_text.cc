@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "client/errors.h"
+#include "client/rpc/errors.h"
 #include "client/tensor/array_text.h"
 #include "client/tensor/json_array.h"
 #include "client/text/text.h"

@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "client/commands/cli.h"
-#include "client/file.h"
+#include "client/tensor/file.h"
 #include "client/tensor/json_array.h"
 #include "client/tensor/npy.h"
 #include "grpc/health/v1/health.grpc.pb.h"

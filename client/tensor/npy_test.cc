@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "client/file.h"
+#include "client/tensor/file.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {

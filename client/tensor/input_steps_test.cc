@@ -1,4 +1,4 @@
-#include "client/commands/input_steps.h"
+#include "client/tensor/input_steps.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "client/connection.h"
+#include "client/rpc/connection.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "client/errors.h"
+#include "client/rpc/errors.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {

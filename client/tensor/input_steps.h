@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "client/commands/predict_inputs.h"
+#include "client/tensor/request_inputs.h"
 
 namespace torchferry::client {
 

@@ -1,4 +1,4 @@
-#include "client/errors.h"
+#include "client/rpc/errors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,15 +14,11 @@ absl::Status Server(grpc::StatusCode code, const std::string& message) {
   return FromServer(grpc::Status(code, message), "127.0.0.1:8001");
 }
 
-TEST(ErrorsTest, ExitCodes) {
-  EXPECT_EQ(ExitCodeOf(absl::OkStatus()), ExitCode::kOk);
-  EXPECT_EQ(ExitCodeOf(FromServer(grpc::Status::OK, "")), ExitCode::kOk);
-  EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("local")), ExitCode::kUsage);
-  EXPECT_EQ(ExitCodeOf(absl::NotFoundError("local")), ExitCode::kUsage);
-  EXPECT_EQ(ExitCodeOf(Server(grpc::INVALID_ARGUMENT, "")), ExitCode::kServerError);
-  EXPECT_EQ(ExitCodeOf(Server(grpc::NOT_FOUND, "")), ExitCode::kServerError);
-  EXPECT_EQ(ExitCodeOf(Server(grpc::UNAVAILABLE, "")), ExitCode::kUnavailable);
-  EXPECT_EQ(ExitCodeOf(Server(grpc::DEADLINE_EXCEEDED, "")), ExitCode::kDeadline);
+TEST(ErrorsTest, MarksWhatIsTheServers) {
+  EXPECT_TRUE(IsFromServer(Server(grpc::INVALID_ARGUMENT, "")));
+  EXPECT_TRUE(IsFromServer(FromServer(absl::NotFoundError("in an answer"))));
+  EXPECT_FALSE(IsFromServer(absl::InvalidArgumentError("local")));
+  EXPECT_TRUE(FromServer(grpc::Status::OK, "").ok());
 }
 
 TEST(ErrorsTest, KeepsCodeAndMessageOfTheServer) {
@@ -42,12 +38,6 @@ TEST(ErrorsTest, SaysWhatToDoWhenNobodyAnswers) {
   EXPECT_THAT(base::MessageOf(Server(grpc::DEADLINE_EXCEEDED, "Deadline Exceeded")), HasSubstr("raise --timeout"));
   EXPECT_THAT(base::MessageOf(Server(grpc::RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")),
               HasSubstr("--max-message-mib"));
-}
-
-TEST(ErrorsTest, TextForPeopleAndForScripts) {
-  const absl::Status status = absl::NotFoundError("no \"x\"\x1b[0m");
-  EXPECT_EQ(ErrorText(status, false), "torchferry: NOT_FOUND: no \"x\"\\x1b[0m\n");
-  EXPECT_EQ(ErrorText(status, true), "{\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"no \\\"x\\\"\\u001b[0m\"}}\n");
 }
 
 }  // namespace

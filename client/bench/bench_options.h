@@ -1,0 +1,28 @@
+// What the flags of `bench` say, not yet checked (bench_plan.h, bench_inputs.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace torchferry::client {
+
+struct BenchOptions {
+  std::string model;                  // MODEL[:VERSION]
+  std::vector<std::string> inputs;    // NAME[:DTYPE]=VALUE; those left out are made up
+  std::vector<std::string> shapes;    // NAME:3,224,224, without the batch dimension
+  std::optional<int64_t> rows;        // of a made-up input; absent: 1
+  std::string concurrency;            // "1,4,16"; empty: 1, unless there is a rate
+  std::string rate;                   // "100,200", a second
+  std::string arrivals = "constant";  // or "poisson"
+  int64_t max_outstanding = 10000;
+  double duration_seconds = 5;  // of each step
+  double warm_up_seconds = 1;   // before it
+  int64_t connections = 1;
+  int64_t threads = 1;           // that wait for answers; the connections are spread over them
+  std::optional<uint64_t> seed;  // of made-up inputs and of poisson
+  bool histogram = false;        // drawn for each step and not just for the last
+};
+
+}  // namespace torchferry::client
