@@ -1,5 +1,7 @@
 // `load` and `unload`.
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <memory>
 #include <ostream>
 #include <utility>
 
@@ -42,8 +44,8 @@ void Show(const ModelVersions& versions, const Console& console) {
   }
 }
 
-}  // namespace
-
+// Each model: what the store has now, or the versions that are named. `models` are NAME[:VERSION]; INVALID_ARGUMENT
+// when a model is named both with a version and without. The first error ends it; what came before is shown.
 absl::StatusOr<ExitCode> LoadModels(const std::vector<std::string>& models, Connection& connection,
                                     const Console& console) {
   FERRY_ASSIGN_OR_RETURN(const std::vector<NamedModel> named, ByModel(models));
@@ -61,6 +63,7 @@ absl::StatusOr<ExitCode> LoadModels(const std::vector<std::string>& models, Conn
   return ExitCode::kOk;
 }
 
+// Likewise; returns when they have ended.
 absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models, Connection& connection,
                                       const Console& console) {
   FERRY_ASSIGN_OR_RETURN(std::vector<NamedModel> named, ByModel(models));
@@ -81,6 +84,29 @@ absl::StatusOr<ExitCode> UnloadModels(const std::vector<std::string>& models, Co
   if (status.ok() || !now.empty()) Show(now, console);
   if (!status.ok()) return status;
   return ExitCode::kOk;
+}
+
+// The models that are named, and what runs on them for as long as it takes.
+void AddModelList(CLI::App& command, const char* description, decltype(LoadModels)* run, Invocation& invocation) {
+  const auto models = std::make_shared<std::vector<std::string>>();
+  command.add_option("models", *models, description)->type_name("MODEL[:VERSION]")->required();
+  command.callback([models, run, &invocation] {
+    invocation.may_last = true;
+    invocation.run = [models, run](Connection& connection, const Console& console) {
+      return run(*models, connection, console);
+    };
+  });
+}
+
+}  // namespace
+
+void AddAdmin(CLI::App& app, Invocation& invocation) {
+  CLI::App* load = app.add_subcommand("load", "Load what the store has now, beside what serves, and then in its place");
+  AddModelList(*load, "Each model; with a version that one and no other, until it is loaded without", LoadModels,
+               invocation);
+  load->footer("The server must run with --enable-admin. To go back to version 3: torchferry load NAME:3");
+  CLI::App* unload = app.add_subcommand("unload", "Take models away, and wait until their last requests are answered");
+  AddModelList(*unload, "Each model; without a version all of its versions", UnloadModels, invocation);
 }
 
 }  // namespace torchferry::client

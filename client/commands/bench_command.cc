@@ -1,14 +1,17 @@
 // `bench`: learn what the model takes, make a request, try it once, send it in steps, report.
 #include <algorithm>
+#include <memory>
 #include <ostream>
 #include <random>
 #include <utility>
 
 #include "client/bench/bench_inputs.h"
 #include "client/bench/bench_load.h"
+#include "client/bench/bench_options.h"
 #include "client/bench/bench_plan.h"
 #include "client/bench/bench_report.h"
 #include "client/commands/commands.h"
+#include "client/commands/flags.h"
 #include "client/commands/interrupt.h"
 #include "client/commands/ready_version.h"
 #include "client/text/progress.h"
@@ -79,8 +82,9 @@ ExitCode ExitCodeOfFirstError(const BenchReport& report) {
   return ExitCode::kOk;
 }
 
-}  // namespace
-
+// Puts the model under load, step by step, and shows what came of it. The exit code is that of the first request that
+// failed. Ends early, with what there is and the error, when the server goes away; likewise, without an error, at
+// Ctrl-C.
 absl::StatusOr<ExitCode> Bench(const BenchOptions& options, Connection& connection, const Console& console) {
   const uint64_t seed = options.seed ? *options.seed : std::random_device()();
   BenchReport report;
@@ -105,6 +109,60 @@ absl::StatusOr<ExitCode> Bench(const BenchOptions& options, Connection& connecti
   console.out << (console.json ? DumpJson(BenchJson(report)) : BenchText(report, options.histogram, console));
   if (!gone.ok()) return gone;
   return ExitCodeOfFirstError(report);
+}
+
+void AddRequestFlags(CLI::App& command, BenchOptions& options) {
+  AddModelArgument(command, options.model, "The model; without a version the newest that is ready");
+  command
+      .add_option("inputs", options.inputs,
+                  "As predict takes them; those that are left out are made up, as the model declares them")
+      ->type_name("NAME=VALUE");
+  AddList(command, "--shape", options.shapes, "Sizes of a made-up input, without the batch dimension (may be repeated)",
+          "NAME:3,224,224");
+  AddSetting(command, "--rows", options.rows, "Rows of a request, where the model batches (default 1)", "N");
+  AddSetting(command, "--seed", options.seed, "Makes inputs and poisson arrivals the same each time", "NUMBER");
+}
+
+void AddLoadFlags(CLI::App& command, BenchOptions& options) {
+  AddSetting(command, "--concurrency", options.concurrency,
+             "Closed loop: so many requests are under way, each followed by the next; several are a step each "
+             "(default 1)",
+             "N[,N]");
+  AddSetting(command, "--rate", options.rate,
+             "Open loop: so many requests a second, whether others are answered or not; latencies count from "
+             "when a request was due",
+             "N[,N]");
+  AddSetting(command, "--arrivals", options.arrivals, "Of --rate: constant or poisson", "KIND");
+  AddSetting(command, "--max-outstanding", options.max_outstanding,
+             "Of --rate: a request that is due while so many are under way is not sent", "N");
+  AddSetting(command, "--duration", options.duration_seconds, "Of each step", "SECONDS");
+  AddSetting(command, "--warm-up", options.warm_up_seconds, "Before each step; its requests are not counted",
+             "SECONDS");
+  AddSetting(command, "--connections", options.connections, "TCP connections, over which the requests are spread", "N");
+  AddSetting(command, "--threads", options.threads,
+             "Threads that wait for answers, over which the connections are spread; one costs the processors the least",
+             "N");
+}
+
+}  // namespace
+
+void AddBench(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("bench", "Put a model under load, and measure");
+  const auto options = std::make_shared<BenchOptions>();
+  AddRequestFlags(*command, *options);
+  AddLoadFlags(*command, *options);
+  command->add_flag("--histogram", options->histogram, "Draw the latencies of each step, not just of the last");
+  command->footer(
+      "Ctrl-C ends it and shows what there is.\n"
+      "Examples:\n"
+      "  torchferry bench crepe_tiny --concurrency 1,4,16\n"
+      "  torchferry bench cifar_cnn --rows 8 --rate 100,200 --arrivals poisson --json\n"
+      "  torchferry bench detector --shape image:3,480,640 threshold=0.5");
+  command->callback([options, &invocation] {
+    invocation.run = [options](Connection& connection, const Console& console) {
+      return Bench(*options, connection, console);
+    };
+  });
 }
 
 }  // namespace torchferry::client

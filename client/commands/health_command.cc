@@ -2,7 +2,9 @@
 #include <fmt/chrono.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
@@ -16,6 +18,12 @@ namespace torchferry::client {
 namespace {
 
 using grpc::health::v1::HealthCheckResponse;
+
+struct HealthOptions {
+  std::string model;      // empty: the server's readiness
+  bool liveness = false;  // the process instead
+  bool watch = false;
+};
 
 std::string ServiceOf(const HealthOptions& options) {
   if (options.liveness) return "liveness";
@@ -79,8 +87,7 @@ absl::Status UnknownModel(const std::string& model, Connection& connection) {
                                      names.empty() ? "no models" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
-}  // namespace
-
+// kNotServing for anything but SERVING.
 absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connection, const Console& console) {
   if (options.watch) return Watch(options, connection, console);
   const absl::StatusOr<ServingStatus> status = connection.CheckHealth(ServiceOf(options));
@@ -90,6 +97,22 @@ absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connec
   if (!status.ok()) return status.status();
   PrintStatus(options, *status, console);
   return ExitCodeOf(*status);
+}
+
+}  // namespace
+
+void AddHealth(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("health", "Ask whether the server, or a model, is ready");
+  const auto options = std::make_shared<HealthOptions>();
+  CLI::Option* model = command->add_option("--model", options->model, "This model's readiness")->type_name("MODEL");
+  command->add_flag("--liveness", options->liveness, "Whether the process is up, ready or not")->excludes(model);
+  command->add_flag("--watch", options->watch, "Print each change until Ctrl-C or --timeout");
+  command->callback([options, &invocation] {
+    invocation.may_last = options->watch;
+    invocation.run = [options](Connection& connection, const Console& console) {
+      return Health(*options, connection, console);
+    };
+  });
 }
 
 }  // namespace torchferry::client

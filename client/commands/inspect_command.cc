@@ -1,7 +1,9 @@
 // torchferry inspect: what a model file holds and what the server would do with it.
+#include <memory>
 #include <ostream>
 
 #include "client/commands/commands.h"
+#include "client/commands/flags.h"
 #include "client/inspect/inspection.h"
 #include "client/inspect/inspection_text.h"
 #include "client/text/progress.h"
@@ -12,6 +14,12 @@ namespace torchferry::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+struct InspectCommandOptions {
+  std::vector<std::string> files;
+  InspectOptions inspect;
+  bool scaffold = false;  // print a forward.py to start from, and nothing else
+};
 
 absl::StatusOr<Inspection> InspectOne(const std::string& path, const InspectOptions& options, const Console& console) {
   ProgressBar bar(console, path);
@@ -37,8 +45,7 @@ absl::Status PrintScaffold(const Inspection& inspection, const Console& console)
   return absl::OkStatus();
 }
 
-}  // namespace
-
+// kNotServable when one of the files cannot be served; the others are shown all the same.
 absl::StatusOr<ExitCode> InspectFiles(const InspectCommandOptions& options, const Console& console) {
   Json files = Json::array();
   ExitCode code = ExitCode::kOk;
@@ -60,6 +67,30 @@ absl::StatusOr<ExitCode> InspectFiles(const InspectCommandOptions& options, cons
   }
   if (console.json) console.out << DumpJson({{"files", std::move(files)}});
   return code;
+}
+
+}  // namespace
+
+void AddInspect(CLI::App& app, Invocation& invocation) {
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what model files hold and how they would be served; needs no server");
+  const auto options = std::make_shared<InspectCommandOptions>();
+  command->add_option("files", options->files, "Model files, in a store or not")->type_name("FILE")->required();
+  AddSetting(*command, "--device", options->inspect.device, "As the server's --device", "DEVICE");
+  command
+      ->add_option("--config", options->inspect.config,
+                   "A config.pbtxt (default: the one of the store that the file is in)")
+      ->type_name("FILE");
+  command->add_flag("--trust-model-code", options->inspect.trust_model_code, "As the server's --trust-model-code");
+  command->add_flag("--scaffold", options->scaffold,
+                    "Write a forward.py to start from, for a state_dict, and nothing else");
+  command->footer(
+      "Examples:\n"
+      "  torchferry inspect model_store/crepe_tiny/1/*.pth\n"
+      "  torchferry inspect --scaffold weights.pth > forward.py");
+  command->callback([options, &invocation] {
+    invocation.run_local = [options](const Console& console) { return InspectFiles(*options, console); };
+  });
 }
 
 }  // namespace torchferry::client

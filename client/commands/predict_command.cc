@@ -1,10 +1,14 @@
 // `predict`: learn what the model takes, make its inputs, call, print.
+#include <memory>
 #include <ostream>
 #include <set>
 #include <utility>
 
 #include "client/commands/commands.h"
+#include "client/commands/flags.h"
 #include "client/commands/model_ref.h"
+#include "client/commands/predict_options.h"
+#include "client/commands/predict_stream.h"
 #include "client/commands/prediction_text.h"
 #include "client/commands/ready_version.h"
 #include "client/tensor/file.h"
@@ -55,8 +59,6 @@ absl::Status Save(const std::vector<SaveArgument>& saves, const Prediction& pred
   return absl::OkStatus();
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& connection, const Console& console) {
   FERRY_ASSIGN_OR_RETURN(const ModelRef ref, ParseModelRef(options.model));
   FERRY_ASSIGN_OR_RETURN(const std::vector<SaveArgument> saves, ParseSaveArguments(options));
@@ -75,6 +77,47 @@ absl::StatusOr<ExitCode> Predict(const PredictOptions& options, Connection& conn
   console.out << (console.json ? DumpJson(prediction.Json()) : prediction.Text(console));
   FERRY_RETURN_IF_ERROR(Save(saves, prediction, console));
   return ExitCode::kOk;
+}
+
+void AddFlags(CLI::App& command, PredictOptions& options) {
+  AddModelArgument(command, options.model, "The model; without a version the newest that is ready");
+  command
+      .add_option("inputs", options.inputs,
+                  "One for each input of the model:\n"
+                  "  NAME=@FILE.npy     a numpy file (@- is standard input)\n"
+                  "  NAME=@FILE.json    nested lists\n"
+                  "  NAME=[[1, 2.5]]    JSON; \"NaN\" and \"Infinity\" in quotes\n"
+                  "  NAME=random        made-up values in the declared shape\n"
+                  "  NAME=random[2,3]   the same, in this shape\n"
+                  "  NAME:FP32=…        as this dtype instead of the declared one")
+      ->type_name("NAME=VALUE");
+  AddList(command, "--output", options.outputs, "Only this output (may be repeated)", "NAME");
+  AddList(command, "--save", options.save, "Write this output to a .npy file (may be repeated)", "NAME=FILE");
+  command.add_option("--request-id", options.request_id, "Sent along, and echoed")->type_name("ID");
+  command.add_option("--seed", options.seed, "Makes NAME=random the same each time")->type_name("NUMBER");
+  command.add_flag("--stream", options.stream,
+                   "One request for each step along the first dimension of the inputs, all over "
+                   "one stream (no deadline unless --timeout is given); an input of one element "
+                   "goes with each. A stateful model keeps its state from step to step");
+}
+
+}  // namespace
+
+void AddPredict(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("predict", "Run a model on inputs");
+  const auto options = std::make_shared<PredictOptions>();
+  AddFlags(*command, *options);
+  command->footer(
+      "Examples:\n"
+      "  torchferry predict crepe_tiny frames=@tone.npy\n"
+      "  torchferry predict crepe_tiny:1 frames=random --output pitch_hz --json\n"
+      "  torchferry predict silero_vad x=@speech.npy sr=16000 --stream");
+  command->callback([options, &invocation] {
+    invocation.may_last = options->stream;
+    invocation.run = [options](Connection& connection, const Console& console) {
+      return options->stream ? PredictStream(*options, connection, console) : Predict(*options, connection, console);
+    };
+  });
 }
 
 }  // namespace torchferry::client

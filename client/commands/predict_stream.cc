@@ -1,9 +1,9 @@
-// `predict --stream`: the inputs step by step over one stream, and what comes back as it comes.
+#include "client/commands/predict_stream.h"
+
 #include <algorithm>
 #include <ostream>
 #include <utility>
 
-#include "client/commands/commands.h"
 #include "client/commands/model_ref.h"
 #include "client/commands/prediction_text.h"
 #include "client/commands/ready_version.h"
