@@ -37,9 +37,30 @@ TEST(JsonTest, QuotesControlCharactersAndBrokenUtf8) {
 }
 
 TEST(LoggingTest, OneCallIsOneLine) {
-  EXPECT_EQ(FormatLogLine(LogFormat::kText, "model ready", {{"model", "a b"}, {"version", 3}, {"why", "x\ny"}}),
-            R"(model ready model="a b" version=3 why="x\ny")");
-  EXPECT_EQ(FormatLogLine(LogFormat::kJson, "hi", {{"n", 3}, {"s", "x\"y"}}), R"("message":"hi","n":3,"s":"x\"y")");
+  const std::vector<LogField> fields = {{"model", "a b"}, {"version", 3}, {"why", "x\ny"}};
+  EXPECT_EQ(FormatLogLine(LogFormat::kText, "model ready", fields), R"(model ready model="a b" version=3 why="x\ny")");
+  const std::vector<LogField> quoted = {{"n", 3}, {"s", "x\"y"}};
+  EXPECT_EQ(FormatLogLine(LogFormat::kJson, "hi", quoted), R"("message":"hi","n":3,"s":"x\"y")");
+}
+
+TEST(LoggingTest, ACaptureHoldsTheLinesOfItsLevelAndAbove) {
+  EXPECT_FALSE(IsLogged(LogLevel::kDebug));
+  {
+    const LogCapture capture(LogLevel::kDebug);
+    EXPECT_TRUE(IsLogged(LogLevel::kDebug));
+    LogDebug("request", {{"model", "m"}});
+    LogError("bad");
+    const std::vector<LogCapture::Line> lines = capture.Lines();
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0].level, LogLevel::kDebug);
+    EXPECT_EQ(lines[0].text, "request model=m");
+    EXPECT_EQ(lines[1].level, LogLevel::kError);
+    EXPECT_EQ(lines[1].text, "bad");
+  }
+  EXPECT_FALSE(IsLogged(LogLevel::kDebug));
+  const LogCapture capture(LogLevel::kWarning);
+  LogInfo("not this");
+  EXPECT_TRUE(capture.Lines().empty());
 }
 
 }  // namespace

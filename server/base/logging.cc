@@ -15,6 +15,9 @@ namespace {
 
 std::atomic<LogFormat> g_format{LogFormat::kText};
 
+Mutex g_capture_mutex;
+LogCapture* g_capture FERRY_GUARDED_BY(g_capture_mutex) = nullptr;
+
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -55,7 +58,7 @@ void InitLogging(LogFormat format, LogLevel level) {
                        spdlog::pattern_time_type::utc);
 }
 
-std::string FormatLogLine(LogFormat format, std::string_view message, std::initializer_list<LogField> fields) {
+std::string FormatLogLine(LogFormat format, std::string_view message, std::span<const LogField> fields) {
   if (format == LogFormat::kJson) {
     std::string line = fmt::format("\"message\":{}", JsonQuote(message));
     for (const LogField& field : fields) {
@@ -71,10 +74,37 @@ std::string FormatLogLine(LogFormat format, std::string_view message, std::initi
   return line;
 }
 
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  const auto spdlog_level = ToSpdlog(level);
-  if (!Logger().should_log(spdlog_level)) return;
-  Logger().log(spdlog_level, "{}", FormatLogLine(g_format, message, fields));
+bool IsLogged(LogLevel level) { return Logger().should_log(ToSpdlog(level)); }
+
+void Log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+  if (!IsLogged(level)) return;
+  {
+    MutexLock lock(g_capture_mutex);
+    if (g_capture != nullptr) return g_capture->Add(level, FormatLogLine(LogFormat::kText, message, fields));
+  }
+  Logger().log(ToSpdlog(level), "{}", FormatLogLine(g_format, message, fields));
+}
+
+LogCapture::LogCapture(LogLevel level) : level_before_(Logger().level()) {
+  MutexLock lock(g_capture_mutex);
+  g_capture = this;
+  Logger().set_level(ToSpdlog(level));
+}
+
+LogCapture::~LogCapture() {
+  MutexLock lock(g_capture_mutex);
+  g_capture = nullptr;
+  Logger().set_level(static_cast<spdlog::level::level_enum>(level_before_));
+}
+
+std::vector<LogCapture::Line> LogCapture::Lines() const {
+  MutexLock lock(mutex_);
+  return lines_;
+}
+
+void LogCapture::Add(LogLevel level, std::string text) {
+  MutexLock lock(mutex_);
+  lines_.push_back({level, std::move(text)});
 }
 
 }  // namespace torchferry::base

@@ -5,10 +5,14 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
+
+#include "server/base/mutex.h"
 
 namespace torchferry::base {
 
@@ -17,6 +21,9 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 // Sets the process's log up; until then lines go out as text at info. `level` is debug, info, warning or error.
 void InitLogging(LogFormat format, LogLevel level);
+
+// Whether a line of `level` goes out: for lines whose fields cost something to make. Cheap and thread-safe.
+bool IsLogged(LogLevel level);
 
 // One field of a line. The value is formatted when the field is made.
 struct LogField {
@@ -36,7 +43,10 @@ struct LogField {
 };
 
 // Thread-safe. Control characters in values are escaped: one call is always one line.
-void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, std::string_view message, std::span<const LogField> fields);
+inline void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
+  Log(level, message, std::span(fields.begin(), fields.size()));
+}
 
 inline void LogDebug(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kDebug, m, f); }
 inline void LogInfo(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kInfo, m, f); }
@@ -44,6 +54,31 @@ inline void LogWarning(std::string_view m, std::initializer_list<LogField> f = {
 inline void LogError(std::string_view m, std::initializer_list<LogField> f = {}) { Log(LogLevel::kError, m, f); }
 
 // The message part of a line, without time and level; for tests.
-std::string FormatLogLine(LogFormat format, std::string_view message, std::initializer_list<LogField> fields);
+std::string FormatLogLine(LogFormat format, std::string_view message, std::span<const LogField> fields);
+
+// For tests: while it lives, lines of `level` and above come here, as text, and not to stderr. One at a time.
+// Thread-safe.
+class LogCapture {
+ public:
+  struct Line {
+    LogLevel level = LogLevel::kInfo;
+    std::string text;  // as FormatLogLine gives it
+  };
+
+  explicit LogCapture(LogLevel level);
+  ~LogCapture();
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+
+  std::vector<Line> Lines() const;
+
+  // What Log does with a line meanwhile.
+  void Add(LogLevel level, std::string text);
+
+ private:
+  const int level_before_;  // spdlog's
+  mutable Mutex mutex_;
+  std::vector<Line> lines_ FERRY_GUARDED_BY(mutex_);
+};
 
 }  // namespace torchferry::base

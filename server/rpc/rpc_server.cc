@@ -11,7 +11,9 @@
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/open_inference/open_inference_service.h"
 #include "server/rpc/predict/admission.h"
+#include "server/rpc/predict/metrics_observer.h"
 #include "server/rpc/predict/predictor.h"
+#include "server/rpc/predict/request_log.h"
 #include "server/rpc/torchferry_v1/inference_service.h"
 #include "server/rpc/transport/listener.h"
 
@@ -37,7 +39,8 @@ class RpcServerImpl final : public RpcServer {
       : options_(options),
         registry_(registry),
         clock_(clock),
-        predictor_(registry, admission_, metrics, clock),
+        metrics_observer_(metrics),
+        predictor_(registry, admission_, {&metrics_observer_, &request_log_}, clock),
         inference_(registry, predictor_, clock),
         open_inference_(OpenInference(IsAdminBeside()), registry, predictor_, clock),
         admin_(registry, admin_calls_, IsAdminBeside()),
@@ -115,6 +118,8 @@ class RpcServerImpl final : public RpcServer {
   registry::Registry& registry_;
   const base::Clock& clock_;
   Admission admission_;
+  MetricsObserver metrics_observer_;
+  RequestLog request_log_;
   Predictor predictor_;
   AdminCalls admin_calls_;
   InferenceServiceImpl inference_;

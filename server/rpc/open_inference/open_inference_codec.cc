@@ -211,7 +211,6 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
 
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now) {
   Request request;
-  request.model = message.model_name();
   FERRY_ASSIGN_OR_RETURN(request.version, DecodeVersion(message.model_version()));
   FERRY_RETURN_IF_ERROR(ReadParameters(message.parameters(), now, request));
   const int raw = message.raw_input_contents_size();

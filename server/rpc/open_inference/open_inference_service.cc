@@ -18,6 +18,10 @@ struct Api {
   using RequestMessage = inference::ModelInferRequest;
   using ResponseMessage = inference::ModelInferResponse;
   using StreamMessage = inference::ModelStreamInferResponse;
+  static constexpr std::string_view kMethod = "ModelInfer";
+  static constexpr std::string_view kStreamMethod = "ModelStreamInfer";
+
+  static const std::string& RequestId(const RequestMessage& message) { return message.id(); }
 
   static absl::StatusOr<Request> Decode(const RequestMessage& message, base::TimePoint now) {
     return DecodeInferRequest(message, now);
@@ -27,16 +31,19 @@ struct Api {
     return EncodeInferAnswer(answer, request, response);
   }
 
-  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const RequestMessage& request,
-                              StreamMessage& message) {
-    inference::ModelInferResponse& response = *message.mutable_infer_response();
-    const absl::Status status = answer.ok() ? Encode(*answer, request, response) : answer.status();
-    if (!status.ok()) {
-      response.Clear();
-      response.set_id(request.id());
-      message.set_error_message(base::MessageOf(status));
-    }
-    // Clients of models that give several answers ask where they end; here each request has one.
+  static absl::Status EncodeForStream(const Answer& answer, const RequestMessage& request, StreamMessage& message) {
+    MarkFinal(request, *message.mutable_infer_response());
+    return Encode(answer, request, *message.mutable_infer_response());
+  }
+
+  static void EncodeErrorForStream(const absl::Status& status, const RequestMessage& request, StreamMessage& message) {
+    message.mutable_infer_response()->set_id(request.id());
+    message.set_error_message(base::MessageOf(status));
+    MarkFinal(request, *message.mutable_infer_response());
+  }
+
+  // Clients of models that give several answers ask where they end; here each request has one.
+  static void MarkFinal(const RequestMessage& request, ResponseMessage& response) {
     const auto wants_end = request.parameters().find("triton_enable_empty_final_response");
     if (wants_end != request.parameters().end() && wants_end->second.bool_param()) {
       (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -16,9 +15,14 @@ namespace torchferry::rpc {
 
 // Api has
 //   RequestMessage, ResponseMessage, StreamMessage
+//   kMethod, kStreamMethod: the names of the two in the service
+//   static const std::string& RequestId(const RequestMessage&)
 //   static absl::StatusOr<Request> Decode(const RequestMessage&, TimePoint now): views; `deadline` as far as the
-//   message says static absl::Status Encode(const Answer&, const RequestMessage&, ResponseMessage&) static void
-//   EncodeForStream(const absl::StatusOr<Answer>&, const RequestMessage&, StreamMessage&)
+//     message says
+//   static absl::Status Encode(const Answer&, const RequestMessage&, ResponseMessage&)
+//   static absl::Status EncodeForStream(const Answer&, const RequestMessage&, StreamMessage&)
+//   static void EncodeErrorForStream(const absl::Status&, const RequestMessage&, StreamMessage&)
+// These are given empty messages to fill.
 
 // Of Predict, that may come in one reading of the network without waiting for one another.
 constexpr int kPredictsAtOnce = 32;
@@ -38,14 +42,12 @@ absl::StatusOr<Request> DecodeFor(const Call& call, const typename Api::RequestM
 template <typename Api>
 void StartPredict(Predictor& predictor, const base::Clock& clock,
                   UnaryCall<typename Api::RequestMessage, typename Api::ResponseMessage>& call) {
-  absl::StatusOr<Request> request = DecodeFor<Api>(call, call.request(), clock);
-  const int64_t version = request.ok() ? request->version : 0;
-  predictor.Predict(call.request().model_name(), version, std::move(request), /*stream=*/nullptr,
-                    [&call](absl::StatusOr<Answer> answer) {
-                      call.Finish(answer.ok()
-                                      ? Guarded([&] { return Api::Encode(*answer, call.request(), call.response()); })
-                                      : answer.status());
-                    });
+  const auto& message = call.request();
+  predictor.Predict(
+      {Api::kMethod, message.model_name(), Api::RequestId(message)}, DecodeFor<Api>(call, message, clock),
+      /*stream=*/nullptr,
+      {.encode = [&call](const Answer& answer) { return Api::Encode(answer, call.request(), call.response()); },
+       .send = [&call](const absl::Status& status) { call.Finish(status); }});
 }
 
 // Reads one request, answers it, reads the next: answers are in order, and a client cannot flood the queue. Its
@@ -62,18 +64,10 @@ class PredictStreamHandler final : public StreamHandler {
 
   void OnRead(bool ok) override {
     if (!ok) return call_.Finish(absl::OkStatus());  // the client has said all it had to say, or is gone
-    absl::StatusOr<Request> request = DecodeFor<Api>(call_, message_, clock_);
-    const int64_t version = request.ok() ? request->version : 0;
-    predictor_.Predict(message_.model_name(), version, std::move(request), &sessions_,
-                       [this](absl::StatusOr<Answer> answer) {
-                         const absl::Status encoded = Guarded([&] {
-                           response_.Clear();
-                           Api::EncodeForStream(answer, message_, response_);
-                           return absl::OkStatus();
-                         });
-                         if (!encoded.ok()) Api::EncodeForStream(encoded, message_, response_);
-                         call_.Write(response_);
-                       });
+    predictor_.Predict({Api::kStreamMethod, message_.model_name(), Api::RequestId(message_)},
+                       DecodeFor<Api>(call_, message_, clock_), &sessions_,
+                       {.encode = [this](const Answer& answer) { return Encode(answer); },
+                        .send = [this](const absl::Status& status) { Send(status); }});
   }
   void OnWritten(bool ok) override {
     if (!ok) return call_.Finish(absl::CancelledError("the client went away"));
@@ -81,6 +75,18 @@ class PredictStreamHandler final : public StreamHandler {
   }
 
  private:
+  absl::Status Encode(const Answer& answer) {
+    response_.Clear();
+    return Api::EncodeForStream(answer, message_, response_);
+  }
+  void Send(const absl::Status& status) {
+    if (!status.ok()) {
+      response_.Clear();
+      Api::EncodeErrorForStream(status, message_, response_);
+    }
+    call_.Write(response_);
+  }
+
   Predictor& predictor_;
   const base::Clock& clock_;
   Stream& call_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/base/status.h"
+#include "server/rpc/transport/guarded.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -45,7 +46,22 @@ absl::StatusOr<model::Outputs> Select(model::Outputs outputs, const std::vector<
   return selected;
 }
 
+absl::StatusOr<Answer> AnswerOf(const serving::Servable& servable, absl::StatusOr<serving::PredictResult> result,
+                                const std::vector<std::string>& wanted) {
+  if (!result.ok()) return result.status();
+  FERRY_ASSIGN_OR_RETURN(result->outputs, Select(std::move(result->outputs), wanted));
+  return Answer{servable.name(), servable.version(), *std::move(result)};
+}
+
 }  // namespace
+
+// A request from its arrival to its answer.
+struct Predictor::UnderWay {
+  PredictCall facts;
+  Reply reply;
+  std::shared_ptr<serving::Servable> servable = nullptr;  // kept until the end, for its metrics too
+  std::vector<std::string> wanted = {};
+};
 
 absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::string& model, int64_t version,
                                                                    const StreamSessions* stream) const {
@@ -59,55 +75,48 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::st
   return registry_.Find(model, version);
 }
 
-void Predictor::Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded,
-                        StreamSessions* stream, AnswerCallback done) {
-  const base::TimePoint arrived = clock_.Now();
-  if (!admission_.Enter(arrived)) {
-    return done(absl::UnavailableError("the server is shutting down; try another replica"));
-  }
-  const absl::StatusOr<std::shared_ptr<serving::Servable>> servable = Find(model, version, stream);
-  metrics::ModelMetrics* metrics = servable.ok() ? &(*servable)->metrics() : nullptr;
-  if (metrics != nullptr) metrics->InFlight(1);
-  // Everything that ends a request passes here once. The servable is kept until then: its metrics are used.
-  AnswerCallback finish = [this, arrived, metrics, keep = servable.ok() ? *servable : nullptr,
-                           done = std::move(done)](absl::StatusOr<Answer> answer) {
-    const std::string code = base::CodeName(answer.status().code());
-    const double seconds = base::ToSeconds(clock_.Now() - arrived);
-    if (metrics != nullptr) {
-      metrics->InFlight(-1);
-      metrics->RequestDone(answer.ok() ? answer->result.execution.device : "", code, seconds);
-    } else {
-      metrics_.UnknownModelRequest(code, seconds);
-    }
-    done(std::move(answer));
-    admission_.Leave();
-  };
-  if (!servable.ok()) return finish(servable.status());
-  if (!decoded.ok()) return finish(decoded.status());
-  const absl::Status submitted = Submit(*servable, *std::move(decoded), stream, finish);
-  if (!submitted.ok()) finish(submitted);
+void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply) {
+  const auto call = std::make_shared<UnderWay>(UnderWay{{.head = head}, std::move(reply)});
+  call->facts.version = request.ok() ? request->version : 0;
+  call->facts.arrived = clock_.Now();
+  call->facts.is_admitted = admission_.Enter(call->facts.arrived);
+  absl::StatusOr<std::shared_ptr<serving::Servable>> found =
+      call->facts.is_admitted ? Find(head.model, call->facts.version, stream)
+                              : absl::UnavailableError("the server is shutting down; try another replica");
+  if (found.ok()) call->servable = *std::move(found);
+  call->facts.servable = call->servable.get();
+  for (CallObserver* observer : observers_) observer->OnBegin(call->facts);
+  absl::Status status = found.ok() ? request.status() : found.status();
+  if (status.ok()) status = Submit(call, *std::move(request), stream);
+  if (!status.ok()) End(*call, status);
 }
 
-absl::Status Predictor::Submit(std::shared_ptr<serving::Servable> servable, Request request, StreamSessions* stream,
-                               AnswerCallback& done) {
+absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream) {
+  serving::Servable& servable = *call->servable;
   serving::PredictTask task;
-  FERRY_ASSIGN_OR_RETURN(task.inputs, tensor::BindInputs(servable->signature(), request.inputs));
-  FERRY_RETURN_IF_ERROR(CheckWanted(servable->signature(), request.wanted_outputs));
+  FERRY_ASSIGN_OR_RETURN(task.inputs, tensor::BindInputs(servable.signature(), request.inputs));
+  FERRY_RETURN_IF_ERROR(CheckWanted(servable.signature(), request.wanted_outputs));
   if (stream != nullptr) {
-    FERRY_ASSIGN_OR_RETURN(task.session, stream->SessionWith(servable, request.version));
+    FERRY_ASSIGN_OR_RETURN(task.session, stream->SessionWith(call->servable, request.version));
   }
   task.deadline = request.deadline;
   task.is_cancelled = std::move(request.is_cancelled);
-  task.done = [name = servable->name(), version = servable->version(), wanted = std::move(request.wanted_outputs),
-               done = std::move(done)](absl::StatusOr<serving::PredictResult> result) {
-    if (!result.ok()) return done(result.status());
-    absl::StatusOr<model::Outputs> selected = Select(std::move(result->outputs), wanted);
-    if (!selected.ok()) return done(selected.status());
-    result->outputs = *std::move(selected);
-    done(Answer{name, version, *std::move(result)});
+  call->wanted = std::move(request.wanted_outputs);
+  task.done = [this, call](absl::StatusOr<serving::PredictResult> result) {
+    End(*call, AnswerOf(*call->servable, std::move(result), call->wanted));
   };
-  servable->Submit(std::move(task));
+  servable.Submit(std::move(task));
   return absl::OkStatus();
+}
+
+// Everything that ends a request passes here once.
+void Predictor::End(UnderWay& call, const absl::StatusOr<Answer>& answer) {
+  const absl::Status status = answer.ok() ? Guarded([&] { return call.reply.encode(*answer); }) : answer.status();
+  const std::string_view device = answer.ok() ? std::string_view(answer->result.execution.device) : "";
+  const PredictEnd end = {status, device, clock_.Now() - call.facts.arrived};
+  for (CallObserver* observer : observers_) observer->OnEnd(call.facts, end);
+  call.reply.send(status);
+  if (call.facts.is_admitted) admission_.Leave();
 }
 
 }  // namespace torchferry::rpc

@@ -1,25 +1,26 @@
-// A Predict between the codecs: admission, lookup, the check of its inputs, the run, metrics. Both APIs share it.
+// A Predict between the codecs: admission, lookup, the check of its inputs, the run. Both APIs share it.
 #pragma once
 
 #include <absl/status/statusor.h>
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
-#include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/rpc/predict/admission.h"
+#include "server/rpc/predict/call_observer.h"
 #include "server/rpc/predict/stream_sessions.h"
 
 namespace torchferry::rpc {
 
-// A decoded request. The bytes of `inputs` stay alive until the callback has returned.
+// What a request asks for. The bytes of `inputs` stay alive until the answer is sent.
 struct Request {
-  std::string model;
-  int64_t version = 0;
+  int64_t version = 0;  // 0: the newest
   std::map<std::string, tensor::HostTensor> inputs;
   std::vector<std::string> wanted_outputs;  // empty: all
   base::TimePoint deadline = base::kNoDeadline;
@@ -32,32 +33,39 @@ struct Answer {
   serving::PredictResult result;  // only the wanted outputs, in the wanted order
 };
 
-// Called exactly once.
-using AnswerCallback = std::function<void(absl::StatusOr<Answer>)>;
+// How an API answers. On the thread that has the answer.
+struct Reply {
+  // Puts the answer into the response. At most once, before `send`. An error, or an exception, is what the client gets
+  // instead.
+  std::function<absl::Status(const Answer&)> encode;
+  // Sends the response, or the error. Exactly once; the request's message may be gone when it returns.
+  std::function<void(const absl::Status&)> send;
+};
 
 // Thread-safe. Never blocks.
 class Predictor {
  public:
-  Predictor(const registry::Registry& registry, Admission& admission, metrics::Metrics& metrics,
+  // `observers` are told of each request, in this order. All outlive the predictor, and it the requests.
+  Predictor(const registry::Registry& registry, Admission& admission, std::vector<CallObserver*> observers,
             const base::Clock& clock)
-      : registry_(registry), admission_(admission), metrics_(metrics), clock_(clock) {}
+      : registry_(registry), admission_(admission), observers_(std::move(observers)), clock_(clock) {}
 
-  // `decoded` may be an error of the codec, which is then counted and answered. `model` is the name
-  // in the request. `stream` is that of the stream which the request came by, used during the call
-  // alone; null: it came by none.
-  void Predict(const std::string& model, int64_t version, absl::StatusOr<Request> decoded, StreamSessions* stream,
-               AnswerCallback done);
+  // `request` may be an error of the codec, which is then counted and answered. `stream` is that of the stream which
+  // the request came by, used during the call alone; null: it came by none.
+  void Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply);
 
  private:
+  struct UnderWay;
+
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version,
                                                           const StreamSessions* stream) const;
-  // Takes `done` where it returns OK.
-  absl::Status Submit(std::shared_ptr<serving::Servable> servable, Request request, StreamSessions* stream,
-                      AnswerCallback& done);
+  // An error: it has not been submitted, and `call` is still to be ended.
+  absl::Status Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream);
+  void End(UnderWay& call, const absl::StatusOr<Answer>& answer);
 
   const registry::Registry& registry_;
   Admission& admission_;
-  metrics::Metrics& metrics_;
+  const std::vector<CallObserver*> observers_;
   const base::Clock& clock_;
 };
 

@@ -90,7 +90,6 @@ tensor::DType DecodeDType(v1::DataType dtype) {
 
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
   Request request;
-  request.model = message.model_name();
   request.version = message.model_version();
   request.wanted_outputs.assign(message.outputs().begin(), message.outputs().end());
   for (const auto& [name, tensor] : message.inputs()) {

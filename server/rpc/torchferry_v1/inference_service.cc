@@ -11,6 +11,10 @@ struct Api {
   using RequestMessage = v1::PredictRequest;
   using ResponseMessage = v1::PredictResponse;
   using StreamMessage = v1::PredictStreamResponse;
+  static constexpr std::string_view kMethod = "Predict";
+  static constexpr std::string_view kStreamMethod = "PredictStream";
+
+  static const std::string& RequestId(const v1::PredictRequest& message) { return message.request_id(); }
 
   static absl::StatusOr<Request> Decode(const v1::PredictRequest& message, base::TimePoint) {
     return DecodeRequest(message);
@@ -20,12 +24,15 @@ struct Api {
     return EncodeAnswer(answer, request.request_id(), response);
   }
 
-  static void EncodeForStream(const absl::StatusOr<Answer>& answer, const v1::PredictRequest& request,
-                              v1::PredictStreamResponse& response) {
+  static absl::Status EncodeForStream(const Answer& answer, const v1::PredictRequest& request,
+                                      v1::PredictStreamResponse& response) {
     response.set_request_id(request.request_id());
-    const absl::Status status = answer.ok() ? Encode(*answer, request, *response.mutable_response()) : answer.status();
-    if (status.ok()) return;
-    response.clear_response();
+    return Encode(answer, request, *response.mutable_response());
+  }
+
+  static void EncodeErrorForStream(const absl::Status& status, const v1::PredictRequest& request,
+                                   v1::PredictStreamResponse& response) {
+    response.set_request_id(request.request_id());
     response.set_error_code(static_cast<int>(status.code()));
     response.set_error_message(base::MessageOf(status));
   }

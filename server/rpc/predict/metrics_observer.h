@@ -1,0 +1,21 @@
+// Counts requests.
+#pragma once
+
+#include "server/metrics/metrics.h"
+#include "server/rpc/predict/call_observer.h"
+
+namespace torchferry::rpc {
+
+// Under the version that was found, and without a name where none was. What was not admitted is not counted.
+class MetricsObserver final : public CallObserver {
+ public:
+  explicit MetricsObserver(metrics::Metrics& metrics) : metrics_(metrics) {}
+
+  void OnBegin(const PredictCall& call) override;
+  void OnEnd(const PredictCall& call, const PredictEnd& end) override;
+
+ private:
+  metrics::Metrics& metrics_;
+};
+
+}  // namespace torchferry::rpc
