@@ -1,4 +1,4 @@
-// absl's status codes and gRPC's are the same numbers; this is the one place that relies on it.
+// Our statuses as gRPC's. The codes of both are the same numbers.
 #pragma once
 
 #include <absl/status/status.h>
@@ -6,7 +6,8 @@
 
 namespace torchferry::rpc {
 
+// The same code and message. A message of more than 3000 bytes is cut, says where the rest is, and is logged whole at
+// debug.
 grpc::Status ToGrpc(const absl::Status& status);
-absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace torchferry::rpc
