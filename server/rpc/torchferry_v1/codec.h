@@ -9,15 +9,18 @@
 
 namespace torchferry::rpc {
 
-// A view: `message` must outlive what is made of it. INVALID_ARGUMENT for a tensor without a dtype.
+// A view: `message` must outlive what is made of it. Shapes and byte counts are as the message has them, whether or not
+// they agree; tensor::BindInputs holds them against the signature. INVALID_ARGUMENT for a tensor without a dtype.
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message);
 
-// One copy of each output's bytes.
+// One copy of each output's bytes. INTERNAL, saying which output, for an element type that has no form on the wire: FP8
+// and complex numbers. `message` is then filled in part.
 absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message);
 
-v1::DataType EncodeDType(tensor::DType dtype);
+v1::DataType EncodeDType(tensor::DType dtype);  // DATA_TYPE_UNSPECIFIED for one that has no form on the wire
 tensor::DType DecodeDType(v1::DataType dtype);  // kInvalid for one that is not named
 
+// What GetModel says of one version.
 void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& message);
 
 }  // namespace torchferry::rpc
