@@ -4,6 +4,17 @@
 #include "server/rpc/torchferry_v1/codec.h"
 
 namespace torchferry::rpc {
+namespace {
+
+// What there is of the model now.
+template <typename Kind>
+void EncodeVersions(const registry::Registry& registry, Kind& call) {
+  for (const registry::VersionStatus& version : registry.List(call.request().model_name())) {
+    EncodeVersion(version, *call.response().add_versions());
+  }
+}
+
+}  // namespace
 
 absl::Status AdminService::Check(const std::string& model) const {
   FERRY_RETURN_IF_ERROR(CheckAdminIsHere(is_on_));
@@ -32,10 +43,7 @@ void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelRespon
         registry_.Load(request.model_name(), {request.model_versions().begin(), request.model_versions().end()},
                        std::move(done));
       },
-      [this, &call] {
-        for (const registry::VersionStatus& version : registry_.List(call.request().model_name()))
-          EncodeVersion(version, *call.response().add_versions());
-      });
+      [this, &call] { EncodeVersions(registry_, call); });
 }
 
 void AdminService::UnloadModel(UnaryCall<v1::UnloadModelRequest, v1::UnloadModelResponse>& call) {
@@ -52,10 +60,7 @@ void AdminService::UnloadModel(UnaryCall<v1::UnloadModelRequest, v1::UnloadModel
       [&](registry::Registry::Done done) {
         registry_.Unload(request.model_name(), request.model_version(), std::move(done));
       },
-      [this, &call] {
-        for (const registry::VersionStatus& version : registry_.List(call.request().model_name()))
-          EncodeVersion(version, *call.response().add_versions());
-      });
+      [this, &call] { EncodeVersions(registry_, call); });
 }
 
 }  // namespace torchferry::rpc
