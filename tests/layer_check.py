@@ -21,7 +21,8 @@ import re
 import shutil
 import sys
 import tempfile
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set
+from collections.abc import Iterator
+from typing import NamedTuple
 
 README = "server/README.md"
 SOURCES = {".h", ".cc"}
@@ -55,8 +56,8 @@ class Include(NamedTuple):
     path: str
 
 
-def fenced_blocks(text: str) -> Iterator[List[str]]:
-    block: Optional[List[str]] = None
+def fenced_blocks(text: str) -> Iterator[list[str]]:
+    block: list[str] | None = None
     for line in text.splitlines():
         if line.lstrip().startswith("```"):
             if block is not None:
@@ -66,7 +67,7 @@ def fenced_blocks(text: str) -> Iterator[List[str]]:
             block.append(line)
 
 
-def row_targets(row: str, above: Set[str], where: str) -> Set[str]:
+def row_targets(row: str, above: set[str], where: str) -> set[str]:
     """What a row's arrow points at; the row's remark goes after two spaces."""
     names = [name for name in re.split(r",\s*", re.split(r"\s{2,}", row.strip())[0]) if name]
     if EVERYTHING in names:
@@ -77,13 +78,13 @@ def row_targets(row: str, above: Set[str], where: str) -> Set[str]:
     return set(names)
 
 
-def read_table(root: pathlib.Path) -> Dict[str, Set[str]]:
+def read_table(root: pathlib.Path) -> dict[str, set[str]]:
     """Layer → what it may include, in the table's order."""
     for block in fenced_blocks((root / README).read_text(encoding="utf-8")):
         rows = [match for match in map(ROW.match, block) if match]
         if not rows:
             continue
-        table: Dict[str, Set[str]] = {}
+        table: dict[str, set[str]] = {}
         for match in rows:
             layer = match[1]
             if layer in table:
@@ -93,7 +94,7 @@ def read_table(root: pathlib.Path) -> Dict[str, Set[str]]:
     raise TableError(f"{README}: no fenced block with rows like \"L1 tensor → base\"")
 
 
-def layer_of(path: str, table: Dict[str, Set[str]]) -> Optional[str]:
+def layer_of(path: str, table: dict[str, set[str]]) -> str | None:
     """The layer of a file, by its path from the root: the row for its folder, or else for the folder above."""
     parts = path.split("/")
     if parts[0] == "client":
@@ -111,7 +112,7 @@ def sources(root: pathlib.Path) -> Iterator[pathlib.Path]:
             yield from (file for file in sorted((root / top).rglob("*")) if file.suffix in SOURCES)
 
 
-def includes_of(root: pathlib.Path, table: Dict[str, Set[str]], file: pathlib.Path) -> Iterator[Include]:
+def includes_of(root: pathlib.Path, table: dict[str, set[str]], file: pathlib.Path) -> Iterator[Include]:
     name = file.relative_to(root).as_posix()
     layer = layer_of(name, table)
     if layer is None:
@@ -122,7 +123,7 @@ def includes_of(root: pathlib.Path, table: Dict[str, Set[str]], file: pathlib.Pa
             yield Include(name, number, layer, match[1] == '"', match[2])
 
 
-def target_of(include: Include, table: Dict[str, Set[str]]) -> Optional[str]:
+def target_of(include: Include, table: dict[str, set[str]]) -> str | None:
     """The layer or library that an include points at; None if it is free for all."""
     layer = layer_of(include.path, table)
     if layer is not None:
@@ -133,7 +134,7 @@ def target_of(include: Include, table: Dict[str, Set[str]]) -> Optional[str]:
     return None
 
 
-def fault(include: Include, table: Dict[str, Set[str]]) -> Optional[str]:
+def fault(include: Include, table: dict[str, set[str]]) -> str | None:
     is_test = include.file.endswith("_test.cc")
     if include.path.startswith("tests/"):
         return None if is_test and include.path.startswith("tests/testing/") else "tests are not for code that ships"
@@ -147,7 +148,7 @@ def fault(include: Include, table: Dict[str, Set[str]]) -> Optional[str]:
     return f"there is no arrow {include.layer} → {target} in {README}"
 
 
-def check(root: pathlib.Path) -> List[str]:
+def check(root: pathlib.Path) -> list[str]:
     """One line for each fault; empty if the tree keeps to the table."""
     try:
         table = read_table(root)
@@ -197,7 +198,7 @@ BREACHES = {
 }
 
 
-def find_breach(copy: pathlib.Path, name: str, line: str, before: List[str]) -> Optional[str]:
+def find_breach(copy: pathlib.Path, name: str, line: str, before: list[str]) -> str | None:
     """Adds `line` to the copy's file `name`; what is wrong with what the check then says."""
     file = copy / name
     if not file.is_file():
@@ -212,7 +213,7 @@ def find_breach(copy: pathlib.Path, name: str, line: str, before: List[str]) -> 
     return f"with {line} in {name}: expected one fault \"{expected}...\", got {new}"
 
 
-def self_test(root: pathlib.Path) -> List[str]:
+def self_test(root: pathlib.Path) -> list[str]:
     """What the check fails to find in a copy of the tree that is broken on purpose."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder)

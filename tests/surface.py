@@ -18,7 +18,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from typing import Any, Iterator, List, Set, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 COMMANDS = ("predict", "bench", "models", "model", "load", "unload", "health", "inspect")
 ROUTES = ("/metrics", "/livez", "/readyz", "/", "/unknown")
@@ -71,7 +72,7 @@ def key_paths(value: Any, path: str = "") -> Iterator[str]:
 
 
 def json_keys(title: str, output: str) -> None:
-    found: Set[str] = set()
+    found: set[str] = set()
     decoder, rest = json.JSONDecoder(), output.strip()
     while rest:
         try:
@@ -85,7 +86,7 @@ def json_keys(title: str, output: str) -> None:
 
 
 @contextlib.contextmanager
-def server(binaries: pathlib.Path, store: pathlib.Path) -> Iterator[Tuple[str, str]]:
+def server(binaries: pathlib.Path, store: pathlib.Path) -> Iterator[tuple[str, str]]:
     """Its gRPC and its HTTP address."""
     with tempfile.TemporaryDirectory() as folder:
         ports = pathlib.Path(folder) / "ports.json"
@@ -101,7 +102,7 @@ def server(binaries: pathlib.Path, store: pathlib.Path) -> Iterator[Tuple[str, s
             process.wait(60)
 
 
-def wait_for(process: "subprocess.Popen[bytes]", ports: pathlib.Path) -> Tuple[str, str]:
+def wait_for(process: "subprocess.Popen[bytes]", ports: pathlib.Path) -> tuple[str, str]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if ports.exists():
@@ -113,7 +114,7 @@ def wait_for(process: "subprocess.Popen[bytes]", ports: pathlib.Path) -> Tuple[s
     raise SystemExit("error: the server was not ready")
 
 
-def get(address: str, route: str) -> Tuple[int, str, str]:
+def get(address: str, route: str) -> tuple[int, str, str]:
     """Status, content type and body."""
     try:
         with urllib.request.urlopen(f"http://{address}{route}", timeout=10) as answer:
@@ -124,7 +125,7 @@ def get(address: str, route: str) -> Tuple[int, str, str]:
 
 def metrics(page: str) -> str:
     """Each series without its value; labels whose values differ from host to host without these."""
-    lines: List[str] = []
+    lines: list[str] = []
     for line in page.splitlines():
         if not line.startswith("#"):
             line = re.sub(r'(version|libtorch|grpc)="[^"]*"', r'\1="…"', line.rsplit(" ", 1)[0])

@@ -53,7 +53,7 @@ def speech(count, random):
     envelope = np.sin(np.pi * np.clip(within * 1.1, 0, 1)) ** 0.5
     noise = random.normal(0, 0.05, count) * np.where(within < 0.15, 1.0, 0.05)
     voice = (glottal_pulses(count, random) + noise) * envelope
-    for frequencies, bandwidth in zip(formants, BANDWIDTHS_HZ):
+    for frequencies, bandwidth in zip(formants, BANDWIDTHS_HZ, strict=True):
         voice = resonate(voice, frequencies, bandwidth)
     return 0.5 * voice / np.abs(voice).max()
 

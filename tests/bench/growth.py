@@ -59,6 +59,6 @@ def messages(repeats, seconds):
         model = models.product(kib * 256)
         with folder() as path, torchferry(pathlib.Path(path), [model], "--optimize", "off", "--max-message-mib", "256") as server, bare_server(model) as bare:
             values = in_turns(repeats, bare=lambda: rate_of(closed(bare, model, 4, seconds)), ours=lambda: rate_of(closed(server.address, model, 4, seconds)))
-            yield {"what": f"{kib} KiB in and out, 4 requests at a time: throughput over gRPC alone", "value": median(a / b for a, b in zip(values["ours"], values["bare"])),
+            yield {"what": f"{kib} KiB in and out, 4 requests at a time: throughput over gRPC alone", "value": median(a / b for a, b in zip(values["ours"], values["bare"], strict=True)),
                    "details": {"requests_per_second": median(values["ours"]), "mib_per_second_each_way": median(values["ours"]) * kib / 1024,
                                "grpc_alone": median(values["bare"]), "server_mib": memory_of(server, "VmRSS") / 2**20}}

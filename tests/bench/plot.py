@@ -7,7 +7,7 @@ import sys
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as pyplot  # noqa: E402
+import matplotlib.pyplot as pyplot
 
 
 def main(source, target):

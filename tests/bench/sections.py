@@ -28,9 +28,9 @@ def mlp(repeats, seconds):
                           ours1=lambda: closed(server.address, model, 1, seconds)["latency_ms"]["p50"],
                           forward=lambda: libtorch(model, variants="plain", splits="1x1", rows="1", seconds=0.5)[0]["p50_us"])
     middle = {name: median(of) for name, of in values.items()}
-    yield at_least("MLP 4→64→3, concurrency 32: throughput over gRPC alone", median(a / b for a, b in zip(values["ours32"], values["bare32"])), 0.85,
+    yield at_least("MLP 4→64→3, concurrency 32: throughput over gRPC alone", median(a / b for a, b in zip(values["ours32"], values["bare32"], strict=True)), 0.85,
                    requests_per_second=middle["ours32"], grpc_alone=middle["bare32"])
-    overhead = median((a - b) * 1000 - c for a, b, c in zip(values["ours1"], values["bare1"], values["forward"]))
+    overhead = median((a - b) * 1000 - c for a, b, c in zip(values["ours1"], values["bare1"], values["forward"], strict=True))
     yield at_most("MLP, concurrency 1: p50 less gRPC's alone, less the forward pass", overhead, 20, "µs", p50_us=middle["ours1"] * 1000,
                   grpc_alone_us=middle["bare1"] * 1000, forward_us=middle["forward"])
 
@@ -62,7 +62,7 @@ def networks(repeats, seconds):
         with folder() as path, torchferry(pathlib.Path(path), [model]) as server:
             values = in_turns(repeats, libtorch=beside_an_echo, ours=lambda: rate_of(closed(server.address, model, 16, seconds)))
             capacity = median(values["ours"])
-            yield at_least(f"{model.name}, concurrency 16: throughput over LibTorch's best", median(a / b for a, b in zip(values["ours"], values["libtorch"])), 0.95,
+            yield at_least(f"{model.name}, concurrency 16: throughput over LibTorch's best", median(a / b for a, b in zip(values["ours"], values["libtorch"], strict=True)), 0.95,
                            requests_per_second=capacity, libtorch_alone=median(values["libtorch"]), best=text_of(best),
                            tuned=text_of_tuning(tuning_of(server, model.name)))
             steps = [load(server.address, model, "--rate", f"{0.7 * capacity:.1f}", "--duration", str(max(seconds, 8)), "--warm-up", "1")[0]
@@ -81,7 +81,7 @@ def bf16(repeats, seconds):
         values = in_turns(repeats, full=lambda: rate_of(closed(server.address, full, 16, seconds)), half=lambda: rate_of(closed(server.address, half, 16, seconds)))
         with harness.Client(server.address) as client:
             placement = client.model(half.name).placement
-        yield at_least("resnet18 in BF16 over FP32, concurrency 16", median(a / b for a, b in zip(values["half"], values["full"])), 1.4,
+        yield at_least("resnet18 in BF16 over FP32, concurrency 16", median(a / b for a, b in zip(values["half"], values["full"], strict=True)), 1.4,
                        fp32=median(values["full"]), bf16=median(values["half"]), tuned=text_of_tuning(placement.tuning),
                        deviation_from_fp32=f"{placement.precision_deviation:.1e}", and_of_the_variant=f"{placement.tuning.deviation:.1e}")
 
@@ -162,7 +162,7 @@ def together(repeats, seconds):
                                           shared=lambda: rate_of(closed(both.address, model, 16, seconds)))
                         alone[model.name] = median(values["shared"])
                         yield at_least(f"{model.name} in a server with another, called {'first' if model is order[0] else 'second'}: over a server of its own",
-                                       median(a / b for a, b in zip(values["shared"], values["own"])), 0.95, shared=median(values["shared"]), own=median(values["own"]))
+                                       median(a / b for a, b in zip(values["shared"], values["own"], strict=True)), 0.95, shared=median(values["shared"]), own=median(values["own"]))
                     if order is pair:
                         sums = [sum(rate / alone[name] for name, rate in at_once(both, pair, seconds).items()) for _ in range(repeats)]
                         yield at_least("both called at the same time: the sum of their shares", median(sums), 0.9)
@@ -224,7 +224,7 @@ def tuning(repeats, seconds):
         values = in_turns(repeats, best=lambda: libtorch_again(model, best, min(seconds, 2))["rows_per_second"],
                           chosen=lambda: libtorch_again(model, chosen, min(seconds, 2))["rows_per_second"])
         yield at_least(f"{model.name}: what was found at load over the best of {len(points)} combinations",
-                       median(a / b for a, b in zip(values["chosen"], values["best"])), 0.95, found=text_of(chosen), best=text_of(best),
+                       median(a / b for a, b in zip(values["chosen"], values["best"], strict=True)), 0.95, found=text_of(chosen), best=text_of(best),
                        search_seconds=version.load_seconds, kept_seconds=again.load_seconds, kept=str(again.placement.tuning.kept))
 
 

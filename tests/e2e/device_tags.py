@@ -25,7 +25,7 @@ def operations(pickle):
     """(name, argument, bytes) of each."""
     found = list(pickletools.genops(pickle))
     ends = [position for _, _, position in found[1:]] + [len(pickle)]
-    return [(op.name, argument, pickle[position:end]) for (op, argument, position), end in zip(found, ends)]
+    return [(op.name, argument, pickle[position:end]) for (op, argument, position), end in zip(found, ends, strict=True)]
 
 
 def mentions_in_pickle(ops):

@@ -292,5 +292,5 @@ def cli(address, *arguments, timeout=DEADLINE_SECONDS):
     binary = BINARIES / "torchferry"
     assert binary.exists(), f"{binary} is not built (TORCHFERRY_BINARY_DIR says where it is)"
     environment = clean_environment() | {"TORCHFERRY_ADDRESS": address}
-    return subprocess.run([str(binary), *map(str, arguments)], env=environment, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=timeout)
+    return subprocess.run([str(binary), *map(str, arguments)], env=environment, check=False, capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=timeout)

@@ -11,8 +11,8 @@ OK, USAGE, NOT_SERVABLE = 0, 2, 6
 def run_inspect(folder, *arguments, prefix=()):
     """The CompletedProcess of `torchferry inspect …` in that folder; `prefix` is a command that runs it."""
     command = [*prefix, str(BINARIES / "torchferry"), "inspect", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=DEADLINE_SECONDS)
+    return subprocess.run(command, cwd=folder, env=clean_environment(), stdin=subprocess.DEVNULL, check=False,
+                          capture_output=True, text=True, timeout=DEADLINE_SECONDS)
 
 
 def inspect_files(folder, *arguments, prefix=()):

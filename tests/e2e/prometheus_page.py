@@ -20,7 +20,7 @@ class Metrics:
                 self.samples.append((name, dict(self._LABEL.findall(labels or "")), float(value)))
 
     def find(self, name, **labels):
-        return [(l, v) for n, l, v in self.samples if n == name and labels.items() <= l.items()]
+        return [(has, value) for n, has, value in self.samples if n == name and labels.items() <= has.items()]
 
     def sum(self, name, **labels):
         return sum(value for _, value in self.find(name, **labels))

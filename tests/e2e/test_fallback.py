@@ -152,8 +152,11 @@ def check_counter(rows, metrics):
     expected = [({"model": name, "from": row.came_from, "to": row.used, "reason": row.reason}, 1)
                 for name, row in rows.items() if row.reason]
     found = metrics.find("torchferry_fallbacks_total")
-    key = (lambda entry: entry[0]["model"])
-    assert sorted(found, key=key) == sorted(expected, key=key)
+
+    def by_model(entries):
+        return sorted(entries, key=lambda entry: entry[0]["model"])
+
+    assert by_model(found) == by_model(expected)
 
 
 def check_log(rows, lines):

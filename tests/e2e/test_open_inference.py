@@ -35,7 +35,7 @@ def python_of(client):
 
 def run(*command, seconds=120, **options):
     """What it printed; it must end with 0."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds, **options)
+    done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True, timeout=seconds, **options)
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -108,7 +108,7 @@ def test_perf_analyzer(server, model):
     # It reads the server's statistics a while after its first requests; what they count exactly is held below.
     assert int(re.search(r"Inference count: (\d+)", shown).group(1)) > 0
     batch = 4 if "-b" in PERF_RUNS[model] else 1
-    ok, others, rows = (now - then for now, then in zip(counted(server, model), before))
+    ok, others, rows = (now - then for now, then in zip(counted(server, model), before, strict=True))
     assert ok >= sent and others == 0 and rows == ok * batch
 
 
@@ -164,5 +164,5 @@ def test_grpc_health_probe(server):
     probe = go_client("grpc-health-probe")
     for service in ("", "liveness", "model/mlp"):
         assert "SERVING" in run(probe, f"-addr={server.address}", f"-service={service}")
-    done = subprocess.run([probe, f"-addr={server.address}", "-service=model/corrupt"], capture_output=True, timeout=60)
+    done = subprocess.run([probe, f"-addr={server.address}", "-service=model/corrupt"], check=False, capture_output=True, timeout=60)
     assert done.returncode == 4  # not serving

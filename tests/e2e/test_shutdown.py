@@ -37,7 +37,7 @@ def start_requests(server, client):
         first = slow(client, 0.0, iterations)
         futures = [first] + [slow(client, float(i), 5) for i in range(1, REQUESTS)]
 
-        def all_in_flight_or_too_late(metrics):
+        def all_in_flight_or_too_late(metrics, first=first):
             return metrics.sum("torchferry_in_flight_requests", model="slow") == REQUESTS or first.done()
 
         server.wait_metrics(all_in_flight_or_too_late, f"{REQUESTS} requests are in flight")

@@ -10,8 +10,8 @@ import pytest
 
 import harness
 from harness import Client, Code, predict_request, refused
-from stateful import LIMIT, STATELESS, STEPS, STREAMS, Stream, audio, expected, server  # noqa: F401  (two of them are fixtures)
-from wire import FIXTURES, array, assert_close, pb
+from stateful import LIMIT, STATELESS, STREAMS, Stream, audio, expected, server  # noqa: F401  (two of them are fixtures)
+from wire import FIXTURES, array, assert_close
 
 CODE = {code: code.value[0] for code in Code}
 
@@ -211,7 +211,7 @@ def test_cancelled_streams_give_their_places_back(client):
     for _ in range(3):
         streams = [Stream(client) for _ in range(LIMIT)]
 
-        def all_have_a_place():
+        def all_have_a_place(streams=streams):
             return all(s.ask("running_sum", {"x": np.zeros((1, 1), np.float32)}).error_code == 0 for s in streams)
 
         harness.wait_until(all_have_a_place, f"{LIMIT} streams have a place")

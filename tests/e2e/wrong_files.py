@@ -10,7 +10,7 @@ import os
 import pathlib
 import pickle
 import sys
-from typing import Callable, Optional, Tuple
+from collections.abc import Callable
 
 from wrong_makers import (Exploit, FIXTURES, READER_FIXTURES, TORCHSCRIPT, WEIGHTS, aot_inductor, checkpoint_of,
                           custom_operators, cut, encrypted_zip, forward_py, graph_def, npy, npz, onnx, rezipped,
@@ -26,12 +26,12 @@ class Wrong:
     """One row: what lies in MODEL/1/FILE, and what must be said of it."""
 
     code: str
-    fragments: Tuple[str, ...]  # of the message; the file's path is always among them
+    fragments: tuple[str, ...]  # of the message; the file's path is always among them
     content: object = None  # bytes, a path to copy, a function that makes either, or one of the marks below
     file: str = "model.pt"
     config: str = ""
-    others: Tuple[Tuple[str, object], ...] = ()  # (name, content) of further files in MODEL/
-    about: Optional[str] = None  # what the message names instead of the file, in MODEL/; "": it is about no file
+    others: tuple[tuple[str, object], ...] = ()  # (name, content) of further files in MODEL/
+    about: str | None = None  # what the message names instead of the file, in MODEL/; "": it is about no file
 
     def put(self, model):
         """Makes the model's folder."""

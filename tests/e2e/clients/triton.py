@@ -175,7 +175,7 @@ def stateful_stream(client):
     one = np.ones((1, 1), np.float32)
     for _ in range(2):  # each stream begins with the file's state
         answers = queue.Queue()
-        client.start_stream(callback=lambda result, error: answers.put((result, error)))
+        client.start_stream(callback=lambda result, error, answers=answers: answers.put((result, error)))
         for _ in range(5):
             client.async_stream_infer("running_sum", inputs(array=one))
         sums = []
