@@ -40,10 +40,12 @@ absl::Status Annotate(const absl::Status& status, std::string_view prefix);
     }                                                               \
   } while (false)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a name and a declaration cannot have parentheses.
 #define FERRY_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
   auto tmp = (expr);                                \
   if (!tmp.ok()) return tmp.status();               \
   lhs = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 // `lhs` may declare: FERRY_ASSIGN_OR_RETURN(auto x, F());
 #define FERRY_ASSIGN_OR_RETURN(lhs, expr) \

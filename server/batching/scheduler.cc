@@ -208,9 +208,7 @@ bool Scheduler::Added(Queue& queue, size_t tasks) {
 bool Scheduler::WakesAnother() {
   if (idle_ == 0 || waking_ > 0 || waiting_ == 0) return false;
   const base::TimePoint now = clock_.Now();
-  const bool is_wanted = !is_watched_ || std::ranges::any_of(queues_, [&](const auto& queue) {
-    return queue->tasks.size() > 0 && WantsWorker(*queue, now);
-  });
+  const bool is_wanted = !is_watched_ || AnyWantsWorker(now);
   waking_ += is_wanted ? 1 : 0;
   return is_wanted;
 }
@@ -218,6 +216,13 @@ bool Scheduler::WakesAnother() {
 // Whether what waits there should not wait for a worker that is busy.
 bool Scheduler::WantsWorker(const Queue& queue, base::TimePoint now) const {
   return !queue.IsAtMost() && !queue.IsServed(now) && !queue.IsLeftToCaller(now);
+}
+
+bool Scheduler::AnyWantsWorker(base::TimePoint now) const {
+  for (const auto& queue : queues_) {
+    if (queue->tasks.size() > 0 && WantsWorker(*queue, now)) return true;
+  }
+  return false;
 }
 
 void Scheduler::LookAgain() {

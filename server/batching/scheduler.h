@@ -101,6 +101,7 @@ class Scheduler {
   bool TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) FERRY_EXCLUDES(mutex_);
   void Begin(Queue& queue, const BatchQueue::Taken& taken, base::TimePoint now) FERRY_REQUIRES(mutex_);
   bool WantsWorker(const Queue& queue, base::TimePoint now) const FERRY_REQUIRES(mutex_);
+  bool AnyWantsWorker(base::TimePoint now) const FERRY_REQUIRES(mutex_);
   void WorkerLoop();
   void End(const Work& work, uint64_t lane) FERRY_EXCLUDES(mutex_);
   void Carry(Work& work, int& threads);

@@ -91,13 +91,14 @@ class Metrics::ModelMetricsImpl final : public ModelMetrics {
         in_flight_(families_.in_flight.Add(Labels())) {}
 
   ~ModelMetricsImpl() override {
-    owner_.Leave(model_, number_, [this] {
+    const std::vector<OfDevice> devices = std::move(devices_);
+    owner_.Leave(model_, number_, [this, &devices] {
       families_.request_duration.Remove(&request_duration_);
       families_.queue_duration.Remove(&queue_duration_);
       families_.batch_rows.Remove(&batch_rows_);
       families_.queue_depth.Remove(&queue_depth_);
       families_.in_flight.Remove(&in_flight_);
-      for (const OfDevice& device : devices_) families_.compute_duration.Remove(device.compute_duration);
+      for (const OfDevice& device : devices) families_.compute_duration.Remove(device.compute_duration);
     });
   }
 

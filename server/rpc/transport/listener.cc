@@ -14,6 +14,7 @@ absl::Status Listener::Start(const RpcServer::Options& options, const std::strin
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
   for (RpcService* service : services) builder.RegisterService(&service->service());
   std::vector<std::unique_ptr<CallLoop>> loops;
+  loops.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i) {
     loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, clock));
   }
