@@ -43,36 +43,34 @@ std::string CheckDevice(const std::string& text, const std::vector<std::string>&
                      fmt::join(types, ", "));
 }
 
-}  // namespace
+// The groups stand in the order in which --help lists them.
 
-std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
-  ServerFlags flags;
-  CLI::App app(
-      "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
-      "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
-      "torchferry-server");
-  app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
-
+void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
   Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")
       ->required()
       ->check(CLI::ExistingDirectory);
   Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
   Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
-      ->check([&](const std::string& text) { return CheckDevice(text, device_types); });
+      ->check([&device_types](const std::string& text) { return CheckDevice(text, device_types); });
+}
+
+void AddThreads(CLI::App& app, ServerFlags& flags) {
   Add(app, "--grpc-threads", flags.grpc_threads,
       "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
       "processors")
       ->check(CLI::Range(0, 256));
   Add(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
       "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while "
-      "requests come "
-      "that fast and no worker computes; 0: not at all, nor with less than two processors")
+      "requests come that fast and no worker computes; 0: not at all, nor with less than two processors")
       ->check(CLI::Range(0, 1000000));
   Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
       ->check(CLI::Range(0, 1024));
   Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")
       ->check(CLI::Range(1, 1024));
+}
+
+void AddTuning(CLI::App& app, ServerFlags& flags) {
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
   Add(app, "--optimize", flags.optimize,
       "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, "
@@ -84,6 +82,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   app.add_flag("--deterministic", flags.deterministic,
                "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
       ->envname("TORCHFERRY_DETERMINISTIC");
+}
+
+void AddLimits(CLI::App& app, ServerFlags& flags) {
   Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-stateful-streams", flags.max_stateful_streams,
@@ -92,6 +93,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
+}
+
+void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));
   Add(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
@@ -103,6 +107,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       "Ready when any model is and none is loading, or only when all are: any, all")
       ->transform(CLI::CheckedTransformer(policies))
       ->default_str("any");
+}
+
+void AddOutput(CLI::App& app, ServerFlags& flags) {
   const std::map<std::string, base::LogFormat> formats = {{"text", base::LogFormat::kText},
                                                           {"json", base::LogFormat::kJson}};
   Add(app, "--log-format", flags.log_format, "text, json")
@@ -117,6 +124,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       ->default_str("info");
   Add(app, "--port-file", flags.port_file,
       "Writes the addresses that were bound, as one line of JSON, once both listen");
+}
+
+void AddModelChanges(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--enable-admin", flags.enable_admin,
                "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
       ->envname("TORCHFERRY_ENABLE_ADMIN");
@@ -127,29 +137,58 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       ->envname("TORCHFERRY_WATCH");
   Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
       ->check(CLI::Range(0.05, 86400.0));
+}
+
+void AddDeviceLoss(CLI::App& app, ServerFlags& flags) {
   Add(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds,
       "How often an idle GPU is tried, to notice its loss")
       ->check(CLI::Range(0.05, 86400.0));
   app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss,
                "Drains and ends, with exit code 3, when a device is lost")
       ->envname("TORCHFERRY_EXIT_ON_DEVICE_LOSS");
+}
+
+void AddPermissions(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")
       ->envname("TORCHFERRY_REFLECTION");
   app.add_flag("--trust-model-code", flags.trust_model_code,
                "Runs models whose TorchScript reaches outside (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");
+}
 
+// What no single flag's check sees.
+void CheckTogether(const ServerFlags& flags) {
+  // CLI11's Range lets NaN through.
+  for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+                               flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
+    if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
+  }
+  if (!flags.admin_address.empty() && !flags.enable_admin) {
+    throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");
+  }
+}
+
+}  // namespace
+
+std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
+  ServerFlags flags;
+  CLI::App app(
+      "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
+      "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
+      "torchferry-server");
+  app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
+  AddAddresses(app, flags, device_types);
+  AddThreads(app, flags);
+  AddTuning(app, flags);
+  AddLimits(app, flags);
+  AddLifeCycle(app, flags);
+  AddOutput(app, flags);
+  AddModelChanges(app, flags);
+  AddDeviceLoss(app, flags);
+  AddPermissions(app, flags);
   try {
     app.parse(argc, argv);
-    // CLI11's Range lets NaN through.
-    for (const double seconds :
-         {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-          flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
-      if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
-    }
-    if (!flags.admin_address.empty() && !flags.enable_admin) {
-      throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");
-    }
+    CheckTogether(flags);
   } catch (const CLI::ParseError& error) {
     const bool is_help = error.get_exit_code() == 0;
     app.exit(error);

@@ -1,5 +1,5 @@
 // torchferry-server.
-#include "server/app/server_app.h"
+#include "server/app/run_server.h"
 
 int main(int argc, char** argv) {
   std::vector<std::unique_ptr<torchferry::libtorch::DeviceProvider>> providers;

@@ -27,8 +27,4 @@ class ServerApp {
   virtual bool MustLeaveByExit() const = 0;
 };
 
-// main, with the devices that there may be: the tests' server adds a simulated one. Exit codes: 0 after an orderly end,
-// 1 when it could not start or requests were cut off, 2 for wrong flags, 3 after --exit-on-device-loss.
-int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers);
-
 }  // namespace torchferry::app

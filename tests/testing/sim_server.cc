@@ -1,5 +1,5 @@
 // torchferry-server with the simulated accelerator beside CUDA.
-#include "server/app/server_app.h"
+#include "server/app/run_server.h"
 #include "tests/testing/sim_provider.h"
 
 int main(int argc, char** argv) {

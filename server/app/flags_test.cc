@@ -1,0 +1,162 @@
+#include "server/app/flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace torchferry::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What came of the arguments: the flags, or an exit code with what was printed.
+struct Parsed {
+  std::optional<ServerFlags> flags;
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+Parsed ParseExactly(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "torchferry-server");
+  std::vector<char*> argv;
+  argv.reserve(arguments.size());
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const auto result = ParseFlags(static_cast<int>(argv.size()), argv.data(), {"cpu", "cuda"});
+  Parsed parsed;
+  parsed.out = ::testing::internal::GetCapturedStdout();
+  parsed.err = ::testing::internal::GetCapturedStderr();
+  if (const auto* flags = std::get_if<ServerFlags>(&result)) {
+    parsed.flags = *flags;
+  } else {
+    parsed.exit_code = std::get<int>(result);
+  }
+  return parsed;
+}
+
+// With a store that is there.
+Parsed Parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"--model-store", "/"});
+  return ParseExactly(std::move(arguments));
+}
+
+// A variable of the environment, for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* const name_;
+};
+
+TEST(FlagsTest, AStoreIsEnough) {
+  const Parsed parsed = Parse({});
+  ASSERT_TRUE(parsed.flags.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.flags->model_store, "/");
+  EXPECT_EQ(parsed.flags->grpc_address, "127.0.0.1:8001");
+  EXPECT_EQ(parsed.flags->device, "auto");
+  EXPECT_TRUE(parsed.flags->optimize);
+  EXPECT_FALSE(parsed.flags->enable_admin);
+}
+
+TEST(FlagsTest, WithoutAStoreItEndsWith2AndNamesTheFlag) {
+  const Parsed parsed = ParseExactly({});
+  EXPECT_EQ(parsed.exit_code, 2);
+  EXPECT_THAT(parsed.err, HasSubstr("--model-store"));
+}
+
+TEST(FlagsTest, AStoreThatIsNotThereEndsWith2) {
+  EXPECT_EQ(ParseExactly({"--model-store", "/nothing/here"}).exit_code, 2);
+}
+
+TEST(FlagsTest, HelpAndVersionEndWith0) {
+  const Parsed help = ParseExactly({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, HasSubstr("--trust-model-code"));
+  const Parsed version = ParseExactly({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.out, ::testing::StartsWith("torchferry-server "));
+}
+
+TEST(FlagsTest, EachFlagIsAVariableAndTheFlagGoesBefore) {
+  const Variable address("TORCHFERRY_GRPC_ADDRESS", "127.0.0.1:1234");
+  const Variable watch("TORCHFERRY_WATCH", "true");
+  EXPECT_EQ(Parse({}).flags->grpc_address, "127.0.0.1:1234");
+  EXPECT_TRUE(Parse({}).flags->watch);
+  EXPECT_EQ(Parse({"--grpc-address", "127.0.0.1:5"}).flags->grpc_address, "127.0.0.1:5");
+}
+
+TEST(FlagsTest, AVariableIsCheckedAsAFlagIs) {
+  const Variable address("TORCHFERRY_GRPC_ADDRESS", "nowhere");
+  EXPECT_EQ(Parse({}).exit_code, 2);
+}
+
+TEST(FlagsTest, AnAddressHasAHostAndAPort) {
+  for (const char* address : {"127.0.0.1:0", "[::]:8001", "localhost:65535"}) {
+    EXPECT_TRUE(Parse({"--grpc-address", address}).flags.has_value()) << address;
+  }
+  for (const char* address : {"8001", ":8001", "localhost:", "localhost:http", "localhost:65536", "localhost:100000"}) {
+    const Parsed parsed = Parse({"--metrics-address", address});
+    EXPECT_EQ(parsed.exit_code, 2) << address;
+    EXPECT_THAT(parsed.err, HasSubstr("is not HOST:PORT")) << address;
+  }
+}
+
+TEST(FlagsTest, ADeviceIsOfATypeThatThereMayBe) {
+  for (const char* device : {"auto", "cpu", "cuda", "cuda:3"}) {
+    EXPECT_EQ(Parse({"--device", device}).flags->device, device);
+  }
+  for (const char* device : {"sim:0", "gpu", "cuda:", "cuda:x"}) {
+    const Parsed parsed = Parse({"--device", device});
+    EXPECT_EQ(parsed.exit_code, 2) << device;
+    EXPECT_THAT(parsed.err, HasSubstr("cpu, cuda")) << device;
+  }
+}
+
+TEST(FlagsTest, NumbersHaveLimits) {
+  EXPECT_EQ(Parse({"--max-message-mib", "2047"}).flags->max_message_mib, 2047);
+  EXPECT_EQ(Parse({"--max-message-mib", "2048"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--max-queue-size", "0"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--intra-op-threads", "0"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--workers", "-1"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--drain-timeout-seconds", "0.5"}).flags->drain_timeout_seconds, 0.5);
+  EXPECT_EQ(Parse({"--drain-timeout-seconds", "-1"}).exit_code, 2);
+}
+
+TEST(FlagsTest, NotANumberIsNoTime) {
+  for (const char* flag : {"--drain-timeout-seconds", "--shutdown-delay-seconds", "--watch-interval-seconds",
+                           "--device-probe-interval-seconds", "--optimize-budget-seconds"}) {
+    EXPECT_EQ(Parse({flag, "nan"}).exit_code, 2) << flag;
+  }
+}
+
+TEST(FlagsTest, WordsAreTheOnesThatHelpLists) {
+  const Parsed parsed =
+      Parse({"--optimize", "off", "--readiness", "all", "--log-format", "json", "--log-level", "error"});
+  ASSERT_TRUE(parsed.flags.has_value()) << parsed.err;
+  EXPECT_FALSE(parsed.flags->optimize);
+  EXPECT_EQ(parsed.flags->readiness, registry::ReadinessPolicy::kAll);
+  EXPECT_EQ(parsed.flags->log_format, base::LogFormat::kJson);
+  EXPECT_EQ(parsed.flags->log_level, base::LogLevel::kError);
+  EXPECT_EQ(Parse({"--log-level", "loud"}).exit_code, 2);
+}
+
+TEST(FlagsTest, AnAdminAddressNeedsAdmin) {
+  EXPECT_EQ(Parse({"--admin-address", "127.0.0.1:0"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--admin-address", "127.0.0.1:0", "--enable-admin"}).flags->admin_address, "127.0.0.1:0");
+}
+
+TEST(FlagsTest, ReflectionCanBeTurnedOffAgain) {
+  EXPECT_TRUE(Parse({"--reflection"}).flags->reflection);
+  const Variable reflection("TORCHFERRY_REFLECTION", "true");
+  EXPECT_FALSE(Parse({"--no-reflection"}).flags->reflection);
+}
+
+}  // namespace
+}  // namespace torchferry::app

@@ -1,0 +1,24 @@
+// The file that tells other programs where the server listens.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <string>
+
+namespace torchferry::app {
+
+// Each is HOST:PORT.
+struct BoundAddresses {
+  std::string grpc;
+  std::string metrics;
+  std::string admin;  // empty without admin RPCs
+};
+
+// One line of JSON: {"grpc_address":"…","metrics_address":"…"}, with "admin_address" where there is one.
+std::string PortFileText(const BoundAddresses& addresses);
+
+// Puts that text into the file `path`. A reader sees the whole file or none: it is written beside and renamed.
+// UNAVAILABLE when it cannot be written; nothing is left behind then.
+absl::Status WritePortFile(const std::string& path, const BoundAddresses& addresses);
+
+}  // namespace torchferry::app

@@ -1,0 +1,66 @@
+#include "server/app/run_server.h"
+
+#include <absl/synchronization/mutex.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "server/app/flags.h"
+#include "server/app/server_app.h"
+#include "server/app/stop_signals.h"
+#include "server/base/file_limit.h"
+#include "server/base/logging.h"
+#include "server/base/status.h"
+
+namespace torchferry::app {
+namespace {
+
+constexpr int kDeviceLossExitCode = 3;
+
+void SetUpProcess(const ServerFlags& flags) {
+  base::InitLogging(flags.log_format, flags.log_level);
+  // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  base::RaiseFileLimit();  // a connection is one
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void WaitForStop(const ServerFlags& flags) {
+  const int signal = WaitForStopSignal();
+  const bool is_loss = signal == kDeviceLossSignal;
+  const char* why = is_loss ? "device loss" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  base::LogInfo("draining", {{"signal", why}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
+  // The orchestrator's signal that follows a loss is no second one, and neither is a loss.
+  if (!is_loss) LetStopSignalsEndTheProcess();
+}
+
+int Stop(ServerApp& app, const ServerFlags& flags) {
+  const bool all_answered = app.Stop();
+  base::LogInfo("stopped", {{"all_answered", all_answered}});
+  const int code = app.HasLostDevice() && flags.exit_on_device_loss ? kDeviceLossExitCode : all_answered ? 0 : 1;
+  if (app.MustLeaveByExit()) _exit(code);
+  return code;
+}
+
+}  // namespace
+
+int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
+  std::vector<std::string> device_types = {"cpu"};
+  for (const auto& provider : providers) device_types.emplace_back(provider->type());
+  const auto parsed = ParseFlags(argc, argv, device_types);
+  if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+  const auto& flags = std::get<ServerFlags>(parsed);
+  SetUpProcess(flags);
+  auto app = ServerApp::Start(flags, std::move(providers));
+  if (!app.ok()) {
+    base::LogError("cannot start", {{"reason", base::MessageOf(app.status())}});
+    return 1;
+  }
+  WaitForStop(flags);
+  return Stop(**app, flags);
+}
+
+}  // namespace torchferry::app

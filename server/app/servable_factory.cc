@@ -1,0 +1,45 @@
+#include "server/app/servable_factory.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/app/device_reports.h"
+#include "server/base/status.h"
+#include "server/tensor/batch_sizes.h"
+
+namespace torchferry::app {
+
+batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
+                                  const ServerFlags& flags) {
+  batching::BatchOptions options;
+  options.max_queue_size = flags.max_queue_size;
+  options.threads = tuning.has_value() ? tuning->intra_op_threads : flags.intra_op_threads;
+  if (!config.dynamic_batching.has_value()) return options;
+  options.max_rows = tuning.has_value() ? tuning->batch_rows : config.max_batch_size;
+  options.row_counts = tensor::BatchSizes(options.max_rows);
+  options.max_queue_delay = config.dynamic_batching->max_queue_delay;
+  options.preferred_rows = config.dynamic_batching->preferred_batch_sizes;
+  if (config.dynamic_batching->max_queue_size > 0) {
+    options.max_queue_size = std::min(flags.max_queue_size, config.dynamic_batching->max_queue_size);
+  }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const std::string& model, int64_t version,
+                                                                         const config::ModelConfig& config) const {
+  plan::LoadRequest request{
+      .store = parts_.flags.model_store, .model = model, .version = version, .config = config, .host = parts_.host};
+  request.host.ruled_out = LostDevices(parts_.health->List());
+  FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, plan::LoadVersion(request, parts_.loaders));
+  serving::Servable::Options options;
+  options.name = model;
+  options.version = version;
+  options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);
+  options.instances = config::InstancesOnAccelerator(config, loaded.model->is_stateful());
+  options.max_sessions = parts_.flags.max_stateful_streams;
+  if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
+  return std::make_unique<serving::Servable>(options, std::move(loaded), parts_.scheduler,
+                                             parts_.metrics.ForModel(model, version), parts_.clock, parts_.health);
+}
+
+}  // namespace torchferry::app

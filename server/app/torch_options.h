@@ -1,0 +1,24 @@
+// What LibTorch's loader is told, from the flags and this host.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "server/app/flags.h"
+#include "server/app/thread_plan.h"
+#include "server/host/host.h"
+#include "server/serving/device_health.h"
+#include "server/torch/load/loader.h"
+
+namespace torchferry::app {
+
+// `is_stopping` is asked while a version is tuned, on the threads that do that.
+libtorch::TuningOptions TuningOf(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
+                                 std::function<bool()> is_stopping);
+
+// Devices that fail while a version is loaded are reported to `health`.
+libtorch::LoadOptions TorchLoadOptions(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
+                                       std::shared_ptr<serving::DeviceHealth> health,
+                                       std::function<bool()> is_stopping);
+
+}  // namespace torchferry::app
