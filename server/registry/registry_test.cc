@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <thread>
 
 #include "server/base/status.h"
 #include "server/registry/test_registry.h"
@@ -19,17 +20,13 @@ using ::testing::HasSubstr;
 TEST_F(RegistryTest, FindsTheNewestReadyVersionAndAnExactOne) {
   ModelFolder folder = Folder("m", {1, 2, 3});
   folder.config->version_policy.kind = config::VersionPolicy::Kind::kAll;
-  registry_.Add({folder});
-  registry_.StartLoading();
-  WaitUntilLoaded();
+  Begin({folder});
   EXPECT_EQ(registry_.Find("m", 0).value()->version(), 3);
   EXPECT_EQ(registry_.Find("m", 2).value()->version(), 2);
 }
 
 TEST_F(RegistryTest, NamesWhatThereIsInsteadOfAnUnknownModelOrVersion) {
-  registry_.Add({Folder("a", {1}), Folder("b", {4})});
-  registry_.StartLoading();
-  WaitUntilLoaded();
+  Begin({Folder("a", {1}), Folder("b", {4})});
   const absl::Status model = registry_.Find("c", 0).status();
   EXPECT_EQ(model.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(base::MessageOf(model), AllOf(HasSubstr("\"c\""), HasSubstr("a, b")));
@@ -39,9 +36,7 @@ TEST_F(RegistryTest, NamesWhatThereIsInsteadOfAnUnknownModelOrVersion) {
 }
 
 TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
-  registry_.Add({Folder("bad", {1}), Folder("good", {1})});
-  registry_.StartLoading();
-  WaitUntilLoaded();
+  Begin({Folder("bad", {1}), Folder("good", {1})});
   EXPECT_TRUE(registry_.Find("good", 0).ok());
   const absl::Status bad = registry_.Find("bad", 0).status();
   EXPECT_EQ(bad.code(), absl::StatusCode::kFailedPrecondition);
@@ -49,7 +44,7 @@ TEST_F(RegistryTest, AFailedVersionSaysWhyAndLeavesTheOthersAlone) {
   EXPECT_EQ(registry_.List("bad").at(0).error.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), "");
   EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), HasSubstr("1 of 2 versions failed"));
-  EXPECT_THAT(metrics_.Serialize(),
+  EXPECT_THAT(maker_.metrics().Serialize(),
               HasSubstr("torchferry_model_state{model=\"bad\",state=\"failed\",version=\"1\"} 1"));
 }
 
@@ -62,7 +57,7 @@ TEST_F(RegistryTest, WhatIsNotLoadedYetIsUnavailable) {
   EXPECT_EQ(registry_.Find("m", 1).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(NotReadyReason(registry_.List(), ReadinessPolicy::kAny), HasSubstr("1 of 1 versions are still loading"));
   go_on.count_down();
-  WaitUntilLoaded();
+  WaitForStates("1 ready");
 }
 
 TEST_F(RegistryTest, AModelWithoutAVersionIsFailed) {
@@ -73,9 +68,7 @@ TEST_F(RegistryTest, AModelWithoutAVersionIsFailed) {
 TEST_F(RegistryTest, AnEmptyStoreIsReady) { EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), ""); }
 
 TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
-  registry_.Add({Folder("m", {1})});
-  registry_.StartLoading();
-  WaitUntilLoaded();
+  Begin({Folder("m", {1})});
   std::weak_ptr<serving::Servable> servable = registry_.Find("m", 0).value();
   registry_.Stop();
   EXPECT_TRUE(servable.expired());
@@ -83,18 +76,13 @@ TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
 
 // A worker that drops the last handle after Stop has begun: the servable ends all the same.
 TEST_F(RegistryTest, StopWaitsForAHandleThatAnotherThreadStillHolds) {
-  registry_.Add({Folder("m", {1})});
-  registry_.StartLoading();
-  WaitUntilLoaded();
+  Begin({Folder("m", {1})});
   std::shared_ptr<serving::Servable> held = registry_.Find("m", 0).value();
   const std::weak_ptr<serving::Servable> servable = held;
-  std::latch stopping(1);
   std::thread holder([&, handle = std::move(held)]() mutable {
-    stopping.wait();
-    std::this_thread::yield();
+    WaitUntilStopping();
     handle.reset();
   });
-  stopping.count_down();
   registry_.Stop();
   EXPECT_TRUE(servable.expired());
   holder.join();

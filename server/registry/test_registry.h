@@ -1,16 +1,21 @@
-// A registry whose models do nothing, for the tests.
+// What the tests of the registry share: servables that do nothing, a store in a temporary folder, and a registry whose
+// loads can be held up or made to fail.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "server/base/mutex.h"
+#include "server/base/status.h"
 #include "server/registry/registry.h"
 
 namespace torchferry::registry {
@@ -29,16 +34,10 @@ class NothingModel : public model::Model {
   const tensor::DeviceId device_;
 };
 
-inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) {
-  return {std::move(name), config::ModelConfig{}, std::move(versions), {}, {}};
-}
-
-class RegistryTest : public ::testing::Test {
- protected:
-  absl::StatusOr<std::unique_ptr<serving::Servable>> MakeServable(const std::string& model, int64_t version) {
-    if (on_load) on_load();
-    loaded.push_back(version);
-    if (model == "bad" || version == failing) return absl::DataLossError("bad/1/m.pt: is damaged");
+// Makes servables of NothingModel, which must end before this does.
+class ServableMaker {
+ public:
+  std::unique_ptr<serving::Servable> Make(const std::string& model, int64_t version) {
     serving::Servable::Options options;
     options.name = model;
     options.version = version;
@@ -46,29 +45,130 @@ class RegistryTest : public ::testing::Test {
                                                scheduler_, metrics_.ForModel(model, version), base::Clock::Real(),
                                                health_);
   }
+  metrics::Metrics& metrics() { return metrics_; }
 
-  void WaitUntilLoaded() {
-    while (NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") != std::string::npos)
-      std::this_thread::yield();
-  }
-
-  // The test's own: several run at the same time.
-  static std::string TempStore() {
-    const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    return (std::filesystem::path(::testing::TempDir()) / ("torchferry_registry_" + test)).string();
-  }
-
+ private:
   metrics::Metrics metrics_;
   std::shared_ptr<serving::DeviceHealth> health_ =
       std::make_shared<serving::DeviceHealth>(metrics_, base::Clock::Real());
   batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
-  std::function<void()> on_load;
-  int64_t failing = 0;          // a version that cannot be loaded; set while nothing is
-  std::vector<int64_t> loaded;  // versions, in order; the registry's thread writes it
+};
+
+// A model store in a temporary folder of the test's own, which is removed at the end.
+class TestStore {
+ public:
+  TestStore() {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~TestStore() { std::filesystem::remove_all(path_); }
+
+  std::string path() const { return path_.string(); }
+  void Put(const std::string& model, int64_t version, const std::string& content = "a model") {
+    const auto folder = path_ / model / std::to_string(version);
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "m.pt") << content;
+  }
+  void PutConfig(const std::string& model, const std::string& text) {
+    std::filesystem::create_directories(path_ / model);
+    std::ofstream(path_ / model / "config.pbtxt") << text;
+  }
+  void Remove(const std::string& model) { std::filesystem::remove_all(path_ / model); }
+
+ private:
+  const std::filesystem::path path_ =
+      std::filesystem::path(::testing::TempDir()) /
+      (std::string("torchferry_registry_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+};
+
+inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) {
+  return {std::move(name), config::ModelConfig{}, std::move(versions), {}, {}};
+}
+
+// A registry over `store_`. The model "bad" and the version `failing` do not load.
+class RegistryTest : public ::testing::Test {
+ protected:
+  using Answer = std::future<absl::Status>;
+
+  RegistryTest() {
+    registry_.SetListener([this] {
+      base::MutexLock lock(mutex_);
+      changed_.NotifyAll();
+    });
+  }
+
+  absl::StatusOr<std::unique_ptr<serving::Servable>> MakeServable(const std::string& model, int64_t version) {
+    if (on_load) on_load();
+    loaded.push_back(version);
+    if (model == "bad" || version == failing) return absl::DataLossError("bad/1/m.pt: is damaged");
+    return maker_.Make(model, version);
+  }
+
+  // Begins with what the store has, and waits until it is loaded.
+  void Begin() { Begin(ScanStore(store_.path()).value()); }
+  void Begin(const std::vector<ModelFolder>& models) {
+    registry_.Add(models);
+    registry_.StartLoading();
+    WaitUntil([this] {
+      return NotReadyReason(registry_.List(), ReadinessPolicy::kAll).find("still loading") == std::string::npos;
+    });
+  }
+
+  Answer Load(const std::string& model, const std::vector<int64_t>& versions = {}) {
+    return Ask([&](Registry::Done done) { registry_.Load(model, versions, std::move(done)); });
+  }
+  Answer Unload(const std::string& model, int64_t version = 0) {
+    return Ask([&](Registry::Done done) { registry_.Unload(model, version, std::move(done)); });
+  }
+  void Rescan() {
+    EXPECT_TRUE(Ask([&](Registry::Done done) { registry_.Rescan(std::move(done)); }).get().ok());
+  }
+
+  // "2 ready, 1 unloading".
+  std::string States(const std::string& model = "m") const {
+    std::string text;
+    for (const VersionStatus& status : registry_.List(model)) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", status.version, Name(status.state));
+    }
+    return text;
+  }
+  void WaitForStates(const std::string& states, const std::string& model = "m") {
+    WaitUntil([&] { return States(model) == states; });
+  }
+  // Looks at `is_met` now and after each change of a state.
+  template <typename Condition>
+  void WaitUntil(Condition is_met) {
+    base::MutexLock lock(mutex_);
+    while (!is_met()) changed_.Wait(mutex_);
+  }
+  // Until Stop, which does not count as a change of a state, has emptied the registry.
+  void WaitUntilStopping() const {
+    while (!registry_.List().empty()) std::this_thread::yield();
+  }
+
+  TestStore store_;
+  ServableMaker maker_;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::function<void()> on_load;  // in each load, before it; set while nothing is loaded
+  int64_t failing = 0;            // set while nothing is loaded
+  std::vector<int64_t> loaded;    // versions, in order; the registry's thread writes it
   Registry registry_{[this](const std::string& m, int64_t v, const config::ModelConfig&) { return MakeServable(m, v); },
-                     metrics_,
+                     maker_.metrics(),
                      base::Clock::Real(),
-                     {TempStore(), nullptr}};
+                     {store_.path(), nullptr}};
+
+ private:
+  template <typename Start>
+  static Answer Ask(Start start) {
+    auto promise = std::make_shared<std::promise<absl::Status>>();
+    Answer answer = promise->get_future();
+    // A status of its own: Debian's absl counts references without ThreadSanitizer's knowledge.
+    start([promise](const absl::Status& status) {
+      promise->set_value(absl::Status(status.code(), base::MessageOf(status)));
+    });
+    return answer;
+  }
 };
 
 }  // namespace torchferry::registry
