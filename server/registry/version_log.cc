@@ -23,6 +23,12 @@ void LogFolder(const ModelFolder& folder) {
   }
 }
 
+void LogFailed(const std::string& model, int64_t version, const absl::Status& why) {
+  base::LogError(
+      "model failed",
+      {{"model", model}, {"version", version}, {"code", base::CodeName(why.code())}, {"reason", base::MessageOf(why)}});
+}
+
 void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why) {
   base::LogError(
       "model not reloaded: what was loaded before goes on",

@@ -1,0 +1,62 @@
+// Loads a version into the table, and takes one out of service until its servable has ended.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "server/base/clock.h"
+#include "server/metrics/metrics.h"
+#include "server/registry/end_waits.h"
+#include "server/registry/reaper.h"
+#include "server/registry/version_table.h"
+
+namespace torchferry::registry {
+
+// Loads one version; may take long.
+using ServableFactory = std::function<absl::StatusOr<std::unique_ptr<serving::Servable>>(
+    const std::string& model, int64_t version, const config::ModelConfig& config)>;
+
+// Load and Retire are called by one thread at a time. A servable ends on a thread of the reaper's.
+class VersionLifecycle {
+ public:
+  // Called on the reaper's thread when a version has ended and its memory is free. May be null.
+  using OnUnloaded = std::function<void(const std::string& device)>;
+
+  VersionLifecycle(ServableFactory factory, VersionTable& table, metrics::Metrics& metrics, const base::Clock& clock,
+                   OnUnloaded on_unloaded);
+  // Stop, if that was not called.
+  ~VersionLifecycle();
+  VersionLifecycle(const VersionLifecycle&) = delete;
+  VersionLifecycle& operator=(const VersionLifecycle&) = delete;
+
+  // Makes the servable of `source`, which must have a config, and puts it into the table. What the version serves until
+  // then goes on, and goes on too if this fails. The factory's error, with the version before it.
+  absl::Status Load(const VersionSource& source);
+  // Takes a version out of service (VersionTable::Retire). The generation of its servable, if one has to end.
+  std::optional<int64_t> Retire(const std::string& model, int64_t version, bool is_kept);
+  // Calls `done` when the servables of `generations` have ended (EndWaits::Await).
+  void AwaitEnds(const std::set<int64_t>& generations, std::function<void()> done) {
+    ends_.Await(generations, std::move(done));
+  }
+  // Waits until every servable has ended. The table must not hold one any more, nor may anything be loaded after.
+  void Stop() { reaper_.reset(); }
+
+ private:
+  void Serve(const VersionSource& source, std::unique_ptr<serving::Servable> servable, double load_seconds);
+  void Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device);
+
+  const ServableFactory factory_;
+  VersionTable& table_;
+  metrics::Metrics& metrics_;
+  const base::Clock& clock_;
+  const OnUnloaded on_unloaded_;
+  EndWaits ends_;
+  std::unique_ptr<Reaper> reaper_;
+};
+
+}  // namespace torchferry::registry

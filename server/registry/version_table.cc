@@ -1,0 +1,199 @@
+#include "server/registry/version_table.h"
+
+#include "server/base/status.h"
+#include "server/registry/listing.h"
+
+namespace torchferry::registry {
+namespace {
+
+bool MayCome(VersionState state) { return state == VersionState::kPending || state == VersionState::kLoading; }
+
+}  // namespace
+
+void VersionTable::SetPending(const VersionSource& source) {
+  Change(source.model, source.version, [&](Entry& entry) {
+    entry.status.config = source.config;
+    entry.status.is_initial = true;
+    entry.fingerprint = source.fingerprint;
+  });
+}
+
+bool VersionTable::SetLoading(const VersionSource& source) {
+  bool serves = false;
+  Change(source.model, source.version, [&](Entry& entry) {
+    entry.fingerprint = source.fingerprint;
+    serves = entry.servable != nullptr;
+    if (serves) return;
+    entry.status.state = VersionState::kLoading;
+    entry.status.error = absl::OkStatus();
+    entry.status.config = source.config;
+    entry.is_kept = false;
+  });
+  return serves;
+}
+
+void VersionTable::SetFailed(const std::string& model, int64_t version, const absl::Status& error) {
+  Change(model, version, [&](Entry& entry) {
+    entry.status.state = VersionState::kFailed;
+    entry.status.error = error;
+  });
+}
+
+void VersionTable::SetReady(const VersionSource& source, std::shared_ptr<serving::Servable> servable,
+                            int64_t generation, double load_seconds) {
+  Change(source.model, source.version, [&](Entry& entry) {
+    entry.status.state = VersionState::kReady;
+    entry.status.load_seconds = load_seconds;
+    entry.status.config = source.config;
+    entry.generation = generation;
+    entry.servable.swap(servable);  // the one before is dropped when this has returned
+  });
+}
+
+VersionTable::Retired VersionTable::Retire(const std::string& model, int64_t version, bool is_kept) {
+  Retired retired;
+  bool is_ending = false;
+  {
+    base::MutexLock lock(mutex_);
+    if (!is_kept && Look(model, version) == nullptr) return retired;  // it ended after the caller had looked
+  }
+  Change(model, version, [&](Entry& entry) {
+    retired.servable = std::move(entry.servable);
+    is_ending = retired.servable != nullptr || entry.status.state == VersionState::kUnloading;
+    if (is_ending) retired.ending = entry.generation;
+    entry.is_kept = is_kept;
+    entry.status.is_initial = false;  // bringing it back takes nothing away from the server's readiness
+    entry.status.error = absl::OkStatus();
+    entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
+  });
+  if (is_ending || is_kept) return retired;
+  {
+    base::MutexLock lock(mutex_);
+    Erase(model, version);
+  }
+  Tell();
+  return retired;
+}
+
+void VersionTable::Settle(const std::string& model, int64_t version, int64_t generation) {
+  {
+    base::MutexLock lock(mutex_);
+    Entry* entry = Look(model, version);
+    const bool is_of_this =
+        entry != nullptr && entry->generation == generation && entry->status.state == VersionState::kUnloading;
+    if (is_of_this && entry->is_kept) {
+      entry->status.state = VersionState::kUnloaded;
+      show_(model, version, VersionState::kUnloaded);
+    } else if (is_of_this) {
+      Erase(model, version);
+    }
+  }
+  Tell();
+}
+
+void VersionTable::Clear() {
+  std::map<std::string, Versions> dropped;  // outside the lock, which the ends of the servables take
+  base::MutexLock lock(mutex_);
+  dropped.swap(models_);
+}
+
+absl::StatusOr<std::shared_ptr<serving::Servable>> VersionTable::Find(const std::string& model, int64_t version) const {
+  base::MutexLock lock(mutex_);
+  const auto found = models_.find(model);
+  if (found == models_.end()) {
+    return base::MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" is not in the store; it has: {}", model,
+                            Listing(models_, [](const auto& item) { return item.first; }));
+  }
+  const Versions& versions = found->second;
+  if (version != 0) {
+    const auto it = versions.find(version);
+    if (it == versions.end()) {
+      return base::MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" has no version {}; it has: {}", model, version,
+                              Listing(versions, [](const auto& item) { return std::to_string(item.first); }));
+    }
+    if (it->second.servable != nullptr) return it->second.servable;
+    return NotServing(it->second.status);
+  }
+  const Entry* best = nullptr;
+  for (const auto& [number, entry] : versions) {
+    if (entry.servable != nullptr) return entry.servable;
+    if (best == nullptr || MayCome(entry.status.state)) best = &entry;
+  }
+  return NotServing(best->status);
+}
+
+bool VersionTable::HasModel(const std::string& model) const {
+  base::MutexLock lock(mutex_);
+  return models_.contains(model);
+}
+
+std::vector<VersionStatus> VersionTable::List(const std::string& model) const {
+  base::MutexLock lock(mutex_);
+  std::vector<VersionStatus> list;
+  for (const auto& [name, versions] : models_) {
+    if (!model.empty() && name != model) continue;
+    for (const auto& [version, entry] : versions) {
+      list.push_back(entry.status);
+      list.back().servable = entry.servable;
+    }
+  }
+  return list;
+}
+
+std::vector<CurrentVersion> VersionTable::Current(const std::string& model) const {
+  base::MutexLock lock(mutex_);
+  std::vector<CurrentVersion> current;
+  const auto found = models_.find(model);
+  if (found == models_.end()) return current;
+  for (const auto& [version, entry] : found->second) {
+    current.push_back({version, entry.servable != nullptr, entry.fingerprint});
+  }
+  return current;
+}
+
+std::optional<VersionSource> VersionTable::NextPending() const {
+  base::MutexLock lock(mutex_);
+  for (const auto& [model, versions] : models_) {
+    for (const auto& [version, entry] : versions) {
+      if (entry.status.state != VersionState::kPending) continue;
+      return VersionSource{model, version, entry.status.config, entry.fingerprint};
+    }
+  }
+  return std::nullopt;
+}
+
+void VersionTable::Change(const std::string& model, int64_t version, const std::function<void(Entry&)>& change) {
+  VersionState state = VersionState::kPending;
+  {
+    base::MutexLock lock(mutex_);
+    Entry& entry = LookOrAdd(model, version);
+    change(entry);
+    state = entry.status.state;
+    if (version != 0 && Look(model, 0) != nullptr) Erase(model, 0);
+  }
+  show_(model, version, state);
+  Tell();
+}
+
+VersionTable::Entry* VersionTable::Look(const std::string& model, int64_t version) {
+  const auto found = models_.find(model);
+  if (found == models_.end()) return nullptr;
+  const auto it = found->second.find(version);
+  return it == found->second.end() ? nullptr : &it->second;
+}
+
+VersionTable::Entry& VersionTable::LookOrAdd(const std::string& model, int64_t version) {
+  Entry& entry = models_[model][version];
+  entry.status.model = model;
+  entry.status.version = version;
+  return entry;
+}
+
+void VersionTable::Erase(const std::string& model, int64_t version) {
+  const auto found = models_.find(model);
+  found->second.erase(version);
+  if (found->second.empty()) models_.erase(found);
+  show_(model, version, std::nullopt);
+}
+
+}  // namespace torchferry::registry

@@ -1,0 +1,107 @@
+// What is known of each version of each model, and the servables that serve. It decides nothing.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/base/mutex.h"
+#include "server/registry/plan_changes.h"
+#include "server/registry/version_status.h"
+#include "server/serving/servable.h"
+
+namespace torchferry::registry {
+
+// A version to load, and of which files.
+struct VersionSource {
+  std::string model;
+  int64_t version = 0;
+  std::shared_ptr<const config::ModelConfig> config;
+  std::string fingerprint;  // of its files (store_scanner.h)
+};
+
+// Thread-safe. Each change is atomic. A servable that the table lets go of is dropped without its lock.
+class VersionTable {
+ public:
+  // Shows the state that a version is in now, or with nullopt that the table does not have it any more. Must not call
+  // the table.
+  using Show = std::function<void(const std::string& model, int64_t version, std::optional<VersionState> state)>;
+
+  // What Retire has taken out of service.
+  struct Retired {
+    std::shared_ptr<serving::Servable> servable;  // null where it did not serve
+    std::optional<int64_t> ending;                // generation of the servable whose end Settle waits for
+  };
+
+  explicit VersionTable(Show show) : show_(std::move(show)) {}
+  VersionTable(const VersionTable&) = delete;
+  VersionTable& operator=(const VersionTable&) = delete;
+
+  // Called after each change, without a lock held. Set before the first change.
+  void SetListener(std::function<void()> listener) { listener_ = std::move(listener); }
+
+  // Changes of one version, which is added where it is not there. Version 0 stands for a folder that could not be read
+  // as far as its versions; it goes with the first change of another version of its model.
+
+  // One of those that the server starts with.
+  void SetPending(const VersionSource& source);
+  // Loading begins. A version that serves stays READY. True if it does.
+  bool SetLoading(const VersionSource& source);
+  void SetFailed(const std::string& model, int64_t version, const absl::Status& error);
+  // `servable` takes the place of the one before. `generation` tells it from others of the same version.
+  void SetReady(const VersionSource& source, std::shared_ptr<serving::Servable> servable, int64_t generation,
+                double load_seconds);
+  // No request finds the version from now on. It is UNLOADING until Settle, where a servable has to end, and otherwise
+  // UNLOADED. UNLOADED versions stay in the table if `is_kept`, and otherwise go from it. Without `is_kept` nothing is
+  // added.
+  Retired Retire(const std::string& model, int64_t version, bool is_kept);
+  // The servable of `generation` has ended. Ends UNLOADING, unless the version has another servable by now.
+  void Settle(const std::string& model, int64_t version, int64_t generation);
+  // Forgets everything. Neither Show nor the listener is called.
+  void Clear();
+
+  // `version` 0: the newest that is READY. Errors: as Registry::Find.
+  absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const;
+  bool HasModel(const std::string& model) const;
+  // Sorted by model, then by version, newest first. `model` empty: all.
+  std::vector<VersionStatus> List(const std::string& model = "") const;
+  // Newest version first.
+  std::vector<CurrentVersion> Current(const std::string& model) const;
+  // The first that is PENDING, in the order of List.
+  std::optional<VersionSource> NextPending() const;
+
+ private:
+  struct Entry {
+    VersionStatus status;
+    std::shared_ptr<serving::Servable> servable;
+    std::string fingerprint;  // of the files that were loaded, or that failed to load
+    int64_t generation = 0;   // of the servable that is there, or was last
+    bool is_kept = false;     // as UNLOADED, once it has ended
+  };
+  // Newest version first.
+  using Versions = std::map<int64_t, Entry, std::greater<>>;
+
+  // Changes an entry, which is added where it is not there, shows its state and tells the listener.
+  void Change(const std::string& model, int64_t version, const std::function<void(Entry&)>& change);
+  // Null where it is not there.
+  Entry* Look(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
+  Entry& LookOrAdd(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
+  void Erase(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
+  void Tell() const {
+    if (listener_) listener_();
+  }
+
+  const Show show_;
+  std::function<void()> listener_;  // constant after the first change
+
+  mutable base::Mutex mutex_;
+  std::map<std::string, Versions> models_ FERRY_GUARDED_BY(mutex_);
+};
+
+}  // namespace torchferry::registry

@@ -1,0 +1,137 @@
+#include "server/registry/version_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/registry/test_registry.h"
+
+namespace torchferry::registry {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class VersionTableTest : public ::testing::Test {
+ protected:
+  static VersionSource Source(int64_t version, const std::string& fingerprint = "a") {
+    return {"m", version, std::make_shared<const config::ModelConfig>(), fingerprint};
+  }
+  void PutReady(int64_t version, int64_t generation) {
+    table_.SetReady(Source(version), maker_.Make("m", version), generation, /*load_seconds=*/1);
+  }
+
+  ServableMaker maker_;
+  std::vector<std::string> shown_;
+  VersionTable table_{[this](const std::string& model, int64_t version, std::optional<VersionState> state) {
+    shown_.push_back(fmt::format("{} {} {}", model, version, state ? Name(*state) : "gone"));
+  }};
+};
+
+TEST_F(VersionTableTest, ShowsEachChange) {
+  table_.SetPending(Source(1));
+  table_.SetLoading(Source(1));
+  PutReady(1, /*generation=*/7);
+  table_.Retire("m", 1, /*is_kept=*/false);
+  table_.Settle("m", 1, 7);
+  EXPECT_THAT(shown_, ElementsAre("m 1 pending", "m 1 loading", "m 1 ready", "m 1 unloading", "m 1 gone"));
+  EXPECT_FALSE(table_.HasModel("m"));
+}
+
+TEST_F(VersionTableTest, CallsTheListenerWithoutALock) {
+  std::vector<size_t> counts;
+  table_.SetListener([&] { counts.push_back(table_.List().size()); });
+  table_.SetFailed("m", 1, absl::DataLossError("cut"));
+  table_.Retire("m", 1, /*is_kept=*/false);
+  EXPECT_THAT(counts, ElementsAre(1U, 1U, 0U));
+}
+
+TEST_F(VersionTableTest, AVersionThatServesStaysReadyWhileItIsLoadedAgain) {
+  EXPECT_FALSE(table_.SetLoading(Source(1)));
+  PutReady(1, /*generation=*/7);
+  EXPECT_TRUE(table_.SetLoading(Source(1, "b")));
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kReady);
+  EXPECT_EQ(table_.Current("m").at(0).fingerprint, "b");
+  EXPECT_TRUE(table_.Find("m", 1).ok());
+}
+
+TEST_F(VersionTableTest, TheNextPendingIsTheNewest) {
+  table_.SetPending(Source(1, "a"));
+  table_.SetPending(Source(2, "b"));
+  EXPECT_EQ(table_.NextPending()->version, 2);
+  EXPECT_EQ(table_.NextPending()->fingerprint, "b");
+  table_.SetLoading(Source(2));
+  EXPECT_EQ(table_.NextPending()->version, 1);
+  table_.SetLoading(Source(1));
+  EXPECT_FALSE(table_.NextPending().has_value());
+}
+
+TEST_F(VersionTableTest, WhatIsRetiredAndKeptIsUnloadedWhenItHasEnded) {
+  PutReady(1, /*generation=*/7);
+  const VersionTable::Retired retired = table_.Retire("m", 1, /*is_kept=*/true);
+  EXPECT_EQ(retired.servable->version(), 1);
+  EXPECT_EQ(retired.ending, 7);
+  EXPECT_EQ(table_.Find("m", 0).status().code(), absl::StatusCode::kUnavailable);
+  table_.Settle("m", 1, 7);
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kUnloaded);
+  EXPECT_EQ(table_.Find("m", 0).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(VersionTableTest, WhatEndsAlreadyCanBeKeptStill) {
+  PutReady(1, /*generation=*/7);
+  table_.Retire("m", 1, /*is_kept=*/false);
+  const VersionTable::Retired again = table_.Retire("m", 1, /*is_kept=*/true);
+  EXPECT_EQ(again.servable, nullptr);
+  EXPECT_EQ(again.ending, 7);
+  table_.Settle("m", 1, 7);
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kUnloaded);
+}
+
+TEST_F(VersionTableTest, TheEndOfAFormerServableChangesNothing) {
+  PutReady(1, /*generation=*/7);
+  table_.Retire("m", 1, /*is_kept=*/false);
+  table_.SetLoading(Source(1));
+  table_.Settle("m", 1, 7);
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kLoading);
+  PutReady(1, /*generation=*/8);
+  table_.Retire("m", 1, /*is_kept=*/false);
+  table_.Settle("m", 1, 7);
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kUnloading);
+}
+
+TEST_F(VersionTableTest, RetiringWhatHasGoneChangesNothing) {
+  EXPECT_FALSE(table_.Retire("m", 1, /*is_kept=*/false).ending.has_value());
+  EXPECT_THAT(shown_, IsEmpty());
+  EXPECT_FALSE(table_.HasModel("m"));
+}
+
+TEST_F(VersionTableTest, AFailedVersionIsRetiredAtOnce) {
+  table_.SetFailed("m", 1, absl::DataLossError("cut"));
+  EXPECT_FALSE(table_.Retire("m", 1, /*is_kept=*/true).ending.has_value());
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kUnloaded);
+  EXPECT_TRUE(table_.List("m").at(0).error.ok());
+  table_.Retire("m", 1, /*is_kept=*/false);
+  EXPECT_EQ(shown_.back(), "m 1 gone");
+  EXPECT_FALSE(table_.HasModel("m"));
+}
+
+TEST_F(VersionTableTest, TheUnreadableFolderGoesWithTheFirstVersion) {
+  table_.SetFailed("m", 0, absl::InvalidArgumentError("config.pbtxt:1"));
+  table_.SetLoading(Source(1));
+  ASSERT_EQ(table_.List("m").size(), 1U);
+  EXPECT_EQ(table_.List("m").at(0).version, 1);
+  EXPECT_THAT(shown_, Contains("m 0 gone"));
+}
+
+TEST_F(VersionTableTest, ClearDropsTheServables) {
+  PutReady(1, /*generation=*/7);
+  const std::weak_ptr<serving::Servable> servable = table_.Find("m", 1).value();
+  shown_.clear();
+  table_.Clear();
+  EXPECT_TRUE(servable.expired());
+  EXPECT_THAT(shown_, IsEmpty());
+  EXPECT_FALSE(table_.HasModel("m"));
+}
+
+}  // namespace
+}  // namespace torchferry::registry
