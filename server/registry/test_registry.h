@@ -30,8 +30,8 @@ class NothingModel : public model::Model {
   }
 
  private:
-  const tensor::Signature signature_;
-  const tensor::DeviceId device_;
+  const tensor::Signature signature_{};
+  const tensor::DeviceId device_{};
 };
 
 // Makes servables of NothingModel, which must end before this does.

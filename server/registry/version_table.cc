@@ -52,24 +52,19 @@ void VersionTable::SetReady(const VersionSource& source, std::shared_ptr<serving
 
 VersionTable::Retired VersionTable::Retire(const std::string& model, int64_t version, bool is_kept) {
   Retired retired;
-  bool is_ending = false;
   {
     base::MutexLock lock(mutex_);
     if (!is_kept && Look(model, version) == nullptr) return retired;  // it ended after the caller had looked
-  }
-  Change(model, version, [&](Entry& entry) {
+    Entry& entry = LookOrAdd(model, version);
     retired.servable = std::move(entry.servable);
-    is_ending = retired.servable != nullptr || entry.status.state == VersionState::kUnloading;
+    const bool is_ending = retired.servable != nullptr || entry.status.state == VersionState::kUnloading;
     if (is_ending) retired.ending = entry.generation;
     entry.is_kept = is_kept;
     entry.status.is_initial = false;  // bringing it back takes nothing away from the server's readiness
     entry.status.error = absl::OkStatus();
     entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
-  });
-  if (is_ending || is_kept) return retired;
-  {
-    base::MutexLock lock(mutex_);
-    Erase(model, version);
+    Changed(entry);
+    if (!is_ending && !is_kept) Erase(model, version);
   }
   Tell();
   return retired;
@@ -83,7 +78,7 @@ void VersionTable::Settle(const std::string& model, int64_t version, int64_t gen
         entry != nullptr && entry->generation == generation && entry->status.state == VersionState::kUnloading;
     if (is_of_this && entry->is_kept) {
       entry->status.state = VersionState::kUnloaded;
-      show_(model, version, VersionState::kUnloaded);
+      Changed(*entry);
     } else if (is_of_this) {
       Erase(model, version);
     }
@@ -163,15 +158,12 @@ std::optional<VersionSource> VersionTable::NextPending() const {
 }
 
 void VersionTable::Change(const std::string& model, int64_t version, const std::function<void(Entry&)>& change) {
-  VersionState state = VersionState::kPending;
   {
     base::MutexLock lock(mutex_);
     Entry& entry = LookOrAdd(model, version);
     change(entry);
-    state = entry.status.state;
-    if (version != 0 && Look(model, 0) != nullptr) Erase(model, 0);
+    Changed(entry);
   }
-  show_(model, version, state);
   Tell();
 }
 
@@ -187,6 +179,12 @@ VersionTable::Entry& VersionTable::LookOrAdd(const std::string& model, int64_t v
   entry.status.model = model;
   entry.status.version = version;
   return entry;
+}
+
+void VersionTable::Changed(const Entry& entry) {
+  const std::string& model = entry.status.model;
+  show_(model, entry.status.version, entry.status.state);
+  if (entry.status.version != 0 && Look(model, 0) != nullptr) Erase(model, 0);
 }
 
 void VersionTable::Erase(const std::string& model, int64_t version) {

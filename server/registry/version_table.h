@@ -29,8 +29,9 @@ struct VersionSource {
 // Thread-safe. Each change is atomic. A servable that the table lets go of is dropped without its lock.
 class VersionTable {
  public:
-  // Shows the state that a version is in now, or with nullopt that the table does not have it any more. Must not call
-  // the table.
+  // Shows the state that a version is in now, or with nullopt that the table does not have it any more.
+  // Called under the table's lock, so in the order of the changes: a call never shows a state that is past. So it must
+  // not call the table.
   using Show = std::function<void(const std::string& model, int64_t version, std::optional<VersionState> state)>;
 
   // What Retire has taken out of service.
@@ -92,15 +93,17 @@ class VersionTable {
   // Null where it is not there.
   Entry* Look(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   Entry& LookOrAdd(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
+  // After each change of an entry.
+  void Changed(const Entry& entry) FERRY_REQUIRES(mutex_);
   void Erase(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   void Tell() const {
     if (listener_) listener_();
   }
 
-  const Show show_;
   std::function<void()> listener_;  // constant after the first change
 
   mutable base::Mutex mutex_;
+  const Show show_ FERRY_GUARDED_BY(mutex_);  // constant, but called under the lock alone
   std::map<std::string, Versions> models_ FERRY_GUARDED_BY(mutex_);
 };
 
