@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -26,6 +28,27 @@ TEST(ErrorsTest, KeepsCodeAndMessageOfTheServer) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(base::MessageOf(status), "it failed to load: because");
   EXPECT_EQ(base::MessageOf(Server(grpc::UNAVAILABLE, "the queue is full")), "the queue is full");
+}
+
+TEST(ErrorsTest, EachCodeIsOursOfThatName) {
+  using enum absl::StatusCode;
+  const std::pair<grpc::StatusCode, absl::StatusCode> kCodes[] = {{grpc::CANCELLED, kCancelled},
+                                                                  {grpc::UNKNOWN, kUnknown},
+                                                                  {grpc::INVALID_ARGUMENT, kInvalidArgument},
+                                                                  {grpc::DEADLINE_EXCEEDED, kDeadlineExceeded},
+                                                                  {grpc::NOT_FOUND, kNotFound},
+                                                                  {grpc::ALREADY_EXISTS, kAlreadyExists},
+                                                                  {grpc::PERMISSION_DENIED, kPermissionDenied},
+                                                                  {grpc::RESOURCE_EXHAUSTED, kResourceExhausted},
+                                                                  {grpc::FAILED_PRECONDITION, kFailedPrecondition},
+                                                                  {grpc::ABORTED, kAborted},
+                                                                  {grpc::OUT_OF_RANGE, kOutOfRange},
+                                                                  {grpc::UNIMPLEMENTED, kUnimplemented},
+                                                                  {grpc::INTERNAL, kInternal},
+                                                                  {grpc::UNAVAILABLE, kUnavailable},
+                                                                  {grpc::DATA_LOSS, kDataLoss},
+                                                                  {grpc::UNAUTHENTICATED, kUnauthenticated}};
+  for (const auto& [theirs, ours] : kCodes) EXPECT_EQ(Server(theirs, "").code(), ours);
 }
 
 TEST(ErrorsTest, SaysWhatToDoWhenNobodyAnswers) {

@@ -3,16 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstring>
 #include <functional>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/registry/registry.h"
 #include "server/rpc/predict/predictor.h"
@@ -61,9 +60,14 @@ class SummingModel final : public model::Model {
 class PredictTest : public ::testing::Test {
  protected:
   PredictTest() {
+    registry_.SetListener([this] {
+      base::MutexLock lock(mutex_);
+      changed_.NotifyAll();
+    });
     registry_.Add({Folder("plain"), Folder("declared"), Folder("stateful")});
     registry_.StartLoading();
-    while (NotReadyReason(registry_.List(), registry::ReadinessPolicy::kAll) != "") std::this_thread::yield();
+    base::MutexLock lock(mutex_);
+    while (!NotReadyReason(registry_.List(), registry::ReadinessPolicy::kAll).empty()) changed_.Wait(mutex_);
   }
   ~PredictTest() override { registry_.Stop(); }
 
@@ -88,9 +92,9 @@ class PredictTest : public ::testing::Test {
   }
 
   void Unload(const std::string& model, int64_t version) {
-    std::promise<absl::Status> done;
-    registry_.Unload(model, version, [&](const absl::Status& status) { done.set_value(status); });
-    const absl::Status status = done.get_future().get();
+    const auto done = std::make_shared<std::promise<absl::Status>>();
+    registry_.Unload(model, version, [done](const absl::Status& status) { done->set_value(status); });
+    const absl::Status status = done->get_future().get();
     EXPECT_TRUE(status.ok()) << status;
   }
 
@@ -102,6 +106,8 @@ class PredictTest : public ::testing::Test {
     return request;
   }
 
+  base::Mutex mutex_;
+  base::CondVar changed_;  // a version's state has
   metrics::Metrics metrics_;
   std::shared_ptr<serving::DeviceHealth> health_ =
       std::make_shared<serving::DeviceHealth>(metrics_, base::Clock::Real());

@@ -69,7 +69,7 @@ class PredictorTest : public PredictTest {
   absl::Status Predict(const std::string& model, absl::StatusOr<Request> request, StreamSessions* stream = nullptr) {
     const std::string id = "id 7";
     recorder_.was_sent = false;
-    std::promise<absl::Status> sent;
+    const auto sent = std::make_shared<std::promise<absl::Status>>();
     predictor_.Predict({"Predict", model, id}, std::move(request), stream,
                        {.encode =
                             [this](const Answer& answer) {
@@ -77,11 +77,11 @@ class PredictorTest : public PredictTest {
                               return on_encode_ ? on_encode_() : absl::OkStatus();
                             },
                         .send =
-                            [&](const absl::Status& status) {
+                            [this, sent](const absl::Status& status) {
                               recorder_.was_sent = true;
-                              sent.set_value(status);
+                              sent->set_value(status);
                             }});
-    return sent.get_future().get();
+    return sent->get_future().get();
   }
 
   // The one request, which has begun and ended once.
