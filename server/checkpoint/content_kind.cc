@@ -130,20 +130,16 @@ absl::Status DescribeText(std::string_view text) {
   return base::MakeStatus(StatusCode::kInvalidArgument, "is a text file, not a model; {}", kExpected);
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> ReadHead(const File& file) {
-  constexpr uint64_t kHeadBytes = 1024;
-  std::string head(std::min(file.size(), kHeadBytes), '\0');
-  FERRY_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
-  return head;
-}
-
-absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
-  if (size == 0) return absl::DataLossError("is empty (0 bytes); download or copy it again");
+// OK when it is none of kMagics.
+absl::Status DescribeMagic(std::string_view head) {
   for (const Magic& magic : kMagics) {
     if (head.starts_with(magic.bytes)) return absl::Status(magic.code, std::string(magic.message));
   }
+  return absl::OkStatus();
+}
+
+// OK when it is none that is known.
+absl::Status DescribeOtherFramework(std::string_view head) {
   if (head.size() > 8 && head.substr(4).starts_with("TFL3")) {
     return absl::InvalidArgumentError("is a TensorFlow Lite model, which is not served; convert the model to PyTorch");
   }
@@ -155,6 +151,11 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
         "is an ONNX model, which is not served; export the PyTorch model with "
         "torch.jit.script(model).save(path), or save its state_dict");
   }
+  return absl::OkStatus();
+}
+
+// OK when it is neither.
+absl::Status DescribeTarOrPickle(std::string_view head) {
   if (IsTar(head)) {
     return absl::InvalidArgumentError(
         "is a tar archive; put the unpacked model file here (PyTorch before 0.1.10 saved tar "
@@ -171,6 +172,23 @@ absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
     return base::MakeStatus(StatusCode::kInvalidArgument, "is a plain Python pickle, not made by torch.save; {}",
                             kExpected);
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadHead(const File& file) {
+  constexpr uint64_t kHeadBytes = 1024;
+  std::string head(std::min(file.size(), kHeadBytes), '\0');
+  FERRY_RETURN_IF_ERROR(file.Read(0, std::as_writable_bytes(std::span<char>(head))));
+  return head;
+}
+
+absl::Status DescribeForeignContent(std::string_view head, uint64_t size) {
+  if (size == 0) return absl::DataLossError("is empty (0 bytes); download or copy it again");
+  FERRY_RETURN_IF_ERROR(DescribeMagic(head));
+  FERRY_RETURN_IF_ERROR(DescribeOtherFramework(head));
+  FERRY_RETURN_IF_ERROR(DescribeTarOrPickle(head));
   if (IsZeros(head)) {
     return base::MakeStatus(
         StatusCode::kDataLoss,

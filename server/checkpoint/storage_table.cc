@@ -6,48 +6,60 @@
 #include "server/checkpoint/display.h"
 
 namespace torchferry::checkpoint {
-absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode& persistent) {
-  const auto malformed = [](std::string_view what) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
-  };
-  const PickleNode& id = tree[persistent.items[0]];
-  if (id.kind != PickleKind::kTuple || id.items.size() < 5) {
-    return malformed("is not a tuple of 5 values");
-  }
+namespace {
+
+absl::Status Malformed(std::string_view what) {
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
+}
+
+// All but size_bytes. `id` is a tuple of 5 values or more.
+absl::StatusOr<StorageId> ReadFields(const PickleTree& tree, const PickleNode& id) {
   const PickleNode& tag = tree[id.items[0]];
-  if (tag.kind != PickleKind::kString || tag.text != "storage") {
-    return malformed("does not begin with 'storage'");
-  }
+  if (tag.kind != PickleKind::kString || tag.text != "storage") return Malformed("does not begin with 'storage'");
   const PickleNode& type = tree[id.items[1]];
-  StorageId parsed;
-  if (type.kind == PickleKind::kGlobal) parsed.type = FindStorageType(type.text, type.name);
-  if (parsed.type == nullptr) return malformed("names no storage type");
   const PickleNode& key = tree[id.items[2]];
   const PickleNode& device = tree[id.items[3]];
   const PickleNode& numel = tree[id.items[4]];
+  StorageId fields;
+  if (type.kind == PickleKind::kGlobal) fields.type = FindStorageType(type.text, type.name);
+  if (fields.type == nullptr) return Malformed("names no storage type");
   if (key.kind != PickleKind::kString || device.kind != PickleKind::kString) {
-    return malformed("has a key or a device that is no string");
+    return Malformed("has a key or a device that is no string");
   }
   if (!IsCleanUtf8(key.text) || !IsCleanUtf8(device.text)) {
-    return malformed("has a key or a device that is not clean text");
+    return Malformed("has a key or a device that is not clean text");
   }
   if (numel.kind != PickleKind::kInt || numel.integer < 0) {
-    return malformed("has a number of elements that is no count");
+    return Malformed("has a number of elements that is no count");
   }
-  parsed.key = key.text;
-  parsed.device = device.text;
-  parsed.numel = numel.integer;
-  if (__builtin_mul_overflow(static_cast<uint64_t>(numel.integer), static_cast<uint64_t>(parsed.type->item_bytes),
-                             &parsed.size_bytes)) {
+  fields.key = key.text;
+  fields.device = device.text;
+  fields.numel = numel.integer;
+  return fields;
+}
+
+absl::StatusOr<uint64_t> SizeOf(const StorageId& id) {
+  uint64_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<uint64_t>(id.numel), static_cast<uint64_t>(id.type->item_bytes), &bytes)) {
     return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "storage {} is said to hold {} elements of torch.{}, more than any file", Quoted(key.text),
-                            numel.integer, parsed.type->name);
+                            "storage {} is said to hold {} elements of torch.{}, more than any file", Quoted(id.key),
+                            id.numel, id.type->name);
   }
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode& persistent) {
+  const PickleNode& id = tree[persistent.items[0]];
+  if (id.kind != PickleKind::kTuple || id.items.size() < 5) return Malformed("is not a tuple of 5 values");
+  FERRY_ASSIGN_OR_RETURN(StorageId parsed, ReadFields(tree, id));
+  FERRY_ASSIGN_OR_RETURN(parsed.size_bytes, SizeOf(parsed));
   if (id.items.size() > 5 && tree[id.items[5]].kind != PickleKind::kNone) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                             "storage {} is a view of another storage, which is not read; load the file "
                             "in Python and save it again with PyTorch 1.6 or later",
-                            Quoted(key.text));
+                            Quoted(parsed.key));
   }
   return parsed;
 }
