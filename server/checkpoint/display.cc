@@ -1,8 +1,10 @@
 #include "server/checkpoint/display.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "server/base/json.h"
+#include "server/base/list_text.h"
 #include "server/base/status.h"
 
 namespace torchferry::checkpoint {
@@ -29,10 +31,7 @@ std::string DottedName(std::string_view module, std::string_view name) {
 }
 
 std::string Listed(std::span<const std::string> items, size_t most) {
-  const auto shown = items.first(std::min(items.size(), most));
-  std::string text = fmt::format("{}", fmt::join(shown, ", "));
-  if (items.size() > most) text += fmt::format(" and {} more", items.size() - most);
-  return text;
+  return base::ListText(items, std::identity(), most);
 }
 
 bool IsCleanUtf8(std::string_view text) {

@@ -1,10 +1,10 @@
 // Names in a message: "a, b, c and 7 more".
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstddef>
 #include <string>
+
+#include "server/base/list_text.h"
 
 namespace torchferry::registry {
 
@@ -12,12 +12,7 @@ namespace torchferry::registry {
 template <typename Range, typename ToText>
 std::string Listing(const Range& range, ToText to_text) {
   constexpr size_t kShown = 10;
-  std::string text;
-  size_t count = 0;
-  for (const auto& item : range) {
-    if (++count <= kShown) text += (text.empty() ? "" : ", ") + to_text(item);
-  }
-  if (count > kShown) text += fmt::format(" and {} more", count - kShown);
+  const std::string text = base::ListText(range, to_text, kShown);
   return text.empty() ? "none" : text;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "server/base/list_text.h"
 #include "server/base/status.h"
 
 namespace torchferry::tensor {
@@ -14,11 +15,8 @@ absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 std::string InputNames(const Signature& signature) {
-  std::string names;
-  for (const TensorSpec& spec : signature.inputs) {
-    names += (names.empty() ? "\"" : ", \"") + spec.name + "\"";
-  }
-  return names.empty() ? "none" : names;
+  if (signature.inputs.empty()) return "none";
+  return base::ListText(signature.inputs, [](const TensorSpec& spec) { return base::InQuotes(spec.name); });
 }
 
 // The index of `name` = "xs__3" in the list "xs", nothing when it is no element of it.

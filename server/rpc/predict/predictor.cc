@@ -2,21 +2,16 @@
 
 #include <algorithm>
 
+#include "server/base/list_text.h"
 #include "server/base/status.h"
 #include "server/rpc/transport/guarded.h"
 
 namespace torchferry::rpc {
 namespace {
 
-std::string OutputNames(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "\"" : ", \"") + name + "\"";
-  return text;
-}
-
 absl::Status UnknownOutput(const std::string& name, const std::vector<std::string>& known) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument, "unknown output \"{}\"; the model's outputs are {}", name,
-                          OutputNames(known));
+                          base::ListText(known, base::InQuotes));
 }
 
 // Before the run, where the outputs' names are known by then.
