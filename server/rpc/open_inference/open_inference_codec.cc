@@ -32,26 +32,34 @@ absl::StatusOr<tensor::DType> DecodeDatatype(const InputMessage& input) {
       input.name(), input.datatype());
 }
 
+// The field that an input's elements are in, and how many it has.
+struct TypedField {
+  std::string_view name;
+  int64_t count = 0;
+};
+
 // The elements as they lie in the message.
 template <typename Field>
-void See(const Field& field, tensor::HostTensor& tensor) {
+TypedField View(std::string_view name, const Field& field, tensor::HostTensor& tensor) {
   tensor.bytes = std::as_bytes(std::span(field.data(), static_cast<size_t>(field.size())));
+  return {name, field.size()};
 }
 
 // Elements that travel in 32 bits, in their own size.
 template <typename Element, typename Field>
-absl::Status Narrow(const std::string& name, const Field& field, tensor::HostTensor& tensor) {
+absl::StatusOr<TypedField> Narrow(std::string_view name, const Field& field, const std::string& input,
+                                  tensor::HostTensor& tensor) {
   auto elements = std::make_shared<std::vector<Element>>();
   elements->reserve(static_cast<size_t>(field.size()));
   for (const auto value : field) {
     if (value < std::numeric_limits<Element>::min() || value > std::numeric_limits<Element>::max()) {
-      return Invalid("input \"{}\" is {} and has the value {}, which is none", name, Name(tensor.dtype), value);
+      return Invalid("input \"{}\" is {} and has the value {}, which is none", input, Name(tensor.dtype), value);
     }
     elements->push_back(static_cast<Element>(value));
   }
   tensor.bytes = std::as_bytes(std::span(*elements));
   tensor.owner = std::move(elements);
-  return absl::OkStatus();
+  return TypedField{name, field.size()};
 }
 
 // How many elements there are in fields, and the name of the one with some.
@@ -72,68 +80,48 @@ std::pair<int64_t, std::string_view> Filled(const inference::InferTensorContents
   return filled;
 }
 
-absl::Status DecodeContents(const InputMessage& input, tensor::HostTensor& tensor) {
+// The elements of the field that belongs to the tensor's dtype.
+absl::StatusOr<TypedField> TakeElements(const InputMessage& input, tensor::HostTensor& tensor) {
   const inference::InferTensorContents& contents = input.contents();
-  std::string_view expected;
-  int64_t count = 0;
-  absl::Status status;
-  const auto see = [&](std::string_view name, const auto& field) {
-    expected = name;
-    count = field.size();
-    See(field, tensor);
-  };
-  const auto narrow = [&]<typename Element>(Element, std::string_view name, const auto& field) {
-    expected = name;
-    count = field.size();
-    status = Narrow<Element>(input.name(), field, tensor);
-  };
   switch (tensor.dtype) {
     case tensor::DType::kBool:
-      see("bool_contents", contents.bool_contents());
-      break;
+      return View("bool_contents", contents.bool_contents(), tensor);
     case tensor::DType::kInt8:
-      narrow(int8_t{}, "int_contents", contents.int_contents());
-      break;
+      return Narrow<int8_t>("int_contents", contents.int_contents(), input.name(), tensor);
     case tensor::DType::kInt16:
-      narrow(int16_t{}, "int_contents", contents.int_contents());
-      break;
+      return Narrow<int16_t>("int_contents", contents.int_contents(), input.name(), tensor);
     case tensor::DType::kInt32:
-      see("int_contents", contents.int_contents());
-      break;
+      return View("int_contents", contents.int_contents(), tensor);
     case tensor::DType::kInt64:
-      see("int64_contents", contents.int64_contents());
-      break;
+      return View("int64_contents", contents.int64_contents(), tensor);
     case tensor::DType::kUint8:
-      narrow(uint8_t{}, "uint_contents", contents.uint_contents());
-      break;
+      return Narrow<uint8_t>("uint_contents", contents.uint_contents(), input.name(), tensor);
     case tensor::DType::kUint16:
-      narrow(uint16_t{}, "uint_contents", contents.uint_contents());
-      break;
+      return Narrow<uint16_t>("uint_contents", contents.uint_contents(), input.name(), tensor);
     case tensor::DType::kUint32:
-      see("uint_contents", contents.uint_contents());
-      break;
+      return View("uint_contents", contents.uint_contents(), tensor);
     case tensor::DType::kUint64:
-      see("uint64_contents", contents.uint64_contents());
-      break;
+      return View("uint64_contents", contents.uint64_contents(), tensor);
     case tensor::DType::kFp32:
-      see("fp32_contents", contents.fp32_contents());
-      break;
+      return View("fp32_contents", contents.fp32_contents(), tensor);
     case tensor::DType::kFp64:
-      see("fp64_contents", contents.fp64_contents());
-      break;
+      return View("fp64_contents", contents.fp64_contents(), tensor);
     default:
       return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents",
                      input.name(), Name(tensor.dtype));
   }
-  FERRY_RETURN_IF_ERROR(status);
-  if (const auto [filled, field] = Filled(contents); filled > count) {
+}
+
+absl::Status DecodeContents(const InputMessage& input, tensor::HostTensor& tensor) {
+  FERRY_ASSIGN_OR_RETURN(const TypedField taken, TakeElements(input, tensor));
+  if (const auto [filled, field] = Filled(input.contents()); filled > taken.count) {
     return Invalid("input \"{}\" is {}, whose elements belong into {}; it has some in {}", input.name(),
-                   Name(tensor.dtype), expected, count == 0 ? field : "another field too");
+                   Name(tensor.dtype), taken.name, taken.count == 0 ? field : "another field too");
   }
   const absl::StatusOr<int64_t> elements = tensor::ElementCount(tensor.shape);
-  if (elements.ok() && *elements != count) {
+  if (elements.ok() && *elements != taken.count) {
     return Invalid("input \"{}\" has shape {}, which is {} elements, and {} in {}", input.name(),
-                   tensor::ToString(tensor.shape), *elements, count, expected);
+                   tensor::ToString(tensor.shape), *elements, taken.count, taken.name);
   }
   return absl::OkStatus();
 }
