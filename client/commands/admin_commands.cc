@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/commands/commands.h"
+#include "client/commands/model_json.h"
 #include "client/commands/model_ref.h"
 #include "client/commands/model_text.h"
 #include "client/text/progress.h"

@@ -14,6 +14,7 @@
 #include "client/commands/flags.h"
 #include "client/commands/interrupt.h"
 #include "client/commands/ready_version.h"
+#include "client/tensor/array_proto.h"
 #include "client/text/progress.h"
 #include "server/base/file_limit.h"
 #include "server/base/status.h"

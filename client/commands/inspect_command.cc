@@ -5,6 +5,7 @@
 #include "client/commands/commands.h"
 #include "client/commands/flags.h"
 #include "client/inspect/inspection.h"
+#include "client/inspect/inspection_json.h"
 #include "client/inspect/inspection_text.h"
 #include "client/text/progress.h"
 #include "client/text/text.h"

@@ -4,6 +4,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/flags.h"
+#include "client/commands/model_json.h"
 #include "client/commands/model_ref.h"
 #include "client/commands/model_text.h"
 #include "server/base/status.h"

@@ -11,6 +11,7 @@
 #include "client/commands/predict_stream.h"
 #include "client/commands/prediction_text.h"
 #include "client/commands/ready_version.h"
+#include "client/tensor/array_proto.h"
 #include "client/tensor/file.h"
 #include "client/tensor/npy.h"
 #include "client/tensor/request_inputs.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/rpc/errors.h"
+#include "client/tensor/array_proto.h"
 #include "client/tensor/array_text.h"
 #include "client/tensor/json_array.h"
 #include "client/text/text.h"

@@ -3,16 +3,12 @@
 #include <fmt/format.h>
 
 #include <string_view>
+#include <vector>
+
+#include "client/inspect/forward_arguments.h"
 
 namespace torchferry::client {
 namespace {
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 std::string_view TritonType(std::string_view type) {
   if (type == "int") return "TYPE_INT64";
@@ -33,35 +29,6 @@ std::string Comment(const std::vector<ForwardArgument>& arguments) {
 }
 
 }  // namespace
-
-std::vector<ForwardArgument> ForwardArguments(const checkpoint::TorchScriptInfo& script) {
-  constexpr std::string_view kForward = "def forward(self:";
-  const auto sources = checkpoint::ClassSources(script);
-  const auto found = sources.find(script.module_class);
-  if (found == sources.end()) return {};
-  const std::string_view body = found->second;
-  const size_t begin = body.find(kForward);
-  if (begin == std::string_view::npos) return {};
-  std::string_view list = body.substr(begin + kForward.size());
-  list = list.substr(0, list.find(") ->"));
-  std::vector<ForwardArgument> arguments;
-  size_t depth = 0;
-  size_t start = 0;
-  for (size_t i = 0; i <= list.size(); ++i) {
-    const char c = i == list.size() ? ',' : list[i];
-    if (c == '[' || c == '(') ++depth;
-    if ((c == ']' || c == ')') && depth > 0) --depth;
-    if (c != ',' || (depth > 0 && i < list.size())) continue;
-    const std::string_view part = list.substr(start, i - start);
-    start = i + 1;
-    const size_t colon = part.find(':');
-    if (colon == std::string_view::npos) continue;  // self's own type
-    std::string_view type = Trim(part.substr(colon + 1));
-    type = Trim(type.substr(0, type.find('=')));
-    arguments.push_back({std::string(Trim(part.substr(0, colon))), std::string(type)});
-  }
-  return arguments;
-}
 
 std::string SuggestConfig(const Inspection& inspection, const std::optional<checkpoint::TorchScriptInfo>& script) {
   const plan::LoadPlan& plan = inspection.plan;

@@ -6,9 +6,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "client/inspect/config_suggestion.h"
+#include "client/inspect/inspection_json.h"
 #include "client/inspect/inspection_text.h"
-#include "client/text/progress.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -96,41 +95,6 @@ TEST(InspectionTest, TheTextAndTheJsonSayTheSame) {
   EXPECT_EQ(json.at("tensors").size(), inspection->tensors.size());
   EXPECT_FALSE(json.contains("needs"));
   EXPECT_FALSE(json.contains("scaffold"));
-}
-
-TEST(ForwardArgumentsTest, AreReadFromTheRootClass) {
-  checkpoint::TorchScriptInfo script;
-  script.module_class = "__torch__.zoo.Net";
-  script.code_files = {"code/__torch__/other.py", "code/__torch__/zoo.py"};
-  script.code_texts = {"class Net(Module):\n  def forward(self: __torch__.other.Net,\n    y: Tensor) -> Tensor:\n",
-                       "class Part(Module):\n  def forward(self: __torch__.zoo.Part,\n    z: Tensor) -> Tensor:\n"
-                       "class Net(Module):\n  def forward(self: __torch__.zoo.Net,\n    x: Tensor,\n"
-                       "    masks: Dict[str, Tensor],\n    n: int=3) -> Tensor:\n"};
-  std::vector<std::string> found;
-  for (const ForwardArgument& argument : ForwardArguments(script))
-    found.push_back(argument.name + ": " + argument.type);
-  EXPECT_THAT(found, ElementsAre("x: Tensor", "masks: Dict[str, Tensor]", "n: int"));
-  script.module_class = "__torch__.none.Net";
-  EXPECT_TRUE(ForwardArguments(script).empty());
-}
-
-TEST(ProgressTest, TheBarFills) {
-  EXPECT_EQ(ProgressText(0, 10), "[--------------------]   0 %");
-  EXPECT_EQ(ProgressText(4, 10), "[########------------]  40 %");
-  EXPECT_EQ(ProgressText(10, 10), "[####################] 100 %");
-  EXPECT_EQ(ProgressText(0, 0), "[####################] 100 %");
-}
-
-TEST(ProgressTest, DrawsNothingWhereThereIsNoTerminal) {
-  std::istringstream in;
-  std::ostringstream out;
-  std::ostringstream err;
-  const Console console{in, out, err};
-  {
-    ProgressBar bar(console, "model.pt");
-    bar.Update(1, 2);
-  }
-  EXPECT_EQ(err.str(), "");
 }
 
 }  // namespace

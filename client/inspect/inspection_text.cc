@@ -11,8 +11,6 @@
 namespace torchferry::client {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr size_t kLargest = 5;
 constexpr size_t kShown = 8;
 
@@ -90,29 +88,6 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
   return table.Render(console.color);
 }
 
-Json ToJson(const plan::LoadPlan& plan) {
-  return {{"device", tensor::ToString(plan.placement.device)},
-          {"requested_device", plan.placement.requested},
-          {"fallback", plan.placement.fallback},
-          {"fallback_reason", plan.placement.fallback_reason},
-          {"precision", plan.precision.computes_in},
-          {"state_dict_key", plan.state_dict_key},
-          {"removed_prefixes", plan.removed_prefixes},
-          {"decisions", plan.decisions}};
-}
-
-Json TensorsJson(const Inspection& inspection) {
-  Json list = Json::array();
-  for (const InspectedTensor& tensor : inspection.tensors) {
-    list.push_back({{"key", tensor.key},
-                    {"name", tensor.name},
-                    {"dtype", Name(tensor.dtype)},
-                    {"shape", tensor.shape},
-                    {"bytes", tensor.bytes}});
-  }
-  return list;
-}
-
 }  // namespace
 
 std::string InspectionText(const Inspection& inspection, const Console& console) {
@@ -126,32 +101,6 @@ std::string InspectionText(const Inspection& inspection, const Console& console)
   }
   if (!inspection.suggested_config.empty()) text += "\nA config.pbtxt to start from\n" + inspection.suggested_config;
   return text;
-}
-
-Json ToJson(const Inspection& inspection) {
-  const plan::LoadPlan& plan = inspection.plan;
-  Json dicts = Json::array();
-  for (const checkpoint::NestedDict& dict : inspection.dicts)
-    dicts.push_back({{"key", dict.key}, {"tensors", dict.tensors}});
-  Json document = {{"path", inspection.path},
-                   {"format", Name(plan.format)},
-                   {"producer", plan.producer},
-                   {"size_bytes", inspection.file_bytes},
-                   {"sha256", inspection.sha256},
-                   {"saved_devices", plan.saved_devices},
-                   {"saved_dtypes", plan.saved_dtypes},
-                   {"architecture", inspection.architecture},
-                   {"parameters", inspection.parameters},
-                   {"tensor_bytes", inspection.tensor_bytes},
-                   {"nested_dicts", std::move(dicts)},
-                   {"other_entries", inspection.other_entries},
-                   {"tied", inspection.tied},
-                   {"plan", ToJson(plan)}};
-  if (!inspection.missing.ok()) document["needs"] = base::MessageOf(inspection.missing);
-  if (!inspection.suggested_config.empty()) document["suggested_config"] = inspection.suggested_config;
-  if (!inspection.scaffold.empty()) document["scaffold"] = inspection.scaffold;
-  document["tensors"] = TensorsJson(inspection);
-  return document;
 }
 
 }  // namespace torchferry::client

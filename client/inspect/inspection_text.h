@@ -1,7 +1,6 @@
-// An Inspection, for people and for programs.
+// An Inspection, for people.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "client/inspect/inspection.h"
@@ -11,8 +10,5 @@ namespace torchferry::client {
 
 // Tables and, where there is none yet, a config.pbtxt to start from.
 std::string InspectionText(const Inspection& inspection, const Console& console);
-
-// Everything, each tensor included. `plan` has the fields of GetModel's file and placement.
-nlohmann::ordered_json ToJson(const Inspection& inspection);
 
 }  // namespace torchferry::client

@@ -11,7 +11,4 @@ namespace torchferry::client {
 // knows the model, with a comment where a guess was made.
 std::string ScaffoldForward(const Inspection& inspection);
 
-// "layers.0.fc" → `self.layers[0].fc`; parts that are no identifiers by getattr.
-std::string AttributePath(const std::string& name);
-
 }  // namespace torchferry::client

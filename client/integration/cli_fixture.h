@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "client/commands/cli.h"
+#include "client/tensor/array_proto.h"
 #include "client/tensor/file.h"
 #include "client/tensor/json_array.h"
 #include "client/tensor/npy.h"

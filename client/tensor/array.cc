@@ -14,13 +14,6 @@ namespace torchferry::client {
 namespace {
 
 static_assert(std::endian::native == std::endian::little);
-static_assert(static_cast<int>(tensor::DType::kBool) == v1::DATA_TYPE_BOOL);
-static_assert(static_cast<int>(tensor::DType::kInt64) == v1::DATA_TYPE_INT64);
-static_assert(static_cast<int>(tensor::DType::kFp16) == v1::DATA_TYPE_FP16);
-static_assert(static_cast<int>(tensor::DType::kFp64) == v1::DATA_TYPE_FP64);
-
-constexpr size_t kMaxRank = 64;  // what numpy and PyTorch take
-
 template <typename T>
 T Read(const Array& array, int64_t index) {
   T value;
@@ -82,39 +75,26 @@ absl::Status AppendBool(const Element& element, Array* array) {
   return absl::OkStatus();
 }
 
-// A finite value must not become infinite.
+// `stored` is how `element` is kept, and `value` what that is as a number. A finite element must not become infinite.
+template <typename T>
+absl::Status AppendRounded(const Element& element, T stored, double value, Array* array) {
+  if (std::isinf(value) && !std::isinf(ToDouble(element))) return DoesNotFit(element, array->dtype);
+  Append(stored, array);
+  return absl::OkStatus();
+}
+
 absl::Status AppendFloat(const Element& element, Array* array) {
   const double value = ToDouble(element);
-  double stored = value;
   switch (array->dtype) {
     case tensor::DType::kFp16:
-      stored = DecodeFp16(EncodeFp16(value));
-      break;
+      return AppendRounded(element, EncodeFp16(value), DecodeFp16(EncodeFp16(value)), array);
     case tensor::DType::kBf16:
-      stored = DecodeBf16(EncodeBf16(value));
-      break;
+      return AppendRounded(element, EncodeBf16(value), DecodeBf16(EncodeBf16(value)), array);
     case tensor::DType::kFp32:
-      stored = static_cast<float>(value);
-      break;
+      return AppendRounded(element, static_cast<float>(value), static_cast<float>(value), array);
     default:
-      break;
+      return AppendRounded(element, value, value, array);
   }
-  if (std::isinf(stored) && !std::isinf(value)) return DoesNotFit(element, array->dtype);
-  switch (array->dtype) {
-    case tensor::DType::kFp16:
-      Append(EncodeFp16(value), array);
-      break;
-    case tensor::DType::kBf16:
-      Append(EncodeBf16(value), array);
-      break;
-    case tensor::DType::kFp32:
-      Append(static_cast<float>(value), array);
-      break;
-    default:
-      Append(value, array);
-      break;
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -193,38 +173,6 @@ absl::StatusOr<Array> Cast(const Array& array, tensor::DType dtype) {
     }
   }
   return result;
-}
-
-v1::Tensor ToProto(Array array) {
-  v1::Tensor tensor;
-  tensor.set_dtype(static_cast<v1::DataType>(array.dtype));
-  tensor.mutable_shape()->Add(array.shape.begin(), array.shape.end());
-  tensor.set_data(std::move(array.data));
-  return tensor;
-}
-
-absl::StatusOr<Array> FromProto(v1::Tensor tensor) {
-  Array array{FromProto(tensor.dtype()), {tensor.shape().begin(), tensor.shape().end()}, {}};
-  if (array.dtype == tensor::DType::kInvalid) {
-    return base::MakeStatus(absl::StatusCode::kInternal, "has dtype number {}, which this client does not know",
-                            static_cast<int>(tensor.dtype()));
-  }
-  if (array.shape.size() > kMaxRank) {
-    return base::MakeStatus(absl::StatusCode::kInternal, "has {} dimensions", array.shape.size());
-  }
-  const absl::StatusOr<int64_t> bytes = tensor::ByteCount(array.dtype, array.shape);
-  if (!bytes.ok()) return base::MakeStatus(absl::StatusCode::kInternal, "{}", base::MessageOf(bytes.status()));
-  if (static_cast<size_t>(*bytes) != tensor.data().size()) {
-    return base::MakeStatus(absl::StatusCode::kInternal, "holds {} bytes, but {} {} needs {}", tensor.data().size(),
-                            Name(array.dtype), tensor::ToString(array.shape), *bytes);
-  }
-  array.data = std::move(*tensor.mutable_data());
-  return array;
-}
-
-tensor::DType FromProto(v1::DataType dtype) {
-  return dtype >= v1::DATA_TYPE_BOOL && dtype <= v1::DATA_TYPE_FP64 ? static_cast<tensor::DType>(dtype)
-                                                                    : tensor::DType::kInvalid;
 }
 
 std::string PositionOf(const tensor::Shape& shape, int64_t index) {

@@ -12,7 +12,6 @@
 
 #include "server/tensor/dtype.h"
 #include "server/tensor/shape.h"
-#include "torchferry/v1/inference.pb.h"
 
 namespace torchferry::client {
 
@@ -37,16 +36,6 @@ absl::Status AppendElement(const Element& element, Array* array);
 // `array` in another dtype; INVALID_ARGUMENT naming the first element that does not fit and where
 // it is.
 absl::StatusOr<Array> Cast(const Array& array, tensor::DType dtype);
-
-v1::Tensor ToProto(Array array);
-
-// INTERNAL when the tensor disagrees with itself: unknown dtype, negative dimension, wrong byte
-// count, more than 64 dimensions.
-absl::StatusOr<Array> FromProto(v1::Tensor tensor);
-
-// The API's element types and DType are the same numbers; kInvalid for what this client does not
-// know.
-tensor::DType FromProto(v1::DataType dtype);
 
 // "[1, 0]": where the element of that number is.
 std::string PositionOf(const tensor::Shape& shape, int64_t index);

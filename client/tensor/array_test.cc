@@ -73,30 +73,5 @@ TEST(ArrayTest, CastNamesTheElementThatDoesNotFit) {
   EXPECT_THAT(base::MessageOf(cast.status()), HasSubstr("element [1, 1]: 4.5 is not a whole number"));
 }
 
-TEST(ArrayTest, GoesThroughTheApisTensorUnchanged) {
-  const Array array = Of(tensor::DType::kBf16, {1.0, -2.0});
-  const auto back = FromProto(ToProto(array));
-  ASSERT_TRUE(back.ok());
-  EXPECT_EQ(back->dtype, array.dtype);
-  EXPECT_EQ(back->shape, array.shape);
-  EXPECT_EQ(back->data, array.data);
-}
-
-TEST(ArrayTest, RefusesATensorThatDisagreesWithItself) {
-  v1::Tensor tensor = ToProto(Of(tensor::DType::kFp32, {1.0, 2.0}));
-  tensor.set_shape(0, 3);
-  EXPECT_THAT(base::MessageOf(FromProto(tensor).status()), HasSubstr("8 bytes, but FP32 [3] needs 12"));
-  tensor.set_shape(0, -1);
-  EXPECT_EQ(FromProto(tensor).status().code(), absl::StatusCode::kInternal);
-  tensor.set_shape(0, int64_t{1} << 62);
-  EXPECT_EQ(FromProto(tensor).status().code(), absl::StatusCode::kInternal);
-  tensor.set_shape(0, 2);
-  tensor.set_dtype(static_cast<v1::DataType>(99));
-  EXPECT_EQ(FromProto(tensor).status().code(), absl::StatusCode::kInternal);
-  tensor.set_dtype(v1::DATA_TYPE_FP32);
-  for (int i = 0; i < 100; ++i) tensor.add_shape(1);
-  EXPECT_EQ(FromProto(tensor).status().code(), absl::StatusCode::kInternal);
-}
-
 }  // namespace
 }  // namespace torchferry::client

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/tensor/array_proto.h"
+#include "client/tensor/input_spec.h"
 #include "client/tensor/json_array.h"
 #include "client/tensor/npy.h"
 #include "client/tensor/random_array.h"
@@ -37,7 +39,7 @@ std::optional<tensor::DType> DeclaredDType(const v1::TensorSpec* spec) {
 std::optional<tensor::Shape> DeclaredShape(const v1::TensorSpec* spec) {
   if (spec == nullptr) return std::nullopt;
   if (spec->has_shape()) return tensor::Shape(spec->shape().begin(), spec->shape().end());
-  if (spec->kind() == "int" || spec->kind() == "float" || spec->kind() == "bool") return tensor::Shape();
+  if (IsScalar(*spec)) return tensor::Shape();
   return std::nullopt;
 }
 
@@ -87,10 +89,8 @@ absl::StatusOr<Array> ResolveRandom(const InputArgument& argument, const v1::Mod
                                     std::mt19937_64& random) {
   const v1::TensorSpec* spec = FindSpec(model, argument.name);
   if (spec == nullptr && model.inputs_size() > 0) {
-    std::vector<std::string> names;
-    for (const v1::TensorSpec& input : model.inputs()) names.push_back(input.name());
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "no such input; {} takes {}", model.model_name(),
-                            fmt::join(names, ", "));
+                            InputNames(model));
   }
   FERRY_ASSIGN_OR_RETURN(std::optional<tensor::Shape> shape, RandomShape(argument.value));
   if (!shape) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/tensor/array_proto.h"
 #include "client/tensor/input_argument.h"
 #include "server/base/status.h"
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/tensor/array_proto.h"
 #include "client/tensor/json_array.h"
 #include "server/base/status.h"
 

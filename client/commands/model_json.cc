@@ -1,0 +1,88 @@
+#include "client/commands/model_json.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/tensor/array_proto.h"
+
+namespace torchferry::client {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using v1::ModelVersion;
+using v1::TensorSpec;
+
+Json ToJson(const google::protobuf::RepeatedPtrField<TensorSpec>& specs) {
+  Json list = Json::array();
+  for (const TensorSpec& spec : specs) {
+    Json entry = {{"name", spec.name()}, {"kind", spec.kind()}, {"optional", spec.optional()}};
+    entry["dtype"] = FromProto(spec.dtype()) == tensor::DType::kInvalid ? Json() : Json(DTypeName(spec.dtype()));
+    entry["shape"] = spec.has_shape() ? Json(ShapeOf(spec)) : Json();
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json ToJson(const v1::ModelFile& file) {
+  return {
+      {"path", file.path()},
+      {"format", file.format()},
+      {"producer", file.producer()},
+      {"saved_devices", std::vector<std::string>(file.saved_devices().begin(), file.saved_devices().end())},
+      {"saved_dtypes", std::vector<std::string>(file.saved_dtypes().begin(), file.saved_dtypes().end())},
+      {"size_bytes", file.size_bytes()},
+      {"sha256", file.sha256()},
+      {"architecture", file.architecture()},
+      {"state_dict_key", file.state_dict_key()},
+      {"removed_prefixes", std::vector<std::string>(file.removed_prefixes().begin(), file.removed_prefixes().end())}};
+}
+
+Json ToJson(const v1::Placement& placement) {
+  Json document = {{"device", placement.device()},
+                   {"requested_device", placement.requested_device()},
+                   {"fallback", placement.fallback()},
+                   {"fallback_from", placement.fallback_from()},
+                   {"fallback_reason", placement.fallback_reason()},
+                   {"precision", placement.precision()},
+                   {"rewritten_constants", placement.rewritten_constants()},
+                   {"decisions", std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
+  if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
+  if (placement.has_tuning()) {
+    const v1::Tuning& tuning = placement.tuning();
+    document["tuning"] = {
+        {"variant", tuning.variant()},       {"intra_op_threads", tuning.intra_op_threads()},
+        {"batch_rows", tuning.batch_rows()}, {"rows_per_second", tuning.rows_per_second()},
+        {"baseline", tuning.baseline()},     {"baseline_rows_per_second", tuning.baseline_rows_per_second()},
+        {"deviation", tuning.deviation()},   {"kept", tuning.kept()}};
+  }
+  return document;
+}
+
+Json ToJson(const ModelVersion& version) {
+  Json document = {{"model_name", version.model_name()},
+                   {"model_version", version.model_version()},
+                   {"state", StateName(version.state())}};
+  if (version.error_code() != 0) {
+    document["error"] = {{"code", ErrorCodeName(version)}, {"message", version.error_message()}};
+  }
+  document["inputs"] = ToJson(version.inputs());
+  document["outputs"] = ToJson(version.outputs());
+  document["max_batch_size"] = version.max_batch_size();
+  document["dynamic_batching"] = version.dynamic_batching();
+  document["stateful"] = version.stateful();
+  if (version.has_file()) document["file"] = ToJson(version.file());
+  if (version.has_placement()) document["placement"] = ToJson(version.placement());
+  document["load_seconds"] = version.load_seconds();
+  return document;
+}
+
+}  // namespace
+
+Json ToJson(const ModelVersions& versions) {
+  Json list = Json::array();
+  for (const ModelVersion& version : versions) list.push_back(ToJson(version));
+  return {{"versions", std::move(list)}};
+}
+
+}  // namespace torchferry::client
