@@ -22,6 +22,7 @@
 #include "server/app/torch_options.h"
 #include "server/app/version.h"
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
 #include "server/http/http_server.h"
@@ -118,6 +119,7 @@ class ServerAppImpl final : public ServerApp {
   static bool EndsBy(base::TimePoint deadline, std::function<void()> stop) {
     const auto stopped = std::make_shared<std::promise<void>>();
     std::thread stopper([stop = std::move(stop), stopped] {
+      base::NameThisThread("stopper");
       stop();
       stopped->set_value();
     });

@@ -1,12 +1,17 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <thread>
 
 #include "server/base/file_limit.h"
 #include "server/base/json.h"
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::base {
 namespace {
@@ -27,6 +32,38 @@ TEST(FileLimitTest, IsRaisedAsFarAsItMay) {
   rlimit after{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &after), 0);
   EXPECT_EQ(after.rlim_cur, before.rlim_max);
+}
+
+// The calling thread's, as top shows it.
+std::string ThreadName() {
+  std::array<char, 16> name{};
+  pthread_getname_np(pthread_self(), name.data(), name.size());
+  return name.data();
+}
+
+TEST(ThreadNameTest, IsOfTheThreadAlone) {
+  const std::string before = ThreadName();
+  std::jthread([] {
+    NameThisThread("worker");
+    EXPECT_EQ(ThreadName(), "worker");
+  }).join();
+  EXPECT_EQ(ThreadName(), before);
+}
+
+TEST(ThreadNameTest, PassesToThreadsThatItStarts) {
+  std::jthread([] {
+    NameThisThread("http");
+    std::jthread([] { EXPECT_EQ(ThreadName(), "http"); }).join();
+  }).join();
+}
+
+TEST(ThreadNameTest, KeepsWhatTheKernelHasRoomFor) {
+  std::jthread([] {
+    NameThisThread("fifteen-bytes-x");
+    EXPECT_EQ(ThreadName(), "fifteen-bytes-x");
+    NameThisThread("sixteen-bytes-xy");
+    EXPECT_EQ(ThreadName(), "sixteen-bytes-x");
+  }).join();
 }
 
 TEST(JsonTest, QuotesControlCharactersAndBrokenUtf8) {

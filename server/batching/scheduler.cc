@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::batching {
 namespace {
@@ -250,6 +251,7 @@ void Scheduler::Close(Queue& queue) {
 }
 
 void Scheduler::WorkerLoop() {
+  base::NameThisThread("worker");
   int threads = 0;  // of an operator of this worker, as set last
   while (true) {
     Work work = NextWork();

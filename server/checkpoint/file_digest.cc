@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "server/base/thread_name.h"
+
 namespace torchferry::checkpoint {
 
 FileDigest::FileDigest(std::shared_ptr<const File> file, std::function<void(const std::string&)> on_done)
     : thread_([this, file = std::move(file), on_done = std::move(on_done)](const std::stop_token& stop) {
+        base::NameThisThread("file-digest");
         absl::StatusOr<std::string> hex = Sha256(*file, [&](uint64_t) { return !stop.stop_requested(); });
         if (hex.ok() && on_done) on_done(*hex);
         base::MutexLock lock(mutex_);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::http {
 namespace {
@@ -92,6 +93,7 @@ class HttplibServer final : public HttpServer {
                               address.port, errno != 0 ? std::strerror(errno) : "no such address");
     }
     acceptor_ = std::thread([this] {
+      base::NameThisThread("http");  // and so its pool
       server_.listen_after_bind();
       has_ended_ = true;
     });

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/base/thread_name.h"
+
 namespace torchferry::registry {
 
 void JobThread::Start() {
@@ -41,6 +43,7 @@ bool JobThread::stopping() const {
 }
 
 void JobThread::Loop() {
+  base::NameThisThread("loader");
   while (true) {
     Job job;
     {

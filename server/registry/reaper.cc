@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/base/thread_name.h"
+
 namespace torchferry::registry {
 
 Reaper::Reaper() : thread_([this] { Loop(); }) {}
@@ -29,6 +31,7 @@ std::shared_ptr<serving::Servable> Reaper::Adopt(std::unique_ptr<serving::Servab
 }
 
 void Reaper::Loop() {
+  base::NameThisThread("reaper");
   while (true) {
     std::vector<Doomed> ending;
     {

@@ -2,6 +2,7 @@
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::registry {
 
@@ -18,6 +19,7 @@ StoreWatch::~StoreWatch() {
 }
 
 void StoreWatch::Loop() {
+  base::NameThisThread("store-watch");
   while (WaitForNext()) {
     registry_.Rescan([this](const absl::Status& status) {
       if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::serving {
 namespace {
@@ -27,6 +28,7 @@ DeviceMonitor::~DeviceMonitor() {
 }
 
 void DeviceMonitor::Loop() {
+  base::NameThisThread("device-monitor");
   base::TimePoint next = std::chrono::steady_clock::now() + interval_;
   while (true) {
     {

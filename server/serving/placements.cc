@@ -5,6 +5,7 @@
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 
 namespace torchferry::serving {
 namespace {
@@ -184,6 +185,7 @@ void Placements::Begin(size_t index) {
 
 // Until nothing is wanted any more.
 void Placements::BuildFrom(size_t index) {
+  base::NameThisThread("builder");
   std::optional<size_t> next = index;
   while (next.has_value()) {
     next = Build(*next);

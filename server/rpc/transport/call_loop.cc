@@ -1,5 +1,7 @@
 #include "server/rpc/transport/call_loop.h"
 
+#include "server/base/thread_name.h"
+
 namespace torchferry::rpc {
 namespace {
 
@@ -46,6 +48,7 @@ void CallLoop::Stop() {
 }
 
 void CallLoop::Run(Index self) {
+  base::NameThisThread("rpc-loop");
   bool has_joined = false;
   for (bool takes_over = self != 0; WaitToLead(self); takes_over = true) {
     WorkBetweenCalls* work = JoinedWork(has_joined);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 #include "server/torch/device/convert.h"
 
 namespace torchferry::libtorch {
@@ -39,7 +40,7 @@ std::string ClassAtom(const std::string& name, int& count) {
   const bool is_identifier =
       std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
       std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
-  return is_identifier ? name : "_" + std::to_string(count++);
+  return is_identifier ? name : fmt::format("_{}", count++);
 }
 
 // Each module has a class of its own, as their attributes differ, named after its path: messages show it.
@@ -99,7 +100,12 @@ absl::StatusOr<std::vector<c10::Storage>> ReadStorages(const checkpoint::Checkpo
   {
     std::vector<std::jthread> readers;
     const size_t wanted = std::min<size_t>({kMostReaders, count, std::max(1U, std::thread::hardware_concurrency())});
-    while (readers.size() + 1 < wanted) readers.emplace_back(read);
+    while (readers.size() + 1 < wanted) {
+      readers.emplace_back([&read] {
+        base::NameThisThread("reader");
+        read();
+      });
+    }
     read();
   }
   for (const absl::Status& status : statuses) FERRY_RETURN_IF_ERROR(status);

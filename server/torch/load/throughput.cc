@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/base/thread_name.h"
 #include "server/torch/device/runtime.h"
 
 namespace torchferry::libtorch {
@@ -44,6 +45,7 @@ absl::StatusOr<double> MeasureThroughput(model::Model& model, std::span<const te
   std::vector<std::thread> workers;
   for (int worker = 0; worker < load.workers; ++worker) {
     workers.emplace_back([&, worker] {
+      base::NameThisThread("tuning");
       TorchRuntime::SetIntraOpThreads(load.threads);
       Lap& lap = laps[static_cast<size_t>(worker)];
       model::PhaseTimes ignored;
