@@ -102,10 +102,15 @@ build_dir() {
   printf '%s\n' "$TORCHFERRY_ROOT/$name"
 }
 
-# build PRESET DIR LIBTORCH_DIR [CMAKE_OPTION...]: configures and builds in DIR, incrementally.
+# build PRESET DIR LIBTORCH_DIR [--target NAME]... [CMAKE_OPTION...]: configures and builds in DIR, incrementally.
+# Everything is built, unless targets are named.
 build() {
-  local preset=$1 dir=$2 libtorch=$3 jobs memory_jobs log
+  local preset=$1 dir=$2 libtorch=$3 targets=() jobs memory_jobs log
   shift 3
+  while [ "${1:-}" = --target ]; do
+    targets+=("$1" "$2")
+    shift 2
+  done
   mkdir -p "$dir"
   log=$dir/configure.log
   (cd "$TORCHFERRY_ROOT" && cmake --preset "$preset" -B "$dir" -DTORCHFERRY_LIBTORCH="$libtorch" "$@") >"$log" 2>&1 ||
@@ -114,5 +119,5 @@ build() {
   jobs=$(nproc)
   memory_jobs=$(awk '/^MemAvailable:/ {print int($2 / 2097152)}' /proc/meminfo)
   [ "$memory_jobs" -ge "$jobs" ] || jobs=$((memory_jobs > 0 ? memory_jobs : 1))
-  cmake --build "$dir" --parallel "$jobs" >&2 || die "the build in $dir failed"
+  cmake --build "$dir" --parallel "$jobs" "${targets[@]}" >&2 || die "the build in $dir failed"
 }

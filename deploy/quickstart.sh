@@ -107,7 +107,8 @@ step "installing dependencies"
 "$TORCHFERRY_ROOT/deploy/install-deps.sh"
 unless_interrupted
 step "building (the first time takes some minutes)"
-"$TORCHFERRY_ROOT/deploy/build.sh"
+# What is run here and by fetch-samples.sh. In the folder of tests/run.sh, which builds the rest when it is wanted.
+"$TORCHFERRY_ROOT/deploy/build.sh" --target torchferry-server --target torchferry --target torchferry-export-sample
 unless_interrupted
 step "fetching the sample models"
 "$TORCHFERRY_ROOT/deploy/fetch-samples.sh"
