@@ -78,10 +78,11 @@ void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request
   absl::StatusOr<std::shared_ptr<serving::Servable>> found =
       call->facts.is_admitted ? Find(head.model, call->facts.version, stream)
                               : absl::UnavailableError("the server is shutting down; try another replica");
-  if (found.ok()) call->servable = *std::move(found);
+  absl::Status status = found.status();
+  if (status.ok()) call->servable = *std::move(found);
   call->facts.servable = call->servable.get();
   for (CallObserver* observer : observers_) observer->OnBegin(call->facts);
-  absl::Status status = found.ok() ? request.status() : found.status();
+  if (status.ok()) status = request.status();
   if (status.ok()) status = Submit(call, *std::move(request), stream);
   if (!status.ok()) End(*call, status);
 }

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMaxMessageBytes = 3000;
 
 std::string Cut(const absl::Status& status) {
-  const std::string message = base::MessageOf(status);
+  std::string message = base::MessageOf(status);
   if (message.size() <= kMaxMessageBytes) return message;
   base::LogDebug("message cut short for its client", {{"code", base::CodeName(status.code())}, {"error", message}});
   // INTERNAL is in the log at any level: predict/request_log.h.
