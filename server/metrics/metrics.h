@@ -1,4 +1,4 @@
-// Every metric of the server, typed. The names stand in one table (metrics.cc) and in README.md. Labels are bounded:
+// Every metric of the server, typed. The names stand in one table (families.cc) and in README.md. Labels are bounded:
 // only models of the store, devices of this host and gRPC's codes ever become label values.
 #pragma once
 
@@ -11,76 +11,16 @@
 #include <vector>
 
 #include "server/base/mutex.h"
+#include "server/metrics/model_metrics.h"
 
 namespace prometheus {
 class Registry;
-class Counter;
-class Gauge;
-class Histogram;
-template <typename T>
-class Family;
 }  // namespace prometheus
 
 namespace torchferry::metrics {
 
-// Why a device that was asked for, or that `auto` had chosen, was not used: one of "absent", "out_of_memory",
-// "device_lost", "no_room", "load_failed", "quantized".
-struct Fallback {
-  std::string from;
-  std::string to;
-  std::string reason;
-};
-
-// One forward pass.
-struct BatchRecord {
-  std::string device;
-  int64_t requests = 0;
-  int64_t rows = 0;
-  bool is_answered = false;  // it gave answers
-  double seconds = 0;
-  double input_seconds = 0;   // of these: gathering the inputs, and copying them to the device
-  double infer_seconds = 0;   // the forward pass, as far as the host waits for it
-  double output_seconds = 0;  // waiting for the device, copying from it, splitting
-  double queue_seconds = 0;   // of all its requests together
-};
-
-// What one version has done since the server started, in numbers that add up to what its clients counted.
-struct ModelTotals {
-  struct Sum {
-    uint64_t count = 0;
-    double seconds = 0;
-  };
-  struct Phases {
-    Sum input;
-    Sum infer;
-    Sum output;
-  };
-  Sum success;  // requests, from arrival to answer
-  Sum fail;
-  // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
-  Sum queue;
-  Phases compute;
-  std::map<int64_t, Phases> batches;   // such passes, by their rows
-  uint64_t rows = 0;                   // of all such passes
-  uint64_t executions = 0;             // such passes
-  int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet
-};
-
-// Metrics of one version of one model. Thread-safe. Lives as long as the version does.
-class ModelMetrics {
- public:
-  virtual ~ModelMetrics() = default;
-
-  // `code` is "OK", "INVALID_ARGUMENT", …; `device` is empty for a request that ended before it reached one.
-  virtual void RequestDone(const std::string& device, const std::string& code, double seconds) = 0;
-  virtual void QueueTime(double seconds) = 0;
-  virtual void BatchDone(const BatchRecord& batch) = 0;
-  virtual void QueueDepth(int64_t requests) = 0;
-  virtual void InFlight(int64_t delta) = 0;
-  virtual void FellBack(const Fallback& fallback) = 0;
-
-  virtual ModelTotals Totals() const = 0;
-};
+struct Families;
+class VersionSeries;
 
 // Thread-safe.
 class Metrics {
@@ -119,18 +59,18 @@ class Metrics {
   std::string Serialize();
 
  private:
-  class ModelMetricsImpl;
-  // A ModelMetrics ends; `remove` its series if it was the last of its labels.
-  void Leave(const std::string& model, int64_t version, const std::function<void()>& remove);
-  struct Families;
+  using ModelVersion = std::pair<std::string, int64_t>;
+
+  // A ModelMetrics ends; removes its series if it was the last of its labels.
+  void Leave(const ModelVersion& key, VersionSeries& series);
 
   const std::unique_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<Families> families_;
 
   base::Mutex mutex_;
-  std::map<std::pair<std::string, int64_t>, std::shared_ptr<ModelMetrics>> models_ FERRY_GUARDED_BY(mutex_);
+  std::map<ModelVersion, std::shared_ptr<ModelMetrics>> models_ FERRY_GUARDED_BY(mutex_);
   // How many objects count under the same labels: more than one while a version that is gone still ends.
-  std::map<std::pair<std::string, int64_t>, int> users_ FERRY_GUARDED_BY(mutex_);
+  std::map<ModelVersion, int> users_ FERRY_GUARDED_BY(mutex_);
   std::vector<std::function<void(Metrics&)>> collectors_ FERRY_GUARDED_BY(mutex_);
 };
 

@@ -1,0 +1,42 @@
+#include "server/metrics/families.h"
+
+namespace torchferry::metrics {
+namespace {
+
+Families::Counters& MakeCounters(prometheus::Registry& r, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(r);
+}
+Families::Gauges& MakeGauges(prometheus::Registry& r, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(r);
+}
+Families::Histograms& MakeHistograms(prometheus::Registry& r, const char* name, const char* help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(r);
+}
+
+}  // namespace
+
+Families::Families(prometheus::Registry& r)
+    : requests(MakeCounters(r, "torchferry_requests_total", "Requests answered, by gRPC code.")),
+      request_duration(
+          MakeHistograms(r, "torchferry_request_duration_seconds", "Time from a request's arrival to its answer.")),
+      queue_duration(
+          MakeHistograms(r, "torchferry_queue_duration_seconds", "Time that a request waited for its batch to start.")),
+      compute_duration(
+          MakeHistograms(r, "torchferry_compute_duration_seconds", "Time of a batch's forward pass, copies included.")),
+      batch_rows(MakeHistograms(r, "torchferry_batch_rows", "Rows in a forward pass.")),
+      queue_depth(MakeGauges(r, "torchferry_queue_depth", "Requests that wait for a worker.")),
+      in_flight(MakeGauges(r, "torchferry_in_flight_requests", "Requests accepted and not yet answered.")),
+      fallbacks(MakeCounters(r, "torchferry_fallbacks_total",
+                             "Loads and batches that ran on another device than the wanted one.")),
+      device_up(MakeGauges(r, "torchferry_device_up", "1 while the device is used, 0 once it is lost.")),
+      device_memory(MakeGauges(r, "torchferry_device_memory_bytes",
+                               "Memory of a device; for the CPU this process's resident set and limit.")),
+      device_utilization(MakeGauges(r, "torchferry_device_utilization_ratio",
+                                    "Share of a device in use; for the CPU this process's time over its quota.")),
+      device_busy(
+          MakeCounters(r, "torchferry_device_busy_seconds_total", "Time that forward passes took on a device.")),
+      model_state(MakeGauges(r, "torchferry_model_state", "1 for the state that a version is in.")),
+      load_duration(MakeGauges(r, "torchferry_model_load_duration_seconds", "Time that loading a version took.")),
+      build_info(MakeGauges(r, "torchferry_build_info", "A constant 1; the labels say what is running.")) {}
+
+}  // namespace torchferry::metrics

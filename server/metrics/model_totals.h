@@ -1,0 +1,39 @@
+// What one version has done since the server started, in numbers that add up to what its clients counted.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "server/metrics/batch_record.h"
+
+namespace torchferry::metrics {
+
+// A value; not thread-safe.
+struct ModelTotals {
+  struct Sum {
+    uint64_t count = 0;
+    double seconds = 0;
+  };
+  struct Phases {
+    Sum input;
+    Sum infer;
+    Sum output;
+  };
+  Sum success;  // requests, from arrival to answer
+  Sum fail;
+  // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
+  Sum queue;
+  Phases compute;
+  std::map<int64_t, Phases> batches;   // such passes, by their rows
+  uint64_t rows = 0;                   // of all such passes
+  uint64_t executions = 0;             // such passes
+  int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet
+
+  // A request was answered at `unix_milliseconds`, `seconds` after it arrived.
+  void AddSuccess(double seconds, int64_t unix_milliseconds);
+  void AddFailure(double seconds);
+  // A forward pass has ended. It counts if it gave answers.
+  void AddBatch(const BatchRecord& batch);
+};
+
+}  // namespace torchferry::metrics
