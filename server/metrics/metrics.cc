@@ -31,7 +31,7 @@ std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, int64_
   if (slot == nullptr) {
     slot = std::make_shared<VersionSeries>(*families_, model, version,
                                            [this, key](VersionSeries& series) { Leave(key, series); });
-    ++users_[key];
+    ++users_[key].count;
   }
   return slot;
 }
@@ -39,10 +39,12 @@ std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, int64_
 // Under the lock, as the next user of the same labels gets the same series.
 void Metrics::Leave(const ModelVersion& key, VersionSeries& series) {
   base::MutexLock lock(mutex_);
-  const auto users = users_.find(key);
-  if (--users->second > 0) return;
-  users_.erase(users);
-  series.RemoveSeries(series.compute_durations());
+  const auto found = users_.find(key);
+  Users& users = found->second;
+  users.compute_durations.merge(series.compute_durations());
+  if (--users.count > 0) return;
+  series.RemoveSeries(users.compute_durations);
+  users_.erase(found);
 }
 
 void Metrics::UnknownModelRequest(const std::string& code, double seconds) {
@@ -53,27 +55,27 @@ void Metrics::UnknownModelRequest(const std::string& code, double seconds) {
 void Metrics::SetModelState(const std::string& model, int64_t version, const std::string& state,
                             const std::vector<std::string>& all_states) {
   const prometheus::Labels labels = VersionLabels(model, version);
+  base::MutexLock lock(mutex_);
   for (const std::string& candidate : all_states) {
     families_->model_state.Add(With(labels, {{"state", candidate}})).Set(candidate == state ? 1 : 0);
   }
 }
 
 void Metrics::ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states) {
-  std::shared_ptr<ModelMetrics> last;  // dropped without the lock
-  {
-    base::MutexLock lock(mutex_);
-    const auto found = models_.find({model, version});
-    if (found != models_.end()) {
-      last = std::move(found->second);
-      models_.erase(found);
-    }
-  }
   const prometheus::Labels labels = VersionLabels(model, version);
+  std::shared_ptr<ModelMetrics> last;  // dropped without the lock
+  base::MutexLock lock(mutex_);
+  const auto found = models_.find({model, version});
+  if (found != models_.end()) {
+    last = std::move(found->second);
+    models_.erase(found);
+  }
   for (const std::string& state : all_states) RemoveIfThere(families_->model_state, With(labels, {{"state", state}}));
   RemoveIfThere(families_->load_duration, labels);
 }
 
 void Metrics::ModelLoaded(const std::string& model, int64_t version, double seconds) {
+  base::MutexLock lock(mutex_);
   families_->load_duration.Add(VersionLabels(model, version)).Set(seconds);
 }
 

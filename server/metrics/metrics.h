@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 
 namespace prometheus {
 class Registry;
+class Histogram;
 }  // namespace prometheus
 
 namespace torchferry::metrics {
@@ -60,6 +62,11 @@ class Metrics {
 
  private:
   using ModelVersion = std::pair<std::string, int64_t>;
+  // Who counts under the same labels: more than one object while a version that is gone still ends.
+  struct Users {
+    int count = 0;
+    std::set<prometheus::Histogram*> compute_durations;  // of the devices of those that have ended
+  };
 
   // A ModelMetrics ends; removes its series if it was the last of its labels.
   void Leave(const ModelVersion& key, VersionSeries& series);
@@ -67,10 +74,10 @@ class Metrics {
   const std::unique_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<Families> families_;
 
+  // Held while a series of a version is added, set or removed, so that none is set after it was removed.
   base::Mutex mutex_;
   std::map<ModelVersion, std::shared_ptr<ModelMetrics>> models_ FERRY_GUARDED_BY(mutex_);
-  // How many objects count under the same labels: more than one while a version that is gone still ends.
-  std::map<ModelVersion, int> users_ FERRY_GUARDED_BY(mutex_);
+  std::map<ModelVersion, Users> users_ FERRY_GUARDED_BY(mutex_);
   std::vector<std::function<void(Metrics&)>> collectors_ FERRY_GUARDED_BY(mutex_);
 };
 

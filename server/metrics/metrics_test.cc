@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace torchferry::metrics {
 namespace {
 
@@ -85,6 +87,39 @@ TEST(MetricsTest, AVersionThatIsGoneLeavesItsCountersAlone) {
     EXPECT_THAT(text, Not(HasSubstr(std::string(gone) + "{")));
   }
   EXPECT_THAT(text, HasSubstr("torchferry_requests_total{code=\"OK\",device=\"cpu\",model=\"m\",version=\"1\"} 1"));
+}
+
+// The version that ends had run on another device than the one that was loaded in its place.
+TEST(MetricsTest, TheLastOfAVersionTakesTheSeriesOfItsFormerDevicesAway) {
+  Metrics metrics;
+  auto former = metrics.ForModel("m", 1);
+  former->BatchDone({"cuda:0", 1, 1, true, 0.1, 0, 0.1, 0, 0});
+  metrics.ForgetModel("m", 1, {"ready"});
+  auto last = metrics.ForModel("m", 1);
+  last->BatchDone({"cpu", 1, 1, true, 0.1, 0, 0.1, 0, 0});
+  former.reset();
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_compute_duration_seconds_count{device=\"cuda:0\""));
+  metrics.ForgetModel("m", 1, {"ready"});
+  last.reset();
+  EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("torchferry_compute_duration_seconds_count{")));
+}
+
+// What one thread sets while another forgets it is set or gone, and never a gauge that was freed.
+TEST(MetricsTest, AVersionMayBeSetAndForgottenAtTheSameTime) {
+  Metrics metrics;
+  const std::vector<std::string> states = {"loading", "ready"};
+  std::thread other([&] {
+    for (int i = 0; i < 500; ++i) metrics.ForgetModel("m", 1, states);
+  });
+  for (int i = 0; i < 500; ++i) {
+    metrics.SetModelState("m", 1, "ready", states);
+    metrics.ModelLoaded("m", 1, 0.5);
+  }
+  other.join();
+  metrics.ForgetModel("m", 1, states);
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, Not(HasSubstr("torchferry_model_state{")));
+  EXPECT_THAT(text, Not(HasSubstr("torchferry_model_load_duration_seconds{")));
 }
 
 TEST(MetricsTest, CollectorsRunAtEveryScrape) {
