@@ -3,8 +3,9 @@
 
 #include <deque>
 #include <functional>
-#include <thread>
+#include <string_view>
 
+#include "server/base/loop_thread.h"
 #include "server/base/mutex.h"
 
 namespace torchferry::registry {
@@ -15,26 +16,26 @@ class JobThread {
   // `is_dropped`: the thread is ending, and the job only has to say that it is not done.
   using Job = std::function<void(bool is_dropped)>;
 
-  JobThread() = default;
+  // `name`: of the thread, at most 15 characters.
+  explicit JobThread(std::string_view name) : loop_(name, [this] { return RunNext(); }) {}
   ~JobThread() { Stop(); }
   JobThread(const JobThread&) = delete;
   JobThread& operator=(const JobThread&) = delete;
 
   // Jobs that were added before begin now. Once.
-  void Start();
+  void Start() { loop_.Start(); }
   void Add(Job job);
   // After the job under way; those that wait are dropped, and those that come later at once.
   void Stop();
   bool stopping() const;
 
  private:
-  void Loop();
+  base::TimePoint RunNext();
 
   mutable base::Mutex mutex_;
-  base::CondVar changed_;
   std::deque<Job> jobs_ FERRY_GUARDED_BY(mutex_);
   bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  base::LoopThread loop_;
 };
 
 }  // namespace torchferry::registry

@@ -4,9 +4,9 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
+#include "server/base/loop_thread.h"
 #include "server/base/mutex.h"
 #include "server/serving/servable.h"
 
@@ -15,7 +15,7 @@ namespace torchferry::registry {
 // Thread-safe.
 class Reaper {
  public:
-  Reaper();
+  Reaper() { loop_.Start(); }
   // Waits until every handle has been dropped and what they held has ended, then ends the thread.
   ~Reaper();
   Reaper(const Reaper&) = delete;
@@ -32,14 +32,13 @@ class Reaper {
     std::function<void()> on_end;
   };
 
-  void Loop();
+  base::TimePoint EndDoomed();
 
   base::Mutex mutex_;
-  base::CondVar changed_;
+  base::CondVar none_alive_;
   std::vector<Doomed> doomed_ FERRY_GUARDED_BY(mutex_);
   size_t alive_ FERRY_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
-  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  base::LoopThread loop_{"reaper", [this] { return EndDoomed(); }};
 };
 
 }  // namespace torchferry::registry

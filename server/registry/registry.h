@@ -79,7 +79,7 @@ class Registry {
   VersionTable table_;
   VersionLifecycle lifecycle_;
   Reconciler reconciler_;  // of the thread of jobs_ alone, once that has begun
-  JobThread jobs_;
+  JobThread jobs_{"loader"};
 };
 
 }  // namespace torchferry::registry

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "server/base/status.h"
-#include "server/base/thread_name.h"
 
 namespace torchferry::serving {
 namespace {
@@ -16,33 +15,21 @@ constexpr base::Duration kTick = std::chrono::milliseconds(100);
 
 DeviceMonitor::DeviceMonitor(std::shared_ptr<DeviceHealth> health,
                              std::function<absl::Status(const tensor::DeviceId&)> probe, base::Duration interval)
-    : health_(std::move(health)), probe_(std::move(probe)), interval_(interval), thread_([this] { Loop(); }) {}
-
-DeviceMonitor::~DeviceMonitor() {
-  {
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    stopped_.NotifyAll();
-  }
-  thread_.join();
+    : health_(std::move(health)),
+      probe_(std::move(probe)),
+      interval_(interval),
+      next_of_all_(base::Clock::Real().Now() + interval) {
+  loop_.Start(base::Clock::Real().Now() + std::min(kTick, interval_));
 }
 
-void DeviceMonitor::Loop() {
-  base::NameThisThread("device-monitor");
-  base::TimePoint next = std::chrono::steady_clock::now() + interval_;
-  while (true) {
-    {
-      base::MutexLock lock(mutex_);
-      if (!stopping_) stopped_.WaitUntil(mutex_, std::chrono::steady_clock::now() + std::min(kTick, interval_));
-      if (stopping_) return;
-    }
-    const bool at_all = std::chrono::steady_clock::now() >= next;
-    if (at_all) next = std::chrono::steady_clock::now() + interval_;
-    Look(at_all);
-  }
+base::TimePoint DeviceMonitor::Look() {
+  const bool at_all = base::Clock::Real().Now() >= next_of_all_;
+  if (at_all) next_of_all_ = base::Clock::Real().Now() + interval_;
+  LookAt(at_all);
+  return base::Clock::Real().Now() + std::min(kTick, interval_);
 }
 
-void DeviceMonitor::Look(bool at_all) {
+void DeviceMonitor::LookAt(bool at_all) {
   for (const DeviceReport& device : health_->List()) {
     const bool is_due = device.state == DeviceState::kUp ? at_all : health_->IsCanaryDue(device.device);
     if (is_due) Probe(device);

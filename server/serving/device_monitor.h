@@ -4,10 +4,9 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "server/base/clock.h"
-#include "server/base/mutex.h"
+#include "server/base/loop_thread.h"
 #include "server/serving/device_health.h"
 
 namespace torchferry::serving {
@@ -19,23 +18,20 @@ class DeviceMonitor {
   // `interval` for a device that is up, and when DeviceHealth says so for one on probation.
   DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const tensor::DeviceId&)> probe,
                 base::Duration interval);
-  ~DeviceMonitor();
   DeviceMonitor(const DeviceMonitor&) = delete;
   DeviceMonitor& operator=(const DeviceMonitor&) = delete;
 
  private:
-  void Loop();
-  void Look(bool at_all);
+  // Returns when the next look is due.
+  base::TimePoint Look();
+  void LookAt(bool at_all);
   void Probe(const DeviceReport& device);
 
   const std::shared_ptr<DeviceHealth> health_;
   const std::function<absl::Status(const tensor::DeviceId&)> probe_;
   const base::Duration interval_;
-
-  base::Mutex mutex_;
-  base::CondVar stopped_;
-  bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  base::TimePoint next_of_all_;  // of the thread alone
+  base::LoopThread loop_{"device-monitor", [this] { return Look(); }};
 };
 
 }  // namespace torchferry::serving
