@@ -8,6 +8,7 @@
 
 #include "server/torch/graph/copy_values.h"
 #include "server/torch/graph/reachable_graph.h"
+#include "server/torch/graph/rewrite_graph.h"
 
 namespace torchferry::libtorch {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <torch/script.h>
 
-#include "server/torch/graph/rewrite_graph.h"
+#include "server/torch/graph/rewrite_target.h"
 
 namespace torchferry::libtorch {
 
