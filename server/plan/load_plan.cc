@@ -94,7 +94,7 @@ class Planner {
       planned_.plan.decisions.push_back(std::move(hint));
     }
     planned_.file_decisions = planned_.plan.decisions.size();
-    FERRY_RETURN_IF_ERROR(Replan(planned_, config_, context_, {}));
+    FERRY_ASSIGN_OR_RETURN(planned_.plan, Replan(planned_, config_, context_, {}));
     return std::move(planned_);
   }
 
@@ -262,9 +262,9 @@ absl::StatusOr<std::string> ReadSource(const checkpoint::File& file) {
   return source;
 }
 
-absl::Status Replan(PlannedVersion& planned, const config::ModelConfig& config, const PlanContext& context,
-                    const RuledOut& ruled_out) {
-  LoadPlan& plan = planned.plan;
+absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::ModelConfig& config,
+                                const PlanContext& context, const RuledOut& ruled_out) {
+  LoadPlan plan = planned.plan;
   plan.decisions.resize(planned.file_decisions);
   const DeviceRequest request = RequestedDevice(config, context.default_device);
   FERRY_RETURN_IF_ERROR(CheckType(request, context.device_types));
@@ -278,7 +278,7 @@ absl::Status Replan(PlannedVersion& planned, const config::ModelConfig& config, 
   }
   plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
   if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
-  return absl::OkStatus();
+  return plan;
 }
 
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,

@@ -70,10 +70,10 @@ struct PlannedVersion {
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,
                                            const PlanContext& context);
 
-// Decides anew where it runs and in which types, without the devices of `ruled_out`; the rest of the plan stays. Errors
-// as PlanPlacement's.
-absl::Status Replan(PlannedVersion& planned, const config::ModelConfig& config, const PlanContext& context,
-                    const RuledOut& ruled_out);
+// The plan with another decision on where the version runs and in which types, without the devices of `ruled_out`; the
+// rest is that of `planned`. Pure. Errors as PlanPlacement's.
+absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::ModelConfig& config,
+                                const PlanContext& context, const RuledOut& ruled_out);
 
 // A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
 absl::StatusOr<std::string> ReadSource(const checkpoint::File& file);

@@ -9,12 +9,11 @@
 
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/load/read_module.h"
 #include "server/torch/load/version_load.h"
 
 namespace torchferry::libtorch {
 namespace {
-
-using torch::jit::Module;
 
 // A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the
 // host's memory once more.
@@ -51,29 +50,31 @@ auto CatchForVersion(const plan::LoadRequest& request, const LoadOptions& option
   }
 }
 
-// How it is placed on further devices: from the module that was read, kept in the host's memory; or from the files,
-// read once more.
-std::function<absl::StatusOr<model::PlacedModel>(const tensor::DeviceId&)> FurtherPlacements(
-    std::shared_ptr<VersionLoad> load, const Module& module, bool keeps_module, const plan::LoadRequest& request,
-    const LoadOptions& options) {
-  if (keeps_module) {
-    load->CloseFiles();
-    return [load, module, request, options](const tensor::DeviceId& device) {
-      return CatchForVersion(request, options, [&] { return load->PlaceOn(module, device); });
-    };
+using Place = std::function<absl::StatusOr<model::PlacedModel>(const tensor::DeviceId&)>;
+
+// From the module that was read, which is kept in the host's memory.
+Place PlaceFromModule(std::shared_ptr<const VersionLoad> load, const plan::LoadRequest& request,
+                      const LoadOptions& options) {
+  return [load = std::move(load), request, options](const tensor::DeviceId& device) {
+    return CatchForVersion(request, options, [&] { return load->PlaceOn(device); });
+  };
+}
+
+// From the files, which are read once more. FAILED_PRECONDITION when they are others than those of `identity`.
+absl::StatusOr<model::PlacedModel> ReadAndPlace(const plan::LoadRequest& request, const LoadOptions& options,
+                                                const std::string& identity, const tensor::DeviceId& device) {
+  FERRY_ASSIGN_OR_RETURN(plan::PlannedFiles version, plan::PlanFiles(request));
+  if (FileIdentity(version.files) != identity) {
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "{}: its files have changed since it was loaded; load the version again", NameOf(request));
   }
-  return [identity = load->FileIdentity(), request, options](const tensor::DeviceId& device) {
-    return CatchForVersion(request, options, [&]() -> absl::StatusOr<model::PlacedModel> {
-      FERRY_ASSIGN_OR_RETURN(plan::PlannedFiles version, plan::PlanFiles(request));
-      VersionLoad again(request, std::move(version), options);
-      if (again.FileIdentity() != identity) {
-        return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                                "{}: its files have changed since it was loaded; load the version again",
-                                NameOf(request));
-      }
-      FERRY_ASSIGN_OR_RETURN(const Module fresh, again.MakeModule());
-      return again.PlaceOn(fresh, device);
-    });
+  FERRY_ASSIGN_OR_RETURN(const auto load, VersionLoad::Read(request, std::move(version), options));
+  return load->PlaceOn(device);
+}
+
+Place PlaceFromFiles(const std::string& identity, const plan::LoadRequest& request, const LoadOptions& options) {
+  return [identity, request, options](const tensor::DeviceId& device) {
+    return CatchForVersion(request, options, [&] { return ReadAndPlace(request, options, identity, device); });
   };
 }
 
@@ -84,17 +85,18 @@ class TorchLoader final : public plan::ModelLoader {
   std::span<const checkpoint::FileFormat> formats() const override { return kFormats; }
 
   absl::StatusOr<model::LoadedModel> Load(const plan::LoadRequest& request, plan::PlannedFiles version) const override {
-    const auto load = std::make_shared<VersionLoad>(request, std::move(version), options_);
     return CatchForVersion(request, options_, [&]() -> absl::StatusOr<model::LoadedModel> {
-      FERRY_ASSIGN_OR_RETURN(const Module module, load->MakeModule());
-      FERRY_ASSIGN_OR_RETURN(model::PlacedModel placed, load->Place(module));
-      model::LoadedModel loaded{std::move(placed.model), std::move(placed.info)};
-      loaded.rather = load->Rather();
-      loaded.others = load->Others();
+      const std::string identity = FileIdentity(version.files);
+      FERRY_ASSIGN_OR_RETURN(auto load, VersionLoad::Read(request, std::move(version), options_));
+      FERRY_ASSIGN_OR_RETURN(VersionLoad::FirstPlacement first, load->PlaceFirst());
+      model::LoadedModel loaded{std::move(first.placed.model), std::move(first.placed.info)};
+      loaded.rather = std::move(first.rather);
+      loaded.others = std::move(first.others);
       if (loaded.rather.empty() && loaded.others.empty()) return loaded;
       const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= kMostStandbyBytes);
       if (has_standby && !loaded.others.empty()) loaded.standby = tensor::DeviceId::Cpu();
-      loaded.place = FurtherPlacements(load, module, has_standby, request, options_);
+      loaded.place = has_standby ? PlaceFromModule(std::move(load), request, options_)
+                                 : PlaceFromFiles(identity, request, options_);
       return loaded;
     });
   }
@@ -111,10 +113,9 @@ std::unique_ptr<plan::ModelLoader> MakeTorchLoader(LoadOptions options) {
 
 absl::Status ExportTorchScript(const plan::LoadRequest& request, const std::string& output_path) {
   FERRY_ASSIGN_OR_RETURN(plan::PlannedFiles version, plan::PlanFiles(request));
-  VersionLoad load(request, std::move(version), LoadOptions());
   try {
-    FERRY_ASSIGN_OR_RETURN(const Module module, load.MakeModule());
-    module.save(output_path);
+    FERRY_ASSIGN_OR_RETURN(const SavedModule saved, ReadModule(version, request.host.trust_model_code));
+    saved.module.save(output_path);
   } catch (const std::exception& error) {
     return StatusOf(error, absl::StatusCode::kUnavailable);
   }

@@ -1,0 +1,39 @@
+#include "server/torch/load/placed_copy.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/torch/device/convert.h"
+#include "server/torch/graph/place_module.h"
+#include "server/torch/run/torch_model.h"
+
+namespace torchferry::libtorch {
+
+bool RenamesCpu(const plan::PlannedVersion& planned) {
+  if (!planned.script.has_value()) return true;
+  const std::vector<std::string>& devices = planned.script->weight_devices;
+  return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
+}
+
+PlacedCopy PlaceCopy(const MasterModule& master, const tensor::DeviceId& device, const plan::PrecisionPlan& precision) {
+  RewriteTarget target{.device = ToTorch(device), .renames_cpu = master.renames_cpu};
+  target.to = ToTorch(precision.to).value();
+  for (const tensor::DType type : precision.from) target.from.push_back(ToTorch(type).value());
+  auto [placed, rewritten] = PlaceModule(master.module, target);
+  PrecisionBorder border;
+  if (precision.changes()) {
+    const torch::jit::Module saved =
+        PlaceModule(master.module, {.device = at::kCPU, .renames_cpu = master.renames_cpu}).module;
+    border = PrecisionBorder(precision, saved, master.state, master.signature);
+  }
+  return {std::move(placed), std::move(rewritten), std::move(border)};
+}
+
+std::shared_ptr<model::Model> MakeModel(const MasterModule& master, const PlacedCopy& copy,
+                                        const tensor::DeviceId& device) {
+  return MakeTorchModel(copy.module, master.signature, device, master.state, copy.border);
+}
+
+}  // namespace torchferry::libtorch

@@ -1,0 +1,51 @@
+// What tuning has to know of a version: which variants make sense for it, how to make them, and by what a result is
+// kept.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/config/model_config.h"
+#include "server/model/loaded_model.h"
+#include "server/plan/load_plan.h"
+#include "server/plan/tuning_record.h"
+#include "server/torch/load/loader.h"
+#include "server/torch/load/placed_copy.h"
+
+namespace torchferry::libtorch {
+
+// What decides which variants make sense.
+struct VariantFacts {
+  bool is_on_cpu = true;
+  bool has_images = false;      // see HasImageWeights
+  bool branches = false;        // see BranchesOnValues
+  bool autocasts_bf16 = false;  // see PrecisionPlan
+};
+
+// Of config::TuningVariants(), in their order, those that make sense. What made-up rows cannot show is left to a
+// configuration that lists it: inputs that 16 bits cannot hold, and branches that other values take. Pure.
+std::vector<std::string> VariantsFor(const config::OptimizeConfig& config, const VariantFacts& facts);
+
+// Why a version is not tuned although tuning is on; empty: it is. Pure. `memory_bytes`: of the host, 0 where unknown.
+std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes);
+
+struct VersionTuning {
+  const MasterModule& master;
+  const plan::LoadPlan& plan;
+  const plan::LoadRequest& request;
+  const LoadOptions& options;
+  const std::string& model_path;                  // on this host; the record is kept beside it
+  std::function<plan::TuningKey()> key_of_files;  // by their content; may wait until it is known
+  bool may_search = true;                         // otherwise only a kept result is used
+};
+
+// `plain`, which is the model of `copy`, or the same model in the fastest variant. As Tune; info.decisions also says
+// why it was not tuned where that was asked for.
+absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
+                                                          std::shared_ptr<model::Model> plain, model::ModelInfo& info);
+
+}  // namespace torchferry::libtorch
