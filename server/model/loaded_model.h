@@ -67,8 +67,8 @@ struct LoadedModel {
   std::vector<tensor::DeviceId> rather = {};
   // Where it may run when `model`'s device fails, best first.
   std::vector<tensor::DeviceId> others = {};
-  // Makes it on one of all these. May take long, may be called from several threads. Loading's errors. Null where there
-  // are none.
+  // Makes it on one of all these. May take long. Thread-safe: several devices may be placed on at the same time.
+  // Loading's errors. Null where there are none.
   std::function<absl::StatusOr<PlacedModel>(const tensor::DeviceId&)> place = nullptr;
   // Of `others`, the one that is made ahead of need.
   std::optional<tensor::DeviceId> standby = std::nullopt;

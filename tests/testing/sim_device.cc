@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 namespace torchferry::sim {
 namespace {
@@ -51,6 +52,7 @@ void Devices::Configure(int count, uint64_t capacity_bytes) {
   const std::lock_guard lock(mutex_);
   TORCH_CHECK(count >= 0 && count <= kMaxDevices, "SIM has at most ", kMaxDevices, " devices");
   count_ = count;
+  on_allocate_ = nullptr;
   for (Device& device : devices_) {
     device.usage.capacity_bytes = capacity_bytes;
     device.faults = {};
@@ -61,6 +63,11 @@ void Devices::Configure(int count, uint64_t capacity_bytes) {
 void Devices::SetFaults(int device, const Faults& faults) {
   const std::lock_guard lock(mutex_);
   devices_.at(device).faults = faults;
+}
+
+void Devices::OnAllocate(std::function<void(int)> hook) {
+  const std::lock_guard lock(mutex_);
+  on_allocate_ = std::move(hook);
 }
 
 void Devices::WatchFaultFile(std::string path) {
@@ -162,7 +169,12 @@ void Devices::CheckRows(int device, int64_t rows) {
 }
 
 void* Devices::Allocate(int device, uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (const auto hook = on_allocate_) {
+    lock.unlock();
+    hook(device);
+    lock.lock();
+  }
   CheckAlive(device);
   Device& state = devices_.at(device);
   Usage& usage = state.usage;

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -53,6 +54,9 @@ class Devices {
   int count() const { return count_; }
 
   void SetFaults(int device, const Faults& faults);
+  // Called before each allocation, without a lock held: there a test can hold a thread up. Null: nothing is. Configure
+  // takes it away.
+  void OnAllocate(std::function<void(int device)> hook);
   // Faults in the form of a file, a device a line: "sim:0 out_of_memory_after_bytes=1000 sticky_error=1". Devices
   // without a line are sound. It is read again when it has changed.
   void WatchFaultFile(std::string path);
@@ -87,6 +91,7 @@ class Devices {
   int count_ = 0;
   std::mutex mutex_;
   std::array<Device, kMaxDevices> devices_;
+  std::function<void(int)> on_allocate_;
   std::string fault_file_;
   std::string fault_text_;
 };
