@@ -216,10 +216,14 @@ std::string TextOf(const model::TuningInfo& tuning) {
 }
 
 model::TuningInfo InfoOf(const plan::TuningRecord& record, const plan::TuningSpace& space, bool is_kept) {
-  return {record.best.variant,    record.best.threads,
-          record.best.rows,       record.rows_per_second,
-          space.variants.front(), record.simplest_rows_per_second,
-          record.deviation,       is_kept};
+  return {.variant = record.best.variant,
+          .intra_op_threads = record.best.threads,
+          .batch_rows = record.best.rows,
+          .rows_per_second = record.rows_per_second,
+          .baseline = space.variants.front(),
+          .baseline_rows_per_second = record.simplest_rows_per_second,
+          .deviation = record.deviation,
+          .is_kept = is_kept};
 }
 
 // ", until the budget of 10 s had passed"; nothing for 0.
@@ -239,6 +243,54 @@ bool Contains(const plan::TuningSpace& space, const plan::TuningPoint& point) {
   return std::ranges::find(space.variants, point.variant) != space.variants.end() &&
          std::ranges::find(space.threads, point.threads) != space.threads.end() &&
          std::ranges::find(space.rows, point.rows) != space.rows.end();
+}
+
+// Whether a result that was kept says enough: it is of a complete search, or of one with as much time as there is now.
+bool IsEnough(const plan::TuningRecord& record, const TuningTask& task) {
+  return record.budget_seconds == 0 || record.budget_seconds >= BudgetOf(task) || !task.may_search;
+}
+
+// Made again and compared again, as the file may be anybody's. Null where nothing was kept, or it does not hold.
+absl::StatusOr<std::shared_ptr<model::Model>> UseKept(const TuningTask& task, const plan::TuningSpace& space,
+                                                      const plan::TuningKey& key, Tuner& tuner,
+                                                      model::ModelInfo& info) {
+  const auto kept = plan::ReadTuningRecord(task.record_path, key);
+  if (!kept.has_value() || !IsEnough(*kept, task) || !Contains(space, kept->best)) return nullptr;
+  std::shared_ptr<model::Model> model = tuner.ModelOf(kept->best.variant);
+  FERRY_RETURN_IF_ERROR(tuner.device_error());
+  if (model == nullptr) return nullptr;
+  info.tuning = InfoOf(*kept, space, true);
+  info.decisions.push_back(fmt::format("tuned before{}: {}", Until(kept->budget_seconds), TextOf(*info.tuning)));
+  return model;
+}
+
+// Null, with the reason in info.decisions, where no variant was found.
+absl::StatusOr<std::shared_ptr<model::Model>> SearchAndKeep(const TuningTask& task, const plan::TuningSpace& space,
+                                                            const plan::TuningKey& key, Tuner& tuner,
+                                                            model::ModelInfo& info) {
+  const std::optional<plan::TuningResult> found = tuner.Search(space);
+  FERRY_RETURN_IF_ERROR(tuner.device_error());
+  const std::string refused =
+      tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
+  if (!found.has_value()) {
+    info.decisions.push_back(tuner.refused().empty()
+                                 ? "not tuned: optimize_budget_seconds leaves no time for it"
+                                 : "not tuned: no variant that was tried runs and answers as the plain graph does" +
+                                       refused);
+    return nullptr;
+  }
+  plan::TuningRecord record{.best = found->best,
+                            .rows_per_second = found->rows_per_second,
+                            .simplest_rows_per_second = found->simplest_rows_per_second,
+                            .budget_seconds = found->is_complete ? 0 : BudgetOf(task),
+                            .deviation = tuner.deviation(found->best.variant)};
+  // Where the time was over before larger batches were tried, they are as large as the configuration allows.
+  if (found->are_rows_open) record.best.rows = space.rows.back();
+  info.tuning = InfoOf(record, space, false);
+  info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried,
+                                       space.size(), Until(record.budget_seconds), TextOf(*info.tuning), refused));
+  if (!tuner.IsStopping()) Keep(task, key, record, info);
+  return tuner.ModelOf(record.best.variant);
 }
 
 }  // namespace
@@ -267,40 +319,11 @@ absl::StatusOr<std::shared_ptr<model::Model>> Tune(const TuningTask& task, std::
   }
   const plan::TuningKey key = KeyOf(task, space);
   Tuner tuner(task, plain, *samples);
-  const auto kept = plan::ReadTuningRecord(task.record_path, key);
-  const bool is_enough =
-      kept.has_value() && (kept->budget_seconds == 0 || kept->budget_seconds >= BudgetOf(task) || !task.may_search);
-  if (is_enough && Contains(space, kept->best)) {
-    // Made again and compared again: the file may be anybody's.
-    std::shared_ptr<model::Model> model = tuner.ModelOf(kept->best.variant);
-    FERRY_RETURN_IF_ERROR(tuner.device_error());
-    if (model != nullptr) {
-      info.tuning = InfoOf(*kept, space, true);
-      info.decisions.push_back(fmt::format("tuned before{}: {}", Until(kept->budget_seconds), TextOf(*info.tuning)));
-      return model;
-    }
+  FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> tuned, UseKept(task, space, key, tuner, info));
+  if (tuned == nullptr && task.may_search) {
+    FERRY_ASSIGN_OR_RETURN(tuned, SearchAndKeep(task, space, key, tuner, info));
   }
-  if (!task.may_search) return plain;
-  const std::optional<plan::TuningResult> found = tuner.Search(space);
-  FERRY_RETURN_IF_ERROR(tuner.device_error());
-  const std::string refused =
-      tuner.refused().empty() ? "" : fmt::format("; left out: {}", fmt::join(tuner.refused(), ", "));
-  if (!found.has_value()) {
-    info.decisions.push_back(tuner.refused().empty()
-                                 ? "not tuned: optimize_budget_seconds leaves no time for it"
-                                 : "not tuned: no variant that was tried runs and answers as the plain graph does" +
-                                       refused);
-    return plain;
-  }
-  plan::TuningRecord record{found->best, found->rows_per_second, found->simplest_rows_per_second,
-                            found->is_complete ? 0 : BudgetOf(task), tuner.deviation(found->best.variant)};
-  // Where the time was over before larger batches were tried, they are as large as the configuration allows.
-  if (found->are_rows_open) record.best.rows = space.rows.back();
-  info.tuning = InfoOf(record, space, false);
-  info.decisions.push_back(fmt::format("tuned in {:.1f} s, {} of {} ways{}: {}{}", tuner.seconds(), found->tried,
-                                       space.size(), Until(record.budget_seconds), TextOf(*info.tuning), refused));
-  if (!tuner.IsStopping()) Keep(task, key, record, info);
-  return tuner.ModelOf(record.best.variant);
+  return tuned == nullptr ? plain : tuned;
 }
 
 }  // namespace torchferry::libtorch

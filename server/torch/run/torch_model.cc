@@ -9,11 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/torch/device/convert.h"
@@ -30,38 +31,35 @@ namespace {
 // their own stream.
 class FirstRuns {
  public:
-  // To be kept for as long as the run lasts.
-  std::unique_lock<std::mutex> Begin(at::Device device) const {
-    if (device.is_cpu() || begun_ >= kRuns) return {};
-    std::unique_lock lock(mutex_);
-    if (++begun_ > kRuns) lock.unlock();
-    return lock;
+  // Waits for the run's turn, and is to be kept for as long as the run lasts. Null where runs need not wait.
+  std::unique_ptr<base::MutexLock> Begin(at::Device device) const {
+    if (device.is_cpu() || begun_ >= kRuns) return nullptr;
+    auto turn = std::make_unique<base::MutexLock>(mutex_);
+    if (++begun_ > kRuns) turn.reset();
+    return turn;
   }
 
  private:
   static constexpr int kRuns = 4;  // more than TorchScript's executor takes until its plan stands
 
-  mutable std::mutex mutex_;
+  mutable base::Mutex mutex_;  // of the run that has its turn
   mutable std::atomic<int> begun_ = 0;
 };
 
-// What a model and its copies have in common.
-struct Shared {
-  Shared(ModelSignature the_signature, std::optional<ModuleState> the_state, PrecisionBorder the_border,
-         bool does_differentiate, bool keeps_or_writes, bool leases)
-      : signature(std::move(the_signature)),
-        state(std::move(the_state)),
-        border(std::move(the_border)),
-        differentiates(does_differentiate),
-        keeps_or_writes_inputs(keeps_or_writes),
-        may_lease(leases) {}
-
+// What was found out of a module, and how it is run.
+struct Traits {
   ModelSignature signature;
   std::optional<ModuleState> state;
   PrecisionBorder border;
-  bool differentiates;
-  bool keeps_or_writes_inputs;
-  bool may_lease;  // a stream
+  bool differentiates = false;
+  bool keeps_or_writes_inputs = false;
+  bool may_lease = false;  // a stream
+};
+
+// What a model and its copies have in common.
+struct Shared : Traits {
+  explicit Shared(Traits traits) : Traits(std::move(traits)) {}
+
   FirstRuns runs;
 };
 
@@ -168,7 +166,7 @@ class TorchModel final : public model::Model {
     for (const tensor::BoundInputs* request : requests) rows += request->rows;
     try {
       const Mode mode(shared_->differentiates);
-      const std::unique_lock<std::mutex> turn = shared_->runs.Begin(torch_device_);
+      const std::unique_ptr<base::MutexLock> turn = shared_->runs.Begin(torch_device_);
       StreamLease stream(torch_device_, shared_->may_lease);
       const base::TimePoint began = base::Clock::Real().Now();
       std::vector<c10::IValue> arguments =
@@ -259,9 +257,13 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
   // the memory of a state is given up by one run that another has made, all of it is on the default one.
   const bool forks = Forks(module);
   const bool has_state = state.has_value();
-  const bool keeps_or_writes = has_state || forks || WritesInputs(module);
-  auto shared = std::make_shared<const Shared>(std::move(signature), std::move(state), std::move(border),
-                                               Differentiates(module), keeps_or_writes, !forks && !has_state);
+  auto shared =
+      std::make_shared<const Shared>(Traits{.signature = std::move(signature),
+                                            .state = std::move(state),
+                                            .border = std::move(border),
+                                            .differentiates = Differentiates(module),
+                                            .keeps_or_writes_inputs = has_state || forks || WritesInputs(module),
+                                            .may_lease = !forks && !has_state});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 
