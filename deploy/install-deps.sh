@@ -2,8 +2,9 @@
 # Installs what torchferry is built from: Debian packages (as root), and LibTorch from pinned PyPI wheels, unpacked
 # once a machine. Running it again is quick and changes nothing.
 #
-#   deploy/install-deps.sh [--tests] [--runtime] [--cuda] [--libtorch VERSION]
+#   deploy/install-deps.sh [--tests] [--gate] [--runtime] [--cuda] [--libtorch VERSION]
 #     --tests            also what only the tests need (curl, procps, promtool)
+#     --gate             also what tests/gate.sh needs (clang and its tools, shellcheck)
 #     --runtime          only what a built server needs to run, without compilers and headers
 #     --cuda             also the CUDA libraries that LibTorch's GPU half needs, about 2.5 GB
 #     --libtorch VERSION 2.11.0 (the default) or 2.15.0
@@ -22,6 +23,7 @@ build_packages=(g++ cmake ninja-build pkg-config git ccache ca-certificates
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libcpp-httplib-dev libssl-dev python3 python3-pip python3-venv)
 test_packages=(curl procps libb64-0d)  # the last for perf_analyzer
+gate_packages=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck)
 runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libspdlog1.10 libfmt9
   libprometheus-cpp-core1.0 libcpp-httplib0.11 zlib1g libssl3 libgomp1 libstdc++6)
 wheel_packages=(python3 python3-pip)
@@ -204,10 +206,11 @@ check_given_cuda() {
   [ -z "$missing" ] || die "TORCHFERRY_LIBTORCH=$TORCHFERRY_LIBTORCH: libtorch_cuda.so lacks $missing"
 }
 
-version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false runtime=false cuda=false print=false
+version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false gate=false runtime=false cuda=false print=false
 while [ $# -gt 0 ]; do
   case $1 in
     --tests) tests=true ;;
+    --gate) gate=true ;;
     --runtime) runtime=true ;;
     --cuda) cuda=true ;;
     --libtorch) version=${2:?"--libtorch needs a version"}; shift ;;
@@ -236,6 +239,7 @@ else
   packages=("${build_packages[@]}")
 fi
 if $tests; then packages+=("${test_packages[@]}"); fi
+if $gate; then packages+=("${gate_packages[@]}"); fi
 install_packages "${packages[@]}"
 if $tests; then install_promtool; fi
 

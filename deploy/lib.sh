@@ -102,10 +102,19 @@ build_dir() {
   printf '%s\n' "$TORCHFERRY_ROOT/$name"
 }
 
+# How many compilers may run at once. A file that includes LibTorch's headers takes up to 2 GiB to compile.
+compile_jobs() {
+  local jobs memory_jobs
+  jobs=$(nproc)
+  memory_jobs=$(awk '/^MemAvailable:/ {print int($2 / 2097152)}' /proc/meminfo)
+  [ "$memory_jobs" -ge "$jobs" ] || jobs=$((memory_jobs > 0 ? memory_jobs : 1))
+  printf '%s\n' "$jobs"
+}
+
 # build PRESET DIR LIBTORCH_DIR [--target NAME]... [CMAKE_OPTION...]: configures and builds in DIR, incrementally.
 # Everything is built, unless targets are named.
 build() {
-  local preset=$1 dir=$2 libtorch=$3 targets=() jobs memory_jobs log
+  local preset=$1 dir=$2 libtorch=$3 targets=() log
   shift 3
   while [ "${1:-}" = --target ]; do
     targets+=("$1" "$2")
@@ -115,9 +124,5 @@ build() {
   log=$dir/configure.log
   (cd "$TORCHFERRY_ROOT" && cmake --preset "$preset" -B "$dir" -DTORCHFERRY_LIBTORCH="$libtorch" "$@") >"$log" 2>&1 ||
     { cat "$log" >&2; die "CMake could not configure $dir"; }
-  # A file that includes LibTorch's headers takes up to 2 GiB to compile.
-  jobs=$(nproc)
-  memory_jobs=$(awk '/^MemAvailable:/ {print int($2 / 2097152)}' /proc/meminfo)
-  [ "$memory_jobs" -ge "$jobs" ] || jobs=$((memory_jobs > 0 ? memory_jobs : 1))
-  cmake --build "$dir" --parallel "$jobs" "${targets[@]}" >&2 || die "the build in $dir failed"
+  cmake --build "$dir" --parallel "$(compile_jobs)" "${targets[@]}" >&2 || die "the build in $dir failed"
 }

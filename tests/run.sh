@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds, and runs the tests. The last line is "N passed, N failed, N skipped"; the exit status
 # is 0 when something ran and nothing failed.
-#   tests/run.sh [-L LABEL] [--preset release|dev|asan-ubsan|tsan] [--libtorch VERSION] [-R NAME_REGEX]
+#   tests/run.sh [-L LABEL] [--preset release|dev|asan-ubsan|tsan|fuzz] [--libtorch VERSION] [-R NAME_REGEX]
 #     -L LABEL   only tests with that CTest label (unit, integration, e2e, ...), a regular expression
 # End-to-end tests find their Python in TORCHFERRY_TEST_PYTHON, those of other clients in TORCHFERRY_*_PYTHON. A CTest test NAME that writes
 # $TORCHFERRY_JUNIT_DIR/NAME.xml (pytest --junit-xml) is counted by the cases in that file.
@@ -103,7 +103,12 @@ PYTHON
 }
 
 step "installing dependencies"
-"$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests --libtorch "$version"
+needs=(--tests)
+case $preset in
+  release | dev) ;;
+  *) needs+=(--gate) ;; # clang
+esac
+"$TORCHFERRY_ROOT/deploy/install-deps.sh" "${needs[@]}" --libtorch "$version"
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
 case $label in
   '' | *integration* | *e2e*) install_test_pythons; install_go_clients ;;

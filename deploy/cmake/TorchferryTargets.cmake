@@ -5,7 +5,10 @@ target_compile_options(torchferry_flags INTERFACE -Wall -Wextra -Wpedantic -Wsha
 # At -O3 GCC 12 sees overlaps and overflows that are none inside std::string (GCC bug 105651).
 target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                                   $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
-if(TORCHFERRY_WERROR)
+# What FERRY_GUARDED_BY and its like say (server/base/mutex.h).
+target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+# Other compilers, and later ones, may warn of what these do not.
+if(TORCHFERRY_WERROR AND "${CMAKE_CXX_COMPILER_ID}-${CMAKE_CXX_COMPILER_VERSION}" MATCHES "^(GNU-12|Clang-14)\\.")
   target_compile_options(torchferry_flags INTERFACE -Werror)
 endif()
 if(TORCHFERRY_SANITIZE)
