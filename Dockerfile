@@ -30,6 +30,7 @@ RUN TORCHFERRY_LIBTORCH="/opt/torchferry/libtorch-${LIBTORCH}" /tmp/deploy/insta
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin torchferry \
     && install -d -o 10001 -g 10001 /models
 COPY --from=builder /usr/local/bin/torchferry-server /usr/local/bin/torchferry /usr/local/bin/
+COPY --from=builder /usr/local/libexec/torchferry /usr/local/libexec/torchferry
 
 ENV TORCHFERRY_MODEL_STORE=/models \
     TORCHFERRY_GRPC_ADDRESS=0.0.0.0:8001 \

@@ -1,9 +1,8 @@
 // SIGTERM and SIGINT: held back from the first moment of the process, and taken by main.
 //
-// A program that uses this file has them blocked before the first initialiser of a library runs, and so in every
-// thread. One that comes while the process starts waits for WaitForStopSignal. It is not caught before: while the
-// dynamic loader maps and relocates the libraries (30 ms of processor time, most of it LibTorch's), the kernel ends the
-// process by it, or drops it for the first process of a container.
+// A program that links this file has them blocked before the first initialiser of a library runs, and so in every
+// thread. One that comes while the process starts waits for WaitForStopSignal. What links LibTorch is mapped and
+// relocated for 30 ms before that, so torchferry-server begins as a small program (launch.cc) that execs the server.
 //
 // A child process would inherit the blocked signals. The server starts none.
 #pragma once
