@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <barrier>
 #include <thread>
 
 namespace torchferry::metrics {
@@ -104,22 +106,31 @@ TEST(MetricsTest, TheLastOfAVersionTakesTheSeriesOfItsFormerDevicesAway) {
   EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("torchferry_compute_duration_seconds_count{")));
 }
 
-// What one thread sets while another forgets it is set or gone, and never a gauge that was freed.
+// One thread sets a version's states while another forgets it: all of its series are there after that, or none is.
 TEST(MetricsTest, AVersionMayBeSetAndForgottenAtTheSameTime) {
   Metrics metrics;
-  const std::vector<std::string> states = {"loading", "ready"};
+  std::vector<std::string> states;  // so many that the two threads meet
+  for (int i = 0; i < 1500; ++i) states.push_back(std::to_string(i));
+  constexpr int kRounds = 50;
+  std::barrier both(2);
   std::thread other([&] {
-    for (int i = 0; i < 500; ++i) metrics.ForgetModel("m", 1, states);
+    for (int round = 0; round < kRounds; ++round) {
+      both.arrive_and_wait();
+      metrics.ForgetModel("m", 1, states);
+      both.arrive_and_wait();
+    }
   });
-  for (int i = 0; i < 500; ++i) {
-    metrics.SetModelState("m", 1, "ready", states);
-    metrics.ModelLoaded("m", 1, 0.5);
+  int torn = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    both.arrive_and_wait();
+    metrics.SetModelState("m", 1, states.front(), states);
+    both.arrive_and_wait();
+    const std::string text = metrics.Serialize();
+    const auto shown = std::ranges::count(text, '{');
+    torn += shown != 0 && shown != std::ssize(states) ? 1 : 0;
   }
   other.join();
-  metrics.ForgetModel("m", 1, states);
-  const std::string text = metrics.Serialize();
-  EXPECT_THAT(text, Not(HasSubstr("torchferry_model_state{")));
-  EXPECT_THAT(text, Not(HasSubstr("torchferry_model_load_duration_seconds{")));
+  EXPECT_EQ(torn, 0);
 }
 
 TEST(MetricsTest, CollectorsRunAtEveryScrape) {
