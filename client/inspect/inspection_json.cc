@@ -13,7 +13,7 @@ Json ToJson(const plan::LoadPlan& plan) {
   return {{"device", tensor::ToString(plan.placement.device)},
           {"requested_device", plan.placement.requested},
           {"fallback", plan.placement.fallback},
-          {"fallback_reason", plan.placement.fallback_reason},
+          {"fallback_reason", Name(plan.placement.fallback_reason)},
           {"precision", plan.precision.computes_in},
           {"state_dict_key", plan.state_dict_key},
           {"removed_prefixes", plan.removed_prefixes},

@@ -83,7 +83,8 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
   table.AddRow({"requested", Printable(placement.requested)});
   if (!inspection.plan.precision.computes_in.empty())
     table.AddRow({"precision", inspection.plan.precision.computes_in});
-  if (placement.fallback) table.AddRow({"fallback", {"yes, " + placement.fallback_reason, Style::kWarning}});
+  if (placement.fallback)
+    table.AddRow({"fallback", {"yes, " + std::string(Name(placement.fallback_reason)), Style::kWarning}});
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
   return table.Render(console.color);
 }

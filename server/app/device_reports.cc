@@ -20,7 +20,8 @@ std::string DegradedDevices(const std::vector<serving::DeviceReport>& devices) {
 plan::RuledOut LostDevices(const std::vector<serving::DeviceReport>& devices) {
   plan::RuledOut lost;
   for (const serving::DeviceReport& report : devices) {
-    if (report.state == serving::DeviceState::kLost) lost[tensor::ToString(report.device)] = "device_lost";
+    if (report.state != serving::DeviceState::kLost) continue;
+    lost[tensor::ToString(report.device)] = tensor::FallbackReason::kDeviceLost;
   }
   return lost;
 }

@@ -12,7 +12,7 @@ namespace torchferry::app {
 // A line for each device that is not up: "degraded: cuda:0 is lost: …".
 std::string DegradedDevices(const std::vector<serving::DeviceReport>& devices);
 
-// The devices on which nothing is loaded any more, each with the reason "device_lost".
+// The devices on which nothing is loaded any more, each with the reason kDeviceLost.
 plan::RuledOut LostDevices(const std::vector<serving::DeviceReport>& devices);
 
 bool IsAnyLost(const std::vector<serving::DeviceReport>& devices);

@@ -33,7 +33,8 @@ TEST(DeviceReportsTest, ALineForEachDeviceThatIsNotUp) {
 
 TEST(DeviceReportsTest, NothingIsLoadedOnALostDevice) {
   EXPECT_THAT(LostDevices({Up(), OnProbation()}), IsEmpty());
-  EXPECT_THAT(LostDevices({Up(), OnProbation(), Lost()}), ElementsAre(Pair("cuda:2", "device_lost")));
+  EXPECT_THAT(LostDevices({Up(), OnProbation(), Lost()}),
+              ElementsAre(Pair("cuda:2", tensor::FallbackReason::kDeviceLost)));
 }
 
 TEST(DeviceReportsTest, ADeviceOnProbationIsNotLost) {

@@ -9,12 +9,11 @@
 
 namespace torchferry::metrics {
 
-// Why a device that was asked for, or that `auto` had chosen, was not used: one of "absent", "out_of_memory",
-// "device_lost", "no_room", "load_failed", "quantized".
+// Why a device that was asked for, or that `auto` had chosen, was not used.
 struct Fallback {
   std::string from;
   std::string to;
-  std::string reason;
+  std::string reason;  // one of the names in tensor/fallback_reason.cc: "absent", "out_of_memory", "device_error"
 };
 
 // Thread-safe. Lives as long as the version does.

@@ -46,4 +46,9 @@ bool IsOfDevice(const absl::Status& status) {
          DeviceFaultOf(status) != DeviceFault::kNone;
 }
 
+tensor::FallbackReason FallbackReasonOf(const absl::Status& status, tensor::FallbackReason otherwise) {
+  if (DeviceFaultOf(status) == DeviceFault::kLost) return tensor::FallbackReason::kDeviceLost;
+  return status.code() == absl::StatusCode::kResourceExhausted ? tensor::FallbackReason::kOutOfMemory : otherwise;
+}
+
 }  // namespace torchferry::model

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/tensor/fallback_reason.h"
+
 namespace torchferry::model {
 
 enum class DeviceFault {
@@ -28,5 +30,9 @@ DeviceFault DeviceFaultOf(const absl::Status& status);
 
 // Whether the device is to blame and another one may do it: a fault, or any RESOURCE_EXHAUSTED or UNAVAILABLE.
 bool IsOfDevice(const absl::Status& status);
+
+// Why a model is not used on the device that gave `status`: kDeviceLost, kOutOfMemory for any RESOURCE_EXHAUSTED, else
+// `otherwise`.
+tensor::FallbackReason FallbackReasonOf(const absl::Status& status, tensor::FallbackReason otherwise);
 
 }  // namespace torchferry::model

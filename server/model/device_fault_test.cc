@@ -28,5 +28,18 @@ TEST(DeviceFaultTest, OtherStatusesHaveNone) {
   EXPECT_EQ(DeviceFaultOf(absl::UnavailableError("queue full")), DeviceFault::kNone);
 }
 
+TEST(DeviceFaultTest, AStatusGivesTheReasonOfAFallback) {
+  using tensor::FallbackReason;
+  const auto reason_of = [](const absl::Status& status) {
+    return FallbackReasonOf(status, FallbackReason::kLoadFailed);
+  };
+  EXPECT_EQ(reason_of(DeviceFaultStatus(DeviceFault::kLost, "")), FallbackReason::kDeviceLost);
+  EXPECT_EQ(reason_of(DeviceFaultStatus(DeviceFault::kOutOfMemory, "")), FallbackReason::kOutOfMemory);
+  EXPECT_EQ(reason_of(absl::ResourceExhaustedError("no room")), FallbackReason::kOutOfMemory);
+  EXPECT_EQ(reason_of(DeviceFaultStatus(DeviceFault::kTransient, "")), FallbackReason::kLoadFailed);
+  EXPECT_EQ(reason_of(DeviceFaultStatus(DeviceFault::kUnsupported, "")), FallbackReason::kLoadFailed);
+  EXPECT_EQ(reason_of(absl::InternalError("raised")), FallbackReason::kLoadFailed);
+}
+
 }  // namespace
 }  // namespace torchferry::model

@@ -12,6 +12,7 @@
 
 #include "server/model/model.h"
 #include "server/tensor/device_id.h"
+#include "server/tensor/fallback_reason.h"
 
 namespace torchferry::model {
 
@@ -44,7 +45,7 @@ struct ModelInfo {
   std::string requested_device;  // "auto", "cuda:1"
   bool fallback = false;
   std::string fallback_from;  // "cuda:1"
-  std::string fallback_reason;
+  tensor::FallbackReason fallback_reason = tensor::FallbackReason::kNone;
   std::string precision;  // element types that it computes in: "FP32"
   // Of an output's largest magnitude, against FP32; nothing where it computes in FP32 or could not be tried.
   std::optional<double> precision_deviation;

@@ -6,7 +6,7 @@ std::vector<tensor::DeviceId> PreferredDevices(std::span<const tensor::DeviceId>
   std::vector<tensor::DeviceId> preferred;
   for (const tensor::DeviceId& device : devices) {
     const auto found = ruled_out.find(tensor::ToString(device));
-    if (found != ruled_out.end() && found->second != "device_lost") preferred.push_back(device);
+    if (found != ruled_out.end() && found->second != tensor::FallbackReason::kDeviceLost) preferred.push_back(device);
   }
   return preferred;
 }

@@ -5,6 +5,7 @@
 namespace torchferry::plan {
 namespace {
 
+using tensor::FallbackReason;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -23,13 +24,14 @@ std::vector<tensor::DeviceId> Fallbacks(const tensor::DeviceId& device, const st
 
 TEST(FurtherDevicesTest, WhatWasPassedOverForWhatMayPassIsPreferredAndALostDeviceIsNot) {
   EXPECT_THAT(PreferredDevices(kDevices, {}), IsEmpty());
-  EXPECT_THAT(
-      PreferredDevices(kDevices, {{"cuda:2", "load_failed"}, {"cuda:0", "out_of_memory"}, {"cuda:1", "device_lost"}}),
-      ElementsAre(kFirst, kThird));
+  EXPECT_THAT(PreferredDevices(kDevices, {{"cuda:2", FallbackReason::kLoadFailed},
+                                          {"cuda:0", FallbackReason::kOutOfMemory},
+                                          {"cuda:1", FallbackReason::kDeviceLost}}),
+              ElementsAre(kFirst, kThird));
 }
 
 TEST(FurtherDevicesTest, AutoFallsBackToEveryDeviceThatHasNotFailed) {
-  EXPECT_THAT(Fallbacks(kSecond, "auto", config::FallbackPolicy::kCpu, {{"cuda:0", "out_of_memory"}}),
+  EXPECT_THAT(Fallbacks(kSecond, "auto", config::FallbackPolicy::kCpu, {{"cuda:0", FallbackReason::kOutOfMemory}}),
               ElementsAre(kThird, tensor::DeviceId::Cpu()));
 }
 

@@ -62,15 +62,15 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
   std::vector<DeviceCandidate> candidates;
   const bool is_quantized = IsQuantized(planned);
   for (const tensor::DeviceId& device : context.devices) {
-    DeviceCandidate candidate{device, ""};
+    DeviceCandidate candidate{device};
     if (is_quantized && !device.IsCpu()) {
-      candidate.ruled_out = "quantized";
+      candidate.ruled_out = tensor::FallbackReason::kQuantized;
     } else if (const auto here = context.ruled_out.find(tensor::ToString(device)); here != context.ruled_out.end()) {
       candidate.ruled_out = here->second;
     } else if (const auto it = ruled_out.find(tensor::ToString(device)); it != ruled_out.end()) {
       candidate.ruled_out = it->second;
     } else if (!HasRoom(device, request, planned.plan.weight_bytes, context)) {
-      candidate.ruled_out = "no_room";
+      candidate.ruled_out = tensor::FallbackReason::kNoRoom;
     }
     candidates.push_back(std::move(candidate));
   }

@@ -22,7 +22,7 @@
 namespace torchferry::plan {
 
 // Devices that cannot be used after all, "cuda:0", and why; see DeviceCandidate.
-using RuledOut = std::map<std::string, std::string>;
+using RuledOut = std::map<std::string, tensor::FallbackReason>;
 
 // The host, and what the server was told.
 struct PlanContext {

@@ -7,6 +7,8 @@
 namespace torchferry::plan {
 namespace {
 
+using tensor::FallbackReason;
+
 // The device that `saved` stands for: the first one in the file, through map_location by its full name ("cuda:0"), then
 // by its type ("cuda").
 std::string SavedDevice(const config::ModelConfig& config, std::span<const std::string> saved_devices) {
@@ -24,13 +26,25 @@ std::string Join(std::span<const DeviceCandidate> candidates) {
 }
 
 // For a sentence: "cuda:1, which is absent".
-std::string_view Explain(std::string_view reason) {
-  if (reason == "absent") return "which is absent";
-  if (reason == "no_room") return "which has no room for the weights";
-  if (reason == "out_of_memory") return "which ran out of memory while loading";
-  if (reason == "device_lost") return "which is lost";
-  if (reason == "stand_by") return "where it runs unless that fails";
-  if (reason == "quantized") return "which has no kernels for quantized weights";
+std::string_view Explain(FallbackReason reason) {
+  switch (reason) {
+    case FallbackReason::kAbsent:
+      return "which is absent";
+    case FallbackReason::kNoRoom:
+      return "which has no room for the weights";
+    case FallbackReason::kOutOfMemory:
+      return "which ran out of memory while loading";
+    case FallbackReason::kDeviceLost:
+      return "which is lost";
+    case FallbackReason::kStandBy:
+      return "where it runs unless that fails";
+    case FallbackReason::kQuantized:
+      return "which has no kernels for quantized weights";
+    case FallbackReason::kNone:
+    case FallbackReason::kDeviceError:
+    case FallbackReason::kLoadFailed:
+      break;
+  }
   return "where loading failed";
 }
 
@@ -42,11 +56,11 @@ PlacementPlan PlanAuto(const DeviceRequest& request, std::span<const DeviceCandi
   const DeviceCandidate* used = nullptr;
   for (const DeviceCandidate& candidate : available) {
     if (candidate.device.IsCpu()) continue;
-    if (candidate.ruled_out.empty()) {
+    if (candidate.ruled_out == FallbackReason::kNone) {
       used = &candidate;
       break;
     }
-    const DeviceCandidate*& kind = candidate.ruled_out == "no_room" ? full : failed;
+    const DeviceCandidate*& kind = candidate.ruled_out == FallbackReason::kNoRoom ? full : failed;
     if (kind == nullptr) kind = &candidate;
   }
   if (used != nullptr) plan.device = used->device;
@@ -90,15 +104,16 @@ absl::StatusOr<PlacementPlan> PlanPlacement(const DeviceRequest& request, const 
   const std::string source = is_saved ? fmt::format("{} is saved, which is {} here", request.source, wanted)
                                       : fmt::format("{} is {}", request.source, request.device);
   const auto candidate = std::ranges::find(available, device, &DeviceCandidate::device);
-  if (candidate != available.end() && candidate->ruled_out.empty()) {
+  if (candidate != available.end() && candidate->ruled_out == FallbackReason::kNone) {
     plan.device = device;
     plan.decisions.push_back(fmt::format("device {}: {}", tensor::ToString(device), source));
     return plan;
   }
-  const std::string reason = candidate == available.end() ? "absent" : candidate->ruled_out;
+  const FallbackReason reason = candidate == available.end() ? FallbackReason::kAbsent : candidate->ruled_out;
   if (config.fallback == config::FallbackPolicy::kNone) {
     return base::MakeStatus(
-        reason == "out_of_memory" ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
+        reason == FallbackReason::kOutOfMemory ? absl::StatusCode::kResourceExhausted
+                                               : absl::StatusCode::kFailedPrecondition,
         "device {} is asked for, {}, and the configuration says fallback: NONE ({}); this host has {}. Ask for "
         "another of these, or allow the CPU with torchferry {{ fallback: CPU }}",
         tensor::ToString(device), Explain(reason), source, Join(available));

@@ -10,6 +10,7 @@
 
 #include "server/config/model_config.h"
 #include "server/tensor/device_id.h"
+#include "server/tensor/fallback_reason.h"
 
 namespace torchferry::plan {
 
@@ -19,11 +20,10 @@ struct DeviceRequest {
   std::string source;  // "torchferry.device", "instance_group" or "--device"
 };
 
-// A device of this host, and why it is not to be used: "no_room", "out_of_memory", "device_lost", "load_failed",
-// "quantized", "stand_by"; empty where nothing speaks against it.
+// A device of this host, and why it is not to be used.
 struct DeviceCandidate {
   tensor::DeviceId device;
-  std::string ruled_out;
+  tensor::FallbackReason ruled_out = tensor::FallbackReason::kNone;  // kNone: nothing speaks against it
 };
 
 struct PlacementPlan {
@@ -31,8 +31,8 @@ struct PlacementPlan {
   std::string requested;  // DeviceRequest::device
   // The device is not the one asked for, nor the one that `auto` chose first.
   bool fallback = false;
-  std::string fallback_from;           // the device that would have been used: "cuda:1"
-  std::string fallback_reason;         // "absent", or why it was ruled out
+  std::string fallback_from;  // the device that would have been used: "cuda:1"
+  tensor::FallbackReason fallback_reason = tensor::FallbackReason::kNone;  // kAbsent, or why it was ruled out
   std::vector<std::string> decisions;  // a sentence each, for the log, GetModel and `inspect`
 };
 

@@ -8,15 +8,16 @@
 namespace torchferry::plan {
 namespace {
 
+using tensor::FallbackReason;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 using Candidates = std::vector<DeviceCandidate>;
 
-const Candidates kCpuOnly(1, DeviceCandidate{tensor::DeviceId::Cpu(), ""});
+const Candidates kCpuOnly(1, DeviceCandidate{tensor::DeviceId::Cpu()});
 
-Candidates TwoGpus(const std::string& first = "", const std::string& second = "") {
-  return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {tensor::DeviceId::Cpu(), ""}};
+Candidates TwoGpus(FallbackReason first = FallbackReason::kNone, FallbackReason second = FallbackReason::kNone) {
+  return {{{"cuda", 0}, first}, {{"cuda", 1}, second}, {tensor::DeviceId::Cpu()}};
 }
 
 const Candidates kTwoGpus = TwoGpus();
@@ -55,7 +56,7 @@ TEST(PlacementTest, PrecedenceAndFallbackTable) {
     ASSERT_TRUE(plan.ok()) << plan.status();
     EXPECT_EQ(tensor::ToString(plan->device), c.used) << request.device << " by " << request.source;
     EXPECT_EQ(plan->fallback, c.fallback) << request.device << " by " << request.source;
-    EXPECT_EQ(plan->fallback_reason, c.fallback ? "absent" : "");
+    EXPECT_EQ(plan->fallback_reason, c.fallback ? FallbackReason::kAbsent : FallbackReason::kNone);
     EXPECT_EQ(plan->decisions.size(), 1u);
   }
 }
@@ -73,21 +74,21 @@ TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
     Candidates available;
     std::string used;
     std::string from;
-    std::string reason;
+    FallbackReason reason;
   };
   const std::vector<AutoCase> cases = {
-      {TwoGpus("no_room"), "cuda:1", "", ""},
-      {TwoGpus("no_room", "no_room"), "cpu", "cuda:0", "no_room"},
-      {TwoGpus("out_of_memory"), "cuda:1", "cuda:0", "out_of_memory"},
-      {TwoGpus("no_room", "out_of_memory"), "cpu", "cuda:1", "out_of_memory"},
-      {TwoGpus("quantized", "quantized"), "cpu", "cuda:0", "quantized"},
-      {TwoGpus("device_lost", "load_failed"), "cpu", "cuda:0", "device_lost"},
+      {TwoGpus(FallbackReason::kNoRoom), "cuda:1", "", FallbackReason::kNone},
+      {TwoGpus(FallbackReason::kNoRoom, FallbackReason::kNoRoom), "cpu", "cuda:0", FallbackReason::kNoRoom},
+      {TwoGpus(FallbackReason::kOutOfMemory), "cuda:1", "cuda:0", FallbackReason::kOutOfMemory},
+      {TwoGpus(FallbackReason::kNoRoom, FallbackReason::kOutOfMemory), "cpu", "cuda:1", FallbackReason::kOutOfMemory},
+      {TwoGpus(FallbackReason::kQuantized, FallbackReason::kQuantized), "cpu", "cuda:0", FallbackReason::kQuantized},
+      {TwoGpus(FallbackReason::kDeviceLost, FallbackReason::kLoadFailed), "cpu", "cuda:0", FallbackReason::kDeviceLost},
   };
   for (const AutoCase& c : cases) {
     const auto plan = PlanPlacement({"auto", "--device"}, {}, c.available, {});
     ASSERT_TRUE(plan.ok()) << plan.status();
     EXPECT_EQ(tensor::ToString(plan->device), c.used);
-    EXPECT_EQ(plan->fallback, !c.reason.empty());
+    EXPECT_EQ(plan->fallback, c.reason != FallbackReason::kNone);
     EXPECT_EQ(plan->fallback_from, c.from);
     EXPECT_EQ(plan->fallback_reason, c.reason);
   }
@@ -95,15 +96,15 @@ TEST(PlacementTest, AutoTakesTheNextDeviceAndSaysWhetherItFellBack) {
 
 TEST(PlacementTest, ADeviceThatRanOutOfMemoryFallsBackOrFails) {
   const DeviceRequest request{"cuda:0", "torchferry.device"};
-  const auto plan = PlanPlacement(request, {}, TwoGpus("out_of_memory"), {});
+  const auto plan = PlanPlacement(request, {}, TwoGpus(FallbackReason::kOutOfMemory), {});
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(tensor::ToString(plan->device), "cpu");
   EXPECT_EQ(plan->fallback_from, "cuda:0");
-  EXPECT_EQ(plan->fallback_reason, "out_of_memory");
+  EXPECT_EQ(plan->fallback_reason, FallbackReason::kOutOfMemory);
   EXPECT_THAT(plan->decisions.front(), HasSubstr("ran out of memory"));
   config::ModelConfig config;
   config.fallback = config::FallbackPolicy::kNone;
-  const auto refused = PlanPlacement(request, config, TwoGpus("out_of_memory"), {});
+  const auto refused = PlanPlacement(request, config, TwoGpus(FallbackReason::kOutOfMemory), {});
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("cuda:0"));
 }

@@ -43,7 +43,7 @@ void LogReady(const std::string& model, int64_t version, const serving::Servable
                                          {"version", version},
                                          {"from", info.fallback_from},
                                          {"to", device},
-                                         {"reason", info.fallback_reason}});
+                                         {"reason", Name(info.fallback_reason)}});
   }
   base::LogInfo("model ready", {{"model", model},
                                 {"version", version},

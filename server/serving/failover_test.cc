@@ -59,7 +59,7 @@ TEST_F(FailoverTest, OneRowThatDoesNotFitRunsOnTheNextPlacement) {
     EXPECT_THAT(Values(result), ElementsAre(2, 4));
     EXPECT_EQ(result->execution.device, "cpu");
     EXPECT_TRUE(result->execution.fallback);
-    EXPECT_EQ(result->execution.fallback_reason, "out_of_memory");
+    EXPECT_EQ(result->execution.fallback_reason, tensor::FallbackReason::kOutOfMemory);
   }
   EXPECT_EQ(health_->Get(kFirst), DeviceState::kUp);
   EXPECT_EQ(log_.back(), "cpu 2");
@@ -75,7 +75,7 @@ TEST_F(FailoverTest, ALostDeviceCostsNoRequest) {
   const auto results = Together({{1}, {2}, {3}});
   for (const Result& result : results) {
     EXPECT_EQ(result.value().execution.device, "cpu");
-    EXPECT_EQ(result->execution.fallback_reason, "device_lost");
+    EXPECT_EQ(result->execution.fallback_reason, tensor::FallbackReason::kDeviceLost);
   }
   EXPECT_EQ(health_->Get(kFirst), DeviceState::kLost);
   EXPECT_EQ(Metric("torchferry_device_up{device=\"sim:0\"}"), "0");
@@ -84,7 +84,7 @@ TEST_F(FailoverTest, ALostDeviceCostsNoRequest) {
   EXPECT_THAT(log_, ElementsAre("cpu 1"));
   const model::PlacedModel now = servable_->placement();
   EXPECT_EQ(tensor::ToString(now.model->device()), "cpu");
-  EXPECT_EQ(now.info.fallback_reason, "device_lost");
+  EXPECT_EQ(now.info.fallback_reason, tensor::FallbackReason::kDeviceLost);
 }
 
 TEST_F(FailoverTest, WhatIsOnALostDeviceIsNotDestroyed) {
@@ -112,7 +112,7 @@ TEST_F(FailoverTest, ATransientErrorPutsTheDeviceOnProbationUntilACanaryPasses) 
   });
   const Result result = Submit({1}).get();
   EXPECT_EQ(result.value().execution.device, "cpu");
-  EXPECT_EQ(result->execution.fallback_reason, "device_error");
+  EXPECT_EQ(result->execution.fallback_reason, tensor::FallbackReason::kDeviceError);
   EXPECT_EQ(health_->Get(kFirst), DeviceState::kProbation);
   fails = false;
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");

@@ -10,6 +10,8 @@
 namespace torchferry::serving {
 namespace {
 
+using tensor::FallbackReason;
+
 // Before a placement that could not be made is tried again.
 constexpr base::Duration kBeforeNextBuild = std::chrono::seconds(10);
 constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
@@ -28,17 +30,6 @@ struct Keeper {
     leaked->push_back(std::move(model));
   }
 };
-
-std::string_view ReasonOf(model::DeviceFault fault) {
-  switch (fault) {
-    case model::DeviceFault::kOutOfMemory:
-      return "out_of_memory";
-    case model::DeviceFault::kLost:
-      return "device_lost";
-    default:
-      return "device_error";
-  }
-}
 
 }  // namespace
 
@@ -127,7 +118,8 @@ Placements::Use Placements::UseOf(size_t index, base::TimePoint now) const {
           slot.fastest};
   if (index < home_) {
     use.is_fallback = false;
-    use.from = use.reason = "";
+    use.from = "";
+    use.reason = FallbackReason::kNone;
   } else if (index > home_) {
     use.is_fallback = true;
     use.from = tensor::ToString(slots_[home_].device);
@@ -137,16 +129,16 @@ Placements::Use Placements::UseOf(size_t index, base::TimePoint now) const {
 }
 
 // Why it is not the one that it was loaded on.
-std::string Placements::ReasonFor(size_t index) const {
-  if (index <= home_) return "";
+FallbackReason Placements::ReasonFor(size_t index) const {
+  if (index <= home_) return FallbackReason::kNone;
   const Slot& home = slots_[home_];
   switch (health_->Get(home.device)) {
     case DeviceState::kLost:
-      return "device_lost";
+      return FallbackReason::kDeviceLost;
     case DeviceState::kProbation:
-      return "device_error";
+      return FallbackReason::kDeviceError;
     default:
-      return home.fault.empty() ? "device_error" : home.fault;
+      return home.fault == FallbackReason::kNone ? FallbackReason::kDeviceError : home.fault;
   }
 }
 
@@ -168,7 +160,7 @@ absl::Status Placements::NoneLeft() const {
 void Placements::NoteMove(size_t index) {
   const size_t before = std::exchange(current_, index);
   if (before == index) return;
-  const std::string reason = index < before ? "sound again" : ReasonFor(index);
+  const std::string_view reason = index < before ? "sound again" : Name(ReasonFor(index));
   base::LogWarning("model moved", {{"model", model_},
                                    {"version", version_},
                                    {"from", tensor::ToString(slots_[before].device)},
@@ -252,7 +244,7 @@ void Placements::Failed(const Use& use, const absl::Status& status, int64_t rows
   {
     base::MutexLock lock(mutex_);
     Slot& slot = slots_[use.index];
-    slot.fault = ReasonOf(fault);
+    slot.fault = model::FallbackReasonOf(status, FallbackReason::kDeviceError);
     if (fault == model::DeviceFault::kOutOfMemory) slot.rows.OutOfMemory(rows, clock_.Now());
     if (fault == model::DeviceFault::kUnsupported) slot.rows.Rest(clock_.Now());
   }
@@ -277,8 +269,8 @@ model::PlacedModel Placements::Now() {
   placed.info.fallback_from = use.from;
   placed.info.fallback_reason = use.reason;
   if (index > home_) {
-    placed.info.decisions.push_back(
-        fmt::format("runs on {} instead of {}: {}", tensor::ToString(slots_[index].device), use.from, use.reason));
+    placed.info.decisions.push_back(fmt::format("runs on {} instead of {}: {}", tensor::ToString(slots_[index].device),
+                                                use.from, Name(use.reason)));
   }
   if (!choice.run.has_value()) {
     const bool may_come = choice.may_come || choice.build.has_value();

@@ -31,10 +31,11 @@ class Placements {
   struct Use {
     size_t index = 0;
     std::shared_ptr<model::Model> model;
-    bool is_moved = false;        // away from where it was loaded
-    bool is_fallback = false;     // that, or where it was loaded already was one
-    std::string from;             // of a fallback: the device that it would have been, and
-    std::string reason;           // "device_lost", "device_error" or "out_of_memory", or as when it was loaded
+    bool is_moved = false;     // away from where it was loaded
+    bool is_fallback = false;  // that, or where it was loaded already was one
+    std::string from;          // of a fallback: the device that it would have been, and
+    // kDeviceLost, kDeviceError or kOutOfMemory, or as when it was loaded.
+    tensor::FallbackReason reason = tensor::FallbackReason::kNone;
     std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown
     base::Duration fastest{};     // a batch has taken at least so long; 0: none has run
   };
@@ -85,12 +86,12 @@ class Placements {
     base::Duration build_wait{};     // after the last failure of that
     RowLimit rows;
     base::Duration fastest{};
-    std::string fault;  // the last, as a fallback's reason
+    tensor::FallbackReason fault = tensor::FallbackReason::kNone;  // the last, as a fallback's reason
   };
 
   std::vector<PlacementView> Views(base::TimePoint now) const FERRY_REQUIRES(mutex_);
   Use UseOf(size_t index, base::TimePoint now) const FERRY_REQUIRES(mutex_);
-  std::string ReasonFor(size_t index) const FERRY_REQUIRES(mutex_);
+  tensor::FallbackReason ReasonFor(size_t index) const FERRY_REQUIRES(mutex_);
   absl::Status NoneLeft() const FERRY_REQUIRES(mutex_);
   void NoteMove(size_t index) FERRY_REQUIRES(mutex_);
   void Begin(size_t index) FERRY_REQUIRES(mutex_);

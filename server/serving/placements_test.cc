@@ -19,7 +19,7 @@ TEST_F(FailoverTest, TheSecondDeviceIsNextAndTheCpuServesUntilItIsMade) {
   std::future<Result> first = Submit({1});  // waits for the first placement that is made
   second_made.count_down();
   EXPECT_EQ(first.get().value().execution.device, "sim:1");
-  EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, "device_lost");
+  EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, tensor::FallbackReason::kDeviceLost);
 }
 
 TEST_F(FailoverTest, APlacementThatCannotBeMadeIsPassedOver) {
@@ -77,7 +77,7 @@ TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
   loaded.rather = {kFirst};
   loaded.info.fallback = true;
   loaded.info.fallback_from = "sim:0";
-  loaded.info.fallback_reason = "load_failed";
+  loaded.info.fallback_reason = tensor::FallbackReason::kLoadFailed;
   loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
     return model::PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_), {}};
   };
@@ -86,7 +86,7 @@ TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
   clock_.offset = base::Duration::zero();
   servable_ =
       std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), clock_, health_);
-  EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, "load_failed");
+  EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, tensor::FallbackReason::kLoadFailed);
   clock_.offset = std::chrono::seconds(11);
   while (Submit({1}).get().value().execution.device != "sim:0") std::this_thread::yield();
   EXPECT_FALSE(Submit({1}).get().value().execution.fallback);

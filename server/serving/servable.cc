@@ -56,8 +56,8 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
       has_limit_(options_.instances > 0 && UsesAccelerator(loaded)),
       queue_(scheduler.AddQueue(options_.batching, *this)) {
   if (loaded.info.fallback) {
-    metrics_->FellBack(
-        {loaded.info.fallback_from, tensor::ToString(loaded.model->device()), loaded.info.fallback_reason});
+    metrics_->FellBack({loaded.info.fallback_from, tensor::ToString(loaded.model->device()),
+                        std::string(Name(loaded.info.fallback_reason))});
   }
   placements_ = std::make_unique<Placements>(options_.name, options_.version, std::move(loaded), std::move(health),
                                              clock_, [this] { Unpark(); });
@@ -330,7 +330,7 @@ void Servable::Record(const Placements::Use& use, const Batch& batch, int64_t ro
                               0};
   for (const auto& task : batch) record.queue_seconds += base::ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
-  if (use.is_moved) metrics_->FellBack({use.from, device, use.reason});
+  if (use.is_moved) metrics_->FellBack({use.from, device, std::string(Name(use.reason))});
 }
 
 void Servable::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {

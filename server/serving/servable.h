@@ -26,8 +26,8 @@ namespace torchferry::serving {
 struct Execution {
   std::string device;
   bool fallback = false;
-  std::string fallback_reason;  // as in Fallback::reason; empty when !fallback
-  int64_t batch_rows = 0;       // rows of the forward pass, the other requests' included
+  tensor::FallbackReason fallback_reason = tensor::FallbackReason::kNone;  // kNone when !fallback
+  int64_t batch_rows = 0;  // rows of the forward pass, the other requests' included
   double queue_seconds = 0;
   double compute_seconds = 0;
 };

@@ -150,12 +150,12 @@ TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
   info.requested_device = "cuda:1";
   info.fallback = true;
   info.fallback_from = "cuda:1";
-  info.fallback_reason = "absent";
+  info.fallback_reason = tensor::FallbackReason::kAbsent;
   Make(info);
   for (int i = 0; i < 2; ++i) {
     const auto result = Submit(1).get();
     EXPECT_TRUE(result.value().execution.fallback);
-    EXPECT_EQ(result.value().execution.fallback_reason, "absent");
+    EXPECT_EQ(result.value().execution.fallback_reason, tensor::FallbackReason::kAbsent);
   }
   EXPECT_THAT(metrics_.Serialize(),
               HasSubstr("torchferry_fallbacks_total{from=\"cuda:1\",model=\"m\",reason=\"absent\",to=\"cpu\"} 1"));

@@ -235,7 +235,8 @@ absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInfer
   auto& parameters = *message.mutable_parameters();
   parameters["torchferry_device"].set_string_param(execution.device);
   parameters["torchferry_fallback"].set_bool_param(execution.fallback);
-  if (execution.fallback) parameters["torchferry_fallback_reason"].set_string_param(execution.fallback_reason);
+  if (execution.fallback)
+    parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
   return absl::OkStatus();
 }
 

@@ -156,7 +156,7 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   EXPECT_EQ(response.parameters().at("torchferry_device").string_param(), "cuda:1");
   EXPECT_FALSE(response.parameters().contains("torchferry_fallback_reason"));
   answer.result.execution.fallback = true;
-  answer.result.execution.fallback_reason = "absent";
+  answer.result.execution.fallback_reason = tensor::FallbackReason::kAbsent;
   ASSERT_TRUE(EncodeInferAnswer(answer, request, response).ok());
   EXPECT_EQ(response.parameters().at("torchferry_fallback_reason").string_param(), "absent");
 

@@ -68,7 +68,7 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   placement.set_requested_device(info.requested_device);
   placement.set_fallback(info.fallback);
   placement.set_fallback_from(info.fallback_from);
-  placement.set_fallback_reason(info.fallback_reason);
+  placement.set_fallback_reason(std::string(Name(info.fallback_reason)));
   placement.set_precision(info.precision);
   if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
   placement.set_rewritten_constants(info.rewritten_constants);
@@ -122,7 +122,7 @@ absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v
   v1::Execution& how = *message.mutable_execution();
   how.set_device(execution.device);
   how.set_fallback(execution.fallback);
-  how.set_fallback_reason(execution.fallback_reason);
+  how.set_fallback_reason(std::string(Name(execution.fallback_reason)));
   how.set_batch_rows(execution.batch_rows);
   how.set_queue_seconds(execution.queue_seconds);
   how.set_compute_seconds(execution.compute_seconds);

@@ -104,7 +104,7 @@ TEST(CodecTest, AnInputWithoutAnElementTypeIsRefusedByName) {
 
 TEST(CodecTest, AnAnswerHasItsBytesAndHowItRan) {
   Answer answer = AnswerOf(kFp64);
-  answer.result.execution = {"cuda:1", true, "absent", 4, 0.25, 0.5};
+  answer.result.execution = {"cuda:1", true, tensor::FallbackReason::kAbsent, 4, 0.25, 0.5};
   v1::PredictResponse message;
   ASSERT_TRUE(EncodeAnswer(answer, "id", message).ok());
   EXPECT_EQ(message.model_name(), "m");

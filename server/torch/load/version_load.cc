@@ -44,12 +44,6 @@ FileFacts FactsOf(const plan::VersionFiles& files) {
           .digest = nullptr};
 }
 
-// Why a device is passed over.
-std::string ReasonOf(const absl::Status& status) {
-  if (model::DeviceFaultOf(status) == model::DeviceFault::kLost) return "device_lost";
-  return status.code() == absl::StatusCode::kResourceExhausted ? "out_of_memory" : "load_failed";
-}
-
 void DescribeRewriting(const Rewritten& rewritten, model::ModelInfo& info) {
   info.rewritten_constants = rewritten.count();
   if (info.rewritten_constants == 0) return;
@@ -107,7 +101,7 @@ absl::StatusOr<VersionLoad::FirstPlacement> VersionLoad::PlaceFirst() const {
     }
     if (device.IsCpu() || !model::IsOfDevice(placed.status())) return placed.status();
     ReportFault(device, placed.status());
-    ruled_out[tensor::ToString(device)] = ReasonOf(placed.status());
+    ruled_out[tensor::ToString(device)] = model::FallbackReasonOf(placed.status(), tensor::FallbackReason::kLoadFailed);
     absl::StatusOr<plan::LoadPlan> next = plan::Replan(planned_, request_.config, request_.host, ruled_out);
     if (!next.ok()) return base::Annotate(next.status(), base::MessageOf(placed.status()));
     plan = *std::move(next);
@@ -124,7 +118,7 @@ void VersionLoad::ReportFault(const tensor::DeviceId& device, const absl::Status
 absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const tensor::DeviceId& device) const {
   plan::RuledOut others;
   for (const tensor::DeviceId& other : request_.host.devices) {
-    if (other != device && !other.IsCpu()) others.emplace(tensor::ToString(other), "stand_by");
+    if (other != device && !other.IsCpu()) others.emplace(tensor::ToString(other), tensor::FallbackReason::kStandBy);
   }
   FERRY_ASSIGN_OR_RETURN(const plan::LoadPlan plan, plan::Replan(planned_, request_.config, request_.host, others));
   if (plan.placement.device != device) {
