@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "server/base/logging.h"
 
@@ -71,7 +70,7 @@ void DeviceHealth::Report(const tensor::DeviceId& device, model::DeviceFault fau
   } else {
     base::LogWarning("device on probation", {{"device", tensor::ToString(device)}, {"reason", why}});
   }
-  Tell(report);
+  listeners_.Tell(report);
 }
 
 void DeviceHealth::ReportSound(const tensor::DeviceId& device) {
@@ -88,7 +87,7 @@ void DeviceHealth::ReportSound(const tensor::DeviceId& device) {
     metrics_.SetDeviceUp(tensor::ToString(device), true);
   }
   base::LogInfo("device up again", {{"device", tensor::ToString(device)}});
-  Tell(report);
+  listeners_.Tell(report);
 }
 
 bool DeviceHealth::IsCanaryDue(const tensor::DeviceId& device) const {
@@ -105,22 +104,6 @@ void DeviceHealth::CanaryFailed(const tensor::DeviceId& device) {
   Entry& entry = found->second;
   entry.wait = std::min(entry.wait * 2, kLongestWait);
   entry.canary_at = clock_.Now() + entry.wait;
-}
-
-int DeviceHealth::Subscribe(Listener listener) {
-  base::MutexLock lock(listeners_mutex_);
-  listeners_.emplace(++last_subscription_, std::move(listener));
-  return last_subscription_;
-}
-
-void DeviceHealth::Unsubscribe(int subscription) {
-  base::MutexLock lock(listeners_mutex_);
-  listeners_.erase(subscription);
-}
-
-void DeviceHealth::Tell(const DeviceReport& report) {
-  base::MutexLock lock(listeners_mutex_);
-  for (const auto& [subscription, listener] : listeners_) listener(report);
 }
 
 }  // namespace torchferry::serving

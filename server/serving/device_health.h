@@ -5,10 +5,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/base/subscribers.h"
 #include "server/metrics/metrics.h"
 #include "server/model/device_fault.h"
 #include "server/tensor/device_id.h"
@@ -33,8 +35,8 @@ struct DeviceReport {
 // Thread-safe. The CPU, and a device that was not added, is always up.
 class DeviceHealth {
  public:
-  // Called after each change, on the thread that reported it, without a lock that Get takes. Must not report or
-  // (un)subscribe.
+  // Called after each change, on the thread that reported it, without a lock held; by two threads at once when both
+  // report. Must not report.
   using Listener = std::function<void(const DeviceReport&)>;
 
   DeviceHealth(metrics::Metrics& metrics, const base::Clock& clock) : metrics_(metrics), clock_(clock) {}
@@ -59,9 +61,9 @@ class DeviceHealth {
   // A canary did not pass: the next one comes after twice the time.
   void CanaryFailed(const tensor::DeviceId& device);
 
-  // Until Unsubscribe, which waits for a call that is under way.
-  int Subscribe(Listener listener);
-  void Unsubscribe(int subscription);
+  // Until Unsubscribe, which waits for a call that is under way. Not from the listener itself.
+  int Subscribe(Listener listener) { return listeners_.Subscribe(std::move(listener)); }
+  void Unsubscribe(int subscription) { listeners_.Unsubscribe(subscription); }
 
  private:
   struct Entry {
@@ -71,7 +73,6 @@ class DeviceHealth {
     base::TimePoint canary_at{};
     base::TimePoint up_since{};
   };
-  void Tell(const DeviceReport& report);
 
   metrics::Metrics& metrics_;
   const base::Clock& clock_;
@@ -79,9 +80,7 @@ class DeviceHealth {
   mutable base::Mutex mutex_;
   std::map<tensor::DeviceId, Entry> devices_ FERRY_GUARDED_BY(mutex_);
 
-  base::Mutex listeners_mutex_;
-  std::map<int, Listener> listeners_ FERRY_GUARDED_BY(listeners_mutex_);
-  int last_subscription_ FERRY_GUARDED_BY(listeners_mutex_) = 0;
+  base::Subscribers<DeviceReport> listeners_;
 };
 
 }  // namespace torchferry::serving
