@@ -90,26 +90,23 @@ absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
 }
 
 void Servable::Unload() {
-  base::MutexLock lock(unload_mutex_);
-  is_unloaded_ = true;
-  for (const auto& [subscription, listener] : unload_listeners_) listener();
-  unload_listeners_.clear();
+  {
+    base::MutexLock lock(unload_mutex_);
+    if (std::exchange(is_unloaded_, true)) return;
+  }
+  unload_listeners_.Tell();
 }
 
 int Servable::OnUnload(std::function<void()> listener) {
-  base::MutexLock lock(unload_mutex_);
-  if (is_unloaded_) {
-    listener();
-  } else {
-    unload_listeners_.emplace(++last_subscription_, std::move(listener));
+  {
+    base::MutexLock lock(unload_mutex_);
+    if (!is_unloaded_) return unload_listeners_.Subscribe(std::move(listener));
   }
-  return last_subscription_;
+  listener();
+  return 0;
 }
 
-void Servable::Unsubscribe(int subscription) {
-  base::MutexLock lock(unload_mutex_);
-  unload_listeners_.erase(subscription);
-}
+void Servable::Unsubscribe(int subscription) { unload_listeners_.Unsubscribe(subscription); }
 
 void Servable::Drop(std::unique_ptr<batching::Task> task, const absl::Status& why) {
   static_cast<QueuedTask&>(*task).Answer(why);

@@ -6,13 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/base/subscribers.h"
 #include "server/batching/scheduler.h"
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
@@ -107,11 +108,12 @@ class Servable : private batching::Scheduler::Handler {
   // max_sessions are open.
   absl::StatusOr<std::shared_ptr<Session>> OpenSession();
 
-  // It was taken out of service by hand: calls who has subscribed, now or later.
+  // It was taken out of service by hand: calls the listeners of OnUnload. The second time it does nothing.
   void Unload();
-  // `listener` is called once, on the thread that unloads, or on this one if that has been. Unsubscribe waits for a
-  // call under way; not from the listener.
+  // `listener` is called once, without a lock held: on the thread that unloads, or on this one if that has been. Gives
+  // what Unsubscribe takes; 0, which it ignores, if `listener` was called here.
   int OnUnload(std::function<void()> listener);
+  // Waits for a call under way. Not from the listener.
   void Unsubscribe(int subscription);
 
  private:
@@ -179,8 +181,7 @@ class Servable : private batching::Scheduler::Handler {
 
   base::Mutex unload_mutex_;
   bool is_unloaded_ FERRY_GUARDED_BY(unload_mutex_) = false;
-  int last_subscription_ FERRY_GUARDED_BY(unload_mutex_) = 0;
-  std::map<int, std::function<void()>> unload_listeners_ FERRY_GUARDED_BY(unload_mutex_);
+  base::Subscribers<> unload_listeners_;
 };
 
 }  // namespace torchferry::serving

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <future>
 #include <latch>
+#include <thread>
 
 #include "server/base/status.h"
 
@@ -159,6 +160,39 @@ TEST_F(ServableTest, AFallbackIsCountedOnceAndShownInEachAnswer) {
   }
   EXPECT_THAT(metrics_.Serialize(),
               HasSubstr("torchferry_fallbacks_total{from=\"cuda:1\",model=\"m\",reason=\"absent\",to=\"cpu\"} 1"));
+}
+
+TEST_F(ServableTest, UnloadCallsEachListenerOnceAndThoseThatComeLaterAtOnce) {
+  int early = 0;
+  int gone = 0;
+  int late = 0;
+  const int first = servable_->OnUnload([&] { ++early; });
+  servable_->Unsubscribe(servable_->OnUnload([&] { ++gone; }));
+  EXPECT_EQ(early, 0);
+  servable_->Unload();
+  servable_->Unload();
+  servable_->OnUnload([&] { ++late; });
+  EXPECT_EQ(early, 1);
+  EXPECT_EQ(gone, 0);
+  EXPECT_EQ(late, 1);
+  servable_->Unsubscribe(first);
+}
+
+TEST_F(ServableTest, AfterUnloadASubscriptionIsNobodys) {
+  const int first = servable_->OnUnload([] {});
+  servable_->Unload();
+  const int late = servable_->OnUnload([] {});
+  EXPECT_EQ(late, 0);
+  EXPECT_NE(late, first);
+}
+
+// A listener that is called under a lock would wait for the other thread for ever.
+TEST_F(ServableTest, AListenerOfUnloadMayWaitForAThreadThatSubscribes) {
+  int calls = 0;
+  servable_->OnUnload(
+      [&] { std::thread([&] { servable_->Unsubscribe(servable_->OnUnload([&] { ++calls; })); }).join(); });
+  servable_->Unload();
+  EXPECT_EQ(calls, 1);
 }
 
 }  // namespace
