@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "server/base/keep_forever.h"
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
 #include "server/torch/device/device_errors.h"
@@ -80,14 +81,6 @@ at::Device WithIndex(at::Device device) {
   return device.is_cpu() || device.has_index() ? device : c10::impl::VirtualGuardImpl(device.type()).getDevice();
 }
 
-// Never destroyed: a device that does not answer may still use them.
-void GiveUp(std::vector<at::Tensor> tensors) {
-  static auto* const mutex = new base::Mutex;
-  static auto* const given_up = new std::vector<std::vector<at::Tensor>>;
-  base::MutexLock lock(*mutex);
-  given_up->push_back(std::move(tensors));
-}
-
 }  // namespace
 
 StreamLease::StreamLease(at::Device device, bool may_lease) : device_(WithIndex(device)) {
@@ -109,7 +102,8 @@ StreamLease::~StreamLease() {
     } catch (const std::exception&) {  // whoever asks the device next hears of it
     }
   }
-  if (!kept_.empty()) GiveUp(std::move(kept_));
+  // A device that does not answer may still use them.
+  if (!kept_.empty()) base::KeepForever(std::move(kept_));
   guard_.reset();
   if (stream_.has_value()) Streams::Get().GiveBack(*stream_);
 }
