@@ -6,6 +6,7 @@
 #include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
+#include "server/serving/leaked_on_loss.h"
 
 namespace torchferry::serving {
 namespace {
@@ -16,29 +17,7 @@ using tensor::FallbackReason;
 constexpr base::Duration kBeforeNextBuild = std::chrono::seconds(10);
 constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
 
-// Holds a model; lets go of it only if its device is there.
-struct Keeper {
-  std::shared_ptr<model::Model> model;
-  std::shared_ptr<const DeviceHealth> health;
-
-  ~Keeper() {
-    if (health->Get(model->device()) != DeviceState::kLost) return;
-    // Reachable, so that it is no leak to a checker.
-    static auto* const mutex = new base::Mutex;
-    static auto* const leaked = new std::vector<std::shared_ptr<model::Model>>;
-    base::MutexLock lock(*mutex);
-    leaked->push_back(std::move(model));
-  }
-};
-
 }  // namespace
-
-std::shared_ptr<model::Model> LeakedWhenLost(std::shared_ptr<model::Model> model,
-                                             std::shared_ptr<const DeviceHealth> health) {
-  if (model->device().IsCpu()) return model;
-  const auto keeper = std::make_shared<Keeper>(std::move(model), std::move(health));
-  return {keeper, keeper->model.get()};
-}
 
 Placements::Placements(std::string model, int64_t version, model::LoadedModel loaded,
                        std::shared_ptr<DeviceHealth> health, const base::Clock& clock, std::function<void()> on_built)
@@ -58,7 +37,7 @@ Placements::Placements(std::string model, int64_t version, model::LoadedModel lo
     home_ = current_ = slots_.size();
     Slot& home = slots_.emplace_back();
     home.device = loaded.model->device();
-    home.model = LeakedWhenLost(loaded.model, health_);
+    home.model = LeakedOnLoss(loaded.model, health_);
     home.info = std::move(loaded.info);
     for (const tensor::DeviceId& device : loaded.others) {
       slots_.emplace_back().device = device;
@@ -209,7 +188,7 @@ std::optional<size_t> Placements::Build(size_t index) {
   Slot& slot = slots_[index];
   slot.is_building = is_building_ = false;
   if (placed.ok()) {
-    slot.model = LeakedWhenLost(placed->model, health_);
+    slot.model = LeakedOnLoss(placed->model, health_);
     slot.info = std::move(placed->info);
     slot.build_wait = {};
   } else {

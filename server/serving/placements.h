@@ -20,10 +20,6 @@
 
 namespace torchferry::serving {
 
-// `model`, which is leaked and not destroyed if its device is lost by then: a lost device's memory must not be touched.
-std::shared_ptr<model::Model> LeakedWhenLost(std::shared_ptr<model::Model> model,
-                                             std::shared_ptr<const DeviceHealth> health);
-
 // Thread-safe.
 class Placements {
  public:

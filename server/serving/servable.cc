@@ -5,6 +5,7 @@
 
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
+#include "server/serving/leaked_on_loss.h"
 #include "server/serving/queued_task.h"
 #include "server/serving/row_pieces.h"
 
@@ -271,7 +272,7 @@ absl::StatusOr<std::vector<model::Outputs>> Servable::ForwardStateful(const Plac
     return model->Predict(requests, attempt.times);
   }
   FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> fresh, use.model->Clone());
-  fresh = LeakedWhenLost(std::move(fresh), placements_->health());
+  fresh = LeakedOnLoss(std::move(fresh), placements_->health());
   attempt.has_run = true;
   absl::StatusOr<std::vector<model::Outputs>> outputs = fresh->Predict(requests, attempt.times);
   // Before the copy goes, so that it is leaked if it must be.

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "server/base/status.h"
-#include "server/serving/placements.h"
+#include "server/serving/leaked_on_loss.h"
 
 namespace torchferry::serving {
 
@@ -19,7 +19,7 @@ absl::StatusOr<model::Model*> Session::ModelFrom(const model::Model& loaded,
                                                  const std::shared_ptr<const DeviceHealth>& health) {
   if (model_ == nullptr) {
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> copy, loaded.Clone());
-    model_ = LeakedWhenLost(std::move(copy), health);
+    model_ = LeakedOnLoss(std::move(copy), health);
   }
   return model_.get();
 }
