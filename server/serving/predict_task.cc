@@ -1,0 +1,42 @@
+#include "server/serving/predict_task.h"
+
+#include <utility>
+
+#include "server/base/status.h"
+
+namespace torchferry::serving {
+
+QueuedTask::QueuedTask(PredictTask task, base::TimePoint waits_until) : request_(std::move(task)) {
+  rows = request_.inputs.rows;
+  deadline = waits_until;
+  if (request_.session != nullptr) lane = request_.session->lane();
+}
+
+QueuedTask::~QueuedTask() {
+  if (request_.done) Answer(absl::InternalError("the server lost the request; please report this"));
+}
+
+absl::Status QueuedTask::CheckTime(base::TimePoint now, base::Duration duration) const {
+  if (IsCancelled()) return absl::CancelledError("the caller went away; the request was not run again");
+  if (answer_by() - now >= duration) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kDeadlineExceeded, "no time is left to run the request again{}{}",
+                          fault.ok() ? "" : ", after: ", base::MessageOf(fault));
+}
+
+void QueuedTask::Answer(absl::StatusOr<PredictResult> result) {
+  const PredictCallback done = std::exchange(request_.done, nullptr);
+  if (done) done(std::move(result));
+}
+
+Batch FromQueue(std::vector<std::unique_ptr<batching::Task>> tasks) {
+  Batch batch;
+  batch.reserve(tasks.size());
+  for (auto& task : tasks) batch.emplace_back(static_cast<QueuedTask*>(task.release()));
+  return batch;
+}
+
+std::vector<std::unique_ptr<batching::Task>> ToQueue(Batch batch) {
+  return {std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end())};
+}
+
+}  // namespace torchferry::serving
