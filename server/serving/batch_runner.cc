@@ -151,18 +151,17 @@ Attempt BatchRunner::ForwardBesideLimit(const Placements::Use& use, const Batch&
 
 void BatchRunner::Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt) {
   const std::string device = tensor::ToString(use.model->device());
-  metrics::BatchRecord record{device,
-                              static_cast<int64_t>(batch.size()),
-                              rows,
-                              attempt.outputs.ok(),
-                              base::ToSeconds(attempt.ended - attempt.started),
-                              attempt.times.input,
-                              attempt.times.infer,
-                              attempt.times.output,
-                              0};
+  metrics::BatchRecord record{.device = device,
+                              .requests = static_cast<int64_t>(batch.size()),
+                              .rows = rows,
+                              .is_answered = attempt.outputs.ok(),
+                              .seconds = base::ToSeconds(attempt.ended - attempt.started),
+                              .input_seconds = attempt.times.input,
+                              .infer_seconds = attempt.times.infer,
+                              .output_seconds = attempt.times.output};
   for (const auto& task : batch) record.queue_seconds += base::ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
-  if (use.is_moved) metrics_->FellBack({use.from, device, std::string(Name(use.reason))});
+  if (use.is_moved) metrics_->FellBack({.from = use.from, .to = device, .reason = std::string(Name(use.reason))});
 }
 
 void BatchRunner::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {

@@ -61,8 +61,11 @@ Placements::~Placements() {
 std::vector<PlacementView> Placements::Views(base::TimePoint now) const {
   std::vector<PlacementView> views;
   for (const Slot& slot : slots_) {
-    views.push_back({health_->Get(slot.device), slot.model != nullptr, slot.is_building, now < slot.failed_until,
-                     slot.rows.At(now) == 0});
+    views.push_back({.device = health_->Get(slot.device),
+                     .is_built = slot.model != nullptr,
+                     .is_building = slot.is_building,
+                     .has_failed = now < slot.failed_until,
+                     .is_resting = slot.rows.At(now) == 0});
   }
   return views;
 }
@@ -87,18 +90,15 @@ Placements::Choice Placements::Choose(uint64_t tried) {
 
 Placements::Use Placements::UseOf(size_t index, base::TimePoint now) const {
   const Slot& slot = slots_[index];
-  Use use{index,
-          slot.model,
-          index > home_,
-          slot.info.fallback,
-          slot.info.fallback_from,
-          slot.info.fallback_reason,
-          slot.rows.At(now),
-          slot.fastest};
-  if (index < home_) {
-    use.is_fallback = false;
-    use.from = "";
-    use.reason = FallbackReason::kNone;
+  Use use{.index = index,
+          .model = slot.model,
+          .is_moved = index > home_,
+          .rows = slot.rows.At(now),
+          .fastest = slot.fastest};
+  if (index == home_) {
+    use.is_fallback = slot.info.fallback;
+    use.from = slot.info.fallback_from;
+    use.reason = slot.info.fallback_reason;
   } else if (index > home_) {
     use.is_fallback = true;
     use.from = tensor::ToString(slots_[home_].device);

@@ -29,8 +29,9 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
       clock_(clock),
       sessions_(std::make_shared<SessionLimit>(options_.max_sessions)) {
   if (loaded.info.fallback) {
-    metrics_->FellBack({loaded.info.fallback_from, tensor::ToString(loaded.model->device()),
-                        std::string(Name(loaded.info.fallback_reason))});
+    metrics_->FellBack({.from = loaded.info.fallback_from,
+                        .to = tensor::ToString(loaded.model->device()),
+                        .reason = std::string(Name(loaded.info.fallback_reason))});
   }
   runner_ = std::make_unique<BatchRunner>(BatchRunner::Options{.model = options_.name,
                                                                .version = options_.version,
