@@ -7,15 +7,10 @@
 #include <latch>
 #include <utility>
 
-#include "server/batching/scheduler.h"
+#include "server/batching/test_tasks.h"
 
 namespace torchferry::batching {
 namespace {
-
-class FakeTask : public Task {
- public:
-  bool IsCancelled() const override { return false; }
-};
 
 // Stands still but for what a test adds.
 class FakeClock : public base::Clock {
@@ -26,43 +21,6 @@ class FakeClock : public base::Clock {
  private:
   std::atomic<base::Duration::rep> ticks_{0};
 };
-
-class FakeHandler : public Scheduler::Handler {
- public:
-  void Run(std::vector<std::unique_ptr<Task>> batch) override {
-    if (on_run) on_run(batch);
-    last_thread = std::this_thread::get_id();
-    ran += static_cast<int>(batch.size());
-    ran.notify_all();
-  }
-  void Drop(std::unique_ptr<Task>, const absl::Status&) override { ++dropped; }
-  void OnDepth(int64_t) override {}
-  bool MayRunOnCaller() const override { return may_run_on_caller; }
-  int MostAtOnce() const override { return most_at_once; }
-
-  void WaitUntilRan(int tasks) const {
-    for (int now = ran; now < tasks; now = ran) ran.wait(now);
-  }
-
-  std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
-  std::atomic<bool> may_run_on_caller{true};
-  std::atomic<int> most_at_once{0};
-  std::atomic<int> ran{0};
-  std::atomic<int> dropped{0};
-  std::atomic<std::thread::id> last_thread{};
-};
-
-BatchOptions UpTo(int64_t rows) {
-  BatchOptions options;
-  options.max_rows = rows;
-  options.max_queue_size = 100000;
-  return options;
-}
-
-void Submit(Scheduler& scheduler, Scheduler::Queue& queue) {
-  std::unique_ptr<Task> task = std::make_unique<FakeTask>();
-  ASSERT_TRUE(scheduler.Submit(queue, task).ok());
-}
 
 class CallerRunsTest : public testing::Test {
  protected:
@@ -78,7 +36,7 @@ class CallerRunsTest : public testing::Test {
   void MakeQuick(Scheduler::Queue& queue) {
     for (int i = 0; i < 1000; ++i) {
       const int before = handler_.ran;
-      Submit(scheduler_, queue);
+      Submit(queue);
       if (scheduler_.HasCallerWork()) return RunAll();
       handler_.WaitUntilRan(before + 1);
       // The worker has yet to say that it is done.
@@ -87,11 +45,13 @@ class CallerRunsTest : public testing::Test {
     FAIL() << "batches that take no time never became quick";
   }
 
+  void Submit(Scheduler::Queue& queue) { EXPECT_TRUE(batching::Submit(scheduler_, queue).ok()); }
+
   void RunAll() {
     while (scheduler_.HasCallerWork()) scheduler_.RunAsCaller();
   }
 
-  explicit CallerRunsTest(int workers = 1) : workers_(workers) {}
+  explicit CallerRunsTest(int workers = 1) : workers_(workers) { handler_.may_run_on_caller = true; }
 
   const int workers_;
   FakeClock clock_;
@@ -110,7 +70,7 @@ TEST_F(CallerRunsTest, QuickBatchesRunWhereTheyCameFrom) {
     MakeQuick(*queue);
     std::vector<size_t> sizes;
     handler_.on_run = [&](const auto& batch) { sizes.push_back(batch.size()); };
-    for (int i = 0; i < 11; ++i) Submit(scheduler_, *queue);
+    for (int i = 0; i < 11; ++i) Submit(*queue);
     RunAll();
     EXPECT_EQ(handler_.last_thread.load(), std::this_thread::get_id());
     EXPECT_EQ(sizes, (std::vector<size_t>{8, 3}));
@@ -122,7 +82,7 @@ TEST_F(CallerRunsTest, AThreadThatHasNotJoinedLeavesThemToWorkers) {
   const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
   OnCaller([&] { MakeQuick(*queue); });
   const int before = handler_.ran;
-  Submit(scheduler_, *queue);
+  Submit(*queue);
   EXPECT_FALSE(scheduler_.HasCallerWork());
   handler_.WaitUntilRan(before + 1);
   EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
@@ -140,14 +100,14 @@ TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
       clock_.Add(std::chrono::milliseconds(5));
     };
     const int before = handler_.ran;
-    Submit(scheduler_, *queue);
-    Submit(scheduler_, *queue);  // known to this thread already, when the first turns out to be slow
+    Submit(*queue);
+    Submit(*queue);  // known to this thread already, when the first turns out to be slow
     scheduler_.RunAsCaller();
     RunAll();
     handler_.WaitUntilRan(before + 2);
     EXPECT_EQ(threads[0].load(), std::this_thread::get_id());
     EXPECT_NE(threads[1].load(), std::this_thread::get_id());
-    Submit(scheduler_, *queue);
+    Submit(*queue);
     EXPECT_FALSE(scheduler_.HasCallerWork());
     handler_.WaitUntilRan(before + 3);
   });
@@ -162,7 +122,7 @@ TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
   handler_.may_run_on_caller = false;
   OnCaller([&] {
     for (int i = 0; i < 300; ++i) {
-      Submit(scheduler_, i % 2 == 0 ? *waiting : *forbidden);
+      Submit(i % 2 == 0 ? *waiting : *forbidden);
       clock_.Add(std::chrono::microseconds(2));
       EXPECT_FALSE(scheduler_.HasCallerWork()) << i;
     }
@@ -177,7 +137,7 @@ TEST_F(CallerRunsTest, WorkersTakeWhatACallerDoesNotComeFor) {
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
-    Submit(scheduler_, *queue);
+    Submit(*queue);
     ASSERT_TRUE(scheduler_.HasCallerWork());
     scheduler_.HandOverToWorkers();
     handler_.WaitUntilRan(before + 1);
@@ -192,7 +152,7 @@ TEST_F(CallerRunsTest, AWorkerTakesWhatACallerLeavesForLong) {
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
-    Submit(scheduler_, *queue);
+    Submit(*queue);
     EXPECT_TRUE(scheduler_.HasCallerWork());
     clock_.Add(std::chrono::milliseconds(20));
     handler_.WaitUntilRan(before + 1);
@@ -216,11 +176,11 @@ TEST_F(TwoWorkersTest, AWorkerTakesWhatABatchThatDoesNotEndWasToTake) {
     begun.count_down();
     release.wait();
   };
-  Submit(scheduler_, *queue);
+  Submit(*queue);
   begun.wait();
   const int before = handler_.ran;
   for (int i = 1; i <= 3; ++i) {
-    Submit(scheduler_, *queue);  // at the time at which a batch began
+    Submit(*queue);  // at the time at which a batch began
     clock_.Add(std::chrono::milliseconds(1));
     handler_.WaitUntilRan(before + i);
   }
@@ -236,9 +196,9 @@ TEST_F(CallerRunsTest, WhatAnotherThreadSubmitsMeanwhileIsRunNext) {
     bool is_first = true;
     handler_.on_run = [&](const auto&) {
       if (!std::exchange(is_first, false)) return;
-      std::thread([&] { Submit(scheduler_, *queue); }).join();
+      std::thread([&] { Submit(*queue); }).join();
     };
-    Submit(scheduler_, *queue);
+    Submit(*queue);
     scheduler_.RunAsCaller();
     EXPECT_EQ(handler_.ran, before + 1) << "no worker was woken for it";
     RunAll();
@@ -252,7 +212,7 @@ TEST_F(CallerRunsTest, AClosedQueueDropsWhatItsCallersLeft) {
   OnCaller([&] {
     MakeQuick(*queue);
     const int before = handler_.ran;
-    Submit(scheduler_, *queue);
+    Submit(*queue);
     scheduler_.Close(*queue);
     EXPECT_EQ(handler_.dropped, 1);
     RunAll();
@@ -264,6 +224,8 @@ TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
   Scheduler scheduler({.workers = 3}, base::Clock::Real());
   FakeHandler quick;
   FakeHandler uneven;
+  quick.may_run_on_caller = true;
+  uneven.may_run_on_caller = true;
   std::atomic<int> calls{0};
   uneven.on_run = [&](const auto&) {
     if (++calls % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -278,7 +240,7 @@ TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
     threads.emplace_back([&, joins = t % 2 == 0] {
       if (joins) scheduler.JoinAsCaller();
       for (int i = 0; i < kEach; ++i) {
-        Submit(scheduler, i % 4 == 0 ? *uneven_queue : *quick_queue);
+        EXPECT_TRUE(Submit(scheduler, i % 4 == 0 ? *uneven_queue : *quick_queue).ok());
         if (i % 3 == 0) scheduler.RunAsCaller();
       }
       while (scheduler.HasCallerWork()) scheduler.RunAsCaller();

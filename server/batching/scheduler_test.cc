@@ -7,50 +7,10 @@
 #include <future>
 #include <latch>
 
+#include "server/batching/test_tasks.h"
+
 namespace torchferry::batching {
 namespace {
-
-class FakeTask : public Task {
- public:
-  bool IsCancelled() const override { return cancelled; }
-  bool cancelled = false;
-};
-
-class FakeHandler : public Scheduler::Handler {
- public:
-  void Run(std::vector<std::unique_ptr<Task>> batch) override {
-    if (on_run) on_run(batch);
-    ran += static_cast<int>(batch.size());
-    ++batches;
-  }
-  void Drop(std::unique_ptr<Task>, const absl::Status& why) override {
-    last_code = why.code();
-    ++dropped;
-  }
-  void OnDepth(int64_t) override {}
-  int MostAtOnce() const override { return most_at_once; }
-
-  std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
-  std::atomic<int> most_at_once{0};
-  std::atomic<int> ran{0};
-  std::atomic<int> batches{0};
-  std::atomic<int> dropped{0};
-  std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};
-};
-
-BatchOptions UpTo(int64_t rows) {
-  BatchOptions options;
-  options.max_rows = rows;
-  options.max_queue_size = 100000;
-  return options;
-}
-
-absl::Status Submit(Scheduler& scheduler, Scheduler::Queue& queue, bool cancelled = false) {
-  auto fake = std::make_unique<FakeTask>();
-  fake->cancelled = cancelled;
-  std::unique_ptr<Task> task = std::move(fake);
-  return scheduler.Submit(queue, task);
-}
 
 TEST(SchedulerTest, RunsEverythingFromManyThreadsOnce) {
   Scheduler scheduler({.workers = 4}, base::Clock::Real());
@@ -145,14 +105,10 @@ TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
   hasty->deadline = base::Clock::Real().Now() + std::chrono::milliseconds(30);
   std::unique_ptr<Task> task = std::move(hasty);
   ASSERT_TRUE(scheduler.Submit(*queue, task).ok());
-  const auto until = base::Clock::Real().Now() + std::chrono::seconds(30);
-  while (handler.dropped < 1 && base::Clock::Real().Now() < until)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_EQ(handler.dropped, 1);
+  handler.WaitUntilDropped(1);
   EXPECT_EQ(handler.last_code, absl::StatusCode::kDeadlineExceeded);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
-  while (handler.dropped < 2 && base::Clock::Real().Now() < until)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  handler.WaitUntilDropped(2);
   EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
   EXPECT_EQ(handler.batches, 0);
   release.count_down();
@@ -195,7 +151,7 @@ TEST(SchedulerTest, CloseDropsWhatWaitsAndRefusesWhatComes) {
   started.wait();
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   std::thread closer([&] { scheduler.Close(*queue); });
-  while (handler.dropped == 0) std::this_thread::yield();
+  handler.WaitUntilDropped(1);
   EXPECT_EQ(handler.last_code, absl::StatusCode::kUnavailable);
   release.count_down();
   closer.join();
@@ -208,7 +164,7 @@ TEST(SchedulerTest, CancelledTasksAreDropped) {
   FakeHandler handler;
   const auto queue = scheduler.AddQueue(UpTo(1), handler);
   ASSERT_TRUE(Submit(scheduler, *queue, /*cancelled=*/true).ok());
-  while (handler.dropped == 0) std::this_thread::yield();
+  handler.WaitUntilDropped(1);
   EXPECT_EQ(handler.last_code, absl::StatusCode::kCancelled);
   scheduler.Close(*queue);
   EXPECT_EQ(handler.ran, 0);
@@ -252,13 +208,16 @@ TEST(SchedulerTest, NoMoreThreadsRunThanThereAreAndNoQueueStarves) {
 }
 
 TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
-  Scheduler scheduler({.workers = 2}, base::Clock::Real());
+  std::atomic<int> threads{0};
+  Scheduler scheduler({.workers = 2, .threads = 3, .set_threads = [&](int count) { threads = count; }},
+                      base::Clock::Real());
   FakeHandler handler;
   BatchOptions options = UpTo(0);
   options.threads = 64;
   const auto queue = scheduler.AddQueue(options, handler);
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
-  while (handler.ran == 0) std::this_thread::yield();
+  handler.WaitUntilRan(1);
+  EXPECT_EQ(threads, 3);
   scheduler.Close(*queue);
 }
 
