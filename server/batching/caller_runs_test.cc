@@ -7,20 +7,11 @@
 #include <latch>
 #include <utility>
 
+#include "server/base/test_clock.h"
 #include "server/batching/test_tasks.h"
 
 namespace torchferry::batching {
 namespace {
-
-// Stands still but for what a test adds.
-class FakeClock : public base::Clock {
- public:
-  base::TimePoint Now() const override { return base::TimePoint{} + base::Duration(ticks_); }
-  void Add(base::Duration duration) { ticks_ += duration.count(); }
-
- private:
-  std::atomic<base::Duration::rep> ticks_{0};
-};
 
 class CallerRunsTest : public testing::Test {
  protected:
@@ -54,7 +45,7 @@ class CallerRunsTest : public testing::Test {
   explicit CallerRunsTest(int workers = 1) : workers_(workers) { handler_.may_run_on_caller = true; }
 
   const int workers_;
-  FakeClock clock_;
+  base::FakeClock clock_;
   FakeHandler handler_;
   Scheduler scheduler_{{.workers = workers_}, clock_};
 };
@@ -97,7 +88,7 @@ TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
     std::atomic<size_t> batches = 0;
     handler_.on_run = [&](const auto&) {
       threads.at(batches++) = std::this_thread::get_id();
-      clock_.Add(std::chrono::milliseconds(5));
+      clock_.Advance(std::chrono::milliseconds(5));
     };
     const int before = handler_.ran;
     Submit(*queue);
@@ -123,7 +114,7 @@ TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
   OnCaller([&] {
     for (int i = 0; i < 300; ++i) {
       Submit(i % 2 == 0 ? *waiting : *forbidden);
-      clock_.Add(std::chrono::microseconds(2));
+      clock_.Advance(std::chrono::microseconds(2));
       EXPECT_FALSE(scheduler_.HasCallerWork()) << i;
     }
   });
@@ -154,7 +145,7 @@ TEST_F(CallerRunsTest, AWorkerTakesWhatACallerLeavesForLong) {
     const int before = handler_.ran;
     Submit(*queue);
     EXPECT_TRUE(scheduler_.HasCallerWork());
-    clock_.Add(std::chrono::milliseconds(20));
+    clock_.Advance(std::chrono::milliseconds(20));
     handler_.WaitUntilRan(before + 1);
     EXPECT_NE(handler_.last_thread.load(), std::this_thread::get_id());
     RunAll();
@@ -181,7 +172,7 @@ TEST_F(TwoWorkersTest, AWorkerTakesWhatABatchThatDoesNotEndWasToTake) {
   const int before = handler_.ran;
   for (int i = 1; i <= 3; ++i) {
     Submit(*queue);  // at the time at which a batch began
-    clock_.Add(std::chrono::milliseconds(1));
+    clock_.Advance(std::chrono::milliseconds(1));
     handler_.WaitUntilRan(before + i);
   }
   release.count_down();

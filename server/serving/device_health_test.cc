@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "server/base/test_clock.h"
 #include "server/serving/device_monitor.h"
 
 namespace torchferry::serving {
@@ -13,15 +14,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class FakeClock : public base::Clock {
- public:
-  base::TimePoint Now() const override { return now; }
-  void Advance(double seconds) {
-    now += std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
-  }
-  base::TimePoint now = base::TimePoint{} + std::chrono::hours(1);
-};
 
 const tensor::DeviceId kSim{"sim", 0};
 
@@ -34,15 +26,12 @@ class DeviceHealthTest : public ::testing::Test {
 
   // Seconds until a canary is due.
   double Wait() {
-    double waited = 0;
-    while (!health_.IsCanaryDue(kSim)) {
-      clock_.Advance(0.01);
-      waited += 0.01;
-    }
-    return waited;
+    const base::TimePoint before = clock_.Now();
+    while (!health_.IsCanaryDue(kSim)) clock_.Advance(std::chrono::milliseconds(10));
+    return base::ToSeconds(clock_.Now() - before);
   }
 
-  FakeClock clock_;
+  base::FakeClock clock_;
   metrics::Metrics metrics_;
   DeviceHealth health_{metrics_, clock_};
 };
@@ -80,11 +69,11 @@ TEST_F(DeviceHealthTest, CanariesComeLaterEachTimeInVainAndSoonAfterALongCalm) {
   EXPECT_NEAR(Wait(), 0.5, 0.02);
   health_.ReportSound(kSim);
   EXPECT_EQ(health_.Get(kSim), DeviceState::kUp);
-  clock_.Advance(1);
+  clock_.Advance(std::chrono::seconds(1));
   health_.Report(kSim, model::DeviceFault::kTransient, "busy again");
   EXPECT_NEAR(Wait(), 1.0, 0.02);
   health_.ReportSound(kSim);
-  clock_.Advance(61);
+  clock_.Advance(std::chrono::seconds(61));
   health_.Report(kSim, model::DeviceFault::kTransient, "busy after a while");
   EXPECT_NEAR(Wait(), 0.25, 0.02);
 }

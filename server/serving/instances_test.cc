@@ -2,50 +2,61 @@
 // there are workers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
-#include <thread>
 
+#include "server/batching/test_tasks.h"
 #include "server/model/device_fault.h"
-#include "server/serving/servable.h"
+#include "server/serving/test_requests.h"
 
 namespace torchferry::serving {
 namespace {
 
 constexpr int kWorkers = 4;
 
-// Each forward pass takes until it is told to end.
-struct Gate {
-  std::atomic<bool> is_open{false};
-  std::atomic<int> running{0};
-  std::atomic<int> most{0};
-
+// Whoever passes waits until it is open.
+class Gate {
+ public:
   void Pass() {
-    const int now = ++running;
-    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
-    }
-    is_open.wait(false);
-    --running;
+    base::MutexLock lock(mutex_);
+    most_ = std::max(most_, ++inside_);
+    changed_.NotifyAll();
+    while (!is_open_) changed_.Wait(mutex_);
+    --inside_;
   }
   void Open() {
-    is_open = true;
-    is_open.notify_all();
+    base::MutexLock lock(mutex_);
+    is_open_ = true;
+    changed_.NotifyAll();
   }
-  bool WaitUntilRunning(int count) const {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (running < count && std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return running >= count;
+  // False when so many do not come within a minute.
+  bool WaitUntilInside(int count) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    base::MutexLock lock(mutex_);
+    while (inside_ < count && changed_.WaitUntil(mutex_, end)) {
+    }
+    return inside_ >= count;
   }
+  // At the same time, so far.
+  int most() {
+    base::MutexLock lock(mutex_);
+    return most_;
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  bool is_open_ FERRY_GUARDED_BY(mutex_) = false;
+  int inside_ FERRY_GUARDED_BY(mutex_) = 0;
+  int most_ FERRY_GUARDED_BY(mutex_) = 0;
 };
 
 class GatedModel final : public model::Model {
  public:
   // `fails`: the first time.
   GatedModel(tensor::DeviceId device, Gate& gate, model::DeviceFault fails)
-      : device_(std::move(device)), gate_(gate), fails_(fails) {
-    signature_.max_batch_size = 1;
-  }
+      : device_(std::move(device)), gate_(gate), fails_(fails) {}
   const tensor::Signature& signature() const override { return signature_; }
   const tensor::DeviceId& device() const override { return device_; }
   absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
@@ -57,7 +68,7 @@ class GatedModel final : public model::Model {
   }
 
  private:
-  tensor::Signature signature_;
+  const tensor::Signature signature_ = SignatureOfX(1);
   const tensor::DeviceId device_;
   Gate& gate_;
   const model::DeviceFault fails_;
@@ -83,19 +94,12 @@ class InstancesTest : public ::testing::Test {
   }
 
   void Submit(int requests) {
-    for (int i = 0; i < requests; ++i) {
-      const auto promise = std::make_shared<std::promise<bool>>();
-      answers_.push_back(promise->get_future());
-      PredictTask task;
-      task.inputs.rows = 1;
-      task.done = [promise](const absl::StatusOr<PredictResult>& result) { promise->set_value(result.ok()); };
-      servable_->Submit(std::move(task));
-    }
+    for (int i = 0; i < requests; ++i) answers_.push_back(serving::Submit(*servable_, {1}));
   }
 
   void ExpectAnswers() {
     gate_.Open();
-    for (auto& answer : answers_) EXPECT_TRUE(answer.get());
+    for (auto& answer : answers_) EXPECT_TRUE(answer.get().ok());
   }
 
   Gate gate_;
@@ -103,29 +107,39 @@ class InstancesTest : public ::testing::Test {
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, base::Clock::Real());
   batching::Scheduler scheduler_{{.workers = kWorkers}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;
-  std::vector<std::future<bool>> answers_;
+  std::vector<std::future<Result>> answers_;
 };
 
+// The other workers look at what waits here, and pass over it: they take what has come to another queue after that.
 TEST_F(InstancesTest, OnAnAcceleratorAsManyAsItsInstances) {
   Make({"sim", 0}, 2);
   Submit(8);
-  EXPECT_TRUE(gate_.WaitUntilRunning(2));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // in which a third one would come
+  EXPECT_TRUE(gate_.WaitUntilInside(2));
+  Gate other_gate;
+  batching::FakeHandler other;
+  other.on_run = [&](const auto&) { other_gate.Pass(); };
+  const auto queue = scheduler_.AddQueue(batching::UpTo(1), other);
+  for (int others = 1; others <= kWorkers - 2; ++others) {
+    EXPECT_TRUE(batching::Submit(scheduler_, *queue).ok());
+    EXPECT_TRUE(other_gate.WaitUntilInside(others));
+  }
+  other_gate.Open();
   ExpectAnswers();
-  EXPECT_EQ(gate_.most, 2);
+  EXPECT_EQ(gate_.most(), 2);
+  scheduler_.Close(*queue);
 }
 
 TEST_F(InstancesTest, WithoutALimitAsManyAsThereAreWorkers) {
   Make({"sim", 0}, 0);
   Submit(8);
-  EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
+  EXPECT_TRUE(gate_.WaitUntilInside(kWorkers));
   ExpectAnswers();
 }
 
 TEST_F(InstancesTest, OnTheCpuAsManyAsThereAreWorkers) {
   Make(tensor::DeviceId::Cpu(), 2);
   Submit(8);
-  EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
+  EXPECT_TRUE(gate_.WaitUntilInside(kWorkers));
   ExpectAnswers();
 }
 
@@ -133,16 +147,16 @@ TEST_F(InstancesTest, OnTheCpuAsManyAsThereAreWorkers) {
 TEST_F(InstancesTest, ABatchThatWentToTheCpuLeavesItsPlace) {
   Make({"sim", 0}, 1, model::DeviceFault::kOutOfMemory);
   Submit(1);
-  EXPECT_TRUE(gate_.WaitUntilRunning(1));
+  EXPECT_TRUE(gate_.WaitUntilInside(1));
   Submit(1);
-  EXPECT_TRUE(gate_.WaitUntilRunning(2));
+  EXPECT_TRUE(gate_.WaitUntilInside(2));
   ExpectAnswers();
 }
 
 TEST_F(InstancesTest, AfterItsDeviceIsLostAsManyAsThereAreWorkers) {
   Make({"sim", 0}, 2, model::DeviceFault::kLost);
   Submit(8);
-  EXPECT_TRUE(gate_.WaitUntilRunning(kWorkers));
+  EXPECT_TRUE(gate_.WaitUntilInside(kWorkers));
   ExpectAnswers();
 }
 

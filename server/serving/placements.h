@@ -29,7 +29,7 @@ class Placements {
     std::shared_ptr<model::Model> model;
     bool is_moved = false;     // away from where it was loaded
     bool is_fallback = false;  // that, or where it was loaded already was one
-    std::string from;          // of a fallback: the device that it would have been, and
+    std::string from{};        // of a fallback: the device that it would have been, and
     // kDeviceLost, kDeviceError or kOutOfMemory, or as when it was loaded.
     tensor::FallbackReason reason = tensor::FallbackReason::kNone;
     std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown

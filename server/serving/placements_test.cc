@@ -38,12 +38,11 @@ TEST_F(FailoverTest, RequestsWaitForAPlacementThatIsBeingMadeAndOthersGoOn) {
   std::vector<std::future<Result>> waiting;
   for (float i = 0; i < 4; ++i) waiting.push_back(Submit({i}));
   // The one worker is free for another model meanwhile.
-  std::latch go(0);
-  blocking_.wait_for = &go;
-  const auto other = scheduler_.AddQueue({}, blocking_);
-  std::unique_ptr<batching::Task> task = std::make_unique<BlockingTask>();
-  EXPECT_TRUE(scheduler_.Submit(*other, task).ok());
-  scheduler_.Close(*other);
+  batching::FakeHandler other;
+  const auto queue = scheduler_.AddQueue({}, other);
+  EXPECT_TRUE(batching::Submit(scheduler_, *queue).ok());
+  other.WaitUntilRan(1);
+  scheduler_.Close(*queue);
   made.count_down();
   for (auto& future : waiting) EXPECT_EQ(future.get().value().execution.device, "cpu");
 }
@@ -73,110 +72,78 @@ TEST_F(FailoverTest, WhoWaitsForAPlacementWaitsAsInTheQueue) {
 }
 
 TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
-  model::LoadedModel loaded{std::make_shared<FragileModel>(tensor::DeviceId::Cpu(), nullptr, log_), {}};
+  model::LoadedModel loaded = Load(tensor::DeviceId::Cpu(), nullptr);
   loaded.rather = {kFirst};
   loaded.info.fallback = true;
   loaded.info.fallback_from = "sim:0";
   loaded.info.fallback_reason = tensor::FallbackReason::kLoadFailed;
-  loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
-    return model::PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_), {}};
-  };
-  Servable::Options options;
-  options.name = "m";
-  clock_.offset = base::Duration::zero();
-  servable_ =
-      std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1), clock_, health_);
+  servable_ = Serve("m", std::move(loaded));
   EXPECT_EQ(Submit({1}).get().value().execution.fallback_reason, tensor::FallbackReason::kLoadFailed);
-  clock_.offset = std::chrono::seconds(11);
+  clock_.Advance(std::chrono::seconds(11));
   while (Submit({1}).get().value().execution.device != "sim:0") std::this_thread::yield();
   EXPECT_FALSE(Submit({1}).get().value().execution.fallback);
   EXPECT_EQ(Metric("torchferry_fallbacks_total{from=\"sim:0\",model=\"m\",reason=\"load_failed\",to=\"cpu\"}"), "1");
 }
 
 TEST_F(FailoverTest, TwoModelsThatShareADeviceBothMoveAndNeitherWaitsForTheOther) {
-  std::latch never_first(1);
+  std::latch first_made(1);
   on_place = [&](const tensor::DeviceId&) {
-    never_first.wait();
+    first_made.wait();
     return absl::OkStatus();
   };
   Make(nullptr);
   const std::unique_ptr<Servable> waiting = std::move(servable_);
   on_place = nullptr;
-  // The closure of the first reads on_place when it runs: give the second one that does not wait.
-  model::LoadedModel loaded{std::make_shared<FragileModel>(kFirst, Always(model::DeviceFault::kLost), log_), {}};
+  model::LoadedModel loaded = Load(kFirst, Always(model::DeviceFault::kLost));
   loaded.others = {tensor::DeviceId::Cpu()};
-  loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
-    return model::PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_), {}};
-  };
-  Servable::Options options;
-  options.name = "n";
-  options.batching.max_rows = 16;
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("n", 1),
-                                         base::Clock::Real(), health_);
+  servable_ = Serve("n", std::move(loaded));
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
-  never_first.count_down();
+  first_made.count_down();
   while (tensor::ToString(waiting->placement().model->device()) != "cpu")
     std::this_thread::yield();  // without a request of its own
 }
 
 TEST_F(FailoverTest, AStandbyIsMadeAheadOfNeed) {
   std::promise<void> made;
-  on_place = [&](const tensor::DeviceId&) {
+  on_place = [&](const tensor::DeviceId& device) {
+    EXPECT_TRUE(device.IsCpu());
     made.set_value();
     return absl::OkStatus();
   };
-  model::LoadedModel loaded{std::make_shared<FragileModel>(kFirst, nullptr, log_), {}};
+  model::LoadedModel loaded = Load(kFirst, nullptr);
   loaded.others = {kSecond, tensor::DeviceId::Cpu()};
   loaded.standby = tensor::DeviceId::Cpu();
-  loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
-    FERRY_RETURN_IF_ERROR(on_place(device));
-    return model::PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_), {}};
-  };
-  Servable::Options options;
-  options.name = "m";
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
-                                         base::Clock::Real(), health_);
+  servable_ = Serve("m", std::move(loaded));
   made.get_future().wait();
   EXPECT_EQ(Submit({1}).get().value().execution.device, "sim:0");
 }
 
 TEST_F(FailoverTest, NoAnswerComesAfterItsDeadline) {
-  Make([](int64_t) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  Make([this](int64_t) {
+    clock_.Advance(std::chrono::minutes(2));
     return absl::OkStatus();
   });
-  const absl::Status status = Submit({1}, std::chrono::milliseconds(10)).get().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Submit({1}, std::chrono::minutes(1)).get().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(Submit({1}, std::chrono::minutes(3)).get().ok());
+  EXPECT_THAT(log_, ElementsAre("sim:0 1", "sim:0 1"));
 }
 
 TEST_F(FailoverTest, NoRetryStartsThatCannotFinish) {
-  // The CPU has been seen to take 400 ms.
   bool is_lost = false;
-  on_place = nullptr;
-  model::LoadedModel loaded{
-      std::make_shared<FragileModel>(
-          kFirst,
-          [&](int64_t) {
-            return is_lost ? model::DeviceFaultStatus(model::DeviceFault::kLost, "SIM error: gone") : OutOfMemory();
-          },
-          log_),
-      {}};
-  loaded.others = {tensor::DeviceId::Cpu()};
-  loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
-    const auto slow = [](int64_t) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(400));
-      return absl::OkStatus();
-    };
-    return model::PlacedModel{std::make_shared<FragileModel>(device, slow, log_), {}};
+  const auto fails = [&](int64_t) {
+    return is_lost ? model::DeviceFaultStatus(model::DeviceFault::kLost, "SIM error: gone") : OutOfMemory();
   };
-  Servable::Options options;
-  options.name = "m";
-  servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
-                                         base::Clock::Real(), health_);
-  EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
+  const auto takes_ten_minutes = [this](int64_t) {
+    clock_.Advance(std::chrono::minutes(10));
+    return absl::OkStatus();
+  };
+  model::LoadedModel loaded = Load(kFirst, fails, /*stateful=*/false, takes_ten_minutes);
+  loaded.others = {tensor::DeviceId::Cpu()};
+  servable_ = Serve("m", std::move(loaded));
+  EXPECT_EQ(Submit({1}, std::chrono::hours(1)).get().value().execution.device, "cpu");
   is_lost = true;
   log_.clear();
-  const absl::Status status = Submit({1}, std::chrono::milliseconds(200)).get().status();
+  const absl::Status status = Submit({1}, std::chrono::minutes(5)).get().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(base::MessageOf(status), HasSubstr("SIM error: gone"));
   EXPECT_THAT(log_, ElementsAre("sim:0 1"));

@@ -3,26 +3,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <future>
 #include <latch>
 #include <thread>
 
-#include "server/base/status.h"
+#include "server/serving/test_requests.h"
 
 namespace torchferry::serving {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Doubles each FP32 element of "x" [rows, 1]; raises for a batch that holds a negative one.
+// Doubles "x"; raises for a batch with a request that begins with a negative value.
 class DoublingModel : public model::Model {
  public:
-  DoublingModel() {
-    signature_.inputs = {
-        {"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, tensor::Shape{tensor::kAnyDim, 1}, false}};
-    signature_.max_batch_size = 8;
-  }
   const tensor::Signature& signature() const override { return signature_; }
   const tensor::DeviceId& device() const override { return device_; }
 
@@ -33,14 +28,8 @@ class DoublingModel : public model::Model {
     batch_sizes.push_back(requests.size());
     std::vector<model::Outputs> all;
     for (const tensor::BoundInputs* request : requests) {
-      const tensor::HostTensor& x = request->values[0][0];
-      auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(request->rows));
-      std::memcpy(values->data(), x.bytes.data(), x.bytes.size());
-      for (float& value : *values) {
-        if (value < 0) return absl::InternalError("negative");
-        value *= 2;
-      }
-      all.push_back({{"y", {tensor::DType::kFp32, x.shape, std::as_bytes(std::span(*values)), values}}});
+      if (ValuesOf(request->values[0][0])[0] < 0) return absl::InternalError("negative");
+      all.push_back(Doubled(*request));
     }
     return all;
   }
@@ -49,7 +38,7 @@ class DoublingModel : public model::Model {
   std::vector<size_t> batch_sizes;
 
  private:
-  tensor::Signature signature_;
+  const tensor::Signature signature_ = SignatureOfX(8);
   const tensor::DeviceId device_ = tensor::DeviceId::Cpu();
 };
 
@@ -68,21 +57,10 @@ class ServableTest : public ::testing::Test {
                                            metrics_.ForModel("m", 1), base::Clock::Real(), health_);
   }
 
-  std::future<absl::StatusOr<PredictResult>> Submit(float value, std::function<bool()> is_cancelled = nullptr) {
-    auto bytes = std::make_shared<float>(value);
-    auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
+  std::future<Result> Submit(float x, std::function<bool()> is_cancelled = nullptr) {
     PredictTask task;
-    task.inputs.values = {{{tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.is_cancelled = std::move(is_cancelled);
-    task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
-    servable_->Submit(std::move(task));
-    return promise->get_future();
-  }
-
-  static float Value(const absl::StatusOr<PredictResult>& result) {
-    float value = 0;
-    std::memcpy(&value, result.value().outputs[0].tensor.bytes.data(), sizeof(value));
-    return value;
+    return serving::Submit(*servable_, {x}, std::move(task));
   }
 
   metrics::Metrics metrics_;
@@ -95,7 +73,7 @@ class ServableTest : public ::testing::Test {
 TEST_F(ServableTest, AnswersWithOutputsAndHowItRan) {
   const auto result = Submit(3).get();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(Value(result), 6);
+  EXPECT_THAT(Values(result), ElementsAre(6));
   EXPECT_EQ(result->execution.device, "cpu");
   EXPECT_EQ(result->execution.batch_rows, 1);
   EXPECT_FALSE(result->execution.fallback);
@@ -116,9 +94,9 @@ TEST_F(ServableTest, OneRequestThatRaisesDoesNotFailItsBatch) {
   auto bad = Submit(-1);
   auto other = Submit(2);
   go_on.count_down();
-  EXPECT_EQ(Value(first.get()), 0);
-  EXPECT_EQ(Value(good.get()), 2);
-  EXPECT_EQ(Value(other.get()), 4);
+  EXPECT_THAT(Values(first.get()), ElementsAre(0));
+  EXPECT_THAT(Values(good.get()), ElementsAre(2));
+  EXPECT_THAT(Values(other.get()), ElementsAre(4));
   EXPECT_EQ(bad.get().status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(model_->batch_sizes, (std::vector<size_t>{1, 3, 1, 1, 1}));
 }
@@ -132,7 +110,7 @@ TEST_F(ServableTest, AFullQueueIsUnavailable) {
       go_on.wait();
     }
   };
-  std::vector<std::future<absl::StatusOr<PredictResult>>> accepted;
+  std::vector<std::future<Result>> accepted;
   accepted.push_back(Submit(0));
   started.wait();
   for (int i = 0; i < 4; ++i) accepted.push_back(Submit(1));

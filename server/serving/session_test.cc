@@ -5,13 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstring>
 #include <future>
 #include <latch>
 #include <thread>
 
 #include "server/base/status.h"
-#include "server/serving/servable.h"
+#include "server/serving/test_requests.h"
 
 namespace torchferry::serving {
 namespace {
@@ -30,11 +29,7 @@ struct Log {
 // has added it.
 class SummingModel final : public model::Model {
  public:
-  explicit SummingModel(Log& log, bool is_loaded = true) : log_(log), is_loaded_(is_loaded) {
-    signature_.inputs = {
-        {"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, tensor::Shape{tensor::kAnyDim, 1}, false}};
-    signature_.max_batch_size = 8;
-  }
+  explicit SummingModel(Log& log, bool is_loaded = true) : log_(log), is_loaded_(is_loaded) {}
 
   const tensor::Signature& signature() const override { return signature_; }
   const tensor::DeviceId& device() const override { return device_; }
@@ -53,16 +48,13 @@ class SummingModel final : public model::Model {
     EXPECT_FALSE(is_loaded_) << "the loaded model must not run";
     EXPECT_EQ(requests.size(), 1u) << "requests of a stateful model share no forward pass";
     EXPECT_FALSE(is_running_.exchange(true)) << "two callers at once";
-    float x = 0;
-    std::memcpy(&x, requests[0]->values[0][0].bytes.data(), sizeof(x));
+    const float x = ValuesOf(requests[0]->values[0][0]).at(0);
     if (log_.before_predict) log_.before_predict(x);
     ++log_.runs;
     sum_ += x;
     is_running_ = false;
     if (x < 0) return absl::InternalError("negative");
-    auto value = std::make_shared<float>(sum_);
-    return std::vector<model::Outputs>{
-        {{"sum", {tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(value.get(), 1)), value}}}};
+    return std::vector<model::Outputs>{{{"sum", TensorOf({sum_})}}};
   }
 
  private:
@@ -70,11 +62,11 @@ class SummingModel final : public model::Model {
   const bool is_loaded_;
   float sum_ = 100;  // "the state in the file"
   std::atomic<bool> is_running_{false};
-  tensor::Signature signature_;
+  const tensor::Signature signature_ = SignatureOfX(8);
   const tensor::DeviceId device_ = tensor::DeviceId::Cpu();
 };
 
-using Future = std::future<absl::StatusOr<PredictResult>>;
+using Future = std::future<Result>;
 
 class SessionTest : public ::testing::Test {
  protected:
@@ -91,13 +83,8 @@ class SessionTest : public ::testing::Test {
   }
 
   Future Submit(float x, std::shared_ptr<Session> session, PredictTask task = {}) {
-    auto bytes = std::make_shared<float>(x);
-    auto promise = std::make_shared<std::promise<absl::StatusOr<PredictResult>>>();
-    task.inputs.values = {{{tensor::DType::kFp32, {1, 1}, std::as_bytes(std::span(bytes.get(), 1)), bytes}}};
     task.session = std::move(session);
-    task.done = [promise](absl::StatusOr<PredictResult> r) { promise->set_value(std::move(r)); };
-    servable_->Submit(std::move(task));
-    return promise->get_future();
+    return serving::Submit(*servable_, {x}, std::move(task));
   }
 
   std::shared_ptr<Session> Open() {
@@ -107,11 +94,9 @@ class SessionTest : public ::testing::Test {
   }
 
   static float Sum(Future future) {
-    const auto result = future.get();
+    const Result result = future.get();
     EXPECT_TRUE(result.ok()) << result.status();
-    float value = -1;
-    if (result.ok()) std::memcpy(&value, result->outputs[0].tensor.bytes.data(), sizeof(value));
-    return value;
+    return result.ok() ? Values(result).at(0) : -1;
   }
 
   metrics::Metrics metrics_;

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstring>
 #include <functional>
 #include <future>
 #include <latch>
@@ -15,24 +14,21 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/batching/test_tasks.h"
 #include "server/model/device_fault.h"
-#include "server/serving/servable.h"
+#include "server/serving/test_requests.h"
 
 namespace torchferry::serving {
 
 inline const tensor::DeviceId kFirst{"sim", 0};
 inline const tensor::DeviceId kSecond{"sim", 1};
 
-// Doubles "x" [rows, 1]. `fail` sees the rows of each forward pass, and may say that it fails.
+// Doubles "x". `fail` sees the rows of each forward pass, and may say that it fails.
 class FragileModel : public model::Model {
  public:
   using Fail = std::function<absl::Status(int64_t rows)>;
   FragileModel(tensor::DeviceId device, Fail fail, std::vector<std::string>& log, bool stateful = false)
-      : device_(std::move(device)), fail_(std::move(fail)), log_(log), stateful_(stateful) {
-    signature_.inputs = {
-        {"x", tensor::ArgumentKind::kTensor, tensor::DType::kFp32, tensor::Shape{tensor::kAnyDim, 1}, false}};
-    signature_.max_batch_size = 16;
-  }
+      : device_(std::move(device)), fail_(std::move(fail)), log_(log), stateful_(stateful) {}
   ~FragileModel() override { ++destroyed[tensor::ToString(device_)]; }
 
   const tensor::Signature& signature() const override { return signature_; }
@@ -49,13 +45,7 @@ class FragileModel : public model::Model {
     log_.push_back(fmt::format("{} {}", tensor::ToString(device_), rows));
     if (fail_) FERRY_RETURN_IF_ERROR(fail_(rows));
     std::vector<model::Outputs> all;
-    for (const tensor::BoundInputs* request : requests) {
-      const tensor::HostTensor& x = request->values[0][0];
-      const auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(request->rows));
-      std::memcpy(values->data(), x.bytes.data(), x.bytes.size());
-      for (float& value : *values) value *= 2;
-      all.push_back({{"y", {tensor::DType::kFp32, x.shape, std::as_bytes(std::span(*values)), values}}});
-    }
+    for (const tensor::BoundInputs* request : requests) all.push_back(Doubled(*request));
     return all;
   }
   void ReleaseCachedMemory() override { log_.push_back("release " + tensor::ToString(device_)); }
@@ -63,7 +53,7 @@ class FragileModel : public model::Model {
   static inline std::map<std::string, int> destroyed;
 
  private:
-  tensor::Signature signature_;
+  const tensor::Signature signature_ = SignatureOfX(16);
   const tensor::DeviceId device_;
   const Fail fail_;
   std::vector<std::string>& log_;
@@ -82,12 +72,15 @@ inline FragileModel::Fail Always(model::DeviceFault fault) {
   return [fault](int64_t) { return model::DeviceFaultStatus(fault, "SIM error: what happened"); };
 }
 
-using Result = absl::StatusOr<PredictResult>;
-
+// The process's clock, and what a test adds to it.
 class ShiftedClock : public base::Clock {
  public:
-  base::TimePoint Now() const override { return base::Clock::Real().Now() + offset.load(); }
-  std::atomic<base::Duration> offset{base::Duration::zero()};
+  base::TimePoint Now() const override { return base::Clock::Real().Now() + offset_.load(); }
+  // By one thread at a time.
+  void Advance(base::Duration duration) { offset_ = offset_.load() + duration; }
+
+ private:
+  std::atomic<base::Duration> offset_{base::Duration::zero()};
 };
 
 class FailoverTest : public ::testing::Test {
@@ -103,52 +96,55 @@ class FailoverTest : public ::testing::Test {
   // On sim:0, which does as `fail` says, and then on `others`, which are sound.
   void Make(FragileModel::Fail fail, std::vector<tensor::DeviceId> others = {tensor::DeviceId::Cpu()},
             bool stateful = false) {
-    model::LoadedModel loaded{std::make_shared<FragileModel>(kFirst, std::move(fail), log_, stateful), {}};
+    model::LoadedModel loaded = Load(kFirst, std::move(fail), stateful);
     loaded.others = std::move(others);
-    loaded.place = [this, stateful](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
-      if (on_place) FERRY_RETURN_IF_ERROR(on_place(device));
-      return model::PlacedModel{std::make_shared<FragileModel>(device, nullptr, log_, stateful), {}};
-    };
-    Servable::Options options;
-    options.name = "m";
-    options.version = 1;
-    options.batching = batching_;
     servable_.reset();
-    servable_ = std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel("m", 1),
-                                           base::Clock::Real(), health_);
+    servable_ = Serve("m", std::move(loaded));
   }
 
-  std::future<Result> Submit(std::vector<float> values, base::Duration timeout = std::chrono::seconds(60),
+  // On `device`, which does as `fail` says. Placed elsewhere, when on_place has nothing against it, it does as
+  // `fail_elsewhere` says.
+  model::LoadedModel Load(const tensor::DeviceId& device, FragileModel::Fail fail, bool stateful = false,
+                          FragileModel::Fail fail_elsewhere = nullptr) {
+    model::LoadedModel loaded{std::make_shared<FragileModel>(device, std::move(fail), log_, stateful), {}};
+    loaded.place = [this, stateful, on_place = on_place, fail_elsewhere = std::move(fail_elsewhere)](
+                       const tensor::DeviceId& other) -> absl::StatusOr<model::PlacedModel> {
+      if (on_place) FERRY_RETURN_IF_ERROR(on_place(other));
+      return model::PlacedModel{std::make_shared<FragileModel>(other, fail_elsewhere, log_, stateful), {}};
+    };
+    return loaded;
+  }
+
+  std::unique_ptr<Servable> Serve(const std::string& name, model::LoadedModel loaded) {
+    Servable::Options options;
+    options.name = name;
+    options.version = 1;
+    options.batching = batching_;
+    return std::make_unique<Servable>(options, std::move(loaded), scheduler_, metrics_.ForModel(name, 1), clock_,
+                                      health_);
+  }
+
+  std::future<Result> Submit(std::vector<float> x, base::Duration timeout = std::chrono::seconds(60),
                              std::shared_ptr<Session> session = nullptr, std::function<bool()> is_cancelled = nullptr) {
-    const auto bytes = std::make_shared<std::vector<float>>(std::move(values));
-    const auto promise = std::make_shared<std::promise<Result>>();
-    const auto rows = static_cast<int64_t>(bytes->size());
     PredictTask task;
-    task.inputs.rows = rows;
-    task.inputs.values = {{{tensor::DType::kFp32, {rows, 1}, std::as_bytes(std::span(*bytes)), bytes}}};
-    task.deadline = base::Clock::Real().Now() + timeout;
+    task.deadline = clock_.Now() + timeout;
     task.session = std::move(session);
     task.is_cancelled = std::move(is_cancelled);
-    // A status of its own: Debian's absl counts references without ThreadSanitizer's knowledge.
-    task.done = [promise](Result result) {
-      promise->set_value(result.ok() ? std::move(result)
-                                     : Result(absl::Status(result.status().code(), base::MessageOf(result.status()))));
-    };
-    servable_->Submit(std::move(task));
-    return promise->get_future();
+    return serving::Submit(*servable_, std::move(x), std::move(task));
   }
 
   // While the one worker is held up, so that they become one batch.
   std::vector<Result> Together(const std::vector<std::vector<float>>& requests) {
-    std::latch go(1);
     std::latch holds(1);
-    const auto blocker = scheduler_.AddQueue({}, blocking_);
-    blocking_.wait_for = &go;
-    blocking_.holds = &holds;
-    std::unique_ptr<batching::Task> task = std::make_unique<BlockingTask>();
-    EXPECT_TRUE(scheduler_.Submit(*blocker, task).ok());
+    std::latch go(1);
+    batching::FakeHandler blocking;
+    blocking.on_run = [&](const auto&) {
+      holds.count_down();
+      go.wait();
+    };
+    const auto blocker = scheduler_.AddQueue({}, blocking);
+    EXPECT_TRUE(batching::Submit(scheduler_, *blocker).ok());
     holds.wait();
-    blocking_.holds = nullptr;
     std::vector<std::future<Result>> futures;
     for (const auto& values : requests) futures.push_back(Submit(values));
     go.count_down();
@@ -156,13 +152,6 @@ class FailoverTest : public ::testing::Test {
     for (auto& future : futures) results.push_back(future.get());
     scheduler_.Close(*blocker);
     return results;
-  }
-
-  static std::vector<float> Values(const Result& result) {
-    const tensor::HostTensor& y = result.value().outputs.at(0).tensor;
-    std::vector<float> values(y.bytes.size() / sizeof(float));
-    std::memcpy(values.data(), y.bytes.data(), y.bytes.size());
-    return values;
   }
 
   std::string Metric(const std::string& text) {
@@ -173,28 +162,12 @@ class FailoverTest : public ::testing::Test {
                : page.substr(begin + text.size() + 1, page.find('\n', begin) - begin - text.size() - 1);
   }
 
-  class BlockingTask : public batching::Task {
-    bool IsCancelled() const override { return false; }
-  };
-  class BlockingHandler : public batching::Scheduler::Handler {
-   public:
-    void Run(std::vector<std::unique_ptr<batching::Task>>) override {
-      if (holds != nullptr) holds->count_down();
-      wait_for->wait();
-    }
-    void Drop(std::unique_ptr<batching::Task>, const absl::Status&) override {}
-    void OnDepth(int64_t) override {}
-    std::latch* wait_for = nullptr;
-    std::latch* holds = nullptr;
-  };
-
   batching::BatchOptions batching_;
   metrics::Metrics metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, base::Clock::Real());
   std::vector<std::string> log_;  // forward passes, "sim:0 4"; written by the one worker
-  std::function<absl::Status(const tensor::DeviceId&)> on_place;
+  std::function<absl::Status(const tensor::DeviceId&)> on_place;  // of what is loaded from now on
   ShiftedClock clock_;
-  BlockingHandler blocking_;
   batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;
 };
