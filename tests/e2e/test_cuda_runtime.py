@@ -97,10 +97,10 @@ def test_asking_for_a_gpu_then_falls_back(tmp_path, no_gpu):
 
 # The dynamic linker binds a function of another library when it is called for the first time, and says so. LibTorch's own: it also
 # has copies of the standard library's templates, which others may be bound to.
-BINDING = re.compile(r"binding file \S*/torchferry-server-process \[0\] to \S*/(?:libtorch_cpu|libc10)\.so \[0\]: normal symbol "
+BINDING = re.compile(r"binding file \S*/torchferry-server \[0\] to \S*/(?:libtorch_cpu|libc10)\.so \[0\]: normal symbol "
                      r"`(_ZN?K?V?(?:2at|3c10|5torch|6caffe2)\w+)'")
 OPENING = re.compile(r"file=\S*libtorch_cuda\.so \[0\];  dynamically loaded by")
-MAIN = re.compile(r"transferring control: \S*/torchferry-server-process")
+MAIN = re.compile(r"transferring control: \S*torchferry-server")
 
 
 def test_cuda_is_opened_before_any_call_of_libtorch(tmp_path, no_gpu):
