@@ -116,7 +116,9 @@ ProcessUsage ReadProcessUsage() {
   ProcessUsage usage;
   rusage r{};
   if (getrusage(RUSAGE_SELF, &r) == 0) {
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + t.tv_usec * 1e-6; };
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+    };
     usage.cpu_seconds = seconds(r.ru_utime) + seconds(r.ru_stime);
   }
   std::istringstream statm(ReadFile("/proc/self/statm"));
