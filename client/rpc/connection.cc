@@ -148,7 +148,7 @@ absl::Status Connection::PredictStream(const std::function<bool(v1::PredictReque
   });
   absl::Status handled;
   v1::PredictStreamResponse response;
-  while (handled.ok() && stream->Read(&response)) handled = on_answer(std::move(response));
+  while (handled.ok() && stream->Read(&response)) handled = on_answer(std::exchange(response, {}));
   if (!handled.ok()) context.TryCancel();
   writer.join();
   const grpc::Status finished = stream->Finish();

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "server/base/status.h"
@@ -16,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxRank = 32;
 
-absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 std::optional<double> ParseNonFinite(const std::string& text) {
   if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();

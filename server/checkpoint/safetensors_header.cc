@@ -85,20 +85,20 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
 
   bool number_unsigned(uint64_t value) override {
-    SafetensorsEntry* entry = header_.entries.empty() ? nullptr : &header_.entries.back();
+    if (place_ != Place::kShapeItems && place_ != Place::kOffsetItems) return Misplaced("a number");
+    SafetensorsEntry& entry = header_.entries.back();
     if (place_ == Place::kShapeItems) {
       if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
         return Fail("tensor {} has a dimension of {}", Quoted(key_), value);
       }
-      if (entry->shape.size() == limits::kMaxRank) {
+      if (entry.shape.size() == limits::kMaxRank) {
         return Fail("tensor {} has more than {} dimensions", Quoted(key_), limits::kMaxRank);
       }
-      entry->shape.push_back(static_cast<int64_t>(value));
+      entry.shape.push_back(static_cast<int64_t>(value));
       return true;
     }
-    if (place_ != Place::kOffsetItems) return Misplaced("a number");
     if (offsets_ == 2) return Fail("tensor {} has more than 2 data_offsets", Quoted(key_));
-    (offsets_++ == 0 ? entry->begin : entry->end) = value;
+    (offsets_++ == 0 ? entry.begin : entry.end) = value;
     return true;
   }
 

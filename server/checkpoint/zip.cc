@@ -15,7 +15,7 @@
 namespace torchferry::checkpoint {
 namespace {
 
-constexpr size_t kInflateInputBytes = 64 * 1024;
+constexpr size_t kInflateInputBytes = size_t{64} * 1024;
 // zlib counts its output in 32 bits.
 constexpr size_t kInflateOutputBytes = size_t{1} << 30;
 
