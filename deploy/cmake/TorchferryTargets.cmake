@@ -2,9 +2,10 @@
 
 add_library(torchferry_flags INTERFACE)
 target_compile_options(torchferry_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
-# At -O3 GCC 12 sees overlaps and overflows that are none inside std::string (GCC bug 105651).
-target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-                                                  $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+# At -O3 GCC 12 sees overlaps, overflows and members without a value that are none inside std::string (GCC bug 105651).
+foreach(warning restrict stringop-overflow array-bounds maybe-uninitialized)
+  target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-${warning}>)
+endforeach()
 # What FERRY_GUARDED_BY and its like say (server/base/mutex.h).
 target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 # Other compilers, and later ones, may warn of what these do not.
