@@ -32,7 +32,7 @@ std::filesystem::path LibTorchFolder() {
   void* cpu = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
   link_map* map = nullptr;
   if (cpu == nullptr || dlinfo(cpu, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return {};
-  const std::filesystem::path folder = std::filesystem::path(map->l_name).parent_path();
+  std::filesystem::path folder = std::filesystem::path(map->l_name).parent_path();
   dlclose(cpu);
   return folder;
 }

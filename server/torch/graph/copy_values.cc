@@ -20,7 +20,7 @@ c10::intrusive_ptr<c10::ivalue::Object> ValueCopier::CopyObject(
   if (copy != nullptr) return copy;
   copy = original->copy();
   // The map may grow below, and move its entries.
-  const auto object = copy;
+  auto object = copy;
   for (size_t slot = 0; slot < object->slots().size(); ++slot) object->setSlot(slot, Copy(original->getSlot(slot)));
   return object;
 }

@@ -108,7 +108,7 @@ using Objects = std::unordered_map<const c10::ivalue::Object*, c10::intrusive_pt
 // was seen.
 void ShareSubmodules(const c10::ivalue::Object& original, c10::ivalue::Object& clone, Objects& copies) {
   for (size_t slot = 0; slot < original.slots().size(); ++slot) {
-    const c10::IValue value = original.getSlot(slot);
+    const c10::IValue& value = original.getSlot(slot);
     if (!value.isModule()) continue;
     const auto [entry, is_new] = copies.emplace(value.toObject().get(), clone.getSlot(slot).toObject());
     if (is_new) {

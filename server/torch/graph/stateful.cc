@@ -48,7 +48,7 @@ std::optional<std::string> AttributePath(const Value* object, const std::string&
   while (object != graph.inputs()[0]) {
     const Node* node = object->node();
     if (node->kind() != c10::prim::GetAttr) return std::nullopt;
-    path = node->s(c10::attr::name) + "." + path;
+    path.insert(0, node->s(c10::attr::name) + ".");
     object = node->input();
   }
   return path;

@@ -176,7 +176,7 @@ torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::str
 }
 
 TreeRef IndexNumberedChildren(const TreeRef& tree, const c10::ClassType& type) {
-  const TreeRef mapped = tree->map([&](const TreeRef& child) { return IndexNumberedChildren(child, type); });
+  TreeRef mapped = tree->map([&](const TreeRef& child) { return IndexNumberedChildren(child, type); });
   if (mapped->kind() != torch::jit::TK_SUBSCRIPT) return mapped;
   const torch::jit::Subscript subscript(mapped);
   const c10::ClassType* module = ModuleAt(subscript.value().tree(), type);
