@@ -213,7 +213,7 @@ class TorchModel final : public model::Model {
   }
 
   absl::Status Raised(const std::exception& error) const {
-    const absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
+    absl::Status status = StatusOf(error, absl::StatusCode::kInternal);
     const model::DeviceFault fault = model::DeviceFaultOf(status);
     // What the CPU cannot do, no other device is asked to.
     if (fault != model::DeviceFault::kNone && !(fault == model::DeviceFault::kUnsupported && device_.IsCpu()))
