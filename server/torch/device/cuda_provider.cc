@@ -107,6 +107,7 @@ class CudaProvider final : public DeviceProvider {
       return base::MakeStatus(absl::StatusCode::kUnavailable,
                               "LibTorch's CUDA part was opened and did not announce itself");
     }
+    // NOLINTNEXTLINE(bugprone-signed-char-misuse): LibTorch counts in a byte, which is no character.
     const int count = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount();
     try {
       if (count > 0) at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
