@@ -1,16 +1,17 @@
 #include "server/plan/tuning_record.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
+#include "server/base/json_depth.h"
+#include "server/base/replace_file.h"
 #include "server/base/status.h"
 
 namespace torchferry::plan {
@@ -19,18 +20,33 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMostRecords = 16;
-constexpr std::streamsize kMostBytes = 1 << 20;
+constexpr size_t kMostBytes = 1 << 20;
+constexpr size_t kMostDepth = 8;
 constexpr int64_t kMostRows = int64_t{1} << 31;
 constexpr int kMostThreads = 1024;
 
-// The file's records; none when it is not one of ours.
-std::vector<Json> ReadRecords(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return {};  // a pipe would be waited for
-  std::ifstream in(path, std::ios::binary);
-  std::string text(static_cast<size_t>(kMostBytes), '\0');
-  in.read(text.data(), kMostBytes);
-  text.resize(static_cast<size_t>(in.gcount()));
+// At most kMostBytes of a regular file that is no link; empty when there is none.
+std::string ReadText(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);  // a pipe would be waited for
+  if (file < 0) return "";
+  struct stat about {};
+  std::string text;
+  if (fstat(file, &about) == 0 && S_ISREG(about.st_mode)) text.resize(kMostBytes);
+  size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t count = read(file, text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    size += static_cast<size_t>(count);
+  }
+  (void)close(file);
+  text.resize(size);
+  return text;
+}
+
+// A file's records; none when it is not one of ours.
+std::vector<Json> ParseRecords(std::string_view text) {
+  if (!base::IsJsonWithinDepth(text, kMostDepth)) return {};
   const Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object() || !document.contains("records") || !document["records"].is_array()) return {};
   return document["records"].get<std::vector<Json>>();
@@ -63,8 +79,8 @@ TuningRecord Parse(const Json& json) {
 
 }  // namespace
 
-std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const TuningKey& key) {
-  for (const Json& json : ReadRecords(path)) {
+std::optional<TuningRecord> FindTuningRecord(std::string_view text, const TuningKey& key) {
+  for (const Json& json : ParseRecords(text)) {
     if (!HasKey(json, key)) continue;
     try {
       return Parse(json);
@@ -75,8 +91,12 @@ std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const Tuni
   return std::nullopt;
 }
 
+std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const TuningKey& key) {
+  return FindTuningRecord(ReadText(path), key);
+}
+
 absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, const TuningRecord& record) {
-  std::vector<Json> records = ReadRecords(path);
+  std::vector<Json> records = ParseRecords(ReadText(path));
   std::erase_if(records, [&](const Json& json) { return HasKey(json, key); });
   records.insert(records.begin(), Json{{"key", key},
                                        {"variant", record.best.variant},
@@ -87,19 +107,7 @@ absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, co
                                        {"budget_seconds", record.budget_seconds},
                                        {"deviation", record.deviation}});
   if (records.size() > kMostRecords) records.resize(kMostRecords);
-  // By rename, so that nobody reads half of it; the number is this process's, as several may share a store.
-  const std::string partial = fmt::format("{}.{}", path, getpid());
-  std::ofstream out(partial);
-  out << Json{{"records", records}}.dump(1) << '\n';
-  out.close();
-  const char* what = "the version's folder cannot be written";
-  if (out) {
-    if (std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
-    what = "what is there cannot be replaced";
-  }
-  const std::error_code why(errno, std::generic_category());
-  std::remove(partial.c_str());
-  return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", what, why.message());
+  return base::ReplaceFile(path, Json{{"records", records}}.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 
 }  // namespace torchferry::plan

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/plan/tuning_search.h"
 
@@ -25,13 +26,16 @@ struct TuningRecord {
   double deviation = 0;       // from the model as it was saved, of an output's largest magnitude
 };
 
-// The one with this key in `path`. Nothing when there is none, or no such file, or one that is none of ours: it is then
-// searched again.
+// The one with this key in `path`. Nothing when there is none, or no such file, or one that is none of ours (a link,
+// over 1 MiB, nested deeper than records are): it is then searched again.
 std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const TuningKey& key);
 
-// Puts it into `path`, by rename, in the place of one with the same key. Those of other hosts that share the store
-// stay, the newest
-// 16. UNAVAILABLE when it cannot be written: the store may be mounted so that only reading is allowed.
+// The same of a file's text.
+std::optional<TuningRecord> FindTuningRecord(std::string_view text, const TuningKey& key);
+
+// Puts it into `path`, by base/replace_file.h, in the place of one with the same key. Those of other hosts that share
+// the store stay, the newest 16. UNAVAILABLE when it cannot be written: the store may be mounted so that only reading
+// is allowed.
 absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, const TuningRecord& record);
 
 }  // namespace torchferry::plan

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -23,6 +24,8 @@ class TuningRecordTest : public ::testing::Test {
     text << std::ifstream(path_).rdbuf();
     return text.str();
   }
+  // A list inside a list, and so on.
+  static std::string Deep(size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); }
   void SetText(const std::string& text) const { std::ofstream(path_) << text; }
 
   const fs::path folder_ =
@@ -61,9 +64,11 @@ TEST_F(TuningRecordTest, HostsThatShareAStoreKeepTheirOwn) {
 TEST_F(TuningRecordTest, AFileThatIsNoneOfOursIsAsNone) {
   ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
   const std::string good = Text();
-  for (const std::string& text : {std::string(), std::string("{"), std::string("[]"), std::string(R"({"records": 3})"),
-                                  std::string(R"({"records": [1, null, {"key": 2}]})"), std::string(3 << 20, '['),
-                                  good.substr(0, good.size() / 2)}) {
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("[]"), std::string(R"({"records": 3})"),
+        std::string(R"({"records": [1, null, {"key": 2}]})"), std::string(3 << 20, '['), std::string(100'000, '['),
+        R"({"records": [{"key": )" + Deep(100'000) + "}]}", R"({"records": )" + Deep(500'000) + "}",
+        R"({"a": )" + Deep(8) + R"(, "records": []})", good.substr(0, good.size() / 2)}) {
     SetText(text);
     EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value()) << text.substr(0, 60);
     EXPECT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
@@ -97,6 +102,20 @@ TEST_F(TuningRecordTest, APipeIsNotWaitedForAndAFolderIsNotReplaced) {
   EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value());
   const absl::Status status = WriteTuningRecord(path_, key_, record_);
   EXPECT_THAT(std::string(status.message()), HasSubstr("what is there cannot be replaced: Is a directory"));
+}
+
+TEST_F(TuningRecordTest, NoLinkIsFollowed) {
+  const std::string outside = (folder_ / "outside").string();
+  ASSERT_TRUE(WriteTuningRecord(outside, key_, record_).ok());
+  std::ofstream(outside, std::ios::app) << " \n";
+  const auto size = fs::file_size(outside);
+  fs::create_symlink(outside, path_);
+  fs::create_symlink(outside, path_ + "." + std::to_string(getpid()));
+  EXPECT_FALSE(ReadTuningRecord(path_, key_).has_value());
+  ASSERT_TRUE(WriteTuningRecord(path_, key_, record_).ok());
+  EXPECT_FALSE(fs::is_symlink(path_));
+  EXPECT_TRUE(ReadTuningRecord(path_, key_).has_value());
+  EXPECT_EQ(fs::file_size(outside), size);
 }
 
 TEST_F(TuningRecordTest, AFolderThatIsNotThereIsSaid) {
