@@ -52,6 +52,19 @@ inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor
 // all so many bytes of a file may be such.
 inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;
 
+// --- names of tensors ---
+// Bytes of a tensor's name, and its parts between dots. PyTorch's longest have some hundred bytes and 20 parts.
+inline constexpr size_t kMaxKeyBytes = 4096;
+inline constexpr size_t kMaxKeyParts = 200;
+// Parts of all names of a file: a view of 16 bytes each, several times.
+inline constexpr size_t kMaxPartsOfKeys = 2'000'000;
+// Tensors and modules directly below one module: LibTorch compares each new name with all before it.
+inline constexpr size_t kMaxModuleMembers = 8192;
+// Modules that are made of names. Each is a class of its own in LibTorch, of some KiB.
+inline constexpr size_t kMaxKeyModules = 100'000;
+// Dicts that a configured key goes through, "trainer.ema.model". Each is searched from end to end.
+inline constexpr size_t kMaxDictKeyParts = 16;
+
 // --- TorchScript ---
 // Modules inside modules. PyTorch's own recursion ends near 1,000; real models stay below 20.
 inline constexpr size_t kMaxModuleDepth = 200;
@@ -59,6 +72,9 @@ inline constexpr size_t kMaxModuleDepth = 200;
 inline constexpr size_t kMaxTorchScriptValueDepth = 1000;
 // Brackets inside brackets of a type that a pickle spells out.
 inline constexpr size_t kMaxTypeDepth = 100;
+// Words and signs of code that is compiled together, of which LibTorch makes about a KiB each. Large networks have some
+// 50,000.
+inline constexpr size_t kMaxCodeTokens = 1'000'000;
 inline constexpr uint64_t kMaxCodeFileBytes = uint64_t{16} << 20;
 inline constexpr uint64_t kMaxCodeBytes = uint64_t{64} << 20;
 

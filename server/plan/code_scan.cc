@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <optional>
+#include <unordered_set>
+#include <utility>
 
 #include "server/base/status.h"
+#include "server/plan/script_lexer.h"
 
 namespace torchferry::plan {
 namespace {
@@ -25,90 +28,58 @@ constexpr std::array<std::string_view, 19> kOwnNamespaces = {
     "cuda",   "_caffe2",   "_test",  "rngprims",  "c10d",
 };
 
-struct Token {
-  std::string text;
-  int line;
-  bool after_dot;  // an attribute's name
-};
-
-// Identifiers and the punctuation that matters here. Comments are left out; a string literal is one token with its
-// quotes.
-std::vector<Token> Tokenize(std::string_view source) {
-  std::vector<Token> tokens;
-  int line = 1;
-  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-  for (size_t i = 0; i < source.size();) {
-    const char c = source[i];
-    size_t end = i + 1;
-    if (c == '#') {
-      end = std::min(source.find('\n', i), source.size());
-    } else if (c == '"' || c == '\'') {
-      while (end < source.size() && source[end] != c && source[end] != '\n') end += source[end] == '\\' ? 2 : 1;
-      end = std::min(end + 1, source.size());
-    } else if (is_word(c)) {
-      while (end < source.size() && is_word(source[end])) ++end;
-    }
-    if (c == '\n') ++line;
-    if (c != '#' && c != '\\' && std::isspace(static_cast<unsigned char>(c)) == 0) {
-      const bool after_dot = !tokens.empty() && tokens.back().text == ".";
-      tokens.push_back({std::string(source.substr(i, end - i)), line, after_dot});
-    }
-    i = end;
-  }
-  return tokens;
-}
-
-class SourceScan {
+// Reads ahead of a token without moving past it.
+class LookAhead {
  public:
-  SourceScan(std::string_view source, std::string_view file) : tokens_(Tokenize(source)), file_(file) {}
+  explicit LookAhead(const ScriptLexer& lexer) : lexer_(lexer) {}
 
-  absl::Status FindDenied() const {
-    for (size_t i = 0; i < tokens_.size(); ++i) {
-      if (tokens_[i].after_dot || At(i + 1) == ":") continue;  // "ops : Tensor": a class's attribute of that name
-      if (tokens_[i].text == "torch") FERRY_RETURN_IF_ERROR(CheckTorch(i));
-      if (tokens_[i].text == "ops") FERRY_RETURN_IF_ERROR(CheckOps(i));
-    }
-    return absl::OkStatus();
-  }
-
-  std::vector<std::string> FindCustomOperators() const {
-    std::vector<std::string> found;
-    for (size_t i = 0; i < tokens_.size(); ++i) {
-      if (tokens_[i].after_dot || tokens_[i].text != "ops" || At(i + 1) != "." || At(i + 3) != ".") {
-        continue;
-      }
-      std::string name = fmt::format("{}::{}", At(i + 2), At(i + 4));
-      const bool is_own = std::ranges::find(kOwnNamespaces, At(i + 2)) != kOwnNamespaces.end();
-      if (!is_own && !IsDeniedOperator(name)) found.push_back(std::move(name));
-    }
-    return found;
-  }
+  // The next token's text; empty at the end of the statement.
+  std::string_view Next() { return lexer_.Next().text; }
 
  private:
-  std::string_view At(size_t i) const { return i < tokens_.size() ? std::string_view(tokens_[i].text) : ""; }
-  std::string Where(size_t i) const { return fmt::format("{}:{}", file_, tokens_[i].line); }
-
-  // torch.NAME is aten::NAME; torch.autograd is the same namespace once more.
-  absl::Status CheckTorch(size_t i) const {
-    size_t name = i;
-    do {
-      if (At(name + 1) != ".") return DeniedCode("the torch namespace as a value", Where(i));
-      name += 2;
-    } while (At(name) == "autograd");
-    const std::string op = fmt::format("aten::{}", At(name));
-    return IsDeniedOperator(op) ? DeniedCode(fmt::format("torch.{}", At(name)), Where(name)) : absl::OkStatus();
-  }
-
-  // ops.NAMESPACE.NAME
-  absl::Status CheckOps(size_t i) const {
-    if (At(i + 1) != "." || At(i + 3) != ".") return DeniedCode("an operator namespace as a value", Where(i));
-    const std::string op = fmt::format("{}::{}", At(i + 2), At(i + 4));
-    return IsDeniedOperator(op) ? DeniedCode(op, Where(i)) : absl::OkStatus();
-  }
-
-  const std::vector<Token> tokens_;
-  const std::string file_;
+  ScriptLexer lexer_;
 };
+
+// Calls `visit` with each name that is no attribute's, and what follows it, until one returns an error.
+template <typename Visit>
+absl::Status ForEachName(std::string_view source, Visit visit) {
+  ScriptLexer lexer(source);
+  bool is_after_dot = false;
+  for (ScriptToken token = lexer.Next(); token.kind != ScriptTokenKind::kEnd; token = lexer.Next()) {
+    if (token.kind == ScriptTokenKind::kInvalid || (token.kind == ScriptTokenKind::kWord && !is_after_dot)) {
+      FERRY_RETURN_IF_ERROR(visit(token, LookAhead(lexer)));
+    }
+    if (token.kind == ScriptTokenKind::kInvalid) break;
+    is_after_dot = token.text == ".";
+  }
+  return absl::OkStatus();
+}
+
+// torch.NAME is aten::NAME; torch.autograd is the same namespace once more.
+absl::Status CheckTorch(LookAhead next, const std::string& where) {
+  std::string_view name;
+  do {
+    if (next.Next() != ".") return DeniedCode("the torch namespace as a value", where);
+    name = next.Next();
+  } while (name == "autograd");
+  const bool is_denied = IsDeniedOperator(fmt::format("aten::{}", name));
+  return is_denied ? DeniedCode(fmt::format("torch.{}", name), where) : absl::OkStatus();
+}
+
+// ops.NAMESPACE.NAME; nothing when it is not spelled out.
+std::optional<std::pair<std::string_view, std::string_view>> ReadOperator(LookAhead next) {
+  if (next.Next() != ".") return std::nullopt;
+  const std::string_view name_space = next.Next();
+  if (next.Next() != ".") return std::nullopt;
+  return std::pair(name_space, next.Next());
+}
+
+absl::Status CheckOps(const LookAhead& next, const std::string& where) {
+  const auto spelled = ReadOperator(next);
+  if (!spelled.has_value()) return DeniedCode("an operator namespace as a value", where);
+  const std::string op = fmt::format("{}::{}", spelled->first, spelled->second);
+  return IsDeniedOperator(op) ? DeniedCode(op, where) : absl::OkStatus();
+}
 
 }  // namespace
 
@@ -131,11 +102,34 @@ absl::Status DeniedCode(std::string_view what, std::string_view where) {
 }
 
 absl::Status ScanSource(std::string_view source, std::string_view file) {
-  return SourceScan(source, file).FindDenied();
+  return ForEachName(source, [&](const ScriptToken& token, const LookAhead& next) {
+    const auto where = [&] { return fmt::format("{}:{}", file, token.line); };
+    if (token.kind == ScriptTokenKind::kInvalid) {
+      return base::MakeStatus(absl::StatusCode::kDataLoss,
+                              "{}: has a character that the language has not, or a string that does not end. Nothing "
+                              "was run. Save the model again",
+                              where());
+    }
+    if (token.text != "torch" && token.text != "ops") return absl::OkStatus();
+    if (LookAhead(next).Next() == ":") return absl::OkStatus();  // "ops : Tensor": a class's attribute of that name
+    return token.text == "torch" ? CheckTorch(next, where()) : CheckOps(next, where());
+  });
 }
 
 std::vector<std::string> CustomOperators(std::string_view source) {
-  return SourceScan(source, "").FindCustomOperators();
+  std::vector<std::string> found;
+  std::unordered_set<std::string> seen;
+  (void)ForEachName(source, [&](const ScriptToken& token, const LookAhead& next) {
+    if (token.text != "ops") return absl::OkStatus();
+    const auto spelled = ReadOperator(next);
+    if (!spelled.has_value() || std::ranges::find(kOwnNamespaces, spelled->first) != kOwnNamespaces.end()) {
+      return absl::OkStatus();
+    }
+    std::string name = fmt::format("{}::{}", spelled->first, spelled->second);
+    if (!IsDeniedOperator(name) && seen.insert(name).second) found.push_back(std::move(name));
+    return absl::OkStatus();
+  });
+  return found;
 }
 
 }  // namespace torchferry::plan

@@ -20,10 +20,10 @@ absl::Status DeniedCode(std::string_view what, std::string_view where);
 
 // `source` as TorchScript serialises it; `file` is what messages call it. DATA_LOSS naming the
 // operator and the line, also for a use of the torch namespace that cannot be judged by reading it
-// (an alias, getattr).
+// (an alias, getattr), and for a source that LibTorch's lexer does not read to its end.
 absl::Status ScanSource(std::string_view source, std::string_view file);
 
-// "torchvision::nms": the operators that are neither PyTorch's own nor denied, in order.
+// "torchvision::nms": the operators that are neither PyTorch's own nor denied, each once, in order.
 std::vector<std::string> CustomOperators(std::string_view source);
 
 }  // namespace torchferry::plan

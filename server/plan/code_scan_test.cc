@@ -50,9 +50,35 @@ TEST(ScanSourceTest, SeesThroughSpellings) {
            "o = ops.aten\n  o.save(x, 'f')",
            "getattr(torch, 'save')(x, 'f')",
            "'a\\'' + torch.save(x, 'f')",
+           "pi = 3.\ntorch.save(x, 'f')",
+           "pi = 3.5e1\ntorch.save(x, 'f')",
+           "a = \'\'\'\"\'\'\' + torch.save(x, 'f')",
+           "a = \"\"\"it's\n\"\"\"\ntorch.save(x, 'f')",
+           "x not intorch.save(x, 'f')",
+           "x is nottorch.save(x, 'f')",
+           "1e5torch.save(x, 'f')",
+           "0x1torch.save(x, 'f')",
+           "2jtorch.save(x, 'f')",
+           "x = 1  # type: torch.save(x, 'f')",
+           "x[...\\\ntorch.save(x, 'f')]",
        }) {
     EXPECT_EQ(ScanSource(code, "m.py").code(), absl::StatusCode::kDataLoss) << code;
   }
+}
+
+TEST(ScanSourceTest, RefusesWhatTheLexerDoesNotReadToItsEnd) {
+  for (const char* code : {"x = $\n", "x = 'a\n'\n", "x = \"\"\"a", "y = \xc3\xa9", "x = 1;"}) {
+    EXPECT_THAT(base::MessageOf(ScanSource(code, "m.py")), AllOf(HasSubstr("m.py:1"), HasSubstr("has not"))) << code;
+  }
+}
+
+TEST(ScanSourceTest, LongSourcesTakeOnePass) {
+  std::string names = "x = ";
+  while (names.size() < 10'000'000) names += "torch.autograd.autograd.relu.torch + ops.aten.relu.ops + ";
+  EXPECT_TRUE(ScanSource(names + "1", "m.py").ok());
+  EXPECT_TRUE(CustomOperators(names).empty());
+  EXPECT_TRUE(ScanSource("x = " + std::string(10'000'000, '('), "m.py").ok());
+  EXPECT_FALSE(ScanSource("x = '" + std::string(10'000'000, '('), "m.py").ok());
 }
 
 TEST(CustomOperatorsTest, AreThoseOfOtherLibraries) {

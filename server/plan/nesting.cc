@@ -1,11 +1,13 @@
 #include "server/plan/nesting.h"
 
 #include <algorithm>
-#include <cctype>
-#include <string>
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/checkpoint/limits.h"
+#include "server/plan/script_lexer.h"
 
 namespace torchferry::plan {
 namespace {
@@ -14,140 +16,144 @@ namespace {
 constexpr size_t kMostOperators = 1000;  // in one expression: brackets around each other and operators in a row
 constexpr size_t kMostBlocks = 100;
 constexpr size_t kMostElifs = 500;
-
-bool IsWordChar(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+// LibTorch's lexer calls itself for each comment and each line's end; some 40,000 calls end the process.
+constexpr size_t kMostSkipped = 5000;
+// Its time for a list is quadratic in the items: a second for 50,000.
+constexpr size_t kMostItems = 20'000;
+// LibTorch compares each new attribute and method of a class with all before it.
+constexpr size_t kMostMembers = limits::kMaxModuleMembers;
 
 class NestingScan {
  public:
-  NestingScan(std::string_view source, std::string_view file) : source_(source), file_(file) {}
+  NestingScan(std::string_view source, std::string_view file, CodeSize& size)
+      : lexer_(source), file_(file), size_(size) {}
 
   absl::Status Run() {
-    while (at_ < source_.size()) {
-      if (is_line_start_) {
-        StartLine();
+    std::optional<size_t> indent;  // of the line that begins with the next token
+    while (true) {
+      const ScriptToken token = lexer_.Next();
+      if (token.skipped > kMostSkipped) {
+        return TooMuch(fmt::format("more than {} comments and ends of lines stand in a row", kMostSkipped), token);
+      }
+      const bool is_end = token.kind == ScriptTokenKind::kEnd || token.kind == ScriptTokenKind::kInvalid;
+      if (is_end || IsUnopened(token)) return absl::OkStatus();  // the parser reads no further
+      if (++size_.tokens > limits::kMaxCodeTokens) {
+        return TooMuch(fmt::format("the code has more than {} words and signs up to here", limits::kMaxCodeTokens),
+                       token);
+      }
+      if (token.kind == ScriptTokenKind::kLine) {
+        levels_.back() = {};
+        total_ = 0;
+        indent = token.indent;
         continue;
       }
-      const size_t begin = at_;
-      Step();
-      if (Depth() > kMostOperators) return TooDeep("an expression", kMostOperators);
-      if (blocks_.size() > kMostBlocks) return TooDeep("blocks", kMostBlocks);
-      if (!blocks_.empty() && blocks_.back().elifs > kMostElifs) return TooDeep("elifs", kMostElifs);
-      line_ += static_cast<size_t>(std::count(source_.begin() + begin, source_.begin() + at_, '\n'));
+      if (indent.has_value()) StartLine(*indent, token.text);
+      indent.reset();
+      Count(token);
+      FERRY_RETURN_IF_ERROR(CheckLimits(token));
     }
-    return absl::OkStatus();
   }
 
  private:
   struct Block {
-    size_t indent;
-    size_t elifs;
+    size_t indent = 0;
+    size_t elifs = 0;
+    size_t members = 0;  // of a class
+    bool is_class = false;
   };
 
-  size_t Depth() const { return total_; }
+  // Between its brackets, or in a statement.
+  struct Level {
+    size_t operators = 0;  // since the last comma
+    size_t items = 0;      // commas
+  };
 
-  absl::Status TooDeep(std::string_view what, size_t most) const {
-    return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "{}:{}: {} nest more than {} deep, which would exhaust the compiler; split them up", file_,
-                            line_, what, most);
+  absl::Status CheckLimits(const ScriptToken& token) const {
+    if (total_ > kMostOperators) return TooDeep("an expression", kMostOperators, token);
+    if (blocks_.size() > kMostBlocks) return TooDeep("blocks", kMostBlocks, token);
+    if (blocks_.back().elifs > kMostElifs) return TooDeep("elifs", kMostElifs, token);
+    if (levels_.back().items > kMostItems) {
+      return TooMuch(fmt::format("a list has more than {} items", kMostItems), token);
+    }
+    if (blocks_.back().members > kMostMembers) {
+      return TooMuch(fmt::format("a class has more than {} members", kMostMembers), token);
+    }
+    return absl::OkStatus();
   }
 
-  // Indentation says how deep blocks nest; blank lines and comments do not count.
-  void StartLine() {
-    is_line_start_ = false;
-    size_t indent = 0;
-    while (at_ < source_.size() && (source_[at_] == ' ' || source_[at_] == '\t')) {
-      indent += source_[at_++] == '\t' ? 8 : 1;
-    }
-    if (at_ == source_.size() || source_[at_] == '\n' || source_[at_] == '#' || source_[at_] == '\r') return;
+  absl::Status TooDeep(std::string_view what, size_t most, const ScriptToken& token) const {
+    return TooMuch(fmt::format("{} nest more than {} deep", what, most), token);
+  }
+
+  absl::Status TooMuch(std::string_view what, const ScriptToken& token) const {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{}:{}: {}, which would exhaust the compiler; split them up",
+                            file_, token.line, what);
+  }
+
+  static bool IsOneOf(const ScriptToken& token, std::string_view signs) {
+    return token.kind == ScriptTokenKind::kSign && token.text.size() == 1 &&
+           signs.find(token.text[0]) != std::string_view::npos;
+  }
+
+  bool IsUnopened(const ScriptToken& token) const { return levels_.size() == 1 && IsOneOf(token, kClosing); }
+
+  // Indentation says how deep blocks nest.
+  void StartLine(size_t indent, std::string_view first) {
     while (!blocks_.empty() && blocks_.back().indent > indent) blocks_.pop_back();
-    if (blocks_.empty() || blocks_.back().indent < indent) blocks_.push_back({indent, 0});
-    const std::string_view rest = source_.substr(at_);
-    if (rest.starts_with("elif")) {
-      ++blocks_.back().elifs;
-    } else if (!rest.starts_with("else")) {
-      blocks_.back().elifs = 0;
+    if (blocks_.empty() || blocks_.back().indent < indent) {
+      blocks_.push_back({.indent = indent, .is_class = is_class_line_});
+    }
+    is_class_line_ = first == "class";
+    Block& block = blocks_.back();
+    if (block.is_class) ++block.members;
+    if (first == "elif") {
+      ++block.elifs;
+    } else if (first != "else") {
+      block.elifs = 0;
     }
   }
 
-  void Step() {
-    const char c = source_[at_];
-    if (c == '#') {
-      at_ = std::min(source_.find('\n', at_), source_.size());
-    } else if (c == '"' || c == '\'') {
-      SkipString(c);
-    } else if (IsWordChar(c)) {
-      TakeWord();
-    } else if (c == '\\') {
-      at_ = std::min(at_ + 2, source_.size());  // a line that goes on
-    } else {
-      TakeSign(c);
-      ++at_;
-    }
-  }
-
-  void SkipString(char quote) {
-    const std::string_view rest = source_.substr(at_);
-    const std::string triple(3, quote);
-    const bool is_triple = rest.starts_with(triple);
-    size_t end = at_ + (is_triple ? 3 : 1);
-    while (end < source_.size()) {
-      if (source_[end] == '\\') {
-        end += 2;
-      } else if (is_triple ? source_.substr(end).starts_with(triple) : source_[end] == quote || source_[end] == '\n') {
-        end += is_triple ? 3 : source_[end] == quote ? 1 : 0;
-        break;
-      } else {
-        ++end;
-      }
-    }
-    at_ = std::min(end, source_.size());
-  }
-
-  void TakeWord() {
-    constexpr std::string_view kOperators[] = {"not", "and", "or", "if", "else", "in", "is", "for", "lambda"};
-    const size_t begin = at_;
-    while (at_ < source_.size() && IsWordChar(source_[at_])) ++at_;
-    if (std::ranges::find(kOperators, source_.substr(begin, at_ - begin)) != std::end(kOperators)) CountOperator();
-  }
-
-  void TakeSign(char c) {
-    constexpr std::string_view kOperators = "+-*/%@&|^~<>=!.";
-    if (c == '\n') {
-      if (levels_.size() > 1) return;  // inside brackets
-      levels_.back() = total_ = 0;
-      is_line_start_ = true;
-    } else if (c == '(' || c == '[' || c == '{') {
+  void Count(const ScriptToken& token) {
+    constexpr std::array<std::string_view, 11> kOperators = {"not", "and", "or",     "if",     "else",  "in",
+                                                             "is",  "for", "is not", "not in", "lambda"};
+    if (IsOneOf(token, kOpening)) {
       CountOperator();
-      levels_.push_back(0);
-    } else if (c == ')' || c == ']' || c == '}') {
-      if (levels_.size() == 1) return;  // the parser will say so
-      total_ -= levels_.back();
+      levels_.emplace_back();
+    } else if (IsOneOf(token, kClosing)) {
+      total_ -= levels_.back().operators;
       levels_.pop_back();
-    } else if (c == ',') {
-      total_ -= levels_.back();
-      levels_.back() = 0;
-    } else if (kOperators.find(c) != std::string_view::npos) {
+    } else if (IsOneOf(token, ",")) {
+      total_ -= levels_.back().operators;
+      levels_.back().operators = 0;
+      ++levels_.back().items;
+    } else if (token.kind == ScriptTokenKind::kSign) {
+      CountOperator();
+    } else if (token.kind == ScriptTokenKind::kWord && std::ranges::find(kOperators, token.text) != kOperators.end()) {
       CountOperator();
     }
   }
 
   void CountOperator() {
-    ++levels_.back();
+    ++levels_.back().operators;
     ++total_;
   }
 
-  const std::string_view source_;
+  static constexpr std::string_view kOpening = "([{";
+  static constexpr std::string_view kClosing = ")]}";
+
+  ScriptLexer lexer_;
   const std::string_view file_;
-  size_t at_ = 0;
-  size_t line_ = 1;
-  bool is_line_start_ = true;
-  std::vector<size_t> levels_ = {0};  // operators since the last comma, by bracket
-  size_t total_ = 0;                  // their sum
+  CodeSize& size_;
+  std::vector<Level> levels_ = std::vector<Level>(1);  // of the statement, then by bracket
+  size_t total_ = 0;                                   // of their operators
   std::vector<Block> blocks_;
+  bool is_class_line_ = false;
 };
 
 }  // namespace
 
-absl::Status CheckNesting(std::string_view source, std::string_view file) { return NestingScan(source, file).Run(); }
+absl::Status CheckNesting(std::string_view source, std::string_view file, CodeSize& size) {
+  return NestingScan(source, file, size).Run();
+}
 
 }  // namespace torchferry::plan
