@@ -7,6 +7,8 @@
 #include "server/checkpoint/display.h"
 #include "server/plan/code_scan.h"
 #include "server/plan/file_name_hints.h"
+#include "server/plan/forward_calls.h"
+#include "server/plan/forward_imports.h"
 #include "server/plan/key_match.h"
 #include "server/plan/key_names.h"
 #include "server/plan/key_tree.h"
@@ -23,6 +25,14 @@ constexpr int64_t kNewestTorchScriptVersion = 10;
 
 // Which some editors put before UTF-8.
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+// What LibTorch would be asked to compile.
+absl::Status CheckForward(std::string_view source, std::string_view file) {
+  FERRY_ASSIGN_OR_RETURN(const ForwardImports imports, ReadImports(source, file));
+  CodeSize size;
+  FERRY_RETURN_IF_ERROR(CheckNesting(imports.body, file, size));
+  return CheckCalls(imports.body, file);
+}
 
 template <typename T>
 void AddOnce(const T& text, std::vector<std::string>& list) {
@@ -133,8 +143,9 @@ class Planner {
           file->name(), script.version, kNewestTorchScriptVersion);
     }
     std::vector<std::string> custom;
+    CodeSize size;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
-      FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+      FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i], size));
       if (!context_.trust_model_code) {
         FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       }
@@ -191,7 +202,7 @@ class Planner {
       for (const checkpoint::ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
     } else if (files_.architecture == Architecture::kForwardPy) {
       FERRY_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
-      FERRY_RETURN_IF_ERROR(CheckNesting(source, files_.architecture_file->name()));
+      FERRY_RETURN_IF_ERROR(CheckForward(source, files_.architecture_file->name()));
       names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
     }
     return names;

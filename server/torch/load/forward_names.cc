@@ -197,16 +197,7 @@ TreeRef IndexNumberedChildren(const TreeRef& tree, const c10::ClassType& type) {
       .tree();
 }
 
-std::string ColumnOfMark(const std::string& report) {
-  const size_t here = report.find("<--- HERE");
-  if (here == std::string::npos) return "";
-  const size_t line = report.rfind('\n', here) + 1;
-  const size_t mark = report.find('~', line);
-  if (mark == std::string::npos || mark > here) return "";
-  return fmt::format(":{}", mark - line + 1);
-}
-
-std::string HintFor(const std::string& message) {
+std::string HintFor(std::string_view message) {
   static const std::vector<std::pair<std::string, std::string>> kHints = {
       {"does not have a field with name",
        "Tensors and modules below `self` are those that the state_dict has keys for"},

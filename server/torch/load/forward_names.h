@@ -1,4 +1,4 @@
-// What names in a forward.py mean: the torch namespaces, numbered children, and where an error is.
+// What names in a forward.py mean: the torch namespaces, numbered children.
 #pragma once
 
 #include <torch/csrc/jit/frontend/resolver.h>
@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace torchferry::libtorch {
 
@@ -17,10 +18,7 @@ torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::str
 // `type` and has a child "0", it becomes getattr(self.layers, "0"). Source positions stay.
 torch::jit::TreeRef IndexNumberedChildren(const torch::jit::TreeRef& tree, const c10::ClassType& type);
 
-// ":COLUMN" (from 1) of the mark below a line in LibTorch's report; empty when there is none.
-std::string ColumnOfMark(const std::string& report);
-
 // What to write instead, for errors whose text says little to a PyTorch user; empty when there is nothing to add.
-std::string HintFor(const std::string& message);
+std::string HintFor(std::string_view message);
 
 }  // namespace torchferry::libtorch

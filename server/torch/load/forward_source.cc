@@ -4,12 +4,11 @@
 #include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/frontend/parser.h>
 
-#include <regex>
 #include <vector>
 
 #include "server/base/status.h"
-#include "server/torch/device/convert.h"
-#include "server/torch/load/forward_imports.h"
+#include "server/plan/compile_report.h"
+#include "server/plan/forward_imports.h"
 #include "server/torch/load/forward_names.h"
 
 namespace torchferry::libtorch {
@@ -41,35 +40,20 @@ class ModuleSelf final : public torch::jit::Self {
   const c10::ClassTypePtr type_;
 };
 
-// LibTorch's report holds the message, then `File "F", line N` and the line with a mark below it.
-absl::Status CompileError(const std::string& what, const std::string& file) {
-  const std::string text = what.substr(0, what.find("\nException raised from"));
-  static const std::regex kPlace("File \"[^\"\n]*\", line ([0-9]+)");
-  std::smatch match;
+absl::Status CompileError(std::string_view what, const std::string& file) {
+  const plan::CompileReport report = plan::ReadCompileReport(what);
   std::string place = file;
-  std::string message = text;
-  if (std::regex_search(text, match, kPlace)) {
-    message = text.substr(0, static_cast<size_t>(match.position(0)));
-    place =
-        fmt::format("{}:{}{}", file, match.str(1), ColumnOfMark(text.substr(static_cast<size_t>(match.position(0)))));
-  }
-  while (!message.empty() && (std::isspace(static_cast<unsigned char>(message.back())) != 0 || message.back() == ':')) {
-    message.pop_back();
-  }
-  // Classes made from keys are named after their path; LibTorch adds an address to it.
-  static const std::regex kClassName(R"(__torch__\.torchferry\.([^\s']*)( \(of Python compilation unit at: \w+\))?)");
-  message = std::regex_replace(message, kClassName, "$1");
-  const size_t first = message.find_first_not_of(" \n\t");
-  if (first != std::string::npos) message = message.substr(first);
-  const std::string hint = HintFor(text);
-  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {}{}", place, message,
+  if (report.line != 0) place += fmt::format(":{}", report.line);
+  if (report.column != 0) place += fmt::format(":{}", report.column);
+  const std::string hint = HintFor(plan::WithoutBacktrace(what));
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {}{}", place, report.message,
                           hint.empty() ? "" : ". " + hint);
 }
 
 }  // namespace
 
 absl::Status DefineForward(torch::jit::Module& module, const std::string& source, const std::string& file) {
-  FERRY_ASSIGN_OR_RETURN(const ForwardImports imports, ReadImports(source, file));
+  FERRY_ASSIGN_OR_RETURN(const plan::ForwardImports imports, plan::ReadImports(source, file));
   try {
     const ModuleSelf self(module.type());
     const auto resolver = MakeForwardResolver(imports.names);

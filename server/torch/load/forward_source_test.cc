@@ -98,6 +98,16 @@ TEST(ForwardSourceTest, ErrorsHaveLineColumnAndWhatToWrite) {
   EXPECT_THAT(ErrorOf(""), HasSubstr("no `def forward"));
 }
 
+// What LibTorch quotes of a source is as long as its lines.
+TEST(ForwardSourceTest, LongLinesGiveShortErrors) {
+  const std::string word(3'000'000, 'a');
+  for (const std::string& source : {"def forward(self, x: Tensor) -> Tensor:\n    return " + word + "\n",
+                                    "def forward(self, x: Tensor) -> Tensor:\n    return x + $  # " + word + "\n",
+                                    "x = '" + word + "'\n", "import " + word + "\n", "'" + word + "\n"}) {
+    EXPECT_LT(ErrorOf(source).size(), 3'000u);
+  }
+}
+
 TEST(ForwardSourceTest, RefusesFunctionsWhoseArgumentsComeInAnotherOrder) {
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return F.embedding(x, self.fc.weight)\n"),
               AllOf(HasSubstr("another order"), HasSubstr("torch.embedding(weight, indices)")));
