@@ -6,6 +6,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
 #include "server/checkpoint/tensor_rebuild.h"
 
 namespace torchferry::checkpoint {
@@ -71,7 +72,7 @@ class NestedDictSearch {
     ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
       const bool is_new = tree_[key].kind == PickleKind::kString && tree_[value].kind == PickleKind::kDict &&
                           seen_.insert(value).second;
-      if (!is_new) return;
+      if (!is_new || path.size() + tree_[key].text.size() >= limits::kMaxKeyBytes) return;  // no state_dict's name
       const std::string inner =
           path.empty() ? std::string(tree_[key].text) : fmt::format("{}.{}", path, tree_[key].text);
       if (const size_t count = counts_.Of(value); count > 0) {
@@ -172,8 +173,18 @@ absl::Status AddEntry(const PickleTree& tree, PickleRef key_ref, PickleRef value
 }  // namespace
 
 absl::StatusOr<PickleRef> FindEntry(const PickleTree& tree, std::string_view key) {
+  if (key.size() > limits::kMaxKeyBytes) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "key {} is looked for; at most {} bytes name a dict",
+                            Quoted(key), limits::kMaxKeyBytes);
+  }
   PickleRef at = tree.root;
-  while (!key.empty()) {
+  // A dict may hold itself, so the key alone bounds the way.
+  for (size_t parts = 1; !key.empty(); ++parts) {
+    if (parts > limits::kMaxDictKeyParts) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "key {} is looked for below {} dicts, which is as deep as is looked", Quoted(key),
+                              limits::kMaxDictKeyParts);
+    }
     const PickleNode& dict = tree[at];
     if (dict.kind != PickleKind::kDict) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument, "holds a {} where key {} is looked for",

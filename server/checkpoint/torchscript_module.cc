@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "server/base/status.h"
+#include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
 
 namespace torchferry::checkpoint {
@@ -61,12 +62,21 @@ class ModuleWalk {
     const PickleNode& called = tree_[object.items[0]];
     const PickleNode& state = tree_[object.state];
     if (state.kind != PickleKind::kDict) return absl::OkStatus();  // of a __setstate__
+    if (state.items.size() / 2 > limits::kMaxModuleMembers) {
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "has a module with {} attributes, {}; at most {} are read",
+                              state.items.size() / 2, Quoted(path), limits::kMaxModuleMembers);
+    }
     for (size_t i = 0; i + 1 < state.items.size(); i += 2) {
       const PickleNode& name = tree_[state.items[i]];
       if (name.kind != PickleKind::kString) continue;
       if (++attributes_ > limits::kMaxPickleValues) {
         return base::MakeStatus(absl::StatusCode::kDataLoss, "has more than {} attributes in its modules",
                                 limits::kMaxPickleValues);
+      }
+      if (path.size() + 1 + name.text.size() > limits::kMaxKeyBytes) {
+        return base::MakeStatus(absl::StatusCode::kDataLoss,
+                                "has an attribute whose path, {} below {}, is longer than {} bytes", Quoted(name.text),
+                                Quoted(path), limits::kMaxKeyBytes);
       }
       const std::string inner = path.empty() ? std::string(name.text) : fmt::format("{}.{}", path, name.text);
       FERRY_RETURN_IF_ERROR(VisitAttribute(called, name.text, state.items[i + 1], inner, depth));

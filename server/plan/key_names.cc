@@ -8,6 +8,8 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
+#include "server/plan/key_paths.h"
 
 namespace torchferry::plan {
 namespace {
@@ -85,23 +87,25 @@ class Renaming {
   static bool IsAveragedCounter(const Parts& parts) { return parts.size() == 1 && parts[0] == kAveraged; }
 
   static void RemoveOnlyChild(std::string_view name, std::vector<Parts>& keys, Counts& counts) {
-    std::unordered_map<std::string, bool> is_only;  // by what comes before the part
+    KeyPaths paths;
+    std::vector<bool> is_only = {true};  // by the number of what comes before the part
     for (const Parts& parts : keys) {
       if (IsAveragedCounter(parts)) continue;
-      std::string before;
+      size_t before = KeyPaths::kRoot;
       for (const std::string_view part : parts) {
-        bool& is_only_here = is_only.try_emplace(before, true).first->second;
-        is_only_here = is_only_here && part == name;
-        before.append(part).push_back('.');
+        is_only[before] = is_only[before] && part == name;
+        before = paths.Below(before, part);
+        is_only.resize(paths.End(), true);
       }
     }
     for (Parts& parts : keys) {
+      if (IsAveragedCounter(parts)) continue;
       Parts kept;
-      std::string before;
+      size_t before = KeyPaths::kRoot;
       for (size_t i = 0; i < parts.size(); ++i) {
         const bool is_wrapper = i + 1 < parts.size() && parts[i] == name && is_only[before];
         if (!is_wrapper) kept.push_back(parts[i]);
-        before.append(parts[i]).push_back('.');
+        before = paths.Below(before, parts[i]);
       }
       if (kept.size() == parts.size()) continue;
       ++counts[std::string(name)];
@@ -195,10 +199,33 @@ absl::Status CheckCollisions(std::span<const std::string> keys, const KeyNames& 
   return absl::OkStatus();
 }
 
+// What follows takes a view for each part, and copies names.
+absl::Status CheckSizes(std::span<const std::string> keys) {
+  size_t parts_of_all = 0;
+  for (const std::string& key : keys) {
+    if (key.size() > limits::kMaxKeyBytes) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "key {} has {} bytes; at most {} are a tensor's name",
+                              checkpoint::Quoted(key), key.size(), limits::kMaxKeyBytes);
+    }
+    const auto parts = static_cast<size_t>(std::ranges::count(key, '.')) + 1;
+    if (parts > limits::kMaxKeyParts) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "key {} has {} parts between dots; modules nest at most {} deep", checkpoint::Quoted(key),
+                              parts, limits::kMaxKeyParts);
+    }
+    parts_of_all += parts;
+  }
+  if (parts_of_all <= limits::kMaxPartsOfKeys) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "the {} keys have {} parts between dots; at most {} are read. Stack tensors of modules that "
+                          "are alike",
+                          keys.size(), parts_of_all, limits::kMaxPartsOfKeys);
+}
+
 // FSDP keeps all parameters of a module in one, cut into a piece for each rank.
 absl::Status RefuseFlatParameters(std::span<const std::string> keys) {
   for (const std::string& key : keys) {
-    const std::string_view last = Split(key).back();
+    const std::string_view last = std::string_view(key).substr(key.rfind('.') + 1);
     if (!last.starts_with("_flat_param") && !last.starts_with("flat_param")) continue;
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                             "key {} is one of FSDP's flat parameters, which hold a rank's piece of "
@@ -213,6 +240,7 @@ absl::Status RefuseFlatParameters(std::span<const std::string> keys) {
 
 absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const std::optional<std::string>& strip_prefix,
                                       bool is_lightning, const ArchitectureNames& architecture) {
+  FERRY_RETURN_IF_ERROR(CheckSizes(keys));
   FERRY_RETURN_IF_ERROR(RefuseFlatParameters(keys));
   KeyNames names;
   if (strip_prefix.has_value()) {

@@ -33,8 +33,8 @@ struct KeyNames {
 
 // `strip_prefix`: state_dict.strip_prefix of the configuration, which wins; "" strips nothing.
 // `is_lightning`: CheckpointIndex::is_lightning.
-// INVALID_ARGUMENT: two keys would get the same name, no key begins with `strip_prefix`, or the
-// keys are those of FSDP's flat parameters.
+// INVALID_ARGUMENT: two keys would get the same name, no key begins with `strip_prefix`, the keys are those of FSDP's
+// flat parameters, or they are longer than limits.h allows. Time and memory are linear in the keys.
 absl::StatusOr<KeyNames> PlanKeyNames(std::span<const std::string> keys, const std::optional<std::string>& strip_prefix,
                                       bool is_lightning, const ArchitectureNames& architecture);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/base/status.h"
+#include "server/checkpoint/limits.h"
 
 namespace torchferry::plan {
 namespace {
@@ -123,6 +124,28 @@ TEST(MentionsAttributeTest, LooksForWholeWordsBehindADotOrInQuotes) {
   EXPECT_FALSE(MentionsAttribute("# the module", "module"));
   EXPECT_FALSE(MentionsAttribute("self.my_module", "module"));
   EXPECT_FALSE(MentionsAttribute("", "module"));
+}
+
+TEST(KeyNamesTest, LongKeysAreRefusedByTheirSize) {
+  const auto error = [](const Keys& keys) {
+    return base::MessageOf(PlanKeyNames(keys, std::nullopt, false, {}).status());
+  };
+  EXPECT_THAT(error({std::string(limits::kMaxKeyBytes + 1, 'a')}), AllOf(HasSubstr("4097 bytes"), HasSubstr("4096")));
+  EXPECT_THAT(error({std::string(30'000, '.')}), HasSubstr("30000 bytes"));
+  EXPECT_THAT(error({std::string(limits::kMaxKeyParts, '.')}), AllOf(HasSubstr("201 parts"), HasSubstr("200 deep")));
+  EXPECT_THAT(error(Keys(limits::kMaxPartsOfKeys / 100, std::string(100, '.'))), HasSubstr("2020000 parts"));
+}
+
+TEST(KeyNamesTest, ManyPartsTakeOnePass) {
+  Keys keys;
+  for (size_t i = 0; i < limits::kMaxPartsOfKeys / limits::kMaxKeyParts / 4; ++i) {
+    std::string key = std::to_string(i);
+    for (size_t part = 1; part < limits::kMaxKeyParts; ++part) key += ".module";
+    keys.push_back(std::move(key));
+  }
+  const auto planned = PlanKeyNames(keys, std::nullopt, false, {});
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  EXPECT_EQ(planned->names[7], "7.module") << "the last part is a tensor";
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 namespace torchferry::plan {
 
 // `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that
-// is a tensor's and, in a longer name, a module's.
+// is a tensor's and, in a longer name, a module's; more members of a module, or more modules, than limits.h allows.
+// Time is linear in the names.
 absl::Status CheckKeyTree(std::span<const std::string> names);
 
 }  // namespace torchferry::plan
