@@ -1,16 +1,34 @@
 #include "server/config/findings.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/base/status.h"
 
 namespace torchferry::config {
 
+namespace {
+
+// A file that has more of them is no slip of the pen.
+constexpr size_t kMostWarnings = 100;
+
+}  // namespace
+
+void Findings::AddError(Finding error) {
+  if (!error_.has_value() || error.at < error_->at) error_ = std::move(error);
+}
+
+void Findings::AddWarning(Finding warning) {
+  if (warnings_.size() == kMostWarnings) {
+    ++more_warnings_;
+  } else {
+    warnings_.push_back(std::move(warning));
+  }
+}
+
 absl::Status Findings::status() const {
-  const auto first =
-      std::min_element(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
-  if (first == errors_.end()) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}", Line(*first));
+  if (!error_.has_value()) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}", Line(*error_));
 }
 
 std::vector<std::string> Findings::Warnings() const {
@@ -18,6 +36,7 @@ std::vector<std::string> Findings::Warnings() const {
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
   std::vector<std::string> lines;
   for (const Finding& warning : sorted) lines.push_back(Line(warning));
+  if (more_warnings_ > 0) lines.push_back(fmt::format("{}: {} more warnings", file_, more_warnings_));
   return lines;
 }
 

@@ -4,6 +4,8 @@
 #include <absl/status/status.h>
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,18 +22,18 @@ class Findings {
 
   template <typename... Args>
   void Error(TextPosition at, fmt::format_string<Args...> format, Args&&... args) {
-    errors_.push_back({at, fmt::format(format, std::forward<Args>(args)...)});
+    AddError({at, fmt::format(format, std::forward<Args>(args)...)});
   }
 
   template <typename... Args>
   void Warn(TextPosition at, fmt::format_string<Args...> format, Args&&... args) {
-    warnings_.push_back({at, fmt::format(format, std::forward<Args>(args)...)});
+    AddWarning({at, fmt::format(format, std::forward<Args>(args)...)});
   }
 
   // INVALID_ARGUMENT with the error that stands first in the file, or OK.
   absl::Status status() const;
 
-  // In the file's order.
+  // In the file's order; of many the first ones that were added, and how many more there were.
   std::vector<std::string> Warnings() const;
 
  private:
@@ -39,11 +41,14 @@ class Findings {
     TextPosition at;
     std::string text;
   };
+  void AddError(Finding error);
+  void AddWarning(Finding warning);
   std::string Line(const Finding& finding) const;
 
   const std::string file_;
-  std::vector<Finding> errors_;
+  std::optional<Finding> error_;  // the one that stands first
   std::vector<Finding> warnings_;
+  size_t more_warnings_ = 0;
 };
 
 }  // namespace torchferry::config

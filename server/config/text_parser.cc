@@ -24,6 +24,8 @@ namespace pb = google::protobuf;
 
 // Configurations are some kilobytes; the parser's cost is bounded by this.
 constexpr size_t kMaxTextBytes = 1 << 20;
+// No field of ModelConfig lies deeper; the parser recurses.
+constexpr int kMaxDepth = 32;
 
 struct ParserError {
   TextPosition at;
@@ -159,6 +161,7 @@ absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view tex
   FirstError errors;
   pb::TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);
+  parser.SetRecursionLimit(kMaxDepth);
   inference::ModelConfig config;
   if (parser.Parse(&input, &config) && !errors.error()) return config;
   const ParserError error = InOurWords(errors.error().value_or(ParserError{{}, "not readable"}), text);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/base/json.h"
+#include "server/base/list_text.h"
 #include "server/config/map_keys.h"
 #include "server/config/sections.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 // More is a slip of the pen: a model is warm after a few runs, and is not served before the last.
 constexpr uint32_t kMaxCount = 10'000;
+
+// Names in a message.
+constexpr size_t kMostListed = 20;
 
 // Of one input of one request, all rows.
 constexpr int64_t kMaxInputBytes = int64_t{1} << 30;
@@ -27,10 +31,10 @@ bool Matches(const tensor::Shape& dims, const tensor::Shape& declared) {
 void CheckAgainst(const std::vector<TensorConfig>& declared, const WarmUpInput& input, const InputSource& source) {
   const auto spec = std::ranges::find(declared, input.name, &TensorConfig::name);
   if (spec == declared.end()) {
-    std::string names;
-    for (const TensorConfig& tensor : declared) names += (names.empty() ? "" : ", ") + tensor.name;
     source.findings.Error(source.positions.at(), "model_warmup has an input {}; expected one of {}",
-                          base::JsonQuote(input.name), names);
+                          base::JsonQuote(input.name),
+                          base::ListText(
+                              declared, [](const TensorConfig& tensor) { return tensor.name; }, kMostListed));
     return;
   }
   if (input.dtype != spec->dtype && spec->dtype != tensor::DType::kInvalid) {

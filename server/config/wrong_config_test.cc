@@ -310,6 +310,25 @@ TEST(WrongConfigsTest, DeepNestingIsAnErrorAndNotACrash) {
   EXPECT_FALSE(ParseModelConfig(std::string(1 << 19, '{'), "net/config.pbtxt", "net").ok());
 }
 
+TEST(WrongConfigsTest, OfManyWarningsTheNumberIsSaid) {
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += "parameters { key: 'INFERENCE_MODE' value { string_value: 'true' } }\n";
+  const auto config = ParseModelConfig(text, "net/config.pbtxt", "net");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_LT(config->warnings.size(), 102u);
+  EXPECT_THAT(config->warnings.back(), HasSubstr("more warnings"));
+}
+
+TEST(WrongConfigsTest, NamesInMessagesAreFew) {
+  std::string text = "max_batch_size: 1\n";
+  for (int i = 0; i < 4'000; ++i) {
+    text += "input { name: 'input_number_" + std::to_string(i) + "' data_type: TYPE_FP32 dims: 1 }\n";
+  }
+  text +=
+      "model_warmup { batch_size: 1 inputs { key: 'other' value { data_type: TYPE_FP32 dims: 1 zero_data: true } } }";
+  EXPECT_LT(base::MessageOf(ParseModelConfig(text, "f", "net").status()).size(), 1'000u);
+}
+
 // Every prefix of a good configuration: read or refused, and always with a place.
 TEST(WrongConfigsTest, TruncatedTextIsReadOrRefused) {
   const std::string text =

@@ -14,6 +14,10 @@ namespace fs = std::filesystem;
 constexpr char kForwardPy[] = "forward.py";
 constexpr char kArchitecturePt[] = "architecture.pt";
 
+// Of a version's folder. Each is opened to see what it is, and a message lists the first of them.
+constexpr size_t kMostFiles = 1000;
+constexpr size_t kMostListed = 20;
+
 struct Folder {
   fs::path path;
   std::string name;  // inside the store
@@ -27,6 +31,12 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(folder.path, error), end; !error && it != end; it.increment(error)) {
+    if (names.size() > kMostFiles) {
+      return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                              "{}/ has more than {} files, which are not looked through for a model; name it with "
+                              "default_model_filename in config.pbtxt",
+                              folder.name, kMostFiles);
+    }
     const std::string name = it->path().filename().string();
     if (!IsSetAside(name, config) && !it->is_directory(error)) names.push_back(name);
   }
@@ -99,13 +109,15 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
   std::vector<size_t> models;
   std::string listing;
   for (size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].format.ok()) models.push_back(i);
+    if (i >= kMostListed) continue;
     if (candidates[i].format.ok()) {
-      models.push_back(i);
       listing += fmt::format("\n  {}: {}", candidates[i].name, Name(*candidates[i].format));
     } else {
       listing += fmt::format("\n  {}", base::MessageOf(candidates[i].format.status()));
     }
   }
+  if (candidates.size() > kMostListed) listing += fmt::format("\n  and {} more", candidates.size() - kMostListed);
   if (models.size() == 1) return models[0];
   if (models.size() > 1) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
