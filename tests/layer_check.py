@@ -14,6 +14,7 @@ The table is the first fenced block with lines of this form, from the bottom lay
 A layer is a folder of server/, a folder in such a folder where the table has a row for it, client/, or a folder of
 client/ where the table has a row for it. A layer may include itself and what its row names: layers in rows above it and
 libraries. "everything" is all of them but LibTorch. Libraries that are not in LIBRARIES below are free for all (absl, fmt, ...).
+Headers in FORBIDDEN are for none.
 """
 import argparse
 import pathlib
@@ -35,6 +36,10 @@ LIBRARIES = {
     "gRPC": re.compile(r"grpcpp/|grpc/(?!.*\.pb\.h$)|.*\.grpc\.pb\.h$"),
     "an HTTP library": re.compile(r"httplib\.h$"),
     "LibTorch": re.compile(r"torch/|ATen/|c10/|caffe2/"),
+}
+# Headers for nobody, and why: what is read here is somebody else's text.
+FORBIDDEN = {
+    "regex": "std::regex recurses with the text, and a long line ends the process; read text by hand, in one pass",
 }
 FREE = {"absl"}  # named for the reader; every layer has it by base
 EVERYTHING = "everything"
@@ -135,6 +140,8 @@ def target_of(include: Include, table: dict[str, set[str]]) -> str | None:
 
 
 def fault(include: Include, table: dict[str, set[str]]) -> str | None:
+    if include.path in FORBIDDEN:
+        return FORBIDDEN[include.path]
     is_test = include.file.endswith("_test.cc")
     if include.path.startswith("tests/"):
         return None if is_test and include.path.startswith("tests/testing/") else "tests are not for code that ships"
@@ -195,6 +202,8 @@ BREACHES = {
     "client/inspect/inspection.h": '#include "client/bench/bench_plan.h"',
     "client/commands/commands.h": '#include "client/integration/cli_fixture.h"',
     "client/main.cc": '#include "client/bench/bench_load.h"',
+    "server/config/suggestion.cc": "#include <regex>",
+    "client/tensor/npy.cc": "# include <regex>",
 }
 
 

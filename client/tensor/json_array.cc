@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/json_depth.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -42,7 +43,7 @@ std::string Describe(const Json& value) {
 class Flattener {
  public:
   explicit Flattener(const Json& root) {
-    for (const Json* level = &root; level->is_array() && shape.size() <= kMaxRank; level = &level->front()) {
+    for (const Json* level = &root; level->is_array(); level = &level->front()) {
       shape.push_back(static_cast<int64_t>(level->size()));
       if (level->empty()) break;
     }
@@ -105,7 +106,10 @@ tensor::DType Inferred(const Flattener& values) {
   return values.has_bool ? tensor::DType::kBool : tensor::DType::kInt64;
 }
 
+absl::Status TooDeep() { return Invalid(fmt::format("lists nested deeper than {}", kMaxRank)); }
+
 absl::StatusOr<Json> ParseJson(std::string_view text) {
+  if (!base::IsJsonWithinDepth(text, kMaxRank)) return TooDeep();
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
@@ -144,9 +148,6 @@ Json Nested(const Array& array, size_t depth, int64_t* index) {
 absl::StatusOr<Array> ParseJsonArray(std::string_view text, std::optional<tensor::DType> dtype) {
   FERRY_ASSIGN_OR_RETURN(const Json root, ParseJson(text));
   Flattener values(root);
-  if (values.shape.size() > kMaxRank) {
-    return Invalid(fmt::format("lists nested deeper than {}", kMaxRank));
-  }
   FERRY_RETURN_IF_ERROR(values.Walk(root, 0));
   if (values.has_bool && (values.has_whole || values.has_real)) {
     return Invalid("mixes numbers with true and false");

@@ -9,6 +9,8 @@ import json
 import pathlib
 import zipfile
 
+import seed_texts
+
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 FIXTURES = REPO / "server" / "checkpoint" / "testdata"
@@ -27,8 +29,8 @@ def main():
         for kind in ("pickle", "checkpoint"):
             (HERE / "corpus" / kind / f"{name}.pickle.seed").write_bytes(pickle)
 
-
     make_safetensors()
+    make_texts()
     for config in [*REPO.glob("model_store/*/config.pbtxt"), *REPO.glob("tests/fixtures/*/config.pbtxt"),
                    *REPO.glob("server/config/testdata/*.pbtxt")]:
         name = config.parent.name if config.name == "config.pbtxt" else config.stem
@@ -53,6 +55,15 @@ def make_safetensors():
         (HERE / "corpus" / "safetensors" / f"{name}.seed").write_bytes(whole)
         if name == "several":
             (HERE / "corpus" / "checkpoint" / "safetensors.seed").write_bytes(whole)
+
+
+def make_texts():
+    for kind, texts in seed_texts.TEXTS.items():
+        (HERE / "corpus" / kind).mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (HERE / "corpus" / kind / f"{name}.seed").write_text(text, encoding="utf-8")
+    for path in (REPO / "client" / "testdata").glob("*.npy"):
+        (HERE / "corpus" / "input_value" / f"{path.stem}.npy.seed").write_bytes(path.read_bytes())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+"""Texts that seed the corpus, by target and name."""
+
+FORWARD = r'''"""A model.
+
+Over lines: import os
+"""
+from __future__ import annotations
+import math
+import torch, torch.nn.functional as F  # as people do
+from typing import (Dict,
+                    List)
+
+
+def scale(self, x: Tensor) -> Tensor:
+    """Helper: 'quoted'."""
+    return x * math.sqrt(4.0) + 3. if x.sum() > .5e-3 else x * 0x1f
+
+
+def forward(self, x: Tensor, n: int = 2) -> Dict[str, Tensor]:
+    # type: (Tensor, int) -> Dict[str, Tensor]
+    for i in range(n):
+        x = F.linear(x, self.fc.weight) \
+            + getattr(self.layers, "0").weight
+    if x is not None and n not in [1, 2]:
+        x = self.scale(x)
+    elif n == 3:
+        pass
+    return {"y": x, 'z\'': torch.relu(x)}
+'''
+
+ARCHIVE = '''class Net(Module):
+  __parameters__ = ["weight", ]
+  weight : Tensor
+  ops : __torch__.torch.nn.modules.container.Sequential
+  def forward(self: __torch__.Net,
+    x: Tensor) -> Tensor:
+    _0 = torch.add(x, torch.autograd.grad, alpha=1)
+    return ops.torchvision.nms(_0, x, 0.5)
+'''
+
+HIDDEN = "pi = 3.\ntorch.save(x, 'f')\nx not intorch.save(x)\ny = \"\"\"'\"\"\" + torch.save(x)\n"
+
+TEXTS = {
+    "script": {"forward": FORWARD, "archive": ARCHIVE, "hidden": HIDDEN},
+    "forward_py": {
+        "forward": FORWARD,
+        "archive": ARCHIVE,
+        "hidden": HIDDEN,
+        "report_mark": "\nundefined value y:\n  File \"m/forward.py\", line 12\n    return y\n           ~ <--- HERE\n"
+                       "Exception raised from f at g.cpp:1\n",
+        "report_class": "'__torch__.torchferry.self.fc (of Python compilation unit at: 0x55d0)' object has no attribute 'x'",
+    },
+    "keys": {
+        "parallel": "module.a.w\nmodule.b\nn_averaged",
+        "lightning": "model.a\nmodel._orig_mod.b\nloss.w",
+        "fsdp": "_fsdp_wrapped_module.l.0._fsdp_wrapped_module.w\nl.1._checkpoint_wrapped_module.w",
+        "flat": "a._flat_param\nb",
+        "clash": "module.a\na\na.b",
+        "dots": "...\n.a\na.\na..b",
+    },
+    "tuning_record": {
+        "one": '{"records": [{"key": {"sha256": "ab"}, "variant": "frozen", "intra_op_threads": 2, "batch_rows": 12, '
+               '"rows_per_second": 91.5, "simplest_rows_per_second": 60.25, "budget_seconds": 10, "deviation": 1e-06}]}',
+        "deep": '{"records": [{"key": ' + "[" * 100 + "]" * 100 + "}]}",
+    },
+    "input_value": {
+        "floats": "[[1.5, -2e3], [3, 0.1]]",
+        "bools": "[true, false]",
+        "deep": "[" * 40 + "]" * 40,
+        "specials": '["NaN", "Infinity", "-Infinity"]',
+        "scalar": "18446744073709551615",
+    },
+}
