@@ -122,7 +122,7 @@ TEST(ScriptLexerAgainstLibTorchTest, SpellingsThatHideCode) {
     ExpectTheSame(source);
   }
   ExpectTheSame(std::string("a\0b", 3));
-  ExpectTheSame(std::string("# a\0b\nc 'd\0e' 1\0", 18));
+  ExpectTheSame(std::string("# a\0b\nc 'd\0e' 1\0", 16));
 }
 
 TEST(ScriptLexerAgainstLibTorchTest, EveryPairOfPieces) {
