@@ -52,6 +52,11 @@ inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor
 // all so many bytes of a file may be such.
 inline constexpr uint64_t kMaxExpandedBytes = uint64_t{1} << 30;
 
+// --- devices ---
+// Bytes of a device's name, "cuda:15", of which each storage has a copy; and names that differ, which are listed.
+inline constexpr size_t kMaxDeviceBytes = 64;
+inline constexpr size_t kMaxSavedDevices = 256;
+
 // --- names of tensors ---
 // Bytes of a tensor's name, and its parts between dots. PyTorch's longest have some hundred bytes and 20 parts.
 inline constexpr size_t kMaxKeyBytes = 4096;

@@ -70,6 +70,27 @@ TEST(LongNamesTest, ADictOfALongNameIsNotOffered) {
   EXPECT_EQ(offered, 0u);
 }
 
+// A state_dict of that many tensors, each on a device of its own, or all on one of a long name.
+std::string OnDevices(size_t tensors, const std::string& device, bool is_numbered) {
+  ZipBuilder zip;
+  std::string pickle = "}(" + std::string(is_numbered ? "" : Str(device) + "q\x01" + "0");
+  for (size_t i = 0; i < tensors; ++i) {
+    const std::string key = std::to_string(i);
+    pickle += Str("w" + key) + Tensor({.key = key, .device = is_numbered ? Str(device + key) : "h\x01"});
+    zip.Add("m/data/" + key, std::string(16, '\1'));
+  }
+  return zip.Add("m/data.pkl", Pickle(pickle + "u")).Add("m/version", "3\n").Build();
+}
+
+TEST(LongNamesTest, DevicesAreFewAndHaveShortNames) {
+  EXPECT_TRUE(Checkpoint::Open(AsFile(OnDevices(200, "cuda:", true))).ok());
+  EXPECT_THAT(Checkpoint::Open(AsFile(OnDevices(300, "cuda:", true))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("more than 256 devices")));
+  EXPECT_TRUE(Checkpoint::Open(AsFile(OnDevices(200, "cuda:1", false))).ok());
+  EXPECT_THAT(Checkpoint::Open(AsFile(OnDevices(200, std::string(10'000'000, 'c'), false))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("too long")));
+}
+
 // Each part of the key goes through the dict once more.
 TEST(LongNamesTest, AKeyThroughADictThatHoldsItselfEnds) {
   const std::string pickle = "}q\x01(" + Str("a") + "h\x01" + Str("w") + Tensor() + "u";

@@ -4,6 +4,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/limits.h"
 
 namespace torchferry::checkpoint {
 namespace {
@@ -29,6 +30,8 @@ absl::StatusOr<StorageId> ReadFields(const PickleTree& tree, const PickleNode& i
   if (!IsCleanUtf8(key.text) || !IsCleanUtf8(device.text)) {
     return Malformed("has a key or a device that is not clean text");
   }
+  // Each storage has a copy of it.
+  if (device.text.size() > limits::kMaxDeviceBytes) return Malformed("has a device whose name is too long");
   if (numel.kind != PickleKind::kInt || numel.integer < 0) {
     return Malformed("has a number of elements that is no count");
   }
@@ -87,6 +90,11 @@ absl::StatusOr<StorageTable::Use> StorageTable::Resolve(const PickleTree& tree, 
 absl::StatusOr<size_t> StorageTable::Add(std::string_view key, std::string_view device) {
   const auto [known, is_new] = by_key_.try_emplace(std::string(key), storages_.size());
   if (!is_new) return known->second;
+  devices_.emplace(device);
+  if (devices_.size() > limits::kMaxSavedDevices) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "its storages are on more than {} devices, storage {} on {}",
+                            limits::kMaxSavedDevices, Quoted(key), Quoted(device));
+  }
   FERRY_ASSIGN_OR_RETURN(const StorageSource::Place place, source_.Find(key));
   storages_.push_back({std::string(key), std::string(device), place.size_bytes});
   places_.push_back(place.at);

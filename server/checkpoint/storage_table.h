@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -79,6 +80,7 @@ class StorageTable {
   std::vector<StorageInfo> storages_;
   std::vector<uint64_t> places_;
   std::unordered_map<std::string, size_t> by_key_;
+  std::set<std::string, std::less<>> devices_;
 };
 
 }  // namespace torchferry::checkpoint

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <unordered_set>
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
@@ -143,13 +144,16 @@ class Planner {
           file->name(), script.version, kNewestTorchScriptVersion);
     }
     std::vector<std::string> custom;
+    std::unordered_set<std::string> seen;
     CodeSize size;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
       FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i], size));
       if (!context_.trust_model_code) {
         FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
       }
-      for (const std::string& name : CustomOperators(script.code_texts[i])) AddOnce(name, custom);
+      for (std::string& name : CustomOperators(script.code_texts[i])) {
+        if (seen.insert(name).second) custom.push_back(std::move(name));
+      }
     }
     if (custom.empty()) return absl::OkStatus();
     return base::MakeStatus(
