@@ -6,6 +6,7 @@
 #include "server/base/json.h"
 #include "server/base/list_text.h"
 #include "server/base/status.h"
+#include "server/base/utf8.h"
 
 namespace torchferry::checkpoint {
 namespace {
@@ -21,7 +22,7 @@ bool IsIdentifierChar(char c) {
 
 std::string Quoted(std::string_view text) {
   if (text.size() <= kMaxShownBytes) return base::JsonQuote(text);
-  return fmt::format("{}… ({} bytes)", base::JsonQuote(text.substr(0, kMaxShownBytes)), text.size());
+  return fmt::format("{}… ({} bytes)", base::JsonQuote(base::CutUtf8(text, kMaxShownBytes)), text.size());
 }
 
 std::string DottedName(std::string_view module, std::string_view name) {
@@ -36,11 +37,7 @@ std::string Listed(std::span<const std::string> items, size_t most) {
 
 bool IsCleanUtf8(std::string_view text) {
   const bool no_control = std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  // JsonQuote replaces what is not UTF-8 by the escape \ufffd, which it writes for nothing else
-  // once the text's own backslashes are out of the way.
-  std::string plain(text);
-  std::erase(plain, '\\');
-  return no_control && base::JsonQuote(plain).find("\\ufffd") == std::string::npos;
+  return no_control && base::IsUtf8(text);
 }
 
 }  // namespace torchferry::checkpoint
