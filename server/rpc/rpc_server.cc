@@ -40,7 +40,7 @@ class RpcServerImpl final : public RpcServer {
         registry_(registry),
         clock_(clock),
         metrics_observer_(metrics),
-        predictor_(registry, admission_, {&metrics_observer_, &request_log_}, clock),
+        predictor_(registry, admission_, {&metrics_observer_, &request_log_}, clock, options.max_message_bytes),
         inference_(registry, predictor_, clock),
         open_inference_(OpenInference(IsAdminBeside()), registry, predictor_, clock),
         admin_(registry, admin_calls_, IsAdminBeside()),

@@ -48,10 +48,10 @@ class HealthWatch {
 
 class HealthClient {
  public:
-  // Of the server on that port of this host.
+  // Of the server on that port of this host, by a connection of its own.
   explicit HealthClient(int port)
-      : stub_(grpc::health::v1::Health::NewStub(
-            grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()))) {}
+      : stub_(grpc::health::v1::Health::NewStub(grpc::CreateCustomChannel(
+            "127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), OwnConnection()))) {}
 
   grpc::Status Check(const std::string& service, grpc::health::v1::HealthCheckResponse* response = nullptr) {
     grpc::ClientContext context;
@@ -64,6 +64,12 @@ class HealthClient {
   HealthWatch Watch(const std::string& service) { return {*stub_, service}; }
 
  private:
+  static grpc::ChannelArguments OwnConnection() {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return arguments;
+  }
+
   const std::unique_ptr<grpc::health::v1::Health::Stub> stub_;
 };
 

@@ -9,24 +9,24 @@ namespace torchferry::tensor {
 std::string ToString(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape) {
-  bool is_empty = false;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} has a negative dimension: {} at index {}",
                               ToString(shape), shape[i], i);
     }
-    is_empty = is_empty || shape[i] == 0;
   }
-  if (is_empty) return 0;
+  bool is_empty = false;
   int64_t count = 1;
   for (const int64_t dim : shape) {
+    is_empty = is_empty || dim == 0;
+    if (dim == 0) continue;
     if (count > std::numeric_limits<int64_t>::max() / dim) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument, "shape {} overflows: more than 2^63-1 elements",
                               ToString(shape));
     }
     count *= dim;
   }
-  return count;
+  return is_empty ? 0 : count;
 }
 
 absl::StatusOr<int64_t> ByteCount(DType dtype, std::span<const int64_t> shape) {

@@ -29,8 +29,15 @@ TEST(DTypeTest, NamesAnUnknownDtypeAndWhatIsKnown) {
 TEST(ShapeTest, CountsElements) {
   EXPECT_EQ(ElementCount(Shape{}).value(), 1);
   EXPECT_EQ(ElementCount(Shape{2, 3}).value(), 6);
-  EXPECT_EQ(ElementCount(Shape{std::numeric_limits<int64_t>::max(), 9, 0}).value(), 0);
+  EXPECT_EQ(ElementCount(Shape{std::numeric_limits<int64_t>::max(), 1, 0}).value(), 0);
   EXPECT_FALSE(ElementCount(Shape{0, -1}).ok());
+}
+
+// Its strides would overflow.
+TEST(ShapeTest, AnEmptyShapeMayNotHideAnOverflow) {
+  for (const Shape& shape : {Shape{0, int64_t{1} << 62, 4}, Shape{std::numeric_limits<int64_t>::max(), 9, 0}}) {
+    EXPECT_THAT(base::MessageOf(ElementCount(shape).status()), HasSubstr("overflows"));
+  }
 }
 
 TEST(ShapeTest, MatchesWildcards) {

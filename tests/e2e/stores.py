@@ -47,6 +47,15 @@ class Store:
             shutil.copy(path, self.path / name / key.replace("_", "."))
         return self.path / name
 
+    def add_code(self, name, forward, config=""):
+        """A model of that forward.py, over weights that it need not use."""
+        version = self.path / name / "1"
+        version.mkdir(parents=True)
+        shutil.copy(FIXTURES / "mlp_cuda" / "1" / "resnet18_gpu.pth", version / "weights.pth")
+        (self.path / name / "forward.py").write_text(forward)
+        if config:
+            (self.path / name / "config.pbtxt").write_text(config)
+
     def snapshot(self):
         """Every file with its bytes."""
         return {str(f.relative_to(self.path)): f.read_bytes() for f in sorted(self.path.rglob("*")) if f.is_file()}

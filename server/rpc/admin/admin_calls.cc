@@ -1,10 +1,13 @@
 #include "server/rpc/admin/admin_calls.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/rpc/predict/request_builder.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
 
@@ -40,14 +43,21 @@ void AdminCalls::Run(Call& call, const std::function<void(registry::Registry::Do
   const auto wait = std::make_shared<AdminWait>(call, std::move(encode));
   call.OnCancel([wait] { wait->Done(absl::CancelledError("the caller went away; what it asked for goes on")); });
   bool has_ended = false;
+  bool is_full = false;
   {
     base::MutexLock lock(mutex_);
     has_ended = has_ended_;
+    // One whose caller went away counts for as long as what it asked for is not done.
     std::erase_if(running_, [](const auto& weak) { return weak.expired(); });
-    running_.push_back(wait);
+    is_full = running_.size() >= limits::kMaxAdminCalls;
+    if (!is_full) running_.push_back(wait);
   }
   if (has_ended) {
     wait->Done(Ending());
+  } else if (is_full) {
+    wait->Done(base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                                "{} calls that load or unload are not done yet, the limit: try again later",
+                                limits::kMaxAdminCalls));
   } else {
     start([wait](const absl::Status& status) { wait->Done(status); });
   }
@@ -73,7 +83,28 @@ absl::Status CheckAdminIsHere(bool is_here) {
 }
 
 absl::Status CheckModelName(const std::string& name) {
-  return name.empty() ? absl::InvalidArgumentError("model_name is empty; name the model") : absl::OkStatus();
+  if (name.empty()) return absl::InvalidArgumentError("model_name is empty; name the model");
+  return CheckNameLength("model_name", name);
+}
+
+absl::Status CheckVersionsToLoad(std::span<const int64_t> versions) {
+  if (versions.size() > limits::kMaxLoadVersions) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "model_versions has {} versions; expected at most {}: load the others with another call",
+                            versions.size(), limits::kMaxLoadVersions);
+  }
+  std::set<int64_t> seen;
+  for (const int64_t version : versions) {
+    if (version < 1) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "model_versions has {}; a version is a positive integer", version);
+    }
+    if (!seen.insert(version).second) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "model_versions has {} twice; name each once",
+                              version);
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace torchferry::rpc

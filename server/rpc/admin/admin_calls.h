@@ -1,8 +1,10 @@
 // Loading and unloading, for both APIs.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,8 @@ class AdminWait;
 class AdminCalls {
  public:
   // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the
-  // response; it runs before the answer, and not when the caller has gone: what it asked for is done all the same. From
-  // the call's handler.
+  // response; it runs before the answer, and not when the caller has gone: what it asked for is done all the same.
+  // RESOURCE_EXHAUSTED, and nothing is started, while limits::kMaxAdminCalls are not done. From the call's handler.
   void Run(Call& call, const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode);
 
   // The server is ending: answers those that wait, and those that come later, with UNAVAILABLE.
@@ -34,7 +36,10 @@ class AdminCalls {
 // FAILED_PRECONDITION, saying what to do, where the address that was called does not load and unload.
 absl::Status CheckAdminIsHere(bool is_here);
 
-// INVALID_ARGUMENT for an empty name.
+// INVALID_ARGUMENT for an empty name, and for one that is too long.
 absl::Status CheckModelName(const std::string& name);
+
+// INVALID_ARGUMENT for what is no version, for one that is named twice, and for too many.
+absl::Status CheckVersionsToLoad(std::span<const int64_t> versions);
 
 }  // namespace torchferry::rpc

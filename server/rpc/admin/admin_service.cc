@@ -2,6 +2,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/torchferry_v1/codec.h"
+#include "server/rpc/transport/utf8_message.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -12,6 +13,7 @@ void EncodeVersions(const registry::Registry& registry, Kind& call) {
   for (const registry::VersionStatus& version : registry.List(call.request().model_name())) {
     EncodeVersion(version, *call.response().add_versions());
   }
+  MakeUtf8(call.response());
 }
 
 }  // namespace
@@ -30,12 +32,8 @@ void AdminService::Serve(CallLoop& loop) {
 void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelResponse>& call) {
   const v1::LoadModelRequest& request = call.request();
   absl::Status status = Check(request.model_name());
-  for (const int64_t version : request.model_versions()) {
-    if (status.ok() && version < 1) {
-      status = base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                "model_versions has {}; a version is a positive integer", version);
-    }
-  }
+  if (status.ok())
+    status = CheckVersionsToLoad({request.model_versions().data(), static_cast<size_t>(request.model_versions_size())});
   if (!status.ok()) return call.Finish(status);
   calls_.Run(
       call,

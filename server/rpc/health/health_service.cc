@@ -4,11 +4,22 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
 namespace {
 
 using grpc::health::v1::HealthCheckResponse;
+
+// Of "model/NAME".
+constexpr size_t kMaxServiceBytes = limits::kMaxNameBytes + 6;
+
+absl::Status CheckService(const std::string& name) {
+  if (name.size() <= kMaxServiceBytes) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "the service's name has {} bytes; expected at most {}: \"\", \"liveness\" or \"model/NAME\"",
+                          name.size(), kMaxServiceBytes);
+}
 
 HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
   if (!serving.has_value()) return HealthCheckResponse::SERVICE_UNKNOWN;
@@ -20,7 +31,10 @@ HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
 // One Watch call. gRPC allows one write at a time, so what changes during a write is looked at after it.
 class HealthService::Watcher final {
  public:
-  Watcher(HealthService& service, Watch& call) : service_(service), name_(call.request().service()), call_(call) {}
+  Watcher(HealthService& service, Watch& call)
+      : service_(service), name_(call.request().service()), peer_(call.peer()), call_(call) {}
+
+  const std::string& peer() const { return peer_; }
 
   // On any thread, several at a time.
   void Update() {
@@ -38,6 +52,12 @@ class HealthService::Watcher final {
     response_.set_status(now);
     is_writing_ = true;
     call_.Write(response_);
+  }
+
+  // Instead of anything else.
+  void Refuse(const absl::Status& why) {
+    base::MutexLock lock(mutex_);
+    FinishWith(why);
   }
 
   // After the last change was told.
@@ -78,7 +98,8 @@ class HealthService::Watcher final {
 
   HealthService& service_;
   const std::string name_;
-  Watch& call_;  // until it is finished
+  const std::string peer_;  // its connection
+  Watch& call_;             // until it is finished
   base::Mutex mutex_;
   uint64_t looks_ FERRY_GUARDED_BY(mutex_) = 0;  // begun
   HealthCheckResponse response_ FERRY_GUARDED_BY(mutex_);
@@ -96,7 +117,9 @@ class HealthService::WatchHandler final : public StreamHandler {
       : service_(service), watcher_(std::move(watcher)) {}
   ~WatchHandler() override {
     base::MutexLock lock(service_.mutex_);
-    service_.watchers_.erase(watcher_);
+    if (service_.watchers_.erase(watcher_) == 0) return;
+    const auto of_connection = service_.watches_of_.find(watcher_->peer());
+    if (--of_connection->second == 0) service_.watches_of_.erase(of_connection);
   }
 
   void OnWritten(bool ok) override { watcher_->OnWritten(ok); }
@@ -115,6 +138,7 @@ void HealthService::Serve(CallLoop& loop) {
 }
 
 absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& response) const {
+  FERRY_RETURN_IF_ERROR(CheckService(request.service()));
   const std::optional<bool> serving = lookup_(request.service());
   if (!serving.has_value()) {
     return base::MakeStatus(absl::StatusCode::kNotFound,
@@ -125,14 +149,35 @@ absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& re
   return absl::OkStatus();
 }
 
+absl::Status HealthService::Admit(const std::shared_ptr<Watcher>& watcher, size_t& of_connection) {
+  const bool is_of_connection = of_connection >= options_.max_watches_of_connection;
+  if (!is_of_connection && watchers_.size() < options_.max_watches) {
+    ++of_connection;
+    watchers_.insert(watcher);
+    return absl::OkStatus();
+  }
+  return base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                          "{} watches are open{}, the limit: end one, or ask with Check",
+                          is_of_connection ? options_.max_watches_of_connection : options_.max_watches,
+                          is_of_connection ? " on this connection" : "");
+}
+
 std::unique_ptr<StreamHandler> HealthService::StartWatch(Watch& call) {
+  const absl::Status named = CheckService(call.request().service());
   const auto watcher = std::make_shared<Watcher>(*this, call);
   auto handler = std::make_unique<WatchHandler>(*this, watcher);
   bool ended = false;
-  {
+  absl::Status admitted = named;
+  if (admitted.ok()) {
     base::MutexLock lock(mutex_);
-    watchers_.insert(watcher);
+    size_t& of_connection = watches_of_[watcher->peer()];
+    admitted = Admit(watcher, of_connection);
+    if (of_connection == 0) watches_of_.erase(watcher->peer());
     ended = ended_;
+  }
+  if (!admitted.ok()) {
+    watcher->Refuse(admitted);
+    return handler;
   }
   watcher->Update();
   if (ended) watcher->End();

@@ -1,7 +1,9 @@
 // grpc.health.v1: "" is readiness, "liveness" is the process, "model/NAME" is that model.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -10,6 +12,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/mutex.h"
 #include "server/rpc/transport/serve.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
 
@@ -19,7 +22,14 @@ class HealthService final : public RpcService {
   // Whether a service is serving; nothing for one that is not known. Cheap and thread-safe.
   using Lookup = std::function<std::optional<bool>(const std::string& service)>;
 
-  explicit HealthService(Lookup lookup) : lookup_(std::move(lookup)) {}
+  // A Watch over one of these is RESOURCE_EXHAUSTED.
+  struct Options {
+    size_t max_watches = limits::kMaxWatches;
+    size_t max_watches_of_connection = limits::kMaxWatchesOfConnection;
+  };
+
+  explicit HealthService(Lookup lookup) : HealthService(std::move(lookup), Options()) {}
+  HealthService(Lookup lookup, Options options) : options_(options), lookup_(std::move(lookup)) {}
 
   grpc::Service& service() override { return service_; }
   void Serve(CallLoop& loop) override;
@@ -38,11 +48,15 @@ class HealthService final : public RpcService {
 
   absl::Status Check(const CheckRequest& request, CheckResponse& response) const;
   std::unique_ptr<StreamHandler> StartWatch(Watch& call);
+  // Takes a watcher, and counts it in that of its connection.
+  absl::Status Admit(const std::shared_ptr<Watcher>& watcher, size_t& of_connection) FERRY_REQUIRES(mutex_);
 
+  const Options options_;
   const Lookup lookup_;
   grpc::health::v1::Health::AsyncService service_;
   base::Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ FERRY_GUARDED_BY(mutex_);
+  std::map<std::string, size_t> watches_of_ FERRY_GUARDED_BY(mutex_);  // connections; none of 0
   bool ended_ FERRY_GUARDED_BY(mutex_) = false;
 };
 

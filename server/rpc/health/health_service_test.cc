@@ -108,5 +108,69 @@ TEST_F(HealthServiceTest, AnOvertakenAnnouncementDoesNotPutTheWatchBack) {
   EXPECT_THAT(watch.Rest(), IsEmpty());
 }
 
+TEST_F(HealthServiceTest, AServicesNameHasALength) {
+  const std::string name(1031, 's');
+  const grpc::Status status = client_->Check(name);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("name has 1031 bytes; expected at most 1030"));
+  EXPECT_EQ(client_->Check(std::string(1030, 's')).error_code(), grpc::StatusCode::NOT_FOUND);
+  HealthWatch watch = client_->Watch(name);
+  EXPECT_THAT(watch.Rest(), IsEmpty());
+  EXPECT_EQ(watch.Finish(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+class WatchLimitTest : public testing::Test {
+ protected:
+  // With place for three watches, and for two of one connection.
+  WatchLimitTest() {
+    const absl::Status status =
+        listener_.Start({}, "127.0.0.1:0", "--grpc-address", 1, {&health_}, base::Clock::Real());
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  ~WatchLimitTest() override { health_.EndWatches(); }
+
+  // One that is open.
+  static std::unique_ptr<HealthWatch> Open(HealthClient& client) {
+    auto watch = std::make_unique<HealthWatch>(client.Watch(""));
+    EXPECT_EQ(watch->Next(), HealthCheckResponse::SERVING);
+    return watch;
+  }
+  static void ExpectRefused(HealthClient& client) {
+    HealthWatch watch = client.Watch("");
+    EXPECT_EQ(watch.Next(), std::nullopt);
+    EXPECT_EQ(watch.Finish(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+
+  HealthService health_{[](const std::string&) { return std::optional(true); },
+                        {.max_watches = 3, .max_watches_of_connection = 2}};
+  Listener listener_;
+};
+
+TEST_F(WatchLimitTest, OfAConnectionAndInAll) {
+  HealthClient one(listener_.port());
+  HealthClient two(listener_.port());
+  HealthClient three(listener_.port());
+  const auto first = Open(one);
+  const auto second = Open(one);
+  ExpectRefused(one);
+  const auto third = Open(two);
+  ExpectRefused(three);
+  EXPECT_TRUE(one.Check("").ok());
+}
+
+// The server hears of an end some time after its client: until then the place is taken.
+TEST_F(WatchLimitTest, AWatchThatEndsMakesPlace) {
+  HealthClient client(listener_.port());
+  const auto kept = Open(client);
+  for (int opened = 0; opened < 20;) {
+    HealthWatch watch = client.Watch("");
+    const bool is_open = watch.Next().has_value();
+    if (is_open) watch.Cancel();
+    const grpc::StatusCode code = watch.Finish();
+    ASSERT_EQ(code, is_open ? grpc::StatusCode::CANCELLED : grpc::StatusCode::RESOURCE_EXHAUSTED);
+    if (is_open) ++opened;
+  }
+}
+
 }  // namespace
 }  // namespace torchferry::rpc

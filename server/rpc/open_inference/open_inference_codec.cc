@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
+#include "server/rpc/predict/request_builder.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -25,11 +28,12 @@ absl::StatusOr<tensor::DType> DecodeDatatype(const InputMessage& input) {
     return Invalid("input \"{}\" has datatype BYTES, text; PyTorch models take numbers: encode it in the client",
                    input.name());
   }
-  const absl::StatusOr<tensor::DType> dtype = tensor::ParseDType(input.datatype());
+  // Of a long one the error would say all of it.
+  const absl::StatusOr<tensor::DType> dtype = tensor::ParseDType(input.datatype().substr(0, limits::kMaxShownBytes));
   if (dtype.ok() && *dtype <= tensor::DType::kFp64) return *dtype;
   return Invalid(
       "input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32 or FP64",
-      input.name(), input.datatype());
+      input.name(), base::Excerpt(input.datatype(), limits::kMaxShownBytes));
 }
 
 // The field that an input's elements are in, and how many it has.
@@ -126,7 +130,15 @@ absl::Status DecodeContents(const InputMessage& input, tensor::HostTensor& tenso
   return absl::OkStatus();
 }
 
+// Of whatever type.
+bool IsSet(const inference::InferParameter& value) {
+  return value.bool_param() || value.int64_param() != 0 || value.uint64_param() != 0 || value.double_param() != 0 ||
+         !value.string_param().empty();
+}
+
 absl::Status CheckTensorParameters(std::string_view what, const std::string& name, const Parameters& parameters) {
+  if (parameters.empty()) return absl::OkStatus();
+  FERRY_RETURN_IF_ERROR(CheckParameterCount(fmt::format("{} \"{}\"", what, name), parameters.size()));
   for (const auto& [key, value] : parameters) {
     if (key.starts_with("shared_memory_")) {
       return base::MakeStatus(
@@ -134,7 +146,7 @@ absl::Status CheckTensorParameters(std::string_view what, const std::string& nam
           "{} \"{}\" asks for shared memory, which this server does not have; send the bytes in the message", what,
           name);
     }
-    if (key == "classification" && value.int64_param() != 0) {
+    if (key == "classification" && IsSet(value)) {
       return base::MakeStatus(
           absl::StatusCode::kUnimplemented,
           "{} \"{}\" asks for the parameter classification; take the largest elements in the client", what, name);
@@ -157,8 +169,7 @@ absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, R
       if (microseconds > 0 && microseconds < int64_t{365} * 24 * 3600 * 1'000'000) {
         request.deadline = now + std::chrono::duration_cast<base::Duration>(std::chrono::microseconds(microseconds));
       }
-    } else if (key == "sequence_id" &&
-               (value.int64_param() != 0 || value.uint64_param() != 0 || !value.string_param().empty())) {
+    } else if (key == "sequence_id" && IsSet(value)) {
       return base::MakeStatus(
           absl::StatusCode::kUnimplemented,
           "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
@@ -168,13 +179,15 @@ absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, R
   return absl::OkStatus();
 }
 
-absl::Status DecodeInput(const inference::ModelInferRequest& message, int index, Request& request) {
+absl::Status DecodeInput(const inference::ModelInferRequest& message, int index, RequestBuilder& builder) {
   const InputMessage& input = message.inputs(index);
+  FERRY_RETURN_IF_ERROR(RequestBuilder::CheckTensorName("input", input.name()));
+  FERRY_RETURN_IF_ERROR(CheckRank(input.name(), static_cast<size_t>(input.shape_size())));
   FERRY_RETURN_IF_ERROR(CheckTensorParameters("input", input.name(), input.parameters()));
   tensor::HostTensor tensor;
   FERRY_ASSIGN_OR_RETURN(tensor.dtype, DecodeDatatype(input));
-  tensor.shape.assign(input.shape().begin(), input.shape().end());
   if (message.raw_input_contents_size() == 0) {
+    tensor.shape.assign(input.shape().begin(), input.shape().end());
     FERRY_RETURN_IF_ERROR(DecodeContents(input, tensor));
   } else if (Filled(input.contents()).first > 0) {
     return Invalid("input \"{}\" has contents, and the request has raw_input_contents; send one or the other",
@@ -182,9 +195,8 @@ absl::Status DecodeInput(const inference::ModelInferRequest& message, int index,
   } else {
     tensor.bytes = std::as_bytes(std::span(message.raw_input_contents(index)));
   }
-  if (!request.inputs.emplace(input.name(), std::move(tensor)).second)
-    return Invalid("input \"{}\" is there twice", input.name());
-  return absl::OkStatus();
+  return builder.AddInput(input.name(), tensor.dtype, {input.shape().data(), static_cast<size_t>(input.shape_size())},
+                          tensor.bytes, std::move(tensor.owner));
 }
 
 }  // namespace
@@ -194,24 +206,28 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
   if (text.empty()) return version;
   if (text.front() >= '1' && text.front() <= '9' && text.back() >= '0' && absl::SimpleAtoi(text, &version))
     return version;
-  return Invalid("the version is \"{}\"; expected a positive integer, or nothing for the newest", text);
+  return Invalid("the version is \"{}\"; expected a positive integer, or nothing for the newest",
+                 base::Excerpt(text, limits::kMaxShownBytes));
 }
 
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now) {
-  Request request;
-  FERRY_ASSIGN_OR_RETURN(request.version, DecodeVersion(message.model_version()));
-  FERRY_RETURN_IF_ERROR(ReadParameters(message.parameters(), now, request));
+  RequestBuilder builder;
+  FERRY_RETURN_IF_ERROR(builder.Begin(message.id(), {.inputs = static_cast<size_t>(message.inputs_size()),
+                                                     .wanted_outputs = static_cast<size_t>(message.outputs_size()),
+                                                     .parameters = message.parameters().size()}));
+  FERRY_ASSIGN_OR_RETURN(builder.request().version, DecodeVersion(message.model_version()));
+  FERRY_RETURN_IF_ERROR(ReadParameters(message.parameters(), now, builder.request()));
   const int raw = message.raw_input_contents_size();
   if (raw != 0 && raw != message.inputs_size()) {
     return Invalid("the request has {} inputs and {} raw_input_contents; expected one for each, or none",
                    message.inputs_size(), raw);
   }
-  for (int i = 0; i < message.inputs_size(); ++i) FERRY_RETURN_IF_ERROR(DecodeInput(message, i, request));
+  for (int i = 0; i < message.inputs_size(); ++i) FERRY_RETURN_IF_ERROR(DecodeInput(message, i, builder));
   for (const auto& output : message.outputs()) {
+    FERRY_RETURN_IF_ERROR(builder.AddWanted(output.name()));
     FERRY_RETURN_IF_ERROR(CheckTensorParameters("output", output.name(), output.parameters()));
-    request.wanted_outputs.push_back(output.name());
   }
-  return request;
+  return builder.Take();
 }
 
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,

@@ -14,8 +14,8 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
 
 // A view where the message has the bytes as a tensor's are: raw, or typed contents of elements of 4 or 8 bytes;
 // `message` must outlive what is made of it. A "timeout" parameter ends the request's wait that long after `now`.
-// INVALID_ARGUMENT saying which input and what was expected; UNIMPLEMENTED for what other servers have and this one has
-// not (shared memory, sequences, classification).
+// INVALID_ARGUMENT saying which input and what was expected, as a RequestBuilder does; UNIMPLEMENTED for what other
+// servers have and this one has not (shared memory, sequences, classification).
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
 
 // One copy of each output's bytes, into raw_output_contents.

@@ -106,6 +106,57 @@ TEST(OpenInferenceCodecTest, WhatCannotBeReadIsRefusedByName) {
   }
 }
 
+TEST(OpenInferenceCodecTest, WhatDoesNotAgreeWithItselfIsRefused) {
+  using enum absl::StatusCode;
+  const auto raw = [](const std::string& datatype, const std::vector<int64_t>& shape, const std::string& bytes) {
+    auto message = Message(datatype, shape);
+    message.add_raw_input_contents(bytes);
+    return message;
+  };
+  auto message = raw("FP32", {1}, "0000");
+  message.add_outputs()->set_name("y");
+  message.add_outputs()->set_name("y");
+  ExpectRefused(message, kInvalidArgument, "output \"y\" is asked for twice");
+  ExpectRefused(raw("FP32", {-1}, "0000"), kInvalidArgument, "shape [-1] has a negative dimension");
+  ExpectRefused(raw("FP32", {2}, "0000"), kInvalidArgument, "has 4 bytes of data; expected 8 for FP32 of shape [2]");
+  ExpectRefused(raw("FP32", {0, int64_t{1} << 40, int64_t{1} << 40}, ""), kInvalidArgument, "overflows");
+  ExpectRefused(Message("FP32", {int64_t{1} << 40, int64_t{1} << 40}, "fp32_contents: 1"), kInvalidArgument,
+                "overflows");
+  ExpectRefused(Message("FP32", {-1}, "fp32_contents: 1"), kInvalidArgument, "negative dimension");
+  ExpectRefused(raw("BOOL", {3}, std::string("\0\1\2", 3)), kInvalidArgument, "has the byte 2 at element 2");
+}
+
+TEST(OpenInferenceCodecTest, WhatExceedsALimitIsRefused) {
+  using enum absl::StatusCode;
+  auto message = Message("FP32", {1}, "fp32_contents: 1");
+  for (int i = 0; i < 4096; ++i) *message.add_inputs() = message.inputs(0);
+  ExpectRefused(message, kInvalidArgument, "the request has 4097 inputs; expected at most 4096");
+  message = Message("FP32", {1}, "fp32_contents: 1");
+  for (int i = 0; i < 4097; ++i) message.add_outputs()->set_name(std::to_string(i));
+  ExpectRefused(message, kInvalidArgument, "the request has 4097 outputs; expected at most 4096");
+  ExpectRefused(Message("FP32", std::vector<int64_t>(65, 1), "fp32_contents: 1"), kInvalidArgument,
+                "input \"x\" has 65 dimensions; expected at most 64");
+  message = Message("FP32", {1}, "fp32_contents: 1");
+  for (int i = 0; i < 257; ++i) (*message.mutable_parameters())[std::to_string(i)];
+  ExpectRefused(message, kInvalidArgument, "the request has 257 parameters; expected at most 256");
+  message = Message("FP32", {1}, "fp32_contents: 1");
+  for (int i = 0; i < 257; ++i) (*message.mutable_inputs(0)->mutable_parameters())[std::to_string(i)];
+  ExpectRefused(message, kInvalidArgument, "input \"x\" has 257 parameters; expected at most 256");
+  message = Message("FP32", {1}, "fp32_contents: 1");
+  message.set_id(std::string(4097, 'i'));
+  ExpectRefused(message, kInvalidArgument, "the request's id has 4097 bytes");
+  message = Message("FP32", {1}, "fp32_contents: 1");
+  message.mutable_inputs(0)->set_name(std::string(1025, 'i'));
+  ExpectRefused(message, kInvalidArgument, "the name of an input has 1025 bytes");
+  for (const size_t length : {1000, 1'000'000}) {
+    message = Message(std::string(length, 'F'), {1});
+    ExpectRefused(message, kInvalidArgument, std::string(64, 'F') + "…\"");
+    message.set_model_version(std::string(length, '1'));
+    ExpectRefused(message, kInvalidArgument, std::string(64, '1') + "…\"");
+    EXPECT_LT(DecodeInferRequest(message, kNow).status().message().size(), 300U);
+  }
+}
+
 TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
   const auto with = [](const std::string& key, auto set) {
     auto message = Message("FP32", {1});
@@ -127,6 +178,7 @@ TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
   ExpectRefused(with("timeout", [](auto& p) { p.set_string_param("1"); }), kInvalidArgument, "timeout");
   ExpectRefused(with("sequence_id", [](auto& p) { p.set_int64_param(5); }), kUnimplemented, "ModelStreamInfer");
   ExpectRefused(with("sequence_id", [](auto& p) { p.set_string_param("a"); }), kUnimplemented, "ModelStreamInfer");
+  ExpectRefused(with("sequence_id", [](auto& p) { p.set_double_param(5); }), kUnimplemented, "ModelStreamInfer");
 
   auto message = Message("FP32", {1});
   (*message.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("r");
@@ -134,7 +186,12 @@ TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
   message = with("none", [](auto&) {});
   auto& output = *message.add_outputs();
   output.set_name("y");
-  (*output.mutable_parameters())["classification"].set_int64_param(3);
+  inference::InferParameter& classes = (*output.mutable_parameters())["classification"];
+  classes.set_int64_param(3);
+  ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
+  classes.set_uint64_param(3);
+  ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
+  classes.set_string_param("3");
   ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/rpc/transport/status_map.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -140,7 +141,7 @@ void DescribeIndex(const registry::VersionStatus& status, inference::RepositoryI
       return;
     case registry::VersionState::kFailed:
       message.set_state("UNAVAILABLE");
-      message.set_reason(base::MessageOf(status.error));
+      message.set_reason(MessageForField(status.error));
       return;
   }
 }

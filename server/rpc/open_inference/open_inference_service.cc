@@ -4,10 +4,13 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
 #include "server/rpc/admin/admin_calls.h"
 #include "server/rpc/open_inference/open_inference_codec.h"
 #include "server/rpc/open_inference/open_inference_describe.h"
 #include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/predict/request_builder.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -37,8 +40,8 @@ struct Api {
   }
 
   static void EncodeErrorForStream(const absl::Status& status, const RequestMessage& request, StreamMessage& message) {
-    message.mutable_infer_response()->set_id(request.id());
-    message.set_error_message(base::MessageOf(status));
+    message.mutable_infer_response()->set_id(IdToRepeat(request.id()));
+    message.set_error_message(MessageForField(status));
     MarkFinal(request, *message.mutable_infer_response());
   }
 
@@ -54,7 +57,8 @@ struct Api {
 absl::Status CheckRepository(const std::string& name) {
   if (name.empty()) return absl::OkStatus();
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "repository_name is \"{}\"; there is one store, which has no name: leave it out", name);
+                          "repository_name is \"{}\"; there is one store, which has no name: leave it out",
+                          base::Excerpt(name, limits::kMaxShownBytes));
 }
 
 }  // namespace
@@ -63,6 +67,7 @@ absl::Status CheckRepository(const std::string& name) {
 absl::StatusOr<registry::VersionStatus> OpenInferenceService::Ready(const std::string& model,
                                                                     const std::string& version) const {
   if (model.empty()) return absl::InvalidArgumentError("the model's name is empty; name the model to describe");
+  FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", model));
   FERRY_ASSIGN_OR_RETURN(const int64_t number, DecodeVersion(version));
   FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<serving::Servable> servable, registry_.Find(model, number));
   for (registry::VersionStatus& status : registry_.List(model)) {
@@ -134,6 +139,7 @@ void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
 
 absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request,
                                               inference::ModelReadyResponse& response) const {
+  FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", request.name()));
   FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
   const auto found = registry_.Find(request.name(), version);
   response.set_ready(found.ok() && (*found)->can_run());
@@ -169,6 +175,7 @@ absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigReque
 
 absl::Status OpenInferenceService::ModelStatistics(const inference::ModelStatisticsRequest& request,
                                                    inference::ModelStatisticsResponse& response) const {
+  FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", request.name()));
   FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
   for (const registry::VersionStatus& status : registry_.List(request.name())) {
     const bool is_wanted = version == 0 || version == status.version;
@@ -203,7 +210,7 @@ void OpenInferenceService::RepositoryModelLoad(
     status = base::MakeStatus(
         absl::StatusCode::kUnimplemented,
         "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
-        request.parameters().begin()->first);
+        base::Excerpt(request.parameters().begin()->first, limits::kMaxShownBytes));
   }
   if (!status.ok()) return call.Finish(status);
   options_.admin_calls->Run(

@@ -4,6 +4,8 @@
 
 #include "server/base/list_text.h"
 #include "server/base/status.h"
+#include "server/rpc/predict/answer_size.h"
+#include "server/rpc/predict/request_builder.h"
 #include "server/rpc/transport/guarded.h"
 
 namespace torchferry::rpc {
@@ -42,9 +44,10 @@ absl::StatusOr<model::Outputs> Select(model::Outputs outputs, const std::vector<
 }
 
 absl::StatusOr<Answer> AnswerOf(const serving::Servable& servable, absl::StatusOr<serving::PredictResult> result,
-                                const std::vector<std::string>& wanted) {
+                                const std::vector<std::string>& wanted, int64_t max_bytes) {
   if (!result.ok()) return result.status();
   FERRY_ASSIGN_OR_RETURN(result->outputs, Select(std::move(result->outputs), wanted));
+  FERRY_RETURN_IF_ERROR(CheckAnswerSize(result->outputs, max_bytes));
   return Answer{servable.name(), servable.version(), *std::move(result)};
 }
 
@@ -63,6 +66,7 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::st
   if (model.empty()) {
     return absl::InvalidArgumentError("model_name is empty; name the model to run");
   }
+  FERRY_RETURN_IF_ERROR(CheckNameLength("model_name", model));
   if (stream != nullptr) {
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<serving::Servable> kept, stream->Find(model, version));
     if (kept != nullptr) return kept;
@@ -99,7 +103,7 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
   task.is_cancelled = std::move(request.is_cancelled);
   call->wanted = std::move(request.wanted_outputs);
   task.done = [this, call](absl::StatusOr<serving::PredictResult> result) {
-    End(*call, AnswerOf(*call->servable, std::move(result), call->wanted));
+    End(*call, AnswerOf(*call->servable, std::move(result), call->wanted, max_answer_bytes_));
   };
   servable.Submit(std::move(task));
   return absl::OkStatus();

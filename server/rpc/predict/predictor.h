@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -46,9 +47,14 @@ struct Reply {
 class Predictor {
  public:
   // `observers` are told of each request, in this order. All outlive the predictor, and it the requests.
+  // `max_answer_bytes`: an answer of more is RESOURCE_EXHAUSTED, and dropped before it is encoded.
   Predictor(const registry::Registry& registry, Admission& admission, std::vector<CallObserver*> observers,
-            const base::Clock& clock)
-      : registry_(registry), admission_(admission), observers_(std::move(observers)), clock_(clock) {}
+            const base::Clock& clock, int64_t max_answer_bytes = std::numeric_limits<int64_t>::max())
+      : registry_(registry),
+        admission_(admission),
+        observers_(std::move(observers)),
+        clock_(clock),
+        max_answer_bytes_(max_answer_bytes) {}
 
   // `request` may be an error of the codec, which is then counted and answered. `stream` is that of the stream which
   // the request came by, used during the call alone; null: it came by none.
@@ -67,6 +73,7 @@ class Predictor {
   Admission& admission_;
   const std::vector<CallObserver*> observers_;
   const base::Clock& clock_;
+  const int64_t max_answer_bytes_;
 };
 
 }  // namespace torchferry::rpc

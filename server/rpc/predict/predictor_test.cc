@@ -158,6 +158,34 @@ TEST_F(PredictorTest, AModelWithoutANameIsInvalid) {
   ExpectTold("", 0, 0, absl::StatusCode::kInvalidArgument, "");
 }
 
+TEST_F(PredictorTest, AModelsNameHasALimitBeforeItIsLookedFor) {
+  EXPECT_EQ(Predict(std::string(1024, 'm'), AskFor(x_)).code(), absl::StatusCode::kNotFound);
+  const absl::Status status = Predict(std::string(1025, 'm'), AskFor(x_));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(base::MessageOf(status), HasSubstr("model_name has 1025 bytes"));
+  EXPECT_LT(status.message().size(), 200U);
+}
+
+TEST_F(PredictorTest, AnAnswerOverTheLimitIsDroppedBeforeItIsEncoded) {
+  Predictor predictor{registry_, admission_, {}, base::Clock::Real(), 3};
+  const std::string id;
+  const std::string model = "plain";
+  bool is_encoded = false;
+  const auto sent = std::make_shared<std::promise<absl::Status>>();
+  predictor.Predict({"Predict", model, id}, AskFor(x_), nullptr,
+                    {.encode =
+                         [&](const Answer&) {
+                           is_encoded = true;
+                           return absl::OkStatus();
+                         },
+                     .send = [sent](const absl::Status& status) { sent->set_value(status); }});
+  const absl::Status status = sent->get_future().get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(base::MessageOf(status),
+              HasSubstr("the answer has 7 bytes, of which output \"sum\" 4; expected at most 3"));
+  EXPECT_FALSE(is_encoded);
+}
+
 TEST_F(PredictorTest, AModelThatRaisesIsInternal) {
   x_ = -1;
   EXPECT_THAT(base::MessageOf(Predict("plain", AskFor(x_))), StartsWith("the model raised"));
@@ -215,9 +243,9 @@ TEST_F(PredictorTest, EveryoneWhoCameInLeaves) {
 TEST_F(PredictorTest, OutputsAreSelectedByNameBeforeTheRunWhereTheyAreDeclared) {
   for (const char* model : {"plain", "declared"}) {
     Request request = AskFor(x_);
-    request.wanted_outputs = {"sum", "sum"};
+    request.wanted_outputs = {"sum"};
     EXPECT_EQ(Predict(model, request), absl::OkStatus());
-    EXPECT_EQ(encoded_->result.outputs.size(), 2U);
+    EXPECT_EQ(encoded_->result.outputs.size(), 1U);
     request.wanted_outputs = {"product"};
     EXPECT_EQ(Predict(model, request),
               absl::InvalidArgumentError("unknown output \"product\"; the model's outputs are \"sum\""));

@@ -5,6 +5,7 @@
 
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/base/utf8.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -12,9 +13,7 @@ namespace {
 // A client may send megabytes as a name.
 constexpr size_t kMaxNameBytes = 256;
 
-std::string Shortened(const std::string& name) {
-  return name.size() <= kMaxNameBytes ? name : name.substr(0, kMaxNameBytes) + "…";
-}
+std::string Shortened(const std::string& name) { return base::Excerpt(name, kMaxNameBytes); }
 
 double Milliseconds(base::Duration duration) { return std::round(base::ToSeconds(duration) * 1e6) / 1e3; }
 

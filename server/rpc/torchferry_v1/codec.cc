@@ -1,17 +1,11 @@
 #include "server/rpc/torchferry_v1/codec.h"
 
 #include "server/base/status.h"
+#include "server/rpc/predict/request_builder.h"
+#include "server/rpc/transport/status_map.h"
 
 namespace torchferry::rpc {
 namespace {
-
-tensor::HostTensor View(const v1::Tensor& message) {
-  tensor::HostTensor tensor;
-  tensor.dtype = DecodeDType(message.dtype());
-  tensor.shape.assign(message.shape().begin(), message.shape().end());
-  tensor.bytes = std::as_bytes(std::span(message.data()));
-  return tensor;
-}
 
 void EncodeSpec(const tensor::TensorSpec& spec, v1::TensorSpec& message) {
   message.set_name(spec.name);
@@ -89,18 +83,30 @@ tensor::DType DecodeDType(v1::DataType dtype) {
 }
 
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
-  Request request;
-  request.version = message.model_version();
-  request.wanted_outputs.assign(message.outputs().begin(), message.outputs().end());
+  RequestBuilder builder;
+  FERRY_RETURN_IF_ERROR(builder.Begin(
+      message.request_id(),
+      {.inputs = message.inputs().size(), .wanted_outputs = static_cast<size_t>(message.outputs_size())}));
+  if (message.model_version() < 0) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "model_version is {}; expected a positive integer, or 0 for the newest",
+                            message.model_version());
+  }
+  builder.request().version = message.model_version();
   for (const auto& [name, tensor] : message.inputs()) {
-    if (DecodeDType(tensor.dtype()) == tensor::DType::kInvalid) {
+    FERRY_RETURN_IF_ERROR(RequestBuilder::CheckTensorName("input", name));
+    const tensor::DType dtype = DecodeDType(tensor.dtype());
+    if (dtype == tensor::DType::kInvalid) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                               "input \"{}\" has dtype {}, which is none; set one of DataType's values", name,
                               static_cast<int>(tensor.dtype()));
     }
-    request.inputs.emplace(name, View(tensor));
+    FERRY_RETURN_IF_ERROR(builder.AddInput(name, dtype,
+                                           {tensor.shape().data(), static_cast<size_t>(tensor.shape_size())},
+                                           std::as_bytes(std::span(tensor.data()))));
   }
-  return request;
+  for (const std::string& name : message.outputs()) FERRY_RETURN_IF_ERROR(builder.AddWanted(name));
+  return builder.Take();
 }
 
 absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message) {
@@ -134,7 +140,7 @@ void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& mess
   message.set_model_version(status.version);
   message.set_state(EncodeState(status.state));
   message.set_error_code(static_cast<int>(status.error.code()));
-  message.set_error_message(base::MessageOf(status.error));
+  message.set_error_message(MessageForField(status.error));
   message.set_load_seconds(status.load_seconds);
   if (status.servable == nullptr) return;
   const tensor::Signature& signature = status.servable->signature();

@@ -9,8 +9,8 @@
 
 namespace torchferry::rpc {
 
-// A view: `message` must outlive what is made of it. Shapes and byte counts are as the message has them, whether or not
-// they agree; tensor::BindInputs holds them against the signature. INVALID_ARGUMENT for a tensor without a dtype.
+// A view: `message` must outlive what is made of it. INVALID_ARGUMENT for a tensor without a dtype, and for what a
+// RequestBuilder refuses; tensor::BindInputs holds the rest against the signature.
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message);
 
 // One copy of each output's bytes. INTERNAL, saying which output, for an element type that has no form on the wire: FP8

@@ -75,20 +75,52 @@ TEST(CodecTest, ARequestIsViewed) {
   EXPECT_EQ(static_cast<const void*>(x.bytes.data()), message.inputs().at("x").data().data());
 }
 
-TEST(CodecTest, ShapesAndByteCountsAreLeftToTheSignature) {
+void ExpectRefused(const v1::PredictRequest& message, const std::string& text) {
+  const absl::Status status = DecodeRequest(message).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+  EXPECT_THAT(base::MessageOf(status), HasSubstr(text));
+}
+
+TEST(CodecTest, WhatDoesNotAgreeWithItselfIsRefused) {
   v1::PredictRequest message = Message();
-  v1::Tensor& x = (*message.mutable_inputs())["x"];
-  x.set_shape(0, -1);
-  x.clear_data();
-  const auto request = DecodeRequest(message);
-  ASSERT_TRUE(request.ok()) << request.status();
-  EXPECT_THAT(request->inputs.at("x").shape, ElementsAre(-1, 3));
-  EXPECT_TRUE(request->inputs.at("x").bytes.empty());
+  message.add_outputs("b");
+  ExpectRefused(message, "output \"b\" is asked for twice");
+  message = Message();
+  (*message.mutable_inputs())["x"].set_shape(0, -1);
+  ExpectRefused(message, "shape [-1, 3] has a negative dimension");
+  message = Message();
+  (*message.mutable_inputs())["x"].set_shape(0, 3);
+  ExpectRefused(message, "input \"x\" has 12 bytes of data; expected 18 for INT16 of shape [3, 3]");
+  message = Message();
+  message.set_model_version(-1);
+  ExpectRefused(message, "model_version is -1; expected a positive integer, or 0");
+}
+
+TEST(CodecTest, WhatExceedsALimitIsRefused) {
+  v1::PredictRequest message = Message();
+  for (int i = 0; i < 4096; ++i) (*message.mutable_inputs())["x" + std::to_string(i)] = message.inputs().at("x");
+  ExpectRefused(message, "the request has 4097 inputs; expected at most 4096");
+  message = Message();
+  for (int i = 0; i < 4095; ++i) message.add_outputs(std::to_string(i));
+  ExpectRefused(message, "the request has 4097 outputs; expected at most 4096");
+  message = Message();
+  for (int i = 0; i < 63; ++i) (*message.mutable_inputs())["x"].add_shape(1);
+  ExpectRefused(message, "input \"x\" has 65 dimensions; expected at most 64");
+  message = Message();
+  message.set_request_id(std::string(4097, 'i'));
+  ExpectRefused(message, "the request's id has 4097 bytes; expected at most 4096");
+  message = Message();
+  message.add_outputs(std::string(1025, 'o'));
+  ExpectRefused(message, "the name of an output has 1025 bytes");
+  message = Message();
+  (*message.mutable_inputs())[std::string(1025, 'i')] = message.inputs().at("x");
+  ExpectRefused(message, "the name of an input has 1025 bytes");
 }
 
 TEST(CodecTest, AScalarHasNoDimension) {
   v1::PredictRequest message = Message();
   (*message.mutable_inputs())["x"].clear_shape();
+  (*message.mutable_inputs())["x"].set_data("01");
   EXPECT_TRUE(DecodeRequest(message)->inputs.at("x").shape.empty());
 }
 

@@ -2,6 +2,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/predict/request_builder.h"
 #include "server/rpc/torchferry_v1/codec.h"
 
 namespace torchferry::rpc {
@@ -32,9 +33,9 @@ struct Api {
 
   static void EncodeErrorForStream(const absl::Status& status, const v1::PredictRequest& request,
                                    v1::PredictStreamResponse& response) {
-    response.set_request_id(request.request_id());
+    response.set_request_id(IdToRepeat(request.request_id()));
     response.set_error_code(static_cast<int>(status.code()));
-    response.set_error_message(base::MessageOf(status));
+    response.set_error_message(MessageForField(status));
   }
 };
 
@@ -61,6 +62,7 @@ absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) 
 absl::Status InferenceServiceImpl::GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const {
   if (request.model_name().empty())
     return absl::InvalidArgumentError("model_name is empty; name the model to describe");
+  FERRY_RETURN_IF_ERROR(CheckNameLength("model_name", request.model_name()));
   for (const registry::VersionStatus& status : registry_.List(request.model_name())) {
     const bool is_wanted = request.model_version() == 0 || request.model_version() == status.version;
     if (is_wanted) EncodeVersion(status, *response.add_versions());

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "server/base/clock.h"
@@ -37,6 +38,9 @@ class Call {
 
   // By when the caller wants the answer; kNoDeadline: it did not say.
   base::TimePoint DeadlineOn(const base::Clock& clock) const;
+
+  // The caller's address, which tells one connection from another.
+  std::string peer() const { return context_.peer(); }
 
   // The caller gave up, or its connection is gone. Any thread, until Finish.
   bool IsCancelled() const { return is_cancelled_.load(std::memory_order_relaxed); }

@@ -11,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/rpc/transport/call.h"
 #include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/utf8_message.h"
 
 namespace torchferry::rpc {
 
@@ -41,14 +42,16 @@ void ServeLater(CallLoop& loop, Service& service,
   for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
 }
 
-// Calls that are answered at once.
+// Calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
 void ServeNow(CallLoop& loop, Service& service,
               void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
               std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
   ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
-    call.Finish(Guarded([&] { return handler(call.request(), call.response()); }));
+    const absl::Status status = Guarded([&] { return handler(call.request(), call.response()); });
+    if (status.ok()) MakeUtf8(call.response());
+    call.Finish(status);
   });
 }
 

@@ -5,9 +5,16 @@
 #include <string>
 
 #include "server/base/logging.h"
+#include "server/base/utf8.h"
 
 namespace torchferry::rpc {
 namespace {
+
+std::string Repeated(const std::string& piece, int times) {
+  std::string text;
+  for (int i = 0; i < times; ++i) text += piece;
+  return text;
+}
 
 TEST(StatusMapTest, EachCodeIsGrpcsOfThatName) {
   using enum absl::StatusCode;
@@ -60,6 +67,33 @@ TEST(StatusMapTest, ALongerMessageSaysWhereTheRestIs) {
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[1].level, base::LogLevel::kDebug);
   EXPECT_EQ(lines[1].text, "message cut short for its client code=NOT_FOUND error=" + begin + "y");
+}
+
+TEST(StatusMapTest, ACutDoesNotDivideACharacter) {
+  const std::string message = ToGrpc(absl::NotFoundError("x" + Repeated("é", 1600))).error_message();
+  EXPECT_TRUE(base::IsUtf8(message));
+  EXPECT_NE(message.find("é …"), std::string::npos);
+}
+
+// gRPC writes each byte that is no printable ASCII as three; headers end at 8 KiB.
+TEST(StatusMapTest, AMessageFitsIntoHeadersWhateverItIsMadeOf) {
+  for (const std::string piece : {"漢", "\n", "%", "\xff", "𝄞"}) {
+    const std::string message = ToGrpc(absl::InvalidArgumentError(Repeated(piece, 3000))).error_message();
+    size_t encoded = 0;
+    for (const char c : message) encoded += c >= ' ' && c <= '~' && c != '%' ? 1 : 3;
+    EXPECT_LT(encoded, 6200U) << piece;
+    EXPECT_TRUE(base::IsUtf8(message)) << piece;
+  }
+}
+
+TEST(StatusMapTest, BytesThatAreNotUtf8AreWrittenOut) {
+  EXPECT_EQ(ToGrpc(absl::InternalError("caf\xe9")).error_message(), "caf\\xe9");
+  EXPECT_EQ(MessageForField(absl::InternalError("caf\xe9")), "caf\\xe9");
+}
+
+TEST(StatusMapTest, AFieldHoldsMoreThanAHeaderButNotAnything) {
+  EXPECT_EQ(MessageForField(absl::InternalError(std::string(65'536, 'x'))).size(), 65'536U);
+  EXPECT_EQ(MessageForField(absl::InternalError(std::string(1'000'000, 'x'))), std::string(65'536, 'x') + "…");
 }
 
 }  // namespace

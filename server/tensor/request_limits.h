@@ -1,0 +1,52 @@
+// Every cap on what a client chooses, in one place: both APIs, loading and unloading, and health hold a request against
+// these before any work that grows with the number. Bytes are bounded by --max-message-mib. Each number is far above
+// what real requests need and low enough to be harmless.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace torchferry::limits {
+
+// --- names ---
+// Bytes of a model's, an input's, an output's or a parameter's name. File systems hold a folder's name to 255 bytes.
+inline constexpr size_t kMaxNameBytes = 1024;
+// Bytes of a request's id, which the answer repeats.
+inline constexpr size_t kMaxRequestIdBytes = 4096;
+// Bytes that a message repeats of a text which has no business being long: a version, a datatype.
+inline constexpr size_t kMaxShownBytes = 64;
+
+// --- one Predict ---
+// Tensors that a request sends. The elements of a tensor list count one each.
+inline constexpr size_t kMaxInputs = 4096;
+// Outputs that a request names.
+inline constexpr size_t kMaxWantedOutputs = 4096;
+// Parameters of a request, and of each of its tensors.
+inline constexpr size_t kMaxParameters = 256;
+// Dimensions of a tensor: PyTorch's own limit for most operators. Work on shapes grows with its square.
+inline constexpr size_t kMaxTensorRank = 64;
+
+// --- loading and unloading ---
+// Versions that one LoadModel names.
+inline constexpr size_t kMaxLoadVersions = 256;
+// Calls that load or unload and are not done. Each waits for those before it.
+inline constexpr size_t kMaxAdminCalls = 256;
+
+// --- health ---
+// Watches of one connection, and in all. A watch holds some hundred bytes and is told of each change.
+inline constexpr size_t kMaxWatchesOfConnection = 128;
+inline constexpr size_t kMaxWatches = 10'000;
+
+// --- answers ---
+// Bytes of an error's text, whoever wrote it: a model's exception may hold what a client sent.
+inline constexpr size_t kMaxErrorTextBytes = 65'536;
+// Bytes of an error's text in a status, as it is and as HTTP/2 headers have it, where a byte that is no printable ASCII
+// takes three. Headers have a limit of 8 KiB by default; a longer text would fail the call.
+inline constexpr size_t kMaxStatusTextBytes = 3000;
+inline constexpr size_t kMaxEncodedStatusTextBytes = 6000;
+
+// --- what a configuration makes the server generate ---
+// Bytes of all inputs of one request that a load makes up, or that model_warmup describes, all rows.
+inline constexpr int64_t kMaxGeneratedBytes = int64_t{1} << 30;
+
+}  // namespace torchferry::limits
