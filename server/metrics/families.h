@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string>
 
+#include "server/base/utf8.h"
+
 namespace torchferry::metrics {
 
 // From 50 µs, a small MLP, to 30 s, a large model on a busy CPU.
@@ -18,9 +20,9 @@ inline const prometheus::Histogram::BucketBoundaries kSecondsBuckets = {
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 inline const prometheus::Histogram::BucketBoundaries kRowsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
-// The labels of one version of a model.
+// The labels of one version of a model. The page is UTF-8 or of no use to anybody.
 inline prometheus::Labels VersionLabels(const std::string& model, int64_t version) {
-  return {{"model", model}, {"version", std::to_string(version)}};
+  return {{"model", base::ToUtf8(model)}, {"version", std::to_string(version)}};
 }
 
 // `labels` and `more`.

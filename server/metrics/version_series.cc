@@ -47,7 +47,7 @@ void VersionSeries::BatchDone(const BatchRecord& batch) {
 
 void VersionSeries::FellBack(const Fallback& fallback) {
   families_.fallbacks
-      .Add({{"model", model_}, {"from", fallback.from}, {"to", fallback.to}, {"reason", fallback.reason}})
+      .Add({{"model", base::ToUtf8(model_)}, {"from", fallback.from}, {"to", fallback.to}, {"reason", fallback.reason}})
       .Increment();
 }
 

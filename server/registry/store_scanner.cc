@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
 #include "server/config/config_file.h"
 
 namespace torchferry::registry {
@@ -40,7 +41,19 @@ std::string Fingerprint(const fs::path& folder) {
   return fmt::format("{}", fmt::join(files, ""));
 }
 
+// A folder whose name no client can say: protobuf's strings are UTF-8.
+ModelFolder Unnamable(const std::string& name) {
+  const std::string shown = base::ToUtf8(name);
+  return {shown,
+          base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                           "the folder's name is not UTF-8, so that no client can name the model; rename {}/", shown),
+          {},
+          {},
+          {}};
+}
+
 ModelFolder Scan(const fs::path& folder, const std::string& name) {
+  if (!base::IsUtf8(name)) return Unnamable(name);
   ModelFolder model{name, config::ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}, {}};
   const std::string beside = Fingerprint(folder);
   std::error_code error;
@@ -109,7 +122,11 @@ absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
     return base::MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store,
                             error.message());
   }
-  std::sort(models.begin(), models.end(), [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
+  std::stable_sort(models.begin(), models.end(),
+                   [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
+  // Another folder's name may be what is shown of one that is not UTF-8.
+  const auto is_same = [](const ModelFolder& a, const ModelFolder& b) { return a.name == b.name; };
+  models.erase(std::unique(models.begin(), models.end(), is_same), models.end());
   return models;
 }
 

@@ -31,7 +31,8 @@ absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
 // NOT_FOUND where the store has no such folder.
 absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name);
 
-// Every folder of the store whose name does not start with a dot, sorted by name. NOT_FOUND or PERMISSION_DENIED when
+// Every folder of the store whose name does not start with a dot, sorted by name. Of a folder whose name is not UTF-8
+// `name` is what base::ToUtf8 makes of it, and `config` says what to do. NOT_FOUND or PERMISSION_DENIED when
 // the store itself cannot be read.
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store);
 

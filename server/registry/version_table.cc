@@ -1,6 +1,7 @@
 #include "server/registry/version_table.h"
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
 #include "server/registry/listing.h"
 
 namespace torchferry::registry {
@@ -35,7 +36,8 @@ bool VersionTable::SetLoading(const VersionSource& source) {
 void VersionTable::SetFailed(const std::string& model, int64_t version, const absl::Status& error) {
   Change(model, version, [&](Entry& entry) {
     entry.status.state = VersionState::kFailed;
-    entry.status.error = error;
+    // From here on it is shown to clients: it may say what files and code are called.
+    entry.status.error = absl::Status(error.code(), base::ToUtf8(base::MessageOf(error)));
   });
 }
 

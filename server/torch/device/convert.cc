@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
+#include "server/tensor/request_limits.h"
 #include "server/torch/device/device_errors.h"
 
 namespace torchferry::libtorch {
@@ -95,13 +97,18 @@ std::string WithoutAssertion(std::string text) {
 }
 
 // Addresses say nothing to a user and something to an attacker.
-std::string WithoutPointers(std::string text) {
-  for (size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
+std::string WithoutPointers(const std::string& text) {
+  std::string without;
+  size_t begin = 0;  // of what is not looked at yet
+  for (size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", begin)) {
     size_t end = at + 2;
     while (end < text.size() && std::isxdigit(static_cast<unsigned char>(text[end])) != 0) ++end;
-    if (end - at >= 10) text.replace(at, end - at, "…");
+    const bool is_pointer = end - at >= 10;
+    without.append(text, begin, (is_pointer ? at : at + 1) - begin);
+    if (is_pointer) without += "…";
+    begin = is_pointer ? end : at + 1;
   }
-  return text;
+  return without.append(text, begin);
 }
 
 }  // namespace
@@ -117,7 +124,7 @@ std::string CleanMessage(const std::string& what) {
   for (const std::string_view prefix : {"RuntimeError: ", "builtins."}) {
     if (text.starts_with(prefix)) text = text.substr(prefix.size());
   }
-  return text.empty() ? "no message" : text;
+  return text.empty() ? "no message" : base::Excerpt(text, limits::kMaxErrorTextBytes);
 }
 
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code) {

@@ -24,7 +24,8 @@ at::Device ToTorch(const tensor::DeviceId& device);
 tensor::HostTensor FromTorch(const at::Tensor& tensor, tensor::Shape shape);
 
 // A C++ exception from LibTorch as a status: DeviceFaultStatus for what a device did (device_errors.h), otherwise
-// `code`. The message is the exception's own, without C++ stack, TorchScript traceback and source paths.
+// `code`. The message is the exception's own, without C++ stack, TorchScript traceback and source paths;
+// UTF-8, and of at most limits::kMaxErrorTextBytes and "…".
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code);
 
 // That message, from an exception's text.

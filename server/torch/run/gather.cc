@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "server/base/status.h"
+#include "server/base/utf8.h"
+#include "server/tensor/request_limits.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/staging.h"
 
@@ -136,6 +138,11 @@ absl::Status CheckDeclared(const OutputBinding& declared, const at::Tensor& tens
 }
 
 absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int64_t rows) {
+  if (!base::IsUtf8(name) || name.size() > limits::kMaxNameBytes) {
+    return base::MakeStatus(absl::StatusCode::kInternal,
+                            "the model calls an output \"{}\"; expected UTF-8 of at most {} bytes",
+                            base::Excerpt(name, limits::kMaxShownBytes), limits::kMaxNameBytes);
+  }
   if (FromTorch(tensor.scalar_type()) == tensor::DType::kInvalid || tensor.layout() != at::kStrided) {
     return base::MakeStatus(absl::StatusCode::kInternal,
                             "the model's output \"{}\" is a {} tensor, which has no form on the wire", name,

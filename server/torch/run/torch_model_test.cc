@@ -205,8 +205,21 @@ TEST(CleanMessageTest, KeepsOnlyWhatTheUserCanUse) {
   EXPECT_EQ(
       CleanMessage("r INTERNAL ASSERT FAILED at \"/pytorch/a.cpp\":12, please report a bug to PyTorch. No such token"),
       "r No such token");
+  EXPECT_EQ(CleanMessage("0x0x7f5612345678 and 0x7f5612345678"), "0x… and …");
   EXPECT_EQ(CleanMessage("expected 0x10"), "expected 0x10");
   EXPECT_EQ(CleanMessage("plain\nException raised from f at g.cpp:3"), "plain");
+}
+
+TEST(CleanMessageTest, IsUtf8AndOfSomeLength) {
+  EXPECT_EQ(CleanMessage("caf\xe9"), "caf\\xe9");
+  EXPECT_EQ(CleanMessage(std::string(1'000'000, 'x')), std::string(65'536, 'x') + "…");
+}
+
+// Each takes the rest of the text along where a pointer is cut out in place.
+TEST(CleanMessageTest, MillionsOfPointersTakeLinearTime) {
+  std::string text;
+  for (int i = 0; i < 2'000'000; ++i) text += "0x7f5612345678 ";
+  EXPECT_EQ(CleanMessage(text).size(), 65'536U + 3);
 }
 
 }  // namespace
