@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/base/json.h"
+#include "server/base/utf8.h"
 #include "server/config/field_table.h"
 #include "server/config/map_keys.h"
 #include "server/config/text_parser.h"
@@ -47,36 +48,10 @@ int EnumAt(const pb::Message& message, const FieldDescriptor& field, int index) 
                              : reflection.GetEnumValue(message, &field);
 }
 
-// The bytes of the UTF-8 sequence that `lead` begins, 0 if none begins so.
-size_t SequenceLength(uint8_t lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return 2;
-  if (lead >= 0xE0 && lead < 0xF0) return 3;
-  return lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-}
-
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(static_cast<uint8_t>(text[i]));
-    if (length == 0 || length > text.size() - i) return false;
-    uint32_t point = static_cast<uint8_t>(text[i]) & (0xFFU >> length);
-    for (size_t k = 1; k < length; ++k) {
-      const uint8_t next = static_cast<uint8_t>(text[i + k]);
-      if ((next & 0xC0U) != 0x80) return false;
-      point = point << 6 | (next & 0x3FU);
-    }
-    const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-    const bool surrogate = point >= 0xD800 && point < 0xE000 && length == 3;
-    if (overlong || surrogate || point > 0x10FFFF) return false;
-    i += length;
-  }
-  return true;
-}
-
 void CheckValue(const pb::Message& message, const FieldDescriptor& field, int index, TextPosition at,
                 Findings& findings) {
   if (field.type() == FieldDescriptor::TYPE_STRING) {
-    if (!IsUtf8(StringAt(message, field, index))) {
+    if (!base::IsUtf8(StringAt(message, field, index))) {
       findings.Error(at, "{} is not UTF-8; expected text in UTF-8", field.name());
     }
   } else if (field.enum_type() != nullptr) {
@@ -92,6 +67,10 @@ void CheckMapKeys(const pb::Message& message, const FieldDescriptor& field, cons
   if (field.message_type()->map_key()->type() != FieldDescriptor::TYPE_STRING) return;
   std::set<std::string> seen;
   for (const MapKey& entry : MapKeys(message, field.name(), positions)) {
+    if (!base::IsUtf8(entry.key)) {
+      findings.Error(entry.at, "{} has the key {}, which is not UTF-8; expected text in UTF-8", field.name(),
+                     base::JsonQuote(entry.key));
+    }
     if (seen.insert(entry.key).second) continue;
     findings.Warn(entry.at, "{} has the key {} twice; the last one counts", field.name(), base::JsonQuote(entry.key));
   }

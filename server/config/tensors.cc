@@ -1,4 +1,6 @@
 // input and output: names, element types, shapes and the shapes that the model sees instead.
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -10,6 +12,7 @@
 #include "server/base/json.h"
 #include "server/base/status.h"
 #include "server/config/sections.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::config {
 
@@ -63,6 +66,11 @@ struct TensorSource {
 // Nothing if they are wrong. `what` is what messages call them.
 std::optional<tensor::Shape> ReadShape(const google::protobuf::RepeatedField<int64_t>& sizes, std::string_view field,
                                        const std::string& what, const TextPositions& positions, Findings& findings) {
+  if (static_cast<size_t>(sizes.size()) > limits::kMaxTensorRank) {
+    findings.Error(positions.Of(field), "{} has {} sizes; expected at most {}", what, sizes.size(),
+                   limits::kMaxTensorRank);
+    return std::nullopt;
+  }
   bool is_valid = true;
   tensor::Shape shape(sizes.begin(), sizes.end());
   tensor::Shape fixed;
@@ -172,6 +180,34 @@ std::vector<TensorConfig> ReadAll(const ConfigSource& source, std::string_view w
   return tensors;
 }
 
+// Bytes of one row of it, free sizes being 1; 0 of what is wrong.
+int64_t LeastRowBytes(const TensorConfig& tensor) {
+  tensor::Shape shape = tensor.dims;
+  std::ranges::replace(shape, tensor::kAnyDim, int64_t{1});
+  const absl::StatusOr<int64_t> bytes = tensor::ByteCount(tensor.dtype, shape);
+  if (bytes.ok()) return *bytes;
+  return tensor.dtype == tensor::DType::kInvalid ? 0 : std::numeric_limits<int64_t>::max();
+}
+
+// The rows that a load makes up are as large as the inputs that must be there.
+void CheckRowBytes(const ConfigSource& source, const std::vector<TensorConfig>& inputs) {
+  int64_t left = limits::kMaxGeneratedBytes;
+  for (int i = 0; i < source.message.input_size(); ++i) {
+    const TensorConfig& input = inputs[static_cast<size_t>(i)];
+    if (source.message.input(i).optional()) continue;
+    const int64_t bytes = LeastRowBytes(input);
+    if (bytes <= left) {
+      left -= bytes;
+      continue;
+    }
+    return source.findings.Error(
+        source.positions.In("input", i).Of("dims"),
+        "dims of input {} is {}: with it a row has more than {} bytes, the most that is made up to warm a model up; "
+        "expected less, or -1 where the size may be another",
+        base::JsonQuote(input.name), tensor::ToString(input.dims), limits::kMaxGeneratedBytes);
+  }
+}
+
 }  // namespace
 
 void ReadTensors(const ConfigSource& source, ModelConfig& config) {
@@ -180,6 +216,7 @@ void ReadTensors(const ConfigSource& source, ModelConfig& config) {
   for (int i = 0; i < source.message.input_size(); ++i) {
     config.inputs[static_cast<size_t>(i)].is_optional = source.message.input(i).optional();
   }
+  CheckRowBytes(source, config.inputs);
 }
 
 }  // namespace torchferry::config

@@ -7,6 +7,7 @@
 #include "server/base/list_text.h"
 #include "server/config/map_keys.h"
 #include "server/config/sections.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::config {
 namespace {
@@ -16,9 +17,6 @@ constexpr uint32_t kMaxCount = 10'000;
 
 // Names in a message.
 constexpr size_t kMostListed = 20;
-
-// Of one input of one request, all rows.
-constexpr int64_t kMaxInputBytes = int64_t{1} << 30;
 
 using WarmUpSource = Source<inference::ModelWarmup>;
 using InputSource = Source<inference::ModelWarmup::Input>;
@@ -47,7 +45,13 @@ void CheckAgainst(const std::vector<TensorConfig>& declared, const WarmUpInput& 
   }
 }
 
-void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& source) {
+// `left`: bytes of the request's inputs that may still come; less this one's afterwards.
+void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& source, int64_t& left) {
+  if (input.dims.size() > limits::kMaxTensorRank) {
+    return source.findings.Error(source.positions.Of("dims"),
+                                 "dims of model_warmup's input {} has {} sizes; expected at most {}",
+                                 base::JsonQuote(input.name), input.dims.size(), limits::kMaxTensorRank);
+  }
   for (size_t i = 0; i < input.dims.size(); ++i) {
     if (input.dims[i] >= 1) continue;
     return source.findings.Error(source.positions.Of("dims", static_cast<int>(i)),
@@ -55,10 +59,14 @@ void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& sourc
                                  base::JsonQuote(input.name), input.dims[i]);
   }
   const absl::StatusOr<int64_t> bytes = tensor::ByteCount(input.dtype, input.dims);
-  if (bytes.ok() && *bytes <= kMaxInputBytes / std::max<int64_t>(rows, 1)) return;
+  const int64_t all_rows = std::max<int64_t>(rows, 1);
+  if (bytes.ok() && *bytes <= left / all_rows) {
+    left -= *bytes * all_rows;
+    return;
+  }
   source.findings.Error(source.positions.Of("dims"),
-                        "model_warmup's input {} is {} in {} rows; expected at most {} bytes",
-                        base::JsonQuote(input.name), tensor::ToString(input.dims), rows, kMaxInputBytes);
+                        "model_warmup's input {} is {} in {} rows; expected at most {} bytes in all inputs",
+                        base::JsonQuote(input.name), tensor::ToString(input.dims), rows, limits::kMaxGeneratedBytes);
 }
 
 void ReadData(const InputSource& source, WarmUpInput& input) {
@@ -84,7 +92,7 @@ void ReadData(const InputSource& source, WarmUpInput& input) {
 }
 
 WarmUpInput ReadInput(const std::string& name, int64_t rows, const std::vector<TensorConfig>& declared,
-                      const InputSource& source) {
+                      const InputSource& source, int64_t& left) {
   WarmUpInput input;
   input.name = name;
   input.dtype = ToDType(source.message.data_type());
@@ -97,7 +105,7 @@ WarmUpInput ReadInput(const std::string& name, int64_t rows, const std::vector<T
         base::JsonQuote(name), inference::DataType_Name(source.message.data_type()));
     return input;
   }
-  CheckSizes(input, rows, source);
+  CheckSizes(input, rows, source, left);
   if (!declared.empty()) CheckAgainst(declared, input, source);
   return input;
 }
@@ -130,11 +138,12 @@ WarmUp ReadWarmUp(const WarmUpSource& source, const ModelConfig& config, bool& i
   std::set<std::string> given;
   bool is_known = true;  // each of them; what is missing then went by another name
   int index = 0;
+  int64_t left = limits::kMaxGeneratedBytes;
   for (const MapKey& key : MapKeys(source.message, "inputs", source.positions)) {
     const TextPositions& positions = source.positions.In("inputs", index++).In("value");
     if (!given.insert(key.key).second) continue;  // CheckWellFormed has warned of it
     const InputSource input{source.message.inputs().at(key.key), positions, source.findings};
-    warm_up.inputs.push_back(ReadInput(key.key, warm_up.batch_size, config.inputs, input));
+    warm_up.inputs.push_back(ReadInput(key.key, warm_up.batch_size, config.inputs, input, left));
     is_known = is_known && std::ranges::find(config.inputs, key.key, &TensorConfig::name) != config.inputs.end();
   }
   if (!is_known) return warm_up;

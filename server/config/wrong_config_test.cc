@@ -42,6 +42,12 @@ std::string ParamName(const testing::TestParamInfo<WrongConfig>& info) { return 
 // An input of the name x around `rest`.
 std::string Input(std::string_view rest) { return fmt::format("input {{ name: 'x' {} }}", rest); }
 
+std::string Repeated(std::string_view piece, int times) {
+  std::string text;
+  for (int i = 0; i < times; ++i) text += piece;
+  return text;
+}
+
 const std::vector<WrongConfig> kSyntax = {
     {"UnclosedMessage", "input {\n  name: 'x'\n", "3:1", "expected identifier, found the end of the file"},
     {"UnclosedList", "input [ { name: 'x' }\n", "2:1", "input: expected \",\", found the end of the file"},
@@ -139,6 +145,18 @@ const std::vector<WrongConfig> kTensors = {
      "input.allow_ragged_batch is not supported: requests of one batch must agree in shape"},
     {"ShapeTensor", Input("data_type: TYPE_INT32 dims: 1 is_shape_tensor: true"), "1:66",
      "input.is_shape_tensor is not supported"},
+    {"TooManySizes", Input("data_type: TYPE_FP32 dims: [ 1" + Repeated(", 1", 64) + " ]"), "1:48",
+     "dims of input \"x\" has 65 sizes; expected at most 64"},
+    {"ReshapeOfTooManySizes",
+     Input("data_type: TYPE_FP32 dims: 1\n reshape { shape: [ 1" + Repeated(", 1", 64) + " ] }"), "2:21",
+     "reshape of input \"x\" has 65 sizes; expected at most 64"},
+    {"RowOfGibibytes", Input("data_type: TYPE_FP32\n dims: [ 16385, -1, 16384 ]"), "2:10",
+     "dims of input \"x\" is [16385, -1, 16384]: with it a row has more than 1073741824 bytes"},
+    {"RowOfGibibytesInAllInputs",
+     "input { name: 'a' data_type: TYPE_FP32 dims: [ 16384, 16384 ] }\n"
+     "input { name: 'b' data_type: TYPE_INT8 dims: [ 1000000, 1000000 ] optional: true }\n"
+     "input { name: 'c' data_type: TYPE_BOOL dims: 1 }",
+     "3:46", "dims of input \"c\" is [1]: with it a row has more than 1073741824 bytes"},
 };
 
 const std::vector<WrongConfig> kVersions = {
@@ -238,6 +256,14 @@ const std::vector<WrongConfig> kWarmUps = {
      "dims of model_warmup's input \"x\" has the size -1; expected 1 or more"},
     {"WarmUpOfGibibytes", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 99999999 ] zero_data: true"), "4:30",
      "model_warmup's input \"x\" is [4, 99999999] in 1 rows; expected at most 1073741824 bytes"},
+    {"WarmUpOfTooManySizes",
+     WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4" + Repeated(", 1", 64) + " ] zero_data: true"), "4:30",
+     "dims of model_warmup's input \"x\" has 65 sizes; expected at most 64"},
+    {"WarmUpOfGibibytesInAllInputs",
+     "model_warmup { name: 'w' batch_size: 1\n"
+     "inputs { key: 'a' value { data_type: TYPE_INT8 dims: 1073741824 zero_data: true } }\n"
+     "inputs { key: 'b' value { data_type: TYPE_INT8 dims: 1 zero_data: true } } }",
+     "3:54", "model_warmup's input \"b\" is [1] in 1 rows; expected at most 1073741824 bytes in all inputs"},
     {"WarmUpWithoutValues", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 2 ]"), "3:33",
      "model_warmup's input \"x\" has no values; expected zero_data, random_data or input_data_file"},
     {"WarmUpFileWithPath", WarmUpInputOf("data_type: TYPE_FP32 dims: [ 4, 2 ] input_data_file: '../x'"), "4:54",
@@ -294,6 +320,20 @@ TEST(WrongConfigsTest, OfSeveralErrorsTheFirstInTheFileIsReported) {
       ParseModelConfig("torchferry { device: 'gpu' }\nmax_batch_size: -1\nname: 'nett'", "net/config.pbtxt", "net");
   EXPECT_THAT(base::MessageOf(config.status()),
               AllOf(HasSubstr(":1:22: torchferry.device"), Not(HasSubstr("max_batch_size"))));
+}
+
+// A client that asks for the configuration is sent its strings, which must be UTF-8; so must be the keys of its maps.
+TEST(WrongConfigsTest, StringsAreUtf8) {
+  for (const std::string text :
+       {"backend: '\xe9'", "backend: '\\351'", "output { name: '\\377' data_type: TYPE_FP32 dims: 1 }",
+        "parameters { key: '\\377' value { string_value: 'x' } }", "metric_tags { key: '\xed\xa0\x80' value: 'x' }",
+        "model_warmup { inputs { key: '\\377' value { data_type: TYPE_INT8 dims: 1 zero_data: true } } batch_size: 1 "
+        "}"}) {
+    const auto config = ParseModelConfig(text, "f", "net");
+    EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(base::MessageOf(config.status()), HasSubstr("not UTF-8; expected text in UTF-8")) << text;
+  }
+  EXPECT_TRUE(ParseModelConfig("# \xe9\nversion_policy { all {} }", "f", "net").ok());
 }
 
 TEST(WrongConfigsTest, MegabytesAreNotParsed) {

@@ -311,7 +311,9 @@ absl::StatusOr<std::shared_ptr<model::Model>> Tune(const TuningTask& task, std::
     info.decisions.push_back("not tuned: " + base::MessageOf(samples.status()));
     return plain;
   }
-  const plan::TuningSpace space = SpaceOf(task);
+  plan::TuningSpace space = SpaceOf(task);
+  const int64_t most_rows = RowsWithinLimit(samples->at(0));
+  std::erase_if(space.rows, [&](int64_t rows) { return rows > most_rows; });
   if (space.size() == 0) {
     info.decisions.push_back(fmt::format("not tuned: no variant that torchferry.optimize names makes sense here: {}",
                                          fmt::join(task.config.optimize.variants, ", ")));

@@ -119,6 +119,7 @@ absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, 
   for (const int64_t size : sizes) {
     const double seconds = base::ToSeconds(base::Clock::Real().Now() - began);
     if (!info.tuning.has_value() && seconds > kMostSecondsUntuned) break;
+    if (size > RowsWithinLimit(*row)) break;
     const std::vector<const tensor::BoundInputs*> batch(static_cast<size_t>(size), &*row);
     model::PhaseTimes ignored;
     const absl::Status status = model.Predict(batch, ignored).status();

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "server/base/status.h"
+#include "server/tensor/request_limits.h"
 #include "server/torch/device/convert.h"
 
 namespace torchferry::libtorch {
@@ -33,6 +34,7 @@ at::Tensor View(const tensor::HostTensor& tensor) {
 std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signature, uint64_t seed) {
   at::Generator generator = at::detail::createCPUGenerator(seed);
   tensor::BoundInputs inputs;
+  int64_t left = limits::kMaxGeneratedBytes;
   for (const tensor::TensorSpec& spec : signature.inputs) {
     auto& values = inputs.values.emplace_back();
     if (spec.is_optional) continue;
@@ -44,9 +46,20 @@ std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signatu
     for (size_t i = 0; i < shape.size(); ++i) {
       if (shape[i] == tensor::kAnyDim) shape[i] = i == 0 && signature.HasBatchDimension() ? 1 : kFreeSize;
     }
+    const absl::StatusOr<int64_t> bytes = tensor::ByteCount(spec.dtype, shape);
+    if (!bytes.ok() || *bytes > left) return std::nullopt;
+    left -= *bytes;
     values.push_back(FromTorch(MakeUp(spec.dtype, shape, generator), shape));
   }
   return inputs;
+}
+
+int64_t RowsWithinLimit(const tensor::BoundInputs& row) {
+  size_t bytes = 1;
+  for (const auto& values : row.values) {
+    for (const tensor::HostTensor& value : values) bytes += value.bytes.size();
+  }
+  return std::max<int64_t>(1, limits::kMaxGeneratedBytes / static_cast<int64_t>(bytes));
 }
 
 absl::StatusOr<double> Deviation(const std::vector<model::Outputs>& outputs,

@@ -11,8 +11,12 @@
 namespace torchferry::libtorch {
 
 // One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is
-// not declared in full, or is a number (any value might be a wrong one).
+// not declared in full, or is a number (any value might be a wrong one), and where it would have more than
+// limits::kMaxGeneratedBytes.
 std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signature, uint64_t seed = 20240229);
+
+// How many rows like `row` a batch that is made up may have, for its bytes; 1 or more.
+int64_t RowsWithinLimit(const tensor::BoundInputs& row);
 
 // The largest difference of an element of a floating output from `reference`'s, over that output's largest magnitude.
 // INTERNAL when their shapes differ.
