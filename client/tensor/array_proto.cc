@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::client {
 namespace {
@@ -11,8 +12,6 @@ static_assert(static_cast<int>(tensor::DType::kBool) == v1::DATA_TYPE_BOOL);
 static_assert(static_cast<int>(tensor::DType::kInt64) == v1::DATA_TYPE_INT64);
 static_assert(static_cast<int>(tensor::DType::kFp16) == v1::DATA_TYPE_FP16);
 static_assert(static_cast<int>(tensor::DType::kFp64) == v1::DATA_TYPE_FP64);
-
-constexpr size_t kMaxRank = 64;  // what numpy and PyTorch take
 
 }  // namespace
 
@@ -30,7 +29,7 @@ absl::StatusOr<Array> FromProto(v1::Tensor tensor) {
     return base::MakeStatus(absl::StatusCode::kInternal, "has dtype number {}, which this client does not know",
                             static_cast<int>(tensor.dtype()));
   }
-  if (array.shape.size() > kMaxRank) {
+  if (array.shape.size() > limits::kMaxTensorRank) {
     return base::MakeStatus(absl::StatusCode::kInternal, "has {} dimensions", array.shape.size());
   }
   const absl::StatusOr<int64_t> bytes = tensor::ByteCount(array.dtype, array.shape);

@@ -163,6 +163,9 @@ TEST_F(InputArgumentTest, RandomSaysWhatIsMissing) {
   EXPECT_THAT(ErrorOf("frames=random[x]"), HasSubstr("is not random or random[2,3]"));
   EXPECT_THAT(ErrorOf("frames=random3"), HasSubstr("is not random or random[2,3]"));
   EXPECT_THAT(ErrorOf("frames=random[-1,3]"), HasSubstr("negative dimension"));
+  std::string sizes = "1";
+  for (int i = 0; i < 100'000; ++i) sizes += ",1";
+  EXPECT_THAT(ErrorOf("frames=random[" + sizes + "]"), HasSubstr("100001 dimensions, expected at most 64"));
   EXPECT_THAT(ErrorOf("frames=random[1000000,1000000]"), HasSubstr("more than a message holds"));
 }
 

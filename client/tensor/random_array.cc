@@ -1,6 +1,7 @@
 #include "client/tensor/random_array.h"
 
 #include "server/base/status.h"
+#include "server/tensor/request_limits.h"
 
 namespace torchferry::client {
 namespace {
@@ -10,6 +11,10 @@ constexpr int64_t kMaxBytes = int64_t{1} << 31;
 }  // namespace
 
 absl::StatusOr<Array> RandomArray(tensor::DType dtype, const tensor::Shape& shape, std::mt19937_64& random) {
+  if (shape.size() > limits::kMaxTensorRank) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} dimensions, expected at most {}", shape.size(),
+                            limits::kMaxTensorRank);
+  }
   FERRY_ASSIGN_OR_RETURN(const int64_t bytes, tensor::ByteCount(dtype, shape));
   if (bytes > kMaxBytes) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} {} would be {} bytes, more than a message holds",

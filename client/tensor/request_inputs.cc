@@ -11,6 +11,9 @@
 namespace torchferry::client {
 namespace {
 
+// Protobuf's own limit.
+constexpr size_t kMaxMessageBytes = (size_t{1} << 31) - 1;
+
 // Standard input once, and that for one input.
 class FileReader {
  public:
@@ -37,6 +40,7 @@ absl::StatusOr<NamedArrays> ResolveInputs(const std::vector<std::string>& argume
   FileReader reader(console.in);
   const InputSources sources{[&](const std::string& path) { return reader.Read(path); }, &random};
   NamedArrays inputs;
+  size_t bytes = 0;
   std::set<std::string> names;
   for (const std::string& text : arguments) {
     FERRY_ASSIGN_OR_RETURN(const InputArgument argument, ParseInputArgument(text, model));
@@ -46,6 +50,12 @@ absl::StatusOr<NamedArrays> ResolveInputs(const std::vector<std::string>& argume
     FERRY_ASSIGN_OR_RETURN(ResolvedInput input, ResolveInput(argument, model, sources));
     for (const std::string& note : input.notes) {
       PrintNote(console, fmt::format("input {}: {}", argument.name, note));
+    }
+    bytes += input.array.data.size();
+    if (bytes > kMaxMessageBytes) {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "the inputs up to {} have {} bytes, more than a message holds: send fewer rows",
+                              argument.name, bytes);
     }
     inputs.emplace_back(argument.name, std::move(input.array));
   }

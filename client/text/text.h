@@ -36,8 +36,8 @@ class Table {
 // than that stays whole. Line breaks in `text` are kept.
 std::string Wrap(std::string_view text, size_t width, size_t indent);
 
-// Text from elsewhere, safe for a terminal: control characters become \x1b and the like; line
-// breaks only when asked.
+// Text from elsewhere, safe for a terminal: control characters, and bytes that are not UTF-8, become \x1b and
+// the like; line breaks only when asked.
 std::string Printable(std::string_view text, bool keep_line_breaks = false);
 
 std::string FormatSeconds(double seconds);  // "98 µs", "2.3 ms", "1.20 s"

@@ -56,6 +56,12 @@ TEST(TextTest, PrintableDisarmsTerminalSequences) {
   EXPECT_EQ(Printable("a\nb"), "a\\nb");
   EXPECT_EQ(Printable("a\nb", true), "a\nb");
   EXPECT_EQ(Printable("é…"), "é…");
+  EXPECT_EQ(Printable("a\xc2\x9b"
+                      "2Jb"),
+            "a\\x9b2Jb");  // CSI, as one character
+  EXPECT_EQ(Printable("a\x9b"
+                      "2Jb\xff"),
+            "a\\x9b2Jb\\xff");
 }
 
 TEST(TextTest, DurationsAndSizes) {
