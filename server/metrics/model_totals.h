@@ -24,7 +24,7 @@ struct ModelTotals {
   // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
   Sum queue;
   Phases compute;
-  std::map<int64_t, Phases> batches;   // such passes, by their rows
+  std::map<int64_t, Phases> batches;   // such passes, by their rows; those of more than 1,024 sizes under 0
   uint64_t rows = 0;                   // of all such passes
   uint64_t executions = 0;             // such passes
   int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet

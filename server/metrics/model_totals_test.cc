@@ -67,6 +67,22 @@ TEST(ModelTotalsTest, PassesAreCountedByTheirRows) {
   EXPECT_EQ(totals.batches.at(3).output.count, 1U);
 }
 
+TEST(ModelTotalsTest, SizesBeyondTheLimitAreCountedTogether) {
+  ModelTotals totals;
+  BatchRecord batch = kBatch;
+  for (int64_t rows = 1; rows <= 100'000; ++rows) {
+    batch.rows = rows;
+    totals.AddBatch(batch);
+  }
+  EXPECT_EQ(totals.executions, 100'000U);
+  ASSERT_EQ(totals.batches.size(), 1025U);
+  EXPECT_EQ(totals.batches.at(1024).infer.count, 1U);
+  EXPECT_EQ(totals.batches.at(0).infer.count, 100'000U - 1024);
+  batch.rows = 5;
+  totals.AddBatch(batch);
+  EXPECT_EQ(totals.batches.at(5).infer.count, 2U);
+}
+
 TEST(ModelTotalsTest, APassWithoutAnswersDoesNotCount) {
   ModelTotals totals;
   BatchRecord batch = kBatch;
