@@ -3,15 +3,18 @@
 #include <absl/synchronization/mutex.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include "server/app/flags.h"
+#include "server/app/library_logs.h"
 #include "server/app/server_app.h"
 #include "server/app/stop_signals.h"
 #include "server/base/file_limit.h"
+#include "server/base/log_output.h"
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
@@ -19,9 +22,13 @@ namespace torchferry::app {
 namespace {
 
 constexpr int kDeviceLossExitCode = 3;
+// For the last lines, should nobody read them.
+constexpr base::Duration kLastLines = std::chrono::seconds(1);
 
 void SetUpProcess(const ServerFlags& flags) {
   base::InitLogging(flags.log_format, flags.log_level);
+  base::StartLogQueue();
+  TakeLibraryLogs();
   // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   base::RaiseFileLimit();  // a connection is one
@@ -41,6 +48,7 @@ int Stop(ServerApp& app, const ServerFlags& flags) {
   const bool all_answered = app.Stop();
   base::LogInfo("stopped", {{"all_answered", all_answered}});
   const int code = app.HasLostDevice() && flags.exit_on_device_loss ? kDeviceLossExitCode : all_answered ? 0 : 1;
+  base::FlushLog(kLastLines);
   if (app.MustLeaveByExit()) _exit(code);
   return code;
 }
@@ -57,6 +65,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::Devic
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {
     base::LogError("cannot start", {{"reason", base::MessageOf(app.status())}});
+    base::FlushLog(kLastLines);
     return 1;
   }
   WaitForStop(flags);

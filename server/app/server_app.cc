@@ -21,6 +21,8 @@
 #include "server/app/thread_plan.h"
 #include "server/app/torch_options.h"
 #include "server/app/version.h"
+#include "server/base/library_log.h"
+#include "server/base/log_output.h"
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
 #include "server/batching/scheduler.h"
@@ -205,6 +207,8 @@ class ServerAppImpl final : public ServerApp {
     metrics_.AddCollector([this](metrics::Metrics& metrics) {
       host_metrics_.Collect(metrics);
       gpu_metrics_.Collect(*health_, metrics);
+      metrics.SetLogLinesDropped("reader", base::DroppedLogLines());
+      metrics.SetLogLinesDropped("rate", base::LibraryMessagesLeftOut());
     });
     health_->Subscribe([this](const serving::DeviceReport&) { NotifyHealth(); });
     if (flags_.exit_on_device_loss) health_->Subscribe(TellMainOfFirstLoss());

@@ -37,6 +37,9 @@ Families::Families(prometheus::Registry& r)
           MakeCounters(r, "torchferry_device_busy_seconds_total", "Time that forward passes took on a device.")),
       model_state(MakeGauges(r, "torchferry_model_state", "1 for the state that a version is in.")),
       load_duration(MakeGauges(r, "torchferry_model_load_duration_seconds", "Time that loading a version took.")),
+      log_lines_dropped(MakeCounters(r, "torchferry_log_lines_dropped_total",
+                                     "Lines of the log that are missing: nobody read them, or a library or a model "
+                                     "said too much.")),
       build_info(MakeGauges(r, "torchferry_build_info", "A constant 1; the labels say what is running.")) {}
 
 }  // namespace torchferry::metrics

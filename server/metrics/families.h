@@ -53,6 +53,7 @@ struct Families {
   Counters& device_busy;
   Gauges& model_state;
   Gauges& load_duration;
+  Counters& log_lines_dropped;
   Gauges& build_info;
 };
 

@@ -2,6 +2,8 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+
 #include "server/metrics/families.h"
 #include "server/metrics/version_series.h"
 
@@ -90,6 +92,12 @@ void Metrics::SetDeviceMemory(const std::string& device, const std::string& kind
 
 void Metrics::SetDeviceUtilization(const std::string& device, double ratio) {
   families_->device_utilization.Add({{"device", device}}).Set(ratio);
+}
+
+void Metrics::SetLogLinesDropped(const std::string& why, uint64_t total) {
+  base::MutexLock lock(mutex_);
+  auto& counter = families_->log_lines_dropped.Add({{"why", why}});
+  counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
 }
 
 void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {

@@ -51,6 +51,10 @@ class Metrics {
   void SetDeviceMemory(const std::string& device, const std::string& kind, double bytes);
   void SetDeviceUtilization(const std::string& device, double ratio);
 
+  // How many lines of the log are missing so far. `why` is "reader" (nobody read them) or "rate" (a library or a model
+  // said too much). Totals never fall.
+  void SetLogLinesDropped(const std::string& why, uint64_t total);
+
   // A constant 1 whose labels say what this is: version, libtorch, and so on.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);
 
