@@ -49,8 +49,11 @@ absl::StatusOr<FoundConfig> FindConfig(const std::string& path, const InspectOpt
     return base::MakeStatus(absl::StatusCode::kNotFound, "{}: no such file", options.config);
   }
   const fs::path folder = fs::absolute(file, error).lexically_normal().parent_path();
+  // One that was named by hand is read wherever it lies.
+  const base::StoreFolder store(folder.parent_path().string(), options.follows_links_out || !options.config.empty());
+  const base::StoreFolder model = store / folder.filename().string();
   FERRY_ASSIGN_OR_RETURN(config::ModelConfig config,
-                         config::ReadModelConfig(folder.string(), file.string(), folder.filename().string()));
+                         config::ReadModelConfig(model, file.string(), folder.filename().string()));
   return FoundConfig{true, std::move(config)};
 }
 
@@ -113,7 +116,8 @@ void AddTensors(const plan::PlannedVersion& planned, Inspection& inspection) {
 absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions& options,
                                    const std::function<void(uint64_t, uint64_t)>& on_progress) {
   FERRY_ASSIGN_OR_RETURN(const FoundConfig found, FindConfig(path, options));
-  FERRY_ASSIGN_OR_RETURN(const plan::VersionFiles files, plan::FindFilesOf(path, found.config));
+  FERRY_ASSIGN_OR_RETURN(const plan::VersionFiles files,
+                         plan::FindFilesOf(path, found.config, options.follows_links_out));
   FERRY_ASSIGN_OR_RETURN(plan::PlannedVersion planned, plan::PlanVersion(files, found.config, ThisHost(options)));
   Inspection inspection;
   inspection.path = path;

@@ -45,9 +45,10 @@ struct Inspection {
 };
 
 struct InspectOptions {
-  std::string device = "auto";    // the server's --device
-  bool trust_model_code = false;  // the server's --trust-model-code
-  std::string config;             // a config.pbtxt; empty: the one of the store that the file is in, if any
+  std::string device = "auto";     // the server's --device
+  bool trust_model_code = false;   // the server's --trust-model-code
+  bool follows_links_out = false;  // the server's --follow-links-out-of-store
+  std::string config;              // a config.pbtxt; empty: the one of the store that the file is in, if any
 };
 
 // `on_progress`: bytes of the file that have been read, and all of them. Errors are those that the server's version

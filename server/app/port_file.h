@@ -17,7 +17,8 @@ struct BoundAddresses {
 // One line of JSON: {"grpc_address":"…","metrics_address":"…"}, with "admin_address" where there is one.
 std::string PortFileText(const BoundAddresses& addresses);
 
-// Puts that text into the file `path`. A reader sees the whole file or none: it is written beside and renamed.
+// Puts that text into the file `path`. A reader sees the whole file or none, and no link is followed
+// (base/atomic_file.h).
 // UNAVAILABLE when it cannot be written; nothing is left behind then.
 absl::Status WritePortFile(const std::string& path, const BoundAddresses& addresses);
 

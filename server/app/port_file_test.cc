@@ -75,7 +75,17 @@ TEST_F(PortFileTest, AFolderThatIsNotThereIsUnavailableAndNamesTheFlag) {
   const std::string path = folder_ / "absent" / "ports.json";
   const absl::Status status = WritePortFile(path, {.grpc = "a:1", .metrics = "b:2", .admin = ""});
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(base::MessageOf(status), "cannot write --port-file " + path);
+  EXPECT_EQ(base::MessageOf(status), "--port-file: cannot write " + path + ": No such file or directory");
+}
+
+// Where others may write, one puts a link to a file that is not theirs to change under a name that we write to.
+TEST_F(PortFileTest, FollowsNoLink) {
+  std::ofstream(folder_ / "victim") << "somebody else's";
+  for (const char* name : {"ports.json", "ports.json.partial"}) {
+    std::filesystem::create_symlink(folder_ / "victim", folder_ / name);
+  }
+  ASSERT_TRUE(WritePortFile(Path(), {.grpc = "a:1", .metrics = "b:2", .admin = ""}).ok());
+  EXPECT_EQ(Read(folder_ / "victim"), "somebody else's");
 }
 
 TEST_F(PortFileTest, NothingIsLeftBehindWhenItCannotTakeItsPlace) {

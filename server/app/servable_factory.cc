@@ -28,7 +28,11 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
 absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const std::string& model, int64_t version,
                                                                          const config::ModelConfig& config) const {
   plan::LoadRequest request{
-      .store = parts_.flags.model_store, .model = model, .version = version, .config = config, .host = parts_.host};
+      .store = base::StoreFolder(parts_.flags.model_store, parts_.flags.follow_links_out_of_store),
+      .model = model,
+      .version = version,
+      .config = config,
+      .host = parts_.host};
   request.host.ruled_out = LostDevices(parts_.health->List());
   FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, plan::LoadVersion(request, parts_.loaders));
   serving::Servable::Options options;

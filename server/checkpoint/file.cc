@@ -29,14 +29,15 @@ std::string IdentityOf(const struct stat& info) {
 
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, const struct stat& info, std::string name)
-      : File(std::move(name), static_cast<uint64_t>(info.st_size), IdentityOf(info)), fd_(fd) {}
-  ~PosixFile() override { ::close(fd_); }
+  PosixFile(base::Descriptor open, const struct stat& info, std::string name)
+      : File(std::move(name), static_cast<uint64_t>(info.st_size), IdentityOf(info)), open_(std::move(open)) {}
+
+  std::string open_path() const override { return open_.path(); }
 
  protected:
   absl::Status DoRead(uint64_t offset, std::span<std::byte> out) const override {
     while (!out.empty()) {
-      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      const ssize_t got = ::pread(open_.get(), out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) {
         return base::MakeStatus(absl::StatusCode::kUnavailable, "{}: reading at byte {} failed: {}", name(), offset,
@@ -54,7 +55,7 @@ class PosixFile final : public File {
   }
 
  private:
-  const int fd_;
+  const base::Descriptor open_;
 };
 
 class MemoryFile final : public File {
@@ -85,24 +86,29 @@ absl::Status OpenError(int error, std::string_view name) {
   }
 }
 
+absl::StatusOr<std::unique_ptr<File>> FileOf(base::Descriptor open, std::string name) {
+  struct stat info = {};
+  if (::fstat(open.get(), &info) != 0) return OpenError(errno, name);
+  if (!S_ISREG(info.st_mode)) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", name,
+                            S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
+  }
+  return std::make_unique<PosixFile>(std::move(open), info, std::move(name));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> File::Open(const std::string& path, std::string display_name) {
   // O_NONBLOCK: opening a pipe must not wait for a writer; it changes nothing for a regular file.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return OpenError(errno, display_name);
-  struct stat info = {};
-  if (::fstat(fd, &info) != 0) {
-    const int error = errno;
-    ::close(fd);
-    return OpenError(error, display_name);
-  }
-  if (!S_ISREG(info.st_mode)) {
-    ::close(fd);
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is {}, not a file", display_name,
-                            S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket");
-  }
-  return std::make_unique<PosixFile>(fd, info, std::move(display_name));
+  base::Descriptor open(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (open.get() < 0) return OpenError(errno, display_name);
+  return FileOf(std::move(open), std::move(display_name));
+}
+
+absl::StatusOr<std::unique_ptr<File>> File::Open(const base::StoreFolder& folder, const std::string& name,
+                                                 std::string display_name) {
+  FERRY_ASSIGN_OR_RETURN(base::Descriptor open, base::OpenInStore(folder, name, base::StoreEntry::kFile, display_name));
+  return FileOf(std::move(open), std::move(display_name));
 }
 
 std::unique_ptr<File> File::FromBytes(std::string bytes, std::string display_name) {

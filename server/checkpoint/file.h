@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 
+#include "server/base/store_folder.h"
+
 namespace torchferry::checkpoint {
 
 // Immutable after Open; Read may be called from several threads.
@@ -19,6 +21,10 @@ class File {
   // `display_name` is what messages call it: its path inside the store, never a host path.
   // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a directory, a device), each naming it.
   static absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, std::string display_name);
+  // The file `name` of a folder of the store, or where a link that does not leave the store leads from there
+  // (base/store_folder.h). The same errors, and FAILED_PRECONDITION where it leaves it.
+  static absl::StatusOr<std::unique_ptr<File>> Open(const base::StoreFolder& folder, const std::string& name,
+                                                    std::string display_name);
   // The same interface over bytes in memory, for tests and fuzzing.
   static std::unique_ptr<File> FromBytes(std::string bytes, std::string display_name);
 
@@ -31,6 +37,9 @@ class File {
   // Of the file that was opened, whatever stands under its path later: device, inode, size and time of change. Empty
   // for one in memory.
   const std::string& identity() const { return identity_; }
+  // A path that leads to what was opened, for as long as this lives, for who must open it once more. Empty for one in
+  // memory.
+  virtual std::string open_path() const { return ""; }
 
   // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
   absl::Status Read(uint64_t offset, std::span<std::byte> out) const;

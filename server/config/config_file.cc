@@ -13,20 +13,21 @@ constexpr uintmax_t kMaxConfigBytes = 4 << 20;
 
 }  // namespace
 
-absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const std::string& shown,
+absl::StatusOr<ModelConfig> ReadModelConfig(const base::StoreFolder& folder, const std::string& shown,
                                             const std::string& model_name) {
-  namespace fs = std::filesystem;
-  const fs::path path = fs::path(folder) / "config.pbtxt";
-  std::error_code error;
-  if (!fs::exists(path, error)) {
+  auto open = base::OpenInStore(folder, "config.pbtxt", base::StoreEntry::kFile, shown);
+  if (open.status().code() == absl::StatusCode::kNotFound) {
     ModelConfig config;
     config.name = model_name;
     return config;
   }
-  const uintmax_t size = fs::file_size(path, error);
-  if (error) {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file: {}", shown, error.message());
+  if (!open.ok()) return open.status();
+  const std::filesystem::path path = open->path();
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: is not a file", shown);
   }
+  const uintmax_t size = std::filesystem::file_size(path, error);
   if (size > kMaxConfigBytes) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{}: {} bytes; a configuration has at most {}", shown,
                             size, kMaxConfigBytes);

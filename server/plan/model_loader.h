@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "server/base/store_folder.h"
 #include "server/checkpoint/format.h"
 #include "server/config/model_config.h"
 #include "server/model/loaded_model.h"
@@ -18,7 +19,7 @@ namespace torchferry::plan {
 
 // Which version is wanted, and the host that it is for.
 struct LoadRequest {
-  std::string store;  // the store's folder on this host
+  base::StoreFolder store;
   std::string model;
   int64_t version = 0;
   config::ModelConfig config;

@@ -19,8 +19,8 @@ constexpr size_t kMostFiles = 1000;
 constexpr size_t kMostListed = 20;
 
 struct Folder {
-  fs::path path;
-  std::string name;  // inside the store
+  base::StoreFolder folder;
+  std::string name;  // inside the store, for messages
 };
 
 bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
@@ -29,8 +29,10 @@ bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
 
 absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const config::ModelConfig& config) {
   std::vector<std::string> names;
+  FERRY_ASSIGN_OR_RETURN(const base::Descriptor open,
+                         base::OpenInStore(folder.folder, "", base::StoreEntry::kFolder, folder.name));
   std::error_code error;
-  for (fs::directory_iterator it(folder.path, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(open.path(), error), end; !error && it != end; it.increment(error)) {
     if (names.size() > kMostFiles) {
       return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
                               "{}/ has more than {} files, which are not looked through for a model; name it with "
@@ -41,23 +43,22 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
     if (!IsSetAside(name, config) && !it->is_directory(error)) names.push_back(name);
   }
   if (error) {
-    const bool is_gone = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
-    return base::MakeStatus(is_gone ? absl::StatusCode::kNotFound : absl::StatusCode::kPermissionDenied,
-                            "{}: cannot be read: {}", folder.name, error.message());
+    return base::MakeStatus(absl::StatusCode::kPermissionDenied, "{}: cannot be read: {}", folder.name,
+                            error.message());
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 absl::StatusOr<std::shared_ptr<const checkpoint::File>> OpenIn(const Folder& folder, const std::string& name) {
-  FERRY_ASSIGN_OR_RETURN(auto file, checkpoint::File::Open((folder.path / name).string(), folder.name + "/" + name));
+  FERRY_ASSIGN_OR_RETURN(auto file, checkpoint::File::Open(folder.folder, name, folder.name + "/" + name));
   return std::shared_ptr<const checkpoint::File>(std::move(file));
 }
 
 absl::Status SetModel(const Folder& folder, const std::string& name, VersionFiles& files) {
   FERRY_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
   FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
-  files.model_path = (folder.path / name).string();
+  files.model_path = (folder.folder / name).path();
   return absl::OkStatus();
 }
 
@@ -81,12 +82,10 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const config::
   if (!config.state_dict.architecture.empty()) wanted = {config.state_dict.architecture};
   for (const Folder& folder : folders) {
     for (const std::string& name : wanted) {
-      const fs::path path = folder.path / name;
-      std::error_code error;
-      if (!fs::exists(path, error)) continue;
-      FERRY_ASSIGN_OR_RETURN(files.architecture_file, OpenIn(folder, name));
-      files.architecture_path = path.string();
-      files.architecture = path.extension() == ".py" ? Architecture::kForwardPy : Architecture::kTorchScript;
+      auto file = OpenIn(folder, name);
+      if (file.status().code() == absl::StatusCode::kNotFound) continue;
+      FERRY_ASSIGN_OR_RETURN(files.architecture_file, std::move(file));
+      files.architecture = fs::path(name).extension() == ".py" ? Architecture::kForwardPy : Architecture::kTorchScript;
       return absl::OkStatus();
     }
   }
@@ -133,10 +132,10 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
                       fmt::format("{}/ has no file that can be served:{}", folder, listing));
 }
 
-absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
+absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, const std::string& model, int64_t version,
                                               const config::ModelConfig& config) {
-  const Folder model_folder{fs::path(store) / model, model};
-  const Folder version_folder{model_folder.path / std::to_string(version), fmt::format("{}/{}", model, version)};
+  const Folder model_folder{store / model, model};
+  const Folder version_folder{model_folder.folder / std::to_string(version), fmt::format("{}/{}", model, version)};
   VersionFiles files;
   FERRY_RETURN_IF_ERROR(FindModel(version_folder, config, files));
   FERRY_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
@@ -148,21 +147,28 @@ bool IsVersionFolder(const std::string& path) {
   return !name.empty() && name.front() != '0' && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config) {
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config,
+                                         bool follows_links_out) {
   const fs::path file = fs::path(path);
   const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  VersionFiles files;
-  FERRY_ASSIGN_OR_RETURN(files.model, checkpoint::File::Open(path, path));
-  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
-  files.model_path = path;
-  std::vector<Folder> folders = {{parent, parent.string()}};
   std::error_code error;
-  const fs::path absolute = fs::weakly_canonical(parent, error);
+  fs::path absolute = fs::absolute(parent, error).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();  // of "." it ends in a slash
+  std::vector<Folder> folders;
   if (IsVersionFolder(absolute.string())) {
     const fs::path above = absolute.parent_path();
+    const base::StoreFolder store(above.parent_path().string(), follows_links_out);
+    const base::StoreFolder model = store / above.filename().string();
+    folders.push_back({model / absolute.filename().string(), parent.string()});
     folders.push_back(
-        {above, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
+        {model, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
+  } else {
+    folders.push_back({base::StoreFolder(parent.string(), /*follows_links_out=*/true), parent.string()});
   }
+  VersionFiles files;
+  FERRY_ASSIGN_OR_RETURN(files.model, checkpoint::File::Open(folders[0].folder, file.filename().string(), path));
+  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
+  files.model_path = path;
   FERRY_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }

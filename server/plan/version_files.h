@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/store_folder.h"
 #include "server/checkpoint/file.h"
 #include "server/checkpoint/format.h"
 #include "server/config/model_config.h"
@@ -21,8 +22,7 @@ struct VersionFiles {
   checkpoint::FileFormat format = checkpoint::FileFormat::kUnknown;
   Architecture architecture = Architecture::kNone;            // TorchScript does not use one: it brings its own code
   std::shared_ptr<const checkpoint::File> architecture_file;  // null with kNone
-  std::string architecture_path;                              // on the host, for whoever must open it by name
-  std::string model_path;                                     // likewise
+  std::string model_path;                                     // on the host
   // FAILED_PRECONDITION: the file is a state_dict, and its architecture is not there.
   absl::Status missing;
 };
@@ -38,17 +38,22 @@ struct Candidate {
 absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder);
 
 // Looks into STORE/MODEL/VERSION and STORE/MODEL. Messages name files by their path inside the store.
-// NOT_FOUND for no file, FAILED_PRECONDITION for several models, else Recognise's errors. A missing architecture is in
-// VersionFiles::missing: what is wrong with the file itself comes first, an architecture would not mend it.
-absl::StatusOr<VersionFiles> FindVersionFiles(const std::string& store, const std::string& model, int64_t version,
+// NOT_FOUND for no file, FAILED_PRECONDITION for several models or a link out of the store, else Recognise's errors. A
+// missing architecture is in VersionFiles::missing: what is wrong with the file itself comes first, an architecture
+// would not mend it.
+absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, const std::string& model, int64_t version,
                                               const config::ModelConfig& config);
 
 // Whether `path` ends as a version's folder does: in a positive integer.
 bool IsVersionFolder(const std::string& path);
 
 // The same for a file that the user named, in a store or not: `path` on the host, which messages also call it. An
-// architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above.
-// NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), else Recognise's errors.
-absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config);
+// architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above. A file
+// in a version's folder is taken for one of the store two folders above, and links out of it are treated as the server
+// would (`follows_links_out`: --follow-links-out-of-store).
+// NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), FAILED_PRECONDITION (such a link), else Recognise's
+// errors.
+absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config,
+                                         bool follows_links_out = false);
 
 }  // namespace torchferry::plan

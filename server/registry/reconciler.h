@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/store_folder.h"
 #include "server/registry/plan_changes.h"
 #include "server/registry/store_scanner.h"
 #include "server/registry/version_lifecycle.h"
@@ -22,7 +23,7 @@ using Done = std::function<void(const absl::Status&)>;
 class Reconciler {
  public:
   struct Options {
-    std::string store;                  // the folder that LoadModel and Rescan look into
+    base::StoreFolder store;            // what LoadModel and Rescan look into
     std::function<bool()> is_stopping;  // thread-safe; once it is true, no further version is loaded
   };
 

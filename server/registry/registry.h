@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/base/store_folder.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/job_thread.h"
 #include "server/registry/reconciler.h"
@@ -29,7 +30,7 @@ class Registry {
   using Done = registry::Done;
 
   struct Options {
-    std::string store;  // the folder that Load and Rescan look into
+    base::StoreFolder store;  // what Load and Rescan look into
     VersionLifecycle::OnUnloaded on_unloaded;
   };
 

@@ -25,12 +25,12 @@ std::optional<int64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-// Name, size, time and number of each file in `folder`, not of those in its folders; they say whether one was written
+// Name, size, time and number of each file in `open`, not of those in its folders; they say whether one was written
 // or replaced. What begins with a point is not the model's: what tuning has found is kept so.
-std::string Fingerprint(const fs::path& folder) {
+std::string Fingerprint(const base::Descriptor& open) {
   std::vector<std::string> files;
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(open.path(), error), end; !error && it != end; it.increment(error)) {
     struct stat status = {};
     if (it->path().filename().native().front() == '.') continue;
     if (stat(it->path().c_str(), &status) != 0 || S_ISDIR(status.st_mode)) continue;
@@ -52,18 +52,26 @@ ModelFolder Unnamable(const std::string& name) {
           {}};
 }
 
-ModelFolder Scan(const fs::path& folder, const std::string& name) {
+// A folder that cannot be opened has the error in place of its files: loading it says the same.
+std::string FingerprintOfVersion(const base::StoreFolder& folder, const std::string& shown) {
+  const auto open = base::OpenInStore(folder, "", base::StoreEntry::kFolder, shown);
+  return open.ok() ? Fingerprint(*open) : base::MessageOf(open.status()) + "\n";
+}
+
+ModelFolder Scan(const base::StoreFolder& folder, const std::string& name) {
   if (!base::IsUtf8(name)) return Unnamable(name);
-  ModelFolder model{name, config::ReadModelConfig(folder.string(), name + "/config.pbtxt", name), {}, {}, {}};
-  const std::string beside = Fingerprint(folder);
+  const auto open = base::OpenInStore(folder, "", base::StoreEntry::kFolder, name);
+  if (!open.ok()) return {name, open.status(), {}, {}, {}};
+  ModelFolder model{name, config::ReadModelConfig(folder, name + "/config.pbtxt", name), {}, {}, {}};
+  const std::string beside = Fingerprint(*open);
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(open->path(), error), end; !error && it != end; it.increment(error)) {
     const std::string entry = it->path().filename().string();
     std::error_code ignored;
     if (!it->is_directory(ignored) || entry.front() == '.') continue;
     if (const auto version = ParseVersion(entry)) {
       model.versions.push_back(*version);
-      model.fingerprints[*version] = beside + Fingerprint(it->path());
+      model.fingerprints[*version] = beside + FingerprintOfVersion(folder / entry, name + "/" + entry);
     } else {
       model.ignored.push_back(entry);
     }
@@ -95,32 +103,33 @@ absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
                           folder.name);
 }
 
-absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name) {
+absl::StatusOr<ModelFolder> ScanModel(const base::StoreFolder& store, const std::string& name) {
   std::error_code error;
   const bool is_name = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
                        name.find('\0') == std::string::npos;
-  if (!is_name || !fs::is_directory(fs::path(store) / name, error)) {
+  if (!is_name || !fs::is_directory((store / name).path(), error)) {
     return base::MakeStatus(absl::StatusCode::kNotFound, "the store has no folder \"{}\"", name);
   }
-  return Scan(fs::path(store) / name, name);
+  return Scan(store / name, name);
 }
 
-absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store) {
+absl::StatusOr<std::vector<ModelFolder>> ScanStore(const base::StoreFolder& store) {
   std::error_code error;
-  if (!fs::is_directory(store, error)) {
+  if (!fs::is_directory(store.path(), error)) {
     return base::MakeStatus(
         absl::StatusCode::kNotFound,
-        "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE", store);
+        "the model store \"{}\" is not a folder; give one with --model-store, laid out as NAME/VERSION/FILE",
+        store.path());
   }
   std::vector<ModelFolder> models;
-  for (fs::directory_iterator it(store, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(store.path(), error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     std::error_code ignored;
-    if (name.front() != '.' && it->is_directory(ignored)) models.push_back(Scan(it->path(), name));
+    if (name.front() != '.' && it->is_directory(ignored)) models.push_back(Scan(store / name, name));
   }
   if (error) {
-    return base::MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}", store,
-                            error.message());
+    return base::MakeStatus(absl::StatusCode::kPermissionDenied, "the model store \"{}\" cannot be read: {}",
+                            store.path(), error.message());
   }
   std::stable_sort(models.begin(), models.end(),
                    [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });

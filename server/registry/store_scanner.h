@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/store_folder.h"
 #include "server/config/model_config.h"
 
 namespace torchferry::registry {
@@ -28,12 +29,15 @@ std::string FingerprintOf(const ModelFolder& folder);
 // What the policy of its config, which must be there, wants; never none. NOT_FOUND, saying what to do.
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
 
+// A folder to which a link leads out of the store is not read: its `config` is FAILED_PRECONDITION, and so is loading a
+// version whose folder or file is such a link.
+
 // NOT_FOUND where the store has no such folder.
-absl::StatusOr<ModelFolder> ScanModel(const std::string& store, const std::string& name);
+absl::StatusOr<ModelFolder> ScanModel(const base::StoreFolder& store, const std::string& name);
 
 // Every folder of the store whose name does not start with a dot, sorted by name. Of a folder whose name is not UTF-8
 // `name` is what base::ToUtf8 makes of it, and `config` says what to do. NOT_FOUND or PERMISSION_DENIED when
 // the store itself cannot be read.
-absl::StatusOr<std::vector<ModelFolder>> ScanStore(const std::string& store);
+absl::StatusOr<std::vector<ModelFolder>> ScanStore(const base::StoreFolder& store);
 
 }  // namespace torchferry::registry

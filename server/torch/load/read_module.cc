@@ -17,10 +17,11 @@ namespace {
 
 using torch::jit::Module;
 
-absl::StatusOr<Module> LoadArchive(const checkpoint::File& file, const std::string& path) {
+absl::StatusOr<Module> LoadArchive(const checkpoint::File& file) {
   try {
-    // To the CPU whatever the archive says: where it was saved is not where it runs.
-    return torch::jit::load(path, at::kCPU, /*load_debug_files=*/false);
+    // What was looked at, whatever stands under its name by now. To the CPU whatever the archive says: where it was
+    // saved is not where it runs.
+    return torch::jit::load(file.open_path(), at::kCPU, /*load_debug_files=*/false);
   } catch (const std::exception& error) {
     return base::Annotate(StatusOf(error, absl::StatusCode::kDataLoss), file.name() + ": LibTorch cannot load it");
   }
@@ -28,7 +29,7 @@ absl::StatusOr<Module> LoadArchive(const checkpoint::File& file, const std::stri
 
 absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan::PlannedVersion& planned) {
   if (files.architecture == plan::Architecture::kTorchScript) {
-    FERRY_ASSIGN_OR_RETURN(Module module, LoadArchive(*files.architecture_file, files.architecture_path));
+    FERRY_ASSIGN_OR_RETURN(Module module, LoadArchive(*files.architecture_file));
     FERRY_RETURN_IF_ERROR(base::Annotate(FillModule(module, *planned.checkpoint, planned.names), files.model->name()));
     return module;
   }
@@ -51,7 +52,7 @@ absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool t
   FERRY_RETURN_IF_ERROR(files.missing);
   std::optional<Module> module;
   if (files.format == checkpoint::FileFormat::kTorchScript) {
-    FERRY_ASSIGN_OR_RETURN(module, LoadArchive(*files.model, files.model_path));
+    FERRY_ASSIGN_OR_RETURN(module, LoadArchive(*files.model));
   } else {
     FERRY_ASSIGN_OR_RETURN(module, LoadStateDict(files, version.planned));
   }

@@ -29,7 +29,7 @@ std::string WhyNotMadeUp(const tensor::Signature& signature) {
 
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,
-                                                            const std::string& folder, int count) {
+                                                            const base::StoreFolder& folder, int count) {
   std::vector<tensor::BoundInputs> rows;
   if (!config.warm_ups.empty()) {
     FERRY_ASSIGN_OR_RETURN(rows.emplace_back(), WarmUpRequest(config.warm_ups[0], 1, signature, config, folder));

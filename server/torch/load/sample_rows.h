@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/store_folder.h"
 #include "server/config/model_config.h"
 #include "server/tensor/signature.h"
 
@@ -16,6 +17,6 @@ namespace torchferry::libtorch {
 // reason. `folder` is the model's on this host.
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,
-                                                            const std::string& folder, int count);
+                                                            const base::StoreFolder& folder, int count);
 
 }  // namespace torchferry::libtorch

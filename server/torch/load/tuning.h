@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/store_folder.h"
 #include "server/config/model_config.h"
 #include "server/model/loaded_model.h"
 #include "server/plan/tuning_record.h"
@@ -24,7 +25,7 @@ struct TuningTask {
   std::function<std::shared_ptr<model::Model>(const std::string& variant)> make;
   std::vector<std::string> variants;  // that make sense, "plain" among them
   const config::ModelConfig& config;
-  std::string store;  // on this host, for the files of model_warmup
+  base::StoreFolder store;  // for the files of model_warmup
   const TuningOptions& options;
   int intra_op_threads = 1;
   int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave

@@ -149,8 +149,8 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& 
                                .key_of_files = [this] { return KeyOfFiles(); },
                                .may_search = may_search};
     FERRY_ASSIGN_OR_RETURN(model, TuneVersion(tuning, copy, std::move(model), info));
-    FERRY_RETURN_IF_ERROR(base::Annotate(
-        RunWarmUps(*model, request_.config, request_.store + "/" + request_.config.name, info), file_.name));
+    FERRY_RETURN_IF_ERROR(
+        base::Annotate(RunWarmUps(*model, request_.config, request_.store / request_.config.name, info), file_.name));
     return model::PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;

@@ -39,14 +39,15 @@ Bytes RandomRow(const config::WarmUpInput& input) {
   return Bytes(begin, begin + values.nbytes());
 }
 
-absl::StatusOr<Bytes> RowOf(const config::WarmUpInput& input, const std::string& folder, const std::string& model) {
+absl::StatusOr<Bytes> RowOf(const config::WarmUpInput& input, const base::StoreFolder& folder,
+                            const std::string& model) {
   if (input.data == config::WarmUpInput::Data::kRandom) return RandomRow(input);
   FERRY_ASSIGN_OR_RETURN(const int64_t size, tensor::ByteCount(input.dtype, input.dims));
   Bytes row(static_cast<size_t>(size));
   if (input.data == config::WarmUpInput::Data::kZero) return row;
-  const std::string path = "/warmup/" + input.file;
-  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::File> file,
-                         checkpoint::File::Open(folder + path, model + path));
+  FERRY_ASSIGN_OR_RETURN(
+      const std::unique_ptr<checkpoint::File> file,
+      checkpoint::File::Open(folder / "warmup", input.file, fmt::format("{}/warmup/{}", model, input.file)));
   if (file->size() != row.size()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected {}, one row of {} {}",
                             file->name(), file->size(), row.size(), Name(input.dtype), tensor::ToString(input.dims));
@@ -56,7 +57,7 @@ absl::StatusOr<Bytes> RowOf(const config::WarmUpInput& input, const std::string&
 }
 
 absl::StatusOr<tensor::HostTensor> TensorOf(const config::WarmUpInput& input, int64_t rows, bool has_batch_dimension,
-                                            const std::string& folder, const std::string& model) {
+                                            const base::StoreFolder& folder, const std::string& model) {
   FERRY_ASSIGN_OR_RETURN(const Bytes row, RowOf(input, folder, model));
   auto bytes = std::make_shared<Bytes>();
   for (int64_t i = 0; i < rows; ++i) bytes->insert(bytes->end(), row.begin(), row.end());
@@ -72,7 +73,7 @@ absl::Status RunOnce(model::Model& model, const tensor::BoundInputs& request) {
 }
 
 absl::Status RunDeclared(model::Model& model, const config::ModelConfig& config, const config::WarmUp& warm_up,
-                         const std::string& folder) {
+                         const base::StoreFolder& folder) {
   FERRY_ASSIGN_OR_RETURN(const tensor::BoundInputs request,
                          WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
   for (int64_t i = 0; i < warm_up.count; ++i) {
@@ -102,7 +103,7 @@ absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
 // With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are
 // divided then. Where nobody has found how large batches should be, and `max_batch_size` may be anything, only as long
 // as it costs a start nothing.
-absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, const std::string& folder,
+absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
                         model::ModelInfo& info) {
   if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
   std::optional<tensor::BoundInputs> row;
@@ -133,7 +134,7 @@ absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, 
   return absl::OkStatus();
 }
 
-absl::Status RunAll(model::Model& model, const config::ModelConfig& config, const std::string& folder,
+absl::Status RunAll(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
                     model::ModelInfo& info) {
   if (config.warm_ups.empty()) FERRY_RETURN_IF_ERROR(RunMadeUp(model, info));
   for (const config::WarmUp& warm_up : config.warm_ups) {
@@ -148,7 +149,7 @@ absl::Status RunAll(model::Model& model, const config::ModelConfig& config, cons
 
 absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up, int64_t rows,
                                                   const tensor::Signature& signature, const config::ModelConfig& config,
-                                                  const std::string& folder) {
+                                                  const base::StoreFolder& folder) {
   std::map<std::string, tensor::HostTensor> inputs;
   for (const config::WarmUpInput& input : warm_up.inputs) {
     FERRY_ASSIGN_OR_RETURN(inputs[input.name],
@@ -157,7 +158,7 @@ absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up,
   return tensor::BindInputs(signature, inputs);
 }
 
-absl::Status RunWarmUps(model::Model& model, const config::ModelConfig& config, const std::string& folder,
+absl::Status RunWarmUps(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
                         model::ModelInfo& info) {
   if (model.is_stateful()) {
     FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<model::Model> copy, model.Clone());
