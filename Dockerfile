@@ -28,11 +28,12 @@ COPY --from=builder /opt/torchferry/libtorch-${LIBTORCH} /opt/torchferry/libtorc
 RUN TORCHFERRY_LIBTORCH="/opt/torchferry/libtorch-${LIBTORCH}" /tmp/deploy/install-deps.sh --runtime \
     && rm -rf /tmp/deploy /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin torchferry \
-    && install -d -o 10001 -g 10001 /models
+    && install -d -o 10001 -g 10001 /models /var/lib/torchferry
 COPY --from=builder /usr/local/bin/torchferry-server /usr/local/bin/torchferry /usr/local/bin/
 COPY --from=builder /usr/local/libexec/torchferry /usr/local/libexec/torchferry
 
 ENV TORCHFERRY_MODEL_STORE=/models \
+    TORCHFERRY_STATE_DIR=/var/lib/torchferry \
     TORCHFERRY_GRPC_ADDRESS=0.0.0.0:8001 \
     TORCHFERRY_METRICS_ADDRESS=0.0.0.0:8002 \
     TORCHFERRY_ADDRESS=127.0.0.1:8001

@@ -11,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/config/config_file.h"
 #include "server/host/host.h"
+#include "server/host/memory.h"
 
 namespace torchferry::client {
 namespace {
@@ -123,6 +124,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
   inspection.path = path;
   inspection.file_bytes = files.model->size();
   inspection.missing = files.missing;
+  inspection.available_memory = host::AvailableMemory();
   inspection.has_config = found.is_there;
   if (planned.checkpoint != nullptr && files.architecture_file != nullptr) {
     inspection.architecture = files.architecture_file->name();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Inspection {
   std::string path;
   uint64_t file_bytes = 0;
   std::string sha256;
+  std::optional<uint64_t> available_memory;  // of this host, for what loading takes (plan.memory)
   plan::LoadPlan plan;
   std::string architecture;  // the file beside it that is used; empty: none
   // FAILED_PRECONDITION: a state_dict whose architecture is not there.

@@ -17,6 +17,7 @@ Json ToJson(const plan::LoadPlan& plan) {
           {"precision", plan.precision.computes_in},
           {"state_dict_key", plan.state_dict_key},
           {"removed_prefixes", plan.removed_prefixes},
+          {"load_memory_bytes", plan.memory.peak_bytes()},
           {"decisions", plan.decisions}};
 }
 

@@ -76,6 +76,12 @@ std::string LargestTable(const Inspection& inspection, const Console& console) {
   return table.Render(console.color);
 }
 
+// OK, or what a server with as much memory as is free here would say.
+absl::Status RoomFor(const Inspection& inspection) {
+  if (!inspection.available_memory.has_value()) return absl::OkStatus();
+  return plan::CheckRoom(inspection.path, inspection.plan.memory, *inspection.available_memory);
+}
+
 std::string PlanTable(const Inspection& inspection, const Console& console) {
   const plan::PlacementPlan& placement = inspection.plan.placement;
   Table table({"ON THIS HOST", ""});
@@ -85,6 +91,10 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
     table.AddRow({"precision", inspection.plan.precision.computes_in});
   if (placement.fallback)
     table.AddRow({"fallback", {"yes, " + std::string(Name(placement.fallback_reason)), Style::kWarning}});
+  table.AddRow({"load memory", "up to " + plan::ToString(inspection.plan.memory)});
+  if (const absl::Status room = RoomFor(inspection); !room.ok()) {
+    table.AddRow({"", {Printable(base::MessageOf(room)), Style::kWarning}});
+  }
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
   return table.Render(console.color);
 }

@@ -95,6 +95,12 @@ void AddLimits(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
 }
 
+void AddLoadMemory(CLI::App& app, ServerFlags& flags) {
+  app.add_flag("--check-load-memory,!--no-check-load-memory", flags.check_load_memory,
+               "A version that needs more memory for loading than this server may still take fails before it is read")
+      ->envname("TORCHFERRY_CHECK_LOAD_MEMORY");
+}
+
 void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));
@@ -122,6 +128,10 @@ void AddOutput(CLI::App& app, ServerFlags& flags) {
   Add(app, "--log-level", flags.log_level, "debug, info, warning, error")
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
+  Add(app, "--state-dir", flags.state_dir,
+      "Folder, of one server or of several, where it is remembered what was loading when a server ended; what ended it "
+      "twice is not loaded again. Empty: not remembered")
+      ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingDirectory(text); });
   Add(app, "--port-file", flags.port_file,
       "Writes the addresses that were bound, as one line of JSON, once both listen");
 }
@@ -184,6 +194,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddThreads(app, flags);
   AddTuning(app, flags);
   AddLimits(app, flags);
+  AddLoadMemory(app, flags);
   AddLifeCycle(app, flags);
   AddOutput(app, flags);
   AddModelChanges(app, flags);

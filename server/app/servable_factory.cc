@@ -25,6 +25,21 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
   return options;
 }
 
+namespace {
+
+using Place = decltype(model::LoadedModel::place);
+
+// Placing a version on a further device may end the server as loading it may.
+Place Marked(Place place, std::shared_ptr<registry::LoadMarks> marks, const std::string& model, int64_t version) {
+  return [place = std::move(place), marks = std::move(marks), model,
+          version](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
+    FERRY_ASSIGN_OR_RETURN(const auto mark, marks->BeginAgain(model, version));
+    return place(device);
+  };
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const std::string& model, int64_t version,
                                                                          const config::ModelConfig& config) const {
   plan::LoadRequest request{
@@ -35,6 +50,8 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
       .host = parts_.host};
   request.host.ruled_out = LostDevices(parts_.health->List());
   FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, plan::LoadVersion(request, parts_.loaders));
+  if (loaded.place && parts_.marks != nullptr)
+    loaded.place = Marked(std::move(loaded.place), parts_.marks, model, version);
   serving::Servable::Options options;
   options.name = model;
   options.version = version;

@@ -14,6 +14,7 @@
 #include "server/batching/scheduler.h"
 #include "server/metrics/metrics.h"
 #include "server/plan/model_loader.h"
+#include "server/registry/load_marks.h"
 #include "server/serving/device_health.h"
 #include "server/serving/servable.h"
 
@@ -35,6 +36,7 @@ class ServableFactory {
     metrics::Metrics& metrics;
     const base::Clock& clock;
     std::shared_ptr<serving::DeviceHealth> health;
+    std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for what is placed later; null: none
   };
 
   explicit ServableFactory(Parts parts) : parts_(std::move(parts)) {}

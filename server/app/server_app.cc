@@ -27,8 +27,10 @@
 #include "server/base/thread_name.h"
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
+#include "server/host/memory.h"
 #include "server/http/http_server.h"
 #include "server/plan/model_loader.h"
+#include "server/registry/load_marks.h"
 #include "server/registry/registry.h"
 #include "server/registry/store_scanner.h"
 #include "server/registry/store_watch.h"
@@ -48,6 +50,26 @@ base::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
 }
 
+base::StoreFolder StoreOf(const ServerFlags& flags) { return {flags.model_store, flags.follow_links_out_of_store}; }
+
+// Null, and a line says so, where --state-dir is not given or cannot be used.
+std::shared_ptr<registry::LoadMarks> OpenMarks(const ServerFlags& flags) {
+  if (flags.state_dir.empty()) {
+    base::LogInfo("without --state-dir: should loading a version end the server, the next start tries it again");
+    return nullptr;
+  }
+  auto marks = registry::LoadMarks::Open(flags.state_dir, flags.model_store);
+  if (marks.ok()) return *std::move(marks);
+  base::LogWarning("not remembered what is loading", {{"reason", base::MessageOf(marks.status())}});
+  return nullptr;
+}
+
+// Null with --no-check-load-memory.
+std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping) {
+  if (!flags.check_load_memory) return nullptr;
+  return std::make_shared<plan::LoadBudget>(&host::AvailableMemory, std::move(is_stopping));
+}
+
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
 
 // What LibTorch's and the C library's allocators have kept of a version that has ended.
@@ -64,14 +86,16 @@ class ServerAppImpl final : public ServerApp {
         host_(host::ProbeHost()),
         threads_(PlanThreads(flags, host_.cpu_quota)),
         host_metrics_(host_, clock_),
+        marks_(OpenMarks(flags)),
         registry_([this](const std::string& model, int64_t version,
                          const config::ModelConfig& config) { return servables_->Make(model, version, config); },
-                  metrics_, clock_, {flags.model_store, [](const std::string& device) { ReturnMemory(device); }}) {}
+                  metrics_, clock_, {StoreOf(flags), [](const std::string& device) { ReturnMemory(device); }, marks_}) {
+  }
 
   ~ServerAppImpl() override { Stop(); }
 
   absl::Status Start(std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
-    FERRY_ASSIGN_OR_RETURN(const std::vector<registry::ModelFolder> models, registry::ScanStore(flags_.model_store));
+    FERRY_ASSIGN_OR_RETURN(const std::vector<registry::ModelFolder> models, registry::ScanStore(StoreOf(flags_)));
     registry_.SetListener([this] { NotifyHealth(); });
     registry_.Add(models);
     FERRY_RETURN_IF_ERROR(Listen());
@@ -89,6 +113,7 @@ class ServerAppImpl final : public ServerApp {
   bool Stop() override {
     if (rpc_ == nullptr) return true;
     is_stopping_ = true;
+    EndMarks();
     rpc_->AnnounceDrain();
     if (flags_.shutdown_delay_seconds > 0) std::this_thread::sleep_for(Seconds(flags_.shutdown_delay_seconds));
     const base::TimePoint deadline = clock_.Now() + Seconds(flags_.drain_timeout_seconds);
@@ -128,6 +153,14 @@ class ServerAppImpl final : public ServerApp {
     const bool is_in_time = stopped->get_future().wait_until(deadline) == std::future_status::ready;
     is_in_time ? stopper.join() : stopper.detach();
     return is_in_time;
+  }
+
+  // What is loading now does not count as having ended the server. Its folder may be on a disk that does not answer.
+  void EndMarks() {
+    if (marks_ == nullptr) return;
+    if (!EndsBy(clock_.Now() + kGrace, [marks = marks_] { marks->EndIntended(); })) {
+      base::LogWarning("--state-dir does not answer", {{"folder", flags_.state_dir}});
+    }
   }
 
   // Who calls ends before what it calls. `rpc_` is last: HTTP's threads ask it whether the server is ready, and devices
@@ -228,12 +261,14 @@ class ServerAppImpl final : public ServerApp {
                                         .default_device = flags_.device,
                                         .has_native_bf16 = host_.HasNativeBf16(),
                                         .free_bytes = &libtorch::TorchRuntime::FreeBytes,
-                                        .trust_model_code = flags_.trust_model_code},
+                                        .trust_model_code = flags_.trust_model_code,
+                                        .budget = LoadBudgetOf(flags_, [this] { return is_stopping_.load(); })},
                                .loaders = {torch_loader_.get()},
                                .scheduler = *scheduler_,
                                .metrics = metrics_,
                                .clock = clock_,
-                               .health = health_});
+                               .health = health_,
+                               .marks = marks_});
   }
 
   // Main drains.
@@ -251,6 +286,7 @@ class ServerAppImpl final : public ServerApp {
 
   metrics::Metrics metrics_;
   HostMetrics host_metrics_;
+  const std::shared_ptr<registry::LoadMarks> marks_;  // null: nothing is remembered
   GpuMetrics gpu_metrics_;
   const std::shared_ptr<serving::DeviceHealth> health_ = std::make_shared<serving::DeviceHealth>(metrics_, clock_);
   // Made in Start and ended in Stop. The threads that use them start after they are made.

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "server/host/memory.h"
+
 namespace torchferry::host {
 namespace {
 
@@ -33,11 +35,6 @@ std::optional<double> CgroupCpu() {
   const std::string period = ReadFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   if (quota.empty() || quota[0] == '-') return std::nullopt;
   return ParseCgroupCpuMax(quota + " " + period);
-}
-
-std::optional<uint64_t> CgroupMemory() {
-  if (const auto v2 = ParseCgroupMemoryMax(ReadFile("/sys/fs/cgroup/memory.max"))) return v2;
-  return ParseCgroupMemoryMax(ReadFile("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
 }
 
 bool HasCpuFlag(const std::string& cpuinfo, const std::string& flag) {
@@ -102,7 +99,7 @@ HostInfo ProbeHost() {
   host.cpu_quota = AffinityCount();
   if (const auto quota = CgroupCpu()) host.cpu_quota = std::min(host.cpu_quota, *quota);
   host.memory_limit_bytes = ParseMemTotal(ReadFile("/proc/meminfo")).value_or(0);
-  if (const auto limit = CgroupMemory()) {
+  if (const auto limit = CgroupMemoryLimit()) {
     host.memory_limit_bytes = host.memory_limit_bytes == 0 ? *limit : std::min(host.memory_limit_bytes, *limit);
   }
   const std::string cpuinfo = ReadFile("/proc/cpuinfo");

@@ -88,6 +88,37 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
   return candidates;
 }
 
+// `infos`: of the module; `storages`: those that they are in.
+void AddWeights(std::span<const checkpoint::TensorInfo* const> infos,
+                const std::vector<checkpoint::StorageInfo>& storages, LoadMemoryFacts& facts) {
+  std::vector<bool> is_typed(storages.size(), false);
+  for (const checkpoint::TensorInfo* info : infos) {
+    if (is_typed.at(info->storage)) continue;
+    is_typed[info->storage] = true;
+    facts.typed.push_back({info->dtype, storages[info->storage].size_bytes});
+  }
+  for (const checkpoint::StorageInfo& storage : storages) facts.weight_bytes += storage.size_bytes;
+}
+
+LoadMemoryFacts MemoryFactsOf(const PlannedVersion& planned) {
+  LoadMemoryFacts facts;
+  std::vector<const checkpoint::TensorInfo*> infos;
+  if (planned.script.has_value()) {
+    for (const checkpoint::ModuleTensor& entry : planned.script->tensors) infos.push_back(&entry.tensor);
+    AddWeights(infos, planned.script->storages, facts);
+    for (const std::string& text : planned.script->code_texts) facts.code_bytes += text.size();
+    facts.is_quantized = IsQuantized(planned);
+    if (planned.checkpoint == nullptr) return facts;
+    for (const checkpoint::StorageInfo& storage : planned.checkpoint->storages()) {
+      facts.copied_bytes = std::max(facts.copied_bytes, storage.size_bytes);
+    }
+    return facts;
+  }
+  for (const checkpoint::TensorInfo& tensor : planned.checkpoint->tensors()) infos.push_back(&tensor);
+  AddWeights(infos, planned.checkpoint->storages(), facts);
+  return facts;
+}
+
 class Planner {
  public:
   Planner(const VersionFiles& files, const config::ModelConfig& config, const PlanContext& context)
@@ -105,6 +136,7 @@ class Planner {
       planned_.plan.decisions.push_back(std::move(hint));
     }
     planned_.file_decisions = planned_.plan.decisions.size();
+    planned_.memory_facts = MemoryFactsOf(planned_);
     FERRY_ASSIGN_OR_RETURN(planned_.plan, Replan(planned_, config_, context_, {}));
     return std::move(planned_);
   }
@@ -293,6 +325,9 @@ absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::Mod
   }
   plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
   if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
+  const PrecisionPlan on_cpu =
+      PlanPrecision(config.precision, planned.weight_dtypes, tensor::DeviceId::Cpu(), context.has_native_bf16);
+  plan.memory = EstimateLoadMemory(planned.memory_facts, device, plan.precision, on_cpu, config);
   return plan;
 }
 

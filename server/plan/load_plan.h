@@ -15,6 +15,8 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/torchscript.h"
 #include "server/config/model_config.h"
+#include "server/plan/load_budget.h"
+#include "server/plan/load_memory.h"
 #include "server/plan/placement.h"
 #include "server/plan/precision.h"
 #include "server/plan/version_files.h"
@@ -34,6 +36,8 @@ struct PlanContext {
   // Bytes that are free on an accelerator; nothing where nobody knows. Null: nobody knows.
   std::function<std::optional<uint64_t>(const tensor::DeviceId&)> free_bytes;
   bool trust_model_code = false;  // --trust-model-code
+  // Of the host's memory; null: loads are not held against it.
+  std::shared_ptr<LoadBudget> budget = nullptr;
 };
 
 struct LoadPlan {
@@ -46,6 +50,7 @@ struct LoadPlan {
   uint64_t weight_bytes = 0;                  // of the tensors in the file, shared ones once
   PlacementPlan placement;
   PrecisionPlan precision;
+  LoadMemory memory;
   std::vector<std::string> decisions;  // a sentence each, the placement's and the precision's included
 };
 
@@ -60,6 +65,7 @@ struct PlannedVersion {
   // Of the model, or of architecture.pt.
   std::optional<checkpoint::TorchScriptInfo> script;
   std::vector<tensor::DType> weight_dtypes;  // each once
+  LoadMemoryFacts memory_facts;
   // Of plan.decisions, those before the placement's.
   size_t file_decisions = 0;
 };

@@ -34,11 +34,19 @@ absl::StatusOr<PlannedFiles> PlanFiles(const LoadRequest& request) {
   return PlannedFiles{std::move(files), std::move(planned)};
 }
 
+absl::StatusOr<std::unique_ptr<LoadBudget::Reservation>> ReserveMemory(const LoadRequest& request,
+                                                                       const PlannedFiles& version) {
+  if (request.host.budget == nullptr) return nullptr;
+  return request.host.budget->Reserve(version.files.model->name(), version.planned.plan.memory);
+}
+
 absl::StatusOr<model::LoadedModel> LoadVersion(const LoadRequest& request,
                                                std::span<const ModelLoader* const> loaders) {
   FERRY_ASSIGN_OR_RETURN(PlannedFiles version, PlanFiles(request));
   for (const ModelLoader* loader : loaders) {
-    if (Takes(*loader, version.planned.plan.format)) return loader->Load(request, std::move(version));
+    if (!Takes(*loader, version.planned.plan.format)) continue;
+    FERRY_ASSIGN_OR_RETURN(const auto room, ReserveMemory(request, version));
+    return loader->Load(request, std::move(version));
   }
   return NoLoader(version, loaders);
 }

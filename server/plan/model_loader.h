@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -34,6 +35,11 @@ struct PlannedFiles {
 // The files of the version and their plan, as they are now. Errors of FindVersionFiles, then of PlanVersion.
 absl::StatusOr<PlannedFiles> PlanFiles(const LoadRequest& request);
 
+// Room for loading `version`, which it has until the reservation goes; null where the host of `request` has no budget.
+// RESOURCE_EXHAUSTED, which begins with "no_room".
+absl::StatusOr<std::unique_ptr<LoadBudget::Reservation>> ReserveMemory(const LoadRequest& request,
+                                                                       const PlannedFiles& version);
+
 // A runtime. Thread-safe.
 class ModelLoader {
  public:
@@ -49,8 +55,9 @@ class ModelLoader {
   virtual absl::StatusOr<model::LoadedModel> Load(const LoadRequest& request, PlannedFiles version) const = 0;
 };
 
-// The only place that chooses a runtime: plans the version and gives it to the first of `loaders` that takes the format
-// of the plan. UNIMPLEMENTED when there is none; else errors of PlanFiles and ModelLoader::Load.
+// The only place that chooses a runtime: plans the version, reserves the memory that it takes, and gives it to the
+// first of `loaders` that takes the format of the plan. UNIMPLEMENTED when there is none; else errors of PlanFiles,
+// ReserveMemory and ModelLoader::Load.
 absl::StatusOr<model::LoadedModel> LoadVersion(const LoadRequest& request, std::span<const ModelLoader* const> loaders);
 
 }  // namespace torchferry::plan

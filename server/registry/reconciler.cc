@@ -16,7 +16,10 @@ namespace {
 
 VersionSource SourceOf(const ModelFolder& folder, std::shared_ptr<const config::ModelConfig> config, int64_t version) {
   const auto fingerprint = folder.fingerprints.find(version);
-  return {folder.name, version, std::move(config), fingerprint == folder.fingerprints.end() ? "" : fingerprint->second};
+  return {.model = folder.name,
+          .version = version,
+          .config = std::move(config),
+          .fingerprint = fingerprint == folder.fingerprints.end() ? "" : fingerprint->second};
 }
 
 // NOT_FOUND for the first of `versions` that the folder does not have.
@@ -44,7 +47,10 @@ void Reconciler::AddModel(const ModelFolder& folder) {
   const absl::StatusOr<Changes> changes = PlanChanges(folder, table_.Current(folder.name), {}, {});
   if (!changes.ok()) {
     LogFailed(folder.name, 0, changes.status());
-    table_.SetPending({folder.name, 0, nullptr, ""});  // one of those that readiness waits for
+    table_.SetPending({.model = folder.name,
+                       .version = 0,
+                       .config = nullptr,
+                       .fingerprint = ""});  // one of those that readiness waits for
     return table_.SetFailed(folder.name, 0, changes.status());
   }
   const auto config = std::make_shared<const config::ModelConfig>(*folder.config);
@@ -62,7 +68,7 @@ void Reconciler::LoadPending() {
 absl::Status Reconciler::LoadModel(const std::string& model, const std::vector<int64_t>& versions) {
   FERRY_ASSIGN_OR_RETURN(const ModelFolder folder, ScanModel(options_.store, model));
   FERRY_RETURN_IF_ERROR(CheckThere(folder, versions));
-  FERRY_RETURN_IF_ERROR(Apply(folder, versions, /*away=*/{}));
+  FERRY_RETURN_IF_ERROR(Apply(folder, versions, /*away=*/{}, /*is_asked_for=*/true));
   ModelMemory& memory = memory_[model];
   memory.away.clear();
   memory.is_held = !versions.empty();
@@ -70,7 +76,7 @@ absl::Status Reconciler::LoadModel(const std::string& model, const std::vector<i
 }
 
 absl::Status Reconciler::Apply(const ModelFolder& folder, const std::vector<int64_t>& named,
-                               const std::set<int64_t>& away) {
+                               const std::set<int64_t>& away, bool is_asked_for) {
   LogFolder(folder);
   ModelMemory& memory = memory_[folder.name];
   memory.applied = memory.seen = FingerprintOf(folder);
@@ -85,17 +91,19 @@ absl::Status Reconciler::Apply(const ModelFolder& folder, const std::vector<int6
     }
     return changes.status();
   }
-  FERRY_RETURN_IF_ERROR(LoadAll(folder, changes->load));
+  FERRY_RETURN_IF_ERROR(LoadAll(folder, changes->load, is_asked_for));
   for (const int64_t version : changes->retire) lifecycle_.Retire(folder.name, version, /*is_kept=*/false);
   return absl::OkStatus();
 }
 
-absl::Status Reconciler::LoadAll(const ModelFolder& folder, const std::vector<int64_t>& versions) {
+absl::Status Reconciler::LoadAll(const ModelFolder& folder, const std::vector<int64_t>& versions, bool is_asked_for) {
   const auto config = std::make_shared<const config::ModelConfig>(*folder.config);
   absl::Status first_error;
   for (const int64_t version : versions) {
     if (options_.is_stopping()) return Stopping();
-    const absl::Status loaded = lifecycle_.Load(SourceOf(folder, config, version));
+    VersionSource source = SourceOf(folder, config, version);
+    source.is_asked_for = is_asked_for;
+    const absl::Status loaded = lifecycle_.Load(source);
     if (first_error.ok()) first_error = loaded;
   }
   return first_error;
@@ -135,7 +143,7 @@ absl::Status Reconciler::Rescan() {
     if (!is_due) continue;
     if (options_.is_stopping()) return Stopping();
     base::LogInfo("model changed in the store", {{"model", folder.name}});
-    Apply(folder, {}, memory.away).IgnoreError();  // logged, and in the table
+    Apply(folder, {}, memory.away, /*is_asked_for=*/false).IgnoreError();  // logged, and in the table
   }
   for (const std::string& model : gone) RetireGone(model);
   return absl::OkStatus();

@@ -44,8 +44,9 @@ class Reconciler {
  private:
   void AddModel(const ModelFolder& folder);
   // Loads and retires what PlanChanges says; the first error of a version that failed, and then nothing is retired.
-  absl::Status Apply(const ModelFolder& folder, const std::vector<int64_t>& named, const std::set<int64_t>& away);
-  absl::Status LoadAll(const ModelFolder& folder, const std::vector<int64_t>& versions);
+  absl::Status Apply(const ModelFolder& folder, const std::vector<int64_t>& named, const std::set<int64_t>& away,
+                     bool is_asked_for);
+  absl::Status LoadAll(const ModelFolder& folder, const std::vector<int64_t>& versions, bool is_asked_for);
   void RetireGone(const std::string& model);
 
   VersionTable& table_;

@@ -20,7 +20,7 @@ VersionTable::Show ShowIn(metrics::Metrics& metrics) {
 
 Registry::Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options)
     : table_(ShowIn(metrics)),
-      lifecycle_(std::move(factory), table_, metrics, clock, std::move(options.on_unloaded)),
+      lifecycle_(std::move(factory), table_, metrics, clock, std::move(options.on_unloaded), std::move(options.marks)),
       reconciler_(table_, lifecycle_, {std::move(options.store), [this] { return jobs_.stopping(); }}) {}
 
 Registry::~Registry() { Stop(); }

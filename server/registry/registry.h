@@ -32,6 +32,7 @@ class Registry {
   struct Options {
     base::StoreFolder store;  // what Load and Rescan look into
     VersionLifecycle::OnUnloaded on_unloaded;
+    std::shared_ptr<LoadMarks> marks;  // null: nothing is remembered
   };
 
   Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options = {});

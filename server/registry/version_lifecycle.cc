@@ -9,12 +9,13 @@
 namespace torchferry::registry {
 
 VersionLifecycle::VersionLifecycle(ServableFactory factory, VersionTable& table, metrics::Metrics& metrics,
-                                   const base::Clock& clock, OnUnloaded on_unloaded)
+                                   const base::Clock& clock, OnUnloaded on_unloaded, std::shared_ptr<LoadMarks> marks)
     : factory_(std::move(factory)),
       table_(table),
       metrics_(metrics),
       clock_(clock),
       on_unloaded_(std::move(on_unloaded)),
+      marks_(std::move(marks)),
       reaper_(std::make_unique<Reaper>()) {}
 
 VersionLifecycle::~VersionLifecycle() { Stop(); }
@@ -23,7 +24,7 @@ absl::Status VersionLifecycle::Load(const VersionSource& source) {
   const bool serves = table_.SetLoading(source);
   base::LogInfo("model loading", {{"model", source.model}, {"version", source.version}});
   const base::TimePoint started = clock_.Now();
-  absl::StatusOr<std::unique_ptr<serving::Servable>> loaded = factory_(source.model, source.version, *source.config);
+  absl::StatusOr<std::unique_ptr<serving::Servable>> loaded = Make(source);
   const double seconds = base::ToSeconds(clock_.Now() - started);
   if (loaded.ok()) {
     Serve(source, *std::move(loaded), seconds);
@@ -36,6 +37,14 @@ absl::Status VersionLifecycle::Load(const VersionSource& source) {
     table_.SetFailed(source.model, source.version, loaded.status());
   }
   return base::Annotate(loaded.status(), fmt::format("version {}", source.version));
+}
+
+absl::StatusOr<std::unique_ptr<serving::Servable>> VersionLifecycle::Make(const VersionSource& source) {
+  std::unique_ptr<LoadMarks::Loading> mark;
+  if (marks_ != nullptr) {
+    FERRY_ASSIGN_OR_RETURN(mark, marks_->Begin(source.model, source.version, source.fingerprint, source.is_asked_for));
+  }
+  return factory_(source.model, source.version, *source.config);
 }
 
 void VersionLifecycle::Serve(const VersionSource& source, std::unique_ptr<serving::Servable> servable,

@@ -12,6 +12,7 @@
 #include "server/base/clock.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/end_waits.h"
+#include "server/registry/load_marks.h"
 #include "server/registry/reaper.h"
 #include "server/registry/version_table.h"
 
@@ -27,15 +28,17 @@ class VersionLifecycle {
   // Called on the reaper's thread when a version has ended and its memory is free. May be null.
   using OnUnloaded = std::function<void(const std::string& device)>;
 
+  // `marks`: where it is remembered what is being loaded; may be null.
   VersionLifecycle(ServableFactory factory, VersionTable& table, metrics::Metrics& metrics, const base::Clock& clock,
-                   OnUnloaded on_unloaded);
+                   OnUnloaded on_unloaded, std::shared_ptr<LoadMarks> marks = nullptr);
   // Stop, if that was not called.
   ~VersionLifecycle();
   VersionLifecycle(const VersionLifecycle&) = delete;
   VersionLifecycle& operator=(const VersionLifecycle&) = delete;
 
   // Makes the servable of `source`, which must have a config, and puts it into the table. What the version serves until
-  // then goes on, and goes on too if this fails. The factory's error, with the version before it.
+  // then goes on, and goes on too if this fails. The factory's error, or LoadMarks::Begin's, with the version before
+  // it.
   absl::Status Load(const VersionSource& source);
   // Takes a version out of service (VersionTable::Retire). The generation of its servable, if one has to end.
   std::optional<int64_t> Retire(const std::string& model, int64_t version, bool is_kept);
@@ -47,6 +50,8 @@ class VersionLifecycle {
   void Stop() { reaper_.reset(); }
 
  private:
+  // What the factory makes of `source`, with a mark for as long as that takes.
+  absl::StatusOr<std::unique_ptr<serving::Servable>> Make(const VersionSource& source);
   void Serve(const VersionSource& source, std::unique_ptr<serving::Servable> servable, double load_seconds);
   void Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device);
 
@@ -55,6 +60,7 @@ class VersionLifecycle {
   metrics::Metrics& metrics_;
   const base::Clock& clock_;
   const OnUnloaded on_unloaded_;
+  const std::shared_ptr<LoadMarks> marks_;
   EndWaits ends_;
   std::unique_ptr<Reaper> reaper_;
 };

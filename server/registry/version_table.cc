@@ -153,7 +153,8 @@ std::optional<VersionSource> VersionTable::NextPending() const {
   for (const auto& [model, versions] : models_) {
     for (const auto& [version, entry] : versions) {
       if (entry.status.state != VersionState::kPending) continue;
-      return VersionSource{model, version, entry.status.config, entry.fingerprint};
+      return VersionSource{
+          .model = model, .version = version, .config = entry.status.config, .fingerprint = entry.fingerprint};
     }
   }
   return std::nullopt;

@@ -23,7 +23,8 @@ struct VersionSource {
   std::string model;
   int64_t version = 0;
   std::shared_ptr<const config::ModelConfig> config;
-  std::string fingerprint;  // of its files (store_scanner.h)
+  std::string fingerprint;    // of its files (store_scanner.h)
+  bool is_asked_for = false;  // by name, by a user
 };
 
 // Thread-safe. Each change is atomic. A servable that the table lets go of is dropped without its lock.

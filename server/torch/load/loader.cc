@@ -15,10 +15,6 @@
 namespace torchferry::libtorch {
 namespace {
 
-// A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the
-// host's memory once more.
-constexpr uint64_t kMostStandbyBytes = uint64_t{1} << 30;
-
 constexpr checkpoint::FileFormat kFormats[] = {
     checkpoint::FileFormat::kTorchScript, checkpoint::FileFormat::kZipCheckpoint,
     checkpoint::FileFormat::kLegacyCheckpoint, checkpoint::FileFormat::kSafetensors};
@@ -68,6 +64,7 @@ absl::StatusOr<model::PlacedModel> ReadAndPlace(const plan::LoadRequest& request
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
                             "{}: its files have changed since it was loaded; load the version again", NameOf(request));
   }
+  FERRY_ASSIGN_OR_RETURN(const auto room, plan::ReserveMemory(request, version));
   FERRY_ASSIGN_OR_RETURN(const auto load, VersionLoad::Read(request, std::move(version), options));
   return load->PlaceOn(device);
 }
@@ -93,7 +90,7 @@ class TorchLoader final : public plan::ModelLoader {
       loaded.rather = std::move(first.rather);
       loaded.others = std::move(first.others);
       if (loaded.rather.empty() && loaded.others.empty()) return loaded;
-      const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= kMostStandbyBytes);
+      const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= plan::kMostStandbyBytes);
       if (has_standby && !loaded.others.empty()) loaded.standby = tensor::DeviceId::Cpu();
       loaded.place = has_standby ? PlaceFromModule(std::move(load), request, options_)
                                  : PlaceFromFiles(identity, request, options_);

@@ -100,9 +100,12 @@ std::vector<std::string> VariantsFor(const config::OptimizeConfig& config, const
   return variants;
 }
 
-std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes) {
+std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes,
+                            std::optional<uint64_t> free_bytes) {
   if (is_stateful) return "it keeps state";
-  if (memory_bytes > 0 && kCopies * weight_bytes > memory_bytes)
+  // One copy is there already.
+  const bool has_free = !free_bytes.has_value() || (kCopies - 1) * weight_bytes <= *free_bytes;
+  if ((memory_bytes > 0 && kCopies * weight_bytes > memory_bytes) || !has_free)
     return "the weights are too large to be in this host's memory several times";
   return "";
 }
@@ -116,8 +119,10 @@ absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& v
       info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
     return plain;
   }
+  const auto& budget = version.request.host.budget;
   const std::string reason =
-      ReasonNotToTune(version.master.state.has_value(), version.plan.weight_bytes, options.tuning.memory_bytes);
+      ReasonNotToTune(version.master.state.has_value(), version.plan.weight_bytes, options.tuning.memory_bytes,
+                      budget == nullptr ? std::nullopt : budget->available());
   if (!reason.empty()) {
     info.decisions.push_back("not tuned: " + reason);
     return plain;

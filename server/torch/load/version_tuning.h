@@ -30,8 +30,10 @@ struct VariantFacts {
 // configuration that lists it: inputs that 16 bits cannot hold, and branches that other values take. Pure.
 std::vector<std::string> VariantsFor(const config::OptimizeConfig& config, const VariantFacts& facts);
 
-// Why a version is not tuned although tuning is on; empty: it is. Pure. `memory_bytes`: of the host, 0 where unknown.
-std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes);
+// Why a version is not tuned although tuning is on; empty: it is. Pure. `memory_bytes`: of the host, 0 where unknown;
+// `free_bytes`: of these now, beside the version itself.
+std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes,
+                            std::optional<uint64_t> free_bytes = std::nullopt);
 
 struct VersionTuning {
   const MasterModule& master;

@@ -48,5 +48,11 @@ TEST(VersionTuningTest, StateAndLargeWeightsAreReasonsNotToTune) {
   EXPECT_EQ(ReasonNotToTune(true, 26, 100), "it keeps state");
 }
 
+TEST(VersionTuningTest, AVersionIsNotTunedWhereItsCopiesDoNotFitBesideWhatIsThere) {
+  EXPECT_EQ(ReasonNotToTune(false, 25, 1000, 75), "");
+  EXPECT_EQ(ReasonNotToTune(false, 25, 1000, 74),
+            "the weights are too large to be in this host's memory several times");
+}
+
 }  // namespace
 }  // namespace torchferry::libtorch
