@@ -91,6 +91,10 @@ void AddLimits(CLI::App& app, ServerFlags& flags) {
       "Streams of a stateful model that may have a state at the same time; more get "
       "RESOURCE_EXHAUSTED")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
+  Add(app, "--stateful-stream-idle-seconds", flags.stateful_stream_idle_seconds,
+      "A stateful stream that has been idle for so long may lose its state when another one begins. When all places "
+      "are taken, the one that has been idle longest does after 30 s")
+      ->check(CLI::Range(0.0, 86400.0 * 365));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
 }
@@ -172,8 +176,9 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
 // What no single flag's check sees.
 void CheckTogether(const ServerFlags& flags) {
   // CLI11's Range lets NaN through.
-  for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-                               flags.device_probe_interval_seconds, flags.optimize_budget_seconds}) {
+  for (const double seconds :
+       {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+        flags.device_probe_interval_seconds, flags.optimize_budget_seconds, flags.stateful_stream_idle_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
   }
   if (!flags.admin_address.empty() && !flags.enable_admin) {

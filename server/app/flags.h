@@ -28,6 +28,7 @@ struct ServerFlags {
   bool deterministic = false;
   int64_t max_queue_size = 1024;
   int64_t max_stateful_streams = 256;  // of a version
+  double stateful_stream_idle_seconds = 600;
   int64_t max_message_mib = 64;
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;

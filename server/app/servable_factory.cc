@@ -58,6 +58,8 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);
   options.instances = config::InstancesOnAccelerator(config, loaded.model->is_stateful());
   options.max_sessions = parts_.flags.max_stateful_streams;
+  options.most_session_idle = std::chrono::duration_cast<base::Duration>(
+      std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));
   if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
   return std::make_unique<serving::Servable>(options, std::move(loaded), parts_.scheduler,
                                              parts_.metrics.ForModel(model, version), parts_.clock, parts_.health);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <future>
@@ -84,7 +85,7 @@ class PredictTest : public ::testing::Test {
     options.max_sessions = 1;
     auto summing = std::make_shared<SummingModel>(model == "stateful", model == "declared");
     return std::make_unique<serving::Servable>(options, model::LoadedModel{std::move(summing), {}}, scheduler_,
-                                               metrics_.ForModel(model, version), base::Clock::Real(), health_);
+                                               metrics_.ForModel(model, version), clock_, health_);
   }
 
   std::shared_ptr<serving::Servable> Find(const std::string& model, int64_t version = 0) const {
@@ -106,6 +107,17 @@ class PredictTest : public ::testing::Test {
     return request;
   }
 
+  // Of servables: the process's, and what a test adds to it.
+  class AdvancedClock final : public base::Clock {
+   public:
+    base::TimePoint Now() const override { return base::Clock::Real().Now() + base::Duration(ahead_); }
+    void Advance(base::Duration duration) { ahead_ += duration.count(); }
+
+   private:
+    std::atomic<base::Duration::rep> ahead_{0};
+  };
+
+  AdvancedClock clock_;
   base::Mutex mutex_;
   base::CondVar changed_;  // a version's state has
   metrics::Metrics metrics_;

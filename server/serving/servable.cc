@@ -27,7 +27,7 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
       is_stateful_(loaded.model->is_stateful()),
       metrics_(std::move(metrics)),
       clock_(clock),
-      sessions_(std::make_shared<SessionLimit>(options_.max_sessions)) {
+      sessions_(std::make_shared<SessionLimit>(options_.max_sessions, options_.most_session_idle, clock_)) {
   if (loaded.info.fallback) {
     metrics_->FellBack({.from = loaded.info.fallback_from,
                         .to = tensor::ToString(loaded.model->device()),

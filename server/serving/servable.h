@@ -35,6 +35,8 @@ class Servable {
     base::Duration queue_timeout{0};
     // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
     int64_t max_sessions = 256;
+    // A session that has been idle for so long gives way to a new one (SessionLimit).
+    base::Duration most_session_idle = base::Duration::max();
   };
 
   // `health`: of the devices of `loaded`, and of this process.
@@ -76,8 +78,8 @@ class Servable {
   // device on.
   void Submit(PredictTask task);
 
-  // Of a stateful model: a client's own state, until it is dropped. RESOURCE_EXHAUSTED when
-  // max_sessions are open.
+  // Of a stateful model: a client's own state, until it is dropped or gives way (Session::Use). RESOURCE_EXHAUSTED when
+  // max_sessions are open that do not.
   absl::StatusOr<std::shared_ptr<Session>> OpenSession();
 
   // It was taken out of service by hand: calls the listeners of OnUnload. The second time it does nothing.

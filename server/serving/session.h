@@ -5,9 +5,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <utility>
 
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/model/model.h"
 #include "server/serving/device_health.h"
 
@@ -15,12 +18,19 @@ namespace torchferry::serving {
 
 class Session;
 
-// How many sessions of one version there may be. Thread-safe.
+// How many sessions of one version there may be, and for how long one may be idle. Thread-safe.
 class SessionLimit {
  public:
-  explicit SessionLimit(int64_t limit) : limit_(limit) {}
+  // When all places are taken, a session that has been idle for less than this does not give way.
+  static constexpr base::Duration kLeastIdle = std::chrono::seconds(30);
 
-  // Null when `limit` sessions are open. The place is free again when the session is destroyed.
+  // `most_idle`: a session that has been idle for so long gives way to any new one.
+  explicit SessionLimit(int64_t limit, base::Duration most_idle = base::Duration::max(),
+                        const base::Clock& clock = base::Clock::Real())
+      : limit_(limit), most_idle_(most_idle), clock_(clock) {}
+
+  // Ends what has been idle for longest, where that is due or there is no other place. Null when `limit` sessions are
+  // open that do not give way. The place is free again when the session is destroyed or ends so.
   static std::shared_ptr<Session> Open(const std::shared_ptr<SessionLimit>& places);
 
   int64_t limit() const { return limit_; }
@@ -29,9 +39,16 @@ class SessionLimit {
  private:
   friend class Session;
 
+  void EndIdle() FERRY_EXCLUDES(mutex_);
+
   const int64_t limit_;
+  const base::Duration most_idle_;
+  const base::Clock& clock_;
   std::atomic<int64_t> open_{0};
   std::atomic<uint64_t> last_lane_{0};
+
+  base::Mutex mutex_;                                                             // before a session's
+  std::map<uint64_t, std::weak_ptr<Session>> sessions_ FERRY_GUARDED_BY(mutex_);  // by lane
 };
 
 // A copy of the model that only this client's requests run on, one at a time and in order: they are
@@ -39,10 +56,14 @@ class SessionLimit {
 class Session {
  public:
   // Use SessionLimit::Open.
-  Session(std::shared_ptr<SessionLimit> places, uint64_t lane) : places_(std::move(places)), lane_(lane) {}
-  ~Session() { --places_->open_; }
+  Session(std::shared_ptr<SessionLimit> places, uint64_t lane);
+  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  // `session` for one request: it is not idle until the last copy of what this gives is dropped. Null when it has given
+  // way to another one. Thread-safe.
+  static std::shared_ptr<Session> Use(const std::shared_ptr<Session>& session);
 
   uint64_t lane() const { return lane_; }
 
@@ -58,16 +79,31 @@ class Session {
   model::Model* model() const { return model_.get(); }
 
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
-  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that.
+  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that, and each
+  // task of it holds a Use.
   // Model::Clone's errors, after which the next call tries again.
   absl::StatusOr<model::Model*> ModelFrom(const model::Model& loaded,
                                           const std::shared_ptr<const DeviceHealth>& health);
 
  private:
+  friend class SessionLimit;
+
+  void EndUse();
+  // How long it has been idle; zero while it is used or when it has given way.
+  base::Duration IdleAt(base::TimePoint now);
+  // Its place is free from now on. The copy that it had, to be dropped without a lock; nothing happens while it is
+  // used.
+  std::shared_ptr<model::Model> GiveWay();
+
   const std::shared_ptr<SessionLimit> places_;
   const uint64_t lane_;
-  std::shared_ptr<model::Model> model_;
+  std::shared_ptr<model::Model> model_;  // of whoever uses it; of GiveWay while nobody does
   absl::Status end_;
+
+  base::Mutex mutex_;
+  int uses_ FERRY_GUARDED_BY(mutex_) = 0;
+  bool has_given_way_ FERRY_GUARDED_BY(mutex_) = false;
+  base::TimePoint idle_since_ FERRY_GUARDED_BY(mutex_);
 };
 
 }  // namespace torchferry::serving

@@ -34,6 +34,22 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> StreamSessions::Find(const st
   return nullptr;
 }
 
+namespace {
+
+// For one request.
+absl::StatusOr<std::shared_ptr<serving::Session>> UseOf(const std::shared_ptr<serving::Session>& session,
+                                                        const serving::Servable& servable) {
+  std::shared_ptr<serving::Session> use = serving::Session::Use(session);
+  if (use != nullptr) return use;
+  return base::MakeStatus(
+      absl::StatusCode::kAborted,
+      "model \"{}\" version {}: this stream was idle, and its state has given way to another stream's "
+      "(--stateful-stream-idle-seconds, --max-stateful-streams); open a new stream and begin again",
+      servable.name(), servable.version());
+}
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<serving::Session>> StreamSessions::SessionWith(
     const std::shared_ptr<serving::Servable>& servable, int64_t version) {
   if (!servable->is_stateful()) return nullptr;
@@ -42,7 +58,7 @@ absl::StatusOr<std::shared_ptr<serving::Session>> StreamSessions::SessionWith(
     const auto entry = std::ranges::find(entries_->list, servable, &Entry::servable);
     if (entry != entries_->list.end()) {
       entry->is_newest = entry->is_newest || version == 0;
-      return entry->session;
+      return UseOf(entry->session, *servable);
     }
   }
   FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<serving::Session> session, servable->OpenSession());
@@ -64,7 +80,7 @@ absl::StatusOr<std::shared_ptr<serving::Session>> StreamSessions::SessionWith(
   base::MutexLock lock(entries_->mutex);
   const auto entry = std::ranges::find(entries_->list, servable, &Entry::servable);
   if (entry != entries_->list.end()) entry->subscription = subscription;
-  return session;
+  return UseOf(session, *servable);
 }
 
 }  // namespace torchferry::rpc

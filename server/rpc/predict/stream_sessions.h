@@ -27,9 +27,9 @@ class StreamSessions {
   // now. Null: ask the registry. NOT_FOUND: it was unloaded.
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const;
 
-  // The session with `servable`, opened at the first call. `version` is the one that was asked for.
-  // Null for a model without state. RESOURCE_EXHAUSTED when it has no place left; the stream may
-  // ask again.
+  // The session with `servable`, opened at the first call, for one request: it is idle when the last copy of what this
+  // gives is dropped. `version` is the one that was asked for. Null for a model without state. RESOURCE_EXHAUSTED when
+  // it has no place left; the stream may ask again. ABORTED: it was idle and has given way to another stream's.
   absl::StatusOr<std::shared_ptr<serving::Session>> SessionWith(const std::shared_ptr<serving::Servable>& servable,
                                                                 int64_t version);
 

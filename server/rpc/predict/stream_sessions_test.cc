@@ -67,9 +67,24 @@ TEST_F(StreamSessionsTest, APlaceIsFreeWhenItsStreamEnds) {
   EXPECT_NE(Open(late, 0), nullptr);
 }
 
+TEST_F(StreamSessionsTest, AStreamThatWasIdleIsToldThatItHasGivenWay) {
+  StreamSessions idle;
+  Open(idle, 0);
+  StreamSessions late;
+  EXPECT_EQ(late.SessionWith(Find("stateful"), 0).status().code(), absl::StatusCode::kResourceExhausted);
+  clock_.Advance(serving::SessionLimit::kLeastIdle);
+  EXPECT_NE(Open(late, 0), nullptr);
+  for (int request = 0; request < 2; ++request) {
+    const absl::Status status = idle.SessionWith(Find("stateful"), 0).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+    EXPECT_THAT(base::MessageOf(status), HasSubstr("model \"stateful\" version 2: this stream was idle"));
+  }
+  EXPECT_NE(Open(late, 0), nullptr);
+}
+
 TEST_F(StreamSessionsTest, AnUnloadedVersionsStateIsGoneAtOnce) {
   StreamSessions stream;
-  const std::weak_ptr<serving::Session> session = Open(stream, 0);
+  std::weak_ptr<serving::Session> session = Open(stream, 0);
   EXPECT_FALSE(session.expired());
   Unload("stateful", 2);
   EXPECT_TRUE(session.expired());
