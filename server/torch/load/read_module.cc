@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "server/torch/graph/module_hooks.h"
 #include "server/torch/load/forward_source.h"
 #include "server/torch/load/state_dict.h"
+#include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -40,6 +42,12 @@ absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan
   return module;
 }
 
+bool MentionsSeed(const plan::PlannedVersion& planned) {
+  return planned.script.has_value() && std::ranges::any_of(planned.script->code_texts, [](const std::string& code) {
+           return code.find("manual_seed") != std::string::npos;
+         });
+}
+
 // The file that the code is from.
 const checkpoint::File& SourceFile(const plan::VersionFiles& files) {
   return files.format != checkpoint::FileFormat::kTorchScript ? *files.architecture_file : *files.model;
@@ -51,6 +59,9 @@ absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool t
   const plan::VersionFiles& files = version.files;
   FERRY_RETURN_IF_ERROR(files.missing);
   std::optional<Module> module;
+  // Code that runs while a module is read may seed, too.
+  RandomState state;
+  const RandomTurn turn(MentionsSeed(version.planned) ? RandomUse::kSeeds : RandomUse::kNone, &state);
   if (files.format == checkpoint::FileFormat::kTorchScript) {
     FERRY_ASSIGN_OR_RETURN(module, LoadArchive(*files.model));
   } else {

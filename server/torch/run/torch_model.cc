@@ -23,6 +23,7 @@
 #include "server/torch/graph/copy_module.h"
 #include "server/torch/graph/graph_walk.h"
 #include "server/torch/run/gather.h"
+#include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -54,6 +55,7 @@ struct Traits {
   bool differentiates = false;
   bool keeps_or_writes_inputs = false;
   bool may_lease = false;  // a stream
+  RandomUse random = RandomUse::kNone;
 };
 
 // What a model and its copies have in common.
@@ -61,6 +63,7 @@ struct Shared : Traits {
   explicit Shared(Traits traits) : Traits(std::move(traits)) {}
 
   FirstRuns runs;
+  mutable RandomState random_state;  // of the run that has its turn
 };
 
 // Whether it computes gradients, for which what it computes has to be recorded: forces as the derivative of an energy,
@@ -172,8 +175,7 @@ class TorchModel final : public model::Model {
       std::vector<c10::IValue> arguments =
           GatherArguments(signature_, requests, stream, shared_->border, shared_->keeps_or_writes_inputs);
       const base::TimePoint gathered = base::Clock::Real().Now();
-      const c10::IValue result = Forward(std::move(arguments));
-      shared_->border.Learn(signature_, *requests[0]);
+      const c10::IValue result = Forward(std::move(arguments), *requests[0]);
       const base::TimePoint ran = base::Clock::Real().Now();
       FERRY_ASSIGN_OR_RETURN(auto outputs,
                              NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
@@ -207,7 +209,14 @@ class TorchModel final : public model::Model {
   }
 
  private:
-  c10::IValue Forward(std::vector<c10::IValue> arguments) {
+  c10::IValue Forward(std::vector<c10::IValue> arguments, const tensor::BoundInputs& first_request) {
+    const RandomTurn turn(shared_->random, &shared_->random_state);
+    c10::IValue result = Run(std::move(arguments));
+    shared_->border.Learn(signature_, first_request);
+    return result;
+  }
+
+  c10::IValue Run(std::vector<c10::IValue> arguments) {
     const Autocast autocast(shared_->border.autocast_bf16());
     return forward_(std::move(arguments));
   }
@@ -263,7 +272,8 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
                                             .border = std::move(border),
                                             .differentiates = Differentiates(module),
                                             .keeps_or_writes_inputs = has_state || forks || WritesInputs(module),
-                                            .may_lease = !forks && !has_state});
+                                            .may_lease = !forks && !has_state,
+                                            .random = RandomUseOf(module)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -56,6 +60,90 @@ TEST(TorchModelTest, GathersAndSplitsRowsInOrder) {
   EXPECT_EQ((*outputs)[0][0].name, "OUTPUT__0");
   EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][0]), a * 2));
   EXPECT_TRUE(at::equal(ToTensor((*outputs)[1][0]), b * 2));
+}
+
+// LibTorch has one default generator; a server has several models.
+TEST(TorchModelTest, AModelThatSeedsChangesNoOtherModelsNumbers) {
+  const auto seeds =
+      Make("def forward(self, x: Tensor) -> Tensor:\n  torch.manual_seed(7)\n  return torch.rand_like(x)\n", {});
+  const auto draws = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.rand_like(x)\n", {});
+  const tensor::BoundInputs x = Bind(at::zeros({4}), 0);
+  const auto run = [&x](model::Model& model) {
+    const auto outputs = Predict(model, {x});
+    EXPECT_TRUE(outputs.ok()) << outputs.status();
+    return ToTensor((*outputs)[0][0]);
+  };
+  at::manual_seed(1);
+  const at::Tensor first = run(*draws);
+  const at::Tensor second = run(*draws);
+  at::manual_seed(1);
+  const at::Tensor seeded = run(*seeds);
+  EXPECT_TRUE(at::equal(run(*draws), first));
+  EXPECT_TRUE(at::equal(run(*seeds), seeded));
+  EXPECT_TRUE(at::equal(run(*draws), second));
+  EXPECT_FALSE(at::equal(first, second));
+}
+
+// One that seeds once goes on from there, whatever others draw meanwhile.
+TEST(TorchModelTest, AModelThatSeedsGoesOnFromWhereItWas) {
+  const auto make = [] {
+    return Make(
+        "def forward(self, x: Tensor) -> Tensor:\n  if bool(x[0] > 0):\n    torch.manual_seed(7)\n"
+        "  return torch.rand_like(x)\n",
+        {});
+  };
+  const auto draws = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.rand_like(x)\n", {});
+  const auto run = [](model::Model& model, float seed) {
+    const auto outputs = Predict(model, {Bind(at::full({4}, seed), 0)});
+    EXPECT_TRUE(outputs.ok()) << outputs.status();
+    return ToTensor((*outputs)[0][0]);
+  };
+  const auto alone = make();
+  const at::Tensor expected[] = {run(*alone, 1), run(*alone, 0), run(*alone, 0)};
+  const auto among_others = make();
+  EXPECT_TRUE(at::equal(run(*among_others, 1), expected[0]));
+  run(*draws, 0);
+  EXPECT_TRUE(at::equal(run(*among_others, 0), expected[1]));
+  run(*alone, 1);
+  EXPECT_TRUE(at::equal(run(*among_others, 0), expected[2]));
+}
+
+TEST(TorchModelTest, RunsThatSeedAndRunsThatDrawMayCrossOnManyThreads) {
+  const auto seeds =
+      Make("def forward(self, x: Tensor) -> Tensor:\n  torch.manual_seed(7)\n  return torch.rand_like(x)\n", {});
+  const auto draws = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.rand_like(x)\n", {});
+  const tensor::BoundInputs x = Bind(at::zeros({1000}), 0);
+  const at::Tensor seeded = ToTensor((*Predict(*seeds, {x}))[0][0]);
+  std::atomic<int> others = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&, i] {
+        for (int run = 0; run < 100; ++run) {
+          const at::Tensor numbers = ToTensor((*Predict(i % 2 == 0 ? *seeds : *draws, {x}))[0][0]);
+          if (at::equal(numbers, seeded) != (i % 2 == 0)) ++others;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(others, 0);
+}
+
+TEST(RandomUseTest, IsFoundInTheGraph) {
+  const auto use = [](const std::string& body) {
+    torch::jit::Module module("m");
+    module.register_attribute("training", c10::BoolType::get(), true);
+    module.define("def forward(self, x: Tensor) -> Tensor:\n  " + body + "\n");
+    module.eval();
+    return RandomUseOf(module);
+  };
+  EXPECT_EQ(use("return x + 1"), RandomUse::kNone);
+  EXPECT_EQ(use("return torch.dropout(x, 0.5, self.training)"), RandomUse::kNone);
+  EXPECT_EQ(use("return torch.dropout(x, 0.5, True)"), RandomUse::kDraws);
+  EXPECT_EQ(use("return torch.bernoulli(x)"), RandomUse::kDraws);
+  EXPECT_EQ(use("return x.normal_()"), RandomUse::kDraws);
+  EXPECT_EQ(use("return torch.randn([2])"), RandomUse::kDraws);
+  EXPECT_EQ(use("torch.manual_seed(1)\n  return x"), RandomUse::kSeeds);
 }
 
 // A single request's bytes are the client's: they stay as they are, and no answer points into them.
