@@ -21,11 +21,11 @@ set -euo pipefail
 build_packages=(g++ cmake ninja-build pkg-config git ccache ca-certificates
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libspdlog-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev zlib1g-dev
-  nlohmann-json3-dev libcpp-httplib-dev libssl-dev python3 python3-pip python3-venv)
+  nlohmann-json3-dev libboost1.81-dev libssl-dev python3 python3-pip python3-venv)
 test_packages=(curl procps libb64-0d)  # the last for perf_analyzer
 gate_packages=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck)
 runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libspdlog1.10 libfmt9
-  libprometheus-cpp-core1.0 libcpp-httplib0.11 zlib1g libssl3 libgomp1 libstdc++6)
+  libprometheus-cpp-core1.0 zlib1g libssl3 libgomp1 libstdc++6)
 wheel_packages=(python3 python3-pip)
 
 apt_get() {

@@ -34,7 +34,7 @@ LIBRARIES = {
     "prometheus-cpp": re.compile(r"prometheus/"),
     "proto": re.compile(r"google/protobuf/|.*(?<!\.grpc)\.pb\.h$"),
     "gRPC": re.compile(r"grpcpp/|grpc/(?!.*\.pb\.h$)|.*\.grpc\.pb\.h$"),
-    "an HTTP library": re.compile(r"httplib\.h$"),
+    "Boost": re.compile(r"boost/"),
     "LibTorch": re.compile(r"torch/|ATen/|c10/|caffe2/"),
 }
 # Headers for nobody, and why: what is read here is somebody else's text.

@@ -7,9 +7,15 @@
 #include <memory>
 #include <string>
 
+#include "server/http/limits.h"
+
 namespace torchferry::http {
 
-// Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads.
+// HTTP/1.1, GET and HEAD alone, and no request with a body. One thread has all connections, so that a slow one holds
+// nobody up; the page of metrics is made on another (page_renderer.h). What a client may hold is bounded (limits.h).
+//
+// Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads: `metrics` on its
+// own, the others on that of the connections, so they return at once.
 class HttpServer {
  public:
   struct Callbacks {
@@ -22,10 +28,12 @@ class HttpServer {
 
   // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it
   // is not an address.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Callbacks callbacks);
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Callbacks callbacks,
+                                                           const Limits& limits = {});
 
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
+  // Answers that are under way get a second. Waits for a page that is being made.
   virtual void Stop() = 0;
 };
 

@@ -5,6 +5,7 @@ Frames are RFC 9113's, header blocks RFC 7541's, without compression. What the s
 
 import contextlib
 import socket
+import ssl
 import struct
 import typing
 
@@ -20,6 +21,7 @@ MAX_FRAME = 16384  # what every peer takes
 INITIAL_WINDOW_SIZE = 0x4  # a setting
 
 TIMEOUT_SECONDS = 60
+ENDED = (ConnectionError, ssl.SSLError)  # what tells of a connection that the other side has ended
 
 
 class Frame(typing.NamedTuple):
@@ -124,7 +126,7 @@ class Connection:
         try:
             self.socket.sendall(data)
             return True
-        except (ConnectionError, TimeoutError):
+        except (*ENDED, TimeoutError):
             return False
 
     def call(self, path, body, **more):
@@ -184,7 +186,7 @@ class Connection:
 
     def wait_until_closed(self):
         """True when the server ends the connection in time; what comes until then is dropped."""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(*ENDED):
             try:
                 while self.socket.recv(1 << 16):
                     pass
@@ -196,7 +198,7 @@ class Connection:
         while len(self._received) < count:
             try:
                 got = self.socket.recv(1 << 16)
-            except ConnectionError:
+            except ENDED:
                 return None
             if not got:
                 return None

@@ -1,0 +1,98 @@
+// One HTTP connection: reads a request, has it answered, writes the answer, and does it again.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/span_body.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/http/connection_table.h"
+#include "server/http/limits.h"
+
+namespace torchferry::http {
+
+struct Reply {
+  boost::beast::http::status status = boost::beast::http::status::ok;
+  std::string_view content_type;  // a constant
+  std::shared_ptr<const std::string> body;
+  bool ends_connection = false;
+};
+
+// All on the one thread that runs the stream's io_context. It lives as long as somebody holds it or an operation of its
+// is under way.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Outlives its connections' operations.
+  class Owner {
+   public:
+    // A GET or HEAD for `path` has come: Write follows, at once or later.
+    virtual void Answer(const std::shared_ptr<Connection>& connection, std::string_view path) = 0;
+    // For ChooseToClose: a number that grows.
+    virtual uint64_t NextNumber() = 0;
+    // Closed, by either side. Once.
+    virtual void Ended(uint64_t id) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Connection(boost::asio::ip::tcp::socket socket, uint64_t id, std::string peer, const Limits& limits, Owner& owner);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  const Occupant& occupant() const { return occupant_; }
+
+  void Start();
+  // The answer to what Answer was told, within limits.render_time, after which the client has been told that there is
+  // none. Nothing when the connection has been closed.
+  void Write(Reply reply);
+  // At once, whatever is under way.
+  void Close();
+  // After the answer under way, or at once.
+  void CloseSoon();
+
+ private:
+  using Request = boost::beast::http::request_parser<boost::beast::http::empty_body>;
+  using Response = boost::beast::http::response<boost::beast::http::span_body<const char>>;
+  using Serializer = boost::beast::http::response_serializer<boost::beast::http::span_body<const char>>;
+
+  void Enter(Stage stage);
+  void AwaitRequest();
+  void ReadHeader();
+  void OnHeader(boost::beast::error_code error);
+  void Take();
+  void Refuse(boost::beast::http::status status, std::string_view why);
+  void OnWritten(boost::beast::error_code error);
+  // Whether closing drops what the client has not taken, which the kernel would keep for it otherwise.
+  void SetAbort(bool aborts);
+  void Linger(size_t dropped);
+
+  const Limits& limits_;
+  Owner& owner_;
+  Occupant occupant_;
+  boost::beast::tcp_stream stream_;
+  boost::asio::steady_timer render_timer_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Request> request_;
+  Reply reply_;
+  std::optional<Response> response_;
+  std::optional<Serializer> serializer_;
+  size_t requests_ = 0;
+  bool is_waiting_ = false;  // for Write
+  bool is_head_ = false;
+  bool is_kept_ = false;  // open after this answer
+  bool ends_soon_ = false;
+  bool is_closed_ = false;
+};
+
+}  // namespace torchferry::http
