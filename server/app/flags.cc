@@ -95,6 +95,14 @@ void AddLimits(CLI::App& app, ServerFlags& flags) {
       "A stateful stream that has been idle for so long may lose its state when another one begins. When all places "
       "are taken, the one that has been idle longest does after 30 s")
       ->check(CLI::Range(0.0, 86400.0 * 365));
+  Add(app, "--max-connections", flags.max_connections,
+      "Connections to --grpc-address that may be open; more are closed at once. 0: what the limit of open files "
+      "leaves, "
+      "8192 at most")
+      ->check(CLI::Range(0, 1000000));
+  Add(app, "--max-connections-per-peer", flags.max_connections_per_peer,
+      "Such connections of one address, or of one IPv6 network; 0: nine of ten of --max-connections")
+      ->check(CLI::Range(0, 1000000));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
 }

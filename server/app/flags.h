@@ -30,6 +30,8 @@ struct ServerFlags {
   int64_t max_stateful_streams = 256;  // of a version
   double stateful_stream_idle_seconds = 600;
   int64_t max_message_mib = 64;
+  int max_connections = 0;           // to --grpc-address; 0: by the descriptors that this process may have
+  int max_connections_per_peer = 0;  // 0: nine of ten of these
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;
   registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "server/app/caller_work.h"
+#include "server/app/connection_plan.h"
 #include "server/app/device_reports.h"
 #include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
@@ -21,6 +22,7 @@
 #include "server/app/thread_plan.h"
 #include "server/app/torch_options.h"
 #include "server/app/version.h"
+#include "server/base/file_limit.h"
 #include "server/base/library_log.h"
 #include "server/base/log_output.h"
 #include "server/base/status.h"
@@ -177,9 +179,11 @@ class ServerAppImpl final : public ServerApp {
     if (rpc_ != nullptr) rpc_->NotifyHealth();  // null before Listen
   }
 
-  rpc::RpcServer::Options RpcOptions() const {
+  rpc::RpcServer::Options RpcOptions(const ConnectionPlan& connections) const {
     rpc::RpcServer::Options options;
     options.address = flags_.grpc_address;
+    options.connections = connections.grpc;
+    options.admin_connections = connections.admin;
     options.max_message_bytes = flags_.max_message_mib << 20;
     options.reflection = flags_.reflection;
     options.server_version = kVersion;
@@ -192,12 +196,15 @@ class ServerAppImpl final : public ServerApp {
   }
 
   absl::Status Listen() {
-    FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(RpcOptions(), registry_, metrics_, clock_));
+    FERRY_ASSIGN_OR_RETURN(const ConnectionPlan connections, PlanConnections(flags_, base::FileLimit()));
+    FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(RpcOptions(connections), registry_, metrics_, clock_));
     http::HttpServer::Callbacks callbacks;
     callbacks.metrics = [this] { return metrics_.Serialize(); };
     callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };
     callbacks.degraded = [this] { return DegradedDevices(health_->List()); };
-    FERRY_ASSIGN_OR_RETURN(http_, http::HttpServer::Start(flags_.metrics_address, callbacks));
+    http::Limits http_limits;
+    http_limits.max_connections = connections.http;
+    FERRY_ASSIGN_OR_RETURN(http_, http::HttpServer::Start(flags_.metrics_address, callbacks, http_limits));
     const BoundAddresses bound = Bound();
     base::LogInfo("listening",
                   {{"grpc", bound.grpc}, {"metrics", bound.metrics}, {"admin", bound.admin}, {"version", kVersion}});

@@ -9,4 +9,7 @@ namespace torchferry::base {
 // programs' sake. What it is then.
 uint64_t RaiseFileLimit();
 
+// What it is now; 0 when that cannot be known.
+uint64_t FileLimit();
+
 }  // namespace torchferry::base

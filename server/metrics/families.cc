@@ -40,6 +40,9 @@ Families::Families(prometheus::Registry& r)
       log_lines_dropped(MakeCounters(r, "torchferry_log_lines_dropped_total",
                                      "Lines of the log that are missing: nobody read them, or a library or a model "
                                      "said too much.")),
+      connections(MakeGauges(r, "torchferry_connections", "Connections of a gRPC listener that are open.")),
+      connections_total(MakeCounters(r, "torchferry_connections_total",
+                                     "Connections that came to a gRPC listener, by what became of them.")),
       build_info(MakeGauges(r, "torchferry_build_info", "A constant 1; the labels say what is running.")) {}
 
 }  // namespace torchferry::metrics

@@ -54,6 +54,8 @@ struct Families {
   Gauges& model_state;
   Gauges& load_duration;
   Counters& log_lines_dropped;
+  Gauges& connections;
+  Counters& connections_total;
   Gauges& build_info;
 };
 

@@ -100,6 +100,14 @@ void Metrics::SetLogLinesDropped(const std::string& why, uint64_t total) {
   counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
 }
 
+void Metrics::SetConnections(const std::string& listener, double open) {
+  families_->connections.Add({{"listener", listener}}).Set(open);
+}
+
+void Metrics::ConnectionCame(const std::string& listener, const std::string& outcome) {
+  families_->connections_total.Add({{"listener", listener}, {"outcome", outcome}}).Increment();
+}
+
 void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {
   families_->build_info.Add(labels).Set(1);
 }

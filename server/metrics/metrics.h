@@ -54,6 +54,10 @@ class Metrics {
   // How many lines of the log are missing so far. `why` is "reader" (nobody read them) or "rate" (a library or a model
   // said too much). Totals never fall.
   void SetLogLinesDropped(const std::string& why, uint64_t total);
+  // Connections of a listener: how many are open, and what became of one that came: "accepted", "too_many",
+  // "too_many_of_peer", "failed".
+  void SetConnections(const std::string& listener, double open);
+  void ConnectionCame(const std::string& listener, const std::string& outcome);
 
   // A constant 1 whose labels say what this is: version, libtorch, and so on.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);

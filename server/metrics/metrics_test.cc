@@ -32,6 +32,18 @@ TEST(MetricsTest, BatchesAddToTheDevicesBusyTime) {
   EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_device_busy_seconds_total{device=\"cpu\"} 0.75"));
 }
 
+TEST(MetricsTest, ConnectionsAreCountedByListenerAndOutcome) {
+  Metrics metrics;
+  metrics.SetConnections("grpc", 3);
+  metrics.ConnectionCame("grpc", "accepted");
+  metrics.ConnectionCame("grpc", "accepted");
+  metrics.ConnectionCame("grpc", "too_many");
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, HasSubstr("torchferry_connections{listener=\"grpc\"} 3"));
+  EXPECT_THAT(text, HasSubstr("torchferry_connections_total{listener=\"grpc\",outcome=\"accepted\"} 2"));
+  EXPECT_THAT(text, HasSubstr("torchferry_connections_total{listener=\"grpc\",outcome=\"too_many\"} 1"));
+}
+
 TEST(MetricsTest, TotalsCountWhatWasAnswered) {
   Metrics metrics;
   const auto model = metrics.ForModel("m", 1);

@@ -15,6 +15,7 @@
 #include "server/rpc/predict/predictor.h"
 #include "server/rpc/predict/request_log.h"
 #include "server/rpc/torchferry_v1/inference_service.h"
+#include "server/rpc/transport/connection_metrics.h"
 #include "server/rpc/transport/listener.h"
 
 namespace torchferry::rpc {
@@ -46,7 +47,9 @@ class RpcServerImpl final : public RpcServer {
         admin_(registry, admin_calls_, IsAdminBeside()),
         admin_apart_(registry, admin_calls_, true),
         open_admin_(OpenInference(true), registry, predictor_, clock),
-        health_([this](const std::string& service) { return IsServing(service); }) {}
+        health_([this](const std::string& service) { return IsServing(service); }),
+        connections_("grpc", metrics, [this] { health_.Notify(); }),
+        admin_connections_("admin", metrics, [] {}) {}
 
   ~RpcServerImpl() override {
     if (server_.is_running()) DrainAndStop(clock_.Now());
@@ -54,11 +57,13 @@ class RpcServerImpl final : public RpcServer {
 
   absl::Status Listen() {
     if (options_.reflection) FERRY_RETURN_IF_ERROR(OpenReflection());
-    FERRY_RETURN_IF_ERROR(server_.Start(options_, options_.address, "--grpc-address", options_.threads,
-                                        {&inference_, &open_inference_, &health_, &admin_}, clock_));
+    FERRY_RETURN_IF_ERROR(server_.Start(options_, {options_.address, "--grpc-address", options_.connections},
+                                        options_.threads, {&inference_, &open_inference_, &health_, &admin_},
+                                        connections_, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      FERRY_RETURN_IF_ERROR(admin_server_.Start(options_, options_.admin_address, "--admin-address", 1,
-                                                {&admin_apart_, &open_admin_}, clock_));
+      FERRY_RETURN_IF_ERROR(admin_server_.Start(options_,
+                                                {options_.admin_address, "--admin-address", options_.admin_connections},
+                                                1, {&admin_apart_, &open_admin_}, admin_connections_, clock_));
     }
     return absl::OkStatus();
   }
@@ -70,6 +75,7 @@ class RpcServerImpl final : public RpcServer {
 
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";
+    if (std::string why = server_.WhyNotAccepting(); !why.empty()) return why;
     return torchferry::registry::NotReadyReason(registry_.List(), options_.readiness);
   }
 
@@ -128,6 +134,8 @@ class RpcServerImpl final : public RpcServer {
   AdminService admin_apart_;  // these two are of the admin address
   OpenInferenceService open_admin_;
   HealthService health_;
+  ConnectionMetrics connections_;
+  ConnectionMetrics admin_connections_;
   std::atomic<bool> is_draining_{false};
   Listener server_;
   Listener admin_server_;

@@ -11,6 +11,7 @@
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/rpc/transport/call_loop.h"
+#include "server/rpc/transport/open_connections.h"
 
 namespace torchferry::rpc {
 
@@ -19,6 +20,8 @@ class RpcServer {
  public:
   struct Options {
     std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 takes a free one
+    ConnectionLimits connections;            // of `address`
+    ConnectionLimits admin_connections;      // of `admin_address`
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
     bool reflection = false;
     std::string server_version;
@@ -36,7 +39,7 @@ class RpcServer {
 
   virtual int port() const = 0;
   virtual int admin_port() const = 0;  // 0 without an address of its own
-  // Empty when ready, otherwise why not; the same as health's "".
+  // Empty when ready, otherwise why not; the same as health's "". Not ready is also who accepts no new connection.
   virtual std::string NotReadyReason() const = 0;
   // What the threads of the calls do beside; it outlives the server. Once.
   virtual void SetWork(WorkBetweenCalls& work) = 0;

@@ -167,6 +167,8 @@ METRICS = {  # name: labels that it must have, of those that differ between samp
     "torchferry_device_busy_seconds_total": {"device"},
     "torchferry_model_state": {"model", "version", "state"},
     "torchferry_model_load_duration_seconds": {"model", "version"},
+    "torchferry_connections": {"listener"},
+    "torchferry_connections_total": {"listener", "outcome"},
     "torchferry_build_info": {"version"},
 }
 

@@ -8,7 +8,9 @@
 #include <latch>
 #include <thread>
 
+#include "server/metrics/metrics.h"
 #include "server/rpc/test_health_client.h"
+#include "server/rpc/transport/connection_metrics.h"
 #include "server/rpc/transport/listener.h"
 
 namespace torchferry::rpc {
@@ -23,7 +25,7 @@ class HealthServiceTest : public testing::Test {
  protected:
   HealthServiceTest() {
     const absl::Status status =
-        listener_.Start({}, "127.0.0.1:0", "--grpc-address", 1, {&health_}, base::Clock::Real());
+        listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     client_ = std::make_unique<HealthClient>(listener_.port());
   }
@@ -45,6 +47,8 @@ class HealthServiceTest : public testing::Test {
   std::latch has_begun_{1};
   std::latch go_on_{1};
   HealthService health_{[this](const std::string& service) { return Lookup(service); }};
+  metrics::Metrics metrics_;
+  ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   Listener listener_;
   std::unique_ptr<HealthClient> client_;
 };

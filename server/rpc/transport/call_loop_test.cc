@@ -6,8 +6,10 @@
 #include <latch>
 #include <optional>
 
+#include "server/metrics/metrics.h"
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/test_health_client.h"
+#include "server/rpc/transport/connection_metrics.h"
 #include "server/rpc/transport/listener.h"
 
 namespace torchferry::rpc {
@@ -57,8 +59,8 @@ class CallLoopTest : public testing::Test {
   CallLoopTest() {
     RpcServer::Options options;
     options.busy_poll = std::chrono::microseconds(100);
-    const absl::Status status =
-        listener_.Start(options, "127.0.0.1:0", "--grpc-address", 1, {&health_}, base::Clock::Real());
+    const absl::Status status = listener_.Start(options, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_},
+                                                connections_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     listener_.SetWork(work_);
   }
@@ -76,6 +78,8 @@ class CallLoopTest : public testing::Test {
     if (service == "work") work_.Leave();
     return true;
   }};
+  metrics::Metrics metrics_;
+  ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   Listener listener_;
 };
 

@@ -1,17 +1,47 @@
 #include "server/rpc/transport/listener.h"
 
+#include <utility>
+
 #include "server/base/status.h"
 
 namespace torchferry::rpc {
+namespace {
 
-absl::Status Listener::Start(const RpcServer::Options& options, const std::string& address, const std::string& flag,
-                             int threads, const std::vector<RpcService*>& services, const base::Clock& clock) {
+using grpc::experimental::ExternalConnectionAcceptor;
+
+// A connection that has not sent HTTP/2's preface and settings by then is closed, however it drips.
+constexpr int kHandshakeMs = 10000;
+// One without a call for so long is told to go; a client connects again when it has one.
+constexpr int kIdleMs = 300000;
+
+Acceptor::Handler GiveTo(std::shared_ptr<ExternalConnectionAcceptor> grpc) {
+  return [grpc = std::move(grpc)](int listening, int connection) {
+    ExternalConnectionAcceptor::NewConnectionParameters given;
+    given.listener_fd = listening;
+    given.fd = connection;
+    grpc->HandleNewConnection(&given);
+  };
+}
+
+}  // namespace
+
+absl::Status Listener::Start(const RpcServer::Options& options, const Place& place, int threads,
+                             const std::vector<RpcService*>& services, Acceptor::Observer& observer,
+                             const base::Clock& clock) {
+  absl::StatusOr<ListenSockets> sockets = ListenSockets::Open(place.address);
+  if (!sockets.ok()) {
+    return base::MakeStatus(
+        sockets.status().code(),
+        "cannot listen for gRPC on {} ({}): is another server running there? Choose another with {}", place.address,
+        base::MessageOf(sockets.status()), place.flag);
+  }
   grpc::ServerBuilder builder;
-  // gRPC's default lets two servers share a port in silence, each getting half of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder.SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+  std::shared_ptr<ExternalConnectionAcceptor> given = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   for (RpcService* service : services) builder.RegisterService(&service->service());
   std::vector<std::unique_ptr<CallLoop>> loops;
   loops.reserve(static_cast<size_t>(threads));
@@ -19,11 +49,9 @@ absl::Status Listener::Start(const RpcServer::Options& options, const std::strin
     loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, clock));
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port_ == 0) {
+  if (server == nullptr) {
     for (const auto& loop : loops) loop->Stop();
-    return base::MakeStatus(absl::StatusCode::kUnavailable,
-                            "cannot listen for gRPC on {}: is another server running there? Choose another with {}",
-                            address, flag);
+    return base::MakeStatus(absl::StatusCode::kInternal, "gRPC does not start on {}", place.address);
   }
   server_ = std::move(server);
   loops_ = std::move(loops);
@@ -31,6 +59,9 @@ absl::Status Listener::Start(const RpcServer::Options& options, const std::strin
     for (RpcService* service : services) service->Serve(*loop);
     loop->Start();
   }
+  acceptor_ = std::make_unique<Acceptor>(std::move(sockets).value(), place.connections, GiveTo(std::move(given)),
+                                         observer, clock);
+  acceptor_->Start();
   return absl::OkStatus();
 }
 
@@ -40,6 +71,7 @@ void Listener::SetWork(WorkBetweenCalls& work) {
 
 void Listener::Stop(base::Duration patience) {
   if (server_ == nullptr) return;
+  acceptor_->Stop();  // gRPC would leak what it is given from now on
   server_->Shutdown(std::chrono::system_clock::now() + patience);
   server_->Wait();
   for (const auto& loop : loops_) loop->Stop();

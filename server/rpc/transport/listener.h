@@ -10,6 +10,7 @@
 
 #include "server/base/clock.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/transport/acceptor.h"
 #include "server/rpc/transport/call_loop.h"
 #include "server/rpc/transport/serve.h"
 
@@ -17,16 +18,25 @@ namespace torchferry::rpc {
 
 class Listener {
  public:
+  // Where it listens, and for how many.
+  struct Place {
+    std::string address;
+    std::string flag;  // that has set the address
+    ConnectionLimits connections;
+  };
+
   // As Stop.
   ~Listener() { Stop(base::Duration::zero()); }
 
-  // Listens on `address`, which `flag` has set, with a loop for each of `threads`. `services` outlive it. UNAVAILABLE
-  // when it cannot be bound. Once.
-  absl::Status Start(const RpcServer::Options& options, const std::string& address, const std::string& flag,
-                     int threads, const std::vector<RpcService*>& services, const base::Clock& clock);
+  // Listens at `place`, with a loop for each of `threads`. `services` and `observer` outlive it. UNAVAILABLE when the
+  // address cannot be bound. Once.
+  absl::Status Start(const RpcServer::Options& options, const Place& place, int threads,
+                     const std::vector<RpcService*>& services, Acceptor::Observer& observer, const base::Clock& clock);
 
   bool is_running() const { return server_ != nullptr; }
-  int port() const { return port_; }  // 0 before Start
+  int port() const { return acceptor_ == nullptr ? 0 : acceptor_->port(); }  // 0 before Start
+  // Empty: new connections are accepted. Any thread, after Start.
+  std::string WhyNotAccepting() const { return acceptor_ == nullptr ? "" : acceptor_->WhyNot(); }
   void SetWork(WorkBetweenCalls& work);
 
   // Takes no new calls, gives those under way so long, cancels them, and returns when all have been finished.
@@ -35,7 +45,7 @@ class Listener {
  private:
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<CallLoop>> loops_;
-  int port_ = 0;
+  std::unique_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace torchferry::rpc
