@@ -5,6 +5,7 @@
 
 #include "server/base/status.h"
 #include "server/base/utf8.h"
+#include "server/tensor/long_bytes.h"
 #include "server/tensor/request_limits.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/staging.h"
@@ -233,8 +234,9 @@ std::vector<model::Outputs> SplitOutputs(const NamedTensors& outputs,
   for (const tensor::BoundInputs* request : requests) {
     model::Outputs own;
     for (const auto& [name, tensor] : outputs) {
-      const at::Tensor part =
-          has_batch_dimension && requests.size() > 1 ? tensor.narrow(0, row, request->rows) : tensor;
+      at::Tensor part = has_batch_dimension && requests.size() > 1 ? tensor.narrow(0, row, request->rows) : tensor;
+      // An answer that waits for its client to read it must not keep the others' rows, or what it was cut out of.
+      if (part.nbytes() >= tensor::kLongBytes && part.storage().nbytes() / 4 * 3 > part.nbytes()) part = part.clone();
       own.push_back({name, FromTorch(part, tensor::Shape(part.sizes().begin(), part.sizes().end()))});
     }
     row += request->rows;

@@ -17,6 +17,7 @@
 #include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
+#include "server/tensor/long_bytes.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/device_stream.h"
 #include "server/torch/device/runtime.h"
@@ -180,7 +181,8 @@ class TorchModel final : public model::Model {
       FERRY_ASSIGN_OR_RETURN(auto outputs,
                              NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
       for (auto& [name, output] : outputs) {
-        if (IsOf(*requests[0], output)) output = output.clone();
+        const bool may_be_state = is_stateful() && output.nbytes() >= tensor::kLongBytes;  // which the next call writes
+        if (may_be_state || IsOf(*requests[0], output)) output = output.clone();
       }
       std::vector<model::Outputs> split = SplitOutputs(outputs, requests, has_batch_dimension);
       times = {base::ToSeconds(gathered - began), base::ToSeconds(ran - gathered),

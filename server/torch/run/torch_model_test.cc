@@ -179,6 +179,26 @@ TEST(TorchModelTest, ConjugatedAndNegatedOutputsAreWhatTheySay) {
   EXPECT_TRUE(at::equal(ToTensor((*outputs)[0][1]), -(x + 1)));
 }
 
+// An answer may wait for long until its client has read it.
+TEST(TorchModelTest, ALongOutputKeepsNothingElse) {
+  const at::Tensor row = at::arange(0, 8192, at::kFloat).view({1, -1});
+  const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n", Batched());
+  const auto batch = Predict(*model, {Bind(row, 1), Bind(row + 1, 1)}).value();
+  const auto& first = batch[0][0].tensor.bytes;
+  EXPECT_NE(first.data() + first.size(), batch[1][0].tensor.bytes.data());  // as rows of one tensor are
+  EXPECT_TRUE(at::equal(ToTensor(batch[0][0]), row * 2));
+  EXPECT_TRUE(at::equal(ToTensor(batch[1][0]), (row + 1) * 2));
+
+  const auto cut = Make(
+      "def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:\n  y = torch.cat([x, x + 1])\n  return y[:1], y[1:]\n",
+      Batched());
+  const auto parts = Predict(*cut, {Bind(row, 1)});
+  ASSERT_TRUE(parts.ok()) << parts.status();
+  const auto& part = (*parts)[0][0].tensor.bytes;
+  EXPECT_NE(part.data() + part.size(), (*parts)[0][1].tensor.bytes.data());
+  EXPECT_TRUE(at::equal(ToTensor((*parts)[0][1]), row + 1));
+}
+
 TEST(TorchModelTest, OutputsOutliveTheModel) {
   auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return x + 1\n", Batched());
   auto outputs = Predict(*model, {Bind(at::zeros({1, 2}), 1)});
