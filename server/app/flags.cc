@@ -105,6 +105,17 @@ void AddLimits(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(0, 1000000));
   Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
+  Add(app, "--memory-budget-mib", flags.memory_budget_mib,
+      "Memory of all requests and answers, from parsing a request until its answer has been sent, in MiB; more get "
+      "RESOURCE_EXHAUSTED. 0: a quarter of what may be used, and room for a message of --max-message-mib")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+  Add(app, "--max-streams-per-connection", flags.max_streams_per_connection,
+      "Calls of a connection at the same time; its client holds back more")
+      ->check(CLI::Range(1, 1 << 20));
+  Add(app, "--send-timeout-seconds", flags.send_timeout_seconds,
+      "How long a client may take to read an answer of more than 64 KiB, and a second more for each MiB; then the call "
+      "is cancelled")
+      ->check(CLI::Range(1.0, 86400.0));
 }
 
 void AddLoadMemory(CLI::App& app, ServerFlags& flags) {
@@ -184,9 +195,9 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
 // What no single flag's check sees.
 void CheckTogether(const ServerFlags& flags) {
   // CLI11's Range lets NaN through.
-  for (const double seconds :
-       {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-        flags.device_probe_interval_seconds, flags.optimize_budget_seconds, flags.stateful_stream_idle_seconds}) {
+  for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+                               flags.device_probe_interval_seconds, flags.optimize_budget_seconds,
+                               flags.stateful_stream_idle_seconds, flags.send_timeout_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
   }
   if (!flags.admin_address.empty() && !flags.enable_admin) {

@@ -32,6 +32,9 @@ struct ServerFlags {
   int64_t max_message_mib = 64;
   int max_connections = 0;           // to --grpc-address; 0: by the descriptors that this process may have
   int max_connections_per_peer = 0;  // 0: nine of ten of these
+  int64_t memory_budget_mib = 0;     // 0: a quarter of the memory that may be used
+  int max_streams_per_connection = 1024;
+  double send_timeout_seconds = 60;
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;
   registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;

@@ -185,6 +185,10 @@ class ServerAppImpl final : public ServerApp {
     options.connections = connections.grpc;
     options.admin_connections = connections.admin;
     options.max_message_bytes = flags_.max_message_mib << 20;
+    options.memory = rpc::PlanMemory(flags_.memory_budget_mib << 20, static_cast<int64_t>(host_.memory_limit_bytes),
+                                     options.max_message_bytes);
+    options.max_streams = flags_.max_streams_per_connection;
+    options.send_timeout = Seconds(flags_.send_timeout_seconds);
     options.reflection = flags_.reflection;
     options.server_version = kVersion;
     options.admin = flags_.enable_admin;
@@ -197,7 +201,12 @@ class ServerAppImpl final : public ServerApp {
 
   absl::Status Listen() {
     FERRY_ASSIGN_OR_RETURN(const ConnectionPlan connections, PlanConnections(flags_, base::FileLimit()));
-    FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(RpcOptions(connections), registry_, metrics_, clock_));
+    const rpc::RpcServer::Options options = RpcOptions(connections);
+    FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, registry_, metrics_, clock_));
+    base::LogInfo("memory for requests and answers", {{"budget_mib", options.memory.budget >> 20},
+                                                      {"connection_mib", options.memory.connection >> 20},
+                                                      {"unparsed_mib", options.memory.unparsed >> 20},
+                                                      {"limit_mib", host_.memory_limit_bytes >> 20}});
     http::HttpServer::Callbacks callbacks;
     callbacks.metrics = [this] { return metrics_.Serialize(); };
     callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };

@@ -35,6 +35,10 @@ Families::Families(prometheus::Registry& r)
                                     "Share of a device in use; for the CPU this process's time over its quota.")),
       device_busy(
           MakeCounters(r, "torchferry_device_busy_seconds_total", "Time that forward passes took on a device.")),
+      request_memory(MakeGauges(r, "torchferry_request_memory_bytes",
+                                "What requests and answers take of --memory-budget-mib, and that limit.")),
+      memory_refusals(MakeCounters(r, "torchferry_memory_refusals_total",
+                                   "Requests and answers refused for want of memory, by whose limit it was.")),
       model_state(MakeGauges(r, "torchferry_model_state", "1 for the state that a version is in.")),
       load_duration(MakeGauges(r, "torchferry_model_load_duration_seconds", "Time that loading a version took.")),
       log_lines_dropped(MakeCounters(r, "torchferry_log_lines_dropped_total",

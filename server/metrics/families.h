@@ -51,6 +51,8 @@ struct Families {
   Gauges& device_memory;
   Gauges& device_utilization;
   Counters& device_busy;
+  Gauges& request_memory;
+  Counters& memory_refusals;
   Gauges& model_state;
   Gauges& load_duration;
   Counters& log_lines_dropped;

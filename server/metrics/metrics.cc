@@ -90,6 +90,15 @@ void Metrics::SetDeviceMemory(const std::string& device, const std::string& kind
   families_->device_memory.Add({{"device", device}, {"kind", kind}}).Set(bytes);
 }
 
+void Metrics::SetRequestMemory(const std::string& kind, double bytes) {
+  families_->request_memory.Add({{"kind", kind}}).Set(bytes);
+}
+
+void Metrics::SetMemoryRefusals(const std::string& limit, double count) {
+  prometheus::Counter& counter = families_->memory_refusals.Add({{"limit", limit}});
+  counter.Increment(count - counter.Value());
+}
+
 void Metrics::SetDeviceUtilization(const std::string& device, double ratio) {
   families_->device_utilization.Add({{"device", device}}).Set(ratio);
 }

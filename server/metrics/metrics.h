@@ -58,6 +58,10 @@ class Metrics {
   // "too_many_of_peer", "failed".
   void SetConnections(const std::string& listener, double open);
   void ConnectionCame(const std::string& listener, const std::string& outcome);
+  // What requests and their answers hold; `kind` is "used" or "limit".
+  void SetRequestMemory(const std::string& kind, double bytes);
+  // So many refused since the start, by `limit`: "server" or "connection".
+  void SetMemoryRefusals(const std::string& limit, double count);
 
   // A constant 1 whose labels say what this is: version, libtorch, and so on.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);

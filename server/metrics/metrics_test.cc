@@ -160,5 +160,16 @@ TEST(MetricsTest, AnUnknownModelIsNoLabel) {
   EXPECT_THAT(text, HasSubstr("code=\"NOT_FOUND\",device=\"\",model=\"\",version=\"\"} 1"));
 }
 
+TEST(MetricsTest, RefusalsForWantOfMemoryAreCountedUp) {
+  Metrics metrics;
+  metrics.SetRequestMemory("used", 5);
+  metrics.SetMemoryRefusals("connection", 0);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_memory_refusals_total{limit=\"connection\"} 0"));
+  metrics.SetMemoryRefusals("connection", 3);
+  metrics.SetMemoryRefusals("connection", 4);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_memory_refusals_total{limit=\"connection\"} 4"));
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_request_memory_bytes{kind=\"used\"} 5"));
+}
+
 }  // namespace
 }  // namespace torchferry::metrics

@@ -17,6 +17,7 @@
 #include "server/rpc/torchferry_v1/inference_service.h"
 #include "server/rpc/transport/connection_metrics.h"
 #include "server/rpc/transport/listener.h"
+#include "server/rpc/transport/memory_trim.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -40,6 +41,10 @@ class RpcServerImpl final : public RpcServer {
       : options_(options),
         registry_(registry),
         clock_(clock),
+        memory_(std::make_shared<CallMemory>(CallMemory::Options{.plan = options.memory,
+                                                                 .max_message_bytes = options.max_message_bytes,
+                                                                 .max_streams = options.max_streams,
+                                                                 .send_timeout = options.send_timeout})),
         metrics_observer_(metrics),
         predictor_(registry, admission_, {&metrics_observer_, &request_log_}, clock, options.max_message_bytes),
         inference_(registry, predictor_, clock),
@@ -49,7 +54,9 @@ class RpcServerImpl final : public RpcServer {
         open_admin_(OpenInference(true), registry, predictor_, clock),
         health_([this](const std::string& service) { return IsServing(service); }),
         connections_("grpc", metrics, [this] { health_.Notify(); }),
-        admin_connections_("admin", metrics, [] {}) {}
+        admin_connections_("admin", metrics, [] {}) {
+    metrics.AddCollector([memory = memory_](metrics::Metrics& to) { Report(memory->budget(), to); });
+  }
 
   ~RpcServerImpl() override {
     if (server_.is_running()) DrainAndStop(clock_.Now());
@@ -59,11 +66,11 @@ class RpcServerImpl final : public RpcServer {
     if (options_.reflection) FERRY_RETURN_IF_ERROR(OpenReflection());
     FERRY_RETURN_IF_ERROR(server_.Start(options_, {options_.address, "--grpc-address", options_.connections},
                                         options_.threads, {&inference_, &open_inference_, &health_, &admin_},
-                                        connections_, clock_));
+                                        connections_, *memory_, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      FERRY_RETURN_IF_ERROR(admin_server_.Start(options_,
-                                                {options_.admin_address, "--admin-address", options_.admin_connections},
-                                                1, {&admin_apart_, &open_admin_}, admin_connections_, clock_));
+      FERRY_RETURN_IF_ERROR(
+          admin_server_.Start(options_, {options_.admin_address, "--admin-address", options_.admin_connections}, 1,
+                              {&admin_apart_, &open_admin_}, admin_connections_, *memory_, clock_));
     }
     return absl::OkStatus();
   }
@@ -109,6 +116,14 @@ class RpcServerImpl final : public RpcServer {
     return {options_.server_version, admin, &admin_calls_, [this] { return NotReadyReason().empty(); }};
   }
 
+  static void Report(const MemoryBudget& budget, metrics::Metrics& to) {
+    to.SetRequestMemory("used", static_cast<double>(budget.used()));
+    to.SetRequestMemory("limit", static_cast<double>(budget.limits().bytes));
+    const MemoryBudget::Refusals refusals = budget.refusals();
+    to.SetMemoryRefusals("server", static_cast<double>(refusals.server));
+    to.SetMemoryRefusals("connection", static_cast<double>(refusals.connection));
+  }
+
   std::optional<bool> IsServing(const std::string& service) const {
     if (service.empty()) return NotReadyReason().empty();
     if (service == "liveness") return true;
@@ -123,6 +138,7 @@ class RpcServerImpl final : public RpcServer {
   const Options options_;
   registry::Registry& registry_;
   const base::Clock& clock_;
+  const std::shared_ptr<CallMemory> memory_;  // with the metrics, which may ask later
   Admission admission_;
   MetricsObserver metrics_observer_;
   RequestLog request_log_;
@@ -139,6 +155,7 @@ class RpcServerImpl final : public RpcServer {
   std::atomic<bool> is_draining_{false};
   Listener server_;
   Listener admin_server_;
+  MemoryTrim trim_{memory_->budget()};
 };
 
 }  // namespace

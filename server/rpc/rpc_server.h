@@ -11,6 +11,7 @@
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/rpc/transport/call_loop.h"
+#include "server/rpc/transport/call_memory.h"
 #include "server/rpc/transport/open_connections.h"
 
 namespace torchferry::rpc {
@@ -23,6 +24,9 @@ class RpcServer {
     ConnectionLimits connections;            // of `address`
     ConnectionLimits admin_connections;      // of `admin_address`
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
+    MemoryPlan memory = PlanMemory(0, 0, 64 << 20);
+    int max_streams = 1024;                                 // of a connection, at the same time
+    base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
     bool reflection = false;
     std::string server_version;
     bool admin = false;         // loading and unloading

@@ -24,8 +24,8 @@ using ::testing::IsEmpty;
 class HealthServiceTest : public testing::Test {
  protected:
   HealthServiceTest() {
-    const absl::Status status =
-        listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_, base::Clock::Real());
+    const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
+                                                memory_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     client_ = std::make_unique<HealthClient>(listener_.port());
   }
@@ -49,6 +49,7 @@ class HealthServiceTest : public testing::Test {
   HealthService health_{[this](const std::string& service) { return Lookup(service); }};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
+  CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
   Listener listener_;
   std::unique_ptr<HealthClient> client_;
 };
@@ -127,8 +128,8 @@ class WatchLimitTest : public testing::Test {
  protected:
   // With place for three watches, and for two of one connection.
   WatchLimitTest() {
-    const absl::Status status =
-        listener_.Start({}, "127.0.0.1:0", "--grpc-address", 1, {&health_}, base::Clock::Real());
+    const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
+                                                memory_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
   }
   ~WatchLimitTest() override { health_.EndWatches(); }
@@ -147,6 +148,9 @@ class WatchLimitTest : public testing::Test {
 
   HealthService health_{[](const std::string&) { return std::optional(true); },
                         {.max_watches = 3, .max_watches_of_connection = 2}};
+  metrics::Metrics metrics_;
+  ConnectionMetrics connections_{"grpc", metrics_, [] {}};
+  CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
   Listener listener_;
 };
 

@@ -231,28 +231,32 @@ absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& m
 }
 
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
-                               inference::ModelInferResponse& message) {
-  message.set_model_name(answer.model);
-  message.set_model_version(std::to_string(answer.version));
-  message.set_id(request.id());
+                               inference::ModelInferResponse head, OutgoingMessage& message) {
+  head.set_model_name(answer.model);
+  head.set_model_version(std::to_string(answer.version));
+  head.set_id(request.id());
+  const serving::Execution& execution = answer.result.execution;
+  auto& parameters = *head.mutable_parameters();
+  parameters["torchferry_device"].set_string_param(execution.device);
+  parameters["torchferry_fallback"].set_bool_param(execution.fallback);
+  if (execution.fallback)
+    parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
   for (const model::NamedTensor& output : answer.result.outputs) {
     if (output.tensor.dtype == tensor::DType::kInvalid || output.tensor.dtype > tensor::DType::kFp64) {
       return base::MakeStatus(absl::StatusCode::kInternal,
                               "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
                               output.name, Name(output.tensor.dtype));
     }
-    auto& tensor = *message.add_outputs();
+    auto& tensor = *head.add_outputs();
     tensor.set_name(output.name);
     tensor.set_datatype(std::string(Name(output.tensor.dtype)));
     tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
-    message.add_raw_output_contents(output.tensor.bytes.data(), output.tensor.bytes.size());
   }
-  const serving::Execution& execution = answer.result.execution;
-  auto& parameters = *message.mutable_parameters();
-  parameters["torchferry_device"].set_string_param(execution.device);
-  parameters["torchferry_fallback"].set_bool_param(execution.fallback);
-  if (execution.fallback)
-    parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
+  message.Add(head);
+  for (const model::NamedTensor& output : answer.result.outputs) {
+    message.AddBytes(inference::ModelInferResponse::kRawOutputContentsFieldNumber, output.tensor.bytes,
+                     output.tensor.owner);
+  }
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 #include "inference/grpc_service.pb.h"
 #include "server/base/clock.h"
 #include "server/rpc/predict/predictor.h"
+#include "server/rpc/transport/outgoing.h"
 
 namespace torchferry::rpc {
 
@@ -18,8 +19,9 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
 // servers have and this one has not (shared memory, sequences, classification).
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
 
-// One copy of each output's bytes, into raw_output_contents.
+// Into `message`: a ModelInferResponse whose raw_output_contents share the bytes of long outputs. What `head` has
+// already is in it. INTERNAL, saying which output, for an element type that has no form on the wire.
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
-                               inference::ModelInferResponse& message);
+                               inference::ModelInferResponse head, OutgoingMessage& message);
 
 }  // namespace torchferry::rpc

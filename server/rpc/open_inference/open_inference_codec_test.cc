@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "server/base/status.h"
+#include "server/rpc/test_messages.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -204,8 +205,14 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   answer.result.execution.device = "cuda:1";
   inference::ModelInferRequest request;
   request.set_id("7");
-  inference::ModelInferResponse response;
-  ASSERT_TRUE(EncodeInferAnswer(answer, request, response).ok());
+  const auto encoded = [&] {
+    OutgoingMessage bytes;
+    EXPECT_TRUE(EncodeInferAnswer(answer, request, {}, bytes).ok());
+    inference::ModelInferResponse read;
+    EXPECT_TRUE(ReadBack(std::move(bytes), read));
+    return read;
+  };
+  inference::ModelInferResponse response = encoded();
   EXPECT_EQ(response.model_version(), "3");
   EXPECT_EQ(response.id(), "7");
   EXPECT_EQ(response.outputs(0).datatype(), "FP16");
@@ -214,11 +221,12 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   EXPECT_FALSE(response.parameters().contains("torchferry_fallback_reason"));
   answer.result.execution.fallback = true;
   answer.result.execution.fallback_reason = tensor::FallbackReason::kAbsent;
-  ASSERT_TRUE(EncodeInferAnswer(answer, request, response).ok());
+  response = encoded();
   EXPECT_EQ(response.parameters().at("torchferry_fallback_reason").string_param(), "absent");
 
   answer.result.outputs[0].tensor.dtype = tensor::DType::kComplex64;
-  const absl::Status status = EncodeInferAnswer(answer, request, response);
+  OutgoingMessage refused;
+  const absl::Status status = EncodeInferAnswer(answer, request, {}, refused);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(base::MessageOf(status), AllOf(HasSubstr("\"y\""), HasSubstr("COMPLEX64")));
 }

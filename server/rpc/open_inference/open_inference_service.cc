@@ -1,6 +1,7 @@
 #include "server/rpc/open_inference/open_inference_service.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "server/base/status.h"
@@ -30,19 +31,26 @@ struct Api {
     return DecodeInferRequest(message, now);
   }
 
-  static absl::Status Encode(const Answer& answer, const RequestMessage& request, ResponseMessage& response) {
-    return EncodeInferAnswer(answer, request, response);
+  static absl::Status Encode(const Answer& answer, const RequestMessage& request, OutgoingMessage& response) {
+    return EncodeInferAnswer(answer, request, {}, response);
   }
 
-  static absl::Status EncodeForStream(const Answer& answer, const RequestMessage& request, StreamMessage& message) {
-    MarkFinal(request, *message.mutable_infer_response());
-    return Encode(answer, request, *message.mutable_infer_response());
+  static absl::Status EncodeForStream(const Answer& answer, const RequestMessage& request, OutgoingMessage& message) {
+    ResponseMessage head;
+    MarkFinal(request, head);
+    OutgoingMessage response;
+    FERRY_RETURN_IF_ERROR(EncodeInferAnswer(answer, request, std::move(head), response));
+    message.AddMessage(StreamMessage::kInferResponseFieldNumber, std::move(response));
+    return absl::OkStatus();
   }
 
-  static void EncodeErrorForStream(const absl::Status& status, const RequestMessage& request, StreamMessage& message) {
-    message.mutable_infer_response()->set_id(IdToRepeat(request.id()));
-    message.set_error_message(MessageForField(status));
-    MarkFinal(request, *message.mutable_infer_response());
+  static void EncodeErrorForStream(const absl::Status& status, const RequestMessage& request,
+                                   OutgoingMessage& message) {
+    StreamMessage response;
+    response.mutable_infer_response()->set_id(IdToRepeat(request.id()));
+    response.set_error_message(MessageForField(status));
+    MarkFinal(request, *response.mutable_infer_response());
+    message.Add(response);
   }
 
   // Clients of models that give several answers ask where they end; here each request has one.

@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "server/base/clock.h"
+#include "server/base/status.h"
 #include "server/rpc/predict/predictor.h"
 #include "server/rpc/predict/stream_sessions.h"
 #include "server/rpc/transport/call.h"
 #include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/outgoing.h"
 
 namespace torchferry::rpc {
 
@@ -19,10 +21,10 @@ namespace torchferry::rpc {
 //   static const std::string& RequestId(const RequestMessage&)
 //   static absl::StatusOr<Request> Decode(const RequestMessage&, TimePoint now): views; `deadline` as far as the
 //     message says
-//   static absl::Status Encode(const Answer&, const RequestMessage&, ResponseMessage&)
-//   static absl::Status EncodeForStream(const Answer&, const RequestMessage&, StreamMessage&)
-//   static void EncodeErrorForStream(const absl::Status&, const RequestMessage&, StreamMessage&)
-// These are given empty messages to fill.
+//   static absl::Status Encode(const Answer&, const RequestMessage&, OutgoingMessage&): a ResponseMessage
+//   static absl::Status EncodeForStream(const Answer&, const RequestMessage&, OutgoingMessage&): a StreamMessage
+//   static void EncodeErrorForStream(const absl::Status&, const RequestMessage&, OutgoingMessage&): a StreamMessage
+// These are given empty messages to fill; after an error what is in one is not sent.
 
 // Of Predict, that may come in one reading of the network without waiting for one another.
 constexpr int kPredictsAtOnce = 32;
@@ -39,15 +41,30 @@ absl::StatusOr<Request> DecodeFor(const Call& call, const typename Api::RequestM
   return request;
 }
 
+// Makes room for `answer`, and encodes it into `message`.
+template <typename Encode>
+absl::Status EncodeWithin(Call& call, const Answer& answer, const Encode& encode, OutgoingMessage& message) {
+  int64_t bytes = 0;
+  for (const model::NamedTensor& output : answer.result.outputs)
+    bytes += static_cast<int64_t>(output.tensor.bytes.size());
+  FERRY_RETURN_IF_ERROR(call.ReserveAnswer(bytes));
+  return encode(message);
+}
+
 template <typename Api>
 void StartPredict(Predictor& predictor, const base::Clock& clock,
                   UnaryCall<typename Api::RequestMessage, typename Api::ResponseMessage>& call) {
   const auto& message = call.request();
-  predictor.Predict(
-      {Api::kMethod, message.model_name(), Api::RequestId(message)}, DecodeFor<Api>(call, message, clock),
-      /*stream=*/nullptr,
-      {.encode = [&call](const Answer& answer) { return Api::Encode(answer, call.request(), call.response()); },
-       .send = [&call](const absl::Status& status) { call.Finish(status); }});
+  predictor.Predict({Api::kMethod, message.model_name(), Api::RequestId(message)}, DecodeFor<Api>(call, message, clock),
+                    /*stream=*/nullptr,
+                    {.encode =
+                         [&call](const Answer& answer) {
+                           return EncodeWithin(
+                               call, answer,
+                               [&](OutgoingMessage& into) { return Api::Encode(answer, call.request(), into); },
+                               call.outgoing());
+                         },
+                     .send = [&call](const absl::Status& status) { call.Finish(status); }});
 }
 
 // Reads one request, answers it, reads the next: answers are in order, and a client cannot flood the queue. Its
@@ -62,8 +79,9 @@ class PredictStreamHandler final : public StreamHandler {
     call_.Read(&message_);
   }
 
-  void OnRead(bool ok) override {
+  void OnRead(bool ok, const absl::Status& refused) override {
     if (!ok) return call_.Finish(absl::OkStatus());  // the client has said all it had to say, or is gone
+    if (!refused.ok()) return Send(refused);
     predictor_.Predict({Api::kStreamMethod, message_.model_name(), Api::RequestId(message_)},
                        DecodeFor<Api>(call_, message_, clock_), &sessions_,
                        {.encode = [this](const Answer& answer) { return Encode(answer); },
@@ -76,15 +94,17 @@ class PredictStreamHandler final : public StreamHandler {
 
  private:
   absl::Status Encode(const Answer& answer) {
-    response_.Clear();
-    return Api::EncodeForStream(answer, message_, response_);
+    return EncodeWithin(
+        call_, answer, [&](OutgoingMessage& into) { return Api::EncodeForStream(answer, message_, into); }, response_);
   }
   void Send(const absl::Status& status) {
+    OutgoingMessage response = std::exchange(response_, {});
     if (!status.ok()) {
-      response_.Clear();
-      Api::EncodeErrorForStream(status, message_, response_);
+      response = {};
+      Api::EncodeErrorForStream(status, message_, response);
     }
-    call_.Write(response_);
+    message_ = {};  // with the memory that it has kept
+    call_.Write(std::move(response));
   }
 
   Predictor& predictor_;
@@ -92,7 +112,7 @@ class PredictStreamHandler final : public StreamHandler {
   Stream& call_;
   StreamSessions sessions_;
   typename Api::RequestMessage message_;
-  typename Api::StreamMessage response_;
+  OutgoingMessage response_;
 };
 
 }  // namespace torchferry::rpc

@@ -70,6 +70,28 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }
 
+// Into the map of outputs, which is a repeated message of a key and a value on the wire.
+absl::Status EncodeOutput(const model::NamedTensor& output, OutgoingMessage& message) {
+  constexpr int kKey = 1;
+  constexpr int kValue = 2;
+  v1::Tensor head;
+  head.set_dtype(EncodeDType(output.tensor.dtype));
+  if (head.dtype() == v1::DATA_TYPE_UNSPECIFIED) {
+    return base::MakeStatus(absl::StatusCode::kInternal,
+                            "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
+                            output.name, Name(output.tensor.dtype));
+  }
+  head.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
+  OutgoingMessage tensor;
+  tensor.Add(head);
+  tensor.AddBytes(v1::Tensor::kDataFieldNumber, output.tensor.bytes, output.tensor.owner);
+  OutgoingMessage entry;
+  entry.AddString(kKey, output.name);
+  entry.AddMessage(kValue, std::move(tensor));
+  message.AddMessage(v1::PredictResponse::kOutputsFieldNumber, std::move(entry));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 // The two enumerations go in step as far as the wire's goes.
@@ -109,29 +131,21 @@ absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
   return builder.Take();
 }
 
-absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message) {
-  message.set_model_name(answer.model);
-  message.set_model_version(answer.version);
-  message.set_request_id(request_id);
-  for (const model::NamedTensor& output : answer.result.outputs) {
-    v1::Tensor& tensor = (*message.mutable_outputs())[output.name];
-    tensor.set_dtype(EncodeDType(output.tensor.dtype));
-    if (tensor.dtype() == v1::DATA_TYPE_UNSPECIFIED) {
-      return base::MakeStatus(absl::StatusCode::kInternal,
-                              "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
-                              output.name, Name(output.tensor.dtype));
-    }
-    tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
-    tensor.set_data(output.tensor.bytes.data(), output.tensor.bytes.size());
-  }
+absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, OutgoingMessage& message) {
+  v1::PredictResponse head;
+  head.set_model_name(answer.model);
+  head.set_model_version(answer.version);
+  head.set_request_id(request_id);
   const serving::Execution& execution = answer.result.execution;
-  v1::Execution& how = *message.mutable_execution();
+  v1::Execution& how = *head.mutable_execution();
   how.set_device(execution.device);
   how.set_fallback(execution.fallback);
   how.set_fallback_reason(std::string(Name(execution.fallback_reason)));
   how.set_batch_rows(execution.batch_rows);
   how.set_queue_seconds(execution.queue_seconds);
   how.set_compute_seconds(execution.compute_seconds);
+  message.Add(head);
+  for (const model::NamedTensor& output : answer.result.outputs) FERRY_RETURN_IF_ERROR(EncodeOutput(output, message));
   return absl::OkStatus();
 }
 

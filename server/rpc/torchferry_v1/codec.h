@@ -5,6 +5,7 @@
 
 #include "server/registry/registry.h"
 #include "server/rpc/predict/predictor.h"
+#include "server/rpc/transport/outgoing.h"
 #include "torchferry/v1/inference.pb.h"
 
 namespace torchferry::rpc {
@@ -13,9 +14,9 @@ namespace torchferry::rpc {
 // RequestBuilder refuses; tensor::BindInputs holds the rest against the signature.
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message);
 
-// One copy of each output's bytes. INTERNAL, saying which output, for an element type that has no form on the wire: FP8
-// and complex numbers. `message` is then filled in part.
-absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, v1::PredictResponse& message);
+// Into `message`, which is empty: a v1::PredictResponse that shares the bytes of long outputs. INTERNAL, saying which
+// output, for an element type that has no form on the wire: FP8 and complex numbers. `message` is then filled in part.
+absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, OutgoingMessage& message);
 
 v1::DataType EncodeDType(tensor::DType dtype);  // DATA_TYPE_UNSPECIFIED for one that has no form on the wire
 tensor::DType DecodeDType(v1::DataType dtype);  // kInvalid for one that is not named

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/base/status.h"
+#include "server/rpc/test_messages.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -137,8 +138,10 @@ TEST(CodecTest, AnInputWithoutAnElementTypeIsRefusedByName) {
 TEST(CodecTest, AnAnswerHasItsBytesAndHowItRan) {
   Answer answer = AnswerOf(kFp64);
   answer.result.execution = {"cuda:1", true, tensor::FallbackReason::kAbsent, 4, 0.25, 0.5};
+  OutgoingMessage bytes;
+  ASSERT_TRUE(EncodeAnswer(answer, "id", bytes).ok());
   v1::PredictResponse message;
-  ASSERT_TRUE(EncodeAnswer(answer, "id", message).ok());
+  ASSERT_TRUE(ReadBack(std::move(bytes), message));
   EXPECT_EQ(message.model_name(), "m");
   EXPECT_EQ(message.model_version(), 3);
   EXPECT_EQ(message.request_id(), "id");
@@ -157,12 +160,12 @@ TEST(CodecTest, AnAnswerHasItsBytesAndHowItRan) {
 
 TEST(CodecTest, AnOutputThatHasNoFormOnTheWireIsInternal) {
   for (const tensor::DType dtype : kNotOnTheWire) {
-    v1::PredictResponse message;
+    OutgoingMessage message;
     const absl::Status status = EncodeAnswer(AnswerOf(dtype), "", message);
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << Name(dtype);
     EXPECT_THAT(base::MessageOf(status), AllOf(HasSubstr("output \"y\""), HasSubstr("cast it in the model")));
   }
-  v1::PredictResponse message;
+  OutgoingMessage message;
   EXPECT_THAT(base::MessageOf(EncodeAnswer(AnswerOf(kComplex64), "", message)), HasSubstr("COMPLEX64"));
 }
 

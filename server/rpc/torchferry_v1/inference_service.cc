@@ -1,5 +1,7 @@
 #include "server/rpc/torchferry_v1/inference_service.h"
 
+#include <utility>
+
 #include "server/base/status.h"
 #include "server/rpc/predict/predict_calls.h"
 #include "server/rpc/predict/request_builder.h"
@@ -21,21 +23,26 @@ struct Api {
     return DecodeRequest(message);
   }
 
-  static absl::Status Encode(const Answer& answer, const v1::PredictRequest& request, v1::PredictResponse& response) {
+  static absl::Status Encode(const Answer& answer, const v1::PredictRequest& request, OutgoingMessage& response) {
     return EncodeAnswer(answer, request.request_id(), response);
   }
 
   static absl::Status EncodeForStream(const Answer& answer, const v1::PredictRequest& request,
-                                      v1::PredictStreamResponse& response) {
-    response.set_request_id(request.request_id());
-    return Encode(answer, request, *response.mutable_response());
+                                      OutgoingMessage& message) {
+    OutgoingMessage response;
+    FERRY_RETURN_IF_ERROR(Encode(answer, request, response));
+    message.AddString(v1::PredictStreamResponse::kRequestIdFieldNumber, request.request_id());
+    message.AddMessage(v1::PredictStreamResponse::kResponseFieldNumber, std::move(response));
+    return absl::OkStatus();
   }
 
   static void EncodeErrorForStream(const absl::Status& status, const v1::PredictRequest& request,
-                                   v1::PredictStreamResponse& response) {
+                                   OutgoingMessage& message) {
+    v1::PredictStreamResponse response;
     response.set_request_id(IdToRepeat(request.request_id()));
     response.set_error_code(static_cast<int>(status.code()));
     response.set_error_message(MessageForField(status));
+    message.Add(response);
   }
 };
 

@@ -1,6 +1,40 @@
 #include "server/rpc/transport/call.h"
 
+#include <grpcpp/alarm.h>
+
 namespace torchferry::rpc {
+namespace {
+
+// What gRPC and we need for a call of any size, a short answer included.
+constexpr int64_t kCallBytes = 8 << 10;
+
+// An answer of which a client can hold many, and does not read.
+constexpr int64_t kLongAnswer = 64 << 10;
+
+}  // namespace
+
+// Cancels the call when its time has passed. It is gone after its event.
+class Call::SendLimit final : public CallEvent {
+ public:
+  explicit SendLimit(Call& call) : call_(call) {}
+  void Start(base::Duration time) {
+    call_.Hold();
+    alarm_.Set(call_.loop_.queue(), std::chrono::system_clock::now() + time, this);
+  }
+  void Cancel() { alarm_.Cancel(); }
+
+  void Happened(bool ok) override {
+    SendLimit* self = this;
+    const bool is_current = call_.send_limit_.compare_exchange_strong(self, nullptr);
+    if (ok && is_current) call_.context_.TryCancel();
+    call_.Release();
+    delete this;
+  }
+
+ private:
+  Call& call_;
+  grpc::Alarm alarm_;
+};
 
 Call::Call(CallLoop& loop) : loop_(loop) {
   loop_.CallBegins();
@@ -15,6 +49,39 @@ base::TimePoint Call::DeadlineOn(const base::Clock& clock) const {
   const auto left = context_.deadline() - std::chrono::system_clock::now();
   if (left > std::chrono::hours(24 * 365)) return base::kNoDeadline;
   return clock.Now() + std::chrono::duration_cast<base::Duration>(left);
+}
+
+absl::Status Call::Reserve(int64_t bytes) {
+  return loop_.memory().budget().Resize(share_, kCallBytes + bytes, [this] { return context_.peer(); });
+}
+
+absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
+  absl::StatusOr<int64_t> memory = MemoryOf(bytes, type, loop_.memory().max_message_bytes());
+  absl::Status status = memory.status();
+  if (status.ok()) status = Reserve(*memory);
+  if (!status.ok()) {
+    bytes.Clear();
+    return status;
+  }
+  request_bytes_ = *memory;
+  return status;
+}
+
+void Call::BeginSend(int64_t bytes) {
+  CallMemory& memory = loop_.memory();
+  if (request_bytes_ > kLongAnswer || bytes > kLongAnswer) Reserve(bytes).IgnoreError();  // it is less
+  request_bytes_ = 0;
+  // With most of the budget in use, short answers count too.
+  const bool is_limited = bytes > kLongAnswer || memory.budget().used() > memory.budget().limits().bytes / 2;
+  if (!is_limited) return;
+  auto* limit = new SendLimit(*this);
+  send_limit_ = limit;
+  limit->Start(memory.TimeToSend(bytes));
+}
+
+void Call::EndSend() {
+  if (SendLimit* limit = send_limit_.exchange(nullptr)) limit->Cancel();
+  if (share_.bytes() > kLongAnswer) Reserve(0).IgnoreError();  // it is less
 }
 
 void Call::AfterEnd(bool) {

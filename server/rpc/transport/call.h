@@ -3,6 +3,8 @@
 
 #include <google/protobuf/arena.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/async_stream.h>
+#include <grpcpp/support/async_unary_call.h>
 
 #include <array>
 #include <atomic>
@@ -12,7 +14,12 @@
 #include <utility>
 
 #include "server/base/clock.h"
+#include "server/base/status.h"
 #include "server/rpc/transport/call_loop.h"
+#include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/incoming.h"
+#include "server/rpc/transport/memory_budget.h"
+#include "server/rpc/transport/outgoing.h"
 #include "server/rpc/transport/status_map.h"
 
 namespace torchferry::rpc {
@@ -31,6 +38,7 @@ class MemberEvent final : public CallEvent {
 };
 
 // A call of any kind. It lives until it has been finished, gRPC is done with it, and no operation of its is under way.
+// Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
 class Call {
  public:
   Call(const Call&) = delete;
@@ -47,6 +55,10 @@ class Call {
   // Called on the loop's thread when that happens. To be set by the handler, before it returns.
   void OnCancel(std::function<void()> callback) { on_cancel_ = std::move(callback); }
 
+  // Makes room for an answer of so many bytes, beside the request. To be called before it is made. RESOURCE_EXHAUSTED:
+  // there is none, and the call goes on.
+  absl::Status ReserveAnswer(int64_t bytes) { return Reserve(request_bytes_ + bytes); }
+
   // Ends the call. Once, on any thread; the call may be gone when this returns.
   virtual void Finish(const absl::Status& status) = 0;
 
@@ -60,18 +72,37 @@ class Call {
     if (uses_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
+  // Makes room for what `bytes` become as a `type`. An error says what the caller is told.
+  absl::Status ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
+  // The request is gone, and its answer of so many bytes is on its way: from now on the client has its time to read it.
+  void BeginSend(int64_t bytes);
+  void EndSend();
+
+  // Requests that take more memory have it to themselves, to be given back before the answer is sent.
+  static constexpr int64_t kLargeRequest = 64 << 10;
+  int64_t request_bytes() const { return request_bytes_; }
+
   CallLoop& loop_;
   grpc::ServerContext context_;
   MemberEvent<Call> finished_{this, &Call::AfterFinish};
 
  private:
-  void AfterFinish(bool) { Release(); }
+  class SendLimit;
+
+  void AfterFinish(bool) {
+    EndSend();
+    Release();
+  }
   void AfterEnd(bool);
+  absl::Status Reserve(int64_t bytes);
 
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
   std::atomic<int> uses_{2};  // the end and the finish
   std::atomic<bool> is_cancelled_{false};
   std::function<void()> on_cancel_;
+  MemoryShare share_;
+  int64_t request_bytes_ = 0;  // of it
+  std::atomic<SendLimit*> send_limit_{nullptr};
 };
 
 // One request, one response.
@@ -79,8 +110,9 @@ template <typename Request, typename Response>
 class UnaryCall final : public Call {
  public:
   // How a service takes the next call of a method, and what it does with it.
-  using Accept = std::function<void(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                    grpc::ServerCompletionQueue*, void*)>;
+  using Writer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+  using Accept =
+      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Writer*, grpc::ServerCompletionQueue*, void*)>;
   using Handler = std::function<void(UnaryCall&)>;
   struct Method {
     Accept accept;
@@ -89,19 +121,26 @@ class UnaryCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new UnaryCall(loop, std::move(method)); }
 
-  const Request& request() const { return *request_; }
+  // Until Finish.
+  const Request& request() const { return large_ == nullptr ? *request_ : *large_; }
+  // The answer is this, or else what was put into `outgoing`.
   Response& response() { return *response_; }
+  OutgoingMessage& outgoing() { return outgoing_; }
   void Finish(const absl::Status& status) override {
-    if (status.ok()) {
-      writer_.Finish(*response_, grpc::Status::OK, &finished_);
+    grpc::ByteBuffer bytes;
+    const absl::Status made = status.ok() ? MakeAnswer(bytes) : status;
+    large_.reset();
+    BeginSend(static_cast<int64_t>(bytes.Length()));
+    if (made.ok()) {
+      writer_.Finish(bytes, grpc::Status::OK, &finished_);
     } else {
-      writer_.FinishWithError(ToGrpc(status), &finished_);
+      writer_.FinishWithError(ToGrpc(made), &finished_);
     }
   }
 
  private:
   UnaryCall(CallLoop& loop, std::shared_ptr<const Method> method) : Call(loop), method_(std::move(method)) {
-    method_->accept(&context_, request_, &writer_, loop.queue(), &begun_);
+    method_->accept(&context_, &received_, &writer_, loop.queue(), &begun_);
   }
 
   static google::protobuf::ArenaOptions OptionsOver(std::array<char, 1024>& block) {
@@ -114,17 +153,37 @@ class UnaryCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return delete this;  // the server has shut down
     Await(loop_, method_);
-    method_->handler(*this);
+    const absl::Status status = Guarded([this] { return ReadRequest(); });
+    status.ok() ? method_->handler(*this) : Finish(status);
+  }
+
+  absl::Status ReadRequest() {
+    FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));
+    if (request_bytes() > kLargeRequest) large_ = std::make_unique<Request>();
+    return ParseInto(received_, large_ == nullptr ? *request_ : *large_);
+  }
+
+  absl::Status MakeAnswer(grpc::ByteBuffer& bytes) {
+    if (!outgoing_.is_empty()) {
+      bytes = std::move(outgoing_).Take();
+      return absl::OkStatus();
+    }
+    FERRY_RETURN_IF_ERROR(ReserveAnswer(static_cast<int64_t>(response_->ByteSizeLong()) * 2));
+    bytes = Serialized(*response_);
+    return absl::OkStatus();
   }
 
   const std::shared_ptr<const Method> method_;
   MemberEvent<UnaryCall> begun_{this, &UnaryCall::AfterBegin};
+  grpc::ByteBuffer received_;
   // What a small request and its response are made of is in the call itself.
   std::array<char, 1024> first_block_;
   google::protobuf::Arena arena_{OptionsOver(first_block_)};
   Request* const request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
+  std::unique_ptr<Request> large_;  // instead
   Response* const response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
-  grpc::ServerAsyncResponseWriter<Response> writer_{&context_};
+  OutgoingMessage outgoing_;
+  Writer writer_{&context_};
 };
 
 // What is done with a call that has several messages. Made when the call begins, and destroyed with it. All on the
@@ -132,8 +191,9 @@ class UnaryCall final : public Call {
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
-  // `ok`: a message has come; otherwise the caller will send none any more.
-  virtual void OnRead(bool) {}
+  // `ok`: a message has come; otherwise the caller will send none any more. `status`: why a message that has come
+  // cannot be taken; it is then as empty as before.
+  virtual void OnRead(bool /*ok*/, const absl::Status& /*status*/) {}
   // `ok`: the message is on its way; otherwise the caller has gone.
   virtual void OnWritten(bool ok) = 0;
   // The caller gave up, or the call has ended.
@@ -144,7 +204,7 @@ class StreamHandler {
 template <typename Request, typename Response>
 class BidiCall final : public Call {
  public:
-  using Stream = grpc::ServerAsyncReaderWriter<Response, Request>;
+  using Stream = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
   using Accept = std::function<void(grpc::ServerContext*, Stream*, grpc::ServerCompletionQueue*, void*)>;
   using Handler = std::function<std::unique_ptr<StreamHandler>(BidiCall&)>;
   struct Method {
@@ -154,14 +214,18 @@ class BidiCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new BidiCall(loop, std::move(method)); }
 
-  // The messages live until the event.
+  // The next request, into `message`, which is empty and lives until the event.
   void Read(Request* message) {
+    message_ = message;
     Hold();
-    stream_.Read(message, &read_);
+    stream_.Read(&received_, &read_);
   }
-  void Write(const Response& message) {
+  // The answer to it. By now its message is gone.
+  void Write(OutgoingMessage message) {
     Hold();
-    stream_.Write(message, &written_);
+    const grpc::ByteBuffer bytes = std::move(message).Take();
+    BeginSend(static_cast<int64_t>(bytes.Length()));
+    stream_.Write(bytes, &written_);
   }
   void Finish(const absl::Status& status) override { stream_.Finish(ToGrpc(status), &finished_); }
 
@@ -177,15 +241,24 @@ class BidiCall final : public Call {
     handler_ = method_->handler(*this);
   }
   void AfterRead(bool ok) {
-    handler_->OnRead(ok);
+    const absl::Status status = ok ? Guarded([this] { return ReadMessage(); }) : absl::OkStatus();
+    if (!status.ok()) *message_ = Request();
+    handler_->OnRead(ok, status);
     Release();
   }
+  absl::Status ReadMessage() {
+    FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));
+    return ParseInto(received_, *message_);
+  }
   void AfterWrite(bool ok) {
+    EndSend();
     handler_->OnWritten(ok);
     Release();
   }
 
   const std::shared_ptr<const Method> method_;
+  grpc::ByteBuffer received_;
+  Request* message_ = nullptr;
   MemberEvent<BidiCall> begun_{this, &BidiCall::AfterBegin};
   MemberEvent<BidiCall> read_{this, &BidiCall::AfterRead};
   MemberEvent<BidiCall> written_{this, &BidiCall::AfterWrite};
@@ -197,8 +270,9 @@ class BidiCall final : public Call {
 template <typename Request, typename Response>
 class WatchCall final : public Call {
  public:
-  using Writer = grpc::ServerAsyncWriter<Response>;
-  using Accept = std::function<void(grpc::ServerContext*, Request*, Writer*, grpc::ServerCompletionQueue*, void*)>;
+  using Writer = grpc::ServerAsyncWriter<grpc::ByteBuffer>;
+  using Accept =
+      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Writer*, grpc::ServerCompletionQueue*, void*)>;
   using Handler = std::function<std::unique_ptr<StreamHandler>(WatchCall&)>;
   struct Method {
     Accept accept;
@@ -208,25 +282,38 @@ class WatchCall final : public Call {
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new WatchCall(loop, std::move(method)); }
 
   const Request& request() const { return request_; }
-  // The message lives until the event.
   void Write(const Response& message) {
     Hold();
-    writer_.Write(message, &written_);
+    const grpc::ByteBuffer bytes = Serialized(message);
+    BeginSend(static_cast<int64_t>(bytes.Length()));
+    writer_.Write(bytes, &written_);
   }
   void Finish(const absl::Status& status) override { writer_.Finish(ToGrpc(status), &finished_); }
 
  private:
   WatchCall(CallLoop& loop, std::shared_ptr<const Method> method) : Call(loop), method_(std::move(method)) {
-    method_->accept(&context_, &request_, &writer_, loop.queue(), &begun_);
+    method_->accept(&context_, &received_, &writer_, loop.queue(), &begun_);
   }
 
   void AfterBegin(bool ok) {
     if (!ok) return delete this;
     Await(loop_, method_);
+    const absl::Status status = Guarded([this] { return ReadRequest(); });
+    if (!status.ok()) return Finish(status);
     OnCancel([this] { handler_->OnCancel(); });
     handler_ = method_->handler(*this);
   }
+  absl::Status ReadRequest() {
+    FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));
+    if (request_bytes() > kLargeRequest) {  // it is kept for as long as the call, which may be for ever
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "the {} takes {} bytes; expected at most {} for a call that goes on",
+                              Request::descriptor()->full_name(), request_bytes(), kLargeRequest);
+    }
+    return ParseInto(received_, request_);
+  }
   void AfterWrite(bool ok) {
+    EndSend();
     handler_->OnWritten(ok);
     Release();
   }
@@ -234,6 +321,7 @@ class WatchCall final : public Call {
   const std::shared_ptr<const Method> method_;
   MemberEvent<WatchCall> begun_{this, &WatchCall::AfterBegin};
   MemberEvent<WatchCall> written_{this, &WatchCall::AfterWrite};
+  grpc::ByteBuffer received_;
   Request request_;
   Writer writer_{&context_};
   std::unique_ptr<StreamHandler> handler_;

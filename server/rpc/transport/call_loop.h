@@ -12,6 +12,7 @@
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/rpc/transport/busy_poll.h"
+#include "server/rpc/transport/call_memory.h"
 
 namespace torchferry::rpc {
 
@@ -50,14 +51,16 @@ class WorkBetweenCalls {
 class CallLoop {
  public:
   // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping,
-  // after work.
-  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, const base::Clock& clock);
+  // after work. `memory` is the calls'.
+  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, CallMemory& memory,
+           const base::Clock& clock);
   // As Stop.
   ~CallLoop();
   CallLoop(const CallLoop&) = delete;
   CallLoop& operator=(const CallLoop&) = delete;
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  CallMemory& memory() { return memory_; }
 
   // Once, after the server has.
   void Start();
@@ -90,6 +93,7 @@ class CallLoop {
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const base::Duration busy_poll_;
+  CallMemory& memory_;
   const base::Clock& clock_;
   std::atomic<WorkBetweenCalls*> work_{nullptr};
   bool is_stopped_ = false;

@@ -60,7 +60,7 @@ class CallLoopTest : public testing::Test {
     RpcServer::Options options;
     options.busy_poll = std::chrono::microseconds(100);
     const absl::Status status = listener_.Start(options, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_},
-                                                connections_, base::Clock::Real());
+                                                connections_, memory_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     listener_.SetWork(work_);
   }
@@ -80,6 +80,7 @@ class CallLoopTest : public testing::Test {
   }};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
+  CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
   Listener listener_;
 };
 

@@ -26,7 +26,7 @@ Acceptor::Handler GiveTo(std::shared_ptr<ExternalConnectionAcceptor> grpc) {
 }  // namespace
 
 absl::Status Listener::Start(const RpcServer::Options& options, const Place& place, int threads,
-                             const std::vector<RpcService*>& services, Acceptor::Observer& observer,
+                             const std::vector<RpcService*>& services, Acceptor::Observer& observer, CallMemory& memory,
                              const base::Clock& clock) {
   absl::StatusOr<ListenSockets> sockets = ListenSockets::Open(place.address);
   if (!sockets.ok()) {
@@ -38,15 +38,14 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
-  builder.SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
+  memory.BoundListener(builder);
   std::shared_ptr<ExternalConnectionAcceptor> given = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   for (RpcService* service : services) builder.RegisterService(&service->service());
   std::vector<std::unique_ptr<CallLoop>> loops;
   loops.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i) {
-    loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, clock));
+    loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, memory, clock));
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {

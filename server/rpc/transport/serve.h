@@ -2,6 +2,8 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/async_stream.h>
+#include <grpcpp/support/async_unary_call.h>
 
 #include <functional>
 #include <memory>
@@ -24,19 +26,57 @@ class RpcService {
   virtual void Serve(CallLoop& loop) = 0;
 };
 
-// In these, `take` is the generated AsyncService's Request… of the method.
+// Where the method `Wrapper` stands in a generated AsyncService, which is a wrapper for each method around the rest.
+template <typename AsyncService, typename Wrapper>
+struct MethodIndex;
+template <template <typename> typename Outer, typename Rest, typename Wrapper>
+struct MethodIndex<Outer<Rest>, Wrapper> {
+  static constexpr int kValue = 1 + MethodIndex<Rest, Wrapper>::kValue;
+};
+template <template <typename> typename Outer, typename Rest>
+struct MethodIndex<Outer<Rest>, Outer<Rest>> {
+  static constexpr int kValue = 0;
+};
+
+// A generated AsyncService that takes calls of its methods with their messages as bytes.
+template <typename AsyncService>
+class RawService final : public AsyncService {
+ public:
+  template <typename Wrapper>
+  void TakeUnary(grpc::ServerContext* context, grpc::ByteBuffer* request,
+                 grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>* writer, grpc::ServerCompletionQueue* queue,
+                 void* tag) {
+    this->RequestAsyncUnary(kIndex<Wrapper>, context, request, writer, queue, queue, tag);
+  }
+  template <typename Wrapper>
+  void TakeBidi(grpc::ServerContext* context, grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>* stream,
+                grpc::ServerCompletionQueue* queue, void* tag) {
+    this->RequestAsyncBidiStreaming(kIndex<Wrapper>, context, stream, queue, queue, tag);
+  }
+  template <typename Wrapper>
+  void TakeWatch(grpc::ServerContext* context, grpc::ByteBuffer* request,
+                 grpc::ServerAsyncWriter<grpc::ByteBuffer>* writer, grpc::ServerCompletionQueue* queue, void* tag) {
+    this->RequestAsyncServerStreaming(kIndex<Wrapper>, context, request, writer, queue, queue, tag);
+  }
+
+ private:
+  template <typename Wrapper>
+  static constexpr int kIndex = MethodIndex<AsyncService, Wrapper>::kValue;
+};
+
+// In these, the unnamed argument is the generated AsyncService's Request… of the method.
 
 // Calls that `handler` finishes, on whatever thread. `waiting`: how many may come at the same time without waiting for
 // one another.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeLater(CallLoop& loop, Service& service,
-                void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+void ServeLater(CallLoop& loop, RawService<Service>& service,
+                void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
                 std::type_identity_t<std::function<void(UnaryCall<Request, Response>&)>> handler, int waiting = 1) {
   using Kind = UnaryCall<Request, Response>;
   const auto method = std::make_shared<const typename Kind::Method>(
-      typename Kind::Method{[&service, take](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
-                              (service.*take)(context, request, writer, queue, queue, tag);
+      typename Kind::Method{[&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
+                              service.template TakeUnary<Owner>(context, request, writer, queue, tag);
                             },
                             std::move(handler)});
   for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
@@ -44,7 +84,7 @@ void ServeLater(CallLoop& loop, Service& service,
 
 // Calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeNow(CallLoop& loop, Service& service,
+void ServeNow(CallLoop& loop, RawService<Service>& service,
               void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
               std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
@@ -56,27 +96,27 @@ void ServeNow(CallLoop& loop, Service& service,
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeBidi(CallLoop& loop, Service& service,
-               void (Owner::*take)(grpc::ServerContext*, grpc::ServerAsyncReaderWriter<Response, Request>*,
-                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+void ServeBidi(CallLoop& loop, RawService<Service>& service,
+               void (Owner::*)(grpc::ServerContext*, grpc::ServerAsyncReaderWriter<Response, Request>*,
+                               grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
                typename BidiCall<Request, Response>::Handler handler) {
   using Kind = BidiCall<Request, Response>;
   Kind::Await(loop, std::make_shared<const typename Kind::Method>(
-                        typename Kind::Method{[&service, take](auto* context, auto* stream, auto* queue, void* tag) {
-                                                (service.*take)(context, stream, queue, queue, tag);
+                        typename Kind::Method{[&service](auto* context, auto* stream, auto* queue, void* tag) {
+                                                service.template TakeBidi<Owner>(context, stream, queue, tag);
                                               },
                                               std::move(handler)}));
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeWatch(CallLoop& loop, Service& service,
-                void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
-                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+void ServeWatch(CallLoop& loop, RawService<Service>& service,
+                void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
+                                grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
                 typename WatchCall<Request, Response>::Handler handler) {
   using Kind = WatchCall<Request, Response>;
   Kind::Await(loop, std::make_shared<const typename Kind::Method>(typename Kind::Method{
-                        [&service, take](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
-                          (service.*take)(context, request, writer, queue, queue, tag);
+                        [&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
+                          service.template TakeWatch<Owner>(context, request, writer, queue, tag);
                         },
                         std::move(handler)}));
 }

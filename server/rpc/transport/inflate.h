@@ -1,0 +1,45 @@
+// Inflates what a client compressed, a piece at a time.
+#pragma once
+
+#include <google/protobuf/io/zero_copy_stream.h>
+#include <zlib.h>
+
+#include <array>
+#include <cstdint>
+
+namespace torchferry::rpc {
+
+// Of gzip's or zlib's format, which gRPC calls "gzip" and "deflate". It holds one piece of what came out, whatever the
+// bytes inflate to.
+class InflatingStream final : public google::protobuf::io::ZeroCopyInputStream {
+ public:
+  explicit InflatingStream(google::protobuf::io::ZeroCopyInputStream& compressed);
+  ~InflatingStream() override;
+  InflatingStream(const InflatingStream&) = delete;
+  InflatingStream& operator=(const InflatingStream&) = delete;
+
+  bool Next(const void** data, int* size) override;
+  void BackUp(int count) override { backed_up_ = count; }
+  bool Skip(int count) override;
+  int64_t ByteCount() const override { return count_ - backed_up_; }
+
+  // Whether all has come out, checksum included, and nothing follows.
+  bool IsWhole() const { return is_whole_; }
+  // Whether it cannot, as far as was read.
+  bool HasFailed() const { return !can_go_on_ && !is_whole_; }
+
+ private:
+  bool Inflate();  // the next piece; false at the end and for what cannot be inflated
+  bool HasMore();  // behind the end
+
+  google::protobuf::io::ZeroCopyInputStream& compressed_;
+  z_stream zlib_{};
+  bool can_go_on_ = false;
+  bool is_whole_ = false;
+  int64_t count_ = 0;
+  int piece_size_ = 0;
+  int backed_up_ = 0;
+  std::array<uint8_t, 16384> piece_;
+};
+
+}  // namespace torchferry::rpc
