@@ -10,12 +10,20 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/base/pass.h"
+#include "server/base/stuck_watch.h"
 #include "server/batching/batch_queue.h"
+#include "server/batching/worker_plan.h"
 
 namespace torchferry::batching {
 
 // One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose
 // operators use several threads runs when so many are free; while that queue is the next in turn, no other takes them.
+//
+// What does not end (docs/adr/0015-what-does-not-end.md): a worker whose pass was given up is stuck. Another takes its
+// place, its queue is suspect, and takes no tasks until the pass has ended after all; that worker then ends. Where all
+// workers are held up by some queues, one more is made for the others.
+//
 // Thread-safe. Queues must not outlive it.
 class Scheduler {
  public:
@@ -26,17 +34,37 @@ class Scheduler {
     // Called on a worker's own thread before a batch whose queue has another number than the one before. Null: nobody
     // cares.
     std::function<void(int threads)> set_threads = nullptr;
+    // Sees what does not end; outlives the scheduler. Null: nobody does.
+    base::StuckWatch* watch = nullptr;
+    // Workers that may be made beside the others, while those are stuck or held up.
+    int most_extra_workers = 0;
   };
 
-  // What becomes of a queue's tasks. Called on worker threads, several at a time, without any lock held; each call owns
-  // its tasks and answers each of them exactly once.
+  class Queue;
+
+  // A thread that runs batches, as a Handler sees it.
+  class Runner {
+   public:
+    virtual ~Runner() = default;
+    // Under which Run does what cannot be interrupted.
+    virtual base::Pass& pass() = 0;
+    // The pass under way does not end, as `why` says. From Overrun::GiveUp; LookForStuck then tells who has to know.
+    virtual void SetStuck(const absl::Status& why) = 0;
+  };
+
+  // What becomes of a queue's tasks.
   class Handler {
    public:
     virtual ~Handler() = default;
-    virtual void Run(std::vector<std::unique_ptr<Task>> batch) = 0;
-    // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed.
+    // These two own their tasks and answer each of them exactly once. Called on worker threads, several at a time,
+    // without a lock held; Drop on the watch's and on who closes the queue, too.
+    virtual void Run(std::vector<std::unique_ptr<Task>> batch, Runner& runner) = 0;
+    // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed or is suspect.
     virtual void Drop(std::unique_ptr<Task> task, const absl::Status& why) = 0;
-    // Requests that wait, after each change.
+    // The queue is suspect from now on, as `why` says, or with OK no longer. On the watch's thread, one at a time,
+    // without a lock held.
+    virtual void OnSuspect(const absl::Status&) {}
+    // Requests that wait, after each change. Cheap; called under the scheduler's lock.
     virtual void OnDepth(int64_t waiting) = 0;
     // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
     virtual int MostAtOnce() const { return 0; }
@@ -45,7 +73,12 @@ class Scheduler {
     virtual bool MayRunOnCaller() const { return false; }
   };
 
-  class Queue;
+  // What the workers do.
+  struct Report {
+    WorkerCounts workers;
+    int stuck_callers = 0;             // threads that submit, in a pass that was given up
+    base::TimePoint last_batch_end{};  // or when the scheduler began
+  };
 
   Scheduler(Options options, const base::Clock& clock);
   // Every queue must have been closed. Joins the workers.
@@ -56,7 +89,7 @@ class Scheduler {
   // `handler` must live until the queue is closed.
   std::shared_ptr<Queue> AddQueue(BatchOptions options, Handler& handler);
 
-  // UNAVAILABLE when the queue is full or closed; `task` then stays with the caller.
+  // UNAVAILABLE when the queue is full, closed or suspect; `task` then stays with the caller.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
 
   // Quick batches cost less where their tasks come from: no other thread has to wake up for them, and none meets this
@@ -78,7 +111,7 @@ class Scheduler {
   void HandOverToWorkers();
 
   // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is
-  // closed; `tasks` then stay with the caller.
+  // closed or suspect; `tasks` then stay with the caller.
   absl::Status Return(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
 
   // Likewise, to wait until Unpark.
@@ -90,46 +123,87 @@ class Scheduler {
 
   // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
   void Close(Queue& queue);
+  // The first half of that, which does not wait.
+  void BeginClose(Queue& queue);
+  // The second, until `until` at the latest: whether no batch runs any more.
+  bool HasEnded(Queue& queue, base::TimePoint until);
+
+  // Looks at what the workers do: makes those that are wanted, drops what waits in suspect queues, tells their
+  // handlers. The watch does so by itself, again and again.
+  void LookForStuck();
+  Report report() const;
 
  private:
   struct Work;
+  class RunnerImpl;
   // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes
   // first of all.
   bool Added(Queue& queue, size_t tasks) FERRY_REQUIRES(mutex_);
   bool WakesAnother() FERRY_REQUIRES(mutex_);
   bool IsForCaller(const Queue& queue) const FERRY_REQUIRES(mutex_);
-  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, Work& work) FERRY_EXCLUDES(mutex_);
-  void Begin(Queue& queue, const BatchQueue::Taken& taken, base::TimePoint now) FERRY_REQUIRES(mutex_);
+  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Work& work) FERRY_EXCLUDES(mutex_);
+  void Begin(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, const BatchQueue::Taken& taken,
+             base::TimePoint now, int threads) FERRY_REQUIRES(mutex_);
   bool WantsWorker(const Queue& queue, base::TimePoint now) const FERRY_REQUIRES(mutex_);
   bool AnyWantsWorker(base::TimePoint now) const FERRY_REQUIRES(mutex_);
-  void WorkerLoop();
-  void End(const Work& work, uint64_t lane) FERRY_EXCLUDES(mutex_);
-  void Carry(Work& work, int& threads);
-  Work NextWork() FERRY_EXCLUDES(mutex_);
+  RunnerImpl& AddRunner(bool is_worker) FERRY_REQUIRES(mutex_);
+  void AddWorker() FERRY_REQUIRES(mutex_);
+  void WorkerLoop(RunnerImpl& runner);
+  // False when the worker is to end.
+  bool End(RunnerImpl& runner, const Work& work, uint64_t lane) FERRY_EXCLUDES(mutex_);
+  void EndStuck(RunnerImpl& runner) FERRY_REQUIRES(mutex_);
+  void Leave(RunnerImpl& runner) FERRY_REQUIRES(mutex_);
+  static void DropEnded(Handler& handler, BatchQueue::Taken& taken);
+  void Carry(Work& work, RunnerImpl& runner, int& threads);
+  Work NextWork(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
+  bool IsSurplus() const FERRY_REQUIRES(mutex_);
   // `leaves_served`: what somebody else should soon take is left to him.
-  bool TakeDueLocked(Work& work, base::TimePoint& wake_at, bool leaves_served) FERRY_REQUIRES(mutex_);
+  bool TakeDueLocked(Work& work, RunnerImpl& runner, base::TimePoint& wake_at, bool leaves_served)
+      FERRY_REQUIRES(mutex_);
+
+  // What is told without the lock; until then its queue counts as running.
+  struct News;
+  // For the log.
+  struct WorkerNews {
+    WorkerCounts counts;
+    int added = 0;
+    bool is_none_left = false;  // from now on
+  };
+  WorkerCounts Counts() const FERRY_REQUIRES(mutex_);
+  void MarkHeldUp(base::TimePoint now) FERRY_REQUIRES(mutex_);
+  WorkerNews PlanWorkers() FERRY_REQUIRES(mutex_);
+  std::vector<News> TakeNews(base::TimePoint now) FERRY_REQUIRES(mutex_);
+  static void Log(const WorkerNews& news);
 
   const Options options_;
   const base::Clock& clock_;
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   base::CondVar work_available_;
   base::CondVar batch_ended_;
   std::vector<std::shared_ptr<Queue>> queues_ FERRY_GUARDED_BY(mutex_);
   size_t next_queue_ FERRY_GUARDED_BY(mutex_) = 0;
   int free_threads_ FERRY_GUARDED_BY(mutex_) = 0;
-  bool waits_for_threads_ FERRY_GUARDED_BY(mutex_) = false;  // a queue had something due, and too few were free
-  size_t idle_ FERRY_GUARDED_BY(mutex_) = 0;                 // workers that wait
-  size_t waking_ FERRY_GUARDED_BY(mutex_) = 0;               // of these, that have been notified
-  bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;         // one of these looks again soon, whoever wakes it
-  uint64_t begun_ FERRY_GUARDED_BY(mutex_) = 0;              // batches, in all
-  uint64_t seen_begun_ FERRY_GUARDED_BY(mutex_) = 0;         // when it was looked last
-  size_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;              // tasks in all queues
+  size_t idle_ FERRY_GUARDED_BY(mutex_) = 0;          // workers that wait
+  size_t waking_ FERRY_GUARDED_BY(mutex_) = 0;        // of these, that have been notified
+  bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;  // one of these looks again soon, whoever wakes it
+  uint64_t begun_ FERRY_GUARDED_BY(mutex_) = 0;       // batches, in all
+  uint64_t seen_begun_ FERRY_GUARDED_BY(mutex_) = 0;  // when it was looked last
+  size_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;       // tasks in all queues
   bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
 
   std::atomic<int> busy_{0};  // workers that carry something
 
-  std::vector<std::thread> workers_;
+  std::vector<std::unique_ptr<RunnerImpl>> runners_ FERRY_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<RunnerImpl>> ended_ FERRY_GUARDED_BY(mutex_);  // whose threads are to be joined
+  int alive_ FERRY_GUARDED_BY(mutex_) = 0;                                   // workers
+  int wanted_ FERRY_GUARDED_BY(mutex_) = 0;
+  int stuck_ FERRY_GUARDED_BY(mutex_) = 0;
+  int stuck_callers_ FERRY_GUARDED_BY(mutex_) = 0;
+  int held_up_ FERRY_GUARDED_BY(mutex_) = 0;
+  bool is_none_left_ FERRY_GUARDED_BY(mutex_) = false;  // for the log
+  base::TimePoint last_batch_end_ FERRY_GUARDED_BY(mutex_){};
+  int subscription_ = 0;
 };
 
 }  // namespace torchferry::batching

@@ -22,7 +22,8 @@ class FakeTask : public Task {
 // Counts what becomes of its queues' tasks. `on_run` sees each batch before it is counted; it is set while none runs.
 class FakeHandler : public Scheduler::Handler {
  public:
-  void Run(std::vector<std::unique_ptr<Task>> batch) override {
+  void Run(std::vector<std::unique_ptr<Task>> batch, Scheduler::Runner& runner) override {
+    if (on_pass) on_pass(runner);
     if (on_run) on_run(batch);
     last_thread = std::this_thread::get_id();
     ++batches;
@@ -34,21 +35,30 @@ class FakeHandler : public Scheduler::Handler {
     ++dropped;
     dropped.notify_all();
   }
+  void OnSuspect(const absl::Status& why) override {
+    suspect_code = why.code();
+    ++suspect_news;
+    suspect_news.notify_all();
+  }
   void OnDepth(int64_t) override {}
   int MostAtOnce() const override { return most_at_once; }
   bool MayRunOnCaller() const override { return may_run_on_caller; }
 
   void WaitUntilRan(int tasks) const { WaitUntil(ran, tasks); }
+  void WaitUntilSuspectNews(int news) const { WaitUntil(suspect_news, news); }
   void WaitUntilDropped(int tasks) const { WaitUntil(dropped, tasks); }
 
   std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
+  std::function<void(Scheduler::Runner&)> on_pass;  // before that; likewise
   std::atomic<bool> may_run_on_caller{false};
   std::atomic<int> most_at_once{0};
   std::atomic<int> ran{0};  // tasks
   std::atomic<int> batches{0};
   std::atomic<int> dropped{0};
   std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};  // of those dropped
-  std::atomic<std::thread::id> last_thread{};                      // that ran a batch
+  std::atomic<int> suspect_news{0};
+  std::atomic<absl::StatusCode> suspect_code{absl::StatusCode::kOk};  // of the last
+  std::atomic<std::thread::id> last_thread{};                         // that ran a batch
 
  private:
   static void WaitUntil(const std::atomic<int>& count, int least) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/serving/batch_split.h"
@@ -30,6 +31,7 @@ BatchRunner::BatchRunner(Options options, model::LoadedModel loaded, batching::S
                          std::shared_ptr<metrics::ModelMetrics> metrics, const base::Clock& clock,
                          std::shared_ptr<DeviceHealth> health)
     : options_(std::move(options)),
+      limit_{options_.model, options_.version, options_.forward_limit},
       is_stateful_(loaded.model->is_stateful()),
       scheduler_(scheduler),
       metrics_(std::move(metrics)),
@@ -38,7 +40,9 @@ BatchRunner::BatchRunner(Options options, model::LoadedModel loaded, batching::S
       has_limit_(options_.instances > 0 && UsesAccelerator(loaded)),
       runs_on_cpu_(loaded.model->device().IsCpu()),
       queue_(scheduler.AddQueue(options_.batching, *this)),
-      placements_(options_.model, options_.version, std::move(loaded), std::move(health), clock, [this] { Unpark(); }),
+      placements_(
+          options_.model, options_.version, std::move(loaded), std::move(health), clock, [this] { Unpark(); },
+          options_.build_limit),
       forward_({.is_stateful = is_stateful_, .may_split_rows = options_.batching.max_rows > 0}, signature_, placements_,
                clock) {}
 
@@ -56,7 +60,7 @@ void BatchRunner::Drop(std::unique_ptr<batching::Task> task, const absl::Status&
 
 void BatchRunner::OnDepth(int64_t waiting) { metrics_->QueueDepth(waiting); }
 
-void BatchRunner::Run(std::vector<std::unique_ptr<batching::Task>> batch) {
+void BatchRunner::Run(std::vector<std::unique_ptr<batching::Task>> batch, batching::Scheduler::Runner& runner) {
   std::vector<Batch> left;  // the next one last
   left.push_back(FromQueue(std::move(batch)));
   for (bool is_first = true; !left.empty(); is_first = false) {
@@ -67,7 +71,7 @@ void BatchRunner::Run(std::vector<std::unique_ptr<batching::Task>> batch) {
       const bool is_elsewhere = next.at(0)->tried != 0;
       if (!is_first || is_elsewhere) DropLate(next, is_elsewhere ? choice.use->fastest : base::Duration::zero());
       if (next.empty()) continue;
-      std::vector<Batch> more = RunOn(*choice.use, std::move(next));
+      std::vector<Batch> more = RunOn(*choice.use, std::move(next), runner);
       std::move(more.rbegin(), more.rend(), std::back_inserter(left));
     } else if (!choice.may_come) {
       for (auto& task : next) task->Answer(task->fault.ok() ? choice.error : task->fault);
@@ -93,7 +97,7 @@ Placements::Choice BatchRunner::ChooseFor(const Batch& batch) {
   return choice;
 }
 
-std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch) {
+std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch, batching::Scheduler::Runner& runner) {
   if (use.rows.has_value()) {
     // The rest may run at the same time on another worker.
     Batch rest = TakeAfter(batch, *use.rows);
@@ -102,8 +106,14 @@ std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch) {
   const int64_t rows = RowsIn(batch);
   const bool is_on_cpu = use.model->device().IsCpu();
   runs_on_cpu_ = is_on_cpu;
-  Attempt attempt = is_on_cpu && has_limit_ ? ForwardBesideLimit(use, batch) : forward_.Run(use, batch);
+  WatchedBatch watched(limit_, scheduler_, runner, clock_);
+  Attempt attempt =
+      is_on_cpu && has_limit_ ? ForwardBesideLimit(use, batch, watched) : forward_.Run(use, batch, watched);
   Record(use, batch, rows, attempt);
+  if (attempt.is_given_up) {
+    AfterGivenUp(use, attempt);
+    return {};
+  }
   if (attempt.outputs.ok()) {
     placements_.Ran(use, rows, attempt.ended - attempt.started);
   } else if (model::DeviceFaultOf(attempt.outputs.status()) != model::DeviceFault::kNone) {
@@ -113,6 +123,16 @@ std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch) {
   }
   AnswerAll(use, std::move(batch), std::move(attempt));
   return {};
+}
+
+// The pass has ended after all. What its device did is known only now.
+void BatchRunner::AfterGivenUp(const Placements::Use& use, const Attempt& attempt) {
+  base::LogWarning("forward pass ended after it was given up",
+                   {{"model", options_.model},
+                    {"version", options_.version},
+                    {"seconds", fmt::format("{:.1f}", base::ToSeconds(attempt.ended - attempt.started))}});
+  const absl::Status status = attempt.outputs.status();
+  if (model::DeviceFaultOf(status) != model::DeviceFault::kNone) placements_.Failed(use, status, 1);
 }
 
 std::vector<Batch> BatchRunner::AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt) {
@@ -141,10 +161,10 @@ std::vector<Batch> BatchRunner::AfterFault(const Placements::Use& use, Batch bat
 }
 
 // It leaves its place on the accelerator to another one.
-Attempt BatchRunner::ForwardBesideLimit(const Placements::Use& use, const Batch& batch) {
+Attempt BatchRunner::ForwardBesideLimit(const Placements::Use& use, const Batch& batch, WatchedBatch& watched) {
   ++on_cpu_;
   scheduler_.LookAgain();
-  Attempt attempt = forward_.Run(use, batch);
+  Attempt attempt = forward_.Run(use, batch, watched);
   --on_cpu_;
   return attempt;
 }
@@ -203,10 +223,14 @@ bool BatchRunner::GiveBack(Batch& batch) {
 }
 
 bool BatchRunner::Park(Batch& batch, uint64_t builds) {
-  base::MutexLock lock(park_mutex_);
-  if (placements_.builds() != builds) return false;
-  std::vector<std::unique_ptr<batching::Task>> tasks = ToQueue(std::move(batch));
-  const absl::Status status = scheduler_.Park(*queue_, tasks);
+  std::vector<std::unique_ptr<batching::Task>> tasks;
+  absl::Status status;
+  {
+    base::MutexLock lock(park_mutex_);
+    if (placements_.builds() != builds) return false;
+    tasks = ToQueue(std::move(batch));
+    status = scheduler_.Park(*queue_, tasks);
+  }
   for (auto& task : tasks) Drop(std::move(task), status);
   return true;
 }

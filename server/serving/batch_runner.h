@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,7 +27,10 @@ class BatchRunner final : private batching::Scheduler::Handler {
     std::string model;
     int64_t version = 0;
     batching::BatchOptions batching;
-    int instances = 0;  // as Servable::Options::instances
+    int instances = 0;                // as Servable::Options::instances
+    base::Duration forward_limit{0};  // likewise
+    BuildLimit build_limit{};
+    std::function<void(const absl::Status&)> on_suspect;  // as Scheduler::Handler::OnSuspect; null: nobody cares
   };
 
   // `scheduler` and `clock` must outlive it.
@@ -37,14 +41,21 @@ class BatchRunner final : private batching::Scheduler::Handler {
   ~BatchRunner() override;
 
   void Submit(std::unique_ptr<QueuedTask> task);
+  // Drops what waits, and takes no more.
+  void BeginClose() { scheduler_.BeginClose(*queue_); }
+  // After that: whether nothing runs any more, which is waited for until `until`.
+  bool HasEnded(base::TimePoint until) { return scheduler_.HasEnded(*queue_, until); }
 
   const tensor::Signature& signature() const { return signature_; }
   Placements& placements() { return placements_; }
 
  private:
-  void Run(std::vector<std::unique_ptr<batching::Task>> batch) override;
+  void Run(std::vector<std::unique_ptr<batching::Task>> batch, batching::Scheduler::Runner& runner) override;
   void Drop(std::unique_ptr<batching::Task> task, const absl::Status& why) override;
   void OnDepth(int64_t waiting) override;
+  void OnSuspect(const absl::Status& why) override {
+    if (options_.on_suspect) options_.on_suspect(why);
+  }
   // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
   int MostAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
   // An accelerator may hang, or be slow for reasons of its own.
@@ -53,9 +64,10 @@ class BatchRunner final : private batching::Scheduler::Handler {
   Placements::Choice ChooseFor(const Batch& batch);
   // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller
   // batches.
-  std::vector<Batch> RunOn(const Placements::Use& use, Batch batch);
+  std::vector<Batch> RunOn(const Placements::Use& use, Batch batch, batching::Scheduler::Runner& runner);
   std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
-  Attempt ForwardBesideLimit(const Placements::Use& use, const Batch& batch);
+  void AfterGivenUp(const Placements::Use& use, const Attempt& attempt);
+  Attempt ForwardBesideLimit(const Placements::Use& use, const Batch& batch, WatchedBatch& watched);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
   // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.
@@ -67,6 +79,7 @@ class BatchRunner final : private batching::Scheduler::Handler {
   void Unpark();
 
   const Options options_;
+  const PassLimit limit_;
   const bool is_stateful_;
   batching::Scheduler& scheduler_;
   const std::shared_ptr<metrics::ModelMetrics> metrics_;

@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/loop_thread.h"
+#include "server/base/stuck_watch.h"
 #include "server/serving/device_health.h"
 
 namespace torchferry::serving {
@@ -15,9 +16,10 @@ namespace torchferry::serving {
 class DeviceMonitor {
  public:
   // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every
-  // `interval` for a device that is up, and when DeviceHealth says so for one on probation.
+  // `interval` for a device that is up, and when DeviceHealth says so for one on probation. While a probe does not end,
+  // which `watch` sees after 10 s, the device is on probation; no other is tried meanwhile.
   DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const tensor::DeviceId&)> probe,
-                base::Duration interval);
+                base::Duration interval, base::StuckWatch* watch = nullptr);
   DeviceMonitor(const DeviceMonitor&) = delete;
   DeviceMonitor& operator=(const DeviceMonitor&) = delete;
 
@@ -30,6 +32,7 @@ class DeviceMonitor {
   const std::shared_ptr<DeviceHealth> health_;
   const std::function<absl::Status(const tensor::DeviceId&)> probe_;
   const base::Duration interval_;
+  const std::shared_ptr<base::Pass> pass_;
   base::TimePoint next_of_all_;  // of the thread alone
   base::LoopThread loop_{"device-monitor", [this] { return Look(); }};
 };

@@ -8,6 +8,7 @@
 #include "server/base/clock.h"
 #include "server/serving/placements.h"
 #include "server/serving/predict_task.h"
+#include "server/serving/stuck_batch.h"
 #include "server/tensor/signature.h"
 
 namespace torchferry::serving {
@@ -27,13 +28,14 @@ class ForwardPass {
 
   // Runs `batch`, which is not empty; of a stateful model it is one request. That runs on its session's copy or,
   // without a session, on a fresh one. Any other request that is alone runs in pieces where its rows do not fit. Errors
-  // are Model::Predict's and Model::Clone's; between pieces, QueuedTask::CheckTime's.
-  Attempt Run(const Placements::Use& use, const Batch& batch);
+  // are Model::Predict's and Model::Clone's; between pieces, QueuedTask::CheckTime's. `watched` has each pass and each
+  // copy; once it is given up, nothing more is run.
+  Attempt Run(const Placements::Use& use, const Batch& batch, WatchedBatch& watched);
 
  private:
   using Answers = absl::StatusOr<std::vector<model::Outputs>>;
-  Answers Stateful(const Placements::Use& use, const QueuedTask& task, Attempt& attempt);
-  Answers InPieces(const Placements::Use& use, const QueuedTask& task, model::PhaseTimes& times);
+  Answers Stateful(const Placements::Use& use, const Batch& batch, WatchedBatch& watched, Attempt& attempt);
+  Answers InPieces(const Placements::Use& use, const Batch& batch, WatchedBatch& watched, model::PhaseTimes& times);
 
   const Options options_;
   const tensor::Signature& signature_;

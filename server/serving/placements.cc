@@ -19,14 +19,41 @@ constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
 
 }  // namespace
 
+// On the watch's thread: the build of one slot does not end.
+class Placements::BuildOverrun final : public base::Overrun {
+ public:
+  BuildOverrun(Placements& placements, size_t index) : placements_(placements), index_(index) {}
+
+  std::function<void()> GiveUp(base::Duration so_far) override {
+    tensor::DeviceId device;
+    {
+      base::MutexLock lock(placements_.mutex_);
+      Slot& slot = placements_.slots_[index_];
+      device = slot.device;
+      slot.is_building = false;
+      slot.failed_until = base::kNoDeadline;
+      placements_.is_stuck_ = placements_.is_telling_ = true;
+      ++placements_.builds_;
+    }
+    // Not destroyed before HasEnded, which waits for `is_telling_`.
+    return [placements = &placements_, device, so_far] { placements->TellStuck(device, so_far); };
+  }
+
+ private:
+  Placements& placements_;
+  const size_t index_;
+};
+
 Placements::Placements(std::string model, int64_t version, model::LoadedModel loaded,
-                       std::shared_ptr<DeviceHealth> health, const base::Clock& clock, std::function<void()> on_built)
+                       std::shared_ptr<DeviceHealth> health, const base::Clock& clock, std::function<void()> on_built,
+                       BuildLimit limit)
     : model_(std::move(model)),
       version_(version),
       place_(std::move(loaded.place)),
       health_(std::move(health)),
       clock_(clock),
-      on_built_(std::move(on_built)) {
+      on_built_(std::move(on_built)),
+      limit_(limit) {
   {
     base::MutexLock lock(mutex_);
     for (const tensor::DeviceId& device : loaded.rather) {
@@ -56,6 +83,31 @@ Placements::~Placements() {
     last = std::move(builder_);
   }
   if (last.joinable()) last.join();
+  HasEnded(base::kNoDeadline);
+}
+
+bool Placements::HasEnded(base::TimePoint until) {
+  base::MutexLock lock(mutex_);
+  while (is_building_ || is_telling_) {
+    if (until == base::kNoDeadline) {
+      build_ended_.Wait(mutex_);
+    } else if (!build_ended_.WaitUntil(mutex_, until) && (is_building_ || is_telling_)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Placements::TellStuck(const tensor::DeviceId& device, base::Duration so_far) {
+  base::LogError("placement does not end", {{"model", model_},
+                                            {"version", version_},
+                                            {"device", tensor::ToString(device)},
+                                            {"seconds", fmt::format("{:.1f}", base::ToSeconds(so_far))},
+                                            {"load_timeout_seconds", base::ToSeconds(limit_.limit)}});
+  on_built_();
+  base::MutexLock lock(mutex_);
+  is_telling_ = false;
+  build_ended_.NotifyAll();
 }
 
 std::vector<PlacementView> Placements::Views(base::TimePoint now) const {
@@ -64,7 +116,7 @@ std::vector<PlacementView> Placements::Views(base::TimePoint now) const {
     views.push_back({.device = health_->Get(slot.device),
                      .is_built = slot.model != nullptr,
                      .is_building = slot.is_building,
-                     .has_failed = now < slot.failed_until,
+                     .has_failed = is_stuck_ || now < slot.failed_until,
                      .is_resting = slot.rows.At(now) == 0});
   }
   return views;
@@ -171,7 +223,11 @@ std::optional<size_t> Placements::Build(size_t index) {
     device = slots_[index].device;
   }
   const base::TimePoint started = clock_.Now();
+  const auto pass = limit_.watch == nullptr ? std::make_shared<base::Pass>() : limit_.watch->Add();
+  BuildOverrun overrun(*this, index);
+  pass->Begin(started, limit_.limit, overrun);
   absl::StatusOr<model::PlacedModel> placed = place_(device);
+  pass->End();
   if (placed.ok()) {
     base::LogInfo("placement ready", {{"model", model_},
                                       {"version", version_},
@@ -186,8 +242,9 @@ std::optional<size_t> Placements::Build(size_t index) {
   }
   base::MutexLock lock(mutex_);
   Slot& slot = slots_[index];
-  slot.is_building = is_building_ = false;
+  slot.is_building = is_building_ = is_stuck_ = false;
   if (placed.ok()) {
+    slot.failed_until = {};
     slot.model = LeakedOnLoss(placed->model, health_);
     slot.info = std::move(placed->info);
     slot.build_wait = {};
@@ -199,6 +256,7 @@ std::optional<size_t> Placements::Build(size_t index) {
   const PlacementChoice choice = ChoosePlacement(Views(clock_.Now()), 0);
   if (choice.run.has_value()) NoteMove(*choice.run);
   if (choice.build.has_value()) is_building_ = slots_[*choice.build].is_building = true;
+  build_ended_.NotifyAll();
   return choice.build;
 }
 

@@ -13,12 +13,20 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/base/stuck_watch.h"
 #include "server/model/loaded_model.h"
 #include "server/serving/choose_placement.h"
 #include "server/serving/device_health.h"
 #include "server/serving/row_limit.h"
 
 namespace torchferry::serving {
+
+// Under which a placement is made. Beyond it the device counts as one where it cannot be made, requests that wait for
+// it are told so, and no other is made for this version; a build that ends after all counts as any.
+struct BuildLimit {
+  base::Duration limit{0};            // zero: none
+  base::StuckWatch* watch = nullptr;  // null: nobody sees it
+};
 
 // Thread-safe.
 class Placements {
@@ -45,7 +53,7 @@ class Placements {
 
   // `on_built`: after each end of a build, on its thread, without a lock held.
   Placements(std::string model, int64_t version, model::LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
-             const base::Clock& clock, std::function<void()> on_built);
+             const base::Clock& clock, std::function<void()> on_built, BuildLimit limit = {});
   // Waits for a build that is under way.
   ~Placements();
   Placements(const Placements&) = delete;
@@ -70,9 +78,18 @@ class Placements {
   // Whether there is anything to run on, or soon will be.
   bool CanRun() const;
 
+  // What is being made was given up, and goes on.
+  bool is_stuck() const {
+    base::MutexLock lock(mutex_);
+    return is_stuck_;
+  }
+  // Whether nothing is being made any more, which is waited for until `until`.
+  bool HasEnded(base::TimePoint until);
+
   const std::shared_ptr<DeviceHealth>& health() const { return health_; }
 
  private:
+  class BuildOverrun;
   struct Slot {
     tensor::DeviceId device;
     std::shared_ptr<model::Model> model;  // null: not made
@@ -93,6 +110,7 @@ class Placements {
   void Begin(size_t index) FERRY_REQUIRES(mutex_);
   void BuildFrom(size_t index);
   std::optional<size_t> Build(size_t index);  // and what to build next
+  void TellStuck(const tensor::DeviceId& device, base::Duration so_far);
 
   const std::string model_;
   const int64_t version_;
@@ -100,6 +118,7 @@ class Placements {
   const std::shared_ptr<DeviceHealth> health_;
   const base::Clock& clock_;
   const std::function<void()> on_built_;
+  const BuildLimit limit_;
   std::atomic<uint64_t> builds_{0};
 
   mutable base::Mutex mutex_;
@@ -107,6 +126,9 @@ class Placements {
   size_t home_ FERRY_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
   size_t current_ FERRY_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
   bool is_building_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_stuck_ FERRY_GUARDED_BY(mutex_) = false;    // the build under way was given up
+  bool is_telling_ FERRY_GUARDED_BY(mutex_) = false;  // that
+  base::CondVar build_ended_;
   std::thread builder_ FERRY_GUARDED_BY(mutex_);
   int subscription_ = 0;
 };

@@ -28,6 +28,13 @@ void QueuedTask::Answer(absl::StatusOr<PredictResult> result) {
   if (done) done(std::move(result));
 }
 
+QueuedTask::Unanswered QueuedTask::TakeAnswer() {
+  if (request_.done && request_.keep) kept_ = request_.keep();
+  request_.keep = nullptr;
+  request_.is_cancelled = nullptr;
+  return {std::exchange(request_.done, nullptr), kept_};
+}
+
 Batch FromQueue(std::vector<std::unique_ptr<batching::Task>> tasks) {
   Batch batch;
   batch.reserve(tasks.size());

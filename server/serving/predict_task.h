@@ -36,11 +36,14 @@ struct PredictResult {
 // Called exactly once, on a worker's thread or on the submitting one. Must not block.
 using PredictCallback = std::function<void(absl::StatusOr<PredictResult>)>;
 
-// A request that has passed BindInputs. The bytes of `inputs` stay alive until the callback has been called.
+// A request that has passed BindInputs. The bytes of `inputs` stay alive until the callback has been called, and as
+// long as what `keep` gives.
 struct PredictTask {
   tensor::BoundInputs inputs;
   base::TimePoint deadline = base::kNoDeadline;
-  std::function<bool()> is_cancelled;  // cheap and thread-safe; null: never
+  std::function<bool()> is_cancelled;  // cheap and thread-safe, until the callback has been called; null: never
+  // Called at most once, before the callback, where that does not wait for the forward pass. Null: the bytes stay.
+  std::function<std::shared_ptr<const void>()> keep;
   // With a stateful model, whose state this request sees and changes; null: it starts from the
   // state in the file, and what it changes is dropped with its answer.
   std::shared_ptr<Session> session;
@@ -66,11 +69,20 @@ class QueuedTask final : public batching::Task {
 
   void Answer(absl::StatusOr<PredictResult> result);
 
+  // Its answer, for who gives it in this task's place: the task is read on, and Answer does nothing any more. Not while
+  // another thread uses it otherwise than by inputs().
+  struct Unanswered {
+    PredictCallback done;               // null: it has been answered
+    std::shared_ptr<const void> bytes;  // until that has been called
+  };
+  Unanswered TakeAnswer();
+
   uint64_t tried = 0;  // placements that it has met faults on, a bit for each
   absl::Status fault;  // the last of these
 
  private:
   PredictTask request_;
+  std::shared_ptr<const void> kept_;  // the bytes of its inputs, once it has been answered before its end
 };
 
 // Requests that run together.
@@ -84,6 +96,7 @@ std::vector<std::unique_ptr<batching::Task>> ToQueue(Batch batch);
 struct Attempt {
   absl::StatusOr<std::vector<model::Outputs>> outputs;  // one for each request of the batch
   bool has_run = false;                                 // the model has, or may have
+  bool is_given_up = false;                             // its requests have been answered meanwhile
   base::TimePoint started{};
   base::TimePoint ended{};
   model::PhaseTimes times;

@@ -33,11 +33,15 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
                         .to = tensor::ToString(loaded.model->device()),
                         .reason = std::string(Name(loaded.info.fallback_reason))});
   }
-  runner_ = std::make_unique<BatchRunner>(BatchRunner::Options{.model = options_.name,
-                                                               .version = options_.version,
-                                                               .batching = options_.batching,
-                                                               .instances = options_.instances},
-                                          std::move(loaded), scheduler, metrics_, clock, std::move(health));
+  runner_ = std::make_unique<BatchRunner>(
+      BatchRunner::Options{.model = options_.name,
+                           .version = options_.version,
+                           .batching = options_.batching,
+                           .instances = options_.instances,
+                           .forward_limit = options_.forward_limit,
+                           .build_limit = options_.build_limit,
+                           .on_suspect = [this](const absl::Status& why) { SetSuspect(why); }},
+      std::move(loaded), scheduler, metrics_, clock, std::move(health));
 }
 
 Servable::~Servable() = default;
@@ -47,6 +51,27 @@ const tensor::Signature& Servable::signature() const { return runner_->signature
 model::PlacedModel Servable::placement() const { return runner_->placements().Now(); }
 
 bool Servable::can_run() const { return runner_->placements().CanRun(); }
+
+void Servable::SetSuspect(const absl::Status& why) {
+  {
+    base::MutexLock lock(suspect_mutex_);
+    suspect_ = why;
+  }
+  if (on_suspect_) on_suspect_(why);
+}
+
+absl::Status Servable::suspect() const {
+  base::MutexLock lock(suspect_mutex_);
+  return suspect_;
+}
+
+bool Servable::is_stuck() const { return !suspect().ok() || runner_->placements().is_stuck(); }
+
+void Servable::BeginClose() { runner_->BeginClose(); }
+
+bool Servable::HasEnded(base::TimePoint until) {
+  return runner_->HasEnded(until) && runner_->placements().HasEnded(until);
+}
 
 void Servable::Submit(PredictTask task) {
   base::TimePoint waits_until = task.deadline;

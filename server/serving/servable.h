@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
@@ -15,6 +16,7 @@
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
 #include "server/serving/device_health.h"
+#include "server/serving/placements.h"
 #include "server/serving/predict_task.h"
 #include "server/serving/session.h"
 
@@ -33,6 +35,11 @@ class Servable {
     int instances = 0;
     // How long a request may wait, whatever its deadline; 0: no limit.
     base::Duration queue_timeout{0};
+    // How long one forward pass may take; 0: no limit. Beyond it, its requests get DEADLINE_EXCEEDED, and the version
+    // is suspect until the pass has ended: what waits and what comes gets UNAVAILABLE.
+    base::Duration forward_limit{0};
+    // Of the making of a placement.
+    BuildLimit build_limit{};
     // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
     int64_t max_sessions = 256;
     // A session that has been idle for so long gives way to a new one (SessionLimit).
@@ -51,6 +58,21 @@ class Servable {
   const std::string& name() const { return options_.name; }
   int64_t version() const { return options_.version; }
   const tensor::Signature& signature() const;
+  // `listener` hears that the version is suspect, and why, or with OK that it is so no longer; on the watch's thread.
+  // Set before the first Submit.
+  void OnSuspect(std::function<void(const absl::Status& why)> listener) { on_suspect_ = std::move(listener); }
+  // Why it is suspect; OK: it is not.
+  absl::Status suspect() const;
+
+  // A forward pass, or the making of a placement, does not end.
+  bool is_stuck() const;
+
+  // Drops what waits, and takes no more. The destructor does so too, and waits.
+  void BeginClose();
+  // After that: whether nothing of it runs any more, a forward pass or the making of a placement. Waits for that until
+  // `until`.
+  bool HasEnded(base::TimePoint until);
+
   // Where requests run now, and the facts about that.
   model::PlacedModel placement() const;
   // False when no device is left to run on.
@@ -91,6 +113,8 @@ class Servable {
   void Unsubscribe(int subscription);
 
  private:
+  void SetSuspect(const absl::Status& why);
+
   const Options options_;
   const bool is_stateful_;
   const std::shared_ptr<metrics::ModelMetrics> metrics_;
@@ -100,6 +124,10 @@ class Servable {
   base::Mutex unload_mutex_;
   bool is_unloaded_ FERRY_GUARDED_BY(unload_mutex_) = false;
   base::Subscribers<> unload_listeners_;
+
+  std::function<void(const absl::Status&)> on_suspect_;  // constant after the first Submit
+  mutable base::Mutex suspect_mutex_;
+  absl::Status suspect_ FERRY_GUARDED_BY(suspect_mutex_);
 
   // Constant after construction. The last field, so that it ends first: its last answers may look at the others.
   std::unique_ptr<BatchRunner> runner_;
