@@ -82,5 +82,10 @@ inline constexpr size_t kMaxTypeDepth = 100;
 inline constexpr size_t kMaxCodeTokens = 1'000'000;
 inline constexpr uint64_t kMaxCodeFileBytes = uint64_t{16} << 20;
 inline constexpr uint64_t kMaxCodeBytes = uint64_t{64} << 20;
+// Functions and methods that call one another. LibTorch puts them into each other by recursion. Real models stay below
+// 50: a module in a module is one.
+inline constexpr size_t kMaxCallDepth = 400;
+// Bytes of the stack that code is compiled on (plan/compile_stack.h): some 20,000 functions of usual length.
+inline constexpr uint64_t kMaxCompileStackBytes = uint64_t{8} << 30;
 
 }  // namespace torchferry::limits

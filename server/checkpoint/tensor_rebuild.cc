@@ -124,7 +124,7 @@ absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
 
 // One past the last byte that the view reaches, from the storage's begin; an empty view reaches its
 // offset. Nothing when that is beyond int64.
-std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
+std::optional<uint64_t> EndByte(const TensorInfo& tensor, int64_t item_bytes, bool is_empty) {
   int64_t end = tensor.storage_offset;  // in elements until the last step
   bool overflows = false;
   for (size_t i = 0; !is_empty && i < tensor.shape.size(); ++i) {
@@ -133,9 +133,31 @@ std::optional<uint64_t> EndByte(const TensorInfo& tensor, bool is_empty) {
     overflows |= __builtin_add_overflow(end, reach, &end);
   }
   overflows |= __builtin_add_overflow(end, is_empty ? 0 : 1, &end);
-  overflows |= __builtin_mul_overflow(end, tensor::ByteSize(tensor.dtype), &end);
+  overflows |= __builtin_mul_overflow(end, item_bytes, &end);
   if (overflows) return std::nullopt;
   return static_cast<uint64_t>(end);
+}
+
+// The product of the first `count` sizes; nothing when that is beyond int64.
+std::optional<int64_t> Elements(const tensor::Shape& shape, size_t count) {
+  int64_t elements = 1;
+  for (size_t i = 0; i < count; ++i) {
+    if (__builtin_mul_overflow(elements, shape[i], &elements)) return std::nullopt;
+  }
+  return elements;
+}
+
+// How many elements of it lie in one byte.
+int64_t ElementsInByte(const StorageType& type) {
+  return type.name == "QUInt4x2Storage" ? 2 : type.name == "QUInt2x4Storage" ? 4 : 1;
+}
+
+absl::Status LeavesStorage(const TensorInfo& tensor, const StorageInfo& storage) {
+  return base::MakeStatus(absl::StatusCode::kDataLoss,
+                          "is a view {} with strides {} from element {} that leaves its storage {} of "
+                          "{} bytes",
+                          tensor::ToString(tensor.shape), tensor::ToString(tensor.strides), tensor.storage_offset,
+                          Quoted(storage.key), storage.size_bytes);
 }
 
 absl::StatusOr<tensor::DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
@@ -186,6 +208,14 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                             "lies in a torch.{}, which is not served; convert it before saving", use.type->name);
   }
+  FERRY_RETURN_IF_ERROR(ReadView(items, tensor));
+  if (items.size() > metadata) FERRY_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
+  FERRY_RETURN_IF_ERROR(CheckView(tensor));
+  return tensor;
+}
+
+// Offset, sizes and strides, which follow the storage in every call.
+absl::Status TensorRebuilder::ReadView(const std::vector<PickleRef>& items, TensorInfo& tensor) {
   const PickleNode& offset = tree_[items[1]];
   if (offset.kind != PickleKind::kInt || offset.integer < 0) {
     return absl::DataLossError("its storage offset is no count");
@@ -193,9 +223,72 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
   tensor.storage_offset = offset.integer;
   FERRY_ASSIGN_OR_RETURN(tensor.shape, Counts(tree_, items[2], "size"));
   FERRY_ASSIGN_OR_RETURN(tensor.strides, Counts(tree_, items[3], "stride"));
-  if (items.size() > metadata) FERRY_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
-  FERRY_RETURN_IF_ERROR(CheckView(tensor));
-  return tensor;
+  return absl::OkStatus();
+}
+
+absl::Status TensorRebuilder::CheckForLibTorch(PickleRef ref) {
+  const std::optional<Call> call = TensorCall(tree_, ref);
+  if (!call.has_value()) return absl::DataLossError("is no tensor");
+  const bool is_quantised = call->function == "_rebuild_qtensor";
+  if (!is_quantised && !call->function.starts_with("_rebuild_tensor")) return Rebuild(ref).status();
+  const std::vector<PickleRef>& items = tree_[call->arguments].items;
+  if (items.size() < (is_quantised ? 7 : 4)) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} is called with {} arguments", call->function,
+                            items.size());
+  }
+  FERRY_ASSIGN_OR_RETURN(const StorageTable::Use use, storages_.Resolve(tree_, tree_[items[0]]));
+  TensorInfo tensor;
+  tensor.storage = use.index;
+  FERRY_RETURN_IF_ERROR(ReadView(items, tensor));
+  FERRY_RETURN_IF_ERROR(CheckExtent(tensor, *use.type));
+  return is_quantised ? CheckQuantiser(tree_[items[4]], tensor) : absl::OkStatus();
+}
+
+absl::Status TensorRebuilder::CheckExtent(const TensorInfo& tensor, const StorageType& type) {
+  const StorageInfo& storage = storages_.storages()[tensor.storage];
+  if (tensor.strides.size() != tensor.shape.size()) return LeavesStorage(tensor, storage);
+  const std::optional<int64_t> elements = Elements(tensor.shape, tensor.shape.size());
+  if (!elements.has_value()) return LeavesStorage(tensor, storage);
+  const int64_t packed = ElementsInByte(type);
+  std::optional<uint64_t> end = EndByte(tensor, type.item_bytes, *elements == 0);
+  if (packed > 1 && !tensor.shape.empty()) {
+    // Rows of bytes, read one behind the other whatever the strides say.
+    const std::optional<int64_t> rows = Elements(tensor.shape, tensor.shape.size() - 1);
+    const int64_t row_bytes = tensor.shape.back() / packed + (tensor.shape.back() % packed != 0 ? 1 : 0);
+    int64_t bytes = 0;
+    if (!rows.has_value() || __builtin_mul_overflow(*rows, row_bytes, &bytes) || tensor.storage_offset != 0) {
+      return LeavesStorage(tensor, storage);
+    }
+    end = static_cast<uint64_t>(bytes);
+  }
+  return end.has_value() && *end <= storage.size_bytes ? absl::OkStatus() : LeavesStorage(tensor, storage);
+}
+
+// (scheme, scale, zero point), or (scheme, scales, zero points, axis) with one of each for every channel.
+absl::Status TensorRebuilder::CheckQuantiser(const PickleNode& quantiser, const TensorInfo& tensor) {
+  const std::vector<PickleRef>& items = quantiser.items;
+  if (quantiser.kind != PickleKind::kTuple || items.size() < 3) {
+    return absl::DataLossError("its quantisation is no tuple of 3 values or more");
+  }
+  const std::string_view scheme = tree_[items[0]].name;
+  if (scheme == "per_tensor_affine") return absl::OkStatus();
+  if (!scheme.starts_with("per_channel_affine") || items.size() < 4 || tree_[items[3]].kind != PickleKind::kInt) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "is quantised {}, of {} values; that is not read",
+                            Quoted(scheme), items.size());
+  }
+  const int64_t axis = tree_[items[3]].integer;
+  if (axis < 0 || static_cast<size_t>(axis) >= tensor.shape.size()) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "is quantised along axis {} of {}", axis, tensor.shape.size());
+  }
+  for (const PickleRef values : {items[1], items[2]}) {
+    if (!IsTensor(tree_, values)) return absl::DataLossError("is quantised by scales that are no tensors");
+    FERRY_ASSIGN_OR_RETURN(const TensorInfo found, Rebuild(values));
+    if (found.shape != tensor::Shape{tensor.shape[axis]}) {
+      return base::MakeStatus(absl::StatusCode::kDataLoss, "is quantised by {} scales for {} channels",
+                              tensor::ToString(found.shape), tensor.shape[axis]);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
@@ -206,14 +299,8 @@ absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
   const absl::StatusOr<int64_t> dense_bytes = tensor::ByteCount(tensor.dtype, tensor.shape);
   if (!dense_bytes.ok()) return absl::DataLossError(base::MessageOf(dense_bytes.status()));
   const StorageInfo& storage = storages_.storages()[tensor.storage];
-  const std::optional<uint64_t> end = EndByte(tensor, *dense_bytes == 0);
-  if (!end.has_value() || *end > storage.size_bytes) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "is a view {} with strides {} from element {} that leaves its storage {} of "
-                            "{} bytes",
-                            tensor::ToString(tensor.shape), tensor::ToString(tensor.strides), tensor.storage_offset,
-                            Quoted(storage.key), storage.size_bytes);
-  }
+  const std::optional<uint64_t> end = EndByte(tensor, tensor::ByteSize(tensor.dtype), *dense_bytes == 0);
+  if (!end.has_value() || *end > storage.size_bytes) return LeavesStorage(tensor, storage);
   if (static_cast<uint64_t>(*dense_bytes) > storage.size_bytes) {
     uint64_t& total = expanded_bytes_;
     if (__builtin_add_overflow(total, static_cast<uint64_t>(*dense_bytes), &total) ||

@@ -24,9 +24,17 @@ class TensorRebuilder {
   // unsupported dtype, a lazily conjugated view.
   absl::StatusOr<TensorInfo> Rebuild(PickleRef ref);
 
+  // For a tensor that Rebuild finds INVALID_ARGUMENT and that LibTorch will read: it takes what the pickle says of
+  // sizes, strides and quantisation as true. DATA_LOSS: a view that leaves its storage, scales that are not one for
+  // each channel. INVALID_ARGUMENT: sparse, nested and the like, whose parts LibTorch does not check.
+  absl::Status CheckForLibTorch(PickleRef ref);
+
  private:
   absl::StatusOr<TensorInfo> RebuildStrided(std::string_view function, const PickleNode& arguments);
+  absl::Status ReadView(const std::vector<PickleRef>& items, TensorInfo& tensor);
   absl::Status CheckView(const TensorInfo& tensor);
+  absl::Status CheckExtent(const TensorInfo& tensor, const StorageType& type);
+  absl::Status CheckQuantiser(const PickleNode& quantiser, const TensorInfo& tensor);
 
   const PickleTree& tree_;
   StorageTable& storages_;

@@ -33,8 +33,8 @@ void AddOnce(const T& value, std::vector<T>& values) {
 
 // Every tensor that the pickle makes, wherever it ends up: the nodes are walked, not the object
 // graph. That is walked after it, for the names, where the pickle holds the module.
-absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_name, std::string_view folder,
-                             bool is_module, TorchScriptInfo& info) {
+absl::StatusOr<std::string> DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
+                                            std::string_view folder, bool is_module, TorchScriptInfo& info) {
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
                          ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
   const PickleTree& tree = pickle->tree;
@@ -56,16 +56,18 @@ absl::Status DescribeTensors(const ZipArchive& archive, std::string_view pickle_
       }
     } else if (!absl::IsInvalidArgument(tensor.status())) {
       return base::Annotate(tensor.status(), fmt::format("a tensor in {}", pickle_name));
+    } else {
+      // A tensor that only a state_dict cannot hold; LibTorch reads it.
+      FERRY_RETURN_IF_ERROR(
+          base::Annotate(rebuilder.CheckForLibTorch(ref), fmt::format("a tensor in {}", pickle_name)));
     }
-    // INVALID_ARGUMENT: a tensor that only a state_dict cannot hold (quantised, say); LibTorch
-    // reads it.
   }
   if (is_module) {
     TensorRebuilder again(tree, storages);
     FERRY_RETURN_IF_ERROR(ListModuleTensors(tree, again, info));
   }
   info.storages.insert(info.storages.end(), storages.storages().begin(), storages.storages().end());
-  return absl::OkStatus();
+  return std::move(pickle->bytes);
 }
 
 absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
@@ -85,38 +87,53 @@ absl::Status ReadCode(const ZipArchive& archive, TorchScriptInfo& info) {
   return absl::OkStatus();
 }
 
-// The entry `version`, a line with a number.
+absl::StatusOr<int64_t> ReadNumber(const ZipArchive& archive, const ZipEntry& entry) {
+  FERRY_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(entry, kMaxVersionBytes));
+  const size_t length = text.find_last_not_of("\r\n") + 1;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + length, number);
+  if (error != std::errc() || end != text.data() + length || number < 1) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss, "has the {} {}; expected a number", entry.name, Quoted(text));
+  }
+  return number;
+}
+
+// The entry `version`, or `.data/version`, a line with a number; LibTorch would prefer the latter.
 absl::StatusOr<int64_t> ReadVersion(const ZipArchive& archive) {
-  const ZipEntry* entry = archive.Find("version");
-  if (entry == nullptr) entry = archive.Find(".data/version");
+  const ZipEntry* entry = archive.Find(".data/version");
+  const ZipEntry* other = archive.Find("version");
+  if (entry == nullptr) std::swap(entry, other);
   if (entry == nullptr) {
     return absl::DataLossError("has no entry \"version\": it is damaged; download or copy it again, or save it anew");
   }
-  FERRY_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, kMaxVersionBytes));
-  int64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || version < 1) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss, "has the version {}; expected a number", Quoted(text));
-  }
-  return version;
+  FERRY_ASSIGN_OR_RETURN(const int64_t version, ReadNumber(archive, *entry));
+  if (other == nullptr) return version;
+  FERRY_ASSIGN_OR_RETURN(const int64_t second, ReadNumber(archive, *other));
+  if (version == second) return version;
+  return base::MakeStatus(absl::StatusCode::kDataLoss, "has two versions, {} {} and {} {}; save it anew", entry->name,
+                          version, other->name, second);
 }
 
-absl::StatusOr<TorchScriptInfo> Describe(const ZipArchive& archive) {
-  FERRY_RETURN_IF_ERROR(CheckByteOrder(archive));
+absl::StatusOr<TorchScriptInfo> Describe(std::unique_ptr<const ZipArchive> archive) {
+  FERRY_RETURN_IF_ERROR(CheckByteOrder(*archive));
   TorchScriptInfo info;
   info.producer = "PyTorch";
-  FERRY_RETURN_IF_ERROR(ReadCode(archive, info));
-  FERRY_ASSIGN_OR_RETURN(info.version, ReadVersion(archive));
-  FERRY_RETURN_IF_ERROR(DescribeTensors(archive, "data.pkl", "data", true, info));
-  FERRY_RETURN_IF_ERROR(DescribeTensors(archive, "constants.pkl", "constants", false, info));
+  FERRY_RETURN_IF_ERROR(ReadCode(*archive, info));
+  FERRY_ASSIGN_OR_RETURN(info.version, ReadVersion(*archive));
+  auto content = std::make_shared<ScriptContent>();
+  FERRY_ASSIGN_OR_RETURN(content->data_pickle, DescribeTensors(*archive, "data.pkl", "data", true, info));
+  FERRY_ASSIGN_OR_RETURN(content->constants_pickle,
+                         DescribeTensors(*archive, "constants.pkl", "constants", false, info));
+  content->archive = std::move(archive);
+  info.content = std::move(content);
   return info;
 }
 
 }  // namespace
 
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file) {
-  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
-  absl::StatusOr<TorchScriptInfo> info = Describe(*archive);
+  FERRY_ASSIGN_OR_RETURN(std::unique_ptr<ZipArchive> archive, ZipArchive::Open(file));
+  absl::StatusOr<TorchScriptInfo> info = Describe(std::move(archive));
   if (!info.ok()) return base::Annotate(info.status(), file->name());
   return info;
 }

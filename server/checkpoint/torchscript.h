@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/zip.h"
 
 namespace torchferry::checkpoint {
 
@@ -19,6 +20,14 @@ namespace torchferry::checkpoint {
 struct ModuleTensor {
   TensorInfo tensor;  // its key is the path, "layers.0.weight", as in a state_dict
   bool is_parameter = false;
+};
+
+// What of an archive LibTorch needs beside the code: the very bytes that were checked, and the entries of the storages,
+// which are read from the file that was opened. Immutable; thread-safe.
+struct ScriptContent {
+  std::string data_pickle;
+  std::string constants_pickle;
+  std::unique_ptr<const ZipArchive> archive;
 };
 
 struct TorchScriptInfo {
@@ -30,6 +39,7 @@ struct TorchScriptInfo {
   std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
+  std::shared_ptr<const ScriptContent> content;
 
   // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made
   // constants. The numbers in a trace's code, tensors without dimensions, are none.
@@ -38,8 +48,9 @@ struct TorchScriptInfo {
 };
 
 // Checks the archive's directory against the zip limits and reads its pickles with the restricted
-// machine (object attributes are skipped over, no class is built). DATA_LOSS for a damaged or
-// hostile archive.
+// machine (object attributes are skipped over, no class is built). Entries that are none of
+// TorchScriptInfo's are not looked at, and no part of the model. DATA_LOSS for a damaged or hostile archive;
+// INVALID_ARGUMENT for a sparse tensor, which LibTorch would read without checks.
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
 
 // The source of each class by its name, "__torch__.net.Net", from its `class` line to the next one. Views into `info`.

@@ -123,6 +123,68 @@ TEST(TorchScriptTest, DamagedTensorsAreRefused) {
               Fails(StatusCode::kDataLoss, HasSubstr("no entry")));
 }
 
+// `args` behind the storage "0" of 4 bytes.
+std::string QuantisedArchive(const std::string& storage_type, const std::string& args) {
+  using testing::Int;
+  using testing::Str;
+  const std::string storage =
+      testing::Tuple({Str("storage"), Global("torch", storage_type), Str("0"), Str("cpu"), Int(4)}) + "Q";
+  return ZipBuilder()
+      .Add("m/data.pkl", Pickle(Global("torch._utils", "_rebuild_qtensor") + "(" + storage + args + "tR"))
+      .Add("m/data/0", "1234")
+      .Add("m/constants.pkl", Pickle(")"))
+      .Add("m/code/__torch__.py", "")
+      .Add("m/version", "3\n")
+      .Build();
+}
+
+TEST(TorchScriptTest, QuantisedTensorsAreHeldAgainstTheirStorage) {
+  using testing::Int;
+  using testing::Tuple;
+  const std::string rest = std::string("\x89") + Global("collections", "OrderedDict") + ")R";
+  const std::string affine = Tuple({Global("torch", "per_tensor_affine"), "G" + std::string(8, '\0'), Int(0)});
+  const auto args = [&](int64_t offset, int64_t size, int64_t stride, const std::string& quantiser) {
+    return Int(offset) + Tuple({Int(size)}) + Tuple({Int(stride)}) + quantiser + rest;
+  };
+  EXPECT_TRUE(DescribeTorchScript(AsFile(QuantisedArchive("QInt8Storage", args(0, 4, 1, affine)))).ok());
+  EXPECT_TRUE(DescribeTorchScript(AsFile(QuantisedArchive("QUInt4x2Storage", args(0, 8, 1, affine)))).ok());
+  for (const std::string& bad : {args(0, 5, 1, affine), args(1, 4, 1, affine), args(0, 2, 1 << 30, affine)}) {
+    EXPECT_THAT(DescribeTorchScript(AsFile(QuantisedArchive("QInt8Storage", bad))).status(),
+                Fails(StatusCode::kDataLoss, HasSubstr("leaves its storage")));
+  }
+  EXPECT_THAT(DescribeTorchScript(AsFile(QuantisedArchive("QUInt4x2Storage", args(0, 9, 1, affine)))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("leaves its storage")));
+  // A scale for each of 4 channels is wanted, and the tensor of 4 bytes has another shape.
+  const std::string scale = testing::Tensor(
+      {.numel = 1, .shape = Tuple({Int(1)}), .strides = Tuple({Int(1)}), .type = Global("torch", "FloatStorage")});
+  const std::string channels = Tuple({Global("torch", "per_channel_affine"), scale, scale, Int(0)});
+  EXPECT_THAT(DescribeTorchScript(AsFile(QuantisedArchive("QInt8Storage", args(0, 4, 1, channels)))).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("scales for 4 channels")));
+}
+
+TEST(TorchScriptTest, SparseTensorsAreRefused) {
+  EXPECT_THAT(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("torch._utils", "_rebuild_sparse_tensor") + ")R"))))
+                  .status(),
+              Fails(StatusCode::kInvalidArgument, HasSubstr("is sparse")));
+}
+
+TEST(TorchScriptTest, AnArchiveHasOneVersion) {
+  const auto archive = [](const std::string& version, const std::string& other) {
+    return AsFile(ZipBuilder()
+                      .Add("m/data.pkl", Pickle("N"))
+                      .Add("m/constants.pkl", Pickle(")"))
+                      .Add("m/code/__torch__.py", "")
+                      .Add("m/version", version)
+                      .Add("m/.data/version", other)
+                      .Build());
+  };
+  EXPECT_TRUE(DescribeTorchScript(archive("3\n", "3")).ok());
+  EXPECT_THAT(DescribeTorchScript(archive("3\n", "10\n")).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("two versions")));
+  EXPECT_THAT(DescribeTorchScript(archive("3x", "3")).status(),
+              Fails(StatusCode::kDataLoss, HasSubstr("expected a number")));
+}
+
 TEST(TorchScriptTest, EachPrefixIsAnError) {
   const std::string whole = testing::FixtureBytes("scripted.pt");
   for (size_t size = 0; size < whole.size(); ++size) {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/base/status.h"
@@ -31,14 +34,26 @@ absl::Status CheckName(const ZipEntry& entry) {
   return absl::OkStatus();
 }
 
+// As LibTorch's reader and file systems that ignore case compare them.
+std::string Folded(std::string_view name) {
+  std::string folded(name);
+  for (char& c : folded) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return folded;
+}
+
 absl::Status CheckNoDuplicates(std::span<const ZipEntry> entries) {
-  std::vector<std::string_view> names;
+  std::vector<std::pair<std::string, std::string_view>> names;
   names.reserve(entries.size());
-  for (const ZipEntry& entry : entries) names.push_back(entry.name);
+  for (const ZipEntry& entry : entries) names.emplace_back(Folded(entry.name), entry.name);
   std::ranges::sort(names);
-  const auto twice = std::ranges::adjacent_find(names);
+  const auto twice = std::ranges::adjacent_find(names, {}, [](const auto& name) { return name.first; });
   if (twice == names.end()) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} is there twice", Quoted(*twice));
+  const std::string_view one = twice->second;
+  const std::string_view other = std::next(twice)->second;
+  if (one == other) return base::MakeStatus(absl::StatusCode::kDataLoss, "zip entry {} is there twice", Quoted(one));
+  return base::MakeStatus(absl::StatusCode::kDataLoss,
+                          "zip entries {} and {} differ in nothing but case, and readers do not agree which is meant",
+                          Quoted(one), Quoted(other));
 }
 
 absl::Status CheckNoOverlap(std::span<const ZipEntry> entries) {

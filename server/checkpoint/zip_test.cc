@@ -171,6 +171,14 @@ TEST(ZipTest, DuplicatesAreRefused) {
               Fails(StatusCode::kDataLoss, HasSubstr("\"a/x\" is there twice")));
 }
 
+TEST(ZipTest, NamesThatDifferInCaseAloneAreRefused) {
+  // LibTorch's reader ignores case: it would load one of the two, and which one nobody can tell.
+  for (const auto& [one, other] : {std::pair("a/data.pkl", "a/DATA.pkl"), std::pair("a/code/x.py", "a/Code/x.PY")}) {
+    EXPECT_THAT(OpenBytes(ZipBuilder().Add(one, "1").Add("a/between", "").Add(other, "2").Build()),
+                Fails(StatusCode::kDataLoss, HasSubstr("differ in nothing but case")));
+  }
+}
+
 TEST(ZipTest, OverlappingEntriesAreRefused) {
   // The first entry's data is a local header and more, and the second entry points into it.
   const std::string inner = ZipBuilder().Add("a/y", "12345678").Build();
