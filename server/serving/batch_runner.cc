@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/base/logging.h"
+#include "server/base/running_model.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/serving/batch_split.h"
@@ -61,6 +62,7 @@ void BatchRunner::Drop(std::unique_ptr<batching::Task> task, const absl::Status&
 void BatchRunner::OnDepth(int64_t waiting) { metrics_->QueueDepth(waiting); }
 
 void BatchRunner::Run(std::vector<std::unique_ptr<batching::Task>> batch, batching::Scheduler::Runner& runner) {
+  const base::RunningModel for_model(options_.model);
   std::vector<Batch> left;  // the next one last
   left.push_back(FromQueue(std::move(batch)));
   for (bool is_first = true; !left.empty(); is_first = false) {

@@ -10,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/device/model_messages.h"
 #include "server/torch/device/staging.h"
 
 namespace torchferry::libtorch {
@@ -27,6 +28,9 @@ std::unique_ptr<TorchRuntime> TorchRuntime::Start(std::vector<std::unique_ptr<De
       runtime->devices_.push_back({std::string(provider->type()), index});
     }
   }
+  // After the providers: no function of LibTorch is called before them.
+  TakePrints();
+  at::globalContext().setCheckSparseTensorInvariants(true);  // kernels trust the indices of a sparse tensor
   runtime->devices_.push_back(tensor::DeviceId::Cpu());
   runtime->device_types_.emplace_back("cpu");
   return runtime;

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "server/base/running_model.h"
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/load/read_module.h"
@@ -38,6 +39,7 @@ std::string NameOf(const plan::LoadRequest& request) { return fmt::format("{}/{}
 // server.
 template <typename Run>
 auto CatchForVersion(const plan::LoadRequest& request, const LoadOptions& options, const Run& run) -> decltype(run()) {
+  const base::RunningModel for_model(request.model);
   try {
     const IntraOpThreads as_on_a_worker(options.intra_op_threads);
     return run();

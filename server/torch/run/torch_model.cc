@@ -20,6 +20,7 @@
 #include "server/tensor/long_bytes.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/device_stream.h"
+#include "server/torch/device/model_messages.h"
 #include "server/torch/device/runtime.h"
 #include "server/torch/graph/copy_module.h"
 #include "server/torch/graph/graph_walk.h"
@@ -168,6 +169,7 @@ class TorchModel final : public model::Model {
     const bool has_batch_dimension = signature().HasBatchDimension();
     int64_t rows = 0;
     for (const tensor::BoundInputs* request : requests) rows += request->rows;
+    TakeWarnings();
     try {
       const Mode mode(shared_->differentiates);
       const std::unique_ptr<base::MutexLock> turn = shared_->runs.Begin(torch_device_);
