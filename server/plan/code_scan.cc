@@ -7,26 +7,48 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/plan/model_operators.h"
 #include "server/plan/script_lexer.h"
 
 namespace torchferry::plan {
 namespace {
 
-// Operators of LibTorch 2.11 and 2.15 that touch files, start calls on other processes, or run Python.
-constexpr std::array<std::string_view, 7> kDeniedOperators = {
-    "aten::from_file",  "aten::save",     "prim::rpc_async",      "prim::rpc_sync",
-    "prim::rpc_remote", "prim::PythonOp", "prim::IgnoredPythonOp"};
-// Whole namespaces: distributed communication and debugging aids that read files.
-constexpr std::array<std::string_view, 7> kDeniedNamespaces = {
-    "c10d::",       "_c10d_functional::", "_c10d_functional_autograd::", "_dtensor::", "symm_mem::",
-    "debugprims::", "dist_rpc::"};
-
 // Namespaces of the operators that libtorch_cpu registers itself.
-constexpr std::array<std::string_view, 19> kOwnNamespaces = {
-    "aten",   "prim",      "prims",  "quantized", "_quantized",     "mkldnn",  "mkldnn_prepacked",
-    "onednn", "prepacked", "sparse", "profiler",  "static_runtime", "xnnpack", "inductor",
-    "cuda",   "_caffe2",   "_test",  "rngprims",  "c10d",
+constexpr std::array<std::string_view, 29> kOwnNamespaces = {
+    "aten",
+    "prim",
+    "prims",
+    "quantized",
+    "_quantized",
+    "mkldnn",
+    "mkldnn_prepacked",
+    "onednn",
+    "prepacked",
+    "sparse",
+    "profiler",
+    "static_runtime",
+    "xnnpack",
+    "inductor",
+    "cuda",
+    "_caffe2",
+    "_test",
+    "rngprims",
+    "c10d",
+    "mkl",
+    "onnx",
+    "_c10d_functional",
+    "_c10d_functional_autograd",
+    "_dtensor",
+    "symm_mem",
+    "debugprims",
+    "dist_rpc",
+    "fsdp",
+    "quantization",
 };
+
+absl::Status Unclear(std::string_view what, std::string_view where) {
+  return DeniedCode(what, "hides what is called", where);
+}
 
 // Reads ahead of a token without moving past it.
 class LookAhead {
@@ -59,11 +81,11 @@ absl::Status ForEachName(std::string_view source, Visit visit) {
 absl::Status CheckTorch(LookAhead next, const std::string& where) {
   std::string_view name;
   do {
-    if (next.Next() != ".") return DeniedCode("the torch namespace as a value", where);
+    if (next.Next() != ".") return Unclear("the torch namespace as a value", where);
     name = next.Next();
   } while (name == "autograd");
-  const bool is_denied = IsDeniedOperator(fmt::format("aten::{}", name));
-  return is_denied ? DeniedCode(fmt::format("torch.{}", name), where) : absl::OkStatus();
+  const auto reason = WhyRefused(fmt::format("aten::{}", name));
+  return reason.has_value() ? DeniedCode(fmt::format("torch.{}", name), *reason, where) : absl::OkStatus();
 }
 
 // ops.NAMESPACE.NAME; nothing when it is not spelled out.
@@ -76,29 +98,19 @@ std::optional<std::pair<std::string_view, std::string_view>> ReadOperator(LookAh
 
 absl::Status CheckOps(const LookAhead& next, const std::string& where) {
   const auto spelled = ReadOperator(next);
-  if (!spelled.has_value()) return DeniedCode("an operator namespace as a value", where);
+  if (!spelled.has_value()) return Unclear("an operator namespace as a value", where);
   const std::string op = fmt::format("{}::{}", spelled->first, spelled->second);
-  return IsDeniedOperator(op) ? DeniedCode(op, where) : absl::OkStatus();
+  const auto reason = WhyRefused(op);
+  return reason.has_value() ? DeniedCode(op, *reason, where) : absl::OkStatus();
 }
 
 }  // namespace
 
-bool IsDeniedOperator(std::string_view qualified_name) {
-  for (const std::string_view denied : kDeniedOperators) {
-    if (qualified_name == denied) return true;
-  }
-  for (const std::string_view prefix : kDeniedNamespaces) {
-    if (qualified_name.starts_with(prefix)) return true;
-  }
-  return false;
-}
-
-absl::Status DeniedCode(std::string_view what, std::string_view where) {
+absl::Status DeniedCode(std::string_view what, std::string_view reason, std::string_view where) {
   return base::MakeStatus(absl::StatusCode::kDataLoss,
-                          "{}: uses {}, which reaches outside the model. Nothing was run. Remove it from "
-                          "the model, or, if you trust this file, start the server with "
-                          "--trust-model-code",
-                          where, what);
+                          "{}: uses {}, which {}. Remove it from the model, or, if you trust this file, start the "
+                          "server with --trust-model-code",
+                          where, what, reason);
 }
 
 absl::Status ScanSource(std::string_view source, std::string_view file) {
@@ -106,8 +118,8 @@ absl::Status ScanSource(std::string_view source, std::string_view file) {
     const auto where = [&] { return fmt::format("{}:{}", file, token.line); };
     if (token.kind == ScriptTokenKind::kInvalid) {
       return base::MakeStatus(absl::StatusCode::kDataLoss,
-                              "{}: has a character that the language has not, or a string that does not end. Nothing "
-                              "was run. Save the model again",
+                              "{}: has a character that the language has not, or a string that does not end. "
+                              "Save the model again",
                               where());
     }
     if (token.text != "torch" && token.text != "ops") return absl::OkStatus();
@@ -126,7 +138,7 @@ std::vector<std::string> CustomOperators(std::string_view source) {
       return absl::OkStatus();
     }
     std::string name = fmt::format("{}::{}", spelled->first, spelled->second);
-    if (!IsDeniedOperator(name) && seen.insert(name).second) found.push_back(std::move(name));
+    if (seen.insert(name).second) found.push_back(std::move(name));
     return absl::OkStatus();
   });
   return found;

@@ -180,19 +180,21 @@ class Planner {
     CodeSize size;
     for (size_t i = 0; i < script.code_files.size(); ++i) {
       FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i], size));
-      if (!context_.trust_model_code) {
-        FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
-      }
       for (std::string& name : CustomOperators(script.code_texts[i])) {
         if (seen.insert(name).second) custom.push_back(std::move(name));
       }
     }
-    if (custom.empty()) return absl::OkStatus();
-    return base::MakeStatus(
-        absl::StatusCode::kInvalidArgument,
-        "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
-        "with PyTorch's operators and save it again",
-        file->name(), checkpoint::Listed(custom));
+    if (!custom.empty()) {
+      return base::MakeStatus(
+          absl::StatusCode::kInvalidArgument,
+          "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
+          "with PyTorch's operators and save it again",
+          file->name(), checkpoint::Listed(custom));
+    }
+    for (size_t i = 0; i < script.code_files.size() && !context_.trust_model_code; ++i) {
+      FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status PlanStateDict() {
@@ -239,6 +241,7 @@ class Planner {
     } else if (files_.architecture == Architecture::kForwardPy) {
       FERRY_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
       FERRY_RETURN_IF_ERROR(CheckForward(source, files_.architecture_file->name()));
+      planned_.forward_source = source;
       names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
     }
     return names;

@@ -64,6 +64,7 @@ struct PlannedVersion {
   checkpoint::CheckpointOutline outline;
   // Of the model, or of architecture.pt.
   std::optional<checkpoint::TorchScriptInfo> script;
+  std::string forward_source;                // of a forward.py: what was checked is what is compiled
   std::vector<tensor::DType> weight_dtypes;  // each once
   LoadMemoryFacts memory_facts;
   // Of plan.decisions, those before the placement's.

@@ -9,6 +9,8 @@
 #include "server/base/status.h"
 #include "server/plan/compile_report.h"
 #include "server/plan/forward_imports.h"
+#include "server/torch/device/convert.h"
+#include "server/torch/load/declared_values.h"
 #include "server/torch/load/forward_names.h"
 
 namespace torchferry::libtorch {
@@ -59,6 +61,7 @@ absl::Status DefineForward(torch::jit::Module& module, const std::string& source
     const auto resolver = MakeForwardResolver(imports.names);
     std::vector<Def> defs = Parse(imports.body, file);
     std::vector<torch::jit::ResolverPtr> resolvers(defs.size(), resolver);
+    for (const Def& def : defs) FERRY_RETURN_IF_ERROR(CheckDeclaredValues(def.tree(), file));
     for (Def& def : defs) def = Def(IndexNumberedChildren(def.tree(), *module.type()));
     module._ivalue()->compilation_unit()->define(*module.type()->name(), /*properties=*/{}, /*propResolvers=*/{}, defs,
                                                  resolvers, &self);

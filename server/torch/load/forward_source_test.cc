@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
@@ -65,6 +66,29 @@ def forward(self, x: Tensor) -> Tensor:
 )");
   EXPECT_EQ(out.scalar_type(), at::kDouble);
   EXPECT_TRUE(at::equal(out, at::full({1, 2}, 14.0, at::kDouble)));
+}
+
+// LibTorch computes defaults while it compiles: before anybody can look at what they call.
+TEST(ForwardSourceTest, DefaultsCallNothing) {
+  const std::filesystem::path target = std::filesystem::path(::testing::TempDir()) / "mapped_by_a_default";
+  std::filesystem::remove(target);
+  for (const std::string& value :
+       {"torch.from_file(\"" + target.string() + "\", True, 10)",
+        std::string("torch.zeros([1])._reshape_alias([9], [1])"), std::string("[torch.zeros([1])]")}) {
+    torch::jit::Module module("m");
+    const absl::Status status =
+        DefineForward(module, "def forward(self, x: Tensor,\n            y: Tensor = " + value + "):\n    return x\n",
+                      "m/forward.py");
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("m/forward.py:2: a default value")) << value;
+  }
+  EXPECT_FALSE(std::filesystem::exists(target));
+  torch::jit::Module module("m");
+  const absl::Status status =
+      DefineForward(module,
+                    "def forward(self, x: Tensor, a: int = -1, b: Optional[Tensor] = None, c: List[int] = [1, 2]):\n"
+                    "    return x\n",
+                    "m/forward.py");
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(ForwardSourceTest, NumberedChildrenByIndexAndByGetattr) {

@@ -1,16 +1,23 @@
 #include "server/torch/load/read_module.h"
 
-#include <torch/csrc/jit/serialization/import.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "server/base/deep_stack.h"
+#include "server/base/running_model.h"
 #include "server/base/status.h"
-#include "server/torch/device/convert.h"
-#include "server/torch/graph/deny_list.h"
+#include "server/checkpoint/limits.h"
+#include "server/plan/compile_stack.h"
+#include "server/torch/device/model_messages.h"
+#include "server/torch/graph/model_code.h"
 #include "server/torch/graph/module_hooks.h"
 #include "server/torch/load/forward_source.h"
+#include "server/torch/load/script_reader.h"
 #include "server/torch/load/state_dict.h"
 #include "server/torch/run/random_turn.h"
 
@@ -19,26 +26,24 @@ namespace {
 
 using torch::jit::Module;
 
-absl::StatusOr<Module> LoadArchive(const checkpoint::File& file) {
-  try {
-    // What was looked at, whatever stands under its name by now. To the CPU whatever the archive says: where it was
-    // saved is not where it runs.
-    return torch::jit::load(file.open_path(), at::kCPU, /*load_debug_files=*/false);
-  } catch (const std::exception& error) {
-    return base::Annotate(StatusOf(error, absl::StatusCode::kDataLoss), file.name() + ": LibTorch cannot load it");
-  }
+// The archive that was planned: it is there.
+absl::StatusOr<Module> LoadArchive(const plan::PlannedVersion& planned, const checkpoint::File& file,
+                                   bool trust_model_code) {
+  absl::StatusOr<Module> module = ReadScript(*planned.script, trust_model_code);
+  if (!module.ok()) return base::Annotate(module.status(), file.name());
+  return module;
 }
 
-absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan::PlannedVersion& planned) {
+absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan::PlannedVersion& planned,
+                                     bool trust_model_code) {
   if (files.architecture == plan::Architecture::kTorchScript) {
-    FERRY_ASSIGN_OR_RETURN(Module module, LoadArchive(*files.architecture_file));
+    FERRY_ASSIGN_OR_RETURN(Module module, LoadArchive(planned, *files.architecture_file, trust_model_code));
     FERRY_RETURN_IF_ERROR(base::Annotate(FillModule(module, *planned.checkpoint, planned.names), files.model->name()));
     return module;
   }
   FERRY_ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(*planned.checkpoint, planned.names));
   FERRY_ASSIGN_OR_RETURN(Module module, ModuleFromKeys(tensors));
-  FERRY_ASSIGN_OR_RETURN(const std::string source, plan::ReadSource(*files.architecture_file));
-  FERRY_RETURN_IF_ERROR(DefineForward(module, source, files.architecture_file->name()));
+  FERRY_RETURN_IF_ERROR(DefineForward(module, planned.forward_source, files.architecture_file->name()));
   return module;
 }
 
@@ -48,34 +53,61 @@ bool MentionsSeed(const plan::PlannedVersion& planned) {
          });
 }
 
+// The code that LibTorch will compile.
+std::vector<std::string> SourcesOf(const plan::PlannedVersion& planned) {
+  if (planned.script.has_value()) return planned.script->code_texts;
+  return {planned.forward_source};
+}
+
 // The file that the code is from.
 const checkpoint::File& SourceFile(const plan::VersionFiles& files) {
   return files.format != checkpoint::FileFormat::kTorchScript ? *files.architecture_file : *files.model;
 }
 
-}  // namespace
-
-absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code) {
+absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_model_code) {
   const plan::VersionFiles& files = version.files;
-  FERRY_RETURN_IF_ERROR(files.missing);
   std::optional<Module> module;
   // Code that runs while a module is read may seed, too.
   RandomState state;
   const RandomTurn turn(MentionsSeed(version.planned) ? RandomUse::kSeeds : RandomUse::kNone, &state);
   if (files.format == checkpoint::FileFormat::kTorchScript) {
-    FERRY_ASSIGN_OR_RETURN(module, LoadArchive(*files.model));
+    FERRY_ASSIGN_OR_RETURN(module, LoadArchive(version.planned, *files.model, trust_model_code));
   } else {
-    FERRY_ASSIGN_OR_RETURN(module, LoadStateDict(files, version.planned));
+    FERRY_ASSIGN_OR_RETURN(module, LoadStateDict(files, version.planned, trust_model_code));
   }
   if (!module->find_method("forward").has_value()) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no forward method",
                             files.model->name());
   }
-  if (!trust_model_code) FERRY_RETURN_IF_ERROR(base::Annotate(CheckGraphs(*module), SourceFile(files).name()));
+  FERRY_RETURN_IF_ERROR(base::Annotate(CheckCallDepth(*module), SourceFile(files).name()));
+  if (!trust_model_code) FERRY_RETURN_IF_ERROR(base::Annotate(CheckModelCode(*module), SourceFile(files).name()));
   module->eval();
   SavedModule saved{WithHooks(*module), std::nullopt};
   FERRY_ASSIGN_OR_RETURN(saved.state, FindState(saved.module, files.model->name()));
   return saved;
+}
+
+}  // namespace
+
+absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code) {
+  FERRY_RETURN_IF_ERROR(version.files.missing);
+  const uint64_t stack_bytes = plan::CompileStackBytes(SourcesOf(version.planned));
+  if (stack_bytes > limits::kMaxCompileStackBytes) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "{}: its functions are so many and so long that compiling them may take {} bytes of stack; "
+                            "at most {} are given to it",
+                            SourceFile(version.files).name(), stack_bytes, limits::kMaxCompileStackBytes);
+  }
+  std::optional<absl::StatusOr<SavedModule>> saved;
+  const int threads = at::get_num_threads();  // each thread has a number of its own
+  const std::string model(base::RunningModel::Name());
+  FERRY_RETURN_IF_ERROR(base::RunOnDeepStack(stack_bytes, "compiler", [&] {
+    const base::RunningModel for_model(model);
+    TakeWarnings();
+    at::set_num_threads(threads);
+    saved = Read(version, trust_model_code);
+  }));
+  return *std::move(saved);
 }
 
 }  // namespace torchferry::libtorch

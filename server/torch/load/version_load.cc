@@ -73,6 +73,7 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
                       .signature = std::move(signature),
                       .renames_cpu = RenamesCpu(version.planned)};
   version.planned.checkpoint.reset();
+  if (version.planned.script.has_value()) version.planned.script->content.reset();  // and with it the file
   return std::shared_ptr<const VersionLoad>(new VersionLoad(std::move(request), std::move(version.planned),
                                                             std::move(options), std::move(file),
                                                             std::move(architecture_digest), std::move(master)));
