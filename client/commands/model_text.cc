@@ -19,6 +19,7 @@ Style StyleOf(v1::ModelState state) {
     case v1::MODEL_STATE_READY:
       return Style::kGood;
     case v1::MODEL_STATE_FAILED:
+    case v1::MODEL_STATE_SUSPECT:
       return Style::kBad;
     default:
       return Style::kWarning;
@@ -35,7 +36,7 @@ const std::string& From(const v1::Placement& placement) {
 }
 
 Cell Reason(const ModelVersion& version) {
-  if (version.state() == v1::MODEL_STATE_FAILED) return {ErrorCodeName(version), Style::kBad};
+  if (version.error_code() != 0) return {ErrorCodeName(version), Style::kBad};
   if (version.placement().fallback()) {
     return {fmt::format("fallback from {}: {}", Printable(From(version.placement())),
                         Printable(version.placement().fallback_reason())),

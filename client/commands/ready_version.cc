@@ -13,6 +13,9 @@ absl::Status NotReady(const v1::ModelVersion& version) {
     return FromServer(base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", which,
                                        version.error_message()));
   }
+  if (version.state() == v1::MODEL_STATE_SUSPECT) {
+    return FromServer(base::MakeStatus(absl::StatusCode::kUnavailable, "{}: {}", which, version.error_message()));
+  }
   const bool is_unloading = version.state() == v1::MODEL_STATE_UNLOADING;
   return FromServer(base::MakeStatus(absl::StatusCode::kUnavailable, "{} is {}", which,
                                      is_unloading ? "unloading" : "still loading: try again"));

@@ -124,6 +124,24 @@ void AddLoadMemory(CLI::App& app, ServerFlags& flags) {
       ->envname("TORCHFERRY_CHECK_LOAD_MEMORY");
 }
 
+void AddStuck(CLI::App& app, ServerFlags& flags) {
+  Add(app, "--forward-timeout-seconds", flags.forward_timeout_seconds,
+      "How long one forward pass may take, where parameter forward_timeout_seconds of the model does not say; beyond "
+      "it "
+      "the version is suspect")
+      ->check(CLI::Range(0.001, 86400.0));
+  Add(app, "--load-timeout-seconds", flags.load_timeout_seconds,
+      "How long loading a version may take, where parameter load_timeout_seconds of the model does not say")
+      ->check(CLI::Range(0.001, 86400.0));
+  Add(app, "--load-threads", flags.load_threads, "Versions that are loaded at the same time")->check(CLI::Range(1, 64));
+  Add(app, "--max-stuck-threads", flags.max_stuck_threads,
+      "Workers, and loading threads, that do not come back and are replaced; 0: none")
+      ->check(CLI::Range(0, 1024));
+  app.add_flag("--exit-on-stuck", flags.exit_on_stuck,
+               "Drains and ends, with exit code 4, when a forward pass or a load is beyond its time")
+      ->envname("TORCHFERRY_EXIT_ON_STUCK");
+}
+
 void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
   Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));
@@ -195,9 +213,10 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
 // What no single flag's check sees.
 void CheckTogether(const ServerFlags& flags) {
   // CLI11's Range lets NaN through.
-  for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-                               flags.device_probe_interval_seconds, flags.optimize_budget_seconds,
-                               flags.stateful_stream_idle_seconds, flags.send_timeout_seconds}) {
+  for (const double seconds :
+       {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+        flags.device_probe_interval_seconds, flags.optimize_budget_seconds, flags.stateful_stream_idle_seconds,
+        flags.send_timeout_seconds, flags.forward_timeout_seconds, flags.load_timeout_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
   }
   if (!flags.admin_address.empty() && !flags.enable_admin) {
@@ -219,6 +238,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddTuning(app, flags);
   AddLimits(app, flags);
   AddLoadMemory(app, flags);
+  AddStuck(app, flags);
   AddLifeCycle(app, flags);
   AddOutput(app, flags);
   AddModelChanges(app, flags);

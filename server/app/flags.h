@@ -35,6 +35,11 @@ struct ServerFlags {
   int64_t memory_budget_mib = 0;     // 0: a quarter of the memory that may be used
   int max_streams_per_connection = 1024;
   double send_timeout_seconds = 60;
+  double forward_timeout_seconds = 300;  // of one forward pass, where a model's configuration does not say
+  double load_timeout_seconds = 600;     // of loading a version, likewise
+  int load_threads = 2;                  // versions that are loaded at the same time
+  int max_stuck_threads = 8;             // workers, and loaders, that others take the place of
+  bool exit_on_stuck = false;
   double drain_timeout_seconds = 30;
   double shutdown_delay_seconds = 0;
   registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;

@@ -127,11 +127,17 @@ TEST(FlagsTest, NumbersHaveLimits) {
   EXPECT_EQ(Parse({"--workers", "-1"}).exit_code, 2);
   EXPECT_EQ(Parse({"--drain-timeout-seconds", "0.5"}).flags->drain_timeout_seconds, 0.5);
   EXPECT_EQ(Parse({"--drain-timeout-seconds", "-1"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--forward-timeout-seconds", "0.5"}).flags->forward_timeout_seconds, 0.5);
+  EXPECT_EQ(Parse({"--forward-timeout-seconds", "0"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--load-timeout-seconds", "86401"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--load-threads", "0"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--max-stuck-threads", "1025"}).exit_code, 2);
 }
 
 TEST(FlagsTest, NotANumberIsNoTime) {
   for (const char* flag : {"--drain-timeout-seconds", "--shutdown-delay-seconds", "--watch-interval-seconds",
-                           "--device-probe-interval-seconds", "--optimize-budget-seconds"}) {
+                           "--device-probe-interval-seconds", "--optimize-budget-seconds", "--forward-timeout-seconds",
+                           "--load-timeout-seconds"}) {
     EXPECT_EQ(Parse({flag, "nan"}).exit_code, 2) << flag;
   }
 }

@@ -22,6 +22,7 @@ namespace torchferry::app {
 namespace {
 
 constexpr int kDeviceLossExitCode = 3;
+constexpr int kStuckExitCode = 4;
 // For the last lines, should nobody read them.
 constexpr base::Duration kLastLines = std::chrono::seconds(1);
 
@@ -37,17 +38,24 @@ void SetUpProcess(const ServerFlags& flags) {
 
 void WaitForStop(const ServerFlags& flags) {
   const int signal = WaitForStopSignal();
-  const bool is_loss = signal == kDeviceLossSignal;
-  const char* why = is_loss ? "device loss" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  const bool is_ours = signal == kDeviceLossSignal || signal == kStuckSignal;
+  const char* why = signal == kDeviceLossSignal ? "device loss"
+                    : signal == kStuckSignal    ? "stuck"
+                    : signal == SIGTERM         ? "SIGTERM"
+                                                : "SIGINT";
   base::LogInfo("draining", {{"signal", why}, {"drain_timeout_seconds", flags.drain_timeout_seconds}});
-  // The orchestrator's signal that follows a loss is no second one, and neither is a loss.
-  if (!is_loss) LetStopSignalsEndTheProcess();
+  // The orchestrator's signal that follows one of ours is no second one, and neither is ours.
+  if (!is_ours) LetStopSignalsEndTheProcess();
 }
 
 int Stop(ServerApp& app, const ServerFlags& flags) {
+  const bool is_stuck = app.HasBeenStuck();
   const bool all_answered = app.Stop();
   base::LogInfo("stopped", {{"all_answered", all_answered}});
-  const int code = app.HasLostDevice() && flags.exit_on_device_loss ? kDeviceLossExitCode : all_answered ? 0 : 1;
+  const int code = app.HasLostDevice() && flags.exit_on_device_loss ? kDeviceLossExitCode
+                   : is_stuck && flags.exit_on_stuck                ? kStuckExitCode
+                   : all_answered                                   ? 0
+                                                                    : 1;
   base::FlushLog(kLastLines);
   if (app.MustLeaveByExit()) _exit(code);
   return code;

@@ -9,6 +9,18 @@
 
 namespace torchferry::app {
 
+namespace {
+
+base::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+base::Duration LoadLimitOf(const config::ModelConfig& config, const ServerFlags& flags) {
+  return Seconds(config.load_timeout_seconds.value_or(flags.load_timeout_seconds));
+}
+
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
                                   const ServerFlags& flags) {
   batching::BatchOptions options;
@@ -57,6 +69,8 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.version = version;
   options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);
   options.instances = config::InstancesOnAccelerator(config, loaded.model->is_stateful());
+  options.forward_limit = Seconds(config.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
+  options.build_limit = {LoadLimitOf(config, parts_.flags), parts_.watch};
   options.max_sessions = parts_.flags.max_stateful_streams;
   options.most_session_idle = std::chrono::duration_cast<base::Duration>(
       std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));

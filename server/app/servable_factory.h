@@ -24,6 +24,9 @@ namespace torchferry::app {
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
                                   const ServerFlags& flags);
 
+// How long loading a version, or making it on another device, may take.
+base::Duration LoadLimitOf(const config::ModelConfig& config, const ServerFlags& flags);
+
 // Thread-safe.
 class ServableFactory {
  public:
@@ -37,6 +40,7 @@ class ServableFactory {
     const base::Clock& clock;
     std::shared_ptr<serving::DeviceHealth> health;
     std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for what is placed later; null: none
+    base::StuckWatch* watch = nullptr;
   };
 
   explicit ServableFactory(Parts parts) : parts_(std::move(parts)) {}

@@ -19,6 +19,7 @@
 #include "server/app/port_file.h"
 #include "server/app/servable_factory.h"
 #include "server/app/stop_signals.h"
+#include "server/app/stuck_report.h"
 #include "server/app/thread_plan.h"
 #include "server/app/torch_options.h"
 #include "server/app/version.h"
@@ -26,6 +27,7 @@
 #include "server/base/library_log.h"
 #include "server/base/log_output.h"
 #include "server/base/status.h"
+#include "server/base/stuck_watch.h"
 #include "server/base/thread_name.h"
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
@@ -89,10 +91,16 @@ class ServerAppImpl final : public ServerApp {
         threads_(PlanThreads(flags, host_.cpu_quota)),
         host_metrics_(host_, clock_),
         marks_(OpenMarks(flags)),
-        registry_([this](const std::string& model, int64_t version,
-                         const config::ModelConfig& config) { return servables_->Make(model, version, config); },
-                  metrics_, clock_, {StoreOf(flags), [](const std::string& device) { ReturnMemory(device); }, marks_}) {
-  }
+        registry_(
+            [this](const std::string& model, int64_t version, const config::ModelConfig& config) {
+              return servables_->Make(model, version, config);
+            },
+            metrics_, clock_,
+            {.store = StoreOf(flags),
+             .on_unloaded = [](const std::string& device) { ReturnMemory(device); },
+             .marks = marks_,
+             .loading = {.threads = flags.load_threads, .most_stuck = flags.max_stuck_threads, .watch = &stuck_watch_},
+             .load_limit = [this](const config::ModelConfig& config) { return LoadLimitOf(config, flags_); }}) {}
 
   ~ServerAppImpl() override { Stop(); }
 
@@ -104,6 +112,7 @@ class ServerAppImpl final : public ServerApp {
     // Only now, as opening a GPU takes its time; before any other LibTorch call, the workers' included.
     runtime_ = libtorch::TorchRuntime::Start(std::move(providers));
     StartWorkers();
+    StartWatch();
     StartDevices();
     MakeFactory();
     registry_.StartLoading();
@@ -124,21 +133,28 @@ class ServerAppImpl final : public ServerApp {
         EndsBy(deadline + kCallsGrace, [this, deadline, is_drained] { *is_drained = rpc_->DrainAndStop(deadline); });
     const bool all_answered = *is_drained;
     if (!all_answered) base::LogWarning("requests cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
-    if (!have_ended) {
-      base::LogWarning("forward passes cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
+    if (!have_ended || IsStuck()) {  // nobody waits for what does not end
+      base::LogWarning(StuckLoads() > 0 ? "loads cut off" : "forward passes cut off",
+                       {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
       is_cut_off_ = true;
-      return false;
+      return have_ended && all_answered;
     }
     if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] { registry_.Stop(); })) {
       base::LogWarning("loading cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
       is_cut_off_ = true;
       return all_answered;
     }
-    EndParts();
+    // A probe of a dead device may not end.
+    if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] { EndParts(); })) {
+      base::LogWarning("threads cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
+      is_cut_off_ = true;
+    }
     return all_answered;
   }
 
   bool MustLeaveByExit() const override { return is_cut_off_ || HasLostDevice(); }
+
+  bool HasBeenStuck() const override { return has_been_stuck_; }
 
   bool HasLostDevice() const override { return IsAnyLost(health_->List()); }
 
@@ -168,9 +184,11 @@ class ServerAppImpl final : public ServerApp {
   // Who calls ends before what it calls. `rpc_` is last: HTTP's threads ask it whether the server is ready, and devices
   // and versions that change are announced there, on the thread that found it out.
   void EndParts() {
+    stuck_watch_.Stop();
     watch_.reset();  // after the scan that it waits for was dropped
     monitor_.reset();
     http_.reset();  // it answers on open connections for up to a second more
+    workers_ = nullptr;
     scheduler_.reset();
     rpc_.reset();
   }
@@ -196,6 +214,7 @@ class ServerAppImpl final : public ServerApp {
     options.readiness = flags_.readiness;
     options.threads = threads_.call_loops;
     options.busy_poll = threads_.busy_poll;
+    options.not_answering = [this] { return NotAnswering(WorkerReport()); };
     return options;
   }
 
@@ -210,7 +229,9 @@ class ServerAppImpl final : public ServerApp {
     http::HttpServer::Callbacks callbacks;
     callbacks.metrics = [this] { return metrics_.Serialize(); };
     callbacks.not_ready_reason = [this] { return rpc_->NotReadyReason(); };
-    callbacks.degraded = [this] { return DegradedDevices(health_->List()); };
+    callbacks.degraded = [this] {
+      return DegradedDevices(health_->List()) + DegradedByStuck(WorkerReport(), StuckLoads(), registry_.List());
+    };
     http::Limits http_limits;
     http_limits.max_connections = connections.http;
     FERRY_ASSIGN_OR_RETURN(http_, http::HttpServer::Start(flags_.metrics_address, callbacks, http_limits));
@@ -234,14 +255,51 @@ class ServerAppImpl final : public ServerApp {
     options.workers = threads_.workers;
     options.threads = threads_.processors;
     options.set_threads = &libtorch::TorchRuntime::SetIntraOpThreads;
+    options.watch = &stuck_watch_;
+    options.most_extra_workers = flags_.max_stuck_threads;
     if (flags_.deterministic) libtorch::TorchRuntime::UseDeterministicAlgorithms();
     scheduler_ = std::make_unique<batching::Scheduler>(options, clock_);
+    workers_ = scheduler_.get();
     caller_work_ = std::make_unique<CallerWork>(*scheduler_);
     rpc_->SetWork(*caller_work_);
     base::LogInfo("workers", {{"workers", options.workers},
                               {"intra_op_threads", flags_.intra_op_threads},
                               {"processors", host_.cpu_quota},
                               {"libtorch", libtorch::TorchRuntime::LibTorchVersion()}});
+  }
+
+  void StartWatch() {
+    stuck_watch_.OnLook([this] { AfterLook(); });
+    stuck_watch_.Start();
+  }
+
+  // On the watch's thread.
+  void AfterLook() {
+    const std::string not_answering = NotAnswering(WorkerReport());
+    if (std::exchange(not_answering_, not_answering).empty() != not_answering.empty()) NotifyHealth();
+    if (!IsStuck() || has_been_stuck_.exchange(true)) return;
+    if (flags_.exit_on_stuck) kill(getpid(), kStuckSignal);  // main drains
+  }
+
+  // Of no workers, before there are any.
+  batching::Scheduler::Report WorkerReport() const {
+    const batching::Scheduler* const workers = workers_;
+    return workers == nullptr ? batching::Scheduler::Report{} : workers->report();
+  }
+
+  int StuckLoads() const { return registry_.stuck_loads(); }
+
+  bool IsStuck() const {
+    const batching::Scheduler::Report report = WorkerReport();
+    return report.workers.stuck + report.stuck_callers + StuckLoads() > 0;
+  }
+
+  void CollectStuck(metrics::Metrics& metrics) const {
+    const batching::Scheduler::Report report = WorkerReport();
+    metrics.SetStuck({.workers = report.workers.stuck + report.stuck_callers,
+                      .loads = StuckLoads(),
+                      .versions = SuspectVersions(registry_.List()),
+                      .last_answer_age_seconds = base::ToSeconds(clock_.Now() - report.last_batch_end)});
   }
 
   void StartDevices() {
@@ -258,12 +316,13 @@ class ServerAppImpl final : public ServerApp {
       gpu_metrics_.Collect(*health_, metrics);
       metrics.SetLogLinesDropped("reader", base::DroppedLogLines());
       metrics.SetLogLinesDropped("rate", base::LibraryMessagesLeftOut());
+      CollectStuck(metrics);
     });
     health_->Subscribe([this](const serving::DeviceReport&) { NotifyHealth(); });
     if (flags_.exit_on_device_loss) health_->Subscribe(TellMainOfFirstLoss());
     monitor_ = std::make_unique<serving::DeviceMonitor>(
         health_, [this](const tensor::DeviceId& device) { return gpu_metrics_.Probe(device); },
-        Seconds(flags_.device_probe_interval_seconds));
+        Seconds(flags_.device_probe_interval_seconds), &stuck_watch_);
   }
 
   void MakeFactory() {
@@ -284,7 +343,8 @@ class ServerAppImpl final : public ServerApp {
                                .metrics = metrics_,
                                .clock = clock_,
                                .health = health_,
-                               .marks = marks_});
+                               .marks = marks_,
+                               .watch = &stuck_watch_});
   }
 
   // Main drains.
@@ -305,10 +365,14 @@ class ServerAppImpl final : public ServerApp {
   const std::shared_ptr<registry::LoadMarks> marks_;  // null: nothing is remembered
   GpuMetrics gpu_metrics_;
   const std::shared_ptr<serving::DeviceHealth> health_ = std::make_shared<serving::DeviceHealth>(metrics_, clock_);
+  base::StuckWatch stuck_watch_{clock_};
+  std::string not_answering_;  // at the watch's last look
+  std::atomic<bool> has_been_stuck_{false};
   // Made in Start and ended in Stop. The threads that use them start after they are made.
   std::unique_ptr<libtorch::TorchRuntime> runtime_;
   std::unique_ptr<plan::ModelLoader> torch_loader_;
   std::unique_ptr<batching::Scheduler> scheduler_;
+  std::atomic<const batching::Scheduler*> workers_{nullptr};  // likewise; for threads that start before it is made
   std::unique_ptr<CallerWork> caller_work_;
   std::unique_ptr<ServableFactory> servables_;
   registry::Registry registry_;

@@ -22,6 +22,8 @@ class ServerApp {
   // Drains as the flags say and stops. False when requests had to be cancelled.
   virtual bool Stop() = 0;
   virtual bool HasLostDevice() const = 0;
+  // A forward pass or a load was beyond its time, at any time.
+  virtual bool HasBeenStuck() const = 0;
   // After Stop: something is still running that cannot be interrupted, or is on a lost device, which must not be
   // touched, by the libraries' own ends neither. Leave by _exit.
   virtual bool MustLeaveByExit() const = 0;

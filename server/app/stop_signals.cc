@@ -16,6 +16,7 @@ sigset_t StopSignals() {
 sigset_t AwaitedSignals() {
   sigset_t signals = StopSignals();
   sigaddset(&signals, kDeviceLossSignal);
+  sigaddset(&signals, kStuckSignal);
   return signals;
 }
 

@@ -13,8 +13,11 @@ namespace torchferry::app {
 
 // How the loss of a device reaches main. It is not SIGTERM: the orchestrator's own may come beside it.
 inline constexpr int kDeviceLossSignal = SIGUSR2;
+// Likewise that something does not end.
+inline constexpr int kStuckSignal = SIGUSR1;
 
-// The next of SIGTERM, SIGINT and kDeviceLossSignal; at once when one has come already. From main's thread.
+// The next of SIGTERM, SIGINT, kDeviceLossSignal and kStuckSignal; at once when one has come already. From main's
+// thread.
 int WaitForStopSignal();
 
 // From now on SIGTERM and SIGINT end the process at once. From main's thread.

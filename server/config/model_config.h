@@ -110,6 +110,9 @@ struct ModelConfig {
   std::vector<WarmUp> warm_ups;
   std::string default_model_filename;
   std::map<std::string, std::string> parameters;
+  // Of these: how long one forward pass, and loading a version, may take; absent: as the server's flags say.
+  std::optional<double> forward_timeout_seconds;
+  std::optional<double> load_timeout_seconds;
 
   // torchferry { … }
   std::string device;  // empty: not said here

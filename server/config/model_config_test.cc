@@ -25,6 +25,26 @@ ModelConfig Parse(std::string_view text) {
   return config.ok() ? *config : ModelConfig{};
 }
 
+TEST(ModelConfigTest, TimeoutsAreParameters) {
+  const auto config = ParseModelConfig(
+      "parameters { key: \"forward_timeout_seconds\" value { string_value: \"0.5\" } }\n"
+      "parameters { key: \"load_timeout_seconds\" value { string_value: \"86400\" } }\n",
+      "net/config.pbtxt", "net");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->forward_timeout_seconds, 0.5);
+  EXPECT_EQ(config->load_timeout_seconds, 86400);
+  EXPECT_THAT(config->warnings, ::testing::IsEmpty());
+  EXPECT_FALSE(ParseModelConfig("", "net/config.pbtxt", "net")->forward_timeout_seconds.has_value());
+  for (const char* wrong : {"", "0", "-1", "86401", "nan", "inf", "1e999", "1s", "0x10", " 1"}) {
+    const auto refused = ParseModelConfig(
+        fmt::format("parameters {{ key: \"forward_timeout_seconds\" value {{ string_value: \"{}\" }} }}\n", wrong),
+        "net/config.pbtxt", "net");
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument) << wrong;
+    EXPECT_THAT(base::MessageOf(refused.status()), HasSubstr("expected seconds, more than 0 and at most 86400"))
+        << wrong;
+  }
+}
+
 TEST(ModelConfigTest, EmptyFileIsTheDefaults) {
   const ModelConfig config = Parse("");
   EXPECT_EQ(config.name, "net");

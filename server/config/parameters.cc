@@ -1,9 +1,10 @@
 // parameters: free-form settings. Those of Triton's PyTorch backend are known here, so that its
-// repositories load.
+// repositories load, and those of our own.
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -57,6 +58,35 @@ bool IsCount(const std::string& value) {
   return error == std::errc() && stop == end && count >= 0;
 }
 
+// Ours.
+struct SecondsParameter {
+  std::string_view key;
+  std::optional<double> ModelConfig::*field;
+};
+
+constexpr auto kSeconds = std::to_array<SecondsParameter>({
+    {"forward_timeout_seconds", &ModelConfig::forward_timeout_seconds},
+    {"load_timeout_seconds", &ModelConfig::load_timeout_seconds},
+});
+
+constexpr double kMostSeconds = 86400;
+
+std::optional<double> AsSeconds(const std::string& value) {
+  double seconds = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, seconds);
+  const bool is_good = error == std::errc() && stop == end && seconds > 0 && seconds <= kMostSeconds;
+  return is_good ? std::optional(seconds) : std::nullopt;
+}
+
+void ReadSeconds(const SecondsParameter& known, const std::string& value, TextPosition at, Findings& findings,
+                 ModelConfig& config) {
+  config.*known.field = AsSeconds(value);
+  if ((config.*known.field).has_value()) return;
+  findings.Error(at, "parameter {} is {}; expected seconds, more than 0 and at most {} (a day)", known.key,
+                 base::JsonQuote(value), kMostSeconds);
+}
+
 void CheckKnown(const KnownParameter& known, const std::string& value, TextPosition at, Findings& findings) {
   if (known.type == ValueType::kCount && !IsCount(value)) {
     findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key, base::JsonQuote(value));
@@ -76,6 +106,12 @@ void ReadParameters(const ConfigSource& source, ModelConfig& config) {
   std::set<std::string> seen;
   for (const MapKey& parameter : MapKeys(source.message, "parameters", source.positions)) {
     if (!seen.insert(parameter.key).second) continue;
+    const auto own = std::find_if(kSeconds.begin(), kSeconds.end(),
+                                  [&](const SecondsParameter& row) { return row.key == parameter.key; });
+    if (own != kSeconds.end()) {
+      ReadSeconds(*own, config.parameters[parameter.key], parameter.at, source.findings, config);
+      continue;
+    }
     const auto known =
         std::find_if(kKnown.begin(), kKnown.end(), [&](const KnownParameter& row) { return row.key == parameter.key; });
     if (known != kKnown.end()) {

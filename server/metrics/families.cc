@@ -47,6 +47,14 @@ Families::Families(prometheus::Registry& r)
       connections(MakeGauges(r, "torchferry_connections", "Connections of a gRPC listener that are open.")),
       connections_total(MakeCounters(r, "torchferry_connections_total",
                                      "Connections that came to a gRPC listener, by what became of them.")),
+      stuck_workers(MakeGauges(r, "torchferry_stuck_workers",
+                               "Threads in a forward pass that is beyond its time and cannot be interrupted.")),
+      stuck_loads(MakeGauges(r, "torchferry_stuck_loads",
+                             "Threads in a load that is beyond its time and cannot be interrupted.")),
+      suspect_versions(MakeGauges(r, "torchferry_suspect_versions",
+                                  "Versions that take no requests, as a forward pass of theirs does not end.")),
+      last_answer_age(
+          MakeGauges(r, "torchferry_last_answer_age_seconds", "Time since a batch ended last, or since the start.")),
       build_info(MakeGauges(r, "torchferry_build_info", "A constant 1; the labels say what is running.")) {}
 
 }  // namespace torchferry::metrics

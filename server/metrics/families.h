@@ -58,6 +58,10 @@ struct Families {
   Counters& log_lines_dropped;
   Gauges& connections;
   Counters& connections_total;
+  Gauges& stuck_workers;
+  Gauges& stuck_loads;
+  Gauges& suspect_versions;
+  Gauges& last_answer_age;
   Gauges& build_info;
 };
 

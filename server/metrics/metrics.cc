@@ -117,6 +117,13 @@ void Metrics::ConnectionCame(const std::string& listener, const std::string& out
   families_->connections_total.Add({{"listener", listener}, {"outcome", outcome}}).Increment();
 }
 
+void Metrics::SetStuck(const Stuck& stuck) {
+  families_->stuck_workers.Add({}).Set(stuck.workers);
+  families_->stuck_loads.Add({}).Set(stuck.loads);
+  families_->suspect_versions.Add({}).Set(stuck.versions);
+  families_->last_answer_age.Add({}).Set(stuck.last_answer_age_seconds);
+}
+
 void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {
   families_->build_info.Add(labels).Set(1);
 }

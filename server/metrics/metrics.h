@@ -62,6 +62,14 @@ class Metrics {
   void SetRequestMemory(const std::string& kind, double bytes);
   // So many refused since the start, by `limit`: "server" or "connection".
   void SetMemoryRefusals(const std::string& limit, double count);
+  // What does not end: forward passes and loads that were given up and go on, and the versions that are suspect.
+  struct Stuck {
+    int workers = 0;
+    int loads = 0;
+    int versions = 0;
+    double last_answer_age_seconds = 0;  // since a batch ended last
+  };
+  void SetStuck(const Stuck& stuck);
 
   // A constant 1 whose labels say what this is: version, libtorch, and so on.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);

@@ -1,6 +1,8 @@
 // Which loads have not ended yet, and who waits for the end of some of them.
 #pragma once
 
+#include <absl/status/status.h>
+
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -15,17 +17,24 @@ class EndWaits {
  public:
   // A new generation, which is alive from now on. Never the same one twice.
   int64_t Begin();
+  using Done = std::function<void(const absl::Status&)>;
+
   // `generation` has ended. Calls those who waited for it and for no other that is alive, on this thread.
-  void End(int64_t generation);
-  // Calls `done` once, when none of `generations` is alive: on the thread that ends the last, or now on this one.
-  // Without a lock held.
-  void Await(const std::set<int64_t>& generations, std::function<void()> done);
+  void End(int64_t generation) { End(generation, absl::OkStatus()); }
+  // It does not end, as `why` says: nobody waits for it any more.
+  void GiveUp(int64_t generation, const absl::Status& why) { End(generation, why); }
+  // Calls `done` once, when none of `generations` is alive: on the thread that ends the last, or now on this one; with
+  // OK, or with why one of them does not end. Without a lock held.
+  void Await(const std::set<int64_t>& generations, Done done);
 
  private:
   struct Wait {
     std::set<int64_t> generations;  // those that are alive
-    std::function<void()> done;
+    Done done;
+    absl::Status status;
   };
+
+  void End(int64_t generation, const absl::Status& status);
 
   base::Mutex mutex_;
   int64_t last_ FERRY_GUARDED_BY(mutex_) = 0;

@@ -11,25 +11,27 @@ bool Contains(const std::vector<int64_t>& versions, int64_t version) {
   return std::ranges::find(versions, version) != versions.end();
 }
 
-bool ServesFilesOf(const ModelFolder& folder, const std::vector<CurrentVersion>& current, int64_t version) {
+bool ServesFilesOf(const ModelFolder& folder, const std::vector<CurrentVersion>& current, int64_t version,
+                   bool is_asked_for) {
   const auto now = folder.fingerprints.find(version);
   return std::ranges::any_of(current, [&](const CurrentVersion& one) {
-    return one.version == version && one.is_serving && now != folder.fingerprints.end() &&
-           one.fingerprint == now->second;
+    return one.version == version && one.is_serving && !(is_asked_for && one.is_stale) &&
+           now != folder.fingerprints.end() && one.fingerprint == now->second;
   });
 }
 
 }  // namespace
 
 absl::StatusOr<Changes> PlanChanges(const ModelFolder& folder, const std::vector<CurrentVersion>& current,
-                                    const std::vector<int64_t>& named, const std::set<int64_t>& away) {
+                                    const std::vector<int64_t>& named, const std::set<int64_t>& away,
+                                    bool is_asked_for) {
   FERRY_RETURN_IF_ERROR(folder.config.status());
   FERRY_ASSIGN_OR_RETURN(std::vector<int64_t> wanted, WantedVersions(folder));
   if (!named.empty()) wanted = named;
   Changes changes;
   for (const int64_t version : wanted) {
     if (away.contains(version) || Contains(changes.load, version)) continue;
-    if (!ServesFilesOf(folder, current, version)) changes.load.push_back(version);
+    if (!ServesFilesOf(folder, current, version, is_asked_for)) changes.load.push_back(version);
   }
   for (const CurrentVersion& one : current) {
     if (!away.contains(one.version) && !Contains(wanted, one.version)) changes.retire.push_back(one.version);

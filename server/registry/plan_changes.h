@@ -17,6 +17,7 @@ struct CurrentVersion {
   int64_t version = 0;
   bool is_serving = false;
   std::string fingerprint;  // of the files that were last loaded, or that failed to load
+  bool is_stale = false;    // these failed: what serves is what was there before
 };
 
 struct Changes {
@@ -28,10 +29,12 @@ struct Changes {
 // The changes that make `current` what the store wants of one model.
 // `named`: the versions that a user asked for, each of which `folder` has. Empty: the version policy decides.
 // `away`: versions that a user unloaded. They are neither loaded nor retired.
-// A version is loaded unless it serves files with the fingerprint that `folder` has now.
+// A version is loaded unless it serves files with the fingerprint that `folder` has now. With `is_asked_for`, one whose
+// files failed to load is tried again; otherwise it is not before they change.
 // Errors: the config's own, and NOT_FOUND where the version policy finds no version. They come before `named` counts.
 absl::StatusOr<Changes> PlanChanges(const ModelFolder& folder, const std::vector<CurrentVersion>& current,
-                                    const std::vector<int64_t>& named, const std::set<int64_t>& away);
+                                    const std::vector<int64_t>& named, const std::set<int64_t>& away,
+                                    bool is_asked_for = false);
 
 // What is remembered of one model between two looks at the store.
 struct ModelMemory {

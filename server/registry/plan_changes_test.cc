@@ -89,6 +89,13 @@ INSTANTIATE_TEST_SUITE_P(
              {{2}, {1}}}),
     [](const auto& param) { return param.param.name; });
 
+TEST(PlanAskedForTest, AReplacementThatFailedIsTriedAgain) {
+  ModelFolder folder{"m", config::ModelConfig{}, {1}, {}, {{1, "b"}}};
+  const CurrentVersion stale{.version = 1, .is_serving = true, .fingerprint = "b", .is_stale = true};
+  EXPECT_EQ(PlanChanges(folder, {stale}, {}, {}, /*is_asked_for=*/false).value(), (Changes{{}, {}}));
+  EXPECT_EQ(PlanChanges(folder, {stale}, {}, {}, /*is_asked_for=*/true).value(), (Changes{{1}, {}}));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     ByHand, PlanChangesTest,
     ::testing::Values(

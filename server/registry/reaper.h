@@ -21,22 +21,31 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // A handle whose last copy hands the servable to the thread, which calls `on_end`, if there is one, when it has
-  // ended.
-  std::shared_ptr<serving::Servable> Adopt(std::unique_ptr<serving::Servable> servable,
-                                           std::function<void()> on_end = nullptr);
+  // On the thread. Null: nobody cares.
+  struct Ends {
+    std::function<void()> on_stuck;  // something of it does not end; before on_end, which may follow
+    std::function<void()> on_end;    // it has ended
+  };
+
+  // A handle whose last copy hands the servable to the thread. That takes what does not end aside, and goes on with the
+  // others.
+  std::shared_ptr<serving::Servable> Adopt(std::unique_ptr<serving::Servable> servable, Ends ends = {});
 
  private:
   struct Doomed {
     std::unique_ptr<serving::Servable> servable;
-    std::function<void()> on_end;
+    Ends ends;
+    bool is_closed = false;
+    bool is_stuck = false;
   };
 
+  static bool End(Doomed& doomed);
   base::TimePoint EndDoomed();
 
   base::Mutex mutex_;
   base::CondVar none_alive_;
   std::vector<Doomed> doomed_ FERRY_GUARDED_BY(mutex_);
+  std::vector<Doomed> ending_;                 // of the thread alone
   size_t alive_ FERRY_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
   base::LoopThread loop_{"reaper", [this] { return EndDoomed(); }};
 };

@@ -21,7 +21,12 @@ VersionTable::Show ShowIn(metrics::Metrics& metrics) {
 Registry::Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options)
     : table_(ShowIn(metrics)),
       lifecycle_(std::move(factory), table_, metrics, clock, std::move(options.on_unloaded), std::move(options.marks)),
-      reconciler_(table_, lifecycle_, {std::move(options.store), [this] { return jobs_.stopping(); }}) {}
+      pool_(options.loading, clock),
+      reconciler_(table_, lifecycle_, pool_,
+                  {.store = std::move(options.store),
+                   .is_stopping = [this] { return jobs_.stopping(); },
+                   .post = [this](Step step) { jobs_.Add(std::move(step)); },
+                   .load_limit = std::move(options.load_limit)}) {}
 
 Registry::~Registry() { Stop(); }
 
@@ -34,13 +39,15 @@ void Registry::StartLoading() {
 
 void Registry::Stop() {
   jobs_.Stop();
+  pool_.Stop();  // whose last steps are dropped
+  reconciler_.DropWaiting();
   table_.Clear();
   lifecycle_.Stop();  // every version ends, and so everyone who waits for one is answered
 }
 
 void Registry::Load(const std::string& model, const std::vector<int64_t>& versions, Done done) {
   jobs_.Add([this, model, versions, done = std::move(done)](bool is_dropped) {
-    done(is_dropped ? Stopping() : reconciler_.LoadModel(model, versions));
+    is_dropped ? done(Stopping()) : reconciler_.LoadModel(model, versions, done);
   });
 }
 
@@ -52,7 +59,8 @@ void Registry::Unload(const std::string& model, int64_t version, Done done) {
 }
 
 void Registry::Rescan(Done done) {
-  jobs_.Add([this, done = std::move(done)](bool is_dropped) { done(is_dropped ? Stopping() : reconciler_.Rescan()); });
+  jobs_.Add(
+      [this, done = std::move(done)](bool is_dropped) { is_dropped ? done(Stopping()) : reconciler_.Rescan(done); });
 }
 
 }  // namespace torchferry::registry

@@ -13,6 +13,7 @@
 #include "server/base/store_folder.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/job_thread.h"
+#include "server/registry/load_pool.h"
 #include "server/registry/reconciler.h"
 #include "server/registry/store_scanner.h"
 #include "server/registry/version_lifecycle.h"
@@ -22,10 +23,11 @@
 
 namespace torchferry::registry {
 
-// Thread-safe. Loading, reloading and unloading happen one after another on a thread of its own.
+// Thread-safe. Changes of one model happen one after another, those of several models beside each other; versions are
+// loaded on threads of their own.
 class Registry {
  public:
-  using ServableFactory = registry::ServableFactory;  // called on the registry's thread
+  using ServableFactory = registry::ServableFactory;  // called on the threads that load, several at a time
   // Called once, on a thread of the registry, or on the caller's when the server is ending.
   using Done = registry::Done;
 
@@ -33,6 +35,9 @@ class Registry {
     base::StoreFolder store;  // what Load and Rescan look into
     VersionLifecycle::OnUnloaded on_unloaded;
     std::shared_ptr<LoadMarks> marks;  // null: nothing is remembered
+    LoadPool::Options loading;
+    // How long a load may take; beyond it the version is FAILED. Null: as long as it takes.
+    std::function<base::Duration(const config::ModelConfig&)> load_limit;
   };
 
   Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options = {});
@@ -45,14 +50,17 @@ class Registry {
   void Add(const std::vector<ModelFolder>& models) { reconciler_.Add(models); }
   // Begins to load what is PENDING. Once.
   void StartLoading();
-  // Ends loading after the version under way, drops every servable and waits until they have ended.
+  // Ends loading after the versions under way, drops every servable and waits until they have ended.
   void Stop();
+
+  // Loads that were given up and have not ended. Stop waits for them.
+  int stuck_loads() const { return pool_.stuck(); }
 
   // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then
   // kept whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded
   // beside itself and takes its own place. The versions that are no longer wanted go when all that are wanted serve.
   // `done` gets NOT_FOUND for a model or version that the store has not, and otherwise the error of the first version
-  // that failed; what served goes on, and Rescan does as before.
+  // that failed; what served goes on, and Rescan does as before. Files that failed to load are tried again.
   void Load(const std::string& model, const std::vector<int64_t>& versions, Done done);
   // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that
   // did have been answered; then `done` is called, its memory being free. It stays away until it is loaded again.
@@ -80,8 +88,9 @@ class Registry {
  private:
   VersionTable table_;
   VersionLifecycle lifecycle_;
+  JobThread jobs_{"reconciler"};
+  LoadPool pool_;
   Reconciler reconciler_;  // of the thread of jobs_ alone, once that has begun
-  JobThread jobs_{"loader"};
 };
 
 }  // namespace torchferry::registry

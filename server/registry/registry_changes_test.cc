@@ -57,6 +57,22 @@ TEST_F(RegistryChangesTest, AVersionThatFailsLeavesTheOldOneServing) {
   WaitForStates("2 ready");
 }
 
+TEST_F(RegistryChangesTest, AReplacementThatFailedFailsAgainWhenItIsAskedForAgain) {
+  store_.Put("m", 1);
+  Begin();
+  store_.Put("m", 1, "another model");
+  failing = 1;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Load("m").get().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(States(), "1 ready") << "what was loaded before";
+  Rescan();
+  Rescan();
+  EXPECT_THAT(loaded, ElementsAre(1, 1, 1)) << "nobody asked";
+  failing = 0;
+  EXPECT_TRUE(Load("m").get().ok());
+  EXPECT_TRUE(Load("m").get().ok());
+  EXPECT_THAT(loaded, ElementsAre(1, 1, 1, 1));
+}
+
 TEST_F(RegistryChangesTest, AVersionThatComesBackIsNotTakenAwayByTheEndOfItsFormerSelf) {
   store_.Put("m", 1);
   Begin();

@@ -1,8 +1,5 @@
 #include "server/registry/store_watch.h"
 
-#include <future>
-#include <memory>
-
 #include "server/base/logging.h"
 #include "server/base/status.h"
 
@@ -13,14 +10,16 @@ StoreWatch::StoreWatch(Registry& registry, base::Duration interval) : registry_(
 }
 
 base::TimePoint StoreWatch::Look() {
-  const auto answered = std::make_shared<std::promise<void>>();
-  registry_.Rescan([answered](const absl::Status& status) {
-    if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {
-      base::LogWarning("the store cannot be looked at", {{"reason", base::MessageOf(status)}});
-    }
-    answered->set_value();
-  });
-  answered->get_future().wait();
+  constexpr int kMostUnanswered = 8;  // models whose loads last, or a registry that does not come to look
+  if (*unanswered_ < kMostUnanswered) {
+    ++*unanswered_;
+    registry_.Rescan([unanswered = unanswered_](const absl::Status& status) {
+      if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {
+        base::LogWarning("the store cannot be looked at", {{"reason", base::MessageOf(status)}});
+      }
+      --*unanswered;
+    });
+  }
   return base::Clock::Real().Now() + interval_;
 }
 

@@ -1,14 +1,17 @@
 // Looks at the store every so often.
 #pragma once
 
+#include <atomic>
+#include <memory>
+
 #include "server/base/clock.h"
 #include "server/base/loop_thread.h"
 #include "server/registry/registry.h"
 
 namespace torchferry::registry {
 
-// Calls Registry::Rescan every `interval`, one at a time, from its construction to its destruction, which waits for the
-// answer to one that is under way.
+// Calls Registry::Rescan every `interval`, from its construction to its destruction. A look whose loads take longer
+// does not hold up the next, as long as the looks themselves are done.
 class StoreWatch {
  public:
   StoreWatch(Registry& registry, base::Duration interval);
@@ -21,6 +24,8 @@ class StoreWatch {
 
   Registry& registry_;
   const base::Duration interval_;
+  // Looks that have not been answered.
+  const std::shared_ptr<std::atomic<int>> unanswered_ = std::make_shared<std::atomic<int>>(0);
   base::LoopThread loop_{"store-watch", [this] { return Look(); }};
 };
 

@@ -156,7 +156,7 @@ class RegistryTest : public ::testing::Test {
   Registry registry_{[this](const std::string& m, int64_t v, const config::ModelConfig&) { return MakeServable(m, v); },
                      maker_.metrics(),
                      base::Clock::Real(),
-                     {store_.path(), nullptr, nullptr}};
+                     {store_.path(), nullptr, nullptr, {}, nullptr}};
 
  private:
   template <typename Start>

@@ -8,6 +8,27 @@
 
 namespace torchferry::registry {
 
+namespace {
+
+absl::Status LoadDoesNotEnd(base::Duration so_far, base::Duration limit) {
+  return base::MakeStatus(
+      absl::StatusCode::kDeadlineExceeded,
+      "the load does not end: it has run for {:.1f} s, its limit is {:g} s, and cannot be interrupted; "
+      "let it take longer with parameter load_timeout_seconds in config.pbtxt, or mend the model's "
+      "code; what it holds is free when it ends, or when the server is restarted",
+      base::ToSeconds(so_far), base::ToSeconds(limit));
+}
+
+absl::Status DoesNotEnd(int64_t version) {
+  return base::MakeStatus(
+      absl::StatusCode::kUnavailable,
+      "version {} was taken out of service, but a forward pass of it does not end: its memory is free "
+      "when that ends, or when the server is restarted",
+      version);
+}
+
+}  // namespace
+
 VersionLifecycle::VersionLifecycle(ServableFactory factory, VersionTable& table, metrics::Metrics& metrics,
                                    const base::Clock& clock, OnUnloaded on_unloaded, std::shared_ptr<LoadMarks> marks)
     : factory_(std::move(factory)),
@@ -20,23 +41,44 @@ VersionLifecycle::VersionLifecycle(ServableFactory factory, VersionTable& table,
 
 VersionLifecycle::~VersionLifecycle() { Stop(); }
 
-absl::Status VersionLifecycle::Load(const VersionSource& source) {
-  const bool serves = table_.SetLoading(source);
+LoadPool::Job VersionLifecycle::LoadJob(const VersionSource& source, base::Duration limit,
+                                        std::function<void(const absl::Status&)> done) {
+  return {.limit = limit,
+          .run = [this, source, done]() -> std::function<void()> {
+            return [finish = Load(source), done] { done(finish()); };
+          },
+          .give_up =
+              [this, source, limit, done](base::Duration so_far) {
+                base::LogError("load does not end", {{"model", source.model},
+                                                     {"version", source.version},
+                                                     {"seconds", fmt::format("{:.1f}", base::ToSeconds(so_far))},
+                                                     {"load_timeout_seconds", base::ToSeconds(limit)}});
+                done(Failed(source, LoadDoesNotEnd(so_far, limit)));
+              },
+          .refuse = [this, source, done](const absl::Status& why,
+                                         bool is_stopping) { done(is_stopping ? why : Failed(source, why)); }};
+}
+
+std::function<absl::Status()> VersionLifecycle::Load(const VersionSource& source) {
+  table_.SetLoading(source);
   base::LogInfo("model loading", {{"model", source.model}, {"version", source.version}});
   const base::TimePoint started = clock_.Now();
-  absl::StatusOr<std::unique_ptr<serving::Servable>> loaded = Make(source);
+  auto loaded = std::make_shared<absl::StatusOr<std::unique_ptr<serving::Servable>>>(Make(source));
   const double seconds = base::ToSeconds(clock_.Now() - started);
-  if (loaded.ok()) {
-    Serve(source, *std::move(loaded), seconds);
+  return [this, source, loaded, seconds] {
+    if (!loaded->ok()) return Failed(source, loaded->status());
+    Serve(source, *std::move(*loaded), seconds);
     return absl::OkStatus();
-  }
-  if (serves) {
-    LogNotReloaded(source.model, source.version, loaded.status());
+  };
+}
+
+absl::Status VersionLifecycle::Failed(const VersionSource& source, const absl::Status& why) {
+  if (table_.SetFailed(source.model, source.version, why)) {
+    LogFailed(source.model, source.version, why);
   } else {
-    LogFailed(source.model, source.version, loaded.status());
-    table_.SetFailed(source.model, source.version, loaded.status());
+    LogNotReloaded(source.model, source.version, why);
   }
-  return base::Annotate(loaded.status(), fmt::format("version {}", source.version));
+  return base::Annotate(why, fmt::format("version {}", source.version));
 }
 
 absl::StatusOr<std::unique_ptr<serving::Servable>> VersionLifecycle::Make(const VersionSource& source) {
@@ -53,10 +95,15 @@ void VersionLifecycle::Serve(const VersionSource& source, std::unique_ptr<servin
   metrics_.ModelLoaded(source.model, source.version, load_seconds);
   const int64_t generation = ends_.Begin();
   const std::string device = tensor::ToString(servable->placement().model->device());
-  const auto on_end = [this, model = source.model, version = source.version, generation, device] {
-    Ended(model, version, generation, device);
-  };
-  table_.SetReady(source, reaper_->Adopt(std::move(servable), on_end), generation, load_seconds);
+  const Reaper::Ends ends = {
+      .on_stuck = [this, version = source.version, generation] { ends_.GiveUp(generation, DoesNotEnd(version)); },
+      .on_end = [this, model = source.model, version = source.version, generation,
+                 device] { Ended(model, version, generation, device); }};
+  servable->OnSuspect([this, model = source.model, version = source.version, generation](const absl::Status& why) {
+    if (why.ok()) base::LogInfo("model serves again", {{"model", model}, {"version", version}});
+    table_.SetSuspect(model, version, generation, why);
+  });
+  table_.SetReady(source, reaper_->Adopt(std::move(servable), ends), generation, load_seconds);
 }
 
 std::optional<int64_t> VersionLifecycle::Retire(const std::string& model, int64_t version, bool is_kept) {

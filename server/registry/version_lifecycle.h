@@ -13,6 +13,7 @@
 #include "server/metrics/metrics.h"
 #include "server/registry/end_waits.h"
 #include "server/registry/load_marks.h"
+#include "server/registry/load_pool.h"
 #include "server/registry/reaper.h"
 #include "server/registry/version_table.h"
 
@@ -22,7 +23,7 @@ namespace torchferry::registry {
 using ServableFactory = std::function<absl::StatusOr<std::unique_ptr<serving::Servable>>(
     const std::string& model, int64_t version, const config::ModelConfig& config)>;
 
-// Load and Retire are called by one thread at a time. A servable ends on a thread of the reaper's.
+// Thread-safe, but of one version one thing is done at a time. A servable ends on a thread of the reaper's.
 class VersionLifecycle {
  public:
   // Called on the reaper's thread when a version has ended and its memory is free. May be null.
@@ -37,13 +38,15 @@ class VersionLifecycle {
   VersionLifecycle& operator=(const VersionLifecycle&) = delete;
 
   // Makes the servable of `source`, which must have a config, and puts it into the table. What the version serves until
-  // then goes on, and goes on too if this fails. The factory's error, or LoadMarks::Begin's, with the version before
-  // it.
-  absl::Status Load(const VersionSource& source);
+  // then goes on, and goes on too if this fails. `done` hears of the end, once, on a thread of the pool or on the
+  // watch's: the factory's error, or LoadMarks::Begin's, with the version before it; DEADLINE_EXCEEDED when it took
+  // longer than `limit`.
+  LoadPool::Job LoadJob(const VersionSource& source, base::Duration limit,
+                        std::function<void(const absl::Status&)> done);
   // Takes a version out of service (VersionTable::Retire). The generation of its servable, if one has to end.
   std::optional<int64_t> Retire(const std::string& model, int64_t version, bool is_kept);
-  // Calls `done` when the servables of `generations` have ended (EndWaits::Await).
-  void AwaitEnds(const std::set<int64_t>& generations, std::function<void()> done) {
+  // Calls `done` when the servables of `generations` have ended, or one of them does not end (EndWaits::Await).
+  void AwaitEnds(const std::set<int64_t>& generations, EndWaits::Done done) {
     ends_.Await(generations, std::move(done));
   }
   // Waits until every servable has ended. The table must not hold one any more, nor may anything be loaded after.
@@ -52,6 +55,9 @@ class VersionLifecycle {
  private:
   // What the factory makes of `source`, with a mark for as long as that takes.
   absl::StatusOr<std::unique_ptr<serving::Servable>> Make(const VersionSource& source);
+  // What is to be done with what the factory gave.
+  std::function<absl::Status()> Load(const VersionSource& source);
+  absl::Status Failed(const VersionSource& source, const absl::Status& why);
   void Serve(const VersionSource& source, std::unique_ptr<serving::Servable> servable, double load_seconds);
   void Ended(const std::string& model, int64_t version, int64_t generation, const std::string& device);
 

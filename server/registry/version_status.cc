@@ -12,12 +12,13 @@ struct Row {
   std::string_view name;
 };
 
-constexpr std::array<Row, 6> kRows = {{{VersionState::kPending, "pending"},
+constexpr std::array<Row, 7> kRows = {{{VersionState::kPending, "pending"},
                                        {VersionState::kLoading, "loading"},
                                        {VersionState::kReady, "ready"},
                                        {VersionState::kUnloading, "unloading"},
                                        {VersionState::kFailed, "failed"},
-                                       {VersionState::kUnloaded, "unloaded"}}};
+                                       {VersionState::kUnloaded, "unloaded"},
+                                       {VersionState::kSuspect, "suspect"}}};
 
 }  // namespace
 
@@ -42,6 +43,7 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
   size_t loading = 0;
   size_t failed = 0;
   size_t stranded = 0;  // READY, without a device to run on
+  size_t suspect = 0;
   for (const VersionStatus& status : versions) {
     const bool is_ready = IsServing(status);
     const bool is_leaving = status.state == VersionState::kUnloading || status.state == VersionState::kUnloaded;
@@ -49,11 +51,16 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
     ++counted;
     ready += is_ready ? 1 : 0;
     stranded += status.state == VersionState::kReady && !is_ready ? 1 : 0;
+    suspect += status.state == VersionState::kSuspect ? 1 : 0;
     failed += status.state == VersionState::kFailed ? 1 : 0;
     loading += status.state == VersionState::kPending || status.state == VersionState::kLoading ? 1 : 0;
   }
   if (loading > 0) return fmt::format("{} of {} versions are still loading", loading, counted);
   if (ready == counted || (policy == ReadinessPolicy::kAny && ready > 0)) return "";
+  if (suspect > 0) {
+    return fmt::format("{} of {} versions are suspect: a forward pass does not end; restart the server", suspect,
+                       counted);
+  }
   if (stranded > 0) return fmt::format("{} of {} versions have no device to run on", stranded, counted);
   return fmt::format("{} of {} versions failed to load", failed, counted);
 }
@@ -64,6 +71,7 @@ absl::Status NotServing(const VersionStatus& status) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what,
                             base::MessageOf(status.error));
   }
+  if (status.state == VersionState::kSuspect) return base::Annotate(status.error, what);
   if (status.state == VersionState::kUnloaded) {
     return base::MakeStatus(absl::StatusCode::kNotFound, "{} was unloaded; it can be loaded again with LoadModel",
                             what);

@@ -14,7 +14,15 @@
 
 namespace torchferry::registry {
 
-enum class VersionState { kPending, kLoading, kReady, kUnloading, kFailed, kUnloaded };
+enum class VersionState {
+  kPending,
+  kLoading,
+  kReady,
+  kUnloading,
+  kFailed,
+  kUnloaded,
+  kSuspect,  // it was READY, and a forward pass does not end; READY again when that has
+};
 
 // "pending", "loading", …
 std::string_view Name(VersionState state);
@@ -25,18 +33,18 @@ struct VersionStatus {
   std::string model;
   int64_t version = 0;  // 0: the folder could not be read as far as its versions
   VersionState state = VersionState::kPending;
-  absl::Status error;  // of a FAILED version
+  absl::Status error;  // of a FAILED version, or a SUSPECT one
   double load_seconds = 0;
   bool is_initial = false;                            // among those that the server started with
   std::shared_ptr<const config::ModelConfig> config;  // null where it could not be read
-  std::shared_ptr<const serving::Servable> servable;  // of a READY version
+  std::shared_ptr<const serving::Servable> servable;  // of a READY or SUSPECT version
 };
 
 // READY, and there is a device to run on.
 bool IsServing(const VersionStatus& status);
 
 enum class ReadinessPolicy {
-  kAny,  // every version is READY or FAILED, and one serves
+  kAny,  // every version is READY, SUSPECT or FAILED, and one serves
   kAll,  // every version serves
 };
 
@@ -45,7 +53,7 @@ enum class ReadinessPolicy {
 std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy);
 
 // What a request for a version that does not serve is told. UNAVAILABLE: it will, or may; FAILED_PRECONDITION: it
-// failed to load, and why; NOT_FOUND: it was unloaded.
+// failed to load, and why; NOT_FOUND: it was unloaded. Of a SUSPECT one, its error.
 absl::Status NotServing(const VersionStatus& status);
 
 }  // namespace torchferry::registry

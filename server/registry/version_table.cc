@@ -33,23 +33,42 @@ bool VersionTable::SetLoading(const VersionSource& source) {
   return serves;
 }
 
-void VersionTable::SetFailed(const std::string& model, int64_t version, const absl::Status& error) {
+bool VersionTable::SetFailed(const std::string& model, int64_t version, const absl::Status& error) {
+  bool has_failed = false;
   Change(model, version, [&](Entry& entry) {
+    entry.is_stale = true;
+    has_failed = entry.servable == nullptr;
+    if (!has_failed) return;
     entry.status.state = VersionState::kFailed;
     // From here on it is shown to clients: it may say what files and code are called.
     entry.status.error = absl::Status(error.code(), base::ToUtf8(base::MessageOf(error)));
   });
+  return has_failed;
 }
 
 void VersionTable::SetReady(const VersionSource& source, std::shared_ptr<serving::Servable> servable,
                             int64_t generation, double load_seconds) {
   Change(source.model, source.version, [&](Entry& entry) {
     entry.status.state = VersionState::kReady;
+    entry.status.error = absl::OkStatus();
     entry.status.load_seconds = load_seconds;
     entry.status.config = source.config;
     entry.generation = generation;
+    entry.is_stale = false;
     entry.servable.swap(servable);  // the one before is dropped when this has returned
   });
+}
+
+void VersionTable::SetSuspect(const std::string& model, int64_t version, int64_t generation, const absl::Status& why) {
+  {
+    base::MutexLock lock(mutex_);
+    Entry* const entry = Look(model, version);
+    if (entry == nullptr || entry->generation != generation || entry->servable == nullptr) return;
+    entry->status.state = why.ok() ? VersionState::kReady : VersionState::kSuspect;
+    entry->status.error = why;
+    Changed(*entry);
+  }
+  Tell();
 }
 
 VersionTable::Retired VersionTable::Retire(const std::string& model, int64_t version, bool is_kept) {
@@ -108,12 +127,12 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> VersionTable::Find(const std:
       return base::MakeStatus(absl::StatusCode::kNotFound, "model \"{}\" has no version {}; it has: {}", model, version,
                               Listing(versions, [](const auto& item) { return std::to_string(item.first); }));
     }
-    if (it->second.servable != nullptr) return it->second.servable;
+    if (Serves(it->second)) return it->second.servable;
     return NotServing(it->second.status);
   }
   const Entry* best = nullptr;
   for (const auto& [number, entry] : versions) {
-    if (entry.servable != nullptr) return entry.servable;
+    if (Serves(entry)) return entry.servable;
     if (best == nullptr || MayCome(entry.status.state)) best = &entry;
   }
   return NotServing(best->status);
@@ -143,21 +162,22 @@ std::vector<CurrentVersion> VersionTable::Current(const std::string& model) cons
   const auto found = models_.find(model);
   if (found == models_.end()) return current;
   for (const auto& [version, entry] : found->second) {
-    current.push_back({version, entry.servable != nullptr, entry.fingerprint});
+    current.push_back({version, Serves(entry), entry.fingerprint, entry.is_stale});
   }
   return current;
 }
 
-std::optional<VersionSource> VersionTable::NextPending() const {
+std::vector<VersionSource> VersionTable::Pending() const {
   base::MutexLock lock(mutex_);
+  std::vector<VersionSource> pending;
   for (const auto& [model, versions] : models_) {
     for (const auto& [version, entry] : versions) {
       if (entry.status.state != VersionState::kPending) continue;
-      return VersionSource{
-          .model = model, .version = version, .config = entry.status.config, .fingerprint = entry.fingerprint};
+      pending.push_back(
+          {.model = model, .version = version, .config = entry.status.config, .fingerprint = entry.fingerprint});
     }
   }
-  return std::nullopt;
+  return pending;
 }
 
 void VersionTable::Change(const std::string& model, int64_t version, const std::function<void(Entry&)>& change) {

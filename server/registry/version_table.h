@@ -55,10 +55,13 @@ class VersionTable {
   void SetPending(const VersionSource& source);
   // Loading begins. A version that serves stays READY. True if it does.
   bool SetLoading(const VersionSource& source);
-  void SetFailed(const std::string& model, int64_t version, const absl::Status& error);
+  // Loading has failed. A version that serves, or is suspect, stays so. True if it does not.
+  bool SetFailed(const std::string& model, int64_t version, const absl::Status& error);
   // `servable` takes the place of the one before. `generation` tells it from others of the same version.
   void SetReady(const VersionSource& source, std::shared_ptr<serving::Servable> servable, int64_t generation,
                 double load_seconds);
+  // The servable of `generation` is suspect, as `why` says, or with OK no longer: READY becomes SUSPECT, and back.
+  void SetSuspect(const std::string& model, int64_t version, int64_t generation, const absl::Status& why);
   // No request finds the version from now on. It is UNLOADING until Settle, where a servable has to end, and otherwise
   // UNLOADED. UNLOADED versions stay in the table if `is_kept`, and otherwise go from it. Without `is_kept` nothing is
   // added.
@@ -75,8 +78,8 @@ class VersionTable {
   std::vector<VersionStatus> List(const std::string& model = "") const;
   // Newest version first.
   std::vector<CurrentVersion> Current(const std::string& model) const;
-  // The first that is PENDING, in the order of List.
-  std::optional<VersionSource> NextPending() const;
+  // Those that are PENDING, in the order of List.
+  std::vector<VersionSource> Pending() const;
 
  private:
   struct Entry {
@@ -84,8 +87,12 @@ class VersionTable {
     std::shared_ptr<serving::Servable> servable;
     std::string fingerprint;  // of the files that were loaded, or that failed to load
     int64_t generation = 0;   // of the servable that is there, or was last
+    bool is_stale = false;    // those files failed to load
     bool is_kept = false;     // as UNLOADED, once it has ended
   };
+  static bool Serves(const Entry& entry) {
+    return entry.servable != nullptr && entry.status.state == VersionState::kReady;
+  }
   // Newest version first.
   using Versions = std::map<int64_t, Entry, std::greater<>>;
 

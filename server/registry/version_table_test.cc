@@ -54,6 +54,29 @@ TEST_F(VersionTableTest, ShowsEachChange) {
   EXPECT_FALSE(table_.HasModel("m"));
 }
 
+TEST_F(VersionTableTest, ASuspectVersionIsNotFoundUntilItIsSound) {
+  PutReady(1, /*generation=*/6);
+  PutReady(2, /*generation=*/7);
+  table_.SetSuspect("m", 2, /*generation=*/7, absl::UnavailableError("it runs and runs"));
+  EXPECT_EQ(table_.Find("m", 2).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(table_.Find("m", 0).value()->version(), 1) << "the newest that is READY";
+  EXPECT_FALSE(table_.Current("m").at(0).is_serving) << "it may be loaded anew";
+  EXPECT_EQ(table_.List("m").at(0).error.code(), absl::StatusCode::kUnavailable);
+  table_.SetSuspect("m", 2, /*generation=*/7, absl::OkStatus());
+  EXPECT_TRUE(table_.Find("m", 2).ok());
+  EXPECT_THAT(shown_, ElementsAre("m 1 ready", "m 2 ready", "m 2 suspect", "m 2 ready"));
+}
+
+TEST_F(VersionTableTest, ASuspicionOfAServableThatWasReplacedOrRetiredIsNone) {
+  PutReady(1, /*generation=*/7);
+  PutReady(1, /*generation=*/8);
+  table_.SetSuspect("m", 1, /*generation=*/7, absl::UnavailableError("it runs and runs"));
+  EXPECT_TRUE(table_.Find("m", 1).ok());
+  table_.Retire("m", 1, /*is_kept=*/true);
+  table_.SetSuspect("m", 1, /*generation=*/8, absl::UnavailableError("it runs and runs"));
+  EXPECT_EQ(table_.List("m").at(0).state, VersionState::kUnloading);
+}
+
 // A version is retired a second time while its servable ends.
 TEST_F(VersionTableTest, AnEndThatComesWhileAStateIsShownIsShownAfterIt) {
   PutReady(1, /*generation=*/7);
@@ -93,15 +116,15 @@ TEST_F(VersionTableTest, AVersionThatServesStaysReadyWhileItIsLoadedAgain) {
   EXPECT_TRUE(table_.Find("m", 1).ok());
 }
 
-TEST_F(VersionTableTest, TheNextPendingIsTheNewest) {
+TEST_F(VersionTableTest, TheFirstPendingIsTheNewest) {
   table_.SetPending(Source(1, "a"));
   table_.SetPending(Source(2, "b"));
-  EXPECT_EQ(table_.NextPending()->version, 2);
-  EXPECT_EQ(table_.NextPending()->fingerprint, "b");
+  EXPECT_EQ(table_.Pending().at(0).version, 2);
+  EXPECT_EQ(table_.Pending().at(0).fingerprint, "b");
   table_.SetLoading(Source(2));
-  EXPECT_EQ(table_.NextPending()->version, 1);
+  EXPECT_EQ(table_.Pending().at(0).version, 1);
   table_.SetLoading(Source(1));
-  EXPECT_FALSE(table_.NextPending().has_value());
+  EXPECT_THAT(table_.Pending(), IsEmpty());
 }
 
 TEST_F(VersionTableTest, WhatIsRetiredAndKeptIsUnloadedWhenItHasEnded) {

@@ -83,7 +83,8 @@ class RpcServerImpl final : public RpcServer {
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";
     if (std::string why = server_.WhyNotAccepting(); !why.empty()) return why;
-    return torchferry::registry::NotReadyReason(registry_.List(), options_.readiness);
+    const std::string reason = torchferry::registry::NotReadyReason(registry_.List(), options_.readiness);
+    return reason.empty() && options_.not_answering ? options_.not_answering() : reason;
   }
 
   void NotifyHealth() override { health_.Notify(); }

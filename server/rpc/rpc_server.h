@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -34,6 +35,8 @@ class RpcServer {
     registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
     int threads = 1;              // that carry calls
     base::Duration busy_poll{0};  // of these, after work (busy_poll.h)
+    // What else than the models' states speaks against being ready, a sentence; empty: nothing. Cheap and thread-safe.
+    std::function<std::string()> not_answering = nullptr;
   };
 
   // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).

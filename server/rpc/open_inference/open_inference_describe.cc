@@ -139,6 +139,7 @@ void DescribeIndex(const registry::VersionStatus& status, inference::RepositoryI
       message.set_state("UNAVAILABLE");
       message.set_reason("unloaded");
       return;
+    case registry::VersionState::kSuspect:
     case registry::VersionState::kFailed:
       message.set_state("UNAVAILABLE");
       message.set_reason(MessageForField(status.error));

@@ -64,7 +64,8 @@ void StartPredict(Predictor& predictor, const base::Clock& clock,
                                [&](OutgoingMessage& into) { return Api::Encode(answer, call.request(), into); },
                                call.outgoing());
                          },
-                     .send = [&call](const absl::Status& status) { call.Finish(status); }});
+                     .send = [&call](const absl::Status& status) { call.Finish(status); },
+                     .keep = [&call] { return call.Keep(); }});
 }
 
 // Reads one request, answers it, reads the next: answers are in order, and a client cannot flood the queue. Its
@@ -76,34 +77,46 @@ class PredictStreamHandler final : public StreamHandler {
 
   PredictStreamHandler(Predictor& predictor, const base::Clock& clock, Stream& call)
       : predictor_(predictor), clock_(clock), call_(call) {
-    call_.Read(&message_);
+    ReadNext();
   }
 
   void OnRead(bool ok, const absl::Status& refused) override {
     if (!ok) return call_.Finish(absl::OkStatus());  // the client has said all it had to say, or is gone
     if (!refused.ok()) return Send(refused);
-    predictor_.Predict({Api::kStreamMethod, message_.model_name(), Api::RequestId(message_)},
-                       DecodeFor<Api>(call_, message_, clock_), &sessions_,
+    predictor_.Predict({Api::kStreamMethod, message_->model_name(), Api::RequestId(*message_)},
+                       DecodeFor<Api>(call_, *message_, clock_), &sessions_,
                        {.encode = [this](const Answer& answer) { return Encode(answer); },
-                        .send = [this](const absl::Status& status) { Send(status); }});
+                        .send = [this](const absl::Status& status) { Send(status); },
+                        .keep = [this] { return Keep(); }});
   }
   void OnWritten(bool ok) override {
     if (!ok) return call_.Finish(absl::CancelledError("the client went away"));
-    call_.Read(&message_);
+    ReadNext();
   }
 
  private:
+  void ReadNext() { call_.Read(message_.get()); }
+  // Its bytes are read on, whatever comes next.
+  std::shared_ptr<const void> Keep() {
+    is_kept_ = true;
+    return message_;
+  }
   absl::Status Encode(const Answer& answer) {
     return EncodeWithin(
-        call_, answer, [&](OutgoingMessage& into) { return Api::EncodeForStream(answer, message_, into); }, response_);
+        call_, answer, [&](OutgoingMessage& into) { return Api::EncodeForStream(answer, *message_, into); }, response_);
   }
   void Send(const absl::Status& status) {
     OutgoingMessage response = std::exchange(response_, {});
     if (!status.ok()) {
       response = {};
-      Api::EncodeErrorForStream(status, message_, response);
+      Api::EncodeErrorForStream(status, *message_, response);
     }
-    message_ = {};  // with the memory that it has kept
+    // With the memory that it has kept, unless a pass that does not end still reads it.
+    if (std::exchange(is_kept_, false)) {
+      message_ = std::make_shared<typename Api::RequestMessage>();
+    } else {
+      *message_ = {};
+    }
     call_.Write(std::move(response));
   }
 
@@ -111,7 +124,8 @@ class PredictStreamHandler final : public StreamHandler {
   const base::Clock& clock_;
   Stream& call_;
   StreamSessions sessions_;
-  typename Api::RequestMessage message_;
+  std::shared_ptr<typename Api::RequestMessage> message_ = std::make_shared<typename Api::RequestMessage>();
+  bool is_kept_ = false;
   OutgoingMessage response_;
 };
 

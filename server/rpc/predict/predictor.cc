@@ -101,6 +101,7 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
   }
   task.deadline = request.deadline;
   task.is_cancelled = std::move(request.is_cancelled);
+  task.keep = std::move(call->reply.keep);
   call->wanted = std::move(request.wanted_outputs);
   task.done = [this, call](absl::StatusOr<serving::PredictResult> result) {
     End(*call, AnswerOf(*call->servable, std::move(result), call->wanted, max_answer_bytes_));

@@ -39,8 +39,11 @@ struct Reply {
   // Puts the answer into the response. At most once, before `send`. An error, or an exception, is what the client gets
   // instead.
   std::function<absl::Status(const Answer&)> encode;
-  // Sends the response, or the error. Exactly once; the request's message may be gone when it returns.
+  // Sends the response, or the error. Exactly once; the request's message may be gone when it returns, unless `keep`
+  // was called.
   std::function<void(const absl::Status&)> send;
+  // Keeps the request's bytes beyond `send`. At most once, before it; null: they are kept anyway.
+  std::function<std::shared_ptr<const void>()> keep = nullptr;
 };
 
 // Thread-safe. Never blocks.

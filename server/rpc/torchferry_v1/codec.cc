@@ -30,6 +30,8 @@ v1::ModelState EncodeState(registry::VersionState state) {
       return v1::MODEL_STATE_FAILED;
     case registry::VersionState::kUnloaded:
       return v1::MODEL_STATE_UNLOADED;
+    case registry::VersionState::kSuspect:
+      return v1::MODEL_STATE_SUSPECT;
   }
   return v1::MODEL_STATE_UNSPECIFIED;
 }

@@ -177,7 +177,8 @@ TEST(CodecTest, EachStateOfAVersionHasItsNumber) {
   } kStates[] = {
       {VersionState::kPending, v1::MODEL_STATE_PENDING}, {VersionState::kLoading, v1::MODEL_STATE_LOADING},
       {VersionState::kReady, v1::MODEL_STATE_READY},     {VersionState::kUnloading, v1::MODEL_STATE_UNLOADING},
-      {VersionState::kFailed, v1::MODEL_STATE_FAILED},   {VersionState::kUnloaded, v1::MODEL_STATE_UNLOADED}};
+      {VersionState::kFailed, v1::MODEL_STATE_FAILED},   {VersionState::kUnloaded, v1::MODEL_STATE_UNLOADED},
+      {VersionState::kSuspect, v1::MODEL_STATE_SUSPECT}};
   for (const auto& [ours, wire] : kStates) {
     registry::VersionStatus status;
     status.state = ours;

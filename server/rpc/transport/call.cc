@@ -41,7 +41,7 @@ Call::Call(CallLoop& loop) : loop_(loop) {
   context_.AsyncNotifyWhenDone(&ended_);
 }
 
-Call::~Call() { loop_.CallEnds(); }
+Call::~Call() = default;
 
 base::TimePoint Call::DeadlineOn(const base::Clock& clock) const {
   // gRPC's deadline is a time of the day; ours is of the monotonic clock. "None" is a date far away, which would
@@ -69,8 +69,9 @@ absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobu
 
 void Call::BeginSend(int64_t bytes) {
   CallMemory& memory = loop_.memory();
-  if (request_bytes_ > kLongAnswer || bytes > kLongAnswer) Reserve(bytes).IgnoreError();  // it is less
-  request_bytes_ = 0;
+  const int64_t kept = IsKept() ? request_bytes_ : 0;
+  if (request_bytes_ > kLongAnswer || bytes > kLongAnswer) Reserve(kept + bytes).IgnoreError();  // it is less
+  request_bytes_ = kept;
   // With most of the budget in use, short answers count too.
   const bool is_limited = bytes > kLongAnswer || memory.budget().used() > memory.budget().limits().bytes / 2;
   if (!is_limited) return;

@@ -37,8 +37,8 @@ class MemberEvent final : public CallEvent {
   const Method method_;
 };
 
-// A call of any kind. It lives until it has been finished, gRPC is done with it, and no operation of its is under way.
-// Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
+// A call of any kind. It lives until it has been finished, gRPC is done with it, no operation of its is under way, and
+// nobody keeps it. Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
 class Call {
  public:
   Call(const Call&) = delete;
@@ -58,6 +58,12 @@ class Call {
   // Makes room for an answer of so many bytes, beside the request. To be called before it is made. RESOURCE_EXHAUSTED:
   // there is none, and the call goes on.
   absl::Status ReserveAnswer(int64_t bytes) { return Reserve(request_bytes_ + bytes); }
+  // The call, with all its messages, stays in memory until the last copy is dropped, on any thread, finished or not.
+  // Not after Finish.
+  std::shared_ptr<const void> Keep() {
+    keepers_.fetch_add(1, std::memory_order_relaxed);
+    return {this, [](Call* call) { call->LetGo(); }};
+  }
 
   // Ends the call. Once, on any thread; the call may be gone when this returns.
   virtual void Finish(const absl::Status& status) = 0;
@@ -69,24 +75,36 @@ class Call {
   // For each operation that is begun, and when its event has come: the call may then be gone.
   void Hold() { uses_.fetch_add(1, std::memory_order_relaxed); }
   void Release() {
-    if (uses_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (uses_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    loop_.CallEnds();
+    LetGo();
+  }
+  // Instead, for one that never began.
+  void Discard() {
+    loop_.CallEnds();
+    LetGo();
   }
 
   // Makes room for what `bytes` become as a `type`. An error says what the caller is told.
   absl::Status ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
-  // The request is gone, and its answer of so many bytes is on its way: from now on the client has its time to read it.
+  // The request is gone, unless somebody keeps it, and its answer of so many bytes is on its way: from now on the
+  // client has its time to read it.
   void BeginSend(int64_t bytes);
   void EndSend();
 
   // Requests that take more memory have it to themselves, to be given back before the answer is sent.
   static constexpr int64_t kLargeRequest = 64 << 10;
   int64_t request_bytes() const { return request_bytes_; }
+  bool IsKept() const { return keepers_.load(std::memory_order_acquire) > 1; }
 
   CallLoop& loop_;
   grpc::ServerContext context_;
   MemberEvent<Call> finished_{this, &Call::AfterFinish};
 
  private:
+  void LetGo() {
+    if (keepers_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
   class SendLimit;
 
   void AfterFinish(bool) {
@@ -97,7 +115,8 @@ class Call {
   absl::Status Reserve(int64_t bytes);
 
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
-  std::atomic<int> uses_{2};  // the end and the finish
+  std::atomic<int> uses_{2};     // of the loop's queue; at first the end and the finish
+  std::atomic<int> keepers_{1};  // these uses together, and who keeps it: the loop may be gone before it
   std::atomic<bool> is_cancelled_{false};
   std::function<void()> on_cancel_;
   MemoryShare share_;
@@ -129,7 +148,7 @@ class UnaryCall final : public Call {
   void Finish(const absl::Status& status) override {
     grpc::ByteBuffer bytes;
     const absl::Status made = status.ok() ? MakeAnswer(bytes) : status;
-    large_.reset();
+    if (!IsKept()) large_.reset();
     BeginSend(static_cast<int64_t>(bytes.Length()));
     if (made.ok()) {
       writer_.Finish(bytes, grpc::Status::OK, &finished_);
@@ -151,7 +170,7 @@ class UnaryCall final : public Call {
   }
 
   void AfterBegin(bool ok) {
-    if (!ok) return delete this;  // the server has shut down
+    if (!ok) return Discard();  // the server has shut down
     Await(loop_, method_);
     const absl::Status status = Guarded([this] { return ReadRequest(); });
     status.ok() ? method_->handler(*this) : Finish(status);
@@ -235,7 +254,7 @@ class BidiCall final : public Call {
   }
 
   void AfterBegin(bool ok) {
-    if (!ok) return delete this;
+    if (!ok) return Discard();
     Await(loop_, method_);
     OnCancel([this] { handler_->OnCancel(); });
     handler_ = method_->handler(*this);
@@ -296,7 +315,7 @@ class WatchCall final : public Call {
   }
 
   void AfterBegin(bool ok) {
-    if (!ok) return delete this;
+    if (!ok) return Discard();
     Await(loop_, method_);
     const absl::Status status = Guarded([this] { return ReadRequest(); });
     if (!status.ok()) return Finish(status);
