@@ -1,5 +1,8 @@
 #include "server/rpc/transport/call_loop.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/base/thread_name.h"
 
 namespace torchferry::rpc {
@@ -7,6 +10,13 @@ namespace {
 
 // Work that takes longer has the calls carried by another thread.
 constexpr base::Duration kHeldUp = std::chrono::milliseconds(20);
+
+// A thread that is held up for so long may not come back: another stands in for who stood in for it. So many at most.
+constexpr base::Duration kLost = std::chrono::seconds(5);
+constexpr size_t kMostThreads = 4;
+
+// For threads that are held up when the loop is to end.
+constexpr base::Duration kPatience = std::chrono::seconds(2);
 
 // Events that may come before work which waits.
 constexpr int kMostEvents = 128;
@@ -22,7 +32,13 @@ CallLoop::CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Dur
 CallLoop::~CallLoop() { Stop(); }
 
 void CallLoop::Start() {
-  for (Index i = 0; i < threads_.size(); ++i) threads_[i] = std::thread([this, i] { Run(i); });
+  base::MutexLock lock(mutex_);
+  for (int i = 0; i < 2; ++i) AddThread();
+}
+
+void CallLoop::AddThread() {
+  held_up_.emplace_back();
+  threads_.emplace_back([this, self = threads_.size()] { Run(self); });
 }
 
 void CallLoop::CallBegins() {
@@ -35,16 +51,33 @@ void CallLoop::CallEnds() {
   if (--calls_ == 0) no_calls_.NotifyAll();
 }
 
-void CallLoop::Stop() {
-  if (std::exchange(is_stopped_, true)) return;
+bool CallLoop::Stop() {
+  if (std::exchange(is_stopped_, true)) return !has_left_;
   {
     base::MutexLock lock(calls_mutex_);
     while (calls_ > 0) no_calls_.Wait(calls_mutex_);
   }
   queue_->Shutdown();
-  for (std::thread& thread : threads_) {
-    if (thread.joinable()) thread.join();
+  std::vector<std::thread> ended;
+  {
+    base::MutexLock lock(mutex_);
+    if (threads_.empty()) return true;
+    while (!has_ended_) changed_.Wait(mutex_);
+    const auto is_held_up = [](const auto& since) { return since.has_value(); };
+    const base::TimePoint until = clock_.Now() + kPatience;
+    while (std::ranges::any_of(held_up_, is_held_up) && clock_.Now() < until) changed_.WaitUntil(mutex_, until);
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      if (held_up_[i].has_value()) {
+        has_left_ = true;
+        threads_[i].detach();
+      } else {
+        ended.push_back(std::move(threads_[i]));
+      }
+    }
+    threads_.clear();
   }
+  for (std::thread& thread : ended) thread.join();
+  return !has_left_;
 }
 
 void CallLoop::Run(Index self) {
@@ -72,8 +105,8 @@ bool CallLoop::WaitToLead(Index self) {
     if (works_ != seen) continue;
     is_watched_ = false;  // the leader is held up, or has nothing to do
     if (!std::exchange(is_working_, false)) continue;
+    held_up_[leader_] = clock_.Now();
     leader_ = self;
-    is_other_held_up_ = true;
   }
   return !has_ended_;
 }
@@ -127,16 +160,30 @@ bool CallLoop::WorkAsLeader(WorkBetweenCalls& work, Index self) {
   work.Work();
   base::MutexLock lock(mutex_);
   if (leader_ != self) {
-    is_other_held_up_ = false;  // this one was
+    held_up_[self].reset();  // this one was
+    changed_.NotifyAll();
     return false;
   }
   is_working_ = false;
   return true;
 }
 
+bool CallLoop::HasStandIn() {
+  size_t held_up = 0;
+  base::TimePoint last = base::TimePoint::min();
+  for (const auto& since : held_up_) {
+    held_up += since.has_value() ? 1 : 0;
+    last = std::max(last, since.value_or(base::TimePoint::min()));
+  }
+  if (held_up + 1 < threads_.size()) return true;
+  if (threads_.size() >= kMostThreads || clock_.Now() - kLost < last) return false;
+  AddThread();
+  return true;
+}
+
 bool CallLoop::BeginWork() {
   base::MutexLock lock(mutex_);
-  if (is_other_held_up_) return false;
+  if (!HasStandIn()) return false;
   is_working_ = true;
   ++works_;
   if (!std::exchange(is_watched_, true)) changed_.NotifyAll();

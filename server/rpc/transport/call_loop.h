@@ -3,11 +3,12 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
@@ -42,7 +43,7 @@ class WorkBetweenCalls {
 };
 
 // One completion queue and the one thread that waits on it: a second one would be woken by each event of the first. It
-// has a stand-in, which takes over while the first is held up.
+// has a stand-in, which takes over while the first is held up, and gets another when that lasts, up to a few.
 //
 // One answer costs the same write from whatever thread it is given, but two threads that meet at a connection cost each
 // other more than that: who can answer at once does it on this thread.
@@ -72,8 +73,9 @@ class CallLoop {
   void CallEnds();
 
   // Waits until no call is left, and ends the thread. The server must have been shut down, so that no new one comes.
-  // From one thread alone.
-  void Stop();
+  // From one thread alone. True: all threads have ended. False: one is held up in work that does not end, and was left;
+  // the loop must then not be destroyed.
+  bool Stop();
 
  private:
   using Index = size_t;  // of a thread
@@ -90,6 +92,9 @@ class CallLoop {
   // The work, or handing it over. False when another thread leads by now.
   bool WorkAsLeader(WorkBetweenCalls& work, Index self);
   bool BeginWork();
+  void AddThread() FERRY_REQUIRES(mutex_);
+  // Whether somebody would stand in for the leader.
+  bool HasStandIn() FERRY_REQUIRES(mutex_);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const base::Duration busy_poll_;
@@ -97,6 +102,7 @@ class CallLoop {
   const base::Clock& clock_;
   std::atomic<WorkBetweenCalls*> work_{nullptr};
   bool is_stopped_ = false;
+  bool has_left_ = false;  // a thread, when it was stopped
 
   base::Mutex calls_mutex_;
   base::CondVar no_calls_;
@@ -108,10 +114,10 @@ class CallLoop {
   bool has_ended_ FERRY_GUARDED_BY(mutex_) = false;
   bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;  // the other thread looks at the next two from time to time
   bool is_working_ FERRY_GUARDED_BY(mutex_) = false;
-  bool is_other_held_up_ FERRY_GUARDED_BY(mutex_) = false;  // so that nobody would stand in for the leader
-  uint64_t works_ FERRY_GUARDED_BY(mutex_) = 0;             // begun
-
-  std::array<std::thread, 2> threads_;
+  uint64_t works_ FERRY_GUARDED_BY(mutex_) = 0;  // begun
+  // Of each thread: since when it is held up.
+  std::vector<std::optional<base::TimePoint>> held_up_ FERRY_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ FERRY_GUARDED_BY(mutex_);
 };
 
 }  // namespace torchferry::rpc

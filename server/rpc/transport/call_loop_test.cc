@@ -6,6 +6,7 @@
 #include <latch>
 #include <optional>
 
+#include "server/base/keep_forever.h"
 #include "server/metrics/metrics.h"
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/test_health_client.h"
@@ -111,6 +112,49 @@ TEST_F(CallLoopTest, WorkThatDoesNotEndHoldsNoCallUp) {
     end.count_down();
     while (work_.worked == worked + 1) LeaveWork(client);
   }
+}
+
+// It takes some seconds until a thread counts as lost.
+TEST_F(CallLoopTest, AThreadThatIsLostIsReplaced) {
+  HealthClient client(listener_.port());
+  std::latch end(1);
+  work_.wait_for = &end;
+  for (int lost = 1; lost <= 2; ++lost) {
+    while (work_.worked < lost) LeaveWork(client);
+    EXPECT_TRUE(client.Check("").ok());
+  }
+  EXPECT_GE(work_.joined, 2);
+  end.count_down();
+  listener_.Stop(base::Duration::zero());  // they come back before `end` goes
+}
+
+TEST(LostThreadTest, StopDoesNotWaitForAThreadThatDoesNotComeBack) {
+  auto& work = *new FakeWork;  // which that thread is in
+  auto& end = *new std::latch(1);
+  auto& memory = *new CallMemory({.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20});
+  metrics::Metrics metrics;
+  ConnectionMetrics connections("grpc", metrics, [] {});
+  HealthService health([&](const std::string& service) -> std::optional<bool> {
+    if (service == "work") work.Leave();
+    return true;
+  });
+  {
+    Listener listener;
+    const absl::Status status = listener.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health}, connections,
+                                               memory, base::Clock::Real());
+    ASSERT_TRUE(status.ok()) << status;
+    listener.SetWork(work);
+    HealthClient client(listener.port());
+    work.wait_for = &end;
+    EXPECT_TRUE(client.Check("work").ok());
+    for (int now = work.done; now < 1; now = work.done) work.done.wait(now);
+    EXPECT_TRUE(client.Check("").ok());
+    listener.Stop(base::Duration::zero());
+    EXPECT_FALSE(client.Check("").ok());
+  }
+  base::KeepForever(&work);  // for a checker of leaks
+  base::KeepForever(&end);
+  base::KeepForever(&memory);
 }
 
 TEST_F(CallLoopTest, EndsWhileWorkIsHeldUp) {

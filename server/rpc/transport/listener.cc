@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/base/keep_forever.h"
 #include "server/base/status.h"
 
 namespace torchferry::rpc {
@@ -73,7 +74,9 @@ void Listener::Stop(base::Duration patience) {
   acceptor_->Stop();  // gRPC would leak what it is given from now on
   server_->Shutdown(std::chrono::system_clock::now() + patience);
   server_->Wait();
-  for (const auto& loop : loops_) loop->Stop();
+  for (auto& loop : loops_) {
+    if (!loop->Stop()) base::KeepForever(std::move(loop));
+  }
   server_.reset();
   loops_.clear();
 }
