@@ -1,7 +1,9 @@
 #include "server/torch/load/tuning.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -293,6 +295,22 @@ absl::StatusOr<std::shared_ptr<model::Model>> SearchAndKeep(const TuningTask& ta
   return tuner.ModelOf(record.best.variant);
 }
 
+// Of the process, for one search at a time: two would measure each other. Not waited for longer than a search may take
+// twice, as the one that has it may not end.
+std::unique_lock<std::timed_mutex> AwaitSearchTurn(const TuningTask& task) {
+  constexpr auto kLook = std::chrono::milliseconds(100);
+  static auto* const mutex = new std::timed_mutex;
+  std::unique_lock<std::timed_mutex> turn(*mutex, std::defer_lock);
+  const base::TimePoint until = base::Clock::Real().Now() + std::chrono::duration_cast<base::Duration>(
+                                                                std::chrono::duration<double>(2 * BudgetOf(task) + 1));
+  const auto is_over = [&] {
+    return base::Clock::Real().Now() > until || (task.options.is_stopping && task.options.is_stopping());
+  };
+  while (!turn.try_lock_for(kLook) && !is_over()) {
+  }
+  return turn;
+}
+
 }  // namespace
 
 bool IsTuningAsked(const config::OptimizeConfig& config) {
@@ -320,6 +338,14 @@ absl::StatusOr<std::shared_ptr<model::Model>> Tune(const TuningTask& task, std::
     return plain;
   }
   const plan::TuningKey key = KeyOf(task, space);
+  std::unique_lock<std::timed_mutex> turn;
+  if (task.may_search) {
+    turn = AwaitSearchTurn(task);
+    if (!turn.owns_lock()) {
+      info.decisions.push_back("not tuned: another version is being tuned, which does not end");
+      return plain;
+    }
+  }
   Tuner tuner(task, plain, *samples);
   FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> tuned, UseKept(task, space, key, tuner, info));
   if (tuned == nullptr && task.may_search) {
