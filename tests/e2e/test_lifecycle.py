@@ -138,7 +138,7 @@ def test_a_load_under_way_does_not_hold_up_the_end(store, tmp_path):
             stub = admin_grpc.ModelAdminServiceStub(client.channel)
             loading = pool.submit(load, stub, "slow_to_load")
             harness.wait_until(lambda: ("slow_to_load", 1) in client.models(), "it is loading")
-            waiting = stub.UnloadModel.future(admin.UnloadModelRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+            waiting = stub.UnloadModel.future(admin.UnloadModelRequest(model_name="slow_to_load"), timeout=harness.DEADLINE_SECONDS)
             client.models()  # on the same connection: once it is answered, what was sent before it is with the server
             server.signal()
             assert server.wait_exit() == 0
