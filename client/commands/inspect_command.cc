@@ -83,6 +83,8 @@ void AddInspect(CLI::App& app, Invocation& invocation) {
                    "A config.pbtxt (default: the one of the store that the file is in)")
       ->type_name("FILE");
   command->add_flag("--trust-model-code", options->inspect.trust_model_code, "As the server's --trust-model-code");
+  command->add_flag("--torchscript,!--no-torchscript", options->inspect.torchscript,
+                    "As the server's --no-torchscript");
   command->add_flag("--follow-links-out-of-store", options->inspect.follows_links_out,
                     "As the server's --follow-links-out-of-store, for a file in a version's folder");
   command->add_flag("--scaffold", options->scaffold,

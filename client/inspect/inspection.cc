@@ -27,6 +27,7 @@ plan::PlanContext ThisHost(const InspectOptions& options) {
   context.default_device = options.device;
   context.has_native_bf16 = host::ProbeHost().HasNativeBf16();
   context.trust_model_code = options.trust_model_code;
+  context.torchscript = options.torchscript;
   return context;
 }
 

@@ -49,6 +49,7 @@ struct Inspection {
 struct InspectOptions {
   std::string device = "auto";     // the server's --device
   bool trust_model_code = false;   // the server's --trust-model-code
+  bool torchscript = true;         // false: the server's --no-torchscript
   bool follows_links_out = false;  // the server's --follow-links-out-of-store
   std::string config;              // a config.pbtxt; empty: the one of the store that the file is in, if any
 };

@@ -205,6 +205,10 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--trust-model-code", flags.trust_model_code,
                "Runs models whose TorchScript reaches outside (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");
+  app.add_flag(
+         "--torchscript,!--no-torchscript", flags.torchscript,
+         "Serves TorchScript archives, which bring code of their own; without them, state_dicts with a forward.py")
+      ->envname("TORCHFERRY_TORCHSCRIPT");
   app.add_flag("--follow-links-out-of-store", flags.follow_links_out_of_store,
                "Models may be links to files and folders outside --model-store")
       ->envname("TORCHFERRY_FOLLOW_LINKS_OUT_OF_STORE");

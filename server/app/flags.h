@@ -51,6 +51,7 @@ struct ServerFlags {
   double device_probe_interval_seconds = 5;
   bool exit_on_device_loss = false;
   bool trust_model_code = false;
+  bool torchscript = true;
   bool follow_links_out_of_store = false;
   std::string state_dir;          // empty: nothing is kept from one run to the next
   bool check_load_memory = true;  // a version whose loading needs more memory than there is fails before it is read

@@ -337,6 +337,7 @@ class ServerAppImpl final : public ServerApp {
                                         .has_native_bf16 = host_.HasNativeBf16(),
                                         .free_bytes = &libtorch::TorchRuntime::FreeBytes,
                                         .trust_model_code = flags_.trust_model_code,
+                                        .torchscript = flags_.torchscript,
                                         .budget = LoadBudgetOf(flags_, [this] { return is_stopping_.load(); })},
                                .loaders = {torch_loader_.get()},
                                .scheduler = *scheduler_,

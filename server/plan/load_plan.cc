@@ -166,6 +166,13 @@ class Planner {
 
   // What the archive may do, and whether LibTorch can read it, before LibTorch is asked.
   absl::Status ReadScript(const std::shared_ptr<const checkpoint::File>& file) {
+    if (!context_.torchscript) {
+      return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                              "{} is a TorchScript archive, which brings code, and this server was started with "
+                              "--no-torchscript; save torch.save(model.state_dict(), path) and put a forward.py beside "
+                              "it, or start the server without the flag",
+                              file->name());
+    }
     FERRY_ASSIGN_OR_RETURN(planned_.script, checkpoint::DescribeTorchScript(file));
     const checkpoint::TorchScriptInfo& script = *planned_.script;
     if (script.version > kNewestTorchScriptVersion) {

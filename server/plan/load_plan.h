@@ -36,6 +36,7 @@ struct PlanContext {
   // Bytes that are free on an accelerator; nothing where nobody knows. Null: nobody knows.
   std::function<std::optional<uint64_t>(const tensor::DeviceId&)> free_bytes;
   bool trust_model_code = false;  // --trust-model-code
+  bool torchscript = true;        // --no-torchscript: archives, which bring code, are refused
   // Of the host's memory; null: loads are not held against it.
   std::shared_ptr<LoadBudget> budget = nullptr;
 };

@@ -150,6 +150,18 @@ def test_trusted_code_may_write(store, start):
     assert [f.name for f in server.cwd.iterdir()] == ["torchferry_pwned"]
 
 
+def test_archives_are_refused_where_torchscript_is_off(store, start):
+    """Of all that brings code only a forward.py is served, which an operator can read."""
+    store.add_file("traced", FIXTURES / "mlp_traced" / "1" / "model.pt")
+    store.add("mlp_cuda", "good")
+    server = start("--no-torchscript")
+    with Client(server.address) as client:
+        with refused(Code.FAILED_PRECONDITION, "--no-torchscript", "state_dict"):
+            client.predict("traced", {"x": reference("mlp", "x", 1)})
+        outputs = client.predict_arrays("good", {"x": reference("mlp", "x", 7)})
+        assert_close(outputs["probabilities"], reference("mlp", "probabilities", 7))
+
+
 def test_readiness_all_waits_for_every_model(store, start):
     store.add("mlp", "good")
     store.add_file("corrupt", BAD_FILES / "corrupt.pt")
