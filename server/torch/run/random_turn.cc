@@ -6,6 +6,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -20,8 +21,10 @@ namespace {
 
 // Held alone by a run that seeds, together by those that draw. Who comes waits at the gate behind who waits for it:
 // otherwise a stream of runs that draw would keep one that seeds out for ever.
-std::mutex g_gate;
-std::shared_mutex g_generators;
+std::timed_mutex g_gate;
+std::shared_timed_mutex g_generators;
+// A turn has not come in time: until the run that has it ends, nobody waits.
+std::atomic<bool> g_is_held_up{false};
 
 // The value of an argument of `node` that the graph gives as a constant.
 std::optional<c10::IValue> ConstantArgument(const torch::jit::Node& node, const c10::FunctionSchema& schema,
@@ -101,13 +104,17 @@ void RandomState::Leave() {
   }
 }
 
-RandomTurn::RandomTurn(RandomUse use, RandomState* state) : use_(use), state_(state) {
+RandomTurn::RandomTurn(RandomUse use, RandomState* state, Clock::duration patience)
+    : use_(use), state_(state), patience_(patience) {
   if (use_ == RandomUse::kNone) return;
-  const std::scoped_lock gate(g_gate);
-  if (use_ == RandomUse::kDraws) {
-    g_generators.lock_shared();
-  } else {
-    g_generators.lock();
+  if (!Wait(g_is_held_up ? Clock::duration::zero() : patience)) {
+    if (!g_is_held_up.exchange(true)) {
+      base::LogWarning("a model that draws or seeds random numbers does not end; the others no longer wait for it",
+                       {{"seconds", std::chrono::duration<double>(patience).count()}});
+    }
+    return;
+  }
+  if (use_ == RandomUse::kSeeds) {
     try {
       state_->Enter();
     } catch (...) {  // a lost GPU's generator, say
@@ -115,21 +122,30 @@ RandomTurn::RandomTurn(RandomUse use, RandomState* state) : use_(use), state_(st
       throw;
     }
   }
+  has_turn_ = true;
+  began_ = Clock::now();
+}
+
+bool RandomTurn::Wait(Clock::duration patience) {
+  const std::unique_lock gate(g_gate, patience);
+  if (!gate.owns_lock()) return false;
+  return use_ == RandomUse::kDraws ? g_generators.try_lock_shared_for(patience) : g_generators.try_lock_for(patience);
 }
 
 RandomTurn::~RandomTurn() {
-  if (use_ == RandomUse::kNone) return;
+  if (!has_turn_) return;
   if (use_ == RandomUse::kDraws) {
     g_generators.unlock_shared();
-    return;
+  } else {
+    try {
+      state_->Leave();
+    } catch (const std::exception& error) {
+      base::LogWarning("random numbers of other models may follow this one's seed",
+                       {{"reason", CleanMessage(error.what())}});
+    }
+    g_generators.unlock();
   }
-  try {
-    state_->Leave();
-  } catch (const std::exception& error) {
-    base::LogWarning("random numbers of other models may follow this one's seed",
-                     {{"reason", CleanMessage(error.what())}});
-  }
-  g_generators.unlock();
+  if (Clock::now() - began_ > patience_) g_is_held_up = false;
 }
 
 }  // namespace torchferry::libtorch

@@ -5,6 +5,7 @@
 #include <ATen/core/Generator.h>
 #include <torch/script.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -42,17 +43,29 @@ class RandomState {
 
 // A run of a model that uses the generators. A model that seeds runs while no other model draws or seeds; those that
 // only draw run beside each other. Who waits is let in in turn. A model of kNone does not wait and costs nothing.
+//
+// A run that does not end keeps its turn. The others wait for `patience`, once in all, and go on without a turn until
+// it ends: their numbers then follow each other's seeds.
 class RandomTurn {
  public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kPatience{10};
+
   // `state`: of the model, for kSeeds; outlives the turn.
-  RandomTurn(RandomUse use, RandomState* state);
+  RandomTurn(RandomUse use, RandomState* state, Clock::duration patience = kPatience);
   ~RandomTurn();
   RandomTurn(const RandomTurn&) = delete;
   RandomTurn& operator=(const RandomTurn&) = delete;
 
  private:
+  // Whether the turn came in time.
+  bool Wait(Clock::duration patience);
+
   const RandomUse use_;
   RandomState* const state_;
+  const Clock::duration patience_;
+  bool has_turn_ = false;
+  Clock::time_point began_;
 };
 
 }  // namespace torchferry::libtorch
