@@ -84,10 +84,11 @@ TEST_F(StreamSessionsTest, AStreamThatWasIdleIsToldThatItHasGivenWay) {
 
 TEST_F(StreamSessionsTest, AnUnloadedVersionsStateIsGoneAtOnce) {
   StreamSessions stream;
-  std::weak_ptr<serving::Session> session = Open(stream, 0);
-  EXPECT_FALSE(session.expired());
+  const std::weak_ptr<serving::Servable> servable = Find("stateful");
+  Open(stream, 0);
+  EXPECT_FALSE(servable.expired());
   Unload("stateful", 2);
-  EXPECT_TRUE(session.expired());
+  EXPECT_TRUE(servable.expired());  // which the session and the stream held
   for (const int64_t version : {0, 2}) {
     const absl::Status status = stream.Find("stateful", version).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
