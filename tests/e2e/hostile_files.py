@@ -97,7 +97,7 @@ def code_of(source):
     return lambda: rezipped(TORCHSCRIPT, {"code/__torch__.py": lambda _: source.encode()})
 
 
-INVALID, DATA_LOSS = "INVALID_ARGUMENT", "DATA_LOSS"
+INVALID, DATA_LOSS, PRECONDITION = "INVALID_ARGUMENT", "DATA_LOSS", "FAILED_PRECONDITION"
 
 HOSTILE = {
     # Text of a forward.py.
@@ -157,8 +157,9 @@ HOSTILE = {
     "long_config": Wrong(INVALID, ("bytes",), WEIGHTS, others=FORWARD, config="#" * (2 << 20), about="config.pbtxt"),
     "deep_config": Wrong(INVALID, ("config.pbtxt",), WEIGHTS, others=FORWARD, config="input { " * 100_000,
                          about="config.pbtxt"),
-    "device_as_model": Wrong(INVALID, (), pathlib.Path("/dev/zero"), config='default_model_filename: "model.pt"\n'),
-    "link_out_of_the_store": Wrong(INVALID, (), pathlib.Path("/etc/passwd"),
+    "device_as_model": Wrong(PRECONDITION, ("--follow-links-out-of-store",), pathlib.Path("/dev/zero"),
+                             config='default_model_filename: "model.pt"\n'),
+    "link_out_of_the_store": Wrong(PRECONDITION, ("--follow-links-out-of-store",), pathlib.Path("/etc/passwd"),
                                    config='default_model_filename: "model.pt"\n'),
 }
 

@@ -83,7 +83,7 @@ def test_compressed_requests_are_answered(server, compression):
         open_request.inputs.add(name="factor", datatype="INT64", shape=[1])
         raw = client.open_stub.ModelInfer(open_request, compression=compression, timeout=60).raw_output_contents[0]
         np.testing.assert_array_equal(np.frombuffer(raw, np.float32), values * 3)
-        request = pb.GetModelRequest(model_name="mlp" + " " * 2000)
+        request = pb.GetModelRequest(model_name="mlp" + " " * 1000)
         with refused(Code.NOT_FOUND, "mlp"):
             client.stub.GetModel(request, compression=compression, timeout=60)
         assert client.stub.ListModels(pb.ListModelsRequest(), compression=compression, timeout=60).versions

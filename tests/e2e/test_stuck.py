@@ -153,9 +153,9 @@ def test_when_no_worker_is_left_the_server_is_not_ready(tmp_path):
 def test_it_serves_again_when_the_pass_has_ended_after_all(tmp_path):
     with stuck_server(tmp_path) as server, Client(server.address) as client:
         with refused(Code.DEADLINE_EXCEEDED, "forward_timeout_seconds"):
-            client.predict("stuck0", stuck_models.x(-4e6))
+            client.predict("stuck0", stuck_models.x(-2e6))
         wait_suspect(server, 1)
-        harness.wait_until(lambda: client.model("stuck0").state == pb.MODEL_STATE_READY, "it serves again")
+        harness.wait_until(lambda: client.model("stuck0").state == pb.MODEL_STATE_READY, "it serves again", seconds=400)
         np.testing.assert_array_equal(client.predict_arrays("stuck0", stuck_models.x(3.0))["y"], [[6.0]])
         server.wait_metrics(lambda m: m.sum("torchferry_stuck_workers") == 0, "nothing is stuck")
         server.stop()

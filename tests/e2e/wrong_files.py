@@ -151,7 +151,7 @@ WRONG = {
     "no_permission": Wrong("PERMISSION_DENIED", ("no permission to read it", "read access"), UNREADABLE),
 
     "pipe": Wrong("INVALID_ARGUMENT", ("pipe",), PIPE, config='default_model_filename: "model.pt"\n'),
-    "link_to_itself": Wrong("UNAVAILABLE", ("cannot be opened", "symbolic links"), LOOP,
+    "link_to_itself": Wrong("FAILED_PRECONDITION", ("leads in a circle",), LOOP,
                             config='default_model_filename: "model.pt"\n'),
 
     # A good state_dict, and what lies beside it.
