@@ -8,7 +8,6 @@
 namespace torchferry::http {
 
 std::optional<uint64_t> ChooseToClose(std::span<const Occupant> occupants) {
-  if (occupants.empty()) return std::nullopt;
   std::map<std::string_view, size_t> connections;
   for (const Occupant& occupant : occupants) ++connections[occupant.peer];
   size_t most = 0;
@@ -20,6 +19,7 @@ std::optional<uint64_t> ChooseToClose(std::span<const Occupant> occupants) {
       chosen = &occupant;
     }
   }
+  if (chosen == nullptr) return std::nullopt;
   return chosen->id;
 }
 

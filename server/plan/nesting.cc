@@ -126,9 +126,9 @@ class NestingScan {
       total_ -= levels_.back().operators;
       levels_.back().operators = 0;
       ++levels_.back().items;
-    } else if (token.kind == ScriptTokenKind::kSign) {
-      CountOperator();
-    } else if (token.kind == ScriptTokenKind::kWord && std::ranges::find(kOperators, token.text) != kOperators.end()) {
+    } else if (token.kind == ScriptTokenKind::kSign ||
+               (token.kind == ScriptTokenKind::kWord &&
+                std::ranges::find(kOperators, token.text) != kOperators.end())) {
       CountOperator();
     }
   }

@@ -73,7 +73,7 @@ void LoadPool::Add(Job job) {
     } else if (Usable() == 0) {
       why = NoThreadLeft(stuck_);
     } else {
-      jobs_.push_back(std::move(job));
+      jobs_.push_back(job);
       changed_.NotifyAll();
     }
   }

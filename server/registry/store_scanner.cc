@@ -71,7 +71,7 @@ ModelFolder Scan(const base::StoreFolder& folder, const std::string& name) {
     if (!it->is_directory(ignored) || entry.front() == '.') continue;
     if (const auto version = ParseVersion(entry)) {
       model.versions.push_back(*version);
-      model.fingerprints[*version] = beside + FingerprintOfVersion(folder / entry, name + "/" + entry);
+      model.fingerprints[*version] = beside + FingerprintOfVersion(folder / entry, fmt::format("{}/{}", name, entry));
     } else {
       model.ignored.push_back(entry);
     }

@@ -47,7 +47,13 @@ def preprocessed(source: Source) -> bytes:
     output = command.index("-o")
     del command[output:output + 2]
     command.remove("-c")
-    return subprocess.run([*command, "-E", "-P", "-CC", "-dD"], cwd=source.folder, check=True, capture_output=True).stdout
+    # With the comments of macros, where NOLINT may stand. Boost's macros paste tokens, which comments break.
+    for comments in ("-CC", "-C"):
+        run = subprocess.run([*command, "-E", "-P", comments, "-dD"], cwd=source.folder, check=False, capture_output=True)
+        if run.returncode == 0:
+            break
+    run.check_returncode()
+    return run.stdout
 
 
 def hash_of(source: Source, settings: bytes) -> str:
