@@ -172,13 +172,14 @@ void Reconciler::LoadAll(const std::string& model, const std::vector<VersionSour
       absl::Status first;
       {
         base::MutexLock lock(group->mutex);
-        group->outcomes[i] = outcome;
+        // A copy: threads that share a Status are a race to ThreadSanitizer, as Debian's Abseil is not built for it.
+        group->outcomes[i] = absl::Status(outcome.code(), outcome.message());
         if (--group->left > 0) return;
-        for (const absl::Status& one : group->outcomes) {
-          if (first.ok()) first = one;
+        for (absl::Status& one : group->outcomes) {
+          if (first.ok()) first = std::exchange(one, absl::OkStatus());
         }
       }
-      options_.post([this, first, model, done](bool is_dropped) {
+      options_.post([this, first = std::move(first), model, done](bool is_dropped) {
         done(is_dropped && first.ok() ? Stopping() : first);
         if (!is_dropped) EndTurn(model);
       });
