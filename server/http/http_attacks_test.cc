@@ -337,15 +337,27 @@ class NoDescriptors {
 
 TEST(HttpAttacksTest, WithoutADescriptorAProbeTakesTheOldestOnesPlace) {
   const auto server = Serve(Patient());
-  auto silent = Connect(*server, 1);
-  ASSERT_EQ(Probe(*server), 200);  // the silent one has been accepted
+  auto idle = Connect(*server, 2);
+  for (TestClient& client : idle) ASSERT_TRUE(client.Get("/livez"));  // both have been accepted
   TestClient probe;
   NoDescriptors none;
   ASSERT_TRUE(probe.Connect(server->port()));
   const auto response = probe.Get("/livez");
   ASSERT_TRUE(response);
   EXPECT_EQ(response->status, 200);
-  EXPECT_TRUE(silent.front().WaitUntilClosed());
+  EXPECT_TRUE(idle.front().WaitUntilClosed());
+}
+
+TEST(HttpAttacksTest, WithoutADescriptorNobodyLosesAPlaceToNobody) {
+  const auto server = Serve(Patient());
+  auto idle = Connect(*server, 2);
+  for (TestClient& client : idle) ASSERT_TRUE(client.Get("/livez"));
+  TestClient probe;
+  NoDescriptors none;
+  ASSERT_TRUE(probe.Connect(server->port()));
+  ASSERT_TRUE(probe.Get("/livez"));
+  EXPECT_FALSE(idle.back().IsClosedWithin(200));  // four of the pauses between two attempts
+  EXPECT_TRUE(probe.Get("/livez"));
 }
 
 TEST(HttpAttacksTest, AcceptingGoesOnWhenThereAreDescriptorsAgain) {

@@ -87,25 +87,32 @@ class AsioServer final : public HttpServer, public Connection::Owner {
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor_.non_blocking(true, error);
     return !error;
   }
 
+  // Accepts only when somebody waits. Without a free descriptor accept fails at once, even when nobody does.
   void Accept() {
-    acceptor_.async_accept([this](const Error& error, tcp::socket socket) {
-      if (!acceptor_.is_open()) return;
-      if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
-          error == asio::error::no_memory || error == boost::system::errc::too_many_files_open_in_system) {
-        // One's place for the next, and some time for the rest of the process.
-        MakeRoom();
-        pause_.expires_after(kAcceptPause);
-        pause_.async_wait([this](const Error& cancelled) {
-          if (!cancelled && acceptor_.is_open()) Accept();
-        });
-        return;
-      }
-      Accept();
-      if (!error) Add(std::move(socket));
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this](const Error& cancelled) {
+      if (!cancelled && acceptor_.is_open()) AcceptOne();
     });
+  }
+
+  void AcceptOne() {
+    Error error;
+    tcp::socket socket = acceptor_.accept(error);
+    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
+        error == asio::error::no_memory || error == boost::system::errc::too_many_files_open_in_system) {
+      // One's place for the next, and some time for the rest of the process.
+      MakeRoom();
+      pause_.expires_after(kAcceptPause);
+      pause_.async_wait([this](const Error& cancelled) {
+        if (!cancelled && acceptor_.is_open()) Accept();
+      });
+      return;
+    }
+    Accept();
+    if (!error) Add(std::move(socket));
   }
 
   void Add(tcp::socket socket) {
