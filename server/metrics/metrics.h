@@ -55,7 +55,7 @@ class Metrics {
   // said too much). Totals never fall.
   void SetLogLinesDropped(const std::string& why, uint64_t total);
   // Connections of a listener: how many are open, and what became of one that came: "accepted", "too_many",
-  // "too_many_of_peer", "failed".
+  // "too_many_of_peer", "failed", "ended_unfinished".
   void SetConnections(const std::string& listener, double open);
   void ConnectionCame(const std::string& listener, const std::string& outcome);
   // What requests and their answers hold; `kind` is "used" or "limit".

@@ -1,10 +1,12 @@
 #include "server/rpc/transport/acceptor.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -35,6 +37,12 @@ const char* TextOf(ConnectionVerdict why) {
   return why == ConnectionVerdict::kTooMany ? "all connections are taken" : "the peer has too many connections";
 }
 
+uint16_t PortOf(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+  return 0;
+}
+
 }  // namespace
 
 std::string WhyNotAccepting(const AcceptorState& state, base::TimePoint now) {
@@ -48,16 +56,19 @@ std::string WhyNotAccepting(const AcceptorState& state, base::TimePoint now) {
   return "";
 }
 
-Acceptor::Acceptor(ListenSockets sockets, ConnectionLimits limits, Handler handler, Observer& observer,
+Acceptor::Acceptor(ListenSockets sockets, const Bounds& bounds, Handler handler, Observer& observer,
                    const base::Clock& clock)
     : sockets_(std::move(sockets)),
       port_(sockets_.port()),
-      limits_(limits),
+      bounds_(bounds),
       handler_(std::move(handler)),
       observer_(observer),
       clock_(clock),
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      open_(limits, &IsSocketOpen) {}
+      open_(bounds.connections, &IsSocketOpen),
+      unfinished_(bounds.unfinished_bytes,
+                  {.received = &ReceivedBytes,
+                   .delivered = [delivered = bounds.delivered](uint16_t port) { return delivered->Of(port); }}) {}
 
 void Acceptor::Start() {
   thread_ = std::thread([this] {
@@ -88,6 +99,7 @@ void Acceptor::Loop() {
     }
     if (!is_pausing_) failure_.clear();
     SweepIfDue(kSweepInterval);
+    LookIfDue();
     SetState();
   }
 }
@@ -99,7 +111,9 @@ bool Acceptor::Wait() {
       waited.push_back({.fd = listening, .events = POLLIN, .revents = 0});
     }
   }
-  poll(waited.data(), waited.size(), is_pausing_ ? kPauseMs : kLookAroundMs);
+  const auto next_look = std::chrono::ceil<milliseconds>(looked_at_ + unfinished_.UntilNextLook() - clock_.Now());
+  const int64_t wait = std::clamp<int64_t>(next_look.count(), 0, is_pausing_ ? kPauseMs : kLookAroundMs);
+  poll(waited.data(), waited.size(), static_cast<int>(wait));
   return waited.front().revents == 0;
 }
 
@@ -121,19 +135,22 @@ bool Acceptor::AcceptFrom(int listening) {
       observer_.OnAcceptFailed();
       return false;
     }
-    Take(listening, connection, base::PeerGroupOf(reinterpret_cast<const sockaddr&>(address), length));
+    Take(listening, connection, address, length);
   }
   return true;
 }
 
-void Acceptor::Take(int listening, int connection, const std::string& peer) {
+void Acceptor::Take(int listening, int connection, const sockaddr_storage& address, socklen_t length) {
+  const std::string peer = base::PeerGroupOf(reinterpret_cast<const sockaddr&>(address), length);
   ConnectionVerdict verdict = open_.Judge(peer);
   if (verdict != ConnectionVerdict::kAccept) {
     SweepIfDue(kSweepWhenFull);
     verdict = open_.Judge(peer);
   }
   if (verdict != ConnectionVerdict::kAccept) return Refuse(connection, peer, verdict);
-  open_.Add(connection, SocketInode(connection), peer);
+  const uint64_t inode = SocketInode(connection);
+  open_.Add(connection, inode, peer);
+  unfinished_.Add({.descriptor = connection, .inode = inode, .port = PortOf(address), .peer = peer});
   observer_.OnAccepted();
   {
     base::MutexLock lock(mutex_);
@@ -151,6 +168,28 @@ void Acceptor::SweepIfDue(base::Duration age) {
   swept_at_ = now;
 }
 
+void Acceptor::LookIfDue() {
+  const base::TimePoint now = clock_.Now();
+  if (now - looked_at_ < unfinished_.UntilNextLook()) return;
+  for (const UnfinishedBytes::Ending& ending : unfinished_.Look()) {
+    const UnfinishedBytes::Connection& connection = ending.connection;
+    // gRPC reads the end and closes the descriptor. It may do so before this line, and another have the number: so the
+    // socket is compared again, as late as can be.
+    if (!IsSocketOpen(connection.descriptor, connection.inode)) continue;
+    shutdown(connection.descriptor, SHUT_RDWR);
+    observer_.OnEndedUnfinished();
+    ++ended_unlogged_;
+    if (now - ended_logged_at_ < kLogInterval) continue;
+    base::LogWarning("connections ended: too much of requests that are not whole",
+                     {{"peer", connection.peer},
+                      {"unfinished_bytes", ending.bytes},
+                      {"limit_of_all", bounds_.unfinished_bytes},
+                      {"ended", std::exchange(ended_unlogged_, 0)}});
+    ended_logged_at_ = now;
+  }
+  looked_at_ = clock_.Now();
+}
+
 void Acceptor::Refuse(int connection, const std::string& peer, ConnectionVerdict why) {
   close(connection);
   observer_.OnRefused(why);
@@ -160,8 +199,8 @@ void Acceptor::Refuse(int connection, const std::string& peer, ConnectionVerdict
   base::LogWarning("connections refused", {{"reason", TextOf(why)},
                                            {"peer", peer},
                                            {"refused", std::exchange(refused_unlogged_, 0)},
-                                           {"max_connections", limits_.all},
-                                           {"max_connections_per_peer", limits_.per_peer}});
+                                           {"max_connections", bounds_.connections.all},
+                                           {"max_connections_per_peer", bounds_.connections.per_peer}});
   logged_at_ = now;
 }
 
@@ -171,7 +210,7 @@ void Acceptor::SetState() {
   {
     base::MutexLock lock(mutex_);
     state_.is_full = open_.IsFull();
-    state_.limit = limits_.all;
+    state_.limit = bounds_.connections.all;
     state_.failure = failure_;
     state_.failing_since = failing_since_;
     is_accepting = WhyNotAccepting(state_, clock_.Now()).empty();

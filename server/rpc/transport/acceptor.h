@@ -1,8 +1,11 @@
-// The thread that takes new connections and gives them to gRPC, as many as may be open.
+// The thread that takes new connections and gives them to gRPC, as many as may be open. It ends those that have sent too
+// much of requests which are not whole.
 //
 // gRPC 1.51 stops accepting for good when it has no descriptor left once (CVE-2023-4785), bounds no number of
 // connections and counts none. So the listening sockets are ours.
 #pragma once
+
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cstdint>
@@ -12,8 +15,10 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/rpc/transport/delivered_bytes.h"
 #include "server/rpc/transport/listen_sockets.h"
 #include "server/rpc/transport/open_connections.h"
+#include "server/rpc/transport/unfinished.h"
 
 namespace torchferry::rpc {
 
@@ -38,6 +43,8 @@ class Acceptor {
    public:
     virtual void OnAccepted() = 0;
     virtual void OnRefused(ConnectionVerdict why) = 0;
+    // It had sent most of what is unfinished.
+    virtual void OnEndedUnfinished() = 0;
     // There was no descriptor, or no memory, for a connection.
     virtual void OnAcceptFailed() = 0;
     virtual void OnOpen(size_t connections) = 0;
@@ -47,12 +54,16 @@ class Acceptor {
    protected:
     ~Observer() = default;
   };
+  struct Bounds {
+    ConnectionLimits connections;
+    int64_t unfinished_bytes = 0;               // of all connections together
+    const DeliveredBytes* delivered = nullptr;  // by their clients; outlives the acceptor
+  };
   // Takes a connection and owns its descriptor from then on.
   using Handler = std::function<void(int listening, int connection)>;
 
   // `observer` and `clock` outlive it.
-  Acceptor(ListenSockets sockets, ConnectionLimits limits, Handler handler, Observer& observer,
-           const base::Clock& clock);
+  Acceptor(ListenSockets sockets, const Bounds& bounds, Handler handler, Observer& observer, const base::Clock& clock);
   ~Acceptor() { Stop(); }
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -71,14 +82,16 @@ class Acceptor {
   bool Wait();
   // What waits at one socket, as far as it may be taken in one turn. False when there is nothing to take it with.
   bool AcceptFrom(int listening);
-  void Take(int listening, int connection, const std::string& peer);
+  void Take(int listening, int connection, const sockaddr_storage& address, socklen_t length);
   void SweepIfDue(base::Duration age);
+  // Ends connections of which too much is unfinished.
+  void LookIfDue();
   void Refuse(int connection, const std::string& peer, ConnectionVerdict why);
   void SetState();
 
   ListenSockets sockets_;
   const int port_;
-  const ConnectionLimits limits_;
+  const Bounds bounds_;
   const Handler handler_;
   Observer& observer_;
   const base::Clock& clock_;
@@ -86,9 +99,13 @@ class Acceptor {
 
   // The thread's.
   OpenConnections open_;
+  UnfinishedBytes unfinished_;
+  base::TimePoint looked_at_{};
   base::TimePoint swept_at_{};
   base::TimePoint logged_at_{};
   uint64_t refused_unlogged_ = 0;
+  base::TimePoint ended_logged_at_{};
+  uint64_t ended_unlogged_ = 0;
   size_t open_told_ = 0;
   bool is_pausing_ = false;
   std::string failure_;

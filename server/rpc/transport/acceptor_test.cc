@@ -59,6 +59,7 @@ class FakeObserver final : public Acceptor::Observer {
  public:
   void OnAccepted() override { Count(accepted_); }
   void OnRefused(ConnectionVerdict why) override { Count(why == ConnectionVerdict::kTooMany ? too_many_ : of_peer_); }
+  void OnEndedUnfinished() override { Count(ended_); }
   void OnAcceptFailed() override { Count(failed_); }
   void OnOpen(size_t connections) override {
     base::MutexLock lock(mutex_);
@@ -70,6 +71,7 @@ class FakeObserver final : public Acceptor::Observer {
   bool WaitForAccepted(int count) { return WaitFor(accepted_, count); }
   bool WaitForTooMany(int count) { return WaitFor(too_many_, count); }
   bool WaitForTooManyOfPeer(int count) { return WaitFor(of_peer_, count); }
+  bool WaitForEnded(int count) { return WaitFor(ended_, count); }
   bool WaitForFailed(int count) { return WaitFor(failed_, count); }
   bool WaitForChanges(int count) { return WaitFor(changes_, count); }
   bool WaitUntilOpen(int count) {
@@ -99,6 +101,7 @@ class FakeObserver final : public Acceptor::Observer {
   int accepted_ = 0;
   int too_many_ = 0;
   int of_peer_ = 0;
+  int ended_ = 0;
   int failed_ = 0;
   int changes_ = 0;
   int open_ = 0;
@@ -127,6 +130,16 @@ class Client {
   void Close() {
     if (socket_ >= 0) close(std::exchange(socket_, -1));
   }
+  bool Send(size_t bytes) const {
+    const std::string text(bytes, 'x');
+    return send(socket_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes);
+  }
+  int port() const {
+    sockaddr_in address{};
+    socklen_t length = sizeof(address);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+    return ntohs(address.sin_port);
+  }
   bool WaitUntilClosed() const {
     pollfd wait{.fd = socket_, .events = POLLIN, .revents = 0};
     char byte = 0;
@@ -145,11 +158,11 @@ class AcceptorTest : public testing::Test {
     CloseAll();
   }
 
-  void Start(ConnectionLimits limits) {
+  void Start(ConnectionLimits limits, int64_t unfinished_bytes = int64_t{1} << 30) {
     auto sockets = ListenSockets::Open("127.0.0.1:0");
     ASSERT_TRUE(sockets.ok()) << sockets.status();
     acceptor_ = std::make_unique<Acceptor>(
-        std::move(sockets).value(), limits,
+        std::move(sockets).value(), Acceptor::Bounds{limits, unfinished_bytes, &delivered_},
         [this](int, int connection) {
           base::MutexLock lock(mutex_);
           taken_.push_back(connection);
@@ -166,6 +179,7 @@ class AcceptorTest : public testing::Test {
   }
 
   FakeObserver observer_;
+  DeliveredBytes delivered_;
   std::unique_ptr<Acceptor> acceptor_;
   base::Mutex mutex_;
   std::vector<int> taken_ FERRY_GUARDED_BY(mutex_);
@@ -229,6 +243,19 @@ TEST_F(AcceptorTest, WithoutDescriptorsItPausesAndThenGoesOn) {
   EXPECT_TRUE(observer_.WaitForAccepted(1));
   EXPECT_TRUE(observer_.WaitForChanges(2));
   EXPECT_EQ(acceptor_->WhyNot(), "");
+}
+
+TEST_F(AcceptorTest, EndsTheConnectionThatHasMostUnfinished) {
+  Start({.all = 10, .per_peer = 10}, 100'000);
+  const Client busy(port());
+  const Client greedy(port());
+  ASSERT_TRUE(observer_.WaitForAccepted(2));
+  delivered_.Add("ipv4:127.0.0.1:" + std::to_string(busy.port()), 90'000);
+  ASSERT_TRUE(busy.Send(90'000));
+  ASSERT_TRUE(greedy.Send(110'000));
+  EXPECT_TRUE(observer_.WaitForEnded(1));
+  EXPECT_TRUE(greedy.WaitUntilClosed());
+  EXPECT_TRUE(busy.Send(1));
 }
 
 TEST_F(AcceptorTest, AfterStopNobodyListens) {

@@ -11,6 +11,12 @@ constexpr int64_t kCallBytes = 8 << 10;
 // An answer of which a client can hold many, and does not read.
 constexpr int64_t kLongAnswer = 64 << 10;
 
+// What a call takes on the wire beside its message and its own headers, at most: the other headers, frames' heads,
+// pings and window updates.
+constexpr int64_t kFramesOfCall = 1024;
+constexpr int64_t kHeaderEntry = 32;   // of HPACK, beside its name and value
+constexpr int64_t kFrameShare = 1024;  // a byte of frames' heads for so many of a message
+
 }  // namespace
 
 // Cancels the call when its time has passed. It is gone after its event.
@@ -55,7 +61,17 @@ absl::Status Call::Reserve(int64_t bytes) {
   return loop_.memory().budget().Resize(share_, kCallBytes + bytes, [this] { return context_.peer(); });
 }
 
+int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
+  int64_t received = kFramesOfCall;
+  for (const auto& [name, value] : context_.client_metadata()) {
+    received += static_cast<int64_t>(name.size() + value.size()) + kHeaderEntry;
+  }
+  const auto length = static_cast<int64_t>(bytes.Length());
+  return received + length + length / kFrameShare;
+}
+
 absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
+  loop_.memory().delivered().Add(context_.peer(), ReceivedFor(bytes));
   absl::StatusOr<int64_t> memory = MemoryOf(bytes, type, loop_.memory().max_message_bytes());
   absl::Status status = memory.status();
   if (status.ok()) status = Reserve(*memory);

@@ -113,6 +113,8 @@ class Call {
   }
   void AfterEnd(bool);
   absl::Status Reserve(int64_t bytes);
+  // At least what the connection has received for a message.
+  int64_t ReceivedFor(const grpc::ByteBuffer& bytes) const;
 
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
   std::atomic<int> uses_{2};     // of the loop's queue; at first the end and the finish

@@ -24,9 +24,10 @@ class FakeWork final : public WorkBetweenCalls {
   void Join() override { ++joined; }
   bool HasWork() override { return std::this_thread::get_id() == left_by && left > 0; }
   void Work() override {
+    std::latch* const latch = wait_for;  // before the test hears of it, and sets the next one
     worked += left.exchange(0);
     Tell();
-    if (std::latch* latch = wait_for) latch->wait();
+    if (latch != nullptr) latch->wait();
   }
   bool IsAlone() override { return is_alone; }
   void HandOver() override {

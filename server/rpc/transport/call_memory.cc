@@ -24,6 +24,7 @@ MemoryPlan PlanMemory(int64_t budget, int64_t memory, int64_t max_message) {
   plan.budget = std::max(wanted, least + least / 7 + 8);  // an eighth is for small messages
   plan.connection = std::max(plan.budget / 4, least);
   plan.unparsed = std::max(plan.budget / 2, 2 * max_message);
+  plan.unfinished = plan.unparsed / 4 * 3;
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "server/base/clock.h"
+#include "server/rpc/transport/delivered_bytes.h"
 #include "server/rpc/transport/memory_budget.h"
 
 namespace torchferry::rpc {
@@ -15,6 +16,9 @@ struct MemoryPlan {
   int64_t budget = 0;      // requests and answers, from parsing to the answer's end
   int64_t connection = 0;  // one connection's large ones of these
   int64_t unparsed = 0;    // what has been received of requests that are not whole, or wait for their turn
+  // Of this, what the acceptor lets come before it ends the connections that sent most. gRPC's quota is the rest: it ends
+  // whoever is idle.
+  int64_t unfinished = 0;
 };
 
 // `budget`: what was asked for; 0: a quarter of `memory`, which is what this process may use (0: not known). A message
@@ -37,6 +41,8 @@ class CallMemory {
   void BoundListener(grpc::ServerBuilder& builder) const;
 
   MemoryBudget& budget() { return budget_; }
+  DeliveredBytes& delivered() { return delivered_; }
+  int64_t max_unfinished_bytes() const { return options_.plan.unfinished; }
   int64_t max_message_bytes() const { return options_.max_message_bytes; }
   // How long the client may take to read an answer of so many bytes: `send_timeout`, and a second for each MiB.
   base::Duration TimeToSend(int64_t bytes) const;
@@ -45,6 +51,7 @@ class CallMemory {
   const Options options_;
   grpc::ResourceQuota unparsed_;
   MemoryBudget budget_;
+  DeliveredBytes delivered_;
 };
 
 }  // namespace torchferry::rpc

@@ -20,6 +20,7 @@ class ConnectionMetrics final : public Acceptor::Observer {
   void OnRefused(ConnectionVerdict why) override {
     metrics_.ConnectionCame(listener_, why == ConnectionVerdict::kTooMany ? "too_many" : "too_many_of_peer");
   }
+  void OnEndedUnfinished() override { metrics_.ConnectionCame(listener_, "ended_unfinished"); }
   void OnAcceptFailed() override { metrics_.ConnectionCame(listener_, "failed"); }
   void OnOpen(size_t connections) override { metrics_.SetConnections(listener_, static_cast<double>(connections)); }
   void OnChange() override { on_change_(); }

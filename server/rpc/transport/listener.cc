@@ -59,8 +59,11 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
     for (RpcService* service : services) service->Serve(*loop);
     loop->Start();
   }
-  acceptor_ = std::make_unique<Acceptor>(std::move(sockets).value(), place.connections, GiveTo(std::move(given)),
-                                         observer, clock);
+  const Acceptor::Bounds bounds = {.connections = place.connections,
+                                   .unfinished_bytes = memory.max_unfinished_bytes(),
+                                   .delivered = &memory.delivered()};
+  acceptor_ =
+      std::make_unique<Acceptor>(std::move(sockets).value(), bounds, GiveTo(std::move(given)), observer, clock);
   acceptor_->Start();
   return absl::OkStatus();
 }
