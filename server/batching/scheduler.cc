@@ -223,6 +223,7 @@ void Scheduler::JoinAsCaller() {
 bool Scheduler::HasCallerWork() const { return this_caller.scheduler == this && !this_caller.queues.empty(); }
 
 void Scheduler::RunAsCaller() {
+  if (!HasCallerWork()) return;
   auto& runner = static_cast<RunnerImpl&>(*this_caller.runner);
   for (const std::shared_ptr<Queue>& queue : std::exchange(this_caller.queues, {})) {
     Work work;
