@@ -2,12 +2,15 @@
 those of wrong_files.py. Run as a script, it fills a folder with them: python hostile_files.py FOLDER
 """
 
+import io
 import json
 import os
 import pathlib
 import struct
 import sys
+import zipfile
 
+from torch_archives import entries, write_entry
 from wrong_files import Wrong
 from wrong_makers import FIXTURES, TORCHSCRIPT, WEIGHTS, checkpoint_of, rezipped, safetensors, script_with, zipped
 
@@ -49,6 +52,18 @@ def keys(names):
 def hidden(code):
     """The scripted Mlp whose forward runs `code` first."""
     return lambda: script_with(b"    _0 = torch.softmax(", b"    " + code + b"\n    _0 = torch.softmax(")
+
+
+def archive_with(name, content):
+    """The scripted Mlp with one entry more."""
+    def make():
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for _, entry, kept, method in entries(FIXTURES / "mlp" / "1" / "mlp.pt"):
+                write_entry(archive, entry, kept, method)
+            write_entry(archive, f"model/{name}", content)
+        return file.getvalue()
+    return make
 
 
 def deep_pickle(opening, closing=b""):
@@ -133,6 +148,8 @@ HOSTILE = {
         "hidden_in_a_number": b"s = 1 if 1else 0x1torch.save(x, 'torchferry_pwned')",
         "hidden_in_a_type": b"s = 1  # type: torch.save(x, 'torchferry_pwned')",
     }.items()},
+    "other_case": Wrong(DATA_LOSS, ("differ in nothing but case",), archive_with("Code/__torch__.PY", b"class Mlp(Module):\n")),
+    "other_case_of_a_pickle": Wrong(DATA_LOSS, ("differ in nothing but case",), archive_with("DATA.pkl", b"\x80\x02N.")),
     "unknown_character": Wrong(DATA_LOSS, ("language has not",), hidden(b"s = 1;")),
     "wide_class": Wrong(DATA_LOSS, ("8192 members",), code_of("class Mlp(Module):\n" + "  a : int\n" * 10_000)),
     "long_code": Wrong(DATA_LOSS, ("1000000 words",), code_of("x = x + 1\n" * 400_000)),
@@ -188,8 +205,8 @@ def put(folder, name, row):
 
 
 def put_unnamable(folder):
-    """Folders whose names would forge a line of a log."""
-    for name in (b"line\nbreak", b"\x1b[2Jscreen", b"x" * 255):
+    """Folders whose names would forge a line of a log, or are no text."""
+    for name in (b"line\nbreak", b"\x1b[2Jscreen", b"x" * 255, b"caf\xe9", b"\xff\xfe\xed\xa0\x80"):
         version = os.path.join(os.fsencode(folder), name, b"1")
         os.makedirs(version)
         with open(os.path.join(version, b"model.pt"), "wb") as file:

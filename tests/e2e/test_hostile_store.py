@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import harness
+import stuck_models
 from harness import Client, Code, Health, check_message
 from hostile_files import HOSTILE, TUNING_RECORDS, put, put_unnamable
 from inspecting import inspect_files
@@ -52,6 +53,7 @@ def store(folder):
     for name, row in HOSTILE.items():
         put(store.path, name, row)
     put_unnamable(store.path)
+    stuck_models.add_endless_setstate(store, "endless", stuck_models.load_limit(5))
     return store
 
 
@@ -93,6 +95,12 @@ def test_each_is_refused_with_a_reason(versions, name):
 def test_inspect_says_what_the_server_says(versions, inspected, name):
     assert not inspected[name]["servable"]
     assert (CODES[versions[name].error_code], versions[name].error_message) == reason(inspected[name])
+
+
+def test_a_load_that_does_not_end_is_refused_too(versions):
+    """Only the server can tell: `inspect` runs nothing."""
+    assert versions["endless"].state == pb.MODEL_STATE_FAILED
+    check_message(versions["endless"].error_message, "does not end", "load_timeout_seconds")
 
 
 def test_good_model_serves_right_answers(server, versions):
