@@ -1,5 +1,5 @@
-// The thread that takes new connections and gives them to gRPC, as many as may be open. It ends those that have sent too
-// much of requests which are not whole.
+// The thread that takes new connections and gives them to gRPC, as many as may be open. It ends those that have sent
+// too much of requests which are not whole.
 //
 // gRPC 1.51 stops accepting for good when it has no descriptor left once (CVE-2023-4785), bounds no number of
 // connections and counts none. So the listening sockets are ours.

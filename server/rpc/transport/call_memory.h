@@ -16,8 +16,8 @@ struct MemoryPlan {
   int64_t budget = 0;      // requests and answers, from parsing to the answer's end
   int64_t connection = 0;  // one connection's large ones of these
   int64_t unparsed = 0;    // what has been received of requests that are not whole, or wait for their turn
-  // Of this, what the acceptor lets come before it ends the connections that sent most. gRPC's quota is the rest: it ends
-  // whoever is idle.
+  // Of this, what the acceptor lets come before it ends the connections that sent most. gRPC's quota is the rest: it
+  // ends whoever is idle.
   int64_t unfinished = 0;
 };
 

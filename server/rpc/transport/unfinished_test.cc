@@ -34,13 +34,12 @@ class UnfinishedBytesTest : public ::testing::Test {
 
   std::map<int, int64_t> received_;
   DeliveredBytes delivered_;
-  UnfinishedBytes unfinished_{
-      100,
-      {.received = [this](int descriptor, uint64_t) -> std::optional<int64_t> {
-         const auto found = received_.find(descriptor);
-         return found == received_.end() ? std::nullopt : std::optional(found->second);
-       },
-       .delivered = [this](uint16_t port) { return delivered_.Of(port); }}};
+  UnfinishedBytes unfinished_{100,
+                              {.received = [this](int descriptor, uint64_t) -> std::optional<int64_t> {
+                                 const auto found = received_.find(descriptor);
+                                 return found == received_.end() ? std::nullopt : std::optional(found->second);
+                               },
+                               .delivered = [this](uint16_t port) { return delivered_.Of(port); }}};
 };
 
 TEST_F(UnfinishedBytesTest, WhatBecomesRequestsIsNotUnfinished) {
