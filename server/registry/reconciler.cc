@@ -42,7 +42,14 @@ void Reconciler::Add(const std::vector<ModelFolder>& models) {
   for (const ModelFolder& folder : models) AddModel(folder);
 }
 
+bool Reconciler::IsForeign(const ModelFolder& folder) {
+  if (folder.is_model || memory_.contains(folder.name)) return false;
+  if (foreign_.insert(folder.name).second) LogNoModel(folder);
+  return true;
+}
+
 void Reconciler::AddModel(const ModelFolder& folder) {
+  if (IsForeign(folder)) return;
   LogFolder(folder);
   ModelMemory& memory = memory_[folder.name];
   memory.applied = memory.seen = FingerprintOf(folder);
@@ -106,6 +113,7 @@ void Reconciler::LoadModel(const std::string& model, const std::vector<int64_t>&
 void Reconciler::LoadNow(const std::string& model, const std::vector<int64_t>& versions, const Done& done) {
   const absl::StatusOr<ModelFolder> folder = ScanModel(options_.store, model);
   absl::Status status = folder.status();
+  if (status.ok() && IsForeign(*folder)) status = NoModel(*folder);
   if (status.ok()) status = CheckThere(*folder, versions);
   if (!status.ok()) return done(status);
   Apply(*folder, versions, /*away=*/{}, /*is_asked_for=*/true,
@@ -227,7 +235,7 @@ void Reconciler::Rescan(const Done& done) {
   };
   for (const ModelFolder& folder : *folders) {
     gone.erase(folder.name);
-    if (in_turn_.contains(folder.name)) continue;
+    if (in_turn_.contains(folder.name) || IsForeign(folder)) continue;
     ModelMemory& memory = memory_[folder.name];
     const std::string fingerprint = FingerprintOf(folder);
     const bool is_due = IsDue(memory, fingerprint);

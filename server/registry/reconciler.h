@@ -60,6 +60,8 @@ class Reconciler {
   struct Group;
 
   void AddModel(const ModelFolder& folder);
+  // No model, and never was one while the server ran; says so once.
+  bool IsForeign(const ModelFolder& folder);
   // `change` when no other of that model is under way.
   void InTurn(const std::string& model, Step change);
   void EndTurn(const std::string& model);
@@ -77,6 +79,7 @@ class Reconciler {
   LoadPool& pool_;
   const Options options_;
   std::map<std::string, ModelMemory> memory_;        // by model
+  std::set<std::string> foreign_;                    // folders that are no models
   std::map<std::string, std::deque<Step>> in_turn_;  // models of which a change is under way, and what waits for it
 };
 

@@ -163,6 +163,25 @@ TEST_F(RegistryChangesTest, RescanLetsGoOfModelsThatAreGone) {
   EXPECT_THAT(registry_.List(), IsEmpty());
 }
 
+TEST_F(RegistryChangesTest, AFolderThatIsNoModelIsNoneUntilItHasAVersion) {
+  store_.Put("m", 1);
+  std::filesystem::create_directories(std::filesystem::path(store_.path()) / "docs" / "images");
+  Begin();
+  EXPECT_EQ(States("docs"), "");
+  EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), "");
+  const absl::Status status = Load("docs").get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(base::MessageOf(status), HasSubstr("docs/ is no model"));
+  EXPECT_EQ(States("docs"), "");
+  Rescan();
+  Rescan();
+  EXPECT_EQ(States("docs"), "");
+  store_.Put("docs", 1);
+  Rescan();
+  Rescan();
+  WaitForStates("1 ready", "docs");
+}
+
 TEST_F(RegistryChangesTest, ALoadThatFailsChangesNothingForRescan) {
   store_.Put("m", 1);
   Begin();

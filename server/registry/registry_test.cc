@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <map>
 #include <thread>
 
 #include "server/base/status.h"
@@ -100,6 +102,26 @@ TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
   EXPECT_EQ((*models)[0].versions, (std::vector<int64_t>{1, 2, 10}));
   EXPECT_EQ((*models)[0].ignored.size(), 2u);
   EXPECT_THAT(base::MessageOf((*models)[1].config.status()), HasSubstr("b/config.pbtxt:1:"));
+  std::filesystem::remove_all(store);
+}
+
+TEST(ScanStoreTest, AFolderWithoutAVersionOrAConfigIsNoModel) {
+  const std::filesystem::path store = std::filesystem::path(::testing::TempDir()) / "torchferry_scan_foreign";
+  std::filesystem::remove_all(store);
+  for (const char* folder : {"configured", "docs/images", "lost+found", "model/1", "v/v1", "\xff/1", "\xfe"}) {
+    std::filesystem::create_directories(store / folder);
+  }
+  std::ofstream(store / "configured" / "config.pbtxt") << "max_batch_size: 3\n";
+  std::ofstream(store / "docs" / "1");  // a file
+  const auto folders = ScanStore(store.string());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  std::map<std::string, bool> is_model;
+  for (const ModelFolder& folder : *folders) is_model[folder.name] = folder.is_model;
+  EXPECT_TRUE(is_model["configured"]);
+  EXPECT_TRUE(is_model["model"]);
+  for (const char* foreign : {"docs", "lost+found", "v"}) EXPECT_FALSE(is_model.at(foreign)) << foreign;
+  const auto v = std::ranges::find(*folders, "v", &ModelFolder::name);
+  EXPECT_THAT(base::MessageOf(NoModel(*v)), AllOf(HasSubstr("v1/ is no version"), HasSubstr("v/1/")));
   std::filesystem::remove_all(store);
 }
 

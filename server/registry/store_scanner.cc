@@ -41,15 +41,21 @@ std::string Fingerprint(const base::Descriptor& open) {
   return fmt::format("{}", fmt::join(files, ""));
 }
 
+// Without its versions.
+ModelFolder FolderOf(std::string name, absl::StatusOr<config::ModelConfig> config) {
+  return {std::move(name), std::move(config), {}, {}, {}};
+}
+
+// Where ext4 puts what it has found; often in the root of a volume, and for root alone.
+bool IsOfFileSystem(const std::string& name) { return name == "lost+found"; }
+
 // A folder whose name no client can say: protobuf's strings are UTF-8.
 ModelFolder Unnamable(const std::string& name) {
   const std::string shown = base::ToUtf8(name);
-  return {shown,
-          base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                           "the folder's name is not UTF-8, so that no client can name the model; rename {}/", shown),
-          {},
-          {},
-          {}};
+  return FolderOf(
+      shown,
+      base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                       "the folder's name is not UTF-8, so that no client can name the model; rename {}/", shown));
 }
 
 // A folder that cannot be opened has the error in place of its files: loading it says the same.
@@ -58,11 +64,11 @@ std::string FingerprintOfVersion(const base::StoreFolder& folder, const std::str
   return open.ok() ? Fingerprint(*open) : base::MessageOf(open.status()) + "\n";
 }
 
+// The versions of a model, and whether it is one.
 ModelFolder Scan(const base::StoreFolder& folder, const std::string& name) {
-  if (!base::IsUtf8(name)) return Unnamable(name);
-  const auto open = base::OpenInStore(folder, "", base::StoreEntry::kFolder, name);
-  if (!open.ok()) return {name, open.status(), {}, {}, {}};
-  ModelFolder model{name, config::ReadModelConfig(folder, name + "/config.pbtxt", name), {}, {}, {}};
+  const auto open = base::OpenInStore(folder, "", base::StoreEntry::kFolder, base::ToUtf8(name));
+  if (!open.ok()) return FolderOf(base::ToUtf8(name), open.status());
+  ModelFolder model = FolderOf(name, config::ReadModelConfig(folder, name + "/config.pbtxt", name));
   const std::string beside = Fingerprint(*open);
   std::error_code error;
   for (fs::directory_iterator it(open->path(), error), end; !error && it != end; it.increment(error)) {
@@ -81,7 +87,13 @@ ModelFolder Scan(const base::StoreFolder& folder, const std::string& name) {
         base::MakeStatus(absl::StatusCode::kPermissionDenied, "{}/ cannot be read: {}", name, error.message());
   }
   std::sort(model.versions.begin(), model.versions.end());
-  return model;
+  const bool has_config =
+      fs::symlink_status(fs::path(open->path()) / "config.pbtxt").type() != fs::file_type::not_found;
+  model.is_model = (error && !IsOfFileSystem(name)) || has_config || !model.versions.empty();
+  if (base::IsUtf8(name)) return model;
+  ModelFolder unnamable = Unnamable(name);
+  unnamable.is_model = model.is_model;
+  return unnamable;
 }
 
 }  // namespace
@@ -92,7 +104,18 @@ std::string FingerprintOf(const ModelFolder& folder) {
   return text;
 }
 
+absl::Status NoModel(const ModelFolder& folder) {
+  const std::string others =
+      folder.ignored.empty()
+          ? ""
+          : fmt::format("; its folder {}/ is no version, as that is a positive integer", folder.ignored.front());
+  return base::MakeStatus(absl::StatusCode::kNotFound,
+                          "{}/ is no model: it has neither a version nor a config.pbtxt{}; put a model file into {}/1/",
+                          folder.name, others, folder.name);
+}
+
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
+  if (!folder.is_model) return NoModel(folder);
   if (folder.versions.empty()) {
     return base::MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/",
                             folder.name, folder.name);

@@ -21,10 +21,16 @@ struct ModelFolder {
   std::vector<std::string> ignored;            // entries that are no version, for a warning
   // Of each version: changes with any file in its folder, and beside it, that was written or replaced.
   std::map<int64_t, std::string> fingerprints;
+  // It has a version or a config.pbtxt, or may have: it cannot be read. Otherwise it is a folder of something else, as
+  // lost+found and docs are.
+  bool is_model = true;
 };
 
 // Changes with the versions that are there, and with each one's fingerprint.
 std::string FingerprintOf(const ModelFolder& folder);
+
+// Why a folder is no model, and what to do.
+absl::Status NoModel(const ModelFolder& folder);
 
 // What the policy of its config, which must be there, wants; never none. NOT_FOUND, saying what to do.
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
@@ -35,9 +41,9 @@ absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
 // NOT_FOUND where the store has no such folder.
 absl::StatusOr<ModelFolder> ScanModel(const base::StoreFolder& store, const std::string& name);
 
-// Every folder of the store whose name does not start with a dot, sorted by name. Of a folder whose name is not UTF-8
-// `name` is what base::ToUtf8 makes of it, and `config` says what to do. NOT_FOUND or PERMISSION_DENIED when
-// the store itself cannot be read.
+// Every folder of the store whose name does not start with a dot, models or not, sorted by name. Of a folder whose name
+// is not UTF-8 `name` is what base::ToUtf8 makes of it, and `config` says what to do. NOT_FOUND or PERMISSION_DENIED
+// when the store itself cannot be read.
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const base::StoreFolder& store);
 
 }  // namespace torchferry::registry

@@ -23,6 +23,10 @@ void LogFolder(const ModelFolder& folder) {
   }
 }
 
+void LogNoModel(const ModelFolder& folder) {
+  base::LogWarning("folder ignored", {{"folder", folder.name}, {"reason", base::MessageOf(NoModel(folder))}});
+}
+
 void LogFailed(const std::string& model, int64_t version, const absl::Status& why) {
   base::LogError(
       "model failed",

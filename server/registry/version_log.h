@@ -12,6 +12,9 @@ namespace torchferry::registry {
 // Warnings: entries that are no version, and those of the configuration.
 void LogFolder(const ModelFolder& folder);
 
+// A folder of the store that is no model.
+void LogNoModel(const ModelFolder& folder);
+
 // A version, or with 0 a model's folder, that does not serve.
 void LogFailed(const std::string& model, int64_t version, const absl::Status& why);
 
