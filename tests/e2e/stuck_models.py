@@ -56,6 +56,34 @@ def add(store, name, config="", code=FORWARD):
     return store.path / name
 
 
+FORK = b"""    def __forked_function0() -> Tensor:
+      y = x
+      while bool(torch.eq(torch.select(torch.select(x, 0, 0), 0, 0), -1)):
+        y = torch.add(y, 0)
+      return y
+    f = fork(__forked_function0)
+    if bool(torch.gt(torch.sum(x), 1000000)):
+      _9 = torch.wait(f)
+    else:
+      _9 = x
+    _0 = torch.softmax((self).logits(_9, ), 1)
+"""
+
+
+def add_endless_fork(store, name, config=""):
+    """The scripted Mlp, which forks what does not end for an x that begins with ENDLESS, and does not wait for it."""
+    version = store.path / name / "1"
+    version.mkdir(parents=True)
+    with zipfile.ZipFile(version / "model.pt", "w") as archive:
+        for below, entry, content, method in entries(FIXTURES / "mlp" / "1" / "mlp.pt"):
+            if below == "code/__torch__.py":
+                line = b"    _0 = torch.softmax((self).logits(x, ), 1)\n"
+                assert line in content
+                content = content.replace(line, FORK)
+            write_entry(archive, entry, content, method)
+    (store.path / name / "config.pbtxt").write_text(f'name: "{name}"\n' + config)
+
+
 def add_endless_setstate(store, name, config=""):
     """An archive whose __setstate__, which runs inside jit::load, does not end."""
     version = store.path / name / "1"

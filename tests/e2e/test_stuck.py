@@ -202,6 +202,23 @@ def test_a_stream_of_a_stuck_request_goes_on(tmp_path):
         assert [answer.error_code for answer in answers] == [0, Code.DEADLINE_EXCEEDED.value[0], Code.UNAVAILABLE.value[0], 0]
 
 
+def test_a_fork_that_nobody_waits_for_is_part_of_the_run(tmp_path):
+    def extra(store):
+        stuck_models.add_endless_fork(store, "forks", forward_limit(LIMIT))
+        stuck_models.add_endless_fork(store, "forks_too")
+    with stuck_server(tmp_path, extra=extra) as server, Client(server.address) as client:
+        x = {"x": reference("mlp", "x", 1)}
+        [answer] = client.predict_arrays("forks", x).values()
+        np.testing.assert_allclose(answer, reference("mlp", "probabilities", 1), rtol=1e-5)
+        endless = {"x": np.full([1, 4], ENDLESS, np.float32)}
+        with refused(Code.DEADLINE_EXCEEDED, "cannot be interrupted"):
+            client.predict("forks", endless)
+        with refused(Code.UNAVAILABLE, "suspect"):
+            client.predict("forks", x)
+        client.predict("forks_too", x)
+        assert "forks" in server.http("/readyz")[1]
+
+
 def test_the_other_api_and_the_cli_say_so(tmp_path):
     with stuck_server(tmp_path) as server, concurrent.futures.ThreadPoolExecutor(1) as pool, Client(server.address) as client:
         assert send_stuck(pool, server, "stuck0").result()[0] == Code.DEADLINE_EXCEEDED

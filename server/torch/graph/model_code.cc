@@ -18,11 +18,30 @@ bool HoldsObjects(const c10::Type& type) {
     case c10::TypeKind::ClassType:
     case c10::TypeKind::InterfaceType:
     case c10::TypeKind::TupleType:
+    case c10::TypeKind::AnyType:
+    case c10::TypeKind::AnyListType:
+    case c10::TypeKind::AnyTupleType:
     case c10::TypeKind::AnyClassType:
       return true;
     default:
       return std::ranges::any_of(type.containedTypes(),
                                  [](const c10::TypePtr& contained) { return HoldsObjects(*contained); });
+  }
+}
+
+// Of a class, or of a type that lets one stand there.
+bool HoldsInstances(const c10::Type& type) {
+  switch (type.kind()) {
+    case c10::TypeKind::ClassType:
+    case c10::TypeKind::InterfaceType:
+    case c10::TypeKind::AnyType:
+    case c10::TypeKind::AnyListType:
+    case c10::TypeKind::AnyTupleType:
+    case c10::TypeKind::AnyClassType:
+      return true;
+    default:
+      return std::ranges::any_of(type.containedTypes(),
+                                 [](const c10::TypePtr& contained) { return HoldsInstances(*contained); });
   }
 }
 
@@ -37,6 +56,28 @@ bool IsBlindCast(const torch::jit::Node& node) {
   return optional == nullptr || !optional->getElementType()->isSubtypeOf(*to);
 }
 
+bool IsPlain(const c10::Type& type) {
+  switch (type.kind()) {
+    case c10::TypeKind::IntType:
+    case c10::TypeKind::FloatType:
+    case c10::TypeKind::BoolType:
+    case c10::TypeKind::StringType:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The hash of a tensor or an object, and an object as text, are where it lies in memory.
+bool TellsAddress(const torch::jit::Node& node, const std::string& op) {
+  const auto is_any_input = [&](const auto& is) {
+    return std::ranges::any_of(node.inputs(), [&](const torch::jit::Value* input) { return is(*input->type()); });
+  };
+  if (op == "aten::hash") return is_any_input([](const c10::Type& type) { return !IsPlain(type); });
+  const bool makes_text = op == "aten::format" || op == "aten::percentFormat" || op == "aten::str";
+  return makes_text && is_any_input([](const c10::Type& type) { return HoldsInstances(type); });
+}
+
 absl::Status CheckNode(const torch::jit::Node& node, const std::string& method) {
   const std::string op = node.kind().toQualString();
   if (const auto reason = plan::WhyRefused(op)) {
@@ -47,6 +88,7 @@ absl::Status CheckNode(const torch::jit::Node& node, const std::string& method) 
                             "takes an object for one of a class that it may not be of",
                             fmt::format("method {}", method));
   }
+  if (TellsAddress(node, op)) return plan::DeniedCode(op, "tells an address", fmt::format("method {}", method));
   return absl::OkStatus();
 }
 

@@ -122,6 +122,30 @@ TEST(ModelCodeTest, AnObjectIsNotTakenForAnother) {
   EXPECT_THAT(base::MessageOf(CheckFunction(*unit->create_function("f", graph))), HasSubstr("unchecked_cast"));
 }
 
+TEST(ModelCodeTest, AListOfOneTypeIsNotTakenForAListOfAny) {
+  for (const c10::TypePtr& to :
+       std::initializer_list<c10::TypePtr>{c10::ListType::create(c10::AnyType::get()),
+                                           c10::DictType::create(c10::StringType::get(), c10::AnyType::get())}) {
+    const auto unit = std::make_shared<torch::jit::CompilationUnit>();
+    const auto graph = std::make_shared<torch::jit::Graph>();
+    torch::jit::Value* any = graph->addInput()->setType(c10::AnyType::get());
+    graph->insertNode(graph->create(c10::prim::unchecked_cast, {any}))->output()->setType(to);
+    EXPECT_THAT(base::MessageOf(CheckFunction(*unit->create_function("f", graph))), HasSubstr("unchecked_cast"));
+  }
+}
+
+TEST(ModelCodeTest, NoAddressIsTold) {
+  const auto check = [](const std::string& source) {
+    const auto unit = std::make_shared<torch::jit::CompilationUnit>();
+    unit->define(c10::QualifiedName("__torch__"), source, torch::jit::nativeResolver(), nullptr);
+    return base::MessageOf(CheckFunction(unit->get_function(c10::QualifiedName("__torch__.f"))));
+  };
+  EXPECT_THAT(check("def f(x: Tensor) -> int:\n  return hash(x)\n"), HasSubstr("tells an address"));
+  EXPECT_THAT(check("def f(x: Any) -> str:\n  return \"{}\".format(x)\n"), HasSubstr("tells an address"));
+  EXPECT_EQ(check("def f(x: str, y: int) -> int:\n  return hash(x) + hash(y)\n"), "");
+  EXPECT_EQ(check("def f(x: Tensor, y: int) -> str:\n  return \"{} {}\".format(x, y)\n"), "");
+}
+
 TEST(ModelCodeTest, FunctionsThatCallOneAnotherTooDeepAreRefused) {
   const auto module = [](int functions) {
     std::string source = "def f0(self, x: Tensor) -> Tensor:\n  return x\n";

@@ -22,6 +22,7 @@
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/graph/model_code.h"
+#include "server/torch/graph/run_inline.h"
 #include "server/torch/load/declared_values.h"
 #include "server/torch/load/value_check.h"
 
@@ -85,6 +86,7 @@ class ScriptReader {
     for (const IValue& constant : constants.toTupleRef().elements()) constants_.push_back(constant);
     const IValue module = Unpickle("data", script_.content->data_pickle);
     if (!module.isModule()) Refuse(absl::DataLossError("data.pkl holds no module"));
+    values_.TellTypes();
     return torch::jit::Module(module.toObject());
   }
 
@@ -153,7 +155,7 @@ class ScriptReader {
       if (!trust_model_code_) Require(CheckFunction(set_state));
       // It would be specialised for an object that is not there yet.
       const torch::jit::GraphOptimizerEnabledGuard without_optimizer(false);
-      set_state({IValue(object), state});
+      RunInline(set_state, {IValue(object), state});
     } else {
       if (!state.isGenericDict()) {
         Refuse(base::MakeStatus(absl::StatusCode::kDataLoss, "the state of a {} is no dict", NameOf(*type)));

@@ -8,6 +8,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/test_zip.h"
+#include "server/torch/graph/run_inline.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -172,6 +173,88 @@ TEST(ScriptReaderTest, AnAttributeIsOfTheTypeThatItsCodeSays) {
               HasSubstr("its code says Tensor"));
   EXPECT_THAT(Refusal(Class("M", std::string("  a : Tensor\n") + kForward), Object("M", Dict({}))),
               HasSubstr("no value of its attribute a"));
+}
+
+// A list that code adds a B to, and another reads an A from.
+TEST(ScriptReaderTest, AListIsOfOneTypeWhoeverHoldsIt) {
+  const std::string empty = "]q\x01";
+  const std::string again = "h\x01";
+  const std::string objects = Class("A", "  x : Tensor\n  y : Tensor\n") + Class("B", "  x : Tensor\n");
+  const auto code = [&](const std::string& one, const std::string& other) {
+    return objects + Class("M", "  a : " + one + "\n  b : " + other + "\n" + kForward);
+  };
+  const auto held_twice = [&](const std::string& container) {
+    return Object("M", Dict({{"a", container}, {"b", again}}));
+  };
+  for (const auto& [one, other] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"List[__torch__.A]", "List[__torch__.B]"},
+           {"List[__torch__.A]", "List[Any]"},
+           {"List[Any]", "List[__torch__.A]"},
+           {"Any", "List[__torch__.A]"},
+           {"Optional[List[__torch__.A]]", "Optional[List[__torch__.B]]"},
+           {"List[Tensor]", "List[Tuple[Tensor, Tensor]]"}}) {
+    EXPECT_THAT(Refusal(code(one, other), held_twice(empty)), HasSubstr("b of a __torch__.M is a")) << one << other;
+  }
+  EXPECT_THAT(Refusal(code("Dict[str, __torch__.A]", "Dict[str, __torch__.B]"), held_twice("}q\x01")),
+              HasSubstr("b of a __torch__.M is a"));
+  // A list in a list.
+  EXPECT_THAT(Refusal(code("List[List[__torch__.A]]", "List[__torch__.B]"),
+                      Object("M", Dict({{"a", "](" + empty + "e"}, {"b", again}}))),
+              HasSubstr("b of a __torch__.M is a"));
+  // One that the pickle gives another type each time.
+  const auto tagged = [](const std::string& list, const std::string& type) {
+    return "ctorch.jit._pickle\nrestore_type_tag\n" + Tuple({list, Text(type)}) + "R";
+  };
+  EXPECT_THAT(
+      Refusal(
+          code("List[__torch__.A]", "List[__torch__.B]"),
+          Object("M", Dict({{"a", tagged(empty, "List[__torch__.A]")}, {"b", tagged(again, "List[__torch__.B]")}}))),
+      HasSubstr("of a __torch__.M is a"));
+  EXPECT_THAT(Refusal(objects + Class("N", "  a : List[__torch__.A]\n") +
+                          Class("M", std::string("  n : __torch__.N\n  b : List[__torch__.B]\n") + kForward),
+                      Object("M", Dict({{"n", Object("N", Dict({{"a", tagged(empty, "List[__torch__.A]")}}))},
+                                        {"b", tagged(again, "List[__torch__.B]")}}))),
+              HasSubstr("b of a __torch__.M is a"));
+  EXPECT_TRUE(Load(Archive(code("List[__torch__.A]", "List[__torch__.A]"), held_twice(empty)).Build()).ok());
+  EXPECT_TRUE(Load(Archive(code("Any", "List[Any]"), held_twice(empty)).Build()).ok());
+}
+
+// Nobody waits for the fork, which LibTorch would give to another thread.
+TEST(ScriptReaderTest, WhatIsForkedHasEndedWhenForwardEnds) {
+  const std::string code = Class("M",
+                                 "  a : Tensor\n"
+                                 "  def forward(self: __torch__.M, x: Tensor) -> Tensor:\n"
+                                 "    y = torch.neg(x)\n"
+                                 "    def __forked_function0() -> Tensor:\n"
+                                 "      z = torch.mm(torch.ones([200, 200]), torch.ones([200, 200]))\n"
+                                 "      return torch.add_(y, torch.select(torch.select(z, 0, 0), 0, 0))\n"
+                                 "    f = fork(__forked_function0)\n"
+                                 "    if bool(torch.gt(torch.sum(x), 1000)):\n"
+                                 "      z = torch.wait(f)\n"
+                                 "    else:\n"
+                                 "      z = torch.add(y, 0)\n"
+                                 "    return z\n");
+  const absl::StatusOr<torch::jit::Module> module = Load(Archive(code, Object("M", Dict({{"a", Tensor(4)}}))).Build());
+  ASSERT_TRUE(module.ok()) << module.status();
+  for (int i = 0; i < 10; ++i) {
+    const c10::IValue answer =
+        RunInline(module->get_method("forward").function(), {module->_ivalue(), torch::zeros({2})});
+    EXPECT_TRUE(torch::equal(answer.toTensor(), torch::full({2}, 200.0)));
+  }
+}
+
+TEST(ScriptReaderTest, WhereAnyTypeMayStandAValueIsOfTheTypeThatItSays) {
+  const std::string objects = Class("A", "  x : Tensor\n  y : Tensor\n") + Class("B", "  x : Tensor\n");
+  const auto tagged = [](const std::string& list, const std::string& type) {
+    return "ctorch.jit._pickle\nrestore_type_tag\n" + Tuple({list, Text(type)}) + "R";
+  };
+  const std::string of_b = "](" + Object("B", Dict({{"x", Tensor(4)}})) + "e";
+  const std::string code = objects + Class("M", std::string("  a : Any\n") + kForward);
+  EXPECT_THAT(Refusal(code, Object("M", Dict({{"a", tagged(of_b, "List[__torch__.A]")}}))),
+              HasSubstr("a of a __torch__.M is a"));
+  EXPECT_THAT(Refusal(code, Object("M", Dict({{"a", "](" + tagged(of_b, "List[__torch__.A]") + "e"}}))),
+              HasSubstr("a of a __torch__.M is a"));
+  EXPECT_TRUE(Load(Archive(code, Object("M", Dict({{"a", tagged(of_b, "List[__torch__.B]")}}))).Build()).ok());
 }
 
 std::string WithSetState(const std::string& statement) {

@@ -64,6 +64,7 @@ bool IsAny(const c10::Type& type) {
 
 // Types of what LibTorch reads by place, without a check, and of what holds such.
 bool HoldsPlaces(const c10::Type& type) {
+  if (IsAny(type)) return true;
   switch (type.kind()) {
     case c10::TypeKind::ClassType:
     case c10::TypeKind::InterfaceType:
@@ -74,6 +75,14 @@ bool HoldsPlaces(const c10::Type& type) {
       return std::ranges::any_of(type.containedTypes(),
                                  [](const c10::TypePtr& contained) { return HoldsPlaces(*contained); });
   }
+}
+
+// What a container says of itself, which `isinstance` believes.
+c10::TypePtr OwnType(const c10::IValue& value) {
+  if (value.isTuple()) return value.toTuple()->type();
+  if (value.isList()) return c10::ListType::create(value.toList().elementType());
+  const auto dict = value.toGenericDict();
+  return c10::DictType::create(dict.keyType(), dict.valueType());
 }
 
 }  // namespace
@@ -123,7 +132,7 @@ absl::Status ValueCheck::Check(const c10::IValue& root) {
       values.insert(values.end(), tuple->elements().begin(), tuple->elements().end());
     } else if (value.isList()) {
       const auto list = value.toList();
-      if (!HoldsPlaces(*list.elementType()) && !IsAny(*list.elementType())) continue;
+      if (!HoldsPlaces(*list.elementType())) continue;
       for (size_t i = 0; i < list.size(); ++i) values.emplace_back(list.get(i));
     } else if (value.isGenericDict()) {
       for (const auto& entry : value.toGenericDict()) {
@@ -136,7 +145,15 @@ absl::Status ValueCheck::Check(const c10::IValue& root) {
 }
 
 absl::Status ValueCheck::CheckType(const c10::IValue& value, const c10::TypePtr& type, const std::string& where) {
-  if (Fits(value, *type)) return absl::OkStatus();
+  bool fits = Fits(value, *type);
+  while (fits && !below_any_.empty()) {
+    const c10::IValue next = std::move(below_any_.back());
+    below_any_.pop_back();
+    types_.push_back(OwnType(next));
+    fits = ContentFits(next, *types_.back());
+  }
+  below_any_.clear();
+  if (fits) return absl::OkStatus();
   return base::MakeStatus(absl::StatusCode::kDataLoss, "{} is a {}; its code says {}", where,
                           value.isTuple() ? "tuple" : value.tagKind(), type->str());
 }
@@ -163,9 +180,43 @@ void ValueCheck::SetTypes(const c10::IValue& value, const c10::TypePtr& type) {
   }
 }
 
+bool ValueCheck::IsDeclaredAs(const c10::IValue& value, const c10::Type& type) {
+  const auto inner = type.containedTypes();
+  const auto [at, is_new] = declared_.try_emplace(value.internalToPointer());
+  if (is_new) {
+    at->second = {value, {inner.begin(), inner.end()}};
+    Tell(at->second);
+    return true;
+  }
+  return std::ranges::equal(at->second.inner, inner,
+                            [](const c10::TypePtr& a, const c10::TypePtr& b) { return *a == *b; });
+}
+
+void ValueCheck::Tell(const Declared& declared) {
+  if (declared.value.isList()) {
+    declared.value.toList().unsafeSetElementType(declared.inner[0]);
+  } else {
+    auto dict = declared.value.toGenericDict();
+    dict.unsafeSetKeyType(declared.inner[0]);
+    dict.unsafeSetValueType(declared.inner[1]);
+  }
+}
+
+void ValueCheck::TellTypes() const {
+  for (const auto& [address, declared] : declared_) Tell(declared);
+}
+
 // Recurses as deep as types nest, which limits.h bounds.
 bool ValueCheck::Fits(const c10::IValue& value, const c10::Type& type) {
-  if (value.isNone() || IsAny(type)) return true;
+  if (value.isNone()) return true;
+  if (IsAny(type)) {
+    // Not now: what lies below has no type whose depth is bounded.
+    if (IsContainer(value) && own_.insert(value.internalToPointer()).second) {
+      held_.push_back(value);
+      below_any_.push_back(value);
+    }
+    return true;
+  }
   if (!HoldsPlaces(type)) return !value.isObject() && !value.isTuple();
   if (!IsContainer(value)) return ContentFits(value, type);
   const std::pair<const void*, const c10::Type*> key(value.internalToPointer(), &type);
@@ -200,11 +251,11 @@ bool ValueCheck::ContentFits(const c10::IValue& value, const c10::Type& type) {
     case c10::TypeKind::ListType: {
       if (!value.isList()) return false;
       const auto list = value.toList();
-      const c10::Type& element = *type.containedTypes()[0];
+      const c10::TypePtr& element = type.containedTypes()[0];
       for (size_t i = 0; i < list.size(); ++i) {
-        if (!Fits(list.get(i), element)) return false;
+        if (!Fits(list.get(i), *element)) return false;
       }
-      return true;
+      return IsDeclaredAs(value, type);
     }
     case c10::TypeKind::DictType: {
       if (!value.isGenericDict()) return false;
@@ -212,7 +263,7 @@ bool ValueCheck::ContentFits(const c10::IValue& value, const c10::Type& type) {
       for (const auto& entry : value.toGenericDict()) {
         if (!Fits(entry.key(), *types[0]) || !Fits(entry.value(), *types[1])) return false;
       }
-      return true;
+      return IsDeclaredAs(value, type);
     }
     default:
       return true;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,21 +27,38 @@ class ValueCheck {
   absl::Status Check(const c10::IValue& value);
 
   // DATA_LOSS when `value` may not stand where `type` is expected. None may stand everywhere: its use is an error.
-  // Numbers and text are not looked at: LibTorch checks each use.
+  // Numbers and text are not looked at: LibTorch checks each use. A list or dict is of one type, however many
+  // attributes hold it: what code adds by the one, code reads by the other. Where the type is Any, it is what the value
+  // says.
   absl::Status CheckType(const c10::IValue& value, const c10::TypePtr& type, const std::string& where);
 
   // Tells lists and dicts of old archives what they hold, as `type` says. `value` has passed CheckType.
   void SetTypes(const c10::IValue& value, const c10::TypePtr& type);
 
+  // Tells the lists and dicts that have passed CheckType what they hold, as a pickle may have told them something else
+  // since. When all has been read.
+  void TellTypes() const;
+
  private:
+  struct Declared {
+    c10::IValue value;
+    std::vector<c10::TypePtr> inner;  // of its type: the element's, or the key's and the value's
+  };
+
+  static void Tell(const Declared& declared);
   absl::Status CheckTensor(const at::Tensor& tensor);
   bool Fits(const c10::IValue& value, const c10::Type& type);
   bool ContentFits(const c10::IValue& value, const c10::Type& type);
+  bool IsDeclaredAs(const c10::IValue& value, const c10::Type& type);
 
   const std::function<uint64_t(const void*)> bytes_at_;
   std::set<const void*> checked_;                               // containers
   std::set<std::pair<const void*, const c10::Type*>> fitting_;  // containers that are of the type
   std::set<std::pair<const void*, const c10::Type*>> told_;     // containers that know their type
+  std::map<const void*, Declared> declared_;                    // lists and dicts that have passed CheckType
+  std::set<const void*> own_;                                   // containers that stand where any type may
+  std::vector<c10::IValue> below_any_;                          // those of them that are still to be looked at
+  std::vector<c10::TypePtr> types_;                             // their types, which `fitting_` points into
   std::vector<c10::IValue> held_;                               // all of these: an address stands for one value
 };
 

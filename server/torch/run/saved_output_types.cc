@@ -5,6 +5,7 @@
 #include "server/base/logging.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/graph/copy_module.h"
+#include "server/torch/graph/run_inline.h"
 #include "server/torch/run/gather.h"
 
 namespace torchferry::libtorch {
@@ -31,7 +32,10 @@ std::vector<at::ScalarType> SavedOutputTypes::Run(const ModelSignature& signatur
   const tensor::BoundInputs* const requests[] = {&request};
   torch::jit::Module module = state_.has_value() ? CopyModule(*module_, *state_) : *module_;
   StreamLease host(at::kCPU, /*may_lease=*/false);
-  return TypesOf(module.forward(GatherArguments(signature, requests, host, PrecisionBorder(), /*are_written=*/true)));
+  std::vector<c10::IValue> arguments =
+      GatherArguments(signature, requests, host, PrecisionBorder(), /*are_written=*/true);
+  arguments.insert(arguments.begin(), module._ivalue());
+  return TypesOf(RunInline(module.get_method("forward").function(), std::move(arguments)));
 }
 
 }  // namespace torchferry::libtorch

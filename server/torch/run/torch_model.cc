@@ -24,6 +24,7 @@
 #include "server/torch/device/runtime.h"
 #include "server/torch/graph/copy_module.h"
 #include "server/torch/graph/graph_walk.h"
+#include "server/torch/graph/run_inline.h"
 #include "server/torch/run/gather.h"
 #include "server/torch/run/random_turn.h"
 
@@ -57,6 +58,7 @@ struct Traits {
   bool differentiates = false;
   bool keeps_or_writes_inputs = false;
   bool may_lease = false;  // a stream
+  bool forks = false;
   RandomUse random = RandomUse::kNone;
 };
 
@@ -77,7 +79,7 @@ bool Differentiates(const torch::jit::Module& module) {
           }).ok();
 }
 
-// Whether parts of it run on threads of LibTorch's, whose work goes to the default stream.
+// Whether LibTorch would run parts of it on other threads.
 bool Forks(const torch::jit::Module& module) {
   return !WalkGraphs(module, [](const torch::jit::Node& node, const std::string&) {
             return node.kind() == c10::prim::fork ? absl::CancelledError("found") : absl::OkStatus();
@@ -222,7 +224,9 @@ class TorchModel final : public model::Model {
 
   c10::IValue Run(std::vector<c10::IValue> arguments) {
     const Autocast autocast(shared_->border.autocast_bf16());
-    return forward_(std::move(arguments));
+    if (!shared_->forks) return forward_(std::move(arguments));
+    arguments.insert(arguments.begin(), module_._ivalue());
+    return RunInline(forward_.function(), std::move(arguments));
   }
 
   absl::Status Raised(const std::exception& error) const {
@@ -266,8 +270,8 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
     CopyModule(module, *state);
   }
   SynchronizeStream(ToTorch(device));  // what it is made of was made on another stream than those it will run on
-  // What forks may go on after forward has raised. Streams do not wait for each other: where other threads compute, or
-  // the memory of a state is given up by one run that another has made, all of it is on the default one.
+  // Streams do not wait for each other: where the memory of a state is given up by one run that another has made, all
+  // of it is on the default one; so are forks, of which little is known.
   const bool forks = Forks(module);
   const bool has_state = state.has_value();
   auto shared =
@@ -277,6 +281,7 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
                                             .differentiates = Differentiates(module),
                                             .keeps_or_writes_inputs = has_state || forks || WritesInputs(module),
                                             .may_lease = !forks && !has_state,
+                                            .forks = forks,
                                             .random = RandomUseOf(module)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
