@@ -1,6 +1,8 @@
 #include "server/batching/batch_queue.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "server/base/status.h"
 
@@ -63,18 +65,18 @@ BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
   Taken taken;
   DropEnded(tasks_, now, taken);
   if (tasks_.empty()) return taken;
-  Candidate candidate = OldestBatch();
-  if (candidate.members.empty() || !IsDue(candidate, now)) {
-    base::TimePoint wake_at = base::kNoDeadline;
-    if (!candidate.members.empty()) {
-      wake_at = tasks_[candidate.members[0]]->enqueued + options_.max_queue_delay;
-    }
+  Candidate oldest = OldestBatch();
+  base::TimePoint wake_at = base::kNoDeadline;
+  // No other batch's delay is over sooner.
+  if (!oldest.members.empty()) wake_at = tasks_[oldest.members[0]]->enqueued + options_.max_queue_delay;
+  std::optional<Candidate> due = DueBatch(std::move(oldest), now);
+  if (!due.has_value()) {
     for (const auto& task : tasks_) wake_at = std::min(wake_at, task->deadline);
     if (wake_at != base::kNoDeadline) taken.wake_at = wake_at;
     return taken;
   }
-  FitRowCounts(candidate);
-  for (const size_t index : candidate.members) taken.batch.push_back(std::move(tasks_[index]));
+  Close(*due, now);
+  for (const size_t index : due->members) taken.batch.push_back(std::move(tasks_[index]));
   if (const uint64_t lane = taken.batch[0]->lane; lane != 0) busy_lanes_.insert(lane);
   std::erase(tasks_, nullptr);
   return taken;
@@ -89,42 +91,78 @@ std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
   return all;
 }
 
+int64_t BatchQueue::MostRows(const BatchOptions& options) {
+  const auto largest = std::ranges::max_element(options.preferred_rows);
+  return largest == options.preferred_rows.end() ? options.max_rows : std::min(options.max_rows, *largest);
+}
+
+BatchQueue::Candidate BatchQueue::BatchFrom(size_t index) const {
+  const Task& task = *tasks_[index];
+  return {{index}, task.rows, task.lane != 0 || task.rows >= most_rows_, IsPreferred(task.rows) ? size_t{1} : 0};
+}
+
+void BatchQueue::Extend(Candidate& candidate, size_t index) const {
+  const int64_t rows = candidate.rows + tasks_[index]->rows;
+  // A smaller one further back must not overtake this one, which is of its own key.
+  candidate.is_full = rows >= most_rows_;
+  if (rows > most_rows_) return;
+  candidate.members.push_back(index);
+  candidate.rows = rows;
+  if (IsPreferred(rows)) candidate.preferred = candidate.members.size();
+}
+
 BatchQueue::Candidate BatchQueue::OldestBatch() const {
   const size_t first = OldestFree();
   if (first == tasks_.size()) return {};
-  const Task& oldest = *tasks_[first];
-  Candidate candidate{{first}, oldest.rows, oldest.lane != 0 || oldest.rows >= options_.max_rows};
+  Candidate candidate = BatchFrom(first);
   for (size_t i = first + 1; i < tasks_.size() && !candidate.is_full; ++i) {
     const Task& task = *tasks_[i];
-    if (task.lane != 0 || task.batch_key != oldest.batch_key) continue;
-    // A smaller one further back must not overtake one of its own key.
-    if (candidate.rows + task.rows > options_.max_rows) {
-      candidate.is_full = true;
-      break;
-    }
-    candidate.members.push_back(i);
-    candidate.rows += task.rows;
-    candidate.is_full = candidate.rows == options_.max_rows;
+    if (task.lane == 0 && task.batch_key == tasks_[first]->batch_key) Extend(candidate, i);
   }
   return candidate;
 }
 
-void BatchQueue::FitRowCounts(Candidate& candidate) const {
+std::optional<BatchQueue::Candidate> BatchQueue::DueBatch(Candidate oldest, base::TimePoint now) const {
+  if (oldest.members.empty()) return std::nullopt;
+  if (IsDue(oldest, now)) return oldest;
+  std::unordered_map<std::string_view, size_t> by_key;
+  std::vector<Candidate> candidates;  // in the order of their oldest tasks
+  for (size_t i = oldest.members[0]; i < tasks_.size(); ++i) {
+    const Task& task = *tasks_[i];
+    if (busy_lanes_.contains(task.lane)) continue;
+    if (task.lane != 0) {
+      candidates.push_back(BatchFrom(i));
+      continue;
+    }
+    const auto [of_key, is_new] = by_key.try_emplace(task.batch_key, candidates.size());
+    if (is_new) {
+      candidates.push_back(BatchFrom(i));
+    } else if (!candidates[of_key->second].is_full) {
+      Extend(candidates[of_key->second], i);
+    }
+  }
+  const auto due = std::ranges::find_if(candidates, [&](const Candidate& one) { return IsDue(one, now); });
+  if (due == candidates.end()) return std::nullopt;
+  return std::move(*due);
+}
+
+void BatchQueue::Close(Candidate& candidate, base::TimePoint now) const {
+  if (!candidate.is_full && candidate.preferred > 0 && !HasWaited(candidate, now)) {
+    candidate.members.resize(candidate.preferred);
+    return;
+  }
+  if (candidate.preferred == candidate.members.size()) return;
   int64_t rows = candidate.rows;
   for (size_t count = candidate.members.size(); count > 0; --count) {
     if (std::ranges::find(options_.row_counts, rows) != options_.row_counts.end()) {
       candidate.members.resize(count);
-      candidate.rows = rows;
       return;
     }
     rows -= tasks_[candidate.members[count - 1]]->rows;
   }
 }
 
-bool BatchQueue::HasDue(base::TimePoint now) const {
-  const Candidate candidate = OldestBatch();
-  return !candidate.members.empty() && IsDue(candidate, now);
-}
+bool BatchQueue::HasDue(base::TimePoint now) const { return DueBatch(OldestBatch(), now).has_value(); }
 
 // The first task of a busy lane keeps back the others of that lane, which come behind it.
 size_t BatchQueue::OldestFree() const {
@@ -133,10 +171,16 @@ size_t BatchQueue::OldestFree() const {
   return index;
 }
 
+bool BatchQueue::IsPreferred(int64_t rows) const {
+  return std::ranges::find(options_.preferred_rows, rows) != options_.preferred_rows.end();
+}
+
+bool BatchQueue::HasWaited(const Candidate& candidate, base::TimePoint now) const {
+  return now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
+}
+
 bool BatchQueue::IsDue(const Candidate& candidate, base::TimePoint now) const {
-  const bool is_preferred = std::find(options_.preferred_rows.begin(), options_.preferred_rows.end(), candidate.rows) !=
-                            options_.preferred_rows.end();
-  return candidate.is_full || is_preferred || now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
+  return candidate.is_full || candidate.preferred > 0 || HasWaited(candidate, now);
 }
 
 void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken) {

@@ -40,7 +40,8 @@ struct BatchOptions {
   int64_t max_rows = 0;
   // How long the oldest task may wait for company. 0: not at all.
   base::Duration max_queue_delay{0};
-  // Row counts at which a batch closes without waiting any longer.
+  // Row counts at which a batch closes without waiting any longer. Past the largest of them it does not grow: it closes
+  // when it has so many rows or more, or when the next task of its key would take it above.
   std::vector<int64_t> preferred_rows;
   // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of
   // these; where none of their sums is one, all. Empty: any.
@@ -55,7 +56,9 @@ struct BatchOptions {
 class BatchQueue {
  public:
   struct Taken {
-    // Runs now; empty when nothing is due. FIFO, equal keys, at most max_rows rows (a single larger task runs alone).
+    // Runs now; empty when nothing is due. FIFO, equal keys, at most max_rows rows and no more than the largest
+    // preferred number (a single larger task runs alone). Of the keys that are due, the one that has waited longest: a
+    // batch that waits for company holds up none of another key.
     std::vector<std::unique_ptr<Task>> batch;
     // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
@@ -65,7 +68,7 @@ class BatchQueue {
     std::optional<base::TimePoint> wake_at;
   };
 
-  explicit BatchQueue(BatchOptions options) : options_(std::move(options)) {}
+  explicit BatchQueue(BatchOptions options) : options_(std::move(options)), most_rows_(MostRows(options_)) {}
 
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
   absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now);
@@ -98,21 +101,34 @@ class BatchQueue {
   size_t size() const { return tasks_.size() + parked_.size(); }
 
  private:
-  // Indices of the tasks that may run with the oldest one whose lane is free, itself first, and
-  // their rows.
+  // Indices of the tasks of one key that may run together, oldest first, and their rows.
   struct Candidate {
     std::vector<size_t> members;  // none: every task waits for its lane
     int64_t rows = 0;
     bool is_full = false;  // another task of this key waits that does not fit, or no row is left
+    // Of `members`, the first that have a preferred number of rows, as many as there are; 0: none have.
+    size_t preferred = 0;
   };
+  // Of the oldest task whose lane is free.
   Candidate OldestBatch() const;
+  // The oldest batch that is due; nothing if none is. `oldest` is what OldestBatch gave.
+  std::optional<Candidate> DueBatch(Candidate oldest, base::TimePoint now) const;
+  Candidate BatchFrom(size_t index) const;
+  // Puts the task in, unless the batch is full with it.
+  void Extend(Candidate& candidate, size_t index) const;
   size_t OldestFree() const;
-  void FitRowCounts(Candidate& candidate) const;
+  // What of a batch that is due is taken.
+  void Close(Candidate& candidate, base::TimePoint now) const;
+  bool IsPreferred(int64_t rows) const;
+  bool HasWaited(const Candidate& candidate, base::TimePoint now) const;
   bool IsDue(const Candidate& candidate, base::TimePoint now) const;
   static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken);
   Taken TakeRunnable(base::TimePoint now);
 
+  static int64_t MostRows(const BatchOptions& options);
+
   const BatchOptions options_;
+  const int64_t most_rows_;  // of a batch of several tasks
   std::deque<std::unique_ptr<Task>> tasks_;
   std::deque<std::unique_ptr<Task>> parked_;
   std::set<uint64_t> busy_lanes_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -38,6 +39,13 @@ void Push(BatchQueue& queue, int id, int64_t rows = 1, std::string key = "k",
           base::TimePoint deadline = base::kNoDeadline, base::TimePoint now = kStart) {
   std::unique_ptr<Task> task = std::make_unique<FakeTask>(id, rows, std::move(key), deadline);
   ASSERT_TRUE(queue.Push(task, now).ok());
+}
+
+void PushLane(BatchQueue& queue, int id, uint64_t lane, base::TimePoint deadline = base::kNoDeadline) {
+  auto task = std::make_unique<FakeTask>(id, 1, "k", deadline);
+  task->lane = lane;
+  std::unique_ptr<Task> base = std::move(task);
+  ASSERT_TRUE(queue.Push(base, kStart).ok());
 }
 
 BatchOptions Rows(int64_t max_rows, base::Duration delay = base::Duration::zero()) {
@@ -133,6 +141,84 @@ TEST(BatchQueueTest, ClosesAtAPreferredSizeBeforeItsDelay) {
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 2}));
 }
 
+constexpr base::Duration kForever = std::chrono::hours(1);
+
+BatchOptions Preferring(std::vector<int64_t> sizes, int64_t max_rows = 8) {
+  BatchOptions options = Rows(max_rows, kForever);
+  options.preferred_rows = std::move(sizes);
+  return options;
+}
+
+// The batches that tasks of `rows`, which have come together, form without waiting for company.
+std::vector<std::vector<int64_t>> Closed(const BatchOptions& options, const std::vector<int64_t>& rows) {
+  BatchQueue queue(options);
+  for (size_t i = 0; i < rows.size(); ++i) Push(queue, static_cast<int>(i), rows[i]);
+  std::vector<std::vector<int64_t>> batches;
+  while (true) {
+    const BatchQueue::Taken taken = queue.Take(kStart);
+    if (taken.batch.empty()) return batches;
+    std::vector<int64_t>& batch = batches.emplace_back();
+    for (const auto& task : taken.batch) batch.push_back(task->rows);
+  }
+}
+
+TEST(BatchQueueTest, ABatchClosesAtAPreferredSizeAndPastTheLargest) {
+  using Batches = std::vector<std::vector<int64_t>>;
+  const BatchOptions options = Preferring({2, 6});
+  EXPECT_EQ(Closed(options, {7}), (Batches{{7}})) << "above the largest";
+  EXPECT_EQ(Closed(options, {8}), (Batches{{8}}));
+  EXPECT_EQ(Closed(options, {6}), (Batches{{6}}));
+  EXPECT_EQ(Closed(options, {5}), (Batches{})) << "below the largest";
+  EXPECT_EQ(Closed(options, {3, 4}), (Batches{{3}})) << "together they would be above the largest; 4 waits";
+  EXPECT_EQ(Closed(options, {1, 7}), (Batches{{1}, {7}}));
+  EXPECT_EQ(Closed(options, {3, 4, 5}), (Batches{{3}, {4}}));
+  EXPECT_EQ(Closed(options, {2, 3}), (Batches{{2}})) << "the first have a preferred number";
+  EXPECT_EQ(Closed(options, {2, 3, 1}), (Batches{{2, 3, 1}})) << "the largest preferred number of those that there are";
+  EXPECT_EQ(Closed(options, {1, 1, 1}), (Batches{{1, 1}}));
+  EXPECT_EQ(Closed(Preferring({6, 2}), {7}), (Batches{{7}})) << "in any order";
+  EXPECT_EQ(Closed(Preferring({2, 6}, 4), {3, 2}), (Batches{{3}, {2}})) << "6 is more than a batch may have";
+}
+
+TEST(BatchQueueTest, ABatchOfAPreferredSizeIsNotMadeSmallerForItsRowCounts) {
+  BatchOptions options = Preferring({5});
+  options.row_counts = {1, 2, 3, 4, 6, 8};
+  EXPECT_EQ(Closed(options, {1, 1, 1, 1, 1}), (std::vector<std::vector<int64_t>>{{1, 1, 1, 1, 1}}));
+}
+
+TEST(BatchQueueTest, WhatHasWaitedForCompanyRunsWithAllThatHasCome) {
+  BatchQueue queue(Preferring({2, 6}));
+  Push(queue, 1, 2);
+  Push(queue, 2, 3);
+  EXPECT_EQ(Ids(queue.Take(kStart + kForever).batch), (std::vector<int>{1, 2}));
+}
+
+TEST(BatchQueueTest, ABatchThatWaitsHoldsUpNoneOfAnotherKey) {
+  BatchQueue queue(Preferring({2, 6}));
+  Push(queue, 1, 1, "a");
+  Push(queue, 2, 1, "b");
+  EXPECT_FALSE(queue.HasDue(kStart));
+  EXPECT_EQ(queue.Take(kStart).wake_at, kStart + kForever);
+  Push(queue, 3, 1, "b");
+  EXPECT_TRUE(queue.HasDue(kStart));
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2, 3}));
+  Push(queue, 4, 7, "c");
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{4})) << "too large for any preferred size";
+  PushLane(queue, 5, 7);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{5})) << "a lane's tasks never wait for company";
+  PushLane(queue, 6, 7);
+  EXPECT_FALSE(queue.HasDue(kStart)) << "its lane is busy";
+  Push(queue, 7, 1, "a");
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 7})) << "others in between are no company";
+}
+
+TEST(BatchQueueTest, OfTwoKeysThatAreDueTheOlderRuns) {
+  BatchQueue queue(Preferring({2}));
+  Push(queue, 1, 1, "a");
+  Push(queue, 2, 2, "b", base::kNoDeadline, kStart + milliseconds(1));
+  EXPECT_EQ(Ids(queue.Take(kStart + kForever).batch), (std::vector<int>{1})) << "its delay is over";
+  EXPECT_EQ(Ids(queue.Take(kStart + kForever).batch), (std::vector<int>{2}));
+}
+
 TEST(BatchQueueTest, ExpiredTasksNeverStart) {
   BatchQueue queue(Rows(8));
   Push(queue, 1, 1, "k", kStart + milliseconds(1));
@@ -198,7 +284,9 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
     std::mt19937 random(seed);
     const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
     BatchOptions options = Rows(1 + below(8), milliseconds(below(3)));
-    if (below(2) == 0) options.preferred_rows = {1 + below(8)};
+    if (below(2) == 0) options.preferred_rows = {1 + below(8), 1 + below(8)};
+    int64_t most = options.max_rows;
+    if (!options.preferred_rows.empty()) most = std::min(most, std::ranges::max(options.preferred_rows));
     if (below(2) == 0) options.row_counts = {1, 2, 4};
     BatchQueue queue(options);
     base::TimePoint now = kStart;
@@ -229,18 +317,12 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
         }
         last_of_key[task->batch_key] = Id(task);
       }
+      EXPECT_TRUE(rows <= most || taken.batch.size() == 1) << rows << " rows, seed " << seed;
       EXPECT_LE(rows, options.max_rows);
     }
     ASSERT_EQ(seen.size(), 200u) << "seed " << seed;
     for (const auto& [id, times] : seen) EXPECT_EQ(times, 1) << "task " << id << ", seed " << seed;
   }
-}
-
-void PushLane(BatchQueue& queue, int id, uint64_t lane, base::TimePoint deadline = base::kNoDeadline) {
-  auto task = std::make_unique<FakeTask>(id, 1, "k", deadline);
-  task->lane = lane;
-  std::unique_ptr<Task> base = std::move(task);
-  ASSERT_TRUE(queue.Push(base, kStart).ok());
 }
 
 TEST(BatchQueueTest, RunsTheTasksOfALaneOneAtATimeAndInOrder) {

@@ -24,6 +24,9 @@ constexpr base::Duration kWatch = std::chrono::milliseconds(10);
 // A worker that has been in one batch for so long is held up: it may come back, and nobody should have to wait for it.
 constexpr base::Duration kHeldUp = std::chrono::seconds(5);
 
+// The timer looks no more often, however many deadlines there are.
+constexpr base::Duration kTimerApart = std::chrono::milliseconds(5);
+
 }  // namespace
 
 // All fields are guarded by Scheduler::mutex_.
@@ -59,7 +62,8 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
     return stuck > 0 ? suspect : absl::OkStatus();
   }
 
-  int running = 0;                                 // calls into `handler`, dropping included
+  int running = 0;                                 // calls into `handler` by runners, dropping included
+  int telling = 0;                                 // by others
   std::vector<base::TimePoint> started;            // of these
   std::optional<base::TimePoint> left_to_caller;   // since when a task waits that a caller should run
   base::Duration longest = std::chrono::hours(1);  // that one took lately; fades
@@ -147,9 +151,11 @@ Scheduler::Scheduler(Options options, const base::Clock& clock) : options_(std::
     while (alive_ < wanted_) AddWorker();
   }
   if (options_.watch != nullptr) subscription_ = options_.watch->OnLook([this] { LookForStuck(); });
+  timer_.Start();
 }
 
 Scheduler::~Scheduler() {
+  timer_.Stop();
   if (options_.watch != nullptr) options_.watch->Unsubscribe(subscription_);
   std::vector<std::unique_ptr<RunnerImpl>> runners;
   {
@@ -193,10 +199,13 @@ std::shared_ptr<Scheduler::Queue> Scheduler::AddQueue(BatchOptions options, Hand
 
 absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
   bool wakes = false;
+  bool wakes_timer = false;
   {
     base::MutexLock lock(mutex_);
     FERRY_RETURN_IF_ERROR(queue.Refusal());
+    const base::TimePoint deadline = task->deadline;
     FERRY_RETURN_IF_ERROR(queue.tasks.Push(task, clock_.Now()));
+    wakes_timer = IsFirstToEnd(deadline);
     if (this_caller.scheduler == this && IsForCaller(queue)) {
       if (!queue.left_to_caller.has_value()) queue.left_to_caller = clock_.Now();
       wakes = Added(queue, 1);
@@ -208,6 +217,7 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
     }
   }
   if (wakes) work_available_.NotifyOne();
+  if (wakes_timer) timer_.Wake();
   return absl::OkStatus();
 }
 
@@ -275,6 +285,9 @@ absl::Status Scheduler::Return(Queue& queue, std::vector<std::unique_ptr<Task>>&
   base::MutexLock lock(mutex_);
   FERRY_RETURN_IF_ERROR(queue.Refusal());
   const size_t count = tasks.size();
+  bool wakes_timer = false;
+  for (const auto& task : tasks) wakes_timer |= IsFirstToEnd(task->deadline);
+  if (wakes_timer) timer_.Wake();
   queue.tasks.Return(std::exchange(tasks, {}));
   if (Added(queue, count)) work_available_.NotifyOne();
   return absl::OkStatus();
@@ -284,6 +297,9 @@ absl::Status Scheduler::Park(Queue& queue, std::vector<std::unique_ptr<Task>>& t
   base::MutexLock lock(mutex_);
   FERRY_RETURN_IF_ERROR(queue.Refusal());
   const size_t count = tasks.size();
+  bool wakes_timer = false;
+  for (const auto& task : tasks) wakes_timer |= IsFirstToEnd(task->deadline);
+  if (wakes_timer) timer_.Wake();
   queue.tasks.Park(std::exchange(tasks, {}));
   if (Added(queue, count)) work_available_.NotifyOne();  // somebody has to wake when they expire
   return absl::OkStatus();
@@ -300,6 +316,12 @@ bool Scheduler::Added(Queue& queue, size_t tasks) {
   queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
   if (idle_ == 0 || waking_ > 0 || (is_watched_ && !WantsWorker(queue, clock_.Now()))) return false;
   ++waking_;
+  return true;
+}
+
+bool Scheduler::IsFirstToEnd(base::TimePoint deadline) {
+  if (deadline >= next_end_) return false;
+  next_end_ = deadline;
   return true;
 }
 
@@ -352,10 +374,10 @@ void Scheduler::BeginClose(Queue& queue) {
 
 bool Scheduler::HasEnded(Queue& queue, base::TimePoint until) {
   base::MutexLock lock(mutex_);
-  while (queue.running > 0) {
+  while (queue.running + queue.telling > 0) {
     if (until == base::kNoDeadline) {
       batch_ended_.Wait(mutex_);
-    } else if (!batch_ended_.WaitUntil(mutex_, until) && queue.running > 0) {
+    } else if (!batch_ended_.WaitUntil(mutex_, until) && queue.running + queue.telling > 0) {
       return false;
     }
   }
@@ -558,21 +580,68 @@ Scheduler::WorkerNews Scheduler::PlanWorkers() {
 
 std::vector<Scheduler::News> Scheduler::TakeNews(base::TimePoint now) {
   std::vector<News> news;
-  const bool is_none_free = IsNoneFree(Counts());
   for (const auto& queue : queues_) {
     News one{.queue = queue, .suspect = queue->stuck > 0 ? queue->suspect : absl::OkStatus()};
     one.is_suspect_news = queue->is_told != (queue->stuck > 0);
     queue->is_told = queue->stuck > 0;
     if (queue->stuck > 0) one.refused = queue->tasks.TakeAll();
-    if (is_none_free) one.ended = queue->tasks.TakeEnded(now);  // nobody else would
-    const size_t dropped = one.refused.size() + one.ended.expired.size() + one.ended.cancelled.size();
-    if (dropped == 0 && !one.is_suspect_news) continue;
-    waiting_ -= dropped;
-    ++queue->running;
-    queue->handler.OnDepth(static_cast<int64_t>(queue->tasks.size()));
-    news.push_back(std::move(one));
+    Keep(std::move(one), news);
   }
+  TakeEnded(now, news);
   return news;
+}
+
+base::TimePoint Scheduler::TakeEnded(base::TimePoint now, std::vector<News>& news) {
+  base::TimePoint next = base::kNoDeadline;
+  for (const auto& queue : queues_) {
+    if (queue->tasks.size() == 0) continue;
+    News one{.queue = queue, .ended = queue->tasks.TakeEnded(now)};
+    next = std::min(next, one.ended.wake_at.value_or(base::kNoDeadline));
+    Keep(std::move(one), news);
+  }
+  return next;
+}
+
+void Scheduler::Keep(News one, std::vector<News>& news) {
+  const size_t dropped = one.refused.size() + one.ended.expired.size() + one.ended.cancelled.size();
+  if (dropped == 0 && !one.is_suspect_news) return;
+  Queue& queue = *one.queue;
+  waiting_ -= dropped;
+  ++queue.telling;
+  if (dropped > 0) queue.handler.OnDepth(static_cast<int64_t>(queue.tasks.size()));
+  news.push_back(std::move(one));
+}
+
+void Scheduler::Tell(std::vector<News> news) {
+  for (News& one : news) {
+    Handler& handler = one.queue->handler;
+    if (one.is_suspect_news) handler.OnSuspect(one.suspect);
+    for (auto& task : one.refused) handler.Drop(std::move(task), one.suspect);
+    DropEnded(handler, one.ended);
+    base::MutexLock lock(mutex_);
+    --one.queue->telling;
+    batch_ended_.NotifyAll();
+  }
+}
+
+base::TimePoint Scheduler::DropEndedInTime() {
+  std::vector<News> news;
+  base::Duration sleeps{0};
+  {
+    base::MutexLock lock(mutex_);
+    const base::TimePoint now = clock_.Now();
+    if (now >= std::max(next_end_, last_look_ + kTimerApart)) {
+      last_look_ = now;
+      next_end_ = TakeEnded(now, news);
+    }
+    if (next_end_ == base::kNoDeadline) {
+      sleeps = base::Duration::max();
+    } else {
+      sleeps = std::max(next_end_, last_look_ + kTimerApart) - now;
+    }
+  }
+  Tell(std::move(news));
+  return sleeps == base::Duration::max() ? base::kNoDeadline : base::Clock::Real().Now() + sleeps;
 }
 
 void Scheduler::Log(const WorkerNews& news) {
@@ -603,15 +672,7 @@ void Scheduler::LookForStuck() {
   }
   Log(workers);
   for (const auto& runner : ended) runner->thread.join();
-  for (News& one : news) {
-    Handler& handler = one.queue->handler;
-    if (one.is_suspect_news) handler.OnSuspect(one.suspect);
-    for (auto& task : one.refused) handler.Drop(std::move(task), one.suspect);
-    DropEnded(handler, one.ended);
-    base::MutexLock lock(mutex_);
-    --one.queue->running;
-    batch_ended_.NotifyAll();
-  }
+  Tell(std::move(news));
 }
 
 Scheduler::Report Scheduler::report() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/base/loop_thread.h"
 #include "server/base/mutex.h"
 #include "server/base/pass.h"
 #include "server/base/stuck_watch.h"
@@ -23,6 +24,9 @@ namespace torchferry::batching {
 // What does not end (docs/adr/0015-what-does-not-end.md): a worker whose pass was given up is stuck. Another takes its
 // place, its queue is suspect, and takes no tasks until the pass has ended after all; that worker then ends. Where all
 // workers are held up by some queues, one more is made for the others.
+//
+// What ends while it waits is dropped at its deadline, and soon after its caller has gone, whatever the workers do: a
+// thread of its own sleeps until the first deadline. It is woken by a task whose deadline comes before that one alone.
 //
 // Thread-safe. Queues must not outlive it.
 class Scheduler {
@@ -57,7 +61,7 @@ class Scheduler {
    public:
     virtual ~Handler() = default;
     // These two own their tasks and answer each of them exactly once. Called on worker threads, several at a time,
-    // without a lock held; Drop on the watch's and on who closes the queue, too.
+    // without a lock held; Drop on the watch's, the timer's and on who closes the queue, too.
     virtual void Run(std::vector<std::unique_ptr<Task>> batch, Runner& runner) = 0;
     // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed or is suspect.
     virtual void Drop(std::unique_ptr<Task> task, const absl::Status& why) = 0;
@@ -128,8 +132,8 @@ class Scheduler {
   // The second, until `until` at the latest: whether no batch runs any more.
   bool HasEnded(Queue& queue, base::TimePoint until);
 
-  // Looks at what the workers do: makes those that are wanted, drops what waits in suspect queues, tells their
-  // handlers. The watch does so by itself, again and again.
+  // Looks at what the workers do: makes those that are wanted, drops what waits in suspect queues and what has ended
+  // while it waited, tells their handlers. The watch does so by itself, again and again.
   void LookForStuck();
   Report report() const;
 
@@ -139,6 +143,9 @@ class Scheduler {
   // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes
   // first of all.
   bool Added(Queue& queue, size_t tasks) FERRY_REQUIRES(mutex_);
+  // True: timer_ is to be woken, likewise.
+  bool IsFirstToEnd(base::TimePoint deadline) FERRY_REQUIRES(mutex_);
+  base::TimePoint DropEndedInTime();
   bool WakesAnother() FERRY_REQUIRES(mutex_);
   bool IsForCaller(const Queue& queue) const FERRY_REQUIRES(mutex_);
   bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Work& work) FERRY_EXCLUDES(mutex_);
@@ -173,6 +180,10 @@ class Scheduler {
   void MarkHeldUp(base::TimePoint now) FERRY_REQUIRES(mutex_);
   WorkerNews PlanWorkers() FERRY_REQUIRES(mutex_);
   std::vector<News> TakeNews(base::TimePoint now) FERRY_REQUIRES(mutex_);
+  // When to look again for what ends.
+  base::TimePoint TakeEnded(base::TimePoint now, std::vector<News>& news) FERRY_REQUIRES(mutex_);
+  void Keep(News one, std::vector<News>& news) FERRY_REQUIRES(mutex_);
+  void Tell(std::vector<News> news) FERRY_EXCLUDES(mutex_);
   static void Log(const WorkerNews& news);
 
   const Options options_;
@@ -204,6 +215,11 @@ class Scheduler {
   bool is_none_left_ FERRY_GUARDED_BY(mutex_) = false;  // for the log
   base::TimePoint last_batch_end_ FERRY_GUARDED_BY(mutex_){};
   int subscription_ = 0;
+
+  // At which the timer looks for what has ended; nothing ends before.
+  base::TimePoint next_end_ FERRY_GUARDED_BY(mutex_) = base::kNoDeadline;
+  base::TimePoint last_look_ FERRY_GUARDED_BY(mutex_) = base::TimePoint::min();
+  base::LoopThread timer_{"queue-timer", [this] { return DropEndedInTime(); }};
 };
 
 }  // namespace torchferry::batching

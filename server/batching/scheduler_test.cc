@@ -116,6 +116,79 @@ TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
   EXPECT_EQ(handler.ran, 1);
 }
 
+std::unique_ptr<Task> EndingIn(base::Duration time) {
+  std::unique_ptr<Task> task = std::make_unique<FakeTask>();
+  task->deadline = base::Clock::Real().Now() + time;
+  return task;
+}
+
+// The one worker is held up until the end of the test.
+class BusyWorkerTest : public testing::Test {
+ protected:
+  BusyWorkerTest() {
+    handler_.on_run = [this](const auto&) {
+      started_.count_down();
+      release_.wait();
+    };
+    EXPECT_TRUE(Submit(scheduler_, *queue_).ok());
+    started_.wait();
+  }
+  ~BusyWorkerTest() override {
+    release_.count_down();
+    scheduler_.Close(*queue_);
+  }
+
+  static BatchOptions OfTwo() {
+    BatchOptions options = UpTo(1);
+    options.max_queue_size = 2;
+    return options;
+  }
+
+  Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
+  FakeHandler handler_;
+  std::shared_ptr<Scheduler::Queue> queue_ = scheduler_.AddQueue(OfTwo(), handler_);
+  std::latch started_{1};
+  std::latch release_{1};
+};
+
+TEST_F(BusyWorkerTest, WhatEndsIsAnsweredAndItsPlaceIsFree) {
+  std::unique_ptr<Task> task = EndingIn(std::chrono::hours(1));
+  ASSERT_TRUE(scheduler_.Submit(*queue_, task).ok());
+  task = EndingIn(std::chrono::milliseconds(30));  // before the other, which the timer sleeps for
+  ASSERT_TRUE(scheduler_.Submit(*queue_, task).ok());
+  EXPECT_FALSE(Submit(scheduler_, *queue_).ok()) << "it is full";
+  handler_.WaitUntilDropped(1);
+  EXPECT_EQ(handler_.last_code, absl::StatusCode::kDeadlineExceeded);
+  task = EndingIn(std::chrono::milliseconds(30));
+  EXPECT_TRUE(scheduler_.Submit(*queue_, task).ok());
+  handler_.WaitUntilDropped(2);
+  EXPECT_EQ(handler_.batches, 0);
+}
+
+TEST_F(BusyWorkerTest, WhatIsParkedOrGivenBackEndsToo) {
+  std::vector<std::unique_ptr<Task>> tasks;
+  tasks.push_back(EndingIn(std::chrono::milliseconds(30)));
+  ASSERT_TRUE(scheduler_.Park(*queue_, tasks).ok());
+  handler_.WaitUntilDropped(1);
+  tasks.clear();
+  tasks.push_back(EndingIn(std::chrono::milliseconds(30)));
+  ASSERT_TRUE(scheduler_.Return(*queue_, tasks).ok());
+  handler_.WaitUntilDropped(2);
+  EXPECT_EQ(handler_.last_code, absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(BusyWorkerTest, WhoseCallerHasGoneIsDroppedAtTheNextLook) {
+  ASSERT_TRUE(Submit(scheduler_, *queue_, /*cancelled=*/true).ok());
+  scheduler_.LookForStuck();
+  EXPECT_EQ(handler_.dropped, 1);
+  EXPECT_EQ(handler_.last_code, absl::StatusCode::kCancelled);
+  std::unique_ptr<Task> task = EndingIn(std::chrono::milliseconds(10));
+  ASSERT_TRUE(scheduler_.Submit(*queue_, task).ok());
+  ASSERT_TRUE(Submit(scheduler_, *queue_, /*cancelled=*/true).ok());
+  handler_.WaitUntilDropped(3);  // by the timer, which is awake anyway
+  EXPECT_EQ(handler_.batches, 0);
+}
+
 TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
   Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
