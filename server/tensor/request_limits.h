@@ -26,6 +26,12 @@ inline constexpr size_t kMaxParameters = 256;
 // Dimensions of a tensor: PyTorch's own limit for most operators. Work on shapes grows with its square.
 inline constexpr size_t kMaxTensorRank = 64;
 
+// --- streams of requests ---
+// Requests of one stream that are under way at the same time. With a stateful model it is one.
+inline constexpr size_t kMaxStreamRequests = 16;
+// Bytes that several of them hold with their answers. One alone may have more.
+inline constexpr int64_t kMaxStreamBytes = int64_t{8} << 20;
+
 // --- loading and unloading ---
 // Versions that one LoadModel names.
 inline constexpr size_t kMaxLoadVersions = 256;

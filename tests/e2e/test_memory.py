@@ -208,6 +208,16 @@ def test_a_stream_goes_on_after_a_message_without_memory(server):
         assert "--memory-budget-mib" in answers[1].error_message
 
 
+def test_large_requests_of_a_stream_wait_for_room_instead_of_being_refused(server):
+    requests = [product_request(7 * MIB)] * 8 + [predict_request("mlp", {"x": reference("mlp", "x", 7)})] * 3
+    before = refusals(server.metrics())
+    with Client(server.address) as client:
+        codes = [answer.error_code for answer in client.stub.PredictStream(iter(requests), timeout=120)]
+    assert codes == [0] * len(requests)
+    assert refusals(server.metrics()) == before
+    server.wait_metrics(lambda page: used(page) < MIB, "nothing is held")
+
+
 def test_fields_without_content_are_refused_before_they_take_memory(server):
     before = resident(server)
     with grpc.insecure_channel(server.address) as channel:

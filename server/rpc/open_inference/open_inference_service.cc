@@ -10,6 +10,7 @@
 #include "server/rpc/open_inference/open_inference_codec.h"
 #include "server/rpc/open_inference/open_inference_describe.h"
 #include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/predict/predict_stream.h"
 #include "server/rpc/predict/request_builder.h"
 #include "server/tensor/request_limits.h"
 

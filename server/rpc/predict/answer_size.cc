@@ -15,8 +15,16 @@ uint64_t LeastAnswerBytes(const model::Outputs& outputs) {
 }
 
 absl::Status CheckAnswerSize(const model::Outputs& outputs, int64_t max_message_bytes) {
-  const uint64_t bytes = LeastAnswerBytes(outputs);
+  return CheckMessageSize(outputs, LeastAnswerBytes(outputs), max_message_bytes);
+}
+
+absl::Status CheckMessageSize(const model::Outputs& outputs, uint64_t bytes, int64_t max_message_bytes) {
   if (bytes <= static_cast<uint64_t>(max_message_bytes)) return absl::OkStatus();
+  if (outputs.empty()) {
+    return base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                            "the answer has {} bytes; expected at most {}: raise the server's --max-message-mib", bytes,
+                            max_message_bytes);
+  }
   const model::NamedTensor& largest = *std::ranges::max_element(
       outputs, {}, [](const model::NamedTensor& output) { return output.tensor.bytes.size(); });
   return base::MakeStatus(absl::StatusCode::kResourceExhausted,

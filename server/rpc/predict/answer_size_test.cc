@@ -33,5 +33,13 @@ TEST(AnswerSizeTest, OneByteMoreThanTheLimitIsRefusedByTheLargestOutput) {
                                              HasSubstr("at most 22"), HasSubstr("--max-message-mib")));
 }
 
+TEST(AnswerSizeTest, SoIsAMessageThatIsLargerThanItsOutputs) {
+  EXPECT_TRUE(CheckMessageSize(Outputs(), 40, 40).ok());
+  EXPECT_THAT(base::MessageOf(CheckMessageSize(Outputs(), 41, 40)),
+              AllOf(HasSubstr("41 bytes"), HasSubstr("output \"bb\" 16"), HasSubstr("at most 40")));
+  EXPECT_THAT(base::MessageOf(CheckMessageSize({}, 41, 40)),
+              AllOf(HasSubstr("41 bytes"), HasSubstr("--max-message-mib")));
+}
+
 }  // namespace
 }  // namespace torchferry::rpc

@@ -74,6 +74,11 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::st
   return registry_.Find(model, version);
 }
 
+bool Predictor::IsStateful(const std::string& model, int64_t version, const StreamSessions& stream) const {
+  const absl::StatusOr<std::shared_ptr<serving::Servable>> found = Find(model, version, &stream);
+  return found.ok() && (*found)->is_stateful();
+}
+
 void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply) {
   const auto call = std::make_shared<UnderWay>(UnderWay{{.head = head}, std::move(reply)});
   call->facts.version = request.ok() ? request->version : 0;

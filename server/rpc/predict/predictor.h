@@ -62,6 +62,8 @@ class Predictor {
   // `request` may be an error of the codec, which is then counted and answered. `stream` is that of the stream which
   // the request came by, used during the call alone; null: it came by none.
   void Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply);
+  // Whether what would answer now keeps a state for each stream: requests of `stream` then come one after another.
+  bool IsStateful(const std::string& model, int64_t version, const StreamSessions& stream) const;
 
  private:
   struct UnderWay;

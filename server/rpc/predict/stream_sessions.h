@@ -14,7 +14,8 @@
 namespace torchferry::rpc {
 
 // One for each stream, which holds the versions that it has state with until it ends, or until one is unloaded: its
-// state is then gone, at once, and the stream is told when it next asks. A stream's requests come one after another.
+// state is then gone, at once, and the stream is told when it next asks. A stream's calls of these
+// come one after another, and so do its requests to one stateful model.
 class StreamSessions {
  public:
   StreamSessions() = default;

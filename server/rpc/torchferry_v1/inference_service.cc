@@ -4,6 +4,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/predict/predict_stream.h"
 #include "server/rpc/predict/request_builder.h"
 #include "server/rpc/torchferry_v1/codec.h"
 

@@ -70,9 +70,13 @@ int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
   return received + length + length / kFrameShare;
 }
 
-absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
+absl::StatusOr<int64_t> Call::MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
   loop_.memory().delivered().Add(context_.peer(), ReceivedFor(bytes));
-  absl::StatusOr<int64_t> memory = MemoryOf(bytes, type, loop_.memory().max_message_bytes());
+  return MemoryOf(bytes, type, loop_.memory().max_message_bytes());
+}
+
+absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
+  absl::StatusOr<int64_t> memory = MeasureRequest(bytes, type);
   absl::Status status = memory.status();
   if (status.ok()) status = Reserve(*memory);
   if (!status.ok()) {
@@ -84,10 +88,14 @@ absl::Status Call::ReserveRequest(grpc::ByteBuffer& bytes, const google::protobu
 }
 
 void Call::BeginSend(int64_t bytes) {
-  CallMemory& memory = loop_.memory();
   const int64_t kept = IsKept() ? request_bytes_ : 0;
   if (request_bytes_ > kLongAnswer || bytes > kLongAnswer) Reserve(kept + bytes).IgnoreError();  // it is less
   request_bytes_ = kept;
+  BeginSendTime(bytes);
+}
+
+void Call::BeginSendTime(int64_t bytes) {
+  CallMemory& memory = loop_.memory();
   // With most of the budget in use, short answers count too.
   const bool is_limited = bytes > kLongAnswer || memory.budget().used() > memory.budget().limits().bytes / 2;
   if (!is_limited) return;
@@ -97,8 +105,12 @@ void Call::BeginSend(int64_t bytes) {
 }
 
 void Call::EndSend() {
-  if (SendLimit* limit = send_limit_.exchange(nullptr)) limit->Cancel();
+  EndSendTime();
   if (share_.bytes() > kLongAnswer) Reserve(0).IgnoreError();  // it is less
+}
+
+void Call::EndSendTime() {
+  if (SendLimit* limit = send_limit_.exchange(nullptr)) limit->Cancel();
 }
 
 void Call::AfterEnd(bool) {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/rpc/transport/call_loop.h"
 #include "server/rpc/transport/guarded.h"
@@ -65,6 +66,9 @@ class Call {
     return {this, [](Call* call) { call->LetGo(); }};
   }
 
+  // Of a request, and of an answer: gRPC refuses to send more.
+  int64_t max_message_bytes() const { return loop_.memory().max_message_bytes(); }
+
   // Ends the call. Once, on any thread; the call may be gone when this returns.
   virtual void Finish(const absl::Status& status) = 0;
 
@@ -87,10 +91,17 @@ class Call {
 
   // Makes room for what `bytes` become as a `type`. An error says what the caller is told.
   absl::Status ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
+  // How much that is; they are read through, and stay as they are. Once for what has been received.
+  absl::StatusOr<int64_t> MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
+  // The call's messages take so much, from now on.
+  absl::Status Reserve(int64_t bytes);
   // The request is gone, unless somebody keeps it, and its answer of so many bytes is on its way: from now on the
   // client has its time to read it.
   void BeginSend(int64_t bytes);
   void EndSend();
+  // Of these, the client's time alone.
+  void BeginSendTime(int64_t bytes);
+  void EndSendTime();
 
   // Requests that take more memory have it to themselves, to be given back before the answer is sent.
   static constexpr int64_t kLargeRequest = 64 << 10;
@@ -112,7 +123,6 @@ class Call {
     Release();
   }
   void AfterEnd(bool);
-  absl::Status Reserve(int64_t bytes);
   // At least what the connection has received for a message.
   int64_t ReceivedFor(const grpc::ByteBuffer& bytes) const;
 
@@ -212,6 +222,8 @@ class UnaryCall final : public Call {
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
+  // A message has come that will take so many bytes. False: it is left as it came until BidiCall::Take.
+  virtual bool MayTake(int64_t /*bytes*/) { return true; }
   // `ok`: a message has come; otherwise the caller will send none any more. `status`: why a message that has come
   // cannot be taken; it is then as empty as before.
   virtual void OnRead(bool /*ok*/, const absl::Status& /*status*/) {}
@@ -221,7 +233,8 @@ class StreamHandler {
   virtual void OnCancel() {}
 };
 
-// Many requests, many responses: one read and one write at a time.
+// Many requests, many responses: one read and one write at a time. Several requests may be under way; each has, with
+// its answer, a part of the call's memory.
 template <typename Request, typename Response>
 class BidiCall final : public Call {
  public:
@@ -235,17 +248,36 @@ class BidiCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new BidiCall(loop, std::move(method)); }
 
-  // The next request, into `message`, which is empty and lives until the event.
-  void Read(Request* message) {
+  // The next request, into `message`, which is empty, and within `part`, which is 0. Both live until the event.
+  void Read(Request* message, int64_t* part) {
     message_ = message;
+    part_ = part;
     Hold();
     stream_.Read(&received_, &read_);
   }
-  // The answer to it. By now its message is gone.
+  // The message that MayTake has left: OnRead is called with it. On the loop's thread, during another event.
+  void Take() {
+    const absl::Status status = measured_.ok() ? Guarded([this] { return ReadMessage(); }) : measured_.status();
+    if (!status.ok()) {
+      received_.Clear();
+      *message_ = Request();
+    }
+    handler_->OnRead(true, status);
+  }
+  // Makes `part` so large, or gives back what it has more. Any thread. RESOURCE_EXHAUSTED: it is as it was.
+  absl::Status Resize(int64_t& part, int64_t bytes) FERRY_EXCLUDES(parts_mutex_) {
+    base::MutexLock lock(parts_mutex_);
+    FERRY_RETURN_IF_ERROR(Reserve(parts_ - part + bytes));
+    parts_ += bytes - std::exchange(part, bytes);
+    return absl::OkStatus();
+  }
+  // The budget that this is of.
+  const MemoryBudget& budget() const { return loop_.memory().budget(); }
+  // An answer. Any thread.
   void Write(OutgoingMessage message) {
     Hold();
     const grpc::ByteBuffer bytes = std::move(message).Take();
-    BeginSend(static_cast<int64_t>(bytes.Length()));
+    BeginSendTime(static_cast<int64_t>(bytes.Length()));
     stream_.Write(bytes, &written_);
   }
   void Finish(const absl::Status& status) override { stream_.Finish(ToGrpc(status), &finished_); }
@@ -262,24 +294,31 @@ class BidiCall final : public Call {
     handler_ = method_->handler(*this);
   }
   void AfterRead(bool ok) {
-    const absl::Status status = ok ? Guarded([this] { return ReadMessage(); }) : absl::OkStatus();
-    if (!status.ok()) *message_ = Request();
-    handler_->OnRead(ok, status);
+    if (ok) {
+      measured_ = Guarded([this] { return MeasureRequest(received_, *Request::descriptor()); });
+      if (!measured_.ok() || handler_->MayTake(*measured_)) Take();
+    } else {
+      handler_->OnRead(false, absl::OkStatus());
+    }
     Release();
   }
   absl::Status ReadMessage() {
-    FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));
+    FERRY_RETURN_IF_ERROR(Resize(*part_, *measured_));
     return ParseInto(received_, *message_);
   }
   void AfterWrite(bool ok) {
-    EndSend();
+    EndSendTime();
     handler_->OnWritten(ok);
     Release();
   }
 
   const std::shared_ptr<const Method> method_;
   grpc::ByteBuffer received_;
+  absl::StatusOr<int64_t> measured_ = 0;  // what it takes
   Request* message_ = nullptr;
+  int64_t* part_ = nullptr;
+  base::Mutex parts_mutex_;
+  int64_t parts_ FERRY_GUARDED_BY(parts_mutex_) = 0;  // together
   MemberEvent<BidiCall> begun_{this, &BidiCall::AfterBegin};
   MemberEvent<BidiCall> read_{this, &BidiCall::AfterRead};
   MemberEvent<BidiCall> written_{this, &BidiCall::AfterWrite};

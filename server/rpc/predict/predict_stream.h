@@ -1,0 +1,253 @@
+// PredictStream, for any API (predict_calls.h says what that has).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/base/status.h"
+#include "server/rpc/predict/answer_size.h"
+#include "server/rpc/predict/predict_calls.h"
+#include "server/rpc/predict/predictor.h"
+#include "server/rpc/predict/stream_sessions.h"
+#include "server/rpc/predict/stream_window.h"
+#include "server/rpc/transport/call.h"
+#include "server/rpc/transport/outgoing.h"
+
+namespace torchferry::rpc {
+
+// Takes as many requests as StreamWindow allows, so that they share batches, and answers them in their order. A client
+// can flood neither the queue nor the memory: what it sends beyond that stays unread. A request to a stateful model has
+// no other beside it. The stream's sessions end with it.
+template <typename Api>
+class PredictStreamHandler final : public StreamHandler {
+ public:
+  using Message = typename Api::RequestMessage;
+  using Stream = BidiCall<Message, typename Api::StreamMessage>;
+
+  PredictStreamHandler(Predictor& predictor, const base::Clock& clock, Stream& call)
+      : predictor_(predictor), clock_(clock), call_(call) {
+    Advance();
+  }
+
+  bool MayTake(int64_t bytes) override {
+    base::MutexLock lock(mutex_);
+    arrived_bytes_ = bytes;
+    if (window_.Admits(under_way_.size(), bytes, MostBytes())) return true;
+    next_is_ = Next::kArrived;
+    return false;
+  }
+
+  void OnRead(bool ok, const absl::Status& refused) override {
+    if (!ok) {  // the client has said all it had to say, or is gone
+      {
+        base::MutexLock lock(mutex_);
+        next_is_ = Next::kNone;
+      }
+      return Advance();
+    }
+    if (!refused.ok()) return Begin(refused, /*is_refused=*/true);
+    const Message& message = *next_->message;
+    absl::StatusOr<Request> request = DecodeFor<Api>(call_, message, clock_);
+    next_->is_alone = request.ok() && predictor_.IsStateful(message.model_name(), request->version, sessions_);
+    {
+      base::MutexLock lock(mutex_);
+      if (next_->is_alone && !under_way_.empty()) {
+        next_is_ = Next::kDecoded;
+        decoded_ = std::move(request);
+        return;
+      }
+    }
+    Begin(std::move(request), /*is_refused=*/false);
+  }
+
+  void OnWritten(bool ok) override {
+    std::unique_ptr<Exchange> written;
+    Exchange* first = nullptr;
+    {
+      base::MutexLock lock(mutex_);
+      is_writing_ = false;
+      is_broken_ |= !ok;
+      written = std::move(under_way_.front());
+      under_way_.pop_front();
+      first = TakeToWrite();
+    }
+    call_.Resize(written->memory, 0).IgnoreError();  // it is less
+    {
+      base::MutexLock lock(mutex_);
+      written->is_answered = false;
+      spare_ = std::move(written);
+    }
+    if (first != nullptr) call_.Write(std::exchange(first->response, {}));
+    Advance();
+  }
+
+ private:
+  // A request and its answer. With the memory that its messages have kept it serves for others, later.
+  struct Exchange {
+    std::shared_ptr<Message> message = std::make_shared<Message>();
+    bool is_kept = false;  // its bytes are read on, whatever comes next
+    bool is_alone = false;
+    int64_t memory = 0;  // its part of the call's
+    int64_t answer_bytes = 0;
+    OutgoingMessage response;
+    bool is_answered = false;  // and may be written
+  };
+
+  // What there is of the next request.
+  enum class Next {
+    kNothing,  // it is to be read, when it may
+    kReading,  // or taken, or begun
+    kArrived,  // its bytes, which wait for room beside the others
+    kDecoded,  // it waits until the others are answered
+    kNone,     // there is none any more
+  };
+
+  int64_t MostBytes() const { return StreamWindow::MostBytes(call_.budget().limits(), call_.budget().used()); }
+
+  bool MayReadNext() const FERRY_REQUIRES(mutex_) {
+    if (under_way_.empty()) return true;
+    return !under_way_.back()->is_alone && window_.Admits(under_way_.size(), 0, MostBytes());
+  }
+
+  // The first that is not answered keeps back those behind it.
+  Exchange* TakeToWrite() FERRY_REQUIRES(mutex_) {
+    if (is_writing_) return nullptr;
+    if (is_broken_) std::erase_if(under_way_, [](const auto& exchange) { return exchange->is_answered; });
+    if (is_broken_ || under_way_.empty() || !under_way_.front()->is_answered) return nullptr;
+    is_writing_ = true;
+    return under_way_.front().get();
+  }
+
+  // True once: the call is to be finished.
+  bool TakeEnd() FERRY_REQUIRES(mutex_) {
+    const bool comes_no_more = next_is_ == Next::kNone || (is_broken_ && next_is_ != Next::kReading);
+    if (!comes_no_more || !under_way_.empty() || is_finished_) return false;
+    is_finished_ = true;
+    return true;
+  }
+
+  // `is_broken`: as it was when the end was taken. The call may be gone when this returns.
+  void Finish(bool is_broken) {
+    call_.Finish(is_broken ? absl::CancelledError("the client went away") : absl::OkStatus());
+  }
+
+  // Whatever is possible now with the next request. On the loop's thread.
+  void Advance() {
+    std::optional<absl::StatusOr<Request>> decoded;
+    bool reads = false;
+    bool ends = false;
+    bool is_broken = false;
+    {
+      base::MutexLock lock(mutex_);
+      ends = TakeEnd();
+      is_broken = is_broken_;
+      if (!ends && is_broken) return;
+      if (!ends) {
+        reads = next_is_ == Next::kNothing && MayReadNext();
+        const bool takes = next_is_ == Next::kArrived && window_.Admits(under_way_.size(), arrived_bytes_, MostBytes());
+        const bool begins = next_is_ == Next::kDecoded && under_way_.empty();
+        if (!reads && !takes && !begins) return;
+        next_is_ = Next::kReading;
+        if (begins) decoded = std::exchange(decoded_, std::nullopt);
+      }
+    }
+    if (ends) return Finish(is_broken);
+    if (reads) return call_.Read(next_->message.get(), &next_->memory);
+    if (decoded.has_value()) return Begin(*std::move(decoded), /*is_refused=*/false);
+    call_.Take();
+  }
+
+  // `is_refused`: nobody has to hear of it but the client.
+  void Begin(absl::StatusOr<Request> request, bool is_refused) {
+    Exchange& exchange = *next_;
+    {
+      base::MutexLock lock(mutex_);
+      window_.Saw(exchange.memory);
+      under_way_.push_back(std::move(next_));
+      next_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<Exchange>();
+    }
+    if (is_refused) {
+      Send(exchange, request.status());
+    } else {
+      const Message& message = *exchange.message;
+      predictor_.Predict({Api::kStreamMethod, message.model_name(), Api::RequestId(message)}, std::move(request),
+                         &sessions_,
+                         {.encode = [this, &exchange](const Answer& answer) { return Encode(exchange, answer); },
+                          .send = [this, &exchange](const absl::Status& status) { Send(exchange, status); },
+                          .keep = [&exchange] { return Keep(exchange); }});
+    }
+    {
+      base::MutexLock lock(mutex_);
+      next_is_ = Next::kNothing;
+    }
+    Advance();
+  }
+
+  static std::shared_ptr<const void> Keep(Exchange& exchange) {
+    exchange.is_kept = true;
+    return exchange.message;
+  }
+
+  absl::Status Encode(Exchange& exchange, const Answer& answer) {
+    const int64_t bytes = BytesOf(answer);
+    FERRY_RETURN_IF_ERROR(call_.Resize(exchange.memory, exchange.memory + bytes));
+    exchange.answer_bytes = bytes;
+    {
+      base::MutexLock lock(mutex_);
+      window_.Saw(exchange.memory);
+    }
+    FERRY_RETURN_IF_ERROR(Api::EncodeForStream(answer, *exchange.message, exchange.response));
+    return CheckMessageSize(answer.result.outputs, exchange.response.size(), call_.max_message_bytes());
+  }
+
+  // On the thread that has the answer.
+  void Send(Exchange& exchange, const absl::Status& status) {
+    if (!status.ok()) {
+      exchange.response = {};
+      exchange.answer_bytes = 0;
+      Api::EncodeErrorForStream(status, *exchange.message, exchange.response);
+    }
+    // With the memory that it has kept, unless a pass that does not end still reads it.
+    if (std::exchange(exchange.is_kept, false)) {
+      exchange.message = std::make_shared<Message>();
+    } else {
+      *exchange.message = {};
+    }
+    call_.Resize(exchange.memory, std::exchange(exchange.answer_bytes, 0)).IgnoreError();  // it is less
+    Exchange* first = nullptr;
+    bool ends = false;
+    {
+      base::MutexLock lock(mutex_);
+      exchange.is_answered = true;
+      first = TakeToWrite();
+      ends = is_broken_ && TakeEnd();
+    }
+    if (first != nullptr) call_.Write(std::exchange(first->response, {}));
+    if (ends) Finish(/*is_broken=*/true);
+  }
+
+  Predictor& predictor_;
+  const base::Clock& clock_;
+  Stream& call_;
+  StreamSessions sessions_;
+  std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();  // on the loop's thread
+
+  base::Mutex mutex_;
+  std::deque<std::unique_ptr<Exchange>> under_way_ FERRY_GUARDED_BY(mutex_);  // in their order
+  std::unique_ptr<Exchange> spare_ FERRY_GUARDED_BY(mutex_);
+  StreamWindow window_ FERRY_GUARDED_BY(mutex_);
+  Next next_is_ FERRY_GUARDED_BY(mutex_) = Next::kNothing;
+  int64_t arrived_bytes_ FERRY_GUARDED_BY(mutex_) = 0;
+  std::optional<absl::StatusOr<Request>> decoded_ FERRY_GUARDED_BY(mutex_);
+  bool is_writing_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_broken_ FERRY_GUARDED_BY(mutex_) = false;  // the client has gone
+  bool is_finished_ FERRY_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace torchferry::rpc

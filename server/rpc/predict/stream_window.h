@@ -1,0 +1,29 @@
+// How many requests of one stream may be under way at the same time. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "server/rpc/transport/memory_budget.h"
+
+namespace torchferry::rpc {
+
+// Requests of a stream share batches, so several are taken before the first is answered: limits::kMaxStreamRequests at
+// most, and fewer where they or their answers are large. A request never waits for this while the stream has no other.
+class StreamWindow {
+ public:
+  // Bytes that a stream may hold with several requests while its server has `used` bytes of `limits` in use.
+  static int64_t MostBytes(const MemoryBudget::Limits& limits, int64_t used);
+
+  // Whether a request of `bytes` may begin beside `under_way` others. Each of them may become as large as the largest
+  // that was seen lately, with its answer. `bytes` 0: not known yet.
+  bool Admits(size_t under_way, int64_t bytes, int64_t most_bytes) const;
+
+  // What one request holds, with its answer.
+  void Saw(int64_t bytes);
+
+ private:
+  int64_t largest_ = 0;  // fades
+};
+
+}  // namespace torchferry::rpc
