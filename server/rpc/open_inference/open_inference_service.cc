@@ -38,7 +38,7 @@ struct Api {
 
   static absl::Status EncodeForStream(const Answer& answer, const RequestMessage& request, OutgoingMessage& message) {
     ResponseMessage head;
-    MarkFinal(request, head);
+    MarkFinal(head);
     OutgoingMessage response;
     FERRY_RETURN_IF_ERROR(EncodeInferAnswer(answer, request, std::move(head), response));
     message.AddMessage(StreamMessage::kInferResponseFieldNumber, std::move(response));
@@ -50,16 +50,13 @@ struct Api {
     StreamMessage response;
     response.mutable_infer_response()->set_id(IdToRepeat(request.id()));
     response.set_error_message(MessageForField(status));
-    MarkFinal(request, *response.mutable_infer_response());
+    MarkFinal(*response.mutable_infer_response());
     message.Add(response);
   }
 
-  // Clients of models that give several answers ask where they end; here each request has one.
-  static void MarkFinal(const RequestMessage& request, ResponseMessage& response) {
-    const auto wants_end = request.parameters().find("triton_enable_empty_final_response");
-    if (wants_end != request.parameters().end() && wants_end->second.bool_param()) {
-      (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);
-    }
+  // Clients of models that give several answers read until this one; here each request has one.
+  static void MarkFinal(ResponseMessage& response) {
+    (*response.mutable_parameters())["triton_final_response"].set_bool_param(true);
   }
 };
 

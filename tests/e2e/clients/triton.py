@@ -166,7 +166,7 @@ def stream(client):
         assert error is None, error
         response = result.get_response()
         assert response.id == str(number)
-        assert ("triton_final_response" in response.parameters) == (number == 3)
+        assert response.parameters["triton_final_response"].bool_param, "asked or not"
         close(result.as_numpy("probabilities"), expected("probabilities"))
     client.stop_stream()
 
