@@ -49,6 +49,7 @@ TEST(MetricsTest, TotalsCountWhatWasAnswered) {
   const auto model = metrics.ForModel("m", 1);
   EXPECT_EQ(model->Totals().last_unix_milliseconds, 0);
   model->RequestDone("", "INTERNAL", 1);
+  model->RequestDone("", "INVALID_ARGUMENT", 1);  // no failure of the model
   EXPECT_EQ(model->Totals().last_unix_milliseconds, 0);
   model->RequestDone("cpu", "OK", 0.5);
   model->RequestDone("cpu", "OK", 0.25);

@@ -20,7 +20,7 @@ struct ModelTotals {
     Sum output;
   };
   Sum success;  // requests, from arrival to answer
-  Sum fail;
+  Sum fail;     // likewise, but for those that were no valid requests
   // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
   Sum queue;
   Phases compute;

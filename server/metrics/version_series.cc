@@ -31,7 +31,7 @@ void VersionSeries::RequestDone(const std::string& device, const std::string& co
   Requests(device, code).Increment();
   if (code == "OK") {
     totals_.AddSuccess(seconds, UnixMilliseconds());
-  } else {
+  } else if (code != "INVALID_ARGUMENT") {  // whose request it was, and not the model's failure
     totals_.AddFailure(seconds);
   }
 }

@@ -267,7 +267,7 @@ def count(client):
     after = statistics()
     stats = after.inference_stats
     assert stats.success.count - before.inference_stats.success.count == 30
-    assert stats.fail.count - before.inference_stats.fail.count == 6
+    assert stats.fail.count == before.inference_stats.fail.count, "the requests were wrong, not the model"
     assert after.inference_count - before.inference_count == rows
     assert after.execution_count - before.execution_count == 30  # one after another
     for duration in (stats.queue, stats.compute_input, stats.compute_infer, stats.compute_output):
