@@ -170,10 +170,7 @@ absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, R
         request.deadline = now + std::chrono::duration_cast<base::Duration>(std::chrono::microseconds(microseconds));
       }
     } else if (key == "sequence_id" && IsSet(value)) {
-      return base::MakeStatus(
-          absl::StatusCode::kUnimplemented,
-          "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
-          "the state in the file; open one for each sequence, and leave sequence_id out");
+      request.names_sequence = true;
     }
   }
   return absl::OkStatus();

@@ -177,9 +177,13 @@ TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
   using enum absl::StatusCode;
   ExpectRefused(with("timeout", [](auto& p) { p.set_int64_param(-1); }), kInvalidArgument, "timeout");
   ExpectRefused(with("timeout", [](auto& p) { p.set_string_param("1"); }), kInvalidArgument, "timeout");
-  ExpectRefused(with("sequence_id", [](auto& p) { p.set_int64_param(5); }), kUnimplemented, "ModelStreamInfer");
-  ExpectRefused(with("sequence_id", [](auto& p) { p.set_string_param("a"); }), kUnimplemented, "ModelStreamInfer");
-  ExpectRefused(with("sequence_id", [](auto& p) { p.set_double_param(5); }), kUnimplemented, "ModelStreamInfer");
+  const auto names_sequence = [&](auto set) {
+    return DecodeInferRequest(with("sequence_id", set), kNow).value().names_sequence;
+  };
+  EXPECT_TRUE(names_sequence([](auto& p) { p.set_int64_param(5); }));
+  EXPECT_TRUE(names_sequence([](auto& p) { p.set_string_param("a"); }));
+  EXPECT_TRUE(names_sequence([](auto& p) { p.set_double_param(5); }));
+  EXPECT_FALSE(names_sequence([](auto& p) { p.set_int64_param(0); }));
 
   auto message = Message("FP32", {1});
   (*message.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("r");

@@ -129,12 +129,14 @@ void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
   const auto no_shared_memory = [](const auto&, auto&) {
     return absl::UnimplementedError("this server does not share memory with its clients; send tensors in the message");
   };
-  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, no_shared_memory);
+  // Of clients that tidy up before they begin: there is nothing.
+  const auto nothing_shared = [](const auto&, auto&) { return absl::OkStatus(); };
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, nothing_shared);
   ServeNow(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
-  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, no_shared_memory);
-  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, nothing_shared);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, nothing_shared);
   ServeNow(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
-  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, no_shared_memory);
+  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, nothing_shared);
   ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, auto&) {
     return absl::UnimplementedError("this server writes no traces; /metrics and ModelStatistics have its times");
   });
@@ -223,14 +225,21 @@ void OpenInferenceService::RepositoryModelLoad(
       call, [&](registry::Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
 }
 
-// "unload_dependents" has no effect: no model here depends on another.
+// "unload_dependents" has no effect: no model here depends on another. What is not loaded is unloaded, as clients of the
+// protocol expect.
 void OpenInferenceService::RepositoryModelUnload(
     UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call) {
   const inference::RepositoryModelUnloadRequest& request = call.request();
   const absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
   if (!status.ok()) return call.Finish(status);
   options_.admin_calls->Run(
-      call, [&](registry::Registry::Done done) { registry_.Unload(request.model_name(), 0, std::move(done)); }, [] {});
+      call,
+      [&](registry::Registry::Done done) {
+        registry_.Unload(request.model_name(), 0, [done = std::move(done)](const absl::Status& status) {
+          done(absl::IsNotFound(status) ? absl::OkStatus() : status);
+        });
+      },
+      [] {});
 }
 
 }  // namespace torchferry::rpc

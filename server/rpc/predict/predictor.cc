@@ -98,6 +98,11 @@ void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request
 
 absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream) {
   serving::Servable& servable = *call->servable;
+  if (request.names_sequence && servable.is_stateful()) {
+    return absl::UnimplementedError(
+        "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
+        "the state in the file; open one for each sequence, and leave sequence_id out");
+  }
   serving::PredictTask task;
   FERRY_ASSIGN_OR_RETURN(task.inputs, tensor::BindInputs(servable.signature(), request.inputs));
   FERRY_RETURN_IF_ERROR(CheckWanted(servable.signature(), request.wanted_outputs));

@@ -26,6 +26,7 @@ struct Request {
   std::vector<std::string> wanted_outputs;  // empty: all
   base::TimePoint deadline = base::kNoDeadline;
   std::function<bool()> is_cancelled;
+  bool names_sequence = false;  // which a stateful model does not know, and another has no use for
 };
 
 struct Answer {

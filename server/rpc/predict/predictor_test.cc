@@ -255,6 +255,15 @@ TEST_F(PredictorTest, OutputsAreSelectedByNameBeforeTheRunWhereTheyAreDeclared) 
   }
 }
 
+TEST_F(PredictorTest, ASequenceMeansNothingWithoutStateAndIsRefusedWithIt) {
+  Request request = AskFor(x_);
+  request.names_sequence = true;
+  EXPECT_EQ(Predict("plain", request), absl::OkStatus());
+  const absl::Status refused = Predict("stateful", request);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(base::MessageOf(refused), HasSubstr("ModelStreamInfer stream"));
+}
+
 TEST_F(PredictorTest, AStreamsRequestsShareItsState) {
   StreamSessions stream;
   const auto sum = [&](StreamSessions* by) {

@@ -188,6 +188,12 @@ def stateful_stream(client):
     refused("UNIMPLEMENTED", "sequence_id", call=lambda: client.infer("running_sum", inputs(array=one), sequence_id=5, sequence_start=True))
 
 
+def sequences(client):
+    """A model without state has no use for a sequence, and does not mind one."""
+    answer = client.infer("mlp", inputs(), sequence_id=5, sequence_start=True, sequence_end=True)
+    close(answer.as_numpy("probabilities"), expected("probabilities"))
+
+
 def cancel(client):
     ended = threading.Event()
     errors = []
@@ -242,8 +248,11 @@ def bad_input(client):
 
 
 def what_there_is_not(client):
-    for call in (client.get_system_shared_memory_status, client.get_cuda_shared_memory_status, client.unregister_system_shared_memory,
-                 client.unregister_cuda_shared_memory, lambda: client.register_system_shared_memory("a", "/a", 4),
+    # Many clients tidy up before they begin.
+    client.unregister_system_shared_memory()
+    client.unregister_cuda_shared_memory()
+    assert not client.get_system_shared_memory_status().regions and not client.get_cuda_shared_memory_status().regions
+    for call in (lambda: client.register_system_shared_memory("a", "/a", 4),
                  lambda: client.register_cuda_shared_memory("a", b"", 0, 4)):
         refused("UNIMPLEMENTED", "share memory", call=call)
     refused("UNIMPLEMENTED", "traces", call=lambda: client.get_trace_settings())
@@ -282,7 +291,7 @@ def count(client):
 
 CASES = {function.__name__: function for function in (
     health_and_metadata, model_config, repository_index, infer, typed_contents, half_precision, async_infer, asyncio_infer, stream,
-    stateful_stream, cancel, timeouts, bad_input, what_there_is_not, count)}
+    stateful_stream, sequences, cancel, timeouts, bad_input, what_there_is_not, count)}
 
 if __name__ == "__main__":
     if len(sys.argv) == 4:
