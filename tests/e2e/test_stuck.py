@@ -12,6 +12,7 @@ import pytest
 import harness
 import stuck_models
 from harness import Client, Code, Health, refused
+from stateful import Stream
 from stores import Store
 from stuck_models import ENDLESS, forward_limit, load_limit
 from wire import admin, admin_grpc, oip, pb, reference
@@ -194,10 +195,11 @@ def test_exit_on_stuck_ends_the_process_in_order(tmp_path):
 
 def test_a_stream_of_a_stuck_request_goes_on(tmp_path):
     with stuck_server(tmp_path) as server, Client(server.address) as client:
-        requests = [harness.predict_request(model, inputs, request_id=str(i)) for i, (model, inputs) in enumerate(
-            [("stuck0", stuck_models.x(1.0)), ("stuck0", stuck_models.x(ENDLESS)), ("stuck0", stuck_models.x(2.0)),
-             ("mlp", {"x": reference("mlp", "x", 1)})])]
-        answers = list(client.stub.PredictStream(iter(requests), timeout=60))
+        # One after another: a request that comes before the answer of the one that is stuck may run beside it.
+        with Stream(client) as stream:
+            answers = [stream.ask(model, inputs, request_id=str(i)) for i, (model, inputs) in enumerate(
+                [("stuck0", stuck_models.x(1.0)), ("stuck0", stuck_models.x(ENDLESS)), ("stuck0", stuck_models.x(2.0)),
+                 ("mlp", {"x": reference("mlp", "x", 1)})])]
         assert [answer.request_id for answer in answers] == ["0", "1", "2", "3"]
         assert [answer.error_code for answer in answers] == [0, Code.DEADLINE_EXCEEDED.value[0], Code.UNAVAILABLE.value[0], 0]
 
