@@ -111,7 +111,8 @@ def test_unloaded_is_gone_until_it_is_loaded_again(start_admin):
 
 def test_the_open_protocol_does_the_same(start_admin):
     _, client, _ = start_admin
-    client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
+    for name in ("mlp", "mlp", "nobody"):  # what is not loaded is unloaded
+        client.open_stub.RepositoryModelUnload(oip.RepositoryModelUnloadRequest(model_name=name), timeout=harness.DEADLINE_SECONDS)
     assert states(client) == {1: "UNLOADED"}
     client.open_stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="mlp"), timeout=harness.DEADLINE_SECONDS)
     assert answered_by(client) == 1

@@ -225,8 +225,8 @@ void OpenInferenceService::RepositoryModelLoad(
       call, [&](registry::Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
 }
 
-// "unload_dependents" has no effect: no model here depends on another. What is not loaded is unloaded, as clients of the
-// protocol expect.
+// "unload_dependents" has no effect: no model here depends on another. What is not loaded is unloaded, as clients of
+// the protocol expect.
 void OpenInferenceService::RepositoryModelUnload(
     UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call) {
   const inference::RepositoryModelUnloadRequest& request = call.request();
@@ -235,8 +235,8 @@ void OpenInferenceService::RepositoryModelUnload(
   options_.admin_calls->Run(
       call,
       [&](registry::Registry::Done done) {
-        registry_.Unload(request.model_name(), 0, [done = std::move(done)](const absl::Status& status) {
-          done(absl::IsNotFound(status) ? absl::OkStatus() : status);
+        registry_.Unload(request.model_name(), 0, [done = std::move(done)](const absl::Status& unloaded) {
+          done(absl::IsNotFound(unloaded) ? absl::OkStatus() : unloaded);
         });
       },
       [] {});
