@@ -62,23 +62,39 @@ class LookAhead {
   ScriptLexer lexer_;
 };
 
-// Calls `visit` with each name that is no attribute's, and what follows it, until one returns an error.
+// Whether a bracket after this token begins an expression, and no call and no index.
+bool BeginsExpression(const ScriptToken& token) {
+  if (token.kind == ScriptTokenKind::kLine || token.text == "return") return true;
+  return token.kind == ScriptTokenKind::kSign && token.text != ")" && token.text != "]" && token.text != "}";
+}
+
+// Calls `visit` with each name that is no attribute's, what follows it, and whether a bracket that begins an expression
+// is right before it, until one returns an error.
 template <typename Visit>
 absl::Status ForEachName(std::string_view source, Visit visit) {
   ScriptLexer lexer(source);
   bool is_after_dot = false;
+  bool begins_expression = true;
+  bool is_bracketed = false;
   for (ScriptToken token = lexer.Next(); token.kind != ScriptTokenKind::kEnd; token = lexer.Next()) {
     if (token.kind == ScriptTokenKind::kInvalid || (token.kind == ScriptTokenKind::kWord && !is_after_dot)) {
-      FERRY_RETURN_IF_ERROR(visit(token, LookAhead(lexer)));
+      FERRY_RETURN_IF_ERROR(visit(token, LookAhead(lexer), is_bracketed));
     }
     if (token.kind == ScriptTokenKind::kInvalid) break;
     is_after_dot = token.text == ".";
+    is_bracketed = begins_expression && token.text == "(";
+    begins_expression = BeginsExpression(token);
   }
   return absl::OkStatus();
 }
 
-// torch.NAME is aten::NAME; torch.autograd is the same namespace once more.
-absl::Status CheckTorch(LookAhead next, const std::string& where) {
+// torch.NAME is aten::NAME; torch.autograd is the same namespace once more. For a submodule of that name PyTorch writes
+// "torch = self.torch", which is no use of the namespace, and "(torch).forward(x, )": no operator is called forward.
+absl::Status CheckTorch(LookAhead next, bool is_bracketed, const std::string& where) {
+  if (LookAhead(next).Next() == "=") return absl::OkStatus();
+  if (LookAhead ahead = next; is_bracketed && ahead.Next() == ")" && ahead.Next() == "." && ahead.Next() == "forward") {
+    return absl::OkStatus();
+  }
   std::string_view name;
   do {
     if (next.Next() != ".") return Unclear("the torch namespace as a value", where);
@@ -114,7 +130,7 @@ absl::Status DeniedCode(std::string_view what, std::string_view reason, std::str
 }
 
 absl::Status ScanSource(std::string_view source, std::string_view file) {
-  return ForEachName(source, [&](const ScriptToken& token, const LookAhead& next) {
+  return ForEachName(source, [&](const ScriptToken& token, const LookAhead& next, bool is_bracketed) {
     const auto where = [&] { return fmt::format("{}:{}", file, token.line); };
     if (token.kind == ScriptTokenKind::kInvalid) {
       return base::MakeStatus(absl::StatusCode::kDataLoss,
@@ -124,14 +140,14 @@ absl::Status ScanSource(std::string_view source, std::string_view file) {
     }
     if (token.text != "torch" && token.text != "ops") return absl::OkStatus();
     if (LookAhead(next).Next() == ":") return absl::OkStatus();  // "ops : Tensor": a class's attribute of that name
-    return token.text == "torch" ? CheckTorch(next, where()) : CheckOps(next, where());
+    return token.text == "torch" ? CheckTorch(next, is_bracketed, where()) : CheckOps(next, where());
   });
 }
 
 std::vector<std::string> CustomOperators(std::string_view source) {
   std::vector<std::string> found;
   std::unordered_set<std::string> seen;
-  (void)ForEachName(source, [&](const ScriptToken& token, const LookAhead& next) {
+  (void)ForEachName(source, [&](const ScriptToken& token, const LookAhead& next, bool /*is_bracketed*/) {
     if (token.text != "ops") return absl::OkStatus();
     const auto spelled = ReadOperator(next);
     if (!spelled.has_value() || std::ranges::find(kOwnNamespaces, spelled->first) != kOwnNamespaces.end()) {

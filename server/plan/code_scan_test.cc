@@ -28,6 +28,24 @@ TEST(ScanSourceTest, AnAttributeMayHaveTheNameOfANamespace) {
                   .ok());
 }
 
+// What PyTorch writes for a submodule that is called torch.
+TEST(ScanSourceTest, ASubmoduleMayBeCalledTorch) {
+  for (const char* code : {"torch = self.torch\n  return (torch).forward(x, )\n", "_0 = ((torch).forward(x, ), x)\n",
+                           "_0 = [(torch).forward((torch).forward(x, ), )]"}) {
+    EXPECT_TRUE(ScanSource(code, "code/m.py").ok()) << code;
+  }
+}
+
+TEST(ScanSourceTest, ASubmodulesNameIsNoWayToTheNamespace) {
+  for (const char* code :
+       {"torch = self.torch\n  (torch).save(x, 'f')\n", "return (torch).save(x, 'f')", "return (torch\n).save(x, 'f')",
+        "(torch).autograd.save(x, 'f')", "(torch).autograd.forward(x)", "torch.forward(x)", "f(torch).relu(x)",
+        "getattr(torch, 'save')(x)", "x[torch].relu()", "torch = torch", "torch = (torch)", "torch = ops.aten",
+        "t = (torch)", "((torch)).save(x)", "torch == 1", "torch, t = (x, torch)", "(f)(torch).relu(x)"}) {
+    EXPECT_EQ(ScanSource(code, "m.py").code(), absl::StatusCode::kDataLoss) << code;
+  }
+}
+
 TEST(ScanSourceTest, NamesTheOperatorFileAndLine) {
   const absl::Status status =
       ScanSource("def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, \"f\")\n", "m.pt/code/m.py");
