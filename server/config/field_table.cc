@@ -122,6 +122,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.state_dict.strip_prefix", kHonoured, ""},
     {"torchferry.optimize", kHonoured, ""},
     {"torchferry.optimize_budget_seconds", kHonoured, ""},
+    {"torchferry.stateful", kHonoured, ""},
 });
 
 }  // namespace

@@ -124,6 +124,8 @@ struct ModelConfig {
   Precision precision = Precision::kAuto;
   StateDictConfig state_dict;
   OptimizeConfig optimize;
+  // Whether the model keeps state; absent: the code tells.
+  std::optional<bool> stateful;
 
   // The file's message, for who wants to see it; null without a file.
   std::shared_ptr<const inference::ModelConfig> message;

@@ -140,6 +140,7 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   ReadMapLocation(own, config);
   config.state_dict = ReadStateDict(own);
   config.optimize = ReadOptimize(own);
+  if (own.message.has_stateful()) config.stateful = own.message.stateful();
 }
 
 }  // namespace torchferry::config

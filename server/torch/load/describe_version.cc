@@ -9,6 +9,10 @@ namespace {
 
 void DescribeState(const ModuleState& state, const config::ModelConfig& config, std::vector<std::string>& decisions) {
   decisions.push_back(fmt::format("keeps state: {}; each stream has its own copy, not batched", state.reason));
+  if (!state.is_certain && config.stateful != true) {
+    decisions.push_back(
+        "that it keeps state is not certain: if it keeps none, torchferry { stateful: false } in config.pbtxt says so");
+  }
   if (config.dynamic_batching.has_value()) {
     decisions.push_back(
         "dynamic_batching is not used: requests of a model that keeps state share no forward "
@@ -38,6 +42,7 @@ model::ModelInfo DescribeVersion(const FileFacts& file, const plan::LoadPlan& pl
   info.precision = plan.precision.computes_in;
   info.decisions = plan.decisions;
   if (state.has_value()) DescribeState(*state, config, info.decisions);
+  if (config.stateful == false) info.decisions.emplace_back("keeps no state: torchferry.stateful is false");
   return info;
 }
 

@@ -6,6 +6,7 @@ namespace torchferry::libtorch {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 plan::LoadPlan StateDictPlan() {
@@ -63,6 +64,7 @@ TEST(DescribeVersionTest, ATorchScriptArchiveHasNoArchitecture) {
 TEST(DescribeVersionTest, StateIsADecisionAndSoIsBatchingThatIsNotUsed) {
   ModuleState state;
   state.reason = "forward assigns self._state";
+  state.is_certain = true;
   config::ModelConfig config;
   const std::string keeps = "keeps state: forward assigns self._state; each stream has its own copy, not batched";
   EXPECT_THAT(DescribeVersion(Facts(), StateDictPlan(), state, config).decisions, ElementsAre("device cpu", keeps));
@@ -70,6 +72,21 @@ TEST(DescribeVersionTest, StateIsADecisionAndSoIsBatchingThatIsNotUsed) {
   EXPECT_THAT(DescribeVersion(Facts(), StateDictPlan(), state, config).decisions,
               ElementsAre("device cpu", keeps,
                           "dynamic_batching is not used: requests of a model that keeps state share no forward pass"));
+}
+
+TEST(DescribeVersionTest, StateThatIsNotCertainSaysHowToLiftIt) {
+  ModuleState state;
+  state.reason = "forward may write to self.cache";
+  config::ModelConfig config;
+  EXPECT_THAT(DescribeVersion(Facts(), StateDictPlan(), state, config).decisions,
+              ElementsAre("device cpu", HasSubstr("keeps state: forward may write to self.cache"),
+                          HasSubstr("torchferry { stateful: false } in config.pbtxt")));
+  config.stateful = true;
+  EXPECT_THAT(DescribeVersion(Facts(), StateDictPlan(), state, config).decisions,
+              ElementsAre("device cpu", HasSubstr("keeps state")));
+  config.stateful = false;
+  EXPECT_THAT(DescribeVersion(Facts(), StateDictPlan(), std::nullopt, config).decisions,
+              ElementsAre("device cpu", "keeps no state: torchferry.stateful is false"));
 }
 
 }  // namespace

@@ -113,7 +113,8 @@ std::unique_ptr<plan::ModelLoader> MakeTorchLoader(LoadOptions options) {
 absl::Status ExportTorchScript(const plan::LoadRequest& request, const std::string& output_path) {
   FERRY_ASSIGN_OR_RETURN(plan::PlannedFiles version, plan::PlanFiles(request));
   try {
-    FERRY_ASSIGN_OR_RETURN(const SavedModule saved, ReadModule(version, request.host.trust_model_code));
+    FERRY_ASSIGN_OR_RETURN(const SavedModule saved,
+                           ReadModule(version, request.host.trust_model_code, request.config.stateful));
     saved.module.save(output_path);
   } catch (const std::exception& error) {
     return StatusOf(error, absl::StatusCode::kUnavailable);

@@ -64,7 +64,8 @@ const checkpoint::File& SourceFile(const plan::VersionFiles& files) {
   return files.format != checkpoint::FileFormat::kTorchScript ? *files.architecture_file : *files.model;
 }
 
-absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_model_code) {
+absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_model_code,
+                                 std::optional<bool> stateful) {
   const plan::VersionFiles& files = version.files;
   std::optional<Module> module;
   // Code that runs while a module is read may seed, too.
@@ -83,13 +84,14 @@ absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_m
   if (!trust_model_code) FERRY_RETURN_IF_ERROR(base::Annotate(CheckModelCode(*module), SourceFile(files).name()));
   module->eval();
   SavedModule saved{WithHooks(*module), std::nullopt};
-  FERRY_ASSIGN_OR_RETURN(saved.state, FindState(saved.module, files.model->name()));
+  FERRY_ASSIGN_OR_RETURN(saved.state, FindState(saved.module, files.model->name(), stateful));
   return saved;
 }
 
 }  // namespace
 
-absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code) {
+absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code,
+                                       std::optional<bool> stateful) {
   FERRY_RETURN_IF_ERROR(version.files.missing);
   const uint64_t stack_bytes = plan::CompileStackBytes(SourcesOf(version.planned));
   if (stack_bytes > limits::kMaxCompileStackBytes) {
@@ -105,7 +107,7 @@ absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool t
     const base::RunningModel for_model(model);
     TakeWarnings();
     at::set_num_threads(threads);
-    saved = Read(version, trust_model_code);
+    saved = Read(version, trust_model_code, stateful);
   }));
   return *std::move(saved);
 }

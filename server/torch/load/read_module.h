@@ -17,8 +17,10 @@ struct SavedModule {
 };
 
 // Reads, checks and compiles what `version` is the plan of. Nothing of it refers to the files afterwards. Errors as
-// ModelLoader::Load; FAILED_PRECONDITION where the architecture is missing or there is no forward. Throws what LibTorch
+// ModelLoader::Load; FAILED_PRECONDITION where the architecture is missing, there is no forward, or FindState says so;
+// `stateful` as there. Throws what LibTorch
 // throws.
-absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code);
+absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code,
+                                       std::optional<bool> stateful);
 
 }  // namespace torchferry::libtorch

@@ -63,7 +63,8 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
   FileFacts file = FactsOf(version.files);
   if (!IsLarge(file.bytes)) file.digest = StartDigest(version.files.model);
   auto architecture_digest = StartArchitectureDigest(version.files, request, options);
-  FERRY_ASSIGN_OR_RETURN(SavedModule saved, ReadModule(version, request.host.trust_model_code));
+  FERRY_ASSIGN_OR_RETURN(SavedModule saved,
+                         ReadModule(version, request.host.trust_model_code, request.config.stateful));
   // A large file's bytes are read first and hashed after that: the two would share the processors.
   if (IsLarge(file.bytes)) file.digest = StartDigest(version.files.model);
   FERRY_ASSIGN_OR_RETURN(ModelSignature signature,
