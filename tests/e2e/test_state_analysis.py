@@ -79,3 +79,14 @@ def test_configuration_may_ask_for_state(server):
     with Client(server.address) as client:
         assert client.model("asked").stateful
         assert not client.model("lstm_relu").stateful
+
+
+def test_submodule_called_torch_needs_no_trust(files, tmp_path):
+    store = Store(tmp_path / "store")
+    store.add_file("named_torch", next(path for path in files["stateless"] if path.stem == "named_torch"))
+    with harness.serving(store, tmp_path, "--optimize", "off", ready=False) as server, Client(server.address) as client:
+        server.wait_settled()
+        version = client.model("named_torch")
+        assert version.state == pb.MODEL_STATE_READY, version.error_message
+        x = np.full((1, 5, 8), 0.75, np.float32)
+        assert client.predict_arrays("named_torch", {"x": x})["OUTPUT__0"].shape == (1, 5, 8)
