@@ -66,7 +66,9 @@ std::string NotReadyReason(const std::vector<VersionStatus>& versions, Readiness
 }
 
 absl::Status NotServing(const VersionStatus& status) {
-  const std::string what = fmt::format("model \"{}\" version {}", status.model, status.version);
+  // 0 stands for a model whose configuration or folder is wrong: no version is meant.
+  const std::string what = status.version == 0 ? fmt::format("model \"{}\"", status.model)
+                                               : fmt::format("model \"{}\" version {}", status.model, status.version);
   if (status.state == VersionState::kFailed) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{} failed to load: {}", what,
                             base::MessageOf(status.error));

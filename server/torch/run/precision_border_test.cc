@@ -164,6 +164,18 @@ TEST(TrialRunTest, MakesUpWhatTheConfigDeclaresAndNothingElse) {
   ASSERT_TRUE(inputs.has_value());
   EXPECT_EQ(inputs->values[0][0].shape, (tensor::Shape{1, 5, 4}));
   EXPECT_EQ(inputs->values[0][0].bytes.size(), 80U);
+  // Two GiB a row.
+  config.inputs[0].dims = {int64_t{1} << 27, 4};
+  EXPECT_FALSE(MadeUpInputs(MakeSignature(schema, config)->signature).has_value());
+}
+
+TEST(TrialRunTest, ABatchThatIsMadeUpHasNoMoreRowsThanFitOneGib) {
+  const std::vector<std::byte> mib(size_t{1} << 20);
+  tensor::BoundInputs row;
+  row.values.emplace_back().emplace_back().bytes = mib;
+  EXPECT_EQ(RowsWithinLimit(row), 1023);
+  row.values.emplace_back(row.values[0]);
+  EXPECT_EQ(RowsWithinLimit(row), 511);
 }
 
 }  // namespace
