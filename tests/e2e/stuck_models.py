@@ -72,27 +72,25 @@ FORK = b"""    def __forked_function0() -> Tensor:
 
 def add_endless_fork(store, name, config=""):
     """The scripted Mlp, which forks what does not end for an x that begins with ENDLESS, and does not wait for it."""
-    version = store.path / name / "1"
-    version.mkdir(parents=True)
-    with zipfile.ZipFile(version / "model.pt", "w") as archive:
-        for below, entry, content, method in entries(FIXTURES / "mlp" / "1" / "mlp.pt"):
-            if below == "code/__torch__.py":
-                line = b"    _0 = torch.softmax((self).logits(x, ), 1)\n"
-                assert line in content
-                content = content.replace(line, FORK)
-            write_entry(archive, entry, content, method)
-    (store.path / name / "config.pbtxt").write_text(f'name: "{name}"\n' + config)
+    add_changed(store, name, FIXTURES / "mlp" / "1" / "mlp.pt",
+                {b"    _0 = torch.softmax((self).logits(x, ), 1)\n": FORK}, config)
 
 
 def add_endless_setstate(store, name, config=""):
     """An archive whose __setstate__, which runs inside jit::load, does not end."""
+    add_changed(store, name, FIXTURES / "slow_to_load" / "1" / "model.pt",
+                {b"range(6000)": b"range(9223372036854775807)", b"384": b"4"}, config)
+
+
+def add_changed(store, name, path, changes, config):
+    """The archive with other pieces of source in its root class."""
     version = store.path / name / "1"
     version.mkdir(parents=True)
     with zipfile.ZipFile(version / "model.pt", "w") as archive:
-        for below, entry, content, method in entries(FIXTURES / "slow_to_load" / "1" / "model.pt"):
-            if below == "code/__torch__.py":
-                assert b"range(6000)" in content
-                content = content.replace(b"range(6000)", b"range(9223372036854775807)").replace(b"384", b"4")
+        for below, entry, content, method in entries(path):
+            for old, new in changes.items() if below == "code/__torch__.py" else ():
+                assert old in content
+                content = content.replace(old, new)
             write_entry(archive, entry, content, method)
     if config:
         (store.path / name / "config.pbtxt").write_text(f'name: "{name}"\n' + config)

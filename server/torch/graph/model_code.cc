@@ -13,23 +13,7 @@
 namespace torchferry::libtorch {
 namespace {
 
-bool HoldsObjects(const c10::Type& type) {
-  switch (type.kind()) {
-    case c10::TypeKind::ClassType:
-    case c10::TypeKind::InterfaceType:
-    case c10::TypeKind::TupleType:
-    case c10::TypeKind::AnyType:
-    case c10::TypeKind::AnyListType:
-    case c10::TypeKind::AnyTupleType:
-    case c10::TypeKind::AnyClassType:
-      return true;
-    default:
-      return std::ranges::any_of(type.containedTypes(),
-                                 [](const c10::TypePtr& contained) { return HoldsObjects(*contained); });
-  }
-}
-
-// Of a class, or of a type that lets one stand there.
+// Of a class, or of a type that lets an object stand there.
 bool HoldsInstances(const c10::Type& type) {
   switch (type.kind()) {
     case c10::TypeKind::ClassType:
@@ -45,13 +29,19 @@ bool HoldsInstances(const c10::Type& type) {
   }
 }
 
+bool HoldsTuple(const c10::Type& type) {
+  return type.kind() == c10::TypeKind::TupleType ||
+         std::ranges::any_of(type.containedTypes(),
+                             [](const c10::TypePtr& contained) { return HoldsTuple(*contained); });
+}
+
 // unchecked_cast(T, x) is what the compiler writes behind `is not None` and `isinstance`. Saved code may say it itself:
 // an object would be read as one of another class, past its end.
 bool IsBlindCast(const torch::jit::Node& node) {
   if (node.kind() != c10::prim::unchecked_cast) return false;
   const c10::TypePtr& to = node.output()->type();
   const c10::TypePtr& from = node.input()->type();
-  if (!HoldsObjects(*to) || from->isSubtypeOf(*to)) return false;
+  if (from->isSubtypeOf(*to) || (!HoldsInstances(*to) && !HoldsTuple(*to))) return false;
   const auto optional = from->cast<c10::OptionalType>();
   return optional == nullptr || !optional->getElementType()->isSubtypeOf(*to);
 }

@@ -83,6 +83,7 @@ class ScriptReader {
     const IValue constants = Unpickle("constants", script_.content->constants_pickle);
     if (!constants.isTuple()) Refuse(absl::DataLossError("constants.pkl holds no tuple"));
     Require(values_.Check(constants));
+    Require(values_.CheckType(constants, c10::AnyType::get(), "constants.pkl"));  // code takes them for what they say
     for (const IValue& constant : constants.toTupleRef().elements()) constants_.push_back(constant);
     const IValue module = Unpickle("data", script_.content->data_pickle);
     if (!module.isModule()) Refuse(absl::DataLossError("data.pkl holds no module"));

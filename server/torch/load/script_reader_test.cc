@@ -257,6 +257,24 @@ TEST(ScriptReaderTest, WhereAnyTypeMayStandAValueIsOfTheTypeThatItSays) {
   EXPECT_TRUE(Load(Archive(code, Object("M", Dict({{"a", tagged(of_b, "List[__torch__.B]")}}))).Build()).ok());
 }
 
+TEST(ScriptReaderTest, AConstantIsOfTheTypeThatItSays) {
+  const std::string code = Class("A", "  x : Tensor\n  y : Tensor\n") + Class("B", "  x : Tensor\n") +
+                           Class("M", std::string("  a : Tensor\n") + kForward);
+  const auto constants = [&](const std::string& type) {
+    ZipBuilder builder;
+    builder.Add("m/data.pkl", Pickle(Object("M", Dict({{"a", Tensor(4)}}))))
+        .Add("m/data/0", std::string(16, '\0'))
+        .Add("m/code/__torch__.py", code)
+        .Add("m/constants.pkl",
+             Pickle(Tuple({"ctorch.jit._pickle\nrestore_type_tag\n" +
+                           Tuple({"](" + Tuple({Int(1), Int(2)}) + "e", Text("List[" + type + "]")}) + "R"})))
+        .Add("m/version", "3\n");
+    return Load(builder.Build()).status();
+  };
+  EXPECT_TRUE(constants("Tuple[int, int]").ok()) << constants("Tuple[int, int]");
+  EXPECT_THAT(base::MessageOf(constants("Tuple[int, int, int]")), HasSubstr("constants.pkl is a"));
+}
+
 std::string WithSetState(const std::string& statement) {
   return Class("M",
                "  t : Tensor\n"
