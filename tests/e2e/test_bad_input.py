@@ -132,6 +132,15 @@ def test_message_over_the_limit_is_refused_by_its_size(client):
         client.predict("mlp_bare", {"x": np.zeros((LIMIT // 16 + 1, 4), np.float32)})
 
 
+@pytest.mark.parametrize("size", [LIMIT + 1, LIMIT * 2, LIMIT * 3])
+def test_a_plain_client_hears_which_flag_limits_the_message(client, size):
+    """gRPC's own error would name neither the flag nor the way out."""
+    for method in ("/torchferry.v1.InferenceService/Predict", "/inference.GRPCInferenceService/ModelInfer"):
+        call = client.channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
+        with refused(Code.RESOURCE_EXHAUSTED, size, LIMIT, "--max-message-mib"):
+            call(bytes(size), timeout=harness.DEADLINE_SECONDS)
+
+
 def test_message_at_the_limit_is_answered(client):
     rows = LIMIT // 16 - 16  # names and tags need their bytes, too
     outputs = client.predict_arrays("mlp_bare", {"x": np.zeros((rows, 4), np.float32)})

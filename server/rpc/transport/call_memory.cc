@@ -1,6 +1,7 @@
 #include "server/rpc/transport/call_memory.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace torchferry::rpc {
 namespace {
@@ -41,7 +42,10 @@ void CallMemory::BoundListener(grpc::ServerBuilder& builder) const {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  // A message is here as a whole before gRPC compares it with its limit, whose error names no flag: incoming.cc refuses
+  // what is over --max-message-mib. This bound is what the connections may have together.
+  builder.SetMaxReceiveMessageSize(static_cast<int>(
+      std::clamp<int64_t>(options_.plan.unfinished, options_.max_message_bytes, std::numeric_limits<int>::max())));
   builder.SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
 }
 

@@ -18,6 +18,13 @@ class BufferReader final : public grpc::ProtoBufferReader {
   bool is_compressed() { return reader()->buffer_in->data.raw.compression != GRPC_COMPRESS_NONE; }
 };
 
+absl::Status TooLong(int64_t length, int64_t max_length) {
+  return base::MakeStatus(
+      absl::StatusCode::kResourceExhausted,
+      "the message has {} bytes; expected at most {}: send a smaller one, or raise the server's --max-message-mib",
+      length, max_length);
+}
+
 absl::Status NotWhole(const google::protobuf::Descriptor& type) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "the compressed {} cannot be inflated: it is cut short, damaged, or neither gzip nor deflate",
@@ -30,6 +37,7 @@ absl::StatusOr<int64_t> MemoryOf(grpc::ByteBuffer& bytes, const google::protobuf
                                  int64_t max_length) {
   const auto length = static_cast<int64_t>(bytes.Length());
   if (length == 0) return 0;
+  if (length > max_length) return TooLong(length, max_length);
   BufferReader reader(&bytes);
   if (!reader.status().ok()) return absl::InternalError(reader.status().error_message());
   if (!reader.is_compressed()) {

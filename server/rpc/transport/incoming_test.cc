@@ -144,7 +144,7 @@ TEST(IncomingTest, ABombIsRefusedByItsInflatedSize) {
   grpc::ByteBuffer bytes = Received(Compress(Request(2 << 20).SerializeAsString()), GRPC_COMPRESS_GZIP);
   const absl::Status status = MemoryOf(bytes, Type(), kMaxLength).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(base::MessageOf(status), HasSubstr("more than 1048576 bytes (--max-message-mib)"));
+  EXPECT_THAT(base::MessageOf(status), HasSubstr("more than 1048576 bytes: send a smaller one"));
 }
 
 TEST(IncomingTest, WhatCannotBeInflatedSaysSo) {

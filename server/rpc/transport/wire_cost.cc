@@ -152,8 +152,9 @@ absl::StatusOr<WireCost> CostOf(google::protobuf::io::ZeroCopyInputStream& in, c
   Reader reader(in, max_length);
   const bool is_message = reader.ReadAll(type);
   if (in.ByteCount() > max_length) {
-    return base::MakeStatus(absl::StatusCode::kResourceExhausted,
-                            "the message has more than {} bytes (--max-message-mib); send a smaller one", max_length);
+    return base::MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "the message has more than {} bytes: send a smaller one, or raise the server's --max-message-mib", max_length);
   }
   if (reader.has_too_many_fields()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
