@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import harness
-from harness import Client, Code, Health, cli, predict_request
+from harness import Client, Code, Health, cli, predict_request, refused
 from stores import Store
-from wire import FIXTURES, array, assert_close, reference
+from wire import FIXTURES, admin, admin_grpc, array, assert_close, reference
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,21 @@ def test_health_watch_reports_a_model_becoming_ready(store, start):
 def test_reflection_lists_the_services(client):
     services = ProtoReflectionDescriptorDatabase(client.channel).get_services()
     assert {"torchferry.v1.InferenceService", "grpc.health.v1.Health"} <= set(services)
+
+
+def test_reflection_lists_loading_only_where_it_is_allowed(store, start):
+    """The calls answer in either case: without --enable-admin, that they are off."""
+    for flags in ((), ("--enable-admin",)):
+        server = start("--reflection", *flags)
+        with Client(server.address) as client:
+            services = set(ProtoReflectionDescriptorDatabase(client.channel).get_services())
+            assert {"torchferry.v1.InferenceService", "inference.GRPCInferenceService"} <= services
+            assert not any("/" in name or name == "-" for name in services)
+            assert ("torchferry.v1.ModelAdminService" in services) == bool(flags)
+            code, text = (Code.NOT_FOUND, "nobody") if flags else (Code.FAILED_PRECONDITION, "--enable-admin")
+            with refused(code, text):
+                admin_grpc.ModelAdminServiceStub(client.channel).LoadModel(
+                    admin.LoadModelRequest(model_name="nobody"), timeout=harness.DEADLINE_SECONDS)
 
 
 def test_reflection_is_enough_to_predict(client):

@@ -42,6 +42,13 @@ struct MethodIndex<Outer<Rest>, Outer<Rest>> {
 template <typename AsyncService>
 class RawService final : public AsyncService {
  public:
+  // Without `is_listed` reflection does not list the service, whose methods answer all the same.
+  explicit RawService(bool is_listed = true) {
+    // gRPC lists a service by the path of its last method. This one's has no service in it, and no client can call it.
+    if (!is_listed)
+      this->AddMethod(new grpc::internal::RpcServiceMethod("-", grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+  }
+
   template <typename Wrapper>
   void TakeUnary(grpc::ServerContext* context, grpc::ByteBuffer* request,
                  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>* writer, grpc::ServerCompletionQueue* queue,
