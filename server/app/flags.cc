@@ -184,6 +184,15 @@ void AddModelChanges(CLI::App& app, ServerFlags& flags) {
   Add(app, "--admin-address", flags.admin_address,
       "With --enable-admin: HOST:PORT for those RPCs alone; otherwise they are on --grpc-address")
       ->check(CheckAddress);
+  const std::map<std::string, bool> controls = {{"all", false}, {"explicit", true}};
+  Add(app, "--model-control", flags.loads_by_call_alone,
+      "Which models are loaded at the start: all, or explicit: those of --load-model; others by RPC")
+      ->transform(CLI::CheckedTransformer(controls))
+      ->default_str("all");
+  Add(app, "--load-model", flags.load_models,
+      "With --model-control explicit: a model that is loaded at the start, or * for all; may be given several times")
+      ->delimiter(',')
+      ->default_str("");
   app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")
       ->envname("TORCHFERRY_WATCH");
   Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
@@ -222,6 +231,16 @@ void CheckTogether(const ServerFlags& flags) {
         flags.device_probe_interval_seconds, flags.optimize_budget_seconds, flags.stateful_stream_idle_seconds,
         flags.send_timeout_seconds, flags.forward_timeout_seconds, flags.load_timeout_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
+  }
+  if (!flags.load_models.empty() && !flags.loads_by_call_alone) {
+    throw CLI::ValidationError("--load-model", "has no effect without --model-control explicit: all models are loaded");
+  }
+  if (flags.loads_by_call_alone && flags.watch) {
+    throw CLI::ValidationError("--watch", "loads models that --model-control explicit leaves to RPCs; leave one out");
+  }
+  if (flags.loads_by_call_alone && flags.load_models.empty() && !flags.enable_admin) {
+    throw CLI::ValidationError("--model-control",
+                               "explicit loads nothing: name models with --load-model, or add --enable-admin");
   }
   if (!flags.admin_address.empty() && !flags.enable_admin) {
     throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");

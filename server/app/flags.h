@@ -48,6 +48,8 @@ struct ServerFlags {
   double watch_interval_seconds = 5;
   double device_probe_interval_seconds = 5;
   bool watch = false;
+  bool loads_by_call_alone = false;      // --model-control explicit
+  std::vector<std::string> load_models;  // with that: those that are loaded at the start; "*": all
   bool exit_on_stuck = false;
   bool exit_on_device_loss = false;
   bool trust_model_code = false;

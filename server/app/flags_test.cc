@@ -164,5 +164,24 @@ TEST(FlagsTest, ReflectionCanBeTurnedOffAgain) {
   EXPECT_FALSE(Parse({"--no-reflection"}).flags->reflection);
 }
 
+TEST(FlagsTest, WithExplicitControlTheNamedModelsAreLoaded) {
+  const Parsed parsed =
+      Parse({"--model-control", "explicit", "--load-model", "a,b", "--load-model", "c", "--enable-admin"});
+  ASSERT_TRUE(parsed.flags.has_value()) << parsed.err;
+  EXPECT_TRUE(parsed.flags->loads_by_call_alone);
+  EXPECT_EQ(parsed.flags->load_models, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_TRUE(Parse({"--model-control", "explicit", "--load-model", "*"}).flags.has_value());
+  EXPECT_TRUE(Parse({"--model-control", "explicit", "--enable-admin"}).flags.has_value());
+  EXPECT_FALSE(Parse({}).flags->loads_by_call_alone);
+  EXPECT_FALSE(Parse({"--model-control", "all"}).flags->loads_by_call_alone);
+}
+
+TEST(FlagsTest, ControlThatHasNoEffectOrNoUseIsRefused) {
+  EXPECT_THAT(Parse({"--load-model", "a"}).err, HasSubstr("--model-control explicit"));
+  EXPECT_THAT(Parse({"--model-control", "explicit"}).err, HasSubstr("--enable-admin"));
+  EXPECT_THAT(Parse({"--model-control", "explicit", "--load-model", "a", "--watch"}).err, HasSubstr("--watch"));
+  EXPECT_EQ(Parse({"--model-control", "poll"}).exit_code, 2);
+}
+
 }  // namespace
 }  // namespace torchferry::app

@@ -65,6 +65,19 @@ void Reconciler::AddModel(const ModelFolder& folder) {
   for (const int64_t version : changes->load) table_.SetPending(SourceOf(folder, config, version));
 }
 
+void Reconciler::AddUnloaded(const std::vector<ModelFolder>& models) {
+  for (const ModelFolder& folder : models) {
+    if (IsForeign(folder)) continue;
+    const absl::StatusOr<Changes> changes = PlanChanges(folder, table_.Current(folder.name), {}, {});
+    if (!changes.ok()) continue;  // loading it says why
+    const auto config = std::make_shared<const config::ModelConfig>(*folder.config);
+    for (const int64_t version : changes->load) {
+      table_.SetPending(SourceOf(folder, config, version));
+      table_.Retire(folder.name, version, /*is_kept=*/true);
+    }
+  }
+}
+
 void Reconciler::LoadPending() {
   std::map<std::string, std::vector<VersionSource>> models;
   std::vector<std::string> order;

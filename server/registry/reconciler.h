@@ -47,6 +47,8 @@ class Reconciler {
 
   // Takes the versions that the policy of each model wants; they are PENDING.
   void Add(const std::vector<ModelFolder>& models);
+  // Takes them as UNLOADED.
+  void AddUnloaded(const std::vector<ModelFolder>& models);
   // Begins to load what is PENDING.
   void LoadPending();
   // Registry::Load, Unload and Rescan. UNAVAILABLE when the server is stopping.

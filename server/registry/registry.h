@@ -48,6 +48,9 @@ class Registry {
 
   // Takes the versions that each model's policy wants; they are PENDING. Once, before StartLoading.
   void Add(const std::vector<ModelFolder>& models) { reconciler_.Add(models); }
+  // Shows the versions that each model's policy wants as UNLOADED: nothing of them is loaded until Load is called.
+  // Before StartLoading.
+  void AddUnloaded(const std::vector<ModelFolder>& models) { reconciler_.AddUnloaded(models); }
   // Begins to load what is PENDING. Once.
   void StartLoading();
   // Ends loading after the versions under way, drops every servable and waits until they have ended.

@@ -69,6 +69,34 @@ TEST_F(RegistryTest, AModelWithoutAVersionIsFailed) {
 
 TEST_F(RegistryTest, AnEmptyStoreIsReady) { EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), ""); }
 
+TEST_F(RegistryTest, WhatIsAddedAsUnloadedWaitsForItsLoad) {
+  store_.Put("m", 1);
+  store_.Put("m", 2);
+  store_.PutConfig("m", "version_policy { all {} }");
+  store_.Put("other", 1);
+  std::vector<ModelFolder> models = ScanStore(store_.path()).value();
+  registry_.AddUnloaded({models[0]});
+  Begin({models[1]});
+  EXPECT_EQ(States("m"), "2 unloaded, 1 unloaded");
+  EXPECT_EQ(States("other"), "1 ready");
+  EXPECT_EQ(NotReadyReason(registry_.List(), ReadinessPolicy::kAll), "");
+  const absl::Status status = registry_.Find("m", 0).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(base::MessageOf(status), HasSubstr("is unloaded; LoadModel loads it"));
+  EXPECT_TRUE(Load("m").get().ok());
+  EXPECT_EQ(States("m"), "2 ready, 1 ready");
+}
+
+TEST_F(RegistryTest, NamesAreHeldAgainstTheStore) {
+  const std::vector<ModelFolder> models = {Folder("a", {1}), Folder("b", {1})};
+  EXPECT_TRUE(CheckNames(models, {}).ok());
+  EXPECT_TRUE(CheckNames(models, {"*"}).ok());
+  EXPECT_TRUE(CheckNames(models, {"b", "a"}).ok());
+  const absl::Status status = CheckNames(models, {"a", "c"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(base::MessageOf(status), "the store has no model \"c\"; it has: a, b");
+}
+
 TEST_F(RegistryTest, StopWaitsForHandlesToEnd) {
   Begin({Folder("m", {1})});
   std::weak_ptr<serving::Servable> servable = registry_.Find("m", 0).value();

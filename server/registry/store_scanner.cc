@@ -11,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/base/utf8.h"
 #include "server/config/config_file.h"
+#include "server/registry/listing.h"
 
 namespace torchferry::registry {
 namespace {
@@ -160,6 +161,16 @@ absl::StatusOr<std::vector<ModelFolder>> ScanStore(const base::StoreFolder& stor
   const auto is_same = [](const ModelFolder& a, const ModelFolder& b) { return a.name == b.name; };
   models.erase(std::unique(models.begin(), models.end(), is_same), models.end());
   return models;
+}
+
+absl::Status CheckNames(const std::vector<ModelFolder>& models, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const auto is_it = [&name](const ModelFolder& folder) { return folder.is_model && folder.name == name; };
+    if (name == "*" || std::ranges::any_of(models, is_it)) continue;
+    return base::MakeStatus(absl::StatusCode::kNotFound, "the store has no model \"{}\"; it has: {}", name,
+                            Listing(models, [](const ModelFolder& folder) { return folder.name; }));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace torchferry::registry

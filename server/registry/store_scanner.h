@@ -46,4 +46,7 @@ absl::StatusOr<ModelFolder> ScanModel(const base::StoreFolder& store, const std:
 // when the store itself cannot be read.
 absl::StatusOr<std::vector<ModelFolder>> ScanStore(const base::StoreFolder& store);
 
+// NOT_FOUND for the first of `names` that is the name of none of `models`, listing these; "*" stands for all. Pure.
+absl::Status CheckNames(const std::vector<ModelFolder>& models, const std::vector<std::string>& names);
+
 }  // namespace torchferry::registry

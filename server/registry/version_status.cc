@@ -75,8 +75,7 @@ absl::Status NotServing(const VersionStatus& status) {
   }
   if (status.state == VersionState::kSuspect) return base::Annotate(status.error, what);
   if (status.state == VersionState::kUnloaded) {
-    return base::MakeStatus(absl::StatusCode::kNotFound, "{} was unloaded; it can be loaded again with LoadModel",
-                            what);
+    return base::MakeStatus(absl::StatusCode::kNotFound, "{} is unloaded; LoadModel loads it", what);
   }
   return base::MakeStatus(absl::StatusCode::kUnavailable, "{} is {}; try again later", what, Name(status.state));
 }

@@ -255,3 +255,45 @@ def test_watch_takes_what_comes_and_lets_go_of_what_went(store, start):
         shutil.rmtree(store.path / "mlp_dict")
         settle(lambda: states(client, "mlp_dict") == {})
         assert answered_by(client) == 2
+
+
+# --- which models are loaded at the start -------------------------------------------------------------
+
+
+def test_with_explicit_control_models_are_loaded_by_name(store, start):
+    for name in ("mlp", "mlp_bare", "mlp_tuple"):
+        store.add(name)
+    server = start("--model-control", "explicit", "--load-model", "mlp_bare", "--enable-admin")
+    with Client(server.address) as client:
+        assert states(client) == {1: "UNLOADED"}
+        assert states(client, "mlp_bare") == {1: "READY"}
+        with refused(Code.NOT_FOUND, "is unloaded", "LoadModel"):
+            client.predict("mlp", {"x": reference("mlp", "x", 7)})
+        assert {m.name for m in client.open_stub.RepositoryIndex(oip.RepositoryIndexRequest()).models} == {
+            "mlp", "mlp_bare", "mlp_tuple"}
+        load(admin_grpc.ModelAdminServiceStub(client.channel))
+        assert answered_by(client) == 1
+        assert states(client, "mlp_tuple") == {1: "UNLOADED"}
+
+
+def test_a_server_that_loads_nothing_is_ready(store, start):
+    store.add("mlp")
+    server = start("--model-control", "explicit", "--enable-admin")
+    with Client(server.address) as client:
+        assert server.http("/readyz")[0] == 200
+        load(admin_grpc.ModelAdminServiceStub(client.channel))
+        assert answered_by(client) == 1
+
+
+@pytest.mark.parametrize("flags, loaded", [(("--load-model", "*"), "READY"), (("--load-model", "mlp"), "READY")])
+def test_explicit_control_needs_no_admin_where_models_are_named(store, start, flags, loaded):
+    store.add("mlp")
+    with Client(start("--model-control", "explicit", *flags).address) as client:
+        assert states(client) == {1: loaded}
+
+
+def test_a_model_to_load_that_the_store_has_not_ends_the_start(store, tmp_path):
+    store.add("mlp")
+    server = harness.Server(store, tmp_path / "server", "--model-control", "explicit", "--load-model", "mpl")
+    assert server.wait_exit() != 0
+    assert "--load-model: the store has no model" in server.log() and "it has: mlp" in server.log()
