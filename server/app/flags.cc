@@ -249,6 +249,12 @@ void CheckTogether(const ServerFlags& flags) {
 
 }  // namespace
 
+bool LoadsAtStart(const ServerFlags& flags, const std::string& model) {
+  return !flags.loads_by_call_alone || std::ranges::any_of(flags.load_models, [&model](const std::string& name) {
+    return name == "*" || name == model;
+  });
+}
+
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
   ServerFlags flags;
   CLI::App app(

@@ -62,6 +62,9 @@ struct ServerFlags {
   std::string port_file;
 };
 
+// Whether `model` is one of those that are loaded at the start.
+bool LoadsAtStart(const ServerFlags& flags, const std::string& model);
+
 // The flags, or the exit code when the program should end at once (after --help, --version, or an error that was
 // printed: 2). `device_types` are those that --device may name.
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types);

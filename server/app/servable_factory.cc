@@ -5,6 +5,7 @@
 
 #include "server/app/device_reports.h"
 #include "server/base/status.h"
+#include "server/plan/label_files.h"
 #include "server/tensor/batch_sizes.h"
 
 namespace torchferry::app {
@@ -65,6 +66,8 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   if (loaded.place && parts_.marks != nullptr)
     loaded.place = Marked(std::move(loaded.place), parts_.marks, model, version);
   serving::Servable::Options options;
+  FERRY_ASSIGN_OR_RETURN(options.labels, plan::ReadLabels(request.store, model, config));
+  options.pad_plan = config.pad_to;
   options.name = model;
   options.version = version;
   options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);

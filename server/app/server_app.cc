@@ -56,13 +56,6 @@ base::Duration Seconds(double seconds) {
 
 base::StoreFolder StoreOf(const ServerFlags& flags) { return {flags.model_store, flags.follow_links_out_of_store}; }
 
-bool LoadsAtStart(const std::string& model, const ServerFlags& flags) {
-  const auto names = [&flags](std::string_view name) {
-    return std::ranges::find(flags.load_models, name) != flags.load_models.end();
-  };
-  return !flags.loads_by_call_alone || names("*") || names(model);
-}
-
 // Null, and a line says so, where --state-dir is not given or cannot be used.
 std::shared_ptr<registry::LoadMarks> OpenMarks(const ServerFlags& flags) {
   if (flags.state_dir.empty()) {
@@ -114,7 +107,7 @@ class ServerAppImpl final : public ServerApp {
   absl::Status Start(std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
     FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> models, registry::ScanStore(StoreOf(flags_)));
     FERRY_RETURN_IF_ERROR(base::Annotate(registry::CheckNames(models, flags_.load_models), "--load-model"));
-    const auto is_loaded = [this](const registry::ModelFolder& folder) { return LoadsAtStart(folder.name, flags_); };
+    const auto is_loaded = [this](const registry::ModelFolder& folder) { return LoadsAtStart(flags_, folder.name); };
     const auto unloaded = std::stable_partition(models.begin(), models.end(), is_loaded);
     registry_.SetListener([this] { NotifyHealth(); });
     registry_.AddUnloaded({unloaded, models.end()});

@@ -47,7 +47,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"output.dims", kHonoured, ""},
     {"output.reshape", kHonoured, ""},
     {"output.reshape.shape", kHonoured, ""},
-    {"output.label_filename", kIgnored, "classification results are not made; outputs are tensors"},
+    {"output.label_filename", kHonoured, ""},
     {"output.is_shape_tensor", kRefused, kTensorRt},
     {"output.is_non_linear_format_io", kRefused, kTensorRt},
 
@@ -123,6 +123,11 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.optimize", kHonoured, ""},
     {"torchferry.optimize_budget_seconds", kHonoured, ""},
     {"torchferry.stateful", kHonoured, ""},
+    {"torchferry.split_oversized", kHonoured, ""},
+    {"torchferry.pad_to", kHonoured, ""},
+    {"torchferry.pad_to.sizes", kHonoured, ""},
+    {"torchferry.pad_to.mask", kHonoured, ""},
+    {"torchferry.pad_to.values", kHonoured, ""},
 });
 
 }  // namespace

@@ -24,6 +24,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text, std::string_
   ReadVersionPolicy(source, config);
   ReadDynamicBatching(source, config);
   ReadTorchferry(source, config);
+  ReadRequestShapes(source, config);
   ReadInstanceGroups(source, config);
   ReadWarmUps(source, config);
   ReadParameters(source, config);

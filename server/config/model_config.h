@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/tensor/dtype.h"
+#include "server/tensor/padding.h"
 #include "server/tensor/shape.h"
 
 namespace inference {
@@ -33,6 +34,7 @@ struct TensorConfig {
   tensor::Shape dims;                    // kAnyDim where the size is free
   std::optional<tensor::Shape> reshape;  // the shape that the model itself sees
   bool is_optional = false;
+  std::string label_filename;  // of an output: in the model's folder, a line for each class; empty: no labels
 };
 
 struct VersionPolicy {
@@ -126,6 +128,8 @@ struct ModelConfig {
   OptimizeConfig optimize;
   // Whether the model keeps state; absent: the code tells.
   std::optional<bool> stateful;
+  bool split_oversized = false;  // a request above max_batch_size runs in parts
+  std::optional<tensor::PadPlan> pad_to;
 
   // The file's message, for who wants to see it; null without a file.
   std::shared_ptr<const inference::ModelConfig> message;

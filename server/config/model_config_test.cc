@@ -305,7 +305,6 @@ torchferry { device: "cpu" map_location { key: "cuda" value: "cpu" } }
 )");
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr(":2:1: optimization has no effect: "),
                                            HasSubstr(":3:16: model_warmup \"zeros\" has no effect: "),
-                                           HasSubstr(":4:65: output.label_filename has no effect: "),
                                            HasSubstr(":5:39: dynamic_batching.preserve_ordering has no effect: "),
                                            HasSubstr(":6:26: instance_group.name has no effect: "),
                                            HasSubstr(":6:30: instance_group.rate_limiter has no effect: "),

@@ -36,6 +36,9 @@ void ReadVersionPolicy(const ConfigSource& source, ModelConfig& config);
 // dynamic_batching.
 void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config);
 
+// torchferry.split_oversized and pad_to; goes after input and output, which they are held against.
+void ReadRequestShapes(const ConfigSource& source, ModelConfig& config);
+
 // instance_group. KIND_MODEL leaves the choice to the file: it sets `config.device` to "saved".
 void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config);
 

@@ -216,6 +216,11 @@ void ReadTensors(const ConfigSource& source, ModelConfig& config) {
   for (int i = 0; i < source.message.input_size(); ++i) {
     config.inputs[static_cast<size_t>(i)].is_optional = source.message.input(i).optional();
   }
+  for (int i = 0; i < source.message.output_size(); ++i) {
+    const std::string& labels = source.message.output(i).label_filename();
+    config.outputs[static_cast<size_t>(i)].label_filename = labels;
+    CheckFileName("label_filename", labels, source.positions.In("output", i).Of("label_filename"), source.findings);
+  }
   CheckRowBytes(source, config.inputs);
 }
 

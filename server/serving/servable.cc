@@ -48,6 +48,12 @@ Servable::~Servable() = default;
 
 const tensor::Signature& Servable::signature() const { return runner_->signature(); }
 
+const std::vector<std::string>& Servable::labels(const std::string& output) const {
+  static const std::vector<std::string> kNone;
+  const auto it = options_.labels.find(output);
+  return it == options_.labels.end() ? kNone : it->second;
+}
+
 model::PlacedModel Servable::placement() const { return runner_->placements().Now(); }
 
 bool Servable::can_run() const { return runner_->placements().CanRun(); }

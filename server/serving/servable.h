@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
@@ -19,6 +22,7 @@
 #include "server/serving/placements.h"
 #include "server/serving/predict_task.h"
 #include "server/serving/session.h"
+#include "server/tensor/padding.h"
 
 namespace torchferry::serving {
 
@@ -44,6 +48,10 @@ class Servable {
     int64_t max_sessions = 256;
     // A session that has been idle for so long gives way to a new one (SessionLimit).
     base::Duration most_session_idle = base::Duration::max();
+    // How requests of several lengths become one length; absent: they do not.
+    std::optional<tensor::PadPlan> pad_plan;
+    // The names of an output's classes.
+    std::map<std::string, std::vector<std::string>> labels;
   };
 
   // `health`: of the devices of `loaded`, and of this process.
@@ -58,6 +66,10 @@ class Servable {
   const std::string& name() const { return options_.name; }
   int64_t version() const { return options_.version; }
   const tensor::Signature& signature() const;
+  // Null where there is none: requests are then as they come.
+  const tensor::PadPlan* pad_plan() const { return options_.pad_plan.has_value() ? &*options_.pad_plan : nullptr; }
+  // Empty where the configuration names none.
+  const std::vector<std::string>& labels(const std::string& output) const;
   // `listener` hears that the version is suspect, and why, or with OK that it is so no longer; on the watch's thread.
   // Set before the first Submit.
   void OnSuspect(std::function<void(const absl::Status& why)> listener) { on_suspect_ = std::move(listener); }

@@ -55,4 +55,14 @@ inline constexpr size_t kMaxEncodedStatusTextBytes = 6000;
 // Bytes of all inputs of one request that a load makes up, or that model_warmup describes, all rows.
 inline constexpr int64_t kMaxGeneratedBytes = int64_t{1} << 30;
 
+// Sizes that pad_to has, and the largest of them.
+inline constexpr size_t kMaxPaddedSizes = 64;
+inline constexpr int64_t kMaxPaddedSize = int64_t{1} << 20;
+
+// --- labels of classes ---
+// Bytes of a label file, its lines, and bytes of one.
+inline constexpr int64_t kMaxLabelFileBytes = int64_t{16} << 20;
+inline constexpr size_t kMaxLabels = 1'000'000;
+inline constexpr size_t kMaxLabelBytes = 1024;
+
 }  // namespace torchferry::limits

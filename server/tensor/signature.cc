@@ -65,9 +65,10 @@ absl::Status CheckRows(const Signature& signature, std::string_view name, const 
                    name, signature.max_batch_size);
   }
   const int64_t own = tensor.shape[0];
-  if (own < 1 || own > signature.max_batch_size) {
-    return Invalid("input \"{}\" has {} rows (shape {}); expected 1 to {}", name, own, ToString(tensor.shape),
-                   signature.max_batch_size);
+  if (own < 1 || (own > signature.max_batch_size && !signature.splits_oversized)) {
+    return Invalid("input \"{}\" has {} rows (shape {}); expected 1 to {}{}", name, own, ToString(tensor.shape),
+                   signature.max_batch_size,
+                   own < 1 ? "" : ", or torchferry { split_oversized: true } in the model's config.pbtxt");
   }
   if (rows.has_value() && *rows != own) {
     return Invalid("inputs disagree on the rows: \"{}\" has {}, \"{}\" has {}", rows_from, *rows, name, own);

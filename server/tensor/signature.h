@@ -39,6 +39,8 @@ struct Signature {
   std::vector<TensorSpec> outputs;  // empty when not known before the first forward pass
   // Most rows of one forward pass. 0: no batch dimension; otherwise dimension 0 of every tensor is the rows.
   int64_t max_batch_size = 0;
+  // A request may have more rows than that: it runs in parts.
+  bool splits_oversized = false;
 
   bool HasBatchDimension() const { return max_batch_size > 0; }
 };

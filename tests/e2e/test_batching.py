@@ -7,7 +7,7 @@ import pytest
 import harness
 import stuck_models
 from harness import Client, Code, predict_request, refused
-from wire import oip
+from wire import array, assert_close, oip, reference
 
 SECONDS = harness.DEADLINE_SECONDS
 BATCHING = """name: "mlp"
@@ -145,3 +145,109 @@ def test_the_place_of_who_has_gone_is_free(busy):
         client.stub.Predict(request, timeout=0.2)
     assert late.value.code() == Code.DEADLINE_EXCEEDED
     assert not running.done()
+
+
+# --- requests of other sizes than a batch -------------------------------------------------------------
+
+SPLIT = BATCHING.replace("preferred_batch_size: [ 2, 6 ] max_queue_delay_microseconds: 3600000000", "") + (
+    "torchferry { split_oversized: true }\n")
+LENGTHS = """name: "lengths"
+max_batch_size: 8
+input { name: "ids" data_type: TYPE_INT64 dims: [ -1 ] }
+input { name: "mask" data_type: TYPE_FP32 dims: [ -1 ] }
+output { name: "hidden" data_type: TYPE_FP32 dims: [ -1, 2 ] }
+output { name: "mean" data_type: TYPE_FP32 dims: [ 1 ] }
+dynamic_batching { preferred_batch_size: [ 3 ] max_queue_delay_microseconds: 3600000000 }
+torchferry { pad_to { sizes: [ 4, 8 ] mask: "mask" values { key: "ids" value: 100 } } }
+"""
+LENGTHS_CODE = """def forward(self, ids: Tensor, mask: Tensor) -> Dict[str, Tensor]:
+    x = ids.to(torch.float32)
+    mean = torch.sum(x * mask, [1], True) / torch.sum(mask, [1], True)
+    return {'hidden': torch.stack([x, x * mask], 2), 'mean': mean}
+"""
+
+
+@pytest.fixture
+def other_sizes(store, start):
+    (store.add("mlp") / "config.pbtxt").write_text(SPLIT)
+    store.add_code("lengths", LENGTHS_CODE, LENGTHS)
+    server = start()
+    with Client(server.address) as client:
+        client.server = server
+        yield client
+
+
+def test_a_request_of_more_rows_than_a_batch_is_answered_as_one(other_sizes):
+    x = np.tile(reference("mlp", "x", 7), [15, 1])  # 105 rows
+    answer = other_sizes.predict("mlp", {"x": x})
+    assert answer.execution.batch_rows == 8
+    assert_close(array(answer.outputs["probabilities"]), np.tile(reference("mlp", "probabilities", 7), [15, 1]))
+    assert other_sizes.server.metrics().sum("torchferry_requests_total", model="mlp", code="OK") == 1
+
+
+def test_a_request_of_one_part_more_in_a_stream_and_over_the_open_protocol(other_sizes):
+    x = reference("mlp", "x", 7)
+    nine = np.concatenate([x, x[:2]])
+    expected = np.concatenate([reference("mlp", "probabilities", 7), reference("mlp", "probabilities", 7)[:2]])
+    answers = list(other_sizes.stub.PredictStream(iter([predict_request("mlp", {"x": nine})] * 3), timeout=SECONDS))
+    assert len(answers) == 3
+    for answer in answers:
+        assert_close(array(answer.response.outputs["probabilities"]), expected)
+    request = oip.ModelInferRequest(model_name="mlp", raw_input_contents=[nine.tobytes()])
+    request.inputs.add(name="x", datatype="FP32", shape=nine.shape)
+    response = other_sizes.open_stub.ModelInfer(request, timeout=SECONDS)
+    assert list(response.outputs[0].shape) == [9, 3]
+    assert_close(np.frombuffer(response.raw_output_contents[0], np.float32).reshape(9, 3), expected)
+
+
+def test_an_error_in_one_part_is_the_answer_and_leaves_the_server_up(other_sizes):
+    x = np.ones([20, 4], np.float32)
+    with refused(Code.INVALID_ARGUMENT, "dtype"):
+        other_sizes.predict("mlp", {"x": x.astype(np.float64)})
+    assert array(other_sizes.predict("mlp", {"x": x}).outputs["probabilities"]).shape == (20, 3)
+
+
+def test_without_it_a_request_above_the_limit_is_told_of_it(client):
+    with refused(Code.INVALID_ARGUMENT, "expected 1 to 8", "split_oversized: true"):
+        client.predict("mlp", {"x": np.ones([9, 4], np.float32)})
+
+
+def lengths_of(client, ids, **others):
+    return client.stub.Predict.future(predict_request("lengths", {"ids": np.array([ids], np.int64), **others}), timeout=SECONDS)
+
+
+def check_lengths(answer, ids):
+    ids = np.array(ids, np.float32)
+    hidden = array(answer.outputs["hidden"])
+    assert hidden.shape == (1, len(ids), 2)
+    assert_close(hidden[0], np.stack([ids, ids], 1))
+    assert_close(array(answer.outputs["mean"]), ids.mean(keepdims=True)[None])
+
+
+def test_requests_of_several_lengths_share_a_batch(other_sizes):
+    """The delay is an hour: an answer at all says that the three were one batch."""
+    requests = [[1, 2, 3], [4], [5, 6, 7, 8]]
+    for future, ids in [(lengths_of(other_sizes, ids), ids) for ids in requests]:
+        answer = future.result()
+        assert answer.execution.batch_rows == 3
+        check_lengths(answer, ids)
+
+
+def test_another_size_is_another_batch_and_a_longer_request_keeps_its_length(other_sizes):
+    futures = [(lengths_of(other_sizes, ids), ids) for length in (4, 8, 11) for ids in [list(range(1, length + 1))] * 3]
+    for future, ids in futures:
+        assert future.result().execution.batch_rows == 3
+        check_lengths(future.result(), ids)
+
+
+def test_a_mask_that_the_client_sends_is_filled_up_with_zeros(other_sizes):
+    masks = [np.array([[1, 0, 1]], np.float32)] * 3
+    futures = [lengths_of(other_sizes, [2, 50, 4], mask=mask) for mask in masks]
+    for future in futures:
+        assert_close(array(future.result().outputs["mean"]), np.array([[3.0]], np.float32))
+        assert_close(array(future.result().outputs["hidden"])[0, :, 1], np.array([2, 0, 4], np.float32))
+
+
+def test_inputs_of_different_lengths_are_refused(other_sizes):
+    with refused(Code.INVALID_ARGUMENT, '"ids" has 2, "mask" has 3'):
+        lengths_of(other_sizes, [1, 2], mask=np.ones([1, 3], np.float32)).result()

@@ -56,6 +56,10 @@ def server(tmp_path_factory):
     store = Store(folder / "store")
     for name in ("mlp", "mlp_dict", "mlp_tuple", "lstm", "slow", "running_sum", "scalar_args"):
         store.add(name)
+    labelled = store.add("mlp", "labelled")
+    config = (labelled / "config.pbtxt").read_text()
+    (labelled / "config.pbtxt").write_text(config.replace("dims: [ 3 ]", 'dims: [ 3 ] label_filename: "labels.txt"'))
+    (labelled / "labels.txt").write_text("cat\ndog\nHäuser\n")
     store.add_file("corrupt", FIXTURES / "bad" / "corrupt.pt")
     for dtype in ("FP16", "BF16"):
         model = store.add_file(dtype.lower(), folder / "files" / f"scripted.cpu.{dtype}.pt")

@@ -146,13 +146,19 @@ absl::Status CheckTensorParameters(std::string_view what, const std::string& nam
           "{} \"{}\" asks for shared memory, which this server does not have; send the bytes in the message", what,
           name);
     }
-    if (key == "classification" && IsSet(value)) {
-      return base::MakeStatus(
-          absl::StatusCode::kUnimplemented,
-          "{} \"{}\" asks for the parameter classification; take the largest elements in the client", what, name);
-    }
   }
   return absl::OkStatus();
+}
+
+// The number of classes that a requested output asks for; 0: its elements.
+absl::StatusOr<int64_t> ClassesOf(const inference::ModelInferRequest::InferRequestedOutputTensor& output) {
+  const auto it = output.parameters().find("classification");
+  if (it == output.parameters().end() || !IsSet(it->second)) return 0;
+  const inference::InferParameter& value = it->second;
+  if (value.has_int64_param() && value.int64_param() > 0) return value.int64_param();
+  if (value.has_uint64_param())
+    return static_cast<int64_t>(std::min(value.uint64_param(), uint64_t{std::numeric_limits<int64_t>::max()}));
+  return Invalid("the parameter classification of output \"{}\" is a number of classes, 1 or more", output.name());
 }
 
 absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, Request& request) {
@@ -223,6 +229,8 @@ absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& m
   for (const auto& output : message.outputs()) {
     FERRY_RETURN_IF_ERROR(builder.AddWanted(output.name()));
     FERRY_RETURN_IF_ERROR(CheckTensorParameters("output", output.name(), output.parameters()));
+    FERRY_ASSIGN_OR_RETURN(const int64_t classes, ClassesOf(output));
+    if (classes > 0) builder.request().top_classes[output.name()] = classes;
   }
   return builder.Take();
 }
@@ -239,14 +247,16 @@ absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInfer
   if (execution.fallback)
     parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
   for (const model::NamedTensor& output : answer.result.outputs) {
-    if (output.tensor.dtype == tensor::DType::kInvalid || output.tensor.dtype > tensor::DType::kFp64) {
+    const bool is_text = answer.texts.contains(output.name);
+    const tensor::DType dtype = output.tensor.dtype;
+    if (!is_text && (dtype == tensor::DType::kInvalid || dtype > tensor::DType::kFp64)) {
       return base::MakeStatus(absl::StatusCode::kInternal,
                               "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
-                              output.name, Name(output.tensor.dtype));
+                              output.name, Name(dtype));
     }
     auto& tensor = *head.add_outputs();
     tensor.set_name(output.name);
-    tensor.set_datatype(std::string(Name(output.tensor.dtype)));
+    tensor.set_datatype(is_text ? "BYTES" : std::string(Name(dtype)));
     tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
   }
   message.Add(head);

@@ -16,7 +16,7 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
 // A view where the message has the bytes as a tensor's are: raw, or typed contents of elements of 4 or 8 bytes;
 // `message` must outlive what is made of it. A "timeout" parameter ends the request's wait that long after `now`.
 // INVALID_ARGUMENT saying which input and what was expected, as a RequestBuilder does; UNIMPLEMENTED for what other
-// servers have and this one has not (shared memory, sequences, classification).
+// servers have and this one has not (shared memory).
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
 
 // Into `message`: a ModelInferResponse whose raw_output_contents share the bytes of long outputs. What `head` has

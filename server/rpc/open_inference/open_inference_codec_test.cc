@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "server/base/status.h"
 #include "server/rpc/test_messages.h"
@@ -193,11 +194,16 @@ TEST(OpenInferenceCodecTest, ParametersEndTheWaitOrAreRefused) {
   output.set_name("y");
   inference::InferParameter& classes = (*output.mutable_parameters())["classification"];
   classes.set_int64_param(3);
-  ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
-  classes.set_uint64_param(3);
-  ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
+  const auto asked = [&message] { return DecodeInferRequest(message, kNow).value().top_classes; };
+  EXPECT_EQ(asked().at("y"), 3);
+  classes.set_uint64_param(std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(asked().at("y"), std::numeric_limits<int64_t>::max());
+  classes.set_int64_param(0);
+  EXPECT_TRUE(asked().empty());
+  classes.set_int64_param(-1);
+  ExpectRefused(message, absl::StatusCode::kInvalidArgument, "classification of output \"y\" is a number of classes");
   classes.set_string_param("3");
-  ExpectRefused(message, kUnimplemented, "output \"y\" asks for the parameter classification");
+  ExpectRefused(message, absl::StatusCode::kInvalidArgument, "classification of output \"y\" is a number of classes");
 }
 
 TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
@@ -227,6 +233,10 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   answer.result.execution.fallback_reason = tensor::FallbackReason::kAbsent;
   response = encoded();
   EXPECT_EQ(response.parameters().at("torchferry_fallback_reason").string_param(), "absent");
+
+  answer.texts = {"y"};
+  EXPECT_EQ(encoded().outputs(0).datatype(), "BYTES");
+  answer.texts = {};
 
   answer.result.outputs[0].tensor.dtype = tensor::DType::kComplex64;
   OutgoingMessage refused;

@@ -157,7 +157,7 @@ absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest
 absl::Status OpenInferenceService::ServerMetadata(inference::ServerMetadataResponse& response) const {
   response.set_name("torchferry");
   response.set_version(options_.server_version);
-  for (const char* extension : {"model_repository", "model_configuration", "statistics"})
+  for (const char* extension : {"model_repository", "model_configuration", "statistics", "classification"})
     response.add_extensions(extension);
   return absl::OkStatus();
 }

@@ -71,7 +71,8 @@ void StartPredict(Predictor& predictor, const base::Clock& clock,
                                call.outgoing());
                          },
                      .send = [&call](const absl::Status& status) { call.Finish(status); },
-                     .keep = [&call] { return call.Keep(); }});
+                     .keep = [&call] { return call.Keep(); },
+                     .reserve = [&call](int64_t bytes) { return call.ReserveAnswer(bytes); }});
 }
 
 }  // namespace torchferry::rpc

@@ -176,11 +176,13 @@ class PredictStreamHandler final : public StreamHandler {
       Send(exchange, request.status());
     } else {
       const Message& message = *exchange.message;
-      predictor_.Predict({Api::kStreamMethod, message.model_name(), Api::RequestId(message)}, std::move(request),
-                         &sessions_,
-                         {.encode = [this, &exchange](const Answer& answer) { return Encode(exchange, answer); },
-                          .send = [this, &exchange](const absl::Status& status) { Send(exchange, status); },
-                          .keep = [&exchange] { return Keep(exchange); }});
+      predictor_.Predict(
+          {Api::kStreamMethod, message.model_name(), Api::RequestId(message)}, std::move(request), &sessions_,
+          {.encode = [this, &exchange](const Answer& answer) { return Encode(exchange, answer); },
+           .send = [this, &exchange](const absl::Status& status) { Send(exchange, status); },
+           .keep = [&exchange] { return Keep(exchange); },
+           .reserve = [this,
+                       &exchange](int64_t bytes) { return call_.Resize(exchange.memory, exchange.memory + bytes); }});
     }
     {
       base::MutexLock lock(mutex_);

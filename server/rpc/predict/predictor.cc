@@ -6,7 +6,9 @@
 #include "server/base/status.h"
 #include "server/rpc/predict/answer_size.h"
 #include "server/rpc/predict/request_builder.h"
+#include "server/rpc/predict/top_classes.h"
 #include "server/rpc/transport/guarded.h"
+#include "server/serving/split_request.h"
 
 namespace torchferry::rpc {
 namespace {
@@ -43,12 +45,16 @@ absl::StatusOr<model::Outputs> Select(model::Outputs outputs, const std::vector<
   return selected;
 }
 
-absl::StatusOr<Answer> AnswerOf(const serving::Servable& servable, absl::StatusOr<serving::PredictResult> result,
-                                const std::vector<std::string>& wanted, int64_t max_bytes) {
-  if (!result.ok()) return result.status();
-  FERRY_ASSIGN_OR_RETURN(result->outputs, Select(std::move(result->outputs), wanted));
-  FERRY_RETURN_IF_ERROR(CheckAnswerSize(result->outputs, max_bytes));
-  return Answer{servable.name(), servable.version(), *std::move(result)};
+// The outputs of a padded request, to its own length.
+void CutPadding(const tensor::PadPlan& plan, const tensor::PaddedLength& length, model::Outputs& outputs) {
+  if (length.own == length.padded) return;
+  for (const tensor::PadPlan::Output& padded : plan.outputs) {
+    const auto it = std::ranges::find(outputs, padded.name, &model::NamedTensor::name);
+    if (it == outputs.end()) continue;
+    const tensor::Shape& shape = it->tensor.shape;
+    if (padded.dimension >= shape.size() || shape[padded.dimension] != length.padded) continue;
+    it->tensor = tensor::CutTo(it->tensor, padded.dimension, length.own);
+  }
 }
 
 }  // namespace
@@ -59,6 +65,30 @@ struct Predictor::UnderWay {
   Reply reply;
   std::shared_ptr<serving::Servable> servable = nullptr;  // kept until the end, for its metrics too
   std::vector<std::string> wanted = {};
+  std::map<std::string, int64_t> top_classes = {};
+  tensor::PaddedLength length = {};
+
+  absl::StatusOr<Answer> AnswerOf(absl::StatusOr<serving::PredictResult> result, int64_t max_bytes) const {
+    if (!result.ok()) return result.status();
+    if (servable->pad_plan() != nullptr) CutPadding(*servable->pad_plan(), length, result->outputs);
+    FERRY_ASSIGN_OR_RETURN(result->outputs, Select(std::move(result->outputs), wanted));
+    Answer answer{servable->name(), servable->version(), *std::move(result), {}};
+    if (!top_classes.empty()) FERRY_RETURN_IF_ERROR(TakeTopClasses(max_bytes, answer));
+    FERRY_RETURN_IF_ERROR(CheckAnswerSize(answer.result.outputs, max_bytes));
+    return answer;
+  }
+
+ private:
+  absl::Status TakeTopClasses(int64_t max_bytes, Answer& answer) const {
+    for (model::NamedTensor& output : answer.result.outputs) {
+      const auto count = top_classes.find(output.name);
+      if (count == top_classes.end()) continue;
+      FERRY_ASSIGN_OR_RETURN(output.tensor, TopClasses(output, count->second, servable->signature().HasBatchDimension(),
+                                                       servable->labels(output.name), max_bytes));
+      answer.texts.insert(output.name);
+    }
+    return absl::OkStatus();
+  }
 };
 
 absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::string& model, int64_t version,
@@ -103,8 +133,19 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
         "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
         "the state in the file; open one for each sequence, and leave sequence_id out");
   }
+  if (servable.pad_plan() != nullptr) {
+    FERRY_ASSIGN_OR_RETURN(
+        call->length, tensor::PadInputs(*servable.pad_plan(), max_answer_bytes_, call->reply.reserve, request.inputs));
+  }
   serving::PredictTask task;
   FERRY_ASSIGN_OR_RETURN(task.inputs, tensor::BindInputs(servable.signature(), request.inputs));
+  const int64_t max_rows = servable.signature().max_batch_size;
+  const bool is_oversized = max_rows > 0 && task.inputs.rows > max_rows;
+  if (is_oversized && servable.is_stateful()) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "the request has {} rows; expected 1 to {}: a stateful model's requests are not split",
+                            task.inputs.rows, max_rows);
+  }
   FERRY_RETURN_IF_ERROR(CheckWanted(servable.signature(), request.wanted_outputs));
   if (stream != nullptr) {
     FERRY_ASSIGN_OR_RETURN(task.session, stream->SessionWith(call->servable, request.version));
@@ -113,10 +154,15 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
   task.is_cancelled = std::move(request.is_cancelled);
   task.keep = std::move(call->reply.keep);
   call->wanted = std::move(request.wanted_outputs);
+  call->top_classes = std::move(request.top_classes);
   task.done = [this, call](absl::StatusOr<serving::PredictResult> result) {
-    End(*call, AnswerOf(*call->servable, std::move(result), call->wanted, max_answer_bytes_));
+    End(*call, call->AnswerOf(std::move(result), max_answer_bytes_));
   };
-  servable.Submit(std::move(task));
+  if (is_oversized) {
+    serving::SubmitInParts(servable, std::move(task), max_rows, max_answer_bytes_);
+  } else {
+    servable.Submit(std::move(task));
+  }
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,12 +28,15 @@ struct Request {
   base::TimePoint deadline = base::kNoDeadline;
   std::function<bool()> is_cancelled;
   bool names_sequence = false;  // which a stateful model does not know, and another has no use for
+  // Outputs of which so many largest elements are wanted instead (top_classes.h).
+  std::map<std::string, int64_t> top_classes;
 };
 
 struct Answer {
   std::string model;
   int64_t version = 0;
   serving::PredictResult result;  // only the wanted outputs, in the wanted order
+  std::set<std::string> texts;    // of these, those whose bytes are a BYTES tensor's
 };
 
 // How an API answers. On the thread that has the answer.
@@ -45,6 +49,9 @@ struct Reply {
   std::function<void(const absl::Status&)> send;
   // Keeps the request's bytes beyond `send`. At most once, before it; null: they are kept anyway.
   std::function<std::shared_ptr<const void>()> keep = nullptr;
+  // Makes room for so many bytes beside the request, before `encode`. RESOURCE_EXHAUSTED: there is none. Null: nobody
+  // counts.
+  std::function<absl::Status(int64_t bytes)> reserve = nullptr;
 };
 
 // Thread-safe. Never blocks.

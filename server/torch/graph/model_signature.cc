@@ -226,6 +226,7 @@ absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, 
   ModelSignature result;
   result.arguments.assign(schema.arguments().begin() + 1, schema.arguments().end());
   result.signature.max_batch_size = config.max_batch_size;
+  result.signature.splits_oversized = config.split_oversized;
   if (config.inputs.empty()) {
     for (size_t i = 0; i < result.arguments.size(); ++i) FERRY_RETURN_IF_ERROR(AddInput(nullptr, i, config, result));
   } else {

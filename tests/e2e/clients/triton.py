@@ -98,6 +98,36 @@ def infer(client):
     close(client.infer("mlp", inputs(), compression_algorithm="gzip").as_numpy("probabilities"), expected("probabilities"))
 
 
+def classification(client):
+    x, probabilities = expected("x", 7), expected("probabilities", 7)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    for count in (1, 2, 3, 9):
+        wanted = [triton.InferRequestedOutput("probabilities", class_count=count)]
+        result = client.infer("labelled", inputs(array=x), outputs=wanted)
+        texts = result.as_numpy("probabilities")
+        assert texts.shape == (7, min(count, 3)) and result.get_output("probabilities").datatype == "BYTES"
+        for row in range(7):
+            for place, text in enumerate(texts[row]):
+                value, index, *label = text.decode().split(":")
+                assert int(index) == order[row, place]
+                assert abs(float(value) - probabilities[row, int(index)]) < 1e-5
+                assert label == [["cat", "dog", "Häuser"][int(index)]]
+    # Without a label file there is no third part; other outputs stay tensors.
+    both = [triton.InferRequestedOutput("probabilities", class_count=1), triton.InferRequestedOutput("label")]
+    result = client.infer("mlp_dict", inputs(array=x), outputs=both)
+    assert all(text.decode().count(":") == 1 for text in result.as_numpy("probabilities").ravel())
+    assert np.array_equal(result.as_numpy("label").ravel(), expected("label", 7).ravel())
+    assert client.get_model_config("labelled").config.output[0].label_filename == "labels.txt"
+    assert "classification" in client.get_server_metadata().extensions
+    for wrong in (-1, "three"):
+        wanted = triton.InferRequestedOutput("probabilities", class_count=1)
+        parameter = wanted._output.parameters["classification"]
+        parameter.string_param = wrong if isinstance(wrong, str) else ""
+        if not isinstance(wrong, str):
+            parameter.int64_param = wrong
+        refused("INVALID_ARGUMENT", "classification", "1 or more", call=lambda w=wanted: client.infer("mlp", inputs(), outputs=[w]))
+
+
 def typed_contents(client):
     request = service_pb2.ModelInferRequest(model_name="mlp")
     x = expected("x")
@@ -239,8 +269,6 @@ def bad_input(client):
     refused("INVALID_ARGUMENT", call=lambda: client.infer("mlp", []))
     refused("INVALID_ARGUMENT", "BYTES", call=lambda: client.infer("mlp", inputs(array=np.array([[b"a"]], object), datatype="BYTES")))
     refused("INVALID_ARGUMENT", "nothing", call=lambda: client.infer("mlp", inputs(), outputs=[triton.InferRequestedOutput("nothing")]))
-    refused("UNIMPLEMENTED", "classification",
-            call=lambda: client.infer("mlp", inputs(), outputs=[triton.InferRequestedOutput("probabilities", class_count=2)]))
     shared = triton.InferInput("x", x.shape, "FP32")
     shared.set_shared_memory("region", x.nbytes)
     refused("UNIMPLEMENTED", "shared memory", call=lambda: client.infer("mlp", [shared]))
@@ -290,7 +318,7 @@ def count(client):
 
 
 CASES = {function.__name__: function for function in (
-    health_and_metadata, model_config, repository_index, infer, typed_contents, half_precision, async_infer, asyncio_infer, stream,
+    health_and_metadata, model_config, repository_index, infer, classification, typed_contents, half_precision, async_infer, asyncio_infer, stream,
     stateful_stream, sequences, cancel, timeouts, bad_input, what_there_is_not, count)}
 
 if __name__ == "__main__":

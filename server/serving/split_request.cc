@@ -1,0 +1,219 @@
+#include "server/serving/split_request.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "server/base/mutex.h"
+#include "server/base/status.h"
+
+namespace torchferry::serving {
+namespace {
+
+// Parts of one request that are submitted and not answered: enough for a few workers, and few of a queue's places.
+constexpr size_t kPartsAtOnce = 4;
+
+// Its rows from `begin`. Scalars, which have none, stay.
+tensor::HostTensor RowsOf(const tensor::HostTensor& tensor, int64_t all, int64_t begin, int64_t rows) {
+  if (tensor.shape.empty() || tensor.shape[0] != all) return tensor;
+  tensor::HostTensor part = tensor;
+  const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(all);
+  part.shape[0] = rows;
+  part.bytes = tensor.bytes.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(rows) * row_bytes);
+  return part;
+}
+
+tensor::BoundInputs RowsOf(const tensor::BoundInputs& inputs, int64_t begin, int64_t rows) {
+  tensor::BoundInputs part;
+  part.rows = rows;
+  for (const auto& values : inputs.values) {
+    auto& to = part.values.emplace_back();
+    for (const tensor::HostTensor& tensor : values) to.push_back(RowsOf(tensor, inputs.rows, begin, rows));
+  }
+  return part;
+}
+
+int64_t BytesOf(const model::Outputs& outputs) {
+  int64_t bytes = 0;
+  for (const model::NamedTensor& output : outputs) bytes += static_cast<int64_t>(output.tensor.bytes.size());
+  return bytes;
+}
+
+absl::Status NotByRows(const model::NamedTensor& output, int64_t rows, const std::string& why) {
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                          "output \"{}\" has shape {} for a part of {} rows{}: parts of a request above max_batch_size "
+                          "are joined by dimension 0; send fewer rows at a time",
+                          output.name, tensor::ToString(output.tensor.shape), rows, why);
+}
+
+absl::Status CheckByRows(const model::Outputs& outputs, int64_t rows) {
+  for (const model::NamedTensor& output : outputs) {
+    if (output.tensor.shape.empty() || output.tensor.shape[0] != rows) return NotByRows(output, rows, "");
+  }
+  return absl::OkStatus();
+}
+
+// Whether `output` can follow `first`.
+bool Follows(const model::NamedTensor& first, const model::NamedTensor& output) {
+  const tensor::Shape& a = first.tensor.shape;
+  const tensor::Shape& b = output.tensor.shape;
+  return first.name == output.name && first.tensor.dtype == output.tensor.dtype &&
+         std::ranges::equal(a.begin() + 1, a.end(), b.begin() + 1, b.end());
+}
+
+using Parts = std::vector<std::optional<PredictResult>>;
+
+absl::StatusOr<model::NamedTensor> JoinOutput(const Parts& parts, size_t index, int64_t rows, int64_t part_rows) {
+  const model::NamedTensor& first = parts[0]->outputs[index];
+  auto bytes = std::make_shared<std::vector<std::byte>>();
+  bytes->reserve(first.tensor.bytes.size() * parts.size());
+  for (const std::optional<PredictResult>& part : parts) {
+    if (part->outputs.size() <= index || !Follows(first, part->outputs[index]))
+      return NotByRows(first, part_rows, ", and another part's differs in more than its rows");
+    const std::span<const std::byte> own = part->outputs[index].tensor.bytes;
+    bytes->insert(bytes->end(), own.begin(), own.end());
+  }
+  model::NamedTensor joined{first.name, first.tensor};
+  joined.tensor.shape[0] = rows;
+  joined.tensor.bytes = *bytes;
+  joined.tensor.owner = std::move(bytes);
+  return joined;
+}
+
+absl::StatusOr<PredictResult> Join(const Parts& parts, int64_t rows, int64_t part_rows) {
+  PredictResult joined;
+  joined.execution = parts.back()->execution;
+  joined.execution.queue_seconds = joined.execution.compute_seconds = 0;
+  for (const std::optional<PredictResult>& part : parts) {
+    joined.execution.batch_rows = std::max(joined.execution.batch_rows, part->execution.batch_rows);
+    joined.execution.queue_seconds += part->execution.queue_seconds;
+    joined.execution.compute_seconds += part->execution.compute_seconds;
+  }
+  for (size_t i = 0; i < parts[0]->outputs.size(); ++i) {
+    FERRY_ASSIGN_OR_RETURN(model::NamedTensor output, JoinOutput(parts, i, rows, part_rows));
+    joined.outputs.push_back(std::move(output));
+  }
+  return joined;
+}
+
+class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
+ public:
+  SplitRequest(Servable& servable, PredictTask task, int64_t rows, int64_t max_bytes)
+      : servable_(servable),
+        task_(std::move(task)),
+        part_rows_(rows),
+        max_bytes_(max_bytes),
+        parts_(static_cast<size_t>((task_.inputs.rows + rows - 1) / rows)),
+        results_(parts_) {}
+
+  // Submits what may be submitted, and answers after the last part. A part may be answered while it is submitted, and
+  // then calls this again: the one that is under way goes on.
+  void Advance() FERRY_EXCLUDES(mutex_) {
+    {
+      base::MutexLock lock(mutex_);
+      if (std::exchange(is_advancing_, true)) return;
+    }
+    for (;;) {
+      size_t part = 0;
+      {
+        base::MutexLock lock(mutex_);
+        const bool may_submit = error_.ok() && next_ < parts_ && under_way_ < kPartsAtOnce;
+        if (!may_submit) {
+          is_advancing_ = false;
+          if (under_way_ > 0 || std::exchange(is_answered_, true)) return;
+          break;
+        }
+        part = next_++;
+        ++under_way_;
+      }
+      Submit(part);
+    }
+    Answer();
+  }
+
+ private:
+  int64_t RowsIn(size_t part) const {
+    return std::min(part_rows_, task_.inputs.rows - static_cast<int64_t>(part) * part_rows_);
+  }
+
+  void Submit(size_t part) {
+    PredictTask task;
+    task.inputs = RowsOf(task_.inputs, static_cast<int64_t>(part) * part_rows_, RowsIn(part));
+    task.deadline = task_.deadline;
+    task.is_cancelled = task_.is_cancelled;
+    if (task_.keep) task.keep = [self = shared_from_this()] { return self->Keep(); };
+    task.done = [self = shared_from_this(), part](absl::StatusOr<PredictResult> result) {
+      self->Store(part, std::move(result));
+      self->Advance();
+    };
+    servable_.Submit(std::move(task));
+  }
+
+  // The whole request's bytes, for any number of parts.
+  std::shared_ptr<const void> Keep() FERRY_EXCLUDES(mutex_) {
+    base::MutexLock lock(mutex_);
+    if (kept_ == nullptr && !is_answered_) kept_ = task_.keep();
+    return kept_;
+  }
+
+  void Store(size_t part, absl::StatusOr<PredictResult> result) FERRY_EXCLUDES(mutex_) {
+    base::MutexLock lock(mutex_);
+    --under_way_;
+    absl::Status status = result.status();
+    if (status.ok()) status = CheckByRows(result->outputs, RowsIn(part));
+    if (status.ok()) {
+      bytes_ += BytesOf(result->outputs);
+      if (bytes_ > max_bytes_) {
+        status =
+            base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                             "the answer has more than {} bytes after {} of {} rows: send fewer rows, or raise the "
+                             "server's --max-message-mib",
+                             max_bytes_, static_cast<int64_t>(part) * part_rows_ + RowsIn(part), task_.inputs.rows);
+      }
+    }
+    if (status.ok()) {
+      results_[part] = *std::move(result);
+    } else if (error_.ok()) {
+      error_ = status;
+    }
+  }
+
+  // Nothing is under way any more.
+  void Answer() FERRY_EXCLUDES(mutex_) {
+    Parts parts;
+    absl::Status error;
+    {
+      base::MutexLock lock(mutex_);
+      parts = std::move(results_);
+      error = error_;
+    }
+    task_.done(error.ok() ? Join(parts, task_.inputs.rows, part_rows_) : error);
+  }
+
+  Servable& servable_;
+  const PredictTask task_;
+  const int64_t part_rows_;
+  const int64_t max_bytes_;
+  const size_t parts_;
+
+  base::Mutex mutex_;
+  Parts results_ FERRY_GUARDED_BY(mutex_);  // by part
+  size_t next_ FERRY_GUARDED_BY(mutex_) = 0;
+  size_t under_way_ FERRY_GUARDED_BY(mutex_) = 0;
+  int64_t bytes_ FERRY_GUARDED_BY(mutex_) = 0;
+  absl::Status error_ FERRY_GUARDED_BY(mutex_);
+  std::shared_ptr<const void> kept_ FERRY_GUARDED_BY(mutex_);
+  bool is_advancing_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_answered_ FERRY_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+void SubmitInParts(Servable& servable, PredictTask task, int64_t rows, int64_t max_bytes) {
+  std::make_shared<SplitRequest>(servable, std::move(task), rows, max_bytes)->Advance();
+}
+
+}  // namespace torchferry::serving
