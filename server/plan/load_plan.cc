@@ -14,6 +14,7 @@
 #include "server/plan/key_names.h"
 #include "server/plan/key_tree.h"
 #include "server/plan/nesting.h"
+#include "server/plan/placeholder_tensors.h"
 #include "server/plan/state_dict_key.h"
 
 namespace torchferry::plan {
@@ -222,6 +223,8 @@ class Planner {
       AddWeightType(tensor.dtype);
       AddOnce(Name(tensor.dtype), plan.saved_dtypes);
     }
+    FERRY_RETURN_IF_ERROR(
+        base::Annotate(CheckForPlaceholders(index.tensors, planned_.outline.keys), files_.model->name()));
     if (!index.key.empty()) {
       Decide(fmt::format(
           "state_dict under {}{}", checkpoint::Quoted(index.key),
