@@ -19,10 +19,12 @@ std::string RandomText(const std::string& name, const tensor::Shape& sizes) {
   return fmt::format("{}=random[{}]", name, fmt::join(sizes, ","));
 }
 
-// Of a tensor list xs the elements are xs__0 and so on.
+// Of a tensor list xs the elements are xs__0 and so on; of a tensor dict d the entries are d_KEY.
 bool IsGiven(const v1::TensorSpec& spec, const std::set<std::string>& names) {
-  if (spec.kind() != "tensor list") return names.contains(spec.name());
-  return std::ranges::any_of(names, [&](const std::string& name) { return name.starts_with(spec.name() + "__"); });
+  const bool is_list = spec.kind() == "tensor list";
+  if (!is_list && spec.kind() != "tensor dict") return names.contains(spec.name());
+  const std::string begin = spec.name() + (is_list ? "__" : "_");
+  return std::ranges::any_of(names, [&](const std::string& name) { return name.starts_with(begin); });
 }
 
 }  // namespace
@@ -53,6 +55,11 @@ absl::StatusOr<BenchInputs> CompleteInputs(const std::vector<std::string>& given
     if (spec.kind() == "tensor list") {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                               "input {} is a list of tensors: give its elements, such as {}__0=random[1,3]",
+                              spec.name(), spec.name());
+    }
+    if (spec.kind() == "tensor dict") {
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                              "input {} is a dict of tensors: give its entries, such as {}_KEY=random[1,3]",
                               spec.name(), spec.name());
     }
     FERRY_ASSIGN_OR_RETURN(const tensor::Shape sizes, SizesOf(spec, shapes, rows, model));

@@ -11,16 +11,24 @@ namespace torchferry::client {
 namespace {
 
 std::string_view TritonType(std::string_view type) {
-  if (type == "int") return "TYPE_INT64";
-  if (type == "bool") return "TYPE_BOOL";
-  return "TYPE_FP32";
+  const auto holds = [type](std::string_view what) { return type.find(what) != std::string_view::npos; };
+  if (holds("Tensor")) return "TYPE_FP32";
+  if (holds("str")) return "TYPE_STRING";
+  if (holds("int")) return "TYPE_INT64";
+  return holds("bool") ? "TYPE_BOOL" : "TYPE_FP32";
+}
+
+// Of a dict or tuple the parts are inputs, each with a name of its own.
+std::string InputName(const ForwardArgument& argument) {
+  if (argument.type.find("Dict[") != std::string::npos) return argument.name + "_KEY";
+  return argument.name + (argument.type.find("Tuple[") != std::string::npos ? "_0" : "");
 }
 
 std::string Comment(const std::vector<ForwardArgument>& arguments) {
   std::string text;
   for (const ForwardArgument& argument : arguments) {
     const bool is_tensor = argument.type.find("Tensor") != std::string::npos;
-    text += fmt::format("# input {{ name: \"{}\"  data_type: {}  dims: [ {} ] }}  # {}\n", argument.name,
+    text += fmt::format("# input {{ name: \"{}\"  data_type: {}  dims: [ {} ] }}  # {}\n", InputName(argument),
                         TritonType(argument.type), is_tensor ? "-1" : "1", argument.type);
   }
   if (!text.empty()) return text;

@@ -157,6 +157,9 @@ absl::Status AppendElement(const Element& element, Array* array) {
     case tensor::DType::kFp32:
     case tensor::DType::kFp64:
       return AppendFloat(element, array);
+    case tensor::DType::kBytes:
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} is no text; give text as JSON, such as [\"a\"]",
+                              ToText(element));
     default:
       return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} does not travel over the API",
                               Name(array->dtype));

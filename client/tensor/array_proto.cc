@@ -12,6 +12,7 @@ static_assert(static_cast<int>(tensor::DType::kBool) == v1::DATA_TYPE_BOOL);
 static_assert(static_cast<int>(tensor::DType::kInt64) == v1::DATA_TYPE_INT64);
 static_assert(static_cast<int>(tensor::DType::kFp16) == v1::DATA_TYPE_FP16);
 static_assert(static_cast<int>(tensor::DType::kFp64) == v1::DATA_TYPE_FP64);
+static_assert(static_cast<int>(tensor::DType::kBytes) == v1::DATA_TYPE_BYTES);
 
 }  // namespace
 
@@ -43,8 +44,8 @@ absl::StatusOr<Array> FromProto(v1::Tensor tensor) {
 }
 
 tensor::DType FromProto(v1::DataType dtype) {
-  return dtype >= v1::DATA_TYPE_BOOL && dtype <= v1::DATA_TYPE_FP64 ? static_cast<tensor::DType>(dtype)
-                                                                    : tensor::DType::kInvalid;
+  return dtype >= v1::DATA_TYPE_BOOL && dtype <= v1::DATA_TYPE_BYTES ? static_cast<tensor::DType>(dtype)
+                                                                     : tensor::DType::kInvalid;
 }
 
 }  // namespace torchferry::client

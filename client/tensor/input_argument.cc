@@ -17,11 +17,14 @@ namespace {
 
 constexpr std::string_view kRandom = "random";
 
-// The declaration of that name; of a tensor list "xs", "xs__0" and so on are elements.
+// The declaration of that name; of a tensor list "xs", "xs__0" and so on are elements, and of a tensor dict
+// "d" each "d_KEY".
 const v1::TensorSpec* FindSpec(const v1::ModelVersion& model, std::string_view name) {
   for (const v1::TensorSpec& spec : model.inputs()) {
     const bool is_element =
-        spec.kind() == "tensor list" && name.size() > spec.name().size() + 2 && name.starts_with(spec.name() + "__");
+        (spec.kind() == "tensor list" && name.size() > spec.name().size() + 2 &&
+         name.starts_with(spec.name() + "__")) ||
+        (spec.kind() == "tensor dict" && name.size() > spec.name().size() + 1 && name.starts_with(spec.name() + "_"));
     if (spec.name() == name || is_element) return &spec;
   }
   return nullptr;

@@ -10,7 +10,7 @@ const v1::TensorSpec* FindInput(const v1::ModelVersion& model, std::string_view 
 }
 
 bool IsScalar(const v1::TensorSpec& spec) {
-  return spec.kind() == "int" || spec.kind() == "float" || spec.kind() == "bool";
+  return spec.kind() == "int" || spec.kind() == "float" || spec.kind() == "bool" || spec.kind() == "string";
 }
 
 std::string InputNames(const v1::ModelVersion& model) {

@@ -31,6 +31,12 @@ absl::Status InputSteps::Add(std::string name, Array array, const v1::ModelVersi
     inputs_.push_back({std::move(name), std::move(array), false, shape});
     return absl::OkStatus();
   }
+  if (array.dtype == tensor::DType::kBytes) {
+    return base::MakeStatus(kInvalid,
+                            "input {} has {} texts; with --stream an input of text is one, that goes with each "
+                            "request",
+                            name, elements);
+  }
   if (array.shape.size() < 2 || elements == 0) {
     return base::MakeStatus(kInvalid,
                             "input {} has shape {}; with --stream an input is [steps, …], or one element "

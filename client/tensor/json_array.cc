@@ -42,7 +42,7 @@ std::string Describe(const Json& value) {
 // Walks nested lists of one shape; collects the elements in row-major order.
 class Flattener {
  public:
-  explicit Flattener(const Json& root) {
+  Flattener(const Json& root, bool takes_text) : takes_text_(takes_text) {
     for (const Json* level = &root; level->is_array(); level = &level->front()) {
       shape.push_back(static_cast<int64_t>(level->size()));
       if (level->empty()) break;
@@ -69,6 +69,7 @@ class Flattener {
 
   tensor::Shape shape;
   std::vector<Element> elements;
+  std::vector<std::string> texts;
   bool has_bool = false;
   bool has_whole = false;
   bool has_real = false;
@@ -89,6 +90,8 @@ class Flattener {
     } else if (value.is_number()) {
       has_real = true;
       elements.emplace_back(value.get<double>());
+    } else if (value.is_string() && takes_text_) {
+      texts.push_back(value.get<std::string>());
     } else if (const auto non_finite = value.is_string() ? ParseNonFinite(value.get<std::string>()) : std::nullopt) {
       has_real = true;
       elements.emplace_back(*non_finite);
@@ -98,8 +101,20 @@ class Flattener {
     return absl::OkStatus();
   }
 
+  const bool takes_text_;
   tensor::Shape path;
 };
+
+// The elements as they travel: each after its length.
+absl::StatusOr<Array> TextArray(const Flattener& values) {
+  if (!values.elements.empty()) return Invalid("is a number, true or false; expected text in quotes");
+  Array array{tensor::DType::kBytes, values.shape, {}};
+  for (const std::string& text : values.texts) {
+    const auto length = static_cast<uint32_t>(text.size());
+    array.data.append(reinterpret_cast<const char*>(&length), sizeof(length)).append(text);
+  }
+  return array;
+}
 
 tensor::DType Inferred(const Flattener& values) {
   if (values.has_real || values.elements.empty()) return tensor::DType::kFp32;
@@ -147,8 +162,9 @@ Json Nested(const Array& array, size_t depth, int64_t* index) {
 
 absl::StatusOr<Array> ParseJsonArray(std::string_view text, std::optional<tensor::DType> dtype) {
   FERRY_ASSIGN_OR_RETURN(const Json root, ParseJson(text));
-  Flattener values(root);
+  Flattener values(root, dtype == tensor::DType::kBytes);
   FERRY_RETURN_IF_ERROR(values.Walk(root, 0));
+  if (dtype == tensor::DType::kBytes) return TextArray(values);
   if (values.has_bool && (values.has_whole || values.has_real)) {
     return Invalid("mixes numbers with true and false");
   }

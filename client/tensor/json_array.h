@@ -13,8 +13,8 @@
 namespace torchferry::client {
 
 // `dtype` absent: whole numbers make INT64, numbers with a point or an exponent FP32, true and
-// false BOOL. INVALID_ARGUMENT naming the place for bad JSON, ragged lists and values that do not
-// fit the dtype.
+// false BOOL. Text in quotes is for BYTES alone. INVALID_ARGUMENT naming the place for bad JSON, ragged lists and
+// values that do not fit the dtype.
 absl::StatusOr<Array> ParseJsonArray(std::string_view text, std::optional<tensor::DType> dtype);
 
 // The shortest decimal that reads back as the same FP32 (FP64) value.

@@ -107,5 +107,14 @@ TEST(JsonArrayTest, NonFiniteFloatsAreStringsBothWays) {
   EXPECT_FALSE(ParseJsonArray(text, tensor::DType::kInt32).ok());
 }
 
+TEST(JsonArrayTest, TextTravelsAfterItsLengths) {
+  const Array array = ParseOrDie(R"([["a", ""], ["NaN", "\u00e9"]])", tensor::DType::kBytes);
+  EXPECT_EQ(array.shape, (tensor::Shape{2, 2}));
+  EXPECT_EQ(array.data, std::string("\1\0\0\0a\0\0\0\0\3\0\0\0NaN\2\0\0\0\xc3\xa9", 22));
+  EXPECT_EQ(ParseOrDie(R"("one")", tensor::DType::kBytes).shape, tensor::Shape());
+  EXPECT_FALSE(ParseJsonArray(R"(["a", 1])", tensor::DType::kBytes).ok());
+  EXPECT_FALSE(ParseJsonArray(R"(["a"])", tensor::DType::kFp32).ok());
+}
+
 }  // namespace
 }  // namespace torchferry::client

@@ -15,6 +15,9 @@ absl::StatusOr<Array> RandomArray(tensor::DType dtype, const tensor::Shape& shap
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} dimensions, expected at most {}", shape.size(),
                             limits::kMaxTensorRank);
   }
+  if (dtype == tensor::DType::kBytes) {
+    return absl::InvalidArgumentError("it is text, which is not made up; give it as JSON, such as [\"a\"]");
+  }
   FERRY_ASSIGN_OR_RETURN(const int64_t bytes, tensor::ByteCount(dtype, shape));
   if (bytes > kMaxBytes) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} {} would be {} bytes, more than a message holds",

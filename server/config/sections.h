@@ -24,7 +24,7 @@ using ConfigSource = Source<inference::ModelConfig>;
 // folder's.
 void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelConfig& config);
 
-// kInvalid for TYPE_INVALID and TYPE_STRING.
+// kInvalid for TYPE_INVALID, kBytes for TYPE_STRING.
 tensor::DType ToDType(inference::DataType type);
 
 // input and output.

@@ -44,6 +44,8 @@ tensor::DType ToDType(inference::DataType type) {
       return tensor::DType::kFp32;
     case inference::TYPE_FP64:
       return tensor::DType::kFp64;
+    case inference::TYPE_STRING:
+      return tensor::DType::kBytes;
     default:
       return tensor::DType::kInvalid;
   }
@@ -130,10 +132,10 @@ tensor::DType ReadDType(const TensorSource<Message>& source) {
   if (type == inference::TYPE_INVALID) {
     source.findings.Error(source.positions.Of("data_type"), "{} has no data_type; expected one, such as TYPE_FP32",
                           source.Label());
-  } else if (type == inference::TYPE_STRING) {
+  } else if (type == inference::TYPE_STRING && source.what == "output") {
     source.findings.Error(source.positions.Of("data_type"),
                           "data_type of {} is TYPE_STRING; expected a number or TYPE_BOOL: PyTorch "
-                          "has no tensors of strings, encode them in the client",
+                          "has no tensors of strings; give numbers, and decode them in the client",
                           source.Label());
   }
   return ToDType(type);

@@ -58,7 +58,9 @@ void CheckSizes(const WarmUpInput& input, int64_t rows, const InputSource& sourc
                                  "dims of model_warmup's input {} has the size {}; expected 1 or more",
                                  base::JsonQuote(input.name), input.dims[i]);
   }
-  const absl::StatusOr<int64_t> bytes = tensor::ByteCount(input.dtype, input.dims);
+  // Of text, the lengths of its elements at the least.
+  const tensor::DType type = input.dtype == tensor::DType::kBytes ? tensor::DType::kUint32 : input.dtype;
+  const absl::StatusOr<int64_t> bytes = tensor::ByteCount(type, input.dims);
   const int64_t all_rows = std::max<int64_t>(rows, 1);
   if (bytes.ok() && *bytes <= left / all_rows) {
     left -= *bytes * all_rows;
@@ -99,10 +101,9 @@ WarmUpInput ReadInput(const std::string& name, int64_t rows, const std::vector<T
   input.dims.assign(source.message.dims().begin(), source.message.dims().end());
   ReadData(source, input);
   if (input.dtype == tensor::DType::kInvalid) {
-    source.findings.Error(
-        source.positions.Of("data_type"),
-        "data_type of model_warmup's input {} is {}; expected a number or TYPE_BOOL, such as TYPE_FP32",
-        base::JsonQuote(name), inference::DataType_Name(source.message.data_type()));
+    source.findings.Error(source.positions.Of("data_type"),
+                          "data_type of model_warmup's input {} is {}; expected one, such as TYPE_FP32",
+                          base::JsonQuote(name), inference::DataType_Name(source.message.data_type()));
     return input;
   }
   CheckSizes(input, rows, source, left);

@@ -13,11 +13,6 @@ void AppendInt(std::string& key, int64_t value) {
   key.append(bytes, sizeof(bytes));
 }
 
-bool IsScalar(tensor::ArgumentKind kind) {
-  return kind == tensor::ArgumentKind::kInt || kind == tensor::ArgumentKind::kFloat ||
-         kind == tensor::ArgumentKind::kBool;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Model>> Model::Clone() const {
@@ -28,6 +23,12 @@ std::string BatchKey(const tensor::Signature& signature, const tensor::BoundInpu
   std::string key;
   for (size_t i = 0; i < inputs.values.size(); ++i) {
     AppendInt(key, static_cast<int64_t>(inputs.values[i].size()));
+    if (const auto keys = inputs.keys.find(i); keys != inputs.keys.end()) {
+      for (const std::string& name : keys->second) {
+        AppendInt(key, static_cast<int64_t>(name.size()));
+        key += name;
+      }
+    }
     for (const tensor::HostTensor& tensor : inputs.values[i]) {
       key += static_cast<char>(tensor.dtype);
       if (IsScalar(signature.inputs[i].kind)) {

@@ -61,7 +61,7 @@ class Model {
 };
 
 // Requests with equal keys may share a forward pass: the same inputs are there, with the same dtypes and the same
-// dimensions but for the rows, and scalar arguments are equal to the bit.
+// dimensions but for the rows, dicts have the same keys, and scalar arguments are equal to the bit.
 std::string BatchKey(const tensor::Signature& signature, const tensor::BoundInputs& inputs);
 
 }  // namespace torchferry::model

@@ -45,5 +45,18 @@ TEST(BatchKeyTest, TellsScalarsAndAbsenceApart) {
   EXPECT_NE(BatchKey(s, with(kFive)), BatchKey(s, absent));
 }
 
+TEST(BatchKeyTest, TellsTheKeysOfDictsApart) {
+  tensor::Signature s;
+  s.max_batch_size = 8;
+  s.inputs = {{"d", tensor::ArgumentKind::kTensorDict, tensor::DType::kInvalid, std::nullopt, false}};
+  const auto with = [](std::vector<std::string> keys) {
+    const std::vector<tensor::HostTensor> values(keys.size(), Tensor(tensor::DType::kFp32, {1, 4}, 16));
+    return tensor::BoundInputs{{values}, 1, {{0, std::move(keys)}}};
+  };
+  EXPECT_EQ(BatchKey(s, with({"a", "b"})), BatchKey(s, with({"a", "b"})));
+  EXPECT_NE(BatchKey(s, with({"a", "b"})), BatchKey(s, with({"a", "c"})));
+  EXPECT_NE(BatchKey(s, with({"ab", "c"})), BatchKey(s, with({"a", "bc"})));
+}
+
 }  // namespace
 }  // namespace torchferry::model

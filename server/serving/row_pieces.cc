@@ -8,17 +8,27 @@
 namespace torchferry::serving {
 namespace {
 
-tensor::HostTensor RowsOf(const tensor::HostTensor& tensor, int64_t begin, int64_t count) {
-  const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(tensor.shape[0]);
-  tensor::HostTensor rows = tensor;
-  rows.shape[0] = count;
-  rows.bytes = tensor.bytes.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(count) * row_bytes);
-  return rows;
+// Bytes of the first `rows` rows of text.
+size_t TextEnd(const tensor::HostTensor& tensor, int64_t rows) {
+  const std::vector<std::string_view> elements = tensor::TextElements(tensor);
+  const size_t count = elements.size() / static_cast<size_t>(tensor.shape[0]) * static_cast<size_t>(rows);
+  if (count == 0) return 0;
+  const std::string_view last = elements.at(count - 1);
+  return static_cast<size_t>(last.data() + last.size() - reinterpret_cast<const char*>(tensor.bytes.data()));
 }
 
-bool HasRows(tensor::ArgumentKind kind) {
-  return kind == tensor::ArgumentKind::kTensor || kind == tensor::ArgumentKind::kOptionalTensor ||
-         kind == tensor::ArgumentKind::kTensorList;
+tensor::HostTensor RowsOf(const tensor::HostTensor& tensor, int64_t begin, int64_t count) {
+  tensor::HostTensor rows = tensor;
+  rows.shape[0] = count;
+  if (tensor.dtype == tensor::DType::kBytes) {
+    const size_t end = TextEnd(tensor, begin + count);
+    const size_t start = TextEnd(tensor, begin);
+    rows.bytes = tensor.bytes.subspan(start, end - start);
+    return rows;
+  }
+  const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(tensor.shape[0]);
+  rows.bytes = tensor.bytes.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(count) * row_bytes);
+  return rows;
 }
 
 bool FitTogether(const tensor::HostTensor& a, const tensor::HostTensor& b) {
@@ -33,7 +43,7 @@ tensor::BoundInputs RowsOf(const tensor::Signature& signature, const tensor::Bou
   tensor::BoundInputs piece = inputs;
   piece.rows = count;
   for (size_t i = 0; i < piece.values.size(); ++i) {
-    if (!HasRows(signature.inputs[i].kind)) continue;
+    if (tensor::IsScalar(signature.inputs[i].kind)) continue;
     for (tensor::HostTensor& tensor : piece.values[i]) tensor = RowsOf(tensor, begin, count);
   }
   return piece;

@@ -64,5 +64,25 @@ TEST(RowPiecesTest, WhatDoesNotFitTogetherIsAnError) {
               HasSubstr("\"y\" has shape [1, 2] for some rows of the request and [1, 1] for others"));
 }
 
+TEST(RowPiecesTest, RowsOfTextAreCutBetweenElements) {
+  tensor::Signature signature;
+  signature.max_batch_size = 8;
+  signature.inputs = {{"t", tensor::ArgumentKind::kStringList, tensor::DType::kBytes, {}, false}};
+  const auto owner = std::make_shared<std::string>();
+  for (const std::string text : {"a", "", "bcd", "ef", "g", ""}) {
+    const auto length = static_cast<uint32_t>(text.size());
+    owner->append(reinterpret_cast<const char*>(&length), sizeof(length)).append(text);
+  }
+  tensor::BoundInputs inputs;
+  inputs.rows = 3;
+  inputs.values = {{{tensor::DType::kBytes, {3, 2}, std::as_bytes(std::span(*owner)), owner}}};
+  const auto texts = [&](int64_t begin, int64_t count) {
+    return tensor::TextElements(RowsOf(signature, inputs, begin, count).values[0][0]);
+  };
+  EXPECT_THAT(texts(0, 1), ElementsAre("a", ""));
+  EXPECT_THAT(texts(1, 2), ElementsAre("bcd", "ef", "g", ""));
+  EXPECT_THAT(texts(2, 1), ElementsAre("g", ""));
+}
+
 }  // namespace
 }  // namespace torchferry::serving

@@ -16,7 +16,7 @@ struct Row {
   bool floating;
 };
 
-constexpr std::array<Row, 17> kRows = {{
+constexpr std::array<Row, 18> kRows = {{
     {DType::kBool, 1, "BOOL", "torch.bool", false},
     {DType::kUint8, 1, "UINT8", "torch.uint8", false},
     {DType::kUint16, 2, "UINT16", "torch.uint16", false},
@@ -30,6 +30,7 @@ constexpr std::array<Row, 17> kRows = {{
     {DType::kBf16, 2, "BF16", "torch.bfloat16", true},
     {DType::kFp32, 4, "FP32", "torch.float32", true},
     {DType::kFp64, 8, "FP64", "torch.float64", true},
+    {DType::kBytes, 0, "BYTES", "str", false},
     {DType::kFp8E4M3, 1, "FP8_E4M3", "torch.float8_e4m3fn", true},
     {DType::kFp8E5M2, 1, "FP8_E5M2", "torch.float8_e5m2", true},
     {DType::kComplex64, 8, "COMPLEX64", "torch.complex64", false},

@@ -23,13 +23,14 @@ enum class DType : uint8_t {
   kBf16,
   kFp32,
   kFp64,
+  kBytes,       // text: each element is its length, four bytes little-endian, and as many bytes of UTF-8
   kFp8E4M3,     // torch.float8_e4m3fn
   kFp8E5M2,     // torch.float8_e5m2
   kComplex64,   // two FP32
   kComplex128,  // two FP64
 };
 
-// Bytes of one element; 0 for kInvalid.
+// Bytes of one element; 0 for kInvalid, and for kBytes, whose elements have lengths of their own.
 int64_t ByteSize(DType dtype);
 
 // "FP32", "INT64", "BOOL", … as on the wire.

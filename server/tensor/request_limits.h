@@ -23,6 +23,8 @@ inline constexpr size_t kMaxInputs = 4096;
 inline constexpr size_t kMaxWantedOutputs = 4096;
 // Parameters of a request, and of each of its tensors.
 inline constexpr size_t kMaxParameters = 256;
+// Elements of a tensor of text. Each takes some 50 bytes in the model, however short it is.
+inline constexpr int64_t kMaxTextElements = 65'536;
 // Dimensions of a tensor: PyTorch's own limit for most operators. Work on shapes grows with its square.
 inline constexpr size_t kMaxTensorRank = 64;
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "server/base/status.h"
 
 namespace torchferry::tensor {
@@ -110,6 +112,97 @@ TEST(BindInputsTest, GathersAListInOrderAndNamesAGap) {
 TEST(BindInputsTest, TakesScalarsOfOneElementOnly) {
   EXPECT_THAT(ErrorOf(Batched(), {{"x", Tensor(DType::kFp32, {1, 4})}, {"n", Tensor(DType::kInt64, {2})}}),
               HasSubstr("expected [] or [1]"));
+}
+
+HostTensor Text(const std::vector<std::string>& elements, Shape shape) {
+  auto bytes = std::make_shared<std::string>();
+  for (const std::string& element : elements) {
+    const auto length = static_cast<uint32_t>(element.size());
+    bytes->append(reinterpret_cast<const char*>(&length), sizeof(length)).append(element);
+  }
+  return {DType::kBytes, std::move(shape), std::as_bytes(std::span(*bytes)), bytes};
+}
+
+TEST(BindInputsTest, TakesTextWhereTheModelDoes) {
+  Signature s;
+  s.inputs = {{"texts", ArgumentKind::kStringList, DType::kBytes, std::nullopt, false},
+              {"mode", ArgumentKind::kString, DType::kBytes, std::nullopt, true}};
+  const auto bound = BindInputs(s, {{"texts", Text({"a", "", "bc"}, {3})}, {"mode", Text({"fast"}, {1})}});
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(TextElements(bound->values[0][0]), (std::vector<std::string_view>{"a", "", "bc"}));
+  EXPECT_EQ(TextElements(bound->values[1][0]), (std::vector<std::string_view>{"fast"}));
+  EXPECT_THAT(ErrorOf(s, {{"texts", Tensor(DType::kFp32, {1})}}), HasSubstr("has dtype FP32; expected BYTES"));
+  s.inputs = {{"x", ArgumentKind::kTensor, DType::kInvalid, std::nullopt, false}};
+  EXPECT_THAT(ErrorOf(s, {{"x", Text({"a"}, {1})}}), HasSubstr("takes numbers"));
+}
+
+TEST(BindInputsTest, TextThatDisagreesWithItselfIsRefused) {
+  Signature s;
+  s.inputs = {{"t", ArgumentKind::kStringList, DType::kBytes, std::nullopt, false}};
+  const auto error = [&](HostTensor tensor) { return ErrorOf(s, {{"t", std::move(tensor)}}); };
+  EXPECT_THAT(error(Text({"a"}, {2})), HasSubstr("ends within element 1"));
+  EXPECT_THAT(error(Text({"a", "b"}, {1})), HasSubstr("5 bytes of data more than its 1 elements"));
+  EXPECT_THAT(error(Text({"a\xff"}, {1})), HasSubstr("element 0 is no UTF-8"));
+  HostTensor cut = Text({"abc"}, {1});
+  cut.bytes = cut.bytes.first(6);
+  EXPECT_THAT(error(cut), HasSubstr("ends within element 0"));
+  cut.bytes = cut.bytes.first(3);
+  EXPECT_THAT(error(cut), HasSubstr("ends within element 0"));
+  EXPECT_THAT(error({DType::kBytes, {65'537}, std::span(Zeros()), nullptr}), HasSubstr("at most 65536"));
+  EXPECT_THAT(error({DType::kBytes, {-1}, {}, nullptr}), HasSubstr("negative dimension"));
+}
+
+TEST(BindInputsTest, ADictTakesWhatBeginsWithItsName) {
+  Signature s;
+  s.inputs = {{"batch", ArgumentKind::kTensorDict, DType::kInvalid, std::nullopt, false},
+              {"batch_size", ArgumentKind::kInt, DType::kInt64, std::nullopt, true}};
+  const auto bound = BindInputs(s, {{"batch_Image", Tensor(DType::kFp32, {2})},
+                                    {"batch_mask", Tensor(DType::kBool, {3})},
+                                    {"batch_size", Tensor(DType::kInt64, {})}});
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->keys.at(0), (std::vector<std::string>{"Image", "mask"}));
+  EXPECT_EQ(bound->values[0][1].dtype, DType::kBool);
+  EXPECT_EQ(bound->values[1].size(), 1U);
+  EXPECT_THAT(ErrorOf(s, {}), HasSubstr("\"batch_KEY\" is missing"));
+  EXPECT_THAT(ErrorOf(s, {{"batch_", Tensor(DType::kFp32, {2})}, {"batch_a", Tensor(DType::kFp32, {2})}}),
+              HasSubstr("unknown input \"batch_\""));
+}
+
+TEST(BindInputsTest, WhatIsOptionalAsAWholeIsThereAsAWhole) {
+  Signature s;
+  s.inputs = {{"pair_0", ArgumentKind::kTensor, DType::kInvalid, std::nullopt, true, 0, 1},
+              {"pair_1", ArgumentKind::kTensor, DType::kInvalid, std::nullopt, true, 0, 1},
+              {"pair_2", ArgumentKind::kOptionalTensor, DType::kInvalid, std::nullopt, true, 0, 1}};
+  const HostTensor x = Tensor(DType::kFp32, {2});
+  EXPECT_TRUE(BindInputs(s, {}).ok());
+  EXPECT_TRUE(BindInputs(s, {{"pair_0", x}, {"pair_1", x}}).ok());
+  EXPECT_THAT(ErrorOf(s, {{"pair_0", x}}), AllOf(HasSubstr("\"pair_1\" is missing"), HasSubstr("\"pair_0\"")));
+  EXPECT_THAT(ErrorOf(s, {{"pair_2", x}}), HasSubstr("\"pair_0\" is missing"));
+}
+
+TEST(BindInputsTest, RowsMayBeInAnotherDimension) {
+  Signature s = Batched();
+  s.inputs.push_back({"h", ArgumentKind::kTensor, DType::kFp32, Shape{2, kAnyDim, 4}, false, 1});
+  const auto with = [](Shape x, Shape h) {
+    return std::map<std::string, HostTensor>{{"x", Tensor(DType::kFp32, std::move(x))},
+                                             {"h", Tensor(DType::kFp32, std::move(h))}};
+  };
+  const auto bound = BindInputs(s, with({3, 4}, {2, 3, 4}));
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->rows, 3);
+  EXPECT_THAT(ErrorOf(s, with({3, 4}, {2, 1, 4})), HasSubstr("disagree on the rows"));
+}
+
+TEST(BindInputsTest, AListIsAlsoCalledAsTorchExportCallsIt) {
+  Signature s;
+  s.inputs = {{"xs", ArgumentKind::kTensorList, DType::kFp32, std::nullopt, false},
+              {"xs_9", ArgumentKind::kTensor, DType::kFp32, std::nullopt, true}};
+  const HostTensor x = Tensor(DType::kFp32, {2});
+  const auto bound = BindInputs(s, {{"xs_0", x}, {"xs__1", x}, {"xs_9", x}});
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->values[0].size(), 2U);
+  EXPECT_EQ(bound->values[1].size(), 1U);
+  EXPECT_THAT(ErrorOf(s, {{"xs_0", x}, {"xs", x}}), HasSubstr("as another input is"));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ TEST(DTypeTest, ParsesEveryNameItGives) {
   for (int i = 1; i <= static_cast<int>(DType::kComplex128); ++i) {
     const auto dtype = static_cast<DType>(i);
     EXPECT_EQ(ParseDType(Name(dtype)).value(), dtype);
-    EXPECT_GT(ByteSize(dtype), 0);
+    EXPECT_EQ(ByteSize(dtype) == 0, dtype == DType::kBytes);
   }
 }
 

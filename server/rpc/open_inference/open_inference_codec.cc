@@ -24,15 +24,12 @@ absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 absl::StatusOr<tensor::DType> DecodeDatatype(const InputMessage& input) {
-  if (input.datatype() == "BYTES") {
-    return Invalid("input \"{}\" has datatype BYTES, text; PyTorch models take numbers: encode it in the client",
-                   input.name());
-  }
   // Of a long one the error would say all of it.
   const absl::StatusOr<tensor::DType> dtype = tensor::ParseDType(input.datatype().substr(0, limits::kMaxShownBytes));
-  if (dtype.ok() && *dtype <= tensor::DType::kFp64) return *dtype;
+  if (dtype.ok() && *dtype <= tensor::DType::kBytes) return *dtype;
   return Invalid(
-      "input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32 or FP64",
+      "input \"{}\" has datatype \"{}\"; expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32, FP64 or "
+      "BYTES",
       input.name(), base::Excerpt(input.datatype(), limits::kMaxShownBytes));
 }
 
@@ -64,6 +61,22 @@ absl::StatusOr<TypedField> Narrow(std::string_view name, const Field& field, con
   tensor.bytes = std::as_bytes(std::span(*elements));
   tensor.owner = std::move(elements);
   return TypedField{name, field.size()};
+}
+
+// Elements of text as they lie in raw_input_contents: each after its length.
+TypedField Encode(std::string_view name, const google::protobuf::RepeatedPtrField<std::string>& field,
+                  tensor::HostTensor& tensor) {
+  auto elements = std::make_shared<std::string>();
+  size_t bytes = 0;
+  for (const std::string& text : field) bytes += sizeof(uint32_t) + text.size();
+  elements->reserve(bytes);
+  for (const std::string& text : field) {
+    const auto length = static_cast<uint32_t>(text.size());
+    elements->append(reinterpret_cast<const char*>(&length), sizeof(length)).append(text);
+  }
+  tensor.bytes = std::as_bytes(std::span(*elements));
+  tensor.owner = std::move(elements);
+  return {name, field.size()};
 }
 
 // How many elements there are in fields, and the name of the one with some.
@@ -110,6 +123,8 @@ absl::StatusOr<TypedField> TakeElements(const InputMessage& input, tensor::HostT
       return View("fp32_contents", contents.fp32_contents(), tensor);
     case tensor::DType::kFp64:
       return View("fp64_contents", contents.fp64_contents(), tensor);
+    case tensor::DType::kBytes:
+      return Encode("bytes_contents", contents.bytes_contents(), tensor);
     default:
       return Invalid("input \"{}\" is {}, which has no typed contents; send its bytes in raw_input_contents",
                      input.name(), Name(tensor.dtype));

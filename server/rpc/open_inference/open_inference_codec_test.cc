@@ -76,9 +76,23 @@ TEST(OpenInferenceCodecTest, RawBytesAreViewedNotCopied) {
   EXPECT_EQ(request->version, 0);
 }
 
+TEST(OpenInferenceCodecTest, TextIsTheSameRawAndTyped) {
+  auto message = Message("BYTES", {2}, "bytes_contents: 'a' bytes_contents: 'caf\303\251'");
+  for (const bool is_raw : {false, true}) {
+    if (is_raw) {
+      message.mutable_inputs(0)->clear_contents();
+      message.add_raw_input_contents(std::string("\1\0\0\0a\5\0\0\0caf\303\251", 14));
+    }
+    const auto request = DecodeInferRequest(message, kNow);
+    ASSERT_TRUE(request.ok()) << request.status();
+    EXPECT_EQ(request->inputs.at("x").dtype, tensor::DType::kBytes);
+    EXPECT_THAT(tensor::TextElements(request->inputs.at("x")), testing::ElementsAre("a", "caf\303\251"));
+  }
+}
+
 TEST(OpenInferenceCodecTest, WhatCannotBeReadIsRefusedByName) {
   using enum absl::StatusCode;
-  ExpectRefused(Message("BYTES", {1}), kInvalidArgument, "input \"x\" has datatype BYTES");
+  ExpectRefused(Message("BYTES", {1}), kInvalidArgument, "shape [1], which is 1 elements, and 0 in bytes_contents");
   ExpectRefused(Message("FLOAT", {1}), kInvalidArgument, "datatype \"FLOAT\"; expected BOOL");
   ExpectRefused(Message("FP8_E5M2", {1}), kInvalidArgument, "datatype \"FP8_E5M2\"");
   ExpectRefused(Message("FP16", {1}), kInvalidArgument, "raw_input_contents");

@@ -13,17 +13,12 @@ namespace {
 constexpr char kPlatform[] = "pytorch_libtorch";  // what Triton calls its PyTorch backend's models
 constexpr char kBackend[] = "pytorch";
 
-bool IsTensor(tensor::ArgumentKind kind) {
-  return kind == tensor::ArgumentKind::kTensor || kind == tensor::ArgumentKind::kOptionalTensor ||
-         kind == tensor::ArgumentKind::kTensorList;
-}
-
 void DescribeTensor(const tensor::TensorSpec& spec, inference::ModelMetadataResponse::TensorMetadata& message) {
   message.set_name(spec.name);
   if (spec.dtype != tensor::DType::kInvalid) message.set_datatype(std::string(Name(spec.dtype)));
   if (spec.shape.has_value()) {
     message.mutable_shape()->Add(spec.shape->begin(), spec.shape->end());
-  } else if (!IsTensor(spec.kind)) {
+  } else if (tensor::IsScalar(spec.kind)) {
     message.add_shape(1);
   }
 }
@@ -33,10 +28,11 @@ template <typename Message>
 void FillTensor(const tensor::TensorSpec& spec, bool has_batch_dimension, Message& message) {
   message.set_name(spec.name);
   inference::DataType type = inference::TYPE_INVALID;
-  if (spec.dtype != tensor::DType::kInvalid) inference::DataType_Parse("TYPE_" + std::string(Name(spec.dtype)), &type);
+  const std::string name = spec.dtype == tensor::DType::kBytes ? "STRING" : std::string(Name(spec.dtype));
+  if (spec.dtype != tensor::DType::kInvalid) inference::DataType_Parse("TYPE_" + name, &type);
   message.set_data_type(type);
   if (!spec.shape.has_value()) {
-    if (!IsTensor(spec.kind)) message.add_dims(1);
+    if (tensor::IsScalar(spec.kind)) message.add_dims(1);
     return;
   }
   const auto first = spec.shape->begin() + (has_batch_dimension ? 1 : 0);
