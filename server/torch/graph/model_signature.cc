@@ -16,37 +16,6 @@ absl::Status Precondition(fmt::format_string<Args...> format, Args&&... args) {
   return base::MakeStatus(absl::StatusCode::kFailedPrecondition, format, std::forward<Args>(args)...);
 }
 
-absl::StatusOr<tensor::ArgumentKind> KindOf(const c10::Argument& argument) {
-  const c10::TypePtr& type = argument.type();
-  switch (type->kind()) {
-    case c10::TypeKind::TensorType:
-      return tensor::ArgumentKind::kTensor;
-    case c10::TypeKind::IntType:
-      return tensor::ArgumentKind::kInt;
-    case c10::TypeKind::FloatType:
-      return tensor::ArgumentKind::kFloat;
-    case c10::TypeKind::BoolType:
-      return tensor::ArgumentKind::kBool;
-    case c10::TypeKind::OptionalType:
-      if (type->castRaw<c10::OptionalType>()->getElementType()->kind() == c10::TypeKind::TensorType) {
-        return tensor::ArgumentKind::kOptionalTensor;
-      }
-      break;
-    case c10::TypeKind::ListType:
-      if (type->castRaw<c10::ListType>()->getElementType()->kind() == c10::TypeKind::TensorType) {
-        return tensor::ArgumentKind::kTensorList;
-      }
-      break;
-    default:
-      break;
-  }
-  return Precondition(
-      "forward's argument \"{}\" is a {}; it may be a Tensor, Optional[Tensor], List[Tensor], int, float or bool. Wrap "
-      "the model in "
-      "one whose forward takes these",
-      argument.name(), type->annotation_str());
-}
-
 bool IsTensorOrNone(const c10::TypePtr& type) {
   if (type->kind() == c10::TypeKind::TensorType || type->kind() == c10::TypeKind::AnyType) return true;
   const auto optional = type->cast<c10::OptionalType>();
@@ -56,7 +25,9 @@ bool IsTensorOrNone(const c10::TypePtr& type) {
 // What is certain before it runs; the rest shows when it does.
 absl::Status CheckResult(const c10::FunctionSchema& schema) {
   if (schema.returns().size() != 1) return absl::OkStatus();
-  const c10::TypePtr& type = schema.returns()[0].type();
+  const c10::TypePtr& returned = schema.returns()[0].type();
+  const auto optional = returned->cast<c10::OptionalType>();
+  const c10::TypePtr& type = optional == nullptr ? returned : optional->getElementType();
   const auto can_be_sent = [](const c10::TypePtr& given) {
     if (IsTensorOrNone(given)) return true;
     if (const auto dict = given->cast<c10::DictType>()) {
@@ -82,12 +53,15 @@ tensor::DType ScalarDType(tensor::ArgumentKind kind) {
       return tensor::DType::kFp32;
     case tensor::ArgumentKind::kBool:
       return tensor::DType::kBool;
+    case tensor::ArgumentKind::kString:
+    case tensor::ArgumentKind::kStringList:
+      return tensor::DType::kBytes;
     default:
       return tensor::DType::kInvalid;
   }
 }
 
-bool FitsScalar(tensor::ArgumentKind kind, tensor::DType dtype) {
+bool FitsKind(tensor::ArgumentKind kind, tensor::DType dtype) {
   switch (kind) {
     case tensor::ArgumentKind::kInt:
       return dtype == tensor::DType::kInt64 || dtype == tensor::DType::kInt32;
@@ -95,8 +69,11 @@ bool FitsScalar(tensor::ArgumentKind kind, tensor::DType dtype) {
       return dtype == tensor::DType::kFp32 || dtype == tensor::DType::kFp64;
     case tensor::ArgumentKind::kBool:
       return dtype == tensor::DType::kBool;
+    case tensor::ArgumentKind::kString:
+    case tensor::ArgumentKind::kStringList:
+      return dtype == tensor::DType::kBytes;
     default:
-      return true;
+      return dtype != tensor::DType::kBytes;
   }
 }
 
@@ -106,9 +83,16 @@ tensor::Shape WithBatch(const tensor::Shape& dims, const config::ModelConfig& co
   return shape;
 }
 
-std::string ArgumentNames(const std::vector<c10::Argument>& arguments) {
+// A part of forward's arguments that becomes an input.
+struct Leaf {
+  size_t argument = 0;
+  ArgumentNode* node = nullptr;
+  int group = 0;
+};
+
+std::string Names(const std::vector<Leaf>& leaves) {
   std::string names;
-  for (const c10::Argument& argument : arguments) names += (names.empty() ? "" : ", ") + argument.name();
+  for (const Leaf& leaf : leaves) names += (names.empty() ? "" : ", ") + leaf.node->name;
   return names.empty() ? "none" : names;
 }
 
@@ -122,16 +106,14 @@ std::optional<size_t> TrailingIndex(const std::string& name) {
   return static_cast<size_t>(std::stoul(digits));
 }
 
-// One argument for each declared input, by name where all names are the schema's, by index where all have one, else by
-// order.
-absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>& arguments,
-                                                const config::ModelConfig& config) {
+// One leaf for each declared input, by name where all names are theirs, by index where all have one, else by order.
+absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<Leaf>& leaves, const config::ModelConfig& config) {
   std::vector<size_t> by_name;
   std::vector<size_t> by_index;
   std::vector<size_t> by_order;
   for (const config::TensorConfig& input : config.inputs) {
-    for (size_t i = 0; i < arguments.size(); ++i) {
-      if (arguments[i].name() == input.name) by_name.push_back(i);
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      if (leaves[i].node->name == input.name) by_name.push_back(i);
     }
     if (const auto index = TrailingIndex(input.name)) by_index.push_back(*index);
     by_order.push_back(by_order.size());
@@ -139,15 +121,15 @@ absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<c10::Argument>
   const size_t count = config.inputs.size();
   std::vector<size_t> match = by_name.size() == count ? by_name : by_index.size() == count ? by_index : by_order;
   for (const size_t index : match) {
-    if (index >= arguments.size()) {
-      return Precondition("config.pbtxt declares {} inputs but forward takes {} ({})", count, arguments.size(),
-                          ArgumentNames(arguments));
+    if (index >= leaves.size()) {
+      return Precondition("config.pbtxt declares {} inputs but forward takes {} ({})", count, leaves.size(),
+                          Names(leaves));
     }
   }
   std::vector<size_t> sorted = match;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    return Precondition("two inputs of config.pbtxt are the same argument of forward ({})", ArgumentNames(arguments));
+    return Precondition("two inputs of config.pbtxt are the same argument of forward ({})", Names(leaves));
   }
   return match;
 }
@@ -190,56 +172,121 @@ absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& sche
   return match;
 }
 
-absl::Status AddInput(const config::TensorConfig* input, size_t argument_index, const config::ModelConfig& config,
+absl::Status AddInput(const config::TensorConfig* input, const Leaf& leaf, const config::ModelConfig& config,
                       ModelSignature& result) {
-  const c10::Argument& argument = result.arguments[argument_index];
-  FERRY_ASSIGN_OR_RETURN(const tensor::ArgumentKind kind, KindOf(argument));
+  const c10::Argument& argument = result.arguments[leaf.argument];
+  const tensor::ArgumentKind kind = leaf.node->input_kind;
   tensor::TensorSpec spec;
   spec.kind = kind;
-  spec.name = input != nullptr ? input->name : argument.name();
+  spec.name = input != nullptr ? input->name : leaf.node->name;
   spec.dtype = input != nullptr ? input->dtype : ScalarDType(kind);
-  spec.is_optional = argument.default_value().has_value() || kind == tensor::ArgumentKind::kOptionalTensor;
+  spec.is_optional = leaf.node->may_be_left_out || leaf.group > 0;
+  const bool is_needed_in_group = !leaf.node->may_be_left_out || kind == tensor::ArgumentKind::kOptionalTensor;
+  spec.group = is_needed_in_group ? leaf.group : 0;
   if (input != nullptr && input->is_optional && !spec.is_optional) {
     return Precondition(
         "config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default; "
-        "make it "
-        "Optional[Tensor] or give it a default",
-        spec.name, argument.name(), Name(kind));
+        "make it Optional[{}] or give it a default",
+        spec.name, argument.name(), Name(kind), argument.type()->annotation_str());
   }
-  if (!FitsScalar(kind, spec.dtype)) {
+  if (!FitsKind(kind, spec.dtype)) {
+    const tensor::DType expected = ScalarDType(kind);
     return Precondition("input \"{}\" is declared as {} but forward's argument \"{}\" is a {}; declare it as {}",
-                        spec.name, Name(spec.dtype), argument.name(), Name(kind), Name(ScalarDType(kind)));
+                        spec.name, Name(spec.dtype), argument.name(), Name(kind),
+                        expected == tensor::DType::kInvalid ? "a number, such as TYPE_FP32" : Name(expected));
   }
-  const bool is_tensor = ScalarDType(kind) == tensor::DType::kInvalid;
+  const bool is_tensor = !tensor::IsScalar(kind);
   if (input != nullptr && is_tensor) spec.shape = WithBatch(input->dims, config);
-  InputBinding binding{argument_index, std::nullopt};
+  InputBinding binding{leaf.argument, std::nullopt};
   if (input != nullptr && input->reshape.has_value()) binding.model_shape = WithBatch(*input->reshape, config);
+  leaf.node->input = result.signature.inputs.size();
   result.signature.inputs.push_back(std::move(spec));
   result.inputs.push_back(std::move(binding));
   return absl::OkStatus();
 }
 
+// As torch.export: a name that is taken gets a number.
+void MakeNamesDiffer(std::vector<Leaf>& leaves) {
+  std::set<std::string> taken;
+  for (Leaf& leaf : leaves) {
+    const std::string base = leaf.node->name;
+    for (int i = 1; !taken.insert(leaf.node->name).second; ++i) leaf.node->name = fmt::format("{}_{}", base, i);
+  }
+}
+
+std::vector<Leaf> Leaves(std::vector<ArgumentNode>& trees) {
+  std::vector<Leaf> leaves;
+  int groups = 0;
+  for (size_t i = 0; i < trees.size(); ++i) {
+    ForEachInput(
+        trees[i],
+        [&](ArgumentNode& node, int group) {
+          leaves.push_back({i, &node, group});
+        },
+        groups);
+  }
+  MakeNamesDiffer(leaves);
+  return leaves;
+}
+
+absl::Status MakeTrees(const config::ModelConfig& config, const torch::jit::Graph* graph, ModelSignature& result) {
+  DeclaredNames declared;
+  for (const config::TensorConfig& input : config.inputs) declared.emplace(input.name, input.is_optional);
+  const bool is_one_dict = result.arguments.size() == 1 && IsDict(result.arguments[0]);
+  const bool keys_are_names =
+      is_one_dict && !declared.empty() && std::ranges::none_of(declared, [&](const auto& input) {
+        return input.first.starts_with(ExportName(result.arguments[0].name()) + "_");
+      });
+  for (size_t i = 0; i < result.arguments.size(); ++i) {
+    const c10::Argument& argument = result.arguments[i];
+    std::vector<torch::jit::Value*> values;
+    if (graph != nullptr) values.push_back(const_cast<torch::jit::Value*>(graph->inputs().at(i + 1)));
+    FERRY_ASSIGN_OR_RETURN(result.trees.emplace_back(), MakeArgumentTree(argument, declared, values, keys_are_names));
+    if (result.trees.back().kind != ArgumentNode::Kind::kDefault) continue;
+    const auto value = argument.default_value();
+    result.decisions.push_back(fmt::format("argument \"{}\", a {}, cannot be sent: it is {}", argument.name(),
+                                           argument.type()->annotation_str(),
+                                           value.has_value() && !value->isNone() ? "its default" : "None"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config) {
+bool HasDicts(const c10::FunctionSchema& schema) {
+  const auto holds_dict = [](const auto& self, const c10::TypePtr& type) -> bool {
+    return type->kind() == c10::TypeKind::DictType ||
+           std::ranges::any_of(type->containedTypes(), [&](const c10::TypePtr& inner) { return self(self, inner); });
+  };
+  const auto& arguments = schema.arguments();
+  return std::any_of(arguments.begin() + 1, arguments.end(),
+                     [&](const c10::Argument& argument) { return holds_dict(holds_dict, argument.type()); });
+}
+
+absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config,
+                                             const torch::jit::Graph* graph) {
   FERRY_RETURN_IF_ERROR(CheckResult(schema));
   ModelSignature result;
   result.arguments.assign(schema.arguments().begin() + 1, schema.arguments().end());
   result.signature.max_batch_size = config.max_batch_size;
   result.signature.splits_oversized = config.split_oversized;
+  FERRY_RETURN_IF_ERROR(MakeTrees(config, graph, result));
+  const std::vector<Leaf> leaves = Leaves(result.trees);
   if (config.inputs.empty()) {
-    for (size_t i = 0; i < result.arguments.size(); ++i) FERRY_RETURN_IF_ERROR(AddInput(nullptr, i, config, result));
+    for (const Leaf& leaf : leaves) FERRY_RETURN_IF_ERROR(AddInput(nullptr, leaf, config, result));
   } else {
-    FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> match, MatchInputs(result.arguments, config));
+    FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> match, MatchInputs(leaves, config));
     for (size_t i = 0; i < match.size(); ++i)
-      FERRY_RETURN_IF_ERROR(AddInput(&config.inputs[i], match[i], config, result));
-    for (size_t i = 0; i < result.arguments.size(); ++i) {
-      const c10::Argument& argument = result.arguments[i];
-      if (std::find(match.begin(), match.end(), i) != match.end() || argument.default_value().has_value()) continue;
-      FERRY_ASSIGN_OR_RETURN(const tensor::ArgumentKind kind, KindOf(argument));
-      if (kind == tensor::ArgumentKind::kOptionalTensor) continue;
+      FERRY_RETURN_IF_ERROR(AddInput(&config.inputs[i], leaves[match[i]], config, result));
+    for (const Leaf& leaf : leaves) {
+      const bool is_declared = leaf.node->input != ArgumentNode::kNoInput;
+      if (is_declared || leaf.node->may_be_left_out) continue;
+      const bool is_group_used = leaf.group > 0 && std::ranges::any_of(leaves, [&](const Leaf& other) {
+                                   return other.group == leaf.group && other.node->input != ArgumentNode::kNoInput;
+                                 });
+      if (leaf.group > 0 && !is_group_used) continue;
       return Precondition("config.pbtxt declares no input for forward's argument \"{}\"; forward takes {}",
-                          argument.name(), ArgumentNames(result.arguments));
+                          leaf.node->name, Names(leaves));
     }
   }
   FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config));

@@ -10,10 +10,11 @@
 
 #include "server/config/model_config.h"
 #include "server/tensor/signature.h"
+#include "server/torch/graph/argument_tree.h"
 
 namespace torchferry::libtorch {
 
-// Which argument an input goes to, and what happens to its shape on the way.
+// Which argument an input goes to, or is a part of, and what happens to its shape on the way.
 struct InputBinding {
   size_t argument = 0;                       // index into the schema's arguments without `self`
   std::optional<tensor::Shape> model_shape;  // config's `reshape`, the batch dimension included as kAnyDim
@@ -33,12 +34,22 @@ struct ModelSignature {
   std::vector<InputBinding> inputs;      // one for each of signature.inputs
   std::vector<OutputBinding> outputs;    // empty when the config declares none
   std::vector<c10::Argument> arguments;  // forward's, without `self`
+  std::vector<ArgumentNode> trees;       // one for each of `arguments`
+  std::vector<std::string> decisions;    // a sentence for each argument that cannot be sent
 };
 
 // Inputs are named by the config when it declares any: by the argument's own name, by Triton's NAME__INDEX, else by
 // order; otherwise by the schema. Outputs that are all called NAME__INDEX are these results of forward, others are the
 // results in order, and those of a dict have its keys. FAILED_PRECONDITION for an argument or a result of a type that
 // cannot be sent, and for a config that does not fit the schema; messages name the argument and what it may be.
-absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config);
+// Arguments that are tuples, dicts and lists become an input for each part, see MakeArgumentTree; `graph`, a
+// ReachableGraph of forward, tells the keys that it reads of a dict. Where the only argument is a dict and no declared
+// name begins with the argument's, the declared names are its keys, as for Triton. An argument with a default or an
+// Optional that cannot be sent is no input.
+absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config,
+                                             const torch::jit::Graph* graph = nullptr);
+
+// Whether `graph` would tell MakeSignature anything: an argument holds a dict.
+bool HasDicts(const c10::FunctionSchema& schema);
 
 }  // namespace torchferry::libtorch

@@ -14,6 +14,7 @@ namespace torchferry::libtorch {
 namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Requests = std::span<const tensor::BoundInputs* const>;
 
 // The requests' tensors of one input (element `element` of a list) one after another, in host memory: one copy of the
 // bytes.
@@ -41,6 +42,7 @@ at::Tensor View(const tensor::HostTensor& tensor) {
 }
 
 c10::IValue Scalar(const tensor::HostTensor& tensor, tensor::ArgumentKind kind) {
+  if (kind == tensor::ArgumentKind::kString) return std::string(tensor::TextElements(tensor).at(0));
   const at::Tensor value = at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), {},
                                          at::TensorOptions().dtype(ToTorch(tensor.dtype).value()))
                                .clone();
@@ -56,7 +58,12 @@ std::vector<int64_t> Reshaped(const tensor::Shape& shape, const at::Tensor& tens
   return sizes;
 }
 
+// None has its place, as no tensor, until the outputs have their names.
 absl::Status AddOutput(const std::string& name, const c10::IValue& value, NamedTensors& outputs) {
+  if (value.isNone()) {
+    outputs.emplace_back(name, at::Tensor());
+    return absl::OkStatus();
+  }
   if (value.isTensor()) {
     outputs.emplace_back(name, value.toTensor());
     return absl::OkStatus();
@@ -87,6 +94,8 @@ absl::StatusOr<NamedTensors> Flatten(const c10::IValue& result) {
     }
   } else if (result.isTuple()) {
     FERRY_RETURN_IF_ERROR(AddElements(result.toTupleRef().elements().asArrayRef(), outputs));
+  } else if (result.isNone()) {
+    return outputs;
   } else if (result.isTensorList()) {
     for (const at::Tensor& tensor : result.toTensorVector()) {
       outputs.emplace_back(fmt::format("OUTPUT__{}", outputs.size()), tensor);
@@ -130,7 +139,8 @@ absl::Status CheckDeclared(const OutputBinding& declared, const at::Tensor& tens
                             Name(FromTorch(tensor.scalar_type())), Name(declared.dtype));
   }
   const tensor::Shape& expected = declared.model_shape.has_value() ? *declared.model_shape : declared.shape;
-  if (!tensor::Matches(expected, tensor.sizes())) {
+  // As for Triton, declared sizes are what clients are told, and no demand; but a reshape must be possible.
+  if (declared.model_shape.has_value() && !tensor::Matches(expected, tensor.sizes())) {
     return base::MakeStatus(absl::StatusCode::kInternal,
                             "the model's output \"{}\" has shape {}; config.pbtxt declares {}", declared.name,
                             tensor::ToString(tensor.sizes()), tensor::ToString(expected));
@@ -158,40 +168,123 @@ absl::Status CheckOutput(const std::string& name, const at::Tensor& tensor, int6
   return absl::OkStatus();
 }
 
+// Makes one request's arguments, or those of a batch, of their inputs.
+class ArgumentMaker {
+ public:
+  ArgumentMaker(const ModelSignature& signature, Requests requests, StreamLease& stream, const PrecisionBorder& border,
+                bool are_written)
+      : signature_(signature), requests_(requests), stream_(stream), border_(border), are_written_(are_written) {}
+
+  // Whether a request has an input of it; without one the default stands, or None. What cannot be left out, a dict of
+  // which no key is read say, is made in any case.
+  bool IsSent(const ArgumentNode& node) const {
+    if (node.kind == ArgumentNode::Kind::kInput)
+      return node.input != ArgumentNode::kNoInput && !requests_[0]->values[node.input].empty();
+    if (node.kind == ArgumentNode::Kind::kDefault) return false;
+    return !node.may_be_left_out || std::ranges::any_of(node.parts, [this](const auto& part) { return IsSent(part); });
+  }
+
+  c10::IValue Make(const ArgumentNode& node) const {
+    switch (node.kind) {
+      case ArgumentNode::Kind::kInput:
+        return Input(node);
+      case ArgumentNode::Kind::kTuple:
+        return Tuple(node);
+      case ArgumentNode::Kind::kDict:
+        return Dict(node);
+      case ArgumentNode::Kind::kList: {
+        c10::impl::GenericList list(node.type->castRaw<c10::ListType>()->getElementType());
+        for (const ArgumentNode& part : node.parts) list.push_back(MakeOrNone(part));
+        return list;
+      }
+      default:
+        return c10::IValue();
+    }
+  }
+
+ private:
+  c10::IValue MakeOrNone(const ArgumentNode& node) const { return IsSent(node) ? Make(node) : c10::IValue(); }
+
+  c10::IValue Tuple(const ArgumentNode& node) const {
+    std::vector<c10::IValue> elements;
+    elements.reserve(node.parts.size());
+    for (const ArgumentNode& part : node.parts) elements.push_back(MakeOrNone(part));
+    return c10::ivalue::Tuple::createNamed(std::move(elements), node.type->cast<c10::TupleType>());
+  }
+
+  c10::IValue Dict(const ArgumentNode& node) const {
+    const auto* type = node.type->castRaw<c10::DictType>();
+    c10::impl::GenericDict dict(type->getKeyType(), type->getValueType());
+    for (size_t i = 0; i < node.parts.size(); ++i) {
+      if (IsSent(node.parts[i])) dict.insert(node.keys[i], Make(node.parts[i]));
+    }
+    return dict;
+  }
+
+  c10::IValue Input(const ArgumentNode& node) const {
+    const std::vector<tensor::HostTensor>& values = requests_[0]->values[node.input];
+    switch (node.input_kind) {
+      case tensor::ArgumentKind::kTensor:
+      case tensor::ArgumentKind::kOptionalTensor:
+        return Batch(node.input, 0);
+      case tensor::ArgumentKind::kTensorList: {
+        c10::List<at::Tensor> list;
+        for (size_t element = 0; element < values.size(); ++element) list.push_back(Batch(node.input, element));
+        return list;
+      }
+      case tensor::ArgumentKind::kTensorDict: {
+        c10::Dict<std::string, at::Tensor> dict;
+        const std::vector<std::string>& keys = requests_[0]->keys.at(node.input);
+        for (size_t element = 0; element < values.size(); ++element)
+          dict.insert(keys[element], Batch(node.input, element));
+        return dict;
+      }
+      case tensor::ArgumentKind::kStringList: {
+        c10::List<std::string> list;
+        for (const tensor::BoundInputs* request : requests_) {
+          for (const std::string_view text : tensor::TextElements(request->values[node.input][0]))
+            list.push_back(std::string(text));
+        }
+        return list;
+      }
+      default:
+        return Scalar(values[0], node.input_kind);
+    }
+  }
+
+  // The requests' tensors of one input, or of an element of it, on the device.
+  at::Tensor Batch(size_t input, size_t element) const {
+    const at::Device device = stream_.device();
+    const bool is_single = requests_.size() == 1;
+    at::Tensor tensor = is_single && device.is_cpu() ? View(requests_[0]->values[input][element])
+                                                     : Concatenate(requests_, input, element, stream_);
+    const InputBinding& binding = signature_.inputs[input];
+    if (binding.model_shape.has_value())
+      tensor = tensor.view(Reshaped(*binding.model_shape, tensor, signature_.signature.HasBatchDimension()));
+    const at::Tensor argument = border_.In(tensor, device);
+    return is_single && are_written_ && argument.is_alias_of(tensor) ? argument.clone() : argument;
+  }
+
+  const ModelSignature& signature_;
+  const Requests requests_;
+  StreamLease& stream_;
+  const PrecisionBorder& border_;
+  const bool are_written_;
+};
+
 }  // namespace
 
 std::vector<c10::IValue> GatherArguments(const ModelSignature& signature,
                                          std::span<const tensor::BoundInputs* const> requests, StreamLease& stream,
                                          const PrecisionBorder& border, bool are_written) {
-  const at::Device device = stream.device();
-  const bool has_batch_dimension = signature.signature.HasBatchDimension();
   std::vector<c10::IValue> arguments;
+  arguments.reserve(signature.arguments.size() + 1);
   for (const c10::Argument& argument : signature.arguments) {
     arguments.push_back(argument.default_value().value_or(c10::IValue()));
   }
-  for (size_t i = 0; i < signature.inputs.size(); ++i) {
-    const std::vector<tensor::HostTensor>& values = requests[0]->values[i];
-    if (values.empty()) continue;
-    const InputBinding& binding = signature.inputs[i];
-    const tensor::ArgumentKind kind = signature.signature.inputs[i].kind;
-    const auto batch = [&](size_t element) {
-      const bool is_single = requests.size() == 1;
-      at::Tensor tensor =
-          is_single && device.is_cpu() ? View(values[element]) : Concatenate(requests, i, element, stream);
-      if (binding.model_shape.has_value())
-        tensor = tensor.view(Reshaped(*binding.model_shape, tensor, has_batch_dimension));
-      const at::Tensor argument = border.In(tensor, device);
-      return is_single && are_written && argument.is_alias_of(tensor) ? argument.clone() : argument;
-    };
-    if (kind == tensor::ArgumentKind::kTensor || kind == tensor::ArgumentKind::kOptionalTensor) {
-      arguments[binding.argument] = batch(0);
-    } else if (kind == tensor::ArgumentKind::kTensorList) {
-      c10::List<at::Tensor> list;
-      for (size_t element = 0; element < values.size(); ++element) list.push_back(batch(element));
-      arguments[binding.argument] = list;
-    } else {
-      arguments[binding.argument] = Scalar(values[0], kind);
-    }
+  const ArgumentMaker maker(signature, requests, stream, border, are_written);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (maker.IsSent(signature.trees[i])) arguments[i] = maker.Make(signature.trees[i]);
   }
   return arguments;
 }
@@ -199,22 +292,27 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature,
 absl::StatusOr<NamedTensors> NameOutputs(const ModelSignature& signature, const c10::IValue& result, int64_t rows,
                                          const PrecisionBorder& border, StreamLease& stream) {
   FERRY_ASSIGN_OR_RETURN(NamedTensors outputs, Flatten(result));
-  for (size_t i = 0; i < outputs.size(); ++i) outputs[i].second = border.Out(outputs[i].second, i);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].second.defined()) outputs[i].second = border.Out(outputs[i].second, i);
+  }
   if (!signature.outputs.empty()) {
     FERRY_ASSIGN_OR_RETURN(outputs, NameByConfig(signature, std::move(outputs), result.isGenericDict()));
   }
   for (auto& [name, tensor] : outputs) {
+    if (!tensor.defined()) continue;
     FERRY_RETURN_IF_ERROR(CheckOutput(name, tensor, rows));
     tensor = ToHost(tensor.detach(), stream);
   }
   stream.Synchronize();
   for (size_t i = 0; i < std::min(outputs.size(), signature.outputs.size()); ++i) {
     auto& [name, tensor] = outputs[i];
+    if (!tensor.defined()) continue;
     const OutputBinding& declared = signature.outputs[i];
     if (const auto type = ToTorch(declared.dtype)) tensor = PrecisionBorder::Declared(tensor, *type);
     FERRY_RETURN_IF_ERROR(CheckDeclared(declared, tensor));
     if (declared.model_shape.has_value()) tensor = tensor.view(Reshaped(declared.shape, tensor, rows > 0));
   }
+  std::erase_if(outputs, [](const auto& output) { return !output.second.defined(); });
   return outputs;
 }
 
@@ -222,7 +320,9 @@ std::vector<at::ScalarType> TypesOf(const c10::IValue& result) {
   std::vector<at::ScalarType> types;
   const absl::StatusOr<NamedTensors> outputs = Flatten(result);
   if (!outputs.ok()) return types;
-  for (const auto& [name, tensor] : *outputs) types.push_back(tensor.scalar_type());
+  for (const auto& [name, tensor] : *outputs) {
+    types.push_back(tensor.defined() ? tensor.scalar_type() : at::ScalarType::Undefined);
+  }
   return types;
 }
 

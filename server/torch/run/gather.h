@@ -23,16 +23,17 @@ std::vector<c10::IValue> GatherArguments(const ModelSignature& signature,
                                          std::span<const tensor::BoundInputs* const> requests, StreamLease& stream,
                                          const PrecisionBorder& border, bool are_written);
 
-// forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory.
-// Types as `border` says. Waits for `stream`, on which forward ran, once for all of them.
-// INTERNAL when it is not a tensor, tuple, list or dict of tensors, or disagrees with the config or with `rows` (0: the
-// model has no batch dimension). Throws what LibTorch throws, which is where an accelerator's late errors show.
+// forward's result as named tensors: names from the config, else dict keys, else OUTPUT__i. Dense, in host memory. None
+// is left out; the others keep their numbers. Types as `border` says. Waits for `stream`, on which forward ran, once
+// for all of them. INTERNAL when it is not a tensor, tuple, list or dict of tensors, or disagrees with the config in
+// its type, or with `rows` (0: nobody knows where they are, or the model has no batch dimension). Sizes are as the
+// model gives them. Throws what LibTorch throws, which is where an accelerator's late errors show.
 absl::StatusOr<std::vector<std::pair<std::string, at::Tensor>>> NameOutputs(const ModelSignature& signature,
                                                                             const c10::IValue& result, int64_t rows,
                                                                             const PrecisionBorder& border,
                                                                             StreamLease& stream);
 
-// Of the tensors in forward's result, in the order of NameOutputs; empty when it is not of tensors.
+// Of forward's result, in its order, Undefined for None; empty when it is not of tensors.
 std::vector<at::ScalarType> TypesOf(const c10::IValue& result);
 
 // Each request's rows of each tensor; views of the batch's memory, which they keep alive.

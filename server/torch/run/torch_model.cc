@@ -17,6 +17,7 @@
 #include "server/base/mutex.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
+#include "server/model/raised.h"
 #include "server/tensor/long_bytes.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/device_stream.h"
@@ -60,6 +61,7 @@ struct Traits {
   bool may_lease = false;  // a stream
   bool forks = false;
   RandomUse random = RandomUse::kNone;
+  bool rows_are_first = false;  // in dimension 0 of each tensor
 };
 
 // What a model and its copies have in common.
@@ -99,6 +101,18 @@ bool WritesInputs(const torch::jit::Module& module) {
   } catch (const std::exception&) {
     return true;
   }
+}
+
+// Whether an argument holds tensors in a tuple, dict or list, through which AliasDb does not tell them apart.
+bool TakesContainers(const ModelSignature& signature) {
+  return std::ranges::any_of(signature.trees, [](const ArgumentNode& tree) {
+    return !tree.parts.empty() || tree.input_kind == tensor::ArgumentKind::kTensorDict;
+  });
+}
+
+bool RowsAreFirst(const tensor::Signature& signature) {
+  return signature.HasBatchDimension() &&
+         std::ranges::all_of(signature.inputs, [](const tensor::TensorSpec& spec) { return spec.row_dimension == 0; });
 }
 
 // Whether `output` lies in the request's memory, which goes away before it: forward gave back what it was given.
@@ -182,8 +196,8 @@ class TorchModel final : public model::Model {
       const base::TimePoint gathered = base::Clock::Real().Now();
       const c10::IValue result = Forward(std::move(arguments), *requests[0]);
       const base::TimePoint ran = base::Clock::Real().Now();
-      FERRY_ASSIGN_OR_RETURN(auto outputs,
-                             NameOutputs(signature_, result, has_batch_dimension ? rows : 0, shared_->border, stream));
+      FERRY_ASSIGN_OR_RETURN(
+          auto outputs, NameOutputs(signature_, result, shared_->rows_are_first ? rows : 0, shared_->border, stream));
       for (auto& [name, output] : outputs) {
         const bool may_be_state = is_stateful() && output.nbytes() >= tensor::kLongBytes;  // which the next call writes
         if (may_be_state || IsOf(*requests[0], output)) output = output.clone();
@@ -237,17 +251,16 @@ class TorchModel final : public model::Model {
       return status;
     std::string undeclared;
     for (const tensor::TensorSpec& spec : signature().inputs) {
-      if (!spec.shape.has_value() && spec.kind != tensor::ArgumentKind::kInt &&
-          spec.kind != tensor::ArgumentKind::kFloat && spec.kind != tensor::ArgumentKind::kBool) {
+      if (!spec.shape.has_value() && tensor::IsOfTensors(spec.kind)) {
         undeclared += (undeclared.empty() ? "\"" : ", \"") + spec.name + "\"";
       }
     }
-    return base::MakeStatus(
+    return model::MarkRaised(base::MakeStatus(
         status.code(), "the model raised: {}{}", base::MessageOf(status),
         undeclared.empty() ? ""
                            : fmt::format(". Input {} is not declared in config.pbtxt; a declared dtype and shape are "
                                          "checked before the model runs",
-                                         undeclared));
+                                         undeclared)));
   }
 
   const std::shared_ptr<const Shared> shared_;
@@ -274,15 +287,17 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
   // of it is on the default one; so are forks, of which little is known.
   const bool forks = Forks(module);
   const bool has_state = state.has_value();
-  auto shared =
-      std::make_shared<const Shared>(Traits{.signature = std::move(signature),
-                                            .state = std::move(state),
-                                            .border = std::move(border),
-                                            .differentiates = Differentiates(module),
-                                            .keeps_or_writes_inputs = has_state || forks || WritesInputs(module),
-                                            .may_lease = !forks && !has_state,
-                                            .forks = forks,
-                                            .random = RandomUseOf(module)});
+  const bool may_write = has_state || forks || WritesInputs(module) || TakesContainers(signature);
+  const bool rows_are_first = RowsAreFirst(signature.signature);
+  auto shared = std::make_shared<const Shared>(Traits{.signature = std::move(signature),
+                                                      .state = std::move(state),
+                                                      .border = std::move(border),
+                                                      .differentiates = Differentiates(module),
+                                                      .keeps_or_writes_inputs = may_write,
+                                                      .may_lease = !forks && !has_state,
+                                                      .forks = forks,
+                                                      .random = RandomUseOf(module),
+                                                      .rows_are_first = rows_are_first});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

@@ -4,18 +4,25 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <memory>
 #include <thread>
 
 #include "server/base/status.h"
+#include "server/model/raised.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/graph/reachable_graph.h"
 #include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 std::shared_ptr<model::Model> Make(const std::string& source, const config::ModelConfig& config) {
   torch::jit::Module module("m");
@@ -258,20 +265,201 @@ TEST(TorchModelTest, AnOutputThatDisagreesIsInternalAndNamed) {
   const auto dtype = Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)});
   EXPECT_EQ(dtype.status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(base::MessageOf(dtype.status()), AllOf(HasSubstr("\"y\""), HasSubstr("FP32"), HasSubstr("INT64")));
+  EXPECT_FALSE(model::HasRaised(dtype.status()));
   config.outputs[0].dtype = tensor::DType::kFp32;
-  config.outputs[0].dims = {3};
+  config.outputs[0].dims = {4};
+  config.outputs[0].reshape = tensor::Shape{2, 2};
   EXPECT_THAT(base::MessageOf(Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)}).status()),
-              AllOf(HasSubstr("[1, 2]"), HasSubstr("[-1, 3]")));
+              AllOf(HasSubstr("[1, 2]"), HasSubstr("[-1, 2, 2]")));
   EXPECT_THAT(base::MessageOf(Predict(*Make("def forward(self, x: Tensor) -> Tensor:\n  return x.sum()\n", Batched()),
                                       {Bind(at::zeros({1, 2}), 1)})
                                   .status()),
               HasSubstr("dimension 0 must be the rows"));
 }
 
+TEST(TorchModelTest, DeclaredSizesAreNoDemand) {
+  config::ModelConfig config = Batched();
+  config::TensorConfig y;
+  y.name = "y";
+  y.dtype = tensor::DType::kFp32;
+  y.dims = {3};
+  config.outputs = {y};
+  const auto outputs =
+      Predict(*Make("def forward(self, x: Tensor) -> Tensor:\n  return x\n", config), {Bind(at::zeros({1, 2}), 1)});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ((*outputs)[0][0].tensor.shape, (tensor::Shape{1, 2}));
+}
+
+std::vector<std::string> NamesOf(const absl::StatusOr<std::vector<model::Outputs>>& outputs) {
+  EXPECT_TRUE(outputs.ok()) << outputs.status();
+  std::vector<std::string> names;
+  if (!outputs.ok()) return names;
+  for (const model::NamedTensor& output : outputs->at(0)) names.push_back(output.name);
+  return names;
+}
+
+TEST(TorchModelTest, NoneIsLeftOutAndTheOthersKeepTheirNumbers) {
+  const auto names = [](const std::string& type, const std::string& result, const config::ModelConfig& config = {}) {
+    const std::string source = "def forward(self, x: Tensor) -> " + type +
+                               ":\n  no: Optional[Tensor] = None\n  yes: Optional[Tensor] = x\n  return " + result +
+                               "\n";
+    return NamesOf(Predict(*Make(source, config), {Bind(at::zeros({1, 2}), 1)}));
+  };
+  EXPECT_THAT(names("Tuple[Tensor, Optional[Tensor], Tensor]", "x, no, x"), ElementsAre("OUTPUT__0", "OUTPUT__2"));
+  EXPECT_THAT(names("Dict[str, Optional[Tensor]]", "{'a': no, 'b': yes}"), ElementsAre("b"));
+  EXPECT_THAT(names("List[Optional[Tensor]]", "[no, yes]"), ElementsAre("OUTPUT__1"));
+  EXPECT_THAT(names("Optional[Tensor]", "no"), IsEmpty());
+  EXPECT_THAT(names("Optional[Tuple[Tensor, Tensor]]", "None"), IsEmpty());
+  config::ModelConfig config;
+  for (const std::string name : {"y", "aux", "z"}) {
+    config::TensorConfig output;
+    output.name = name;
+    output.dtype = tensor::DType::kFp32;
+    output.dims = {1, 2};
+    config.outputs.push_back(output);
+  }
+  EXPECT_THAT(names("Tuple[Tensor, Optional[Tensor], Tensor]", "x, no, x", config), ElementsAre("y", "z"));
+}
+
+absl::StatusOr<std::vector<model::Outputs>> Ask(const std::string& source, const config::ModelConfig& config,
+                                                const std::vector<std::map<std::string, tensor::HostTensor>>& asked) {
+  torch::jit::Module module("m");
+  module.define(source);
+  module.eval();
+  auto signature =
+      MakeSignature(module.get_method("forward").function().getSchema(), config, ReachableGraph(module).get());
+  if (!signature.ok()) return signature.status();
+  std::vector<tensor::BoundInputs> requests;
+  for (const auto& inputs : asked) {
+    auto bound = tensor::BindInputs(signature->signature, inputs);
+    if (!bound.ok()) return bound.status();
+    requests.push_back(*std::move(bound));
+  }
+  return Predict(*MakeTorchModel(module, *std::move(signature), tensor::DeviceId::Cpu()), requests);
+}
+
+tensor::HostTensor Of(const at::Tensor& tensor) { return Bind(tensor, 1).values[0][0]; }
+
+tensor::HostTensor Text(const std::vector<std::string>& elements, tensor::Shape shape) {
+  auto bytes = std::make_shared<std::string>();
+  for (const std::string& element : elements) {
+    const auto length = static_cast<uint32_t>(element.size());
+    bytes->append(reinterpret_cast<const char*>(&length), sizeof(length)).append(element);
+  }
+  return {tensor::DType::kBytes, std::move(shape), std::as_bytes(std::span(*bytes)), bytes};
+}
+
+float FirstOf(const absl::StatusOr<std::vector<model::Outputs>>& outputs, size_t request = 0) {
+  EXPECT_TRUE(outputs.ok()) << outputs.status();
+  return outputs.ok() ? ToTensor(outputs->at(request)[0]).flatten()[0].item<float>() : -1;
+}
+
+TEST(TorchModelTest, TuplesAndDictsAreMadeOfTheirParts) {
+  const char* const source =
+      "def forward(self, batch: Dict[str, Tensor], pair: Tuple[Tensor, Tuple[Tensor, float]], extra: "
+      "Optional[Dict[str, Tensor]] = None) -> Tensor:\n"
+      "  a, bn = pair\n  b, n = bn\n"
+      "  y = batch['image'] - 10 * a + 100 * b * n\n"
+      "  if 'mask' in batch:\n    y = y + batch['mask']\n"
+      "  if extra is not None:\n    y = y + extra['z']\n"
+      "  return y\n";
+  std::map<std::string, tensor::HostTensor> inputs = {{"batch_image", Of(at::full({1, 1}, 1.F))},
+                                                      {"pair_0", Of(at::full({1, 1}, 2.F))},
+                                                      {"pair_1_0", Of(at::full({1, 1}, 3.F))},
+                                                      {"pair_1_1", Of(at::full({}, 0.5F))}};
+  EXPECT_EQ(FirstOf(Ask(source, {}, {inputs})), 1 - 20 + 150);
+  inputs["batch_mask"] = Of(at::full({1, 1}, 1000.F));
+  inputs["extra_z"] = Of(at::full({1, 1}, 5000.F));
+  EXPECT_EQ(FirstOf(Ask(source, {}, {inputs})), 1 - 20 + 150 + 1000 + 5000);
+  inputs.erase("pair_0");
+  EXPECT_EQ(Ask(source, {}, {inputs}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(TorchModelTest, PartsOfSeveralRequestsAreJoined) {
+  const char* const source =
+      "def forward(self, d: Dict[str, Tensor], p: Tuple[Tensor, Tensor]) -> Tensor:\n"
+      "  return d['a'] + p[0] * p[1]\n";
+  const auto inputs = [](float a, float b, float c, int64_t rows) {
+    return std::map<std::string, tensor::HostTensor>{
+        {"d_a", Of(at::full({rows, 1}, a))}, {"p_0", Of(at::full({rows, 1}, b))}, {"p_1", Of(at::full({rows, 1}, c))}};
+  };
+  const auto outputs = Ask(source, Batched(), {inputs(1, 2, 3, 1), inputs(4, 5, 6, 2)});
+  EXPECT_EQ(FirstOf(outputs, 0), 7);
+  EXPECT_EQ(FirstOf(outputs, 1), 34);
+  EXPECT_EQ(outputs->at(1)[0].tensor.shape, (tensor::Shape{2, 1}));
+}
+
+TEST(TorchModelTest, AnOpenDictHasTheKeysOfTheRequest) {
+  const char* const source =
+      "def forward(self, d: Dict[str, Tensor]) -> Dict[str, Tensor]:\n"
+      "  out: Dict[str, Tensor] = {}\n"
+      "  for k, v in d.items():\n    out[k] = v * 2\n"
+      "  return out\n";
+  EXPECT_THAT(NamesOf(Ask(source, {}, {{{"d_x", Of(at::ones({1}))}, {"d_Y", Of(at::ones({1}))}}})),
+              UnorderedElementsAre("x", "Y"));
+}
+
+TEST(TorchModelTest, NamedTuplesAreTakenByTheirFields) {
+  const auto type =
+      c10::TupleType::createNamed(c10::QualifiedName("__torch__.Pair"), std::vector<std::string>{"left", "right"},
+                                  std::vector<c10::TypePtr>{c10::TensorType::get(), c10::TensorType::get()});
+  const auto graph = std::make_shared<torch::jit::Graph>();
+  torch::jit::Module module("m");
+  graph->addInput("self")->setType(module.type());
+  auto* const pair = graph->addInput("pair")->setType(type);
+  const auto parts = torch::jit::createTupleUnpack(pair);
+  const std::vector<torch::jit::Value*> sides(parts.begin(), parts.end());
+  graph->registerOutput(graph->insertNode(graph->create(c10::aten::div, sides))->output());
+  auto* const function = module._ivalue()->compilation_unit()->create_function(
+      c10::QualifiedName(*module.type()->name(), "forward"), graph);
+  module.type()->addMethod(function);
+  auto signature = MakeSignature(function->getSchema(), {});
+  ASSERT_TRUE(signature.ok()) << signature.status();
+  const auto bound = tensor::BindInputs(
+      signature->signature, {{"pair_left", Of(at::full({1}, 6.F))}, {"pair_right", Of(at::full({1}, 2.F))}});
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(FirstOf(Predict(*MakeTorchModel(module, *std::move(signature), tensor::DeviceId::Cpu()), {*bound})), 3);
+}
+
+TEST(TorchModelTest, TextIsTakenAndTheRowsOfRequestsAreJoined) {
+  const char* const source =
+      "def forward(self, texts: List[str], mode: str = 'plain') -> Tensor:\n"
+      "  lengths: List[int] = []\n"
+      "  for t in texts:\n    lengths.append(len(t) * (10 if mode == 'tens' else 1))\n"
+      "  return torch.tensor(lengths).float()\n";
+  EXPECT_EQ(FirstOf(Ask(source, {}, {{{"texts", Text({"abc", ""}, {2})}}})), 3);
+  EXPECT_EQ(FirstOf(Ask(source, {}, {{{"texts", Text({"abc"}, {1})}, {"mode", Text({"tens"}, {1})}}})), 30);
+  const auto joined = Ask(source, Batched(), {{{"texts", Text({"a"}, {1})}}, {{"texts", Text({"bb", "ccc"}, {2, 1})}}});
+  EXPECT_EQ(FirstOf(joined, 0), 1);
+  EXPECT_EQ(FirstOf(joined, 1), 2);
+  EXPECT_EQ(joined->at(1)[0].tensor.shape, (tensor::Shape{2}));
+}
+
+TEST(TorchModelTest, OptionalNumbersMayBeLeftOut) {
+  const char* const source =
+      "def forward(self, x: Tensor, n: Optional[int], f: Optional[float] = None) -> Tensor:\n"
+      "  if n is not None:\n    x = x * n\n"
+      "  if f is not None:\n    x = x + f\n"
+      "  return x\n";
+  EXPECT_EQ(FirstOf(Ask(source, {}, {{{"x", Of(at::ones({1}))}}})), 1);
+  EXPECT_EQ(FirstOf(Ask(source, {},
+                        {{{"x", Of(at::ones({1}))}, {"n", Of(at::full({}, 3, at::kLong))}, {"f", Of(at::ones({}))}}})),
+            4);
+}
+
+// A client's bytes are not the model's, in a dict too.
+TEST(TorchModelTest, WhatIsWrittenInADictIsACopy) {
+  const at::Tensor x = at::ones({4});
+  const char* const source = "def forward(self, d: Dict[str, Tensor]) -> Tensor:\n  d['x'].add_(1)\n  return d['x']\n";
+  EXPECT_EQ(FirstOf(Ask(source, {}, {{{"d_x", Of(x)}}})), 2);
+  EXPECT_TRUE(at::equal(x, at::ones({4})));
+}
+
 TEST(TorchModelTest, WhatTheModelRaisesIsInternalWithoutStackOrPath) {
   const auto model = Make("def forward(self, x: Tensor) -> Tensor:\n  return torch.matmul(x, x)\n", Batched());
   const auto outputs = Predict(*model, {Bind(at::zeros({2, 3}), 2)});
   EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInternal);
+  EXPECT_TRUE(model::HasRaised(outputs.status()));
   EXPECT_THAT(base::MessageOf(outputs.status()),
               AllOf(HasSubstr("mat1 and mat2"), HasSubstr("is not declared in config.pbtxt"),
                     Not(HasSubstr("Traceback")), Not(HasSubstr(".cpp"))));

@@ -1,0 +1,13 @@
+// Tells what a model's own code raised from an answer that does not fit: the one may be a request's fault.
+#pragma once
+
+#include <absl/status/status.h>
+
+namespace torchferry::model {
+
+// `status` with a mark that the model's code raised it.
+absl::Status MarkRaised(absl::Status status);
+
+bool HasRaised(const absl::Status& status);
+
+}  // namespace torchferry::model
