@@ -16,6 +16,7 @@
 #include "server/torch/device/model_messages.h"
 #include "server/torch/graph/model_code.h"
 #include "server/torch/graph/module_hooks.h"
+#include "server/torch/graph/training_mode.h"
 #include "server/torch/load/forward_source.h"
 #include "server/torch/load/script_reader.h"
 #include "server/torch/load/state_dict.h"
@@ -82,8 +83,8 @@ absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_m
   }
   FERRY_RETURN_IF_ERROR(base::Annotate(CheckCallDepth(*module), SourceFile(files).name()));
   if (!trust_model_code) FERRY_RETURN_IF_ERROR(base::Annotate(CheckModelCode(*module), SourceFile(files).name()));
-  module->eval();
-  SavedModule saved{WithHooks(*module), std::nullopt};
+  std::vector<std::string> warnings = MakeInferenceMode(*module);
+  SavedModule saved{WithHooks(*module), std::nullopt, std::move(warnings)};
   FERRY_ASSIGN_OR_RETURN(saved.state, FindState(saved.module, files.model->name(), stateful));
   return saved;
 }

@@ -5,6 +5,8 @@
 #include <torch/script.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "server/plan/model_loader.h"
 #include "server/torch/graph/stateful.h"
@@ -14,6 +16,7 @@ namespace torchferry::libtorch {
 struct SavedModule {
   torch::jit::Module module;  // in eval mode, on the CPU, in the types of the file
   std::optional<ModuleState> state;
+  std::vector<std::string> warnings;  // what was done to make it so
 };
 
 // Reads, checks and compiles what `version` is the plan of. Nothing of it refers to the files afterwards. Errors as
