@@ -71,6 +71,11 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.name = model;
   options.version = version;
   options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);
+  if (!loaded.info.shares_forward_passes) {
+    options.batching.max_rows = 0;
+    options.batching.row_counts.clear();
+    options.batching.preferred_rows.clear();
+  }
   options.instances = config::InstancesOnAccelerator(config, loaded.model->is_stateful());
   options.forward_limit = Seconds(config.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
   options.build_limit = {LoadLimitOf(config, parts_.flags), parts_.watch};

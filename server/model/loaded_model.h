@@ -51,7 +51,11 @@ struct ModelInfo {
   std::optional<double> precision_deviation;
   int rewritten_constants = 0;       // devices, element types and tensors in its code
   std::optional<TuningInfo> tuning;  // nothing: not tuned
+  // Its rows may be those of several requests, where the configuration asks for that.
+  bool shares_forward_passes = true;
   std::vector<std::string> decisions;
+  // What its owner should know of before clients do, a sentence each.
+  std::vector<std::string> warnings;
 };
 
 // A model on one device, and the facts about that.

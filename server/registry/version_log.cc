@@ -49,6 +49,9 @@ void LogReady(const std::string& model, int64_t version, const serving::Servable
                                          {"to", device},
                                          {"reason", Name(info.fallback_reason)}});
   }
+  for (const std::string& warning : info.warnings) {
+    base::LogWarning("model is not what it should be", {{"model", model}, {"version", version}, {"detail", warning}});
+  }
   base::LogInfo("model ready", {{"model", model},
                                 {"version", version},
                                 {"device", device},

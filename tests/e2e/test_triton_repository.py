@@ -77,7 +77,7 @@ MODELS = {
 REFUSED = {
     "ensemble": ('platform: "ensemble"\nensemble_scheduling { step [ { model_name: "numbered" model_version: -1 } ] }\n', "ensemble"),
     "sequence": ('platform: "pytorch_libtorch"\nmax_batch_size: 8\nsequence_batching { max_sequence_idle_microseconds: 5000000 }\n', "sequence_batching"),
-    "strings": ('platform: "pytorch_libtorch"\ninput { name: "INPUT__0" data_type: TYPE_STRING dims: 1 }\n', "data_type"),
+    "strings": ('platform: "pytorch_libtorch"\ninput { name: "INPUT__0" data_type: TYPE_FP32 dims: 4 }\noutput { name: "OUTPUT__0" data_type: TYPE_STRING dims: 1 }\n', "data_type"),
     "decoupled": ('backend: "pytorch"\nmodel_transaction_policy { decoupled: true }\n', "model_transaction_policy.decoupled"),
     "ragged": ('platform: "pytorch_libtorch"\nmax_batch_size: 8\ninput { name: "INPUT__0" data_type: TYPE_FP32 dims: -1 allow_ragged_batch: true }\n',
                "allow_ragged_batch"),

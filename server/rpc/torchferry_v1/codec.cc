@@ -69,6 +69,7 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
   placement.set_rewritten_constants(info.rewritten_constants);
   if (info.tuning.has_value()) EncodeTuning(*info.tuning, *placement.mutable_tuning());
+  for (const std::string& warning : info.warnings) placement.add_decisions("warning: " + warning);
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }
 

@@ -21,7 +21,8 @@ struct MasterModule {
   torch::jit::Module module;
   std::optional<ModuleState> state;
   ModelSignature signature;
-  bool renames_cpu = true;  // see RewriteTarget
+  bool renames_cpu = true;                 // see RewriteTarget
+  std::vector<std::string> warnings = {};  // see ModelInfo
 };
 
 // A copy on a device, in the types that it computes in there.

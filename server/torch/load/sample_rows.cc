@@ -41,7 +41,8 @@ absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signat
     std::optional<tensor::BoundInputs> row = MadeUpInputs(signature, kSeed + static_cast<uint64_t>(i));
     if (!row.has_value())
       return absl::FailedPreconditionError(
-          "an input is a number, whose values are not known, or a row is too large; model_warmup can give a request");
+          "an input is a number or text, whose values are not known, or a row is too large; model_warmup can give a "
+          "request");
     rows.push_back(*std::move(row));
     if (static_cast<int64_t>(rows.size()) >= RowsWithinLimit(rows[0])) break;
   }

@@ -1,5 +1,6 @@
 #include "server/torch/load/version_load.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/base/logging.h"
@@ -8,11 +9,15 @@
 #include "server/plan/further_devices.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/device/runtime.h"
+#include "server/torch/graph/reachable_graph.h"
+#include "server/torch/graph/row_dimensions.h"
 #include "server/torch/load/precision_trial.h"
 #include "server/torch/load/read_module.h"
+#include "server/torch/load/row_trial.h"
 #include "server/torch/load/tuning.h"
 #include "server/torch/load/version_tuning.h"
 #include "server/torch/load/warm_up.h"
+#include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -26,6 +31,15 @@ std::shared_ptr<const checkpoint::FileDigest> StartDigest(const std::shared_ptr<
   return std::make_shared<checkpoint::FileDigest>(file, [name = file->name()](const std::string& hex) {
     base::LogInfo("file digest", {{"file", name}, {"sha256", hex}});
   });
+}
+
+// Nothing where it cannot be analysed.
+std::shared_ptr<torch::jit::Graph> GraphOrNull(const torch::jit::Module& module) {
+  try {
+    return ReachableGraph(module);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
 }
 
 // By which a tuning result is kept, beside that of the model.
@@ -51,6 +65,26 @@ void DescribeRewriting(const Rewritten& rewritten, model::ModelInfo& info) {
                                        rewritten.devices, rewritten.dtypes, rewritten.tensors));
 }
 
+// Of forward, and of what its code tells where that is needed.
+absl::StatusOr<ModelSignature> SignatureOf(SavedModule& saved, config::ModelConfig& config) {
+  const c10::FunctionSchema& schema = saved.module.get_method("forward").function().getSchema();
+  const bool may_have_other_rows = config.max_batch_size > 0 && HasRecurrentOperators(saved.module);
+  std::shared_ptr<torch::jit::Graph> graph;
+  if (may_have_other_rows || HasDicts(schema)) graph = GraphOrNull(saved.module);
+  FERRY_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(schema, config, graph.get()));
+  if (!may_have_other_rows || graph == nullptr) return signature;
+  std::string warning = FindRowDimensions(*graph, signature);
+  if (!warning.empty()) {
+    saved.warnings.push_back(std::move(warning));
+    config.dynamic_batching.reset();
+  }
+  return signature;
+}
+
+bool RowsAreFirst(const tensor::Signature& signature) {
+  return std::ranges::all_of(signature.inputs, [](const tensor::TensorSpec& spec) { return spec.row_dimension == 0; });
+}
+
 }  // namespace
 
 std::string FileIdentity(const plan::VersionFiles& files) {
@@ -67,12 +101,12 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
                          ReadModule(version, request.host.trust_model_code, request.config.stateful));
   // A large file's bytes are read first and hashed after that: the two would share the processors.
   if (IsLarge(file.bytes)) file.digest = StartDigest(version.files.model);
-  FERRY_ASSIGN_OR_RETURN(ModelSignature signature,
-                         MakeSignature(saved.module.get_method("forward").function().getSchema(), request.config));
+  FERRY_ASSIGN_OR_RETURN(ModelSignature signature, SignatureOf(saved, request.config));
   MasterModule master{.module = std::move(saved.module),
                       .state = std::move(saved.state),
                       .signature = std::move(signature),
-                      .renames_cpu = RenamesCpu(version.planned)};
+                      .renames_cpu = RenamesCpu(version.planned),
+                      .warnings = std::move(saved.warnings)};
   version.planned.checkpoint.reset();
   if (version.planned.script.has_value()) version.planned.script->content.reset();  // and with it the file
   return std::shared_ptr<const VersionLoad>(new VersionLoad(std::move(request), std::move(version.planned),
@@ -134,25 +168,42 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const tensor::DeviceId& 
 absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
   const tensor::DeviceId& device = plan.placement.device;
   model::ModelInfo info = DescribeVersion(file_, plan, master_.state, request_.config);
+  info.warnings = master_.warnings;
+  info.decisions.insert(info.decisions.end(), master_.signature.decisions.begin(), master_.signature.decisions.end());
+  info.shares_forward_passes = RowsAreFirst(master_.signature.signature);
+  MasterModule master = master_;
+  plan::LoadRequest request = request_;
+  const base::StoreFolder folder = request.store / request.config.name;
   try {
-    PlacedCopy copy = PlaceCopy(master_, device, plan.precision);
+    PlacedCopy copy = PlaceCopy(master, device, plan.precision);
     DescribeRewriting(copy.rewritten, info);
-    const PrecisionTrial trial{.master = master_,
+    const PrecisionTrial trial{.master = master,
                                .precision = plan.precision,
                                .weight_types = planned_.weight_dtypes,
                                .device = device,
                                .file_name = file_.name};
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> model, TryPrecision(trial, copy, info));
-    const VersionTuning tuning{.master = master_,
+    if (may_search) {
+      const bool is_random = RandomUseOf(copy.module) != RandomUse::kNone;
+      absl::StatusOr<RowFindings> found = TryRows(*model, request.config, folder, is_random, info);
+      if (!found.ok()) return base::Annotate(found.status(), file_.name);
+      if (!found->shares_forward_passes) {
+        info.shares_forward_passes = false;
+        request.config.dynamic_batching.reset();
+      }
+      for (auto& [output, shape] : found->output_shapes)
+        master.signature.signature.outputs[output].shape = std::move(shape);
+      if (!found->output_shapes.empty()) model = MakeModel(master, copy, device);
+    }
+    const VersionTuning tuning{.master = master,
                                .plan = plan,
-                               .request = request_,
+                               .request = request,
                                .options = options_,
                                .model_path = file_.path,
                                .key_of_files = [this] { return KeyOfFiles(); },
                                .may_search = may_search};
     FERRY_ASSIGN_OR_RETURN(model, TuneVersion(tuning, copy, std::move(model), info));
-    FERRY_RETURN_IF_ERROR(
-        base::Annotate(RunWarmUps(*model, request_.config, request_.store / request_.config.name, info), file_.name));
+    FERRY_RETURN_IF_ERROR(base::Annotate(RunWarmUps(*model, request.config, folder, info), file_.name));
     return model::PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;

@@ -13,6 +13,7 @@
 #include "server/checkpoint/file.h"
 #include "server/model/device_fault.h"
 #include "server/tensor/batch_sizes.h"
+#include "server/tensor/request_limits.h"
 #include "server/tensor/signature.h"
 #include "server/torch/device/convert.h"
 #include "server/torch/run/trial_run.h"
@@ -39,15 +40,35 @@ Bytes RandomRow(const config::WarmUpInput& input) {
   return Bytes(begin, begin + values.nbytes());
 }
 
+std::string FileName(const config::WarmUpInput& input, const std::string& model) {
+  return fmt::format("{}/warmup/{}", model, input.file);
+}
+
+// Empty texts, each its length of 0; or a file's, which says its lengths itself.
+absl::StatusOr<Bytes> TextRow(const config::WarmUpInput& input, const base::StoreFolder& folder,
+                              const std::string& model) {
+  FERRY_ASSIGN_OR_RETURN(const int64_t size, tensor::ByteCount(tensor::DType::kUint32, input.dims));
+  if (input.data != config::WarmUpInput::Data::kFile) return Bytes(static_cast<size_t>(size));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::File> file,
+                         checkpoint::File::Open(folder / "warmup", input.file, FileName(input, model)));
+  if (file->size() > static_cast<uint64_t>(limits::kMaxGeneratedBytes)) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected at most {}", file->name(),
+                            file->size(), limits::kMaxGeneratedBytes);
+  }
+  Bytes row(file->size());
+  FERRY_RETURN_IF_ERROR(file->Read(0, row));
+  return row;
+}
+
 absl::StatusOr<Bytes> RowOf(const config::WarmUpInput& input, const base::StoreFolder& folder,
                             const std::string& model) {
+  if (input.dtype == tensor::DType::kBytes) return TextRow(input, folder, model);
   if (input.data == config::WarmUpInput::Data::kRandom) return RandomRow(input);
   FERRY_ASSIGN_OR_RETURN(const int64_t size, tensor::ByteCount(input.dtype, input.dims));
   Bytes row(static_cast<size_t>(size));
   if (input.data == config::WarmUpInput::Data::kZero) return row;
-  FERRY_ASSIGN_OR_RETURN(
-      const std::unique_ptr<checkpoint::File> file,
-      checkpoint::File::Open(folder / "warmup", input.file, fmt::format("{}/warmup/{}", model, input.file)));
+  FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::File> file,
+                         checkpoint::File::Open(folder / "warmup", input.file, FileName(input, model)));
   if (file->size() != row.size()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} has {} bytes; expected {}, one row of {} {}",
                             file->name(), file->size(), row.size(), Name(input.dtype), tensor::ToString(input.dims));
@@ -84,6 +105,36 @@ absl::Status RunDeclared(model::Model& model, const config::ModelConfig& config,
   return absl::OkStatus();
 }
 
+// "x FP32 [1, 4], n INT64 [1, 16]"
+std::string ShapesOf(const tensor::Signature& signature, const tensor::BoundInputs& request) {
+  std::vector<std::string> shapes;
+  for (size_t i = 0; i < request.values.size(); ++i) {
+    for (const tensor::HostTensor& value : request.values[i]) {
+      shapes.push_back(
+          fmt::format("{} {} {}", signature.inputs[i].name, Name(value.dtype), tensor::ToString(value.shape)));
+    }
+  }
+  return fmt::format("{}", fmt::join(shapes, ", "));
+}
+
+// Where sizes are free, those that were made up may be the reason.
+void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& request, const absl::Status& status,
+                 model::ModelInfo& info) {
+  const std::string what = fmt::format("it does not run on a row that was made up of what config.pbtxt declares ({})",
+                                       ShapesOf(signature, request));
+  if (HasFreeSizes(signature)) {
+    info.decisions.push_back(
+        fmt::format("not warmed up: {}, whose free sizes may be the reason: {}. model_warmup can "
+                    "name a request that runs",
+                    what, base::MessageOf(status)));
+    return;
+  }
+  info.warnings.push_back(
+      fmt::format("{}, and requests like it will fail: {}. Correct config.pbtxt, or let model_warmup name a request "
+                  "that runs",
+                  what, base::MessageOf(status)));
+}
+
 absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
   const std::optional<tensor::BoundInputs> request = MadeUpInputs(model.signature());
   if (!request.has_value()) return absl::OkStatus();
@@ -91,8 +142,7 @@ absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
     const absl::Status status = RunOnce(model, *request);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
-      info.decisions.push_back(
-          "not warmed up: the model does not run on a made-up row; model_warmup can name one that it does");
+      NoteRefusal(model.signature(), *request, status, info);
       return absl::OkStatus();
     }
   }

@@ -151,7 +151,7 @@ TEST_F(WarmUpTest, WithoutModelWarmupAMadeUpRowRunsTwice) {
 TEST_F(WarmUpTest, AMadeUpRowThatTheModelRefusesIsNoError) {
   model_.answer = absl::InternalError("no such row");
   EXPECT_TRUE(Run(config::ModelConfig{}).ok());
-  EXPECT_THAT(info_.decisions, ElementsAre(HasSubstr("not warmed up")));
+  EXPECT_THAT(info_.warnings, ElementsAre(AllOf(HasSubstr("x FP32 [1, 2]"), HasSubstr("no such row"))));
 }
 
 }  // namespace

@@ -38,13 +38,12 @@ std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signatu
   for (const tensor::TensorSpec& spec : signature.inputs) {
     auto& values = inputs.values.emplace_back();
     if (spec.is_optional) continue;
-    const bool is_tensor = spec.kind == tensor::ArgumentKind::kTensor ||
-                           spec.kind == tensor::ArgumentKind::kOptionalTensor ||
-                           spec.kind == tensor::ArgumentKind::kTensorList;
-    if (!is_tensor || spec.dtype == tensor::DType::kInvalid || !spec.shape.has_value()) return std::nullopt;
+    if (!tensor::IsOfTensors(spec.kind) || spec.dtype == tensor::DType::kInvalid || !spec.shape.has_value())
+      return std::nullopt;
     tensor::Shape shape = *spec.shape;
     for (size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] == tensor::kAnyDim) shape[i] = i == 0 && signature.HasBatchDimension() ? 1 : kFreeSize;
+      const bool is_rows = i == spec.row_dimension && signature.HasBatchDimension();
+      if (shape[i] == tensor::kAnyDim) shape[i] = is_rows ? 1 : kFreeSize;
     }
     const absl::StatusOr<int64_t> bytes = tensor::ByteCount(spec.dtype, shape);
     if (!bytes.ok() || *bytes > left) return std::nullopt;
@@ -52,6 +51,17 @@ std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signatu
     values.push_back(FromTorch(MakeUp(spec.dtype, shape, generator), shape));
   }
   return inputs;
+}
+
+bool HasFreeSizes(const tensor::Signature& signature) {
+  return std::ranges::any_of(signature.inputs, [&](const tensor::TensorSpec& spec) {
+    if (!spec.shape.has_value()) return !tensor::IsScalar(spec.kind);
+    for (size_t i = 0; i < spec.shape->size(); ++i) {
+      const bool is_rows = i == spec.row_dimension && signature.HasBatchDimension();
+      if (!is_rows && (*spec.shape)[i] == tensor::kAnyDim) return true;
+    }
+    return false;
+  });
 }
 
 int64_t RowsWithinLimit(const tensor::BoundInputs& row) {

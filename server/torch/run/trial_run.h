@@ -11,9 +11,12 @@
 namespace torchferry::libtorch {
 
 // One row that `signature` allows, made up; the same each time, another for another `seed`. Nothing where an input is
-// not declared in full, or is a number (any value might be a wrong one), and where it would have more than
+// not declared in full, or is a number or text (any value might be a wrong one), and where it would have more than
 // limits::kMaxGeneratedBytes.
 std::optional<tensor::BoundInputs> MadeUpInputs(const tensor::Signature& signature, uint64_t seed = 20240229);
+
+// Whether an input may be of several sizes, but for its rows: then those of a made-up row are a guess.
+bool HasFreeSizes(const tensor::Signature& signature);
 
 // How many rows like `row` a batch that is made up may have, for its bytes; 1 or more.
 int64_t RowsWithinLimit(const tensor::BoundInputs& row);
