@@ -128,6 +128,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.pad_to.sizes", kHonoured, ""},
     {"torchferry.pad_to.mask", kHonoured, ""},
     {"torchferry.pad_to.values", kHonoured, ""},
+    {"torchferry.method", kHonoured, ""},
 });
 
 }  // namespace

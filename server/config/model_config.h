@@ -130,6 +130,7 @@ struct ModelConfig {
   std::optional<bool> stateful;
   bool split_oversized = false;  // a request above max_batch_size runs in parts
   std::optional<tensor::PadPlan> pad_to;
+  std::string method;  // of a TorchScript archive, an identifier; empty: forward
 
   // The file's message, for who wants to see it; null without a file.
   std::shared_ptr<const inference::ModelConfig> message;

@@ -239,6 +239,7 @@ torchferry {
   map_location { key: "cuda:0" value: "cuda:1" }
   map_location { key: "cuda" value: "cpu" }
   precision: BF16
+  method: "encode_image"
   state_dict { architecture: "net.py" key: "ema.model" strict: false strip_prefix: "net." }
 }
 )");
@@ -251,6 +252,7 @@ torchferry {
   EXPECT_TRUE(config.state_dict.is_declared);
   EXPECT_EQ(config.state_dict.key, "ema.model");
   EXPECT_EQ(config.state_dict.strip_prefix, "net.");
+  EXPECT_EQ(config.method, "encode_image");
   EXPECT_THAT(config.warnings, IsEmpty());
 }
 

@@ -116,6 +116,20 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
   return optimize;
 }
 
+// A method's name is a name of the language.
+std::string ReadMethod(const TorchferrySource& source) {
+  constexpr size_t kMostBytes = 256;
+  const std::string& name = source.message.method();
+  const bool is_name = std::ranges::all_of(name, [](char c) { return absl::ascii_isalnum(c) || c == '_'; }) &&
+                       (name.empty() || !absl::ascii_isdigit(name.front())) && name.size() <= kMostBytes;
+  if (!is_name) {
+    source.findings.Error(source.positions.Of("method"),
+                          "torchferry.method is {}; expected a method's name of up to {} letters, digits and _",
+                          base::JsonQuote(name), kMostBytes);
+  }
+  return name;
+}
+
 }  // namespace
 
 const std::vector<std::string>& TuningVariants() {
@@ -141,6 +155,7 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   config.state_dict = ReadStateDict(own);
   config.optimize = ReadOptimize(own);
   if (own.message.has_stateful()) config.stateful = own.message.stateful();
+  config.method = ReadMethod(own);
 }
 
 }  // namespace torchferry::config
