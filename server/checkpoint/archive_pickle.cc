@@ -11,8 +11,7 @@
 namespace torchferry::checkpoint {
 
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(const ZipArchive& archive, std::string_view name,
-                                                                 const PickleGlobals& globals,
-                                                                 absl::Status (*refuse)(const PickleTree&)) {
+                                                                 const PickleGlobals& globals, Judge judge) {
   const ZipEntry* entry = archive.Find(name);
   if (entry == nullptr) {
     return base::MakeStatus(absl::StatusCode::kDataLoss,
@@ -25,15 +24,13 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(const ZipArchiv
   auto pickle = std::make_unique<ArchivePickle>();
   FERRY_ASSIGN_OR_RETURN(pickle->bytes, archive.ReadString(*entry, limits::kMaxPickleBytes));
   const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
-  // First: a pickle of foreign objects may well break off on an opcode that only they need.
-  if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
-  if (!read.ok()) return base::Annotate(read, name);
+  FERRY_RETURN_IF_ERROR(judge(pickle->tree, base::Annotate(read, name)));
   return pickle;
 }
 
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, uint64_t position, uint64_t max_bytes,
                                                               std::string_view what, const PickleGlobals& globals,
-                                                              absl::Status (*refuse)(const PickleTree&)) {
+                                                              Judge judge) {
   constexpr uint64_t kFirstWindow = uint64_t{64} << 10;
   constexpr uint64_t kGrowth = 4;
   if (position > file.size()) {
@@ -47,7 +44,8 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, 
     const absl::Status read = ReadPickle(pickle->bytes, globals, pickle->tree);
     // Each round reads from the start: what it costs in all is little more than the last.
     if (!read.ok() && pickle->tree.breaks_off && window < most) continue;
-    if (!pickle->tree.foreign.empty()) return refuse(pickle->tree);
+    FERRY_RETURN_IF_ERROR(
+        judge(pickle->tree, read.ok() || pickle->tree.breaks_off ? absl::OkStatus() : base::Annotate(read, what)));
     if (!read.ok() && pickle->tree.breaks_off && window == max_bytes) {
       return base::MakeStatus(absl::StatusCode::kDataLoss, "{} has more than the {} bytes that are read", what,
                               max_bytes);
@@ -58,7 +56,6 @@ absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, 
           "breaks off at byte {}, inside {}, which begins at byte {}; download or copy the file again", file.size(),
           what, position);
     }
-    if (!read.ok()) return base::Annotate(read, what);
     return pickle;
   }
 }
@@ -71,8 +68,8 @@ absl::Status CheckByteOrder(const ZipArchive& archive) {
   FERRY_ASSIGN_OR_RETURN(const std::string order, archive.ReadString(*entry, kMaxBytes));
   if (order == "little") return absl::OkStatus();
   return base::MakeStatus(order == "big" ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kDataLoss,
-                          "was saved with byte order {}; only little-endian files are read: load it with "
-                          "torch.load and save it again on a little-endian machine",
+                          "was saved with byte order {}; only little-endian files are read: in Python, on a "
+                          "little-endian machine, torch.save(torch.load(\"model.pt\"), \"model.pt\")",
                           Quoted(order));
 }
 

@@ -23,17 +23,19 @@ struct ArchivePickle {
   PickleTree tree;
 };
 
-// Reads the entry `name`; `refuse` says why when it refers to names that `globals` does not know.
+// What reading ends with; see refusal.h.
+using Judge = absl::Status (*)(const PickleTree& tree, const absl::Status& read);
+
+// Reads the entry `name`; `judge` has the last word, where it refers to names that `globals` does not know above all.
 // DATA_LOSS when the entry is missing, too large or no sound pickle. Messages do not name the file.
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadArchivePickle(const ZipArchive& archive, std::string_view name,
-                                                                 const PickleGlobals& globals,
-                                                                 absl::Status (*refuse)(const PickleTree&));
+                                                                 const PickleGlobals& globals, Judge judge);
 
 // The same for the pickle at `position` of `file`, whose end is not known: reads a window that
 // grows up to `max_bytes`. `what` is what messages call it. `tree.consumed` is its size.
 absl::StatusOr<std::unique_ptr<ArchivePickle>> ReadFilePickle(const File& file, uint64_t position, uint64_t max_bytes,
                                                               std::string_view what, const PickleGlobals& globals,
-                                                              absl::Status (*refuse)(const PickleTree&));
+                                                              Judge judge);
 
 // "little", "big"; what PyTorch before 2.1 did not write counts as little. INVALID_ARGUMENT unless
 // it is little.

@@ -3,7 +3,8 @@
 // The reader executes nothing: a restricted pickle machine with an allow-list of the opcodes and of the callables that
 // `torch.save` writes (torch._utils._rebuild_tensor_v2, _rebuild_parameter, collections.OrderedDict, torch.Size,
 // torch.*Storage, torch dtypes and the like), with caps on depth, memo, items and sizes, and with every offset checked
-// against the file. A class that it does not know is refused with its full name.
+// against the file. What is made of a class or a function that it does not know is stepped over, unless it may be a
+// tensor.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -40,6 +41,7 @@ struct TensorInfo {
   size_t storage = 0;            // index into Checkpoint::storages()
   int64_t storage_offset = 0;    // in elements; the whole view lies inside the storage
                                  // (views may repeat elements: stride 0, within limits.h)
+  bool is_array = false;         // a NumPy array, whose storage is the file's pickle
 };
 
 // A dict inside a checkpoint that holds tensors itself.
@@ -48,11 +50,20 @@ struct NestedDict {
   size_t tensors = 0;
 };
 
+// An object inside a checkpoint of a class that the reader does not know.
+struct HeldObject {
+  std::string key;
+  std::string made_by;  // "models.Net"
+  size_t tensors = 0;   // that it holds
+};
+
 // What a checkpoint's outermost dict holds, before one of its dicts is chosen.
 struct CheckpointOutline {
-  bool is_flat = false;           // it is a state_dict itself
-  std::vector<NestedDict> dicts;  // in the order of the file, up to four levels deep
-  std::vector<std::string> keys;  // of the outermost dict
+  bool is_flat = false;             // it is a state_dict itself
+  size_t tensors = 0;               // that it holds itself
+  std::vector<NestedDict> dicts;    // in the order of the file, up to four levels deep
+  std::vector<HeldObject> objects;  // of the outermost dict, those that hold tensors
+  std::vector<std::string> keys;    // of the outermost dict
 };
 
 // Says which dict is the state_dict: a NestedDict's key, or "" for the outermost.
@@ -64,6 +75,9 @@ struct CheckpointIndex {
   std::vector<StorageInfo> storages;
   // Keys whose values are not tensors (numbers, strings, None), in the order of the file.
   std::vector<std::string> other_entries;
+  // Classes and functions that the file refers to and that the reader does not know, "functools.partial": what is made
+  // of them is no tensor, and nothing of it was run. In the order of the file.
+  std::vector<std::string> stepped_over;
   // "PyTorch" when the file has torch.save's layout; a safetensors header may say it.
   std::string producer;
   std::string key;            // of the chosen dict; empty for the outermost
@@ -86,8 +100,8 @@ class Checkpoint {
   // OrderedDict from str to tensor, its `_metadata` and entries that are no tensors aside.
   // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is: a whole-model
   // pickle (the message names the classes and both ways out: save the state_dict, or
-  // torch.jit.script it), a bare tensor, a nested training checkpoint without `choose` (the message
-  // lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
+  // torch.jit.script it), a tensor that code of its own makes, a bare tensor, a nested training checkpoint without
+  // `choose` (the message lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file,
                                                           const DictChooser& choose = nullptr);
 

@@ -33,7 +33,9 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, ReferenceTest,
                                            "strided.pt", "tied.pt", "cuda_tags.pt", "numpy_scalars.pt", "attributed.pt",
                                            "deflated.pt", "zip64.pt", "legacy.pt", "legacy_protocol4.pt",
                                            "legacy_plain_dict.pt", "legacy_dtypes.pt", "legacy_strided.pt",
-                                           "legacy_tied.pt", "legacy_cuda_tags.pt"),
+                                           "legacy_tied.pt", "legacy_cuda_tags.pt", "arrays.pt", "arrays_protocol5.pt",
+                                           "arrays_beside.pt", "legacy_arrays.pt", "objects.pt", "objects_protocol4.pt",
+                                           "legacy_objects.pt"),
                          [](const auto& fixture) { return fixture.param.substr(0, fixture.param.find('.')); });
 
 TEST(CheckpointTest, TiedWeightsShareAStorage) {
@@ -111,6 +113,7 @@ TEST(CheckpointTest, SoundFilesThatCannotBeServedSayWhy) {
            {"meta.pt", "meta device"},
            {"conjugated.pt", "resolve_conj"},
            {"odd_dtype.pt", "torch.float8_e8m0fnu"},
+           {"whole_model.pt", "where these can be imported"},
            {"big_endian.pt", "byte order \"big\""},
        }) {
     EXPECT_THAT(Checkpoint::Open(Fixture(refused.file)).status(),

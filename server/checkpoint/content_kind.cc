@@ -16,6 +16,10 @@ using absl::StatusCode;
 constexpr std::string_view kExpected =
     "expected a TorchScript archive (torch.jit.save), a state_dict (torch.save) or safetensors";
 
+constexpr std::string_view kTensorRt =
+    "is a TensorRT engine: native code for one kind of GPU, which is not served; the PyTorch model that it was built "
+    "from is: torch.jit.script(model).save(path)";
+
 struct Magic {
   std::string_view bytes;
   StatusCode code;
@@ -29,8 +33,8 @@ constexpr std::array kMagics = {
     Magic{"\x89HDF\r\n\x1a\n"sv, StatusCode::kInvalidArgument,
           "is an HDF5 file (Keras?), which is not served; convert the model to PyTorch"},
     Magic{"\x93NUMPY"sv, StatusCode::kInvalidArgument,
-          "is a NumPy array, not a model; save the weights with torch.save(model.state_dict(), "
-          "path)"},
+          "is a NumPy array, not a model; as a state_dict of one tensor it can be served: in Python, "
+          "torch.save({\"weight\": numpy.load(\"model.npy\")}, \"model.pt\")"},
     Magic{"\x1f\x8b"sv, StatusCode::kInvalidArgument, "is compressed with gzip; put the uncompressed file here"},
     Magic{"BZh"sv, StatusCode::kInvalidArgument, "is compressed with bzip2; put the uncompressed file here"},
     Magic{"\xfd"
@@ -41,7 +45,22 @@ constexpr std::array kMagics = {
     Magic{"7z\xbc\xaf\x27\x1c"sv, StatusCode::kInvalidArgument, "is a 7-Zip archive; put the unpacked file here"},
     Magic{"\x7f"
           "ELF"sv,
-          StatusCode::kInvalidArgument, "is a program or a shared library, not a model"},
+          StatusCode::kInvalidArgument,
+          "is a program or a shared library, not a model; the PyTorch model that it was compiled from is served: "
+          "torch.jit.script(model).save(path)"},
+    Magic{"ftrt"sv, StatusCode::kInvalidArgument, kTensorRt},
+    Magic{"ptrt"sv, StatusCode::kInvalidArgument, kTensorRt},
+    Magic{"RKNN"sv, StatusCode::kInvalidArgument,
+          "is an RKNN model, which is not served; use the PyTorch weights it was made of"},
+    Magic{"Rar!\x1a\x07"sv, StatusCode::kInvalidArgument, "is a RAR archive; put the unpacked file here"},
+    Magic{"\x04\x22\x4d\x18"sv, StatusCode::kInvalidArgument, "is compressed with LZ4; put the uncompressed file here"},
+    Magic{"\x12\x01\0\0\0\0\0\0"sv, StatusCode::kInvalidArgument,
+          "is a file of MXNet parameters, which is not served; convert the model to PyTorch"},
+    Magic{"SQLite format 3\0"sv, StatusCode::kInvalidArgument, "is an SQLite database, not a model"},
+    Magic{"PAR1"sv, StatusCode::kInvalidArgument, "is a Parquet table, not a model"},
+    Magic{"%PDF-"sv, StatusCode::kInvalidArgument, "is a PDF document, not a model"},
+    Magic{"\x89PNG\r\n\x1a\n"sv, StatusCode::kInvalidArgument, "is a PNG image, not a model"},
+    Magic{"\xff\xd8\xff"sv, StatusCode::kInvalidArgument, "is a JPEG image, not a model"},
     Magic{"GGUF"sv, StatusCode::kInvalidArgument,
           "is a GGUF file (llama.cpp), which is not served; use the PyTorch weights it was made of"},
 };
@@ -111,21 +130,26 @@ bool IsZeros(std::string_view head) {
   return std::ranges::all_of(head, [](char c) { return c == '\0'; });
 }
 
+// By what follows the first bracket: the head may end anywhere. A vocabulary begins with "[PAD]".
+bool IsJson(std::string_view text) {
+  if (!text.starts_with('{') && !text.starts_with('[')) return false;
+  const size_t next = text.find_first_not_of(" \t\r\n", 1);
+  if (next == std::string_view::npos) return true;
+  if (text[0] == '{') return text[next] == '"' || text[next] == '}';
+  const std::string_view rest = text.substr(next);
+  const std::string_view word = rest.substr(0, rest.find_first_of(" \t\r\n,]"));
+  return std::string_view("\"{[]-0123456789").find(rest[0]) != std::string_view::npos || word == "true" ||
+         word == "false" || word == "null";
+}
+
 absl::Status DescribeText(std::string_view text) {
   if (IsHtml(text)) {
     return absl::DataLossError(
         "is an HTML page, not a model: the download link needs a login or leads to a page about "
         "the file; download the file itself");
   }
-  if (text.starts_with("{") || text.starts_with("[")) {
-    const bool is_index =
-        text.find("\"weight_map\"") != std::string_view::npos ||
-        (text.find("\"metadata\"") != std::string_view::npos && text.find("\"total_size\"") != std::string_view::npos);
-    return absl::InvalidArgumentError(
-        is_index ? "is the index of a sharded checkpoint (.index.json), which holds no weights; "
-                   "load the shards in Python and save one file: torch.save(model.state_dict(), "
-                   "path)"
-                 : fmt::format("is JSON text, not a model; {}", kExpected));
+  if (IsJson(text)) {
+    return base::MakeStatus(StatusCode::kInvalidArgument, "is JSON text, not a model; {}", kExpected);
   }
   return base::MakeStatus(StatusCode::kInvalidArgument, "is a text file, not a model; {}", kExpected);
 }
@@ -142,6 +166,11 @@ absl::Status DescribeMagic(std::string_view head) {
 absl::Status DescribeOtherFramework(std::string_view head) {
   if (head.size() > 8 && head.substr(4).starts_with("TFL3")) {
     return absl::InvalidArgumentError("is a TensorFlow Lite model, which is not served; convert the model to PyTorch");
+  }
+  if (head.size() > 8 && head.substr(4).starts_with("ET12")) {
+    return absl::InvalidArgumentError(
+        "is an ExecuTorch program (.pte), which is not served; the PyTorch model that it was made of is: "
+        "torch.jit.script(model).save(path)");
   }
   if (IsTensorFlow(head)) {
     return absl::InvalidArgumentError("is a TensorFlow graph (.pb), which is not served; convert the model to PyTorch");
@@ -169,7 +198,10 @@ absl::Status DescribeTarOrPickle(std::string_view head) {
         "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt");
   }
   if (IsPickle(head)) {
-    return base::MakeStatus(StatusCode::kInvalidArgument, "is a plain Python pickle, not made by torch.save; {}",
+    return base::MakeStatus(StatusCode::kInvalidArgument,
+                            "is a plain Python pickle, not made by torch.save; {}. One of a dict of arrays or tensors "
+                            "becomes that in Python, where you trust the file: "
+                            "torch.save(pickle.load(open(\"model.pkl\", \"rb\")), \"model.pt\")",
                             kExpected);
   }
   return absl::OkStatus();

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "server/base/status.h"
@@ -9,6 +12,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/legacy_checkpoint.h"
 #include "server/checkpoint/safetensors.h"
+#include "server/checkpoint/shard_index.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry::checkpoint {
@@ -16,6 +20,23 @@ namespace {
 
 bool HasFolder(const ZipArchive& archive, std::string_view prefix) {
   return std::ranges::any_of(archive.entries(), [&](const ZipEntry& entry) { return entry.name.starts_with(prefix); });
+}
+
+// torch.package: pickles with the Python code that they need. Its folder .data says so.
+std::optional<std::string> DescribePackage(const ZipArchive& archive) {
+  if (archive.Find(".data/extern_modules") == nullptr && archive.Find("extern_modules") == nullptr) return std::nullopt;
+  for (const ZipEntry& entry : archive.entries()) {
+    const size_t slash = entry.name.rfind('/');
+    if (!entry.name.ends_with(".pkl") || slash == std::string::npos) continue;
+    std::string package = entry.name.substr(0, slash);
+    std::ranges::replace(package, '/', '.');
+    return fmt::format(
+        "is a torch.package archive, which brings Python code, and that is not run here. In Python, where you trust "
+        "the "
+        "file: m = torch.package.PackageImporter(\"model.pt\").load_pickle({}, {}); torch.jit.script(m).save(path)",
+        Quoted(package), Quoted(entry.name.substr(slash + 1)));
+  }
+  return "is a torch.package archive without a pickle, so it holds Python code and no model";
 }
 
 absl::Status DescribeForeignZip(const ZipArchive& archive) {
@@ -27,19 +48,23 @@ absl::Status DescribeForeignZip(const ZipArchive& archive) {
   if (archive.Find("archive_format") != nullptr || HasFolder(archive, "models/") ||
       archive.Find("serialized_exported_program.json") != nullptr) {
     return absl::InvalidArgumentError(
-        "is a torch.export program (.pt2), which is not served; save the model with "
-        "torch.jit.script(model).save(path), or its state_dict");
+        "is a torch.export program (.pt2), which is not served. In Python, p = torch.export.load(\"model.pt2\"); "
+        "torch.jit.trace(p.module(), p.example_inputs[0]).save(\"model.pt\") makes what is; so does "
+        "torch.jit.script(model).save(path), or torch.save(p.state_dict, path) with a forward.py");
   }
   if (archive.Find("model.json") != nullptr) {
     return absl::InvalidArgumentError(
         "is a TorchScript archive of PyTorch before 1.4, which is not read; load it with that "
         "PyTorch and save it with a newer one");
   }
+  if (std::optional<std::string> package = DescribePackage(archive); package.has_value()) {
+    return absl::InvalidArgumentError(*std::move(package));
+  }
   std::vector<std::string> names;
   for (const ZipEntry& entry : archive.entries()) names.push_back(Quoted(entry.name));
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "is a zip without data.pkl, so neither a TorchScript archive nor a torch.save "
-                          "checkpoint; it holds {}",
+                          "checkpoint; it holds {}. Put the file here that one of them wrote",
                           Listed(names, 5));
 }
 
@@ -63,6 +88,8 @@ std::string_view Name(FileFormat format) {
       return "legacy state_dict";
     case FileFormat::kSafetensors:
       return "safetensors";
+    case FileFormat::kShards:
+      return "sharded state_dict";
     case FileFormat::kUnknown:
       break;
   }
@@ -74,6 +101,7 @@ absl::StatusOr<FileFormat> Recognise(const File& file) {
   const bool is_zip = head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06");
   if (HasLegacyMagic(head)) return FileFormat::kLegacyCheckpoint;
   if (HasSafetensorsHeader(head)) return FileFormat::kSafetensors;
+  if (HasShardIndex(head)) return FileFormat::kShards;
   if (!is_zip) return base::Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,

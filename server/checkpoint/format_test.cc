@@ -46,9 +46,21 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {"<HTML><head>", StatusCode::kDataLoss, "HTML page"},
            {"version https://git-lfs.github.com/spec/v1\noid sha256:", StatusCode::kDataLoss, "git lfs pull"},
            {zip.substr(0, 1000), StatusCode::kDataLoss, "truncated zip: 1000 bytes, end-of-archive record missing"},
-           {"{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}", StatusCode::kInvalidArgument,
-            "sharded checkpoint"},
            {"{\"a\": 1}", StatusCode::kInvalidArgument, "JSON"},
+           {"[1, 2]\n", StatusCode::kInvalidArgument, "JSON"},
+           {"[PAD]\n[unused0]\n[CLS]\nthe\n", StatusCode::kInvalidArgument, "is a text file"},
+           {"[null_token]\n", StatusCode::kInvalidArgument, "is a text file"},
+           {"{{ template }}\n", StatusCode::kInvalidArgument, "is a text file"},
+           {std::string("\x1c\0\0\0ET12", 8) + Bytes(0, 8), StatusCode::kInvalidArgument, "ExecuTorch"},
+           {"ftrt" + Bytes(0, 28), StatusCode::kInvalidArgument, "TensorRT engine"},
+           {"\x7f"
+            "ELF" +
+                Bytes(0, 60),
+            StatusCode::kInvalidArgument, "shared library"},
+           {"\x89PNG\r\n\x1a\n" + Bytes(13, 8), StatusCode::kInvalidArgument, "PNG image"},
+           {ZipBuilder().Add("m/.data/extern_modules", "").Add("m/net/model.pkl", "1").Build(),
+            StatusCode::kInvalidArgument, "load_pickle(\"net\", \"model.pkl\")"},
+           {ZipBuilder().Add("arr_0.npy", "1").Build(), StatusCode::kInvalidArgument, "\"arr_0.npy\""},
            {"\x1f\x8b\x08", StatusCode::kInvalidArgument, "gzip"},
            {std::string(257, '\x01') + "ustar", StatusCode::kInvalidArgument, "tar archive"},
            {"hello world\n", StatusCode::kInvalidArgument, "text file"},
@@ -57,7 +69,6 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {"\x80\x04\x8c\x25torch.distributed.checkpoint.metadata", StatusCode::kInvalidArgument, "dcp_to_torch"},
            {"\x01\x02\x03", StatusCode::kInvalidArgument, "3 bytes that begin with 01 02 03"},
            {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument, "without data.pkl"},
-           {ZipBuilder().Add("arr_0.npy", "1").Build(), StatusCode::kInvalidArgument, "\"arr_0.npy\""},
            {ZipBuilder().Add("m/data/aotinductor/model/m.so", "1").Build(), StatusCode::kInvalidArgument,
             "AOTInductor"},
            {ZipBuilder().Add("m/models/model.json", "1").Build(), StatusCode::kInvalidArgument, "torch.export"},
@@ -65,6 +76,13 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
     EXPECT_THAT(Recognise(*AsFile(wrong.bytes)).status(),
                 Fails(wrong.code, AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(wrong.message))));
   }
+}
+
+TEST(FormatTest, AnIndexOfShardsIsRecognised) {
+  const auto format = Recognise(*AsFile("\n{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}"));
+  ASSERT_TRUE(format.ok()) << format.status();
+  EXPECT_EQ(*format, FileFormat::kShards);
+  EXPECT_EQ(Name(*format), "sharded state_dict");
 }
 
 TEST(FormatTest, EachPrefixOfAZipIsAnError) {

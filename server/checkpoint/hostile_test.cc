@@ -40,13 +40,24 @@ TEST(HostileTest, CallsOfTheSystemAreNamedAndNotRun) {
                                          {"__builtin__", "exec"},
                                          {"subprocess", "Popen"},
                                          {"torch.hub", "load"},
-                                         {"builtins", "getattr"}}) {
+                                         {"code", "interact"}}) {
     EXPECT_THAT(OpenPickle(Global(c.module, c.name) + Tuple({Str("touch /tmp/x")}) + "R"),
                 Fails(StatusCode::kDataLoss, AllOf(HasSubstr(c.module + "." + c.name), HasSubstr("nothing was run"))));
   }
   // What is unknown is not run either, but it may be an honest class.
   EXPECT_THAT(OpenPickle(Global("some.package", "function") + Tuple({Str("x")}) + "R"),
               Fails(StatusCode::kInvalidArgument, HasSubstr("some.package.function")));
+  for (const Case& c : std::vector<Case>{{"builtins", "getattr"}, {"code.models", "Net"}, {"osmnx", "graph"}}) {
+    const absl::Status status = OpenPickle(Global(c.module, c.name) + Tuple({Str("x")}) + "R");
+    EXPECT_THAT(status, Fails(StatusCode::kInvalidArgument,
+                              AllOf(HasSubstr(c.module + "." + c.name), ::testing::Not(HasSubstr("trusted")))));
+  }
+  // Many harmless names before it do not hide it, nor do weights beside it.
+  std::string many = "}(" + Str("w") + Tensor();
+  for (int i = 0; i < 200; ++i) many += Str("k" + std::to_string(i)) + Global("a", "C" + std::to_string(i));
+  EXPECT_TRUE(OpenPickle(many + "u").ok()) << OpenPickle(many + "u");
+  EXPECT_THAT(OpenPickle(many + Str("z") + Global("os", "system") + "u"),
+              Fails(StatusCode::kDataLoss, HasSubstr("os.system")));
   // Even beside a model's classes, and even if it is only mentioned.
   EXPECT_THAT(OpenPickle("(" + Global("a", "Net") + ")\x81" + Global("os", "system") + "t"),
               Fails(StatusCode::kDataLoss, HasSubstr("os.system")));

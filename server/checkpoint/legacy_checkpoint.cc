@@ -10,6 +10,7 @@
 #include "server/checkpoint/archive_pickle.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/file_bytes.h"
+#include "server/checkpoint/foreign_value.h"
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/state_dict.h"
@@ -35,7 +36,7 @@ class PickleSequence {
 
   absl::StatusOr<std::unique_ptr<ArchivePickle>> Next(std::string_view what, uint64_t max_bytes) {
     FERRY_ASSIGN_OR_RETURN(std::unique_ptr<ArchivePickle> pickle,
-                           ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), RefuseForeign));
+                           ReadFilePickle(file_, position_, max_bytes, what, CheckpointGlobals(), JudgeCheckpoint));
     position_ += pickle->tree.consumed;
     return pickle;
   }
@@ -61,8 +62,8 @@ absl::Status CheckSystem(const PickleTree& tree) {
   }
   if (tree[*little].integer != 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      "was saved with byte order \"big\"; only little-endian files are read: load it with "
-      "torch.load and save it again on a little-endian machine");
+      "was saved with byte order \"big\"; only little-endian files are read: in Python, on a little-endian "
+      "machine, torch.save(torch.load(\"model.pt\"), \"model.pt\")");
 }
 
 // Where the storages lie: they follow the list of their keys in its order, and only the object's
@@ -99,7 +100,7 @@ class LegacyStorages final : public StorageSource {
   // others agree is checked where they are used.
   absl::Status CollectIds(const PickleTree& object) {
     for (const PickleNode& node : object.nodes) {
-      if (node.kind != PickleKind::kPersistent) continue;
+      if (node.kind != PickleKind::kPersistent || IsClassWithSource(object, node)) continue;
       FERRY_ASSIGN_OR_RETURN(const StorageId id, ReadStorageId(object, node));
       ids_.try_emplace(id.key, id);
     }
@@ -152,13 +153,14 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::shared_ptr<const File
   FERRY_ASSIGN_OR_RETURN(const Pickle system, pickles.Next("the system's description", limits::kMaxLegacyHeaderBytes));
   FERRY_RETURN_IF_ERROR(CheckSystem(system->tree));
   FERRY_ASSIGN_OR_RETURN(const Pickle object, pickles.Next("the object's pickle", limits::kMaxPickleBytes));
+  if (IsForeign(object->tree, object->tree[object->tree.root])) return RefuseObjects(object->tree);
   FERRY_ASSIGN_OR_RETURN(const Pickle keys, pickles.Next("the list of storages", limits::kMaxPickleBytes));
   LegacyStorages source;
   FERRY_RETURN_IF_ERROR(source.Locate(*file, object->tree, keys->tree, pickles.position()));
   StorageTable storages(source);
   FERRY_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(object->tree, choose, storages));
-  return std::make_unique<Checkpoint>(std::move(index),
-                                      std::make_unique<FileBytes>(std::move(file), storages.places()));
+  return std::make_unique<Checkpoint>(
+      std::move(index), storages.BytesWith(std::make_unique<FileBytes>(std::move(file), storages.places())));
 }
 
 }  // namespace

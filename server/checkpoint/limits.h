@@ -35,6 +35,10 @@ inline constexpr size_t kMaxPickleLineBytes = 1024;
 // Distinct names outside the allow-list that are remembered for the message.
 inline constexpr size_t kMaxForeignGlobals = 64;
 
+// Bytes of all NumPy arrays of a file, which are kept in memory until it has been loaded. They are in its pickle, and
+// several may be made of the same bytes there.
+inline constexpr uint64_t kMaxArrayBytes = kMaxPickleBytes;
+
 // --- legacy checkpoints ---
 // Bytes of each pickle before the object: a number, a number, a dict of a hundred bytes.
 inline constexpr uint64_t kMaxLegacyHeaderBytes = 4096;
@@ -44,6 +48,12 @@ inline constexpr uint64_t kMaxLegacyHeaderBytes = 4096;
 inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 // As many as a zip may have entries.
 inline constexpr size_t kMaxSafetensorsTensors = 262'144;
+
+// --- several files ---
+// Files that one state_dict is in; the largest public models have some 200. Each is open until it has been loaded.
+inline constexpr size_t kMaxShards = 512;
+// Bytes of their index: a hundred for each tensor.
+inline constexpr uint64_t kMaxShardIndexBytes = uint64_t{64} << 20;
 
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators

@@ -5,6 +5,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/foreign_value.h"
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/pickle_machine.h"
 
@@ -34,7 +35,8 @@ absl::Status PickleMachine::PushGlobal(std::string_view module, std::string_view
   node.role = globals_.RoleOf(module, name);
   node.text = module;
   node.name = name;
-  if (node.role == GlobalRole::kForeign && tree_.foreign.size() < limits::kMaxForeignGlobals) {
+  if (node.role == GlobalRole::kDangerous && !tree_.dangerous.has_value()) tree_.dangerous = {module, name};
+  if (IsForeign(node) && tree_.foreign.size() < limits::kMaxForeignGlobals) {
     bool is_new = true;
     for (const ForeignGlobal& known : tree_.foreign) {
       if (known.module == module && known.name == name) is_new = false;
@@ -56,17 +58,23 @@ absl::Status PickleMachine::Reduce() {
   FERRY_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
   FERRY_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
   NoteForeignUse(tree_[callable], &ForeignGlobal::is_called);
-  return Call(callable, arguments);
+  return Call(callable, arguments, /*is_instance=*/false);
 }
 
 absl::Status PickleMachine::NewObject() {
   FERRY_ASSIGN_OR_RETURN(const PickleRef arguments, Pop());
   FERRY_ASSIGN_OR_RETURN(const PickleRef callable, Pop());
   NoteForeignUse(tree_[callable], &ForeignGlobal::is_instantiated);
-  return Call(callable, arguments);
+  return Call(callable, arguments, /*is_instance=*/true);
 }
 
-absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
+// The arguments that go by name are of no use here: no class that is known takes any.
+absl::Status PickleMachine::NewObjectWithNames() {
+  FERRY_RETURN_IF_ERROR(Pop().status());
+  return NewObject();
+}
+
+absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments, bool is_instance) {
   const PickleNode& target = tree_[callable];
   if (tree_[arguments].kind != PickleKind::kTuple && !IsEnum(target, tree_[arguments])) {
     return base::MakeStatus(absl::StatusCode::kDataLoss, "the arguments are a {}, not a tuple",
@@ -78,15 +86,14 @@ absl::Status PickleMachine::Call(PickleRef callable, PickleRef arguments) {
     FERRY_RETURN_IF_ERROR(FillMapping(node, tree_[arguments]));
     return Push(std::move(node));
   }
-  // After a foreign name anything may be called: it is refused in any case, and the message wants
-  // all the names.
   const bool may_be_called = target.kind == PickleKind::kGlobal && target.role != GlobalRole::kValue;
-  if (!may_be_called && tree_.foreign.empty()) {
+  if (!may_be_called && !IsForeign(target)) {
     return base::MakeStatus(
         absl::StatusCode::kDataLoss, "a call of {}",
         target.kind == PickleKind::kGlobal ? DottedName(target.text, target.name) : std::string(Name(target.kind)));
   }
   node.kind = PickleKind::kObject;
+  node.is_instance = is_instance;
   node.items = {callable, arguments};
   return Push(std::move(node));
 }
@@ -100,11 +107,13 @@ bool PickleMachine::IsEnum(const PickleNode& target, const PickleNode& value) {
 }
 
 // OrderedDict(), OrderedDict([[key, value], …]) (Python 2 wrote that), Counter({…}) and
-// defaultdict(list), whose entries follow.
+// defaultdict(list), whose entries follow. What makes a defaultdict's values may be an object: partial(list).
 absl::Status PickleMachine::FillMapping(PickleNode& mapping, const PickleNode& arguments) {
   if (arguments.items.empty()) return absl::OkStatus();
   const PickleNode& first = tree_[arguments.items[0]];
-  if (first.kind == PickleKind::kGlobal || first.kind == PickleKind::kNone) return absl::OkStatus();
+  if (first.kind == PickleKind::kGlobal || first.kind == PickleKind::kNone || first.kind == PickleKind::kObject) {
+    return absl::OkStatus();
+  }
   copied_items_ += first.items.size();
   if (copied_items_ > limits::kMaxPickleValues) {
     return base::MakeStatus(absl::StatusCode::kDataLoss, "mappings are made of more than {} values",
@@ -131,7 +140,7 @@ absl::Status PickleMachine::Build() {
   FERRY_ASSIGN_OR_RETURN(const PickleRef target, Top());
   PickleNode& node = tree_.nodes[target];
   const bool has_state = node.kind == PickleKind::kDict || node.kind == PickleKind::kObject;
-  if (!has_state && tree_.foreign.empty()) {
+  if (!has_state) {
     return base::MakeStatus(absl::StatusCode::kDataLoss, "state for a {}", Name(node.kind));
   }
   node.state = state;
@@ -140,24 +149,13 @@ absl::Status PickleMachine::Build() {
 
 void PickleMachine::NoteForeignUse(const PickleNode& target, bool ForeignGlobal::*use) {
   // The legacy format has ('module', class, source file, source) as a class's persistent id.
-  const PickleNode* named = &target;
-  if (target.kind == PickleKind::kPersistent && tree_[target.items[0]].items.size() > 1) {
-    named = &tree_[tree_[target.items[0]].items[1]];
-  }
-  const PickleNode& callable = *named;
-  if (callable.kind != PickleKind::kGlobal || callable.role != GlobalRole::kForeign) return;
+  const PickleNode& callable = IsClassWithSource(tree_, target) ? tree_[tree_[target.items[0]].items[1]] : target;
+  if (callable.kind != PickleKind::kGlobal || !IsForeign(callable)) return;
   for (ForeignGlobal& global : tree_.foreign) {
     if (global.module == callable.text && global.name == callable.name) global.*use = true;
   }
 }
 
-// Whether `node` came of a foreign name. Only one level is looked at: a chain may be long, even a
-// circle.
-bool PickleMachine::IsForeign(const PickleNode& node) const {
-  if (node.kind == PickleKind::kGlobal) return node.role == GlobalRole::kForeign;
-  if (node.kind != PickleKind::kObject) return false;
-  const PickleNode& callable = tree_[node.items[0]];
-  return callable.kind != PickleKind::kGlobal || callable.role == GlobalRole::kForeign;
-}
+bool PickleMachine::IsForeign(const PickleNode& node) const { return checkpoint::IsForeign(tree_, node); }
 
 }  // namespace torchferry::checkpoint

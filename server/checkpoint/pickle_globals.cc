@@ -1,5 +1,7 @@
 #include "server/checkpoint/pickle_globals.h"
 
+#include <algorithm>
+
 #include "server/checkpoint/torch_types.h"
 
 namespace torchferry::checkpoint {
@@ -56,6 +58,8 @@ constexpr Row kRows[] = {
     {"numpy.core.multiarray", "_reconstruct", kCallable},
     {"numpy._core.multiarray", "scalar", kCallable},
     {"numpy._core.multiarray", "_reconstruct", kCallable},
+    {"numpy.core.numeric", "_frombuffer", kCallable},
+    {"numpy._core.numeric", "_frombuffer", kCallable},
     {"builtins", "list", kCallable},
     {"builtins", "dict", kCallable},
     {"builtins", "int", kCallable},
@@ -82,6 +86,25 @@ constexpr Row kRows[] = {
     {"pathlib", "PureWindowsPath", kCallable},
 };
 
+// Modules whose functions reach outside the process or run what they are given: with all that is in them, and those
+// whose names a package of somebody's own may have, alone.
+constexpr std::string_view kDangerousPackages[] = {
+    "os",     "posix",  "nt",      "subprocess", "sys",     "shutil",          "socket", "importlib",
+    "ctypes", "pickle", "marshal", "pip",        "asyncio", "multiprocessing", "runpy",  "torch.hub",
+};
+constexpr std::string_view kDangerousModules[] = {"pty", "webbrowser", "code", "pdb", "timeit", "commands", "_pickle"};
+// A whole model refers to `builtins.getattr` now and then (bound methods), so that one is not here.
+constexpr std::string_view kDangerousBuiltins[] = {"eval",       "exec",     "compile", "open",
+                                                   "__import__", "execfile", "input",   "breakpoint"};
+
+bool IsDangerous(std::string_view module, std::string_view name) {
+  if (module == "builtins") return std::ranges::count(kDangerousBuiltins, name) > 0;
+  if (std::ranges::count(kDangerousModules, module) > 0) return true;
+  return std::ranges::any_of(kDangerousPackages, [&](std::string_view package) {
+    return module == package || (module.starts_with(package) && module[package.size()] == '.');
+  });
+}
+
 class CheckpointPolicy final : public PickleGlobals {
  public:
   GlobalRole RoleOf(std::string_view module, std::string_view name) const override {
@@ -91,7 +114,8 @@ class CheckpointPolicy final : public PickleGlobals {
       if (row.name == name && row.module == module) return row.role;
     }
     if (FindStorageType(module, name) != nullptr) return kValue;
-    return module == "torch" && FindTorchDType(name) != nullptr ? kValue : kForeign;
+    if (module == "torch" && FindTorchDType(name) != nullptr) return kValue;
+    return IsDangerous(module, name) ? kDangerous : kForeign;
   }
 };
 

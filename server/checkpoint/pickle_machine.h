@@ -18,8 +18,8 @@
 namespace torchferry::checkpoint {
 
 // Reads the pickle at the start of `input` into `tree`. DATA_LOSS naming opcode and offset.
-// Look at tree.foreign first, even after an error: once a foreign name was seen the rest is read
-// for the message's sake only.
+// What a foreign name is called with is read past: the call becomes a kObject like any other, and what is put into that
+// is dropped. Look at tree.dangerous first, even after an error.
 absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, PickleTree& tree);
 
 // The machine itself; only ReadPickle and the opcode table use it.
@@ -75,6 +75,7 @@ class PickleMachine {
   absl::Status PersistentId();
   absl::Status Reduce();
   absl::Status NewObject();
+  absl::Status NewObjectWithNames();
   absl::Status Build();
 
  private:
@@ -91,7 +92,7 @@ class PickleMachine {
 
   absl::Status Extend(PickleKind kind, std::span<const PickleRef> items);
   absl::Status PushGlobal(std::string_view module, std::string_view name);
-  absl::Status Call(PickleRef callable, PickleRef arguments);
+  absl::Status Call(PickleRef callable, PickleRef arguments, bool is_instance);
   static bool IsEnum(const PickleNode& target, const PickleNode& value);
   absl::Status FillMapping(PickleNode& mapping, const PickleNode& arguments);
   void NoteForeignUse(const PickleNode& target, bool ForeignGlobal::*use);

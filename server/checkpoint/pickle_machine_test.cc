@@ -158,6 +158,7 @@ TEST(PickleMachineTest, UnknownOpcodesAreRefusedByNameAndOffset) {
   ExpectDataLoss("\x80\x02ios\nsystem\n.", "opcode INST at byte 2");
   ExpectDataLoss("\x80\x02(o.", "opcode OBJ at byte 3");
   ExpectDataLoss("\x82\x01.", "opcode EXT1");
+  ExpectDataLoss(Pickle(")})R"), "a call of");
   ExpectDataLoss("\xff.", "0xff, which is no pickle opcode");
 }
 
@@ -172,6 +173,25 @@ TEST(PickleMachineTest, ForeignGlobalsAreNotedOnceWithTheirUse) {
   EXPECT_TRUE(run.tree.foreign[0].is_called);
   EXPECT_FALSE(run.tree.foreign[0].is_instantiated);
   EXPECT_TRUE(run.tree.foreign[1].is_instantiated);
+}
+
+TEST(PickleMachineTest, WhatIsMadeOfForeignNamesIsAnObjectThatStandsForNothing) {
+  const std::string net = Global("a.b", "Net");
+  for (const std::string& object : {net + ")\x81}b",                       // an instance with state
+                                    net + ")}\x92",                        // with arguments that go by name
+                                    net + ")R" + Tuple({Str("k")}) + "R",  // what was called gives what is called
+                                    net + ")\x81" + Str("k") + "Ns",       // a dict of one's own
+                                    net + ")\x81Na",                       // a list of one's own
+                                    Tuple({Str("module"), net, Str("f"), Str("s")}) + "Q)\x81}b"}) {
+    const Reading run(Pickle(Tuple({object, Int(7)})));
+    ASSERT_TRUE(run.status.ok()) << run.status;
+    EXPECT_EQ(run.tree[run.root().items[0]].kind, PickleKind::kObject);
+    EXPECT_EQ(run.tree[run.root().items[1]].integer, 7);
+  }
+  // Beside them everything else is held to the rules.
+  for (const std::string& wrong : {std::string("N)R"), std::string("N}b"), std::string("]NNs")}) {
+    EXPECT_FALSE(Reading(Pickle(Tuple({net, wrong}))).status.ok()) << wrong;
+  }
 }
 
 TEST(PickleMachineTest, LongLinesAreRefused) {

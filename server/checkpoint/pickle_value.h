@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,12 +14,12 @@ namespace torchferry::checkpoint {
 
 // What a global name may be used for; the policy (pickle_globals.h) gives each name one.
 enum class GlobalRole : uint8_t {
-  kForeign,   // not on the list: the pickle will be refused, and is read on only to say what else it
-              // needs
-  kValue,     // stands for itself: torch.float32, torch.FloatStorage
-  kCallable,  // a call of it becomes a kObject: torch._utils._rebuild_tensor_v2
-  kMapping,   // a call of it becomes a kDict: collections.OrderedDict
-  kClass,     // an instance of it, with its state, becomes a kObject: argparse.Namespace
+  kForeign,    // not on the list: what is made of it is a kObject that stands for nothing
+  kDangerous,  // not on the list, and what an attack calls: the pickle will be refused
+  kValue,      // stands for itself: torch.float32, torch.FloatStorage
+  kCallable,   // a call of it becomes a kObject: torch._utils._rebuild_tensor_v2
+  kMapping,    // a call of it becomes a kDict: collections.OrderedDict
+  kClass,      // an instance of it, with its state, becomes a kObject: argparse.Namespace
 };
 
 enum class PickleKind : uint8_t {
@@ -46,6 +47,7 @@ inline constexpr PickleRef kNoPickleRef = UINT32_MAX;
 struct PickleNode {
   PickleKind kind = PickleKind::kNone;
   GlobalRole role = GlobalRole::kForeign;  // kGlobal
+  bool is_instance = false;                // kObject: of a class (NEWOBJ), and not what a call gave (REDUCE)
   PickleRef state = kNoPickleRef;          // what BUILD gave a kDict or kObject
   int64_t integer = 0;                     // kBool, kInt
   double real = 0;                         // kFloat
@@ -68,9 +70,10 @@ struct ForeignGlobal {
 struct PickleTree {
   std::deque<PickleNode> nodes;  // a deque: growing moves nothing
   PickleRef root = kNoPickleRef;
-  std::vector<ForeignGlobal> foreign;  // in order of appearance, each once
-  size_t consumed = 0;                 // bytes up to and with STOP
-  bool breaks_off = false;             // the input ended before STOP
+  std::vector<ForeignGlobal> foreign;      // in order of appearance, each once
+  std::optional<ForeignGlobal> dangerous;  // the first of those
+  size_t consumed = 0;                     // bytes up to and with STOP
+  bool breaks_off = false;                 // the input ended before STOP
 
   const PickleNode& operator[](PickleRef ref) const { return nodes[ref]; }
 };

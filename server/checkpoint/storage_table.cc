@@ -1,5 +1,7 @@
 #include "server/checkpoint/storage_table.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "server/base/status.h"
@@ -8,6 +10,23 @@
 
 namespace torchferry::checkpoint {
 namespace {
+
+class BytesInMemory final : public StorageBytes {
+ public:
+  BytesInMemory(std::unique_ptr<const StorageBytes> others, std::unordered_map<size_t, std::string> bytes)
+      : others_(std::move(others)), bytes_(std::move(bytes)) {}
+
+  absl::Status Read(size_t index, std::span<std::byte> out) const override {
+    const auto found = bytes_.find(index);
+    if (found == bytes_.end()) return others_->Read(index, out);
+    std::ranges::copy(std::as_bytes(std::span(found->second)), out.begin());
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::unique_ptr<const StorageBytes> others_;
+  const std::unordered_map<size_t, std::string> bytes_;
+};
 
 absl::Status Malformed(std::string_view what) {
   return base::MakeStatus(absl::StatusCode::kDataLoss, "a storage's persistent id {}", what);
@@ -99,6 +118,27 @@ absl::StatusOr<size_t> StorageTable::Add(std::string_view key, std::string_view 
   storages_.push_back({std::string(key), std::string(device), place.size_bytes});
   places_.push_back(place.at);
   return known->second;
+}
+
+absl::StatusOr<size_t> StorageTable::AddBytes(PickleRef ref, std::string bytes) {
+  const auto [known, is_new] = by_value_.try_emplace(ref, storages_.size());
+  if (!is_new) return known->second;
+  bytes_in_all_ += bytes.size();
+  if (bytes_in_all_ > limits::kMaxArrayBytes) {
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "the file's NumPy arrays take more than {} bytes, which is as many as are read; save "
+                            "tensors: torch.save({{k: torch.as_tensor(v) for k, v in state_dict.items()}}, path)",
+                            limits::kMaxArrayBytes);
+  }
+  storages_.push_back({fmt::format("array {}", ref), "", bytes.size()});
+  places_.push_back(0);
+  bytes_.emplace(known->second, std::move(bytes));
+  return known->second;
+}
+
+std::unique_ptr<const StorageBytes> StorageTable::BytesWith(std::unique_ptr<const StorageBytes> file) {
+  if (bytes_.empty()) return file;
+  return std::make_unique<BytesInMemory>(std::move(file), std::move(bytes_));
 }
 
 absl::StatusOr<StorageSource::Place> ZipStorages::Find(std::string_view key) const {

@@ -4,6 +4,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -69,9 +70,15 @@ class StorageTable {
   // that is missing or has another size, references that disagree.
   absl::StatusOr<Use> Resolve(const PickleTree& tree, const PickleNode& persistent);
 
+  // A storage of its own for the value at `ref`, whose bytes the pickle has; for the same value the same one. DATA_LOSS
+  // when all of them take more than limits.h allows.
+  absl::StatusOr<size_t> AddBytes(PickleRef ref, std::string bytes);
+
   const std::vector<StorageInfo>& storages() const { return storages_; }
   // Where each storage's bytes are: Place::at of the source.
   const std::vector<uint64_t>& places() const { return places_; }
+  // What reads them all: `file` those that have a place in it.
+  std::unique_ptr<const StorageBytes> BytesWith(std::unique_ptr<const StorageBytes> file);
 
  private:
   absl::StatusOr<size_t> Add(std::string_view key, std::string_view device);
@@ -81,6 +88,9 @@ class StorageTable {
   std::vector<uint64_t> places_;
   std::unordered_map<std::string, size_t> by_key_;
   std::set<std::string, std::less<>> devices_;
+  std::unordered_map<PickleRef, size_t> by_value_;
+  std::unordered_map<size_t, std::string> bytes_;  // of the storages that have no place
+  uint64_t bytes_in_all_ = 0;
 };
 
 }  // namespace torchferry::checkpoint

@@ -17,12 +17,16 @@ struct Call {
   PickleRef arguments = kNoPickleRef;
 };
 
+bool IsRebuildModule(const PickleNode& name) {
+  return name.kind == PickleKind::kGlobal && name.role == GlobalRole::kCallable &&
+         (name.text == "torch._utils" || name.text == "torch._tensor");
+}
+
 std::optional<Call> CallAt(const PickleTree& tree, PickleRef ref) {
   const PickleNode& node = tree[ref];
   if (node.kind != PickleKind::kObject) return std::nullopt;
   const PickleNode& callable = tree[node.items[0]];
-  if (callable.kind != PickleKind::kGlobal) return std::nullopt;
-  if (callable.text != "torch._utils" && callable.text != "torch._tensor") return std::nullopt;
+  if (!IsRebuildModule(callable)) return std::nullopt;
   return Call{callable.name, node.items[1]};
 }
 
@@ -40,7 +44,7 @@ std::optional<Call> TensorCall(const PickleTree& tree, PickleRef ref) {
       // (function, type, arguments, state): a tensor with Python attributes, or of a subclass.
       if (arguments.size() < 3) return std::nullopt;
       const PickleNode& function = tree[arguments[0]];
-      if (function.kind != PickleKind::kGlobal || tree[arguments[2]].kind != PickleKind::kTuple) {
+      if (!IsRebuildModule(function) || tree[arguments[2]].kind != PickleKind::kTuple) {
         return std::nullopt;
       }
       call = Call{function.name, arguments[2]};
@@ -58,9 +62,12 @@ struct UnsupportedKind {
 
 constexpr std::array kUnsupported = {
     UnsupportedKind{"_rebuild_qtensor",
-                    "is quantised; save the model's float weights, or serve it "
-                    "as TorchScript"},
-    UnsupportedKind{"_rebuild_sparse_tensor", "is sparse; save its .to_dense()"},
+                    "is quantised; in Python, torch.save({k: v.dequantize() for k, v in "
+                    "torch.load(\"model.pt\").items()}, \"model.pt\") saves float weights; or serve the model as "
+                    "TorchScript"},
+    UnsupportedKind{"_rebuild_sparse_tensor",
+                    "is sparse; in Python, torch.save({k: v.to_dense() for k, v in torch.load(\"model.pt\").items()}, "
+                    "\"model.pt\")"},
     UnsupportedKind{"_rebuild_nested_tensor", "is a nested tensor; save padded tensors instead"},
     UnsupportedKind{"_rebuild_meta_tensor_no_storage",
                     "is on the meta device and has no values; "
@@ -80,8 +87,8 @@ constexpr std::array kUnsupported = {
 // Sizes or strides: a tuple of ints, or torch.Size of one.
 absl::StatusOr<std::vector<int64_t>> Counts(const PickleTree& tree, PickleRef ref, std::string_view what) {
   const PickleNode* node = &tree[ref];
-  if (node->kind == PickleKind::kObject && tree[node->items[0]].name == "Size" &&
-      tree[node->items[1]].items.size() == 1) {
+  if (node->kind == PickleKind::kObject && tree[node->items[0]].text == "torch" &&
+      tree[node->items[0]].name == "Size" && tree[node->items[1]].items.size() == 1) {
     node = &tree[tree[node->items[1]].items[0]];
   }
   if (node->kind != PickleKind::kTuple && node->kind != PickleKind::kList) {
@@ -116,7 +123,9 @@ absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
     const std::string_view key = tree[items[i]].text;
     if ((key == "conj" || key == "neg") && tree[items[i + 1]].integer != 0) {
       return absl::InvalidArgumentError(
-          "is a lazily conjugated or negated view; save its .resolve_conj().resolve_neg()");
+          "is a lazily conjugated or negated view; in Python, torch.save({k: v.resolve_conj().resolve_neg() for k, v "
+          "in "
+          "torch.load(\"model.pt\").items()}, \"model.pt\")");
     }
   }
   return absl::OkStatus();
@@ -166,8 +175,11 @@ absl::StatusOr<tensor::DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
       node.kind == PickleKind::kGlobal && node.text == "torch" ? FindTorchDType(node.name) : nullptr;
   if (type == nullptr) return absl::DataLossError("its dtype is no torch dtype");
   if (type->dtype == tensor::DType::kInvalid) {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "is of dtype torch.{}, which is not served; convert it before saving", type->name);
+    return base::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "is of dtype torch.{}, which is not served; in Python, torch.save({{k: v.float() for k, v in "
+        "torch.load(\"model.pt\").items()}}, \"model.pt\") converts it",
+        type->name);
   }
   return type->dtype;
 }

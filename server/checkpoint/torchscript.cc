@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_set>
 #include <utility>
 
 #include "server/base/status.h"
@@ -36,13 +37,19 @@ void AddOnce(const T& value, std::vector<T>& values) {
 absl::StatusOr<std::string> DescribeTensors(const ZipArchive& archive, std::string_view pickle_name,
                                             std::string_view folder, bool is_module, TorchScriptInfo& info) {
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
-                         ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), RefuseForeignInTorchScript));
+                         ReadArchivePickle(archive, pickle_name, TorchScriptGlobals(), JudgeTorchScript));
   const PickleTree& tree = pickle->tree;
   FERRY_RETURN_IF_ERROR(base::Annotate(CheckPickleDepth(tree), pickle_name));
   const ZipStorages source(archive, std::string(folder));
   StorageTable storages(source);
   TensorRebuilder rebuilder(tree, storages);
+  std::unordered_set<std::string> classes(info.classes.begin(), info.classes.end());
   for (PickleRef ref = 0; ref < tree.nodes.size(); ++ref) {
+    if (tree[ref].kind == PickleKind::kGlobal && tree[ref].role == GlobalRole::kClass &&
+        tree[ref].text.starts_with("__torch__")) {
+      std::string name = fmt::format("{}.{}", tree[ref].text, tree[ref].name);
+      if (classes.insert(name).second) info.classes.push_back(std::move(name));
+    }
     if (tree[ref].kind == PickleKind::kPersistent) {
       FERRY_RETURN_IF_ERROR(storages.Resolve(tree, tree[ref]).status());
     }
@@ -136,6 +143,20 @@ absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> 
   absl::StatusOr<TorchScriptInfo> info = Describe(std::move(archive));
   if (!info.ok()) return base::Annotate(info.status(), file->name());
   return info;
+}
+
+std::vector<std::string> MethodsOf(const TorchScriptInfo& info) {
+  constexpr std::string_view kDef = "\n  def ";
+  const auto sources = ClassSources(info);
+  const auto found = sources.find(info.module_class);
+  std::vector<std::string> methods;
+  if (found == sources.end()) return methods;
+  const std::string_view source = found->second;
+  for (size_t at = source.find(kDef); at != std::string_view::npos; at = source.find(kDef, at + 1)) {
+    const std::string_view name = source.substr(at + kDef.size(), source.find('(', at) - at - kDef.size());
+    if (!name.starts_with("__")) methods.emplace_back(name);
+  }
+  return methods;
 }
 
 std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info) {

@@ -34,6 +34,7 @@ struct TorchScriptInfo {
   std::string producer;                 // "PyTorch": archives have their format's version, not PyTorch's
   int64_t version = 0;                  // of the archive's format
   std::string module_class;             // of the root: "__torch__.Net"
+  std::vector<std::string> classes;     // that its pickles name, each once: "__torch__.Net"
   std::vector<StorageInfo> storages;    // of data.pkl, then of constants.pkl
   std::vector<tensor::DType> dtypes;    // of its tensors, each once, in order of appearance
   std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
@@ -52,6 +53,10 @@ struct TorchScriptInfo {
 // TorchScriptInfo's are not looked at, and no part of the model. DATA_LOSS for a damaged or hostile archive;
 // INVALID_ARGUMENT for a sparse tensor, which LibTorch would read without checks.
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
+
+// The methods of the root module, in the order of its code, but for those whose names begin with two underscores. Empty
+// where the archive has no code of it.
+std::vector<std::string> MethodsOf(const TorchScriptInfo& info);
 
 // The source of each class by its name, "__torch__.net.Net", from its `class` line to the next one. Views into `info`.
 std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info);

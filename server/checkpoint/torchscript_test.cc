@@ -53,6 +53,24 @@ TEST(TorchScriptTest, TheModulesTensorsHaveTheNamesOfAStateDict) {
   EXPECT_THAT(buffers, ElementsAre("scale"));
 }
 
+TEST(TorchScriptTest, MethodsOfTheRootAreListed) {
+  TorchScriptInfo info;
+  info.module_class = "__torch__.zoo.Net";
+  info.code_files = {"code/__torch__/zoo.py"};
+  info.code_texts = {
+      "class Part(Module):\n  def forward(self: __torch__.zoo.Part) -> int:\n    return 1\n"
+      "class Net(Module):\n  fc : Tensor\n  def __setstate__(self: __torch__.zoo.Net) -> None:\n    pass\n"
+      "  def encode(self: __torch__.zoo.Net,\n    x: Tensor) -> Tensor:\n    return x\n"
+      "  def decode(self: __torch__.zoo.Net) -> int:\n    return 1\n"};
+  EXPECT_THAT(MethodsOf(info), ElementsAre("encode", "decode"));
+  info.module_class = "__torch__.none.Net";
+  EXPECT_TRUE(MethodsOf(info).empty());
+  const auto scripted = DescribeTorchScript(Fixture("scripted.pt"));
+  ASSERT_TRUE(scripted.ok()) << scripted.status();
+  EXPECT_THAT(MethodsOf(*scripted), ElementsAre("forward"));
+  EXPECT_THAT(scripted->classes, ::testing::Contains(scripted->module_class));
+}
+
 TEST(TorchScriptTest, MembersOfEnumsAreValues) {
   for (const std::string& value : {testing::Int(2), testing::Str("gelu")}) {
     EXPECT_TRUE(DescribeTorchScript(AsFile(ArchiveBytes(Pickle(Global("__torch__", "Act") + value + "R")))).ok());

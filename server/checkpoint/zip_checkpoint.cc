@@ -29,12 +29,12 @@ class EntryBytes final : public StorageBytes {
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive, const DictChooser& choose) {
   FERRY_RETURN_IF_ERROR(CheckByteOrder(*archive));
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ArchivePickle> pickle,
-                         ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), RefuseForeign));
+                         ReadArchivePickle(*archive, "data.pkl", CheckpointGlobals(), JudgeCheckpoint));
   const ZipStorages source(*archive, "data");
   StorageTable storages(source);
   FERRY_ASSIGN_OR_RETURN(CheckpointIndex index, ReadStateDict(pickle->tree, choose, storages));
-  return std::make_unique<Checkpoint>(std::move(index),
-                                      std::make_unique<EntryBytes>(std::move(archive), storages.places()));
+  return std::make_unique<Checkpoint>(
+      std::move(index), storages.BytesWith(std::make_unique<EntryBytes>(std::move(archive), storages.places())));
 }
 
 }  // namespace

@@ -100,8 +100,8 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
   if (ends_with(outside, {".npy"})) {
     return base::MakeStatus(
         absl::StatusCode::kInvalidArgument,
-        "is a NumPy archive (.npz), not a model: it holds {}; load it in Python and save the weights as tensors: "
-        "torch.save({{name: torch.from_numpy(arrays[name]) for name in arrays}}, path)",
+        "is a NumPy archive (.npz), not a model: it holds {}; in Python, torch.save(dict(numpy.load(\"model.npz\")), "
+        "\"model.pt\") makes a state_dict of it",
         Quoted(outside.name));
   }
   for (const ZipEntry& entry : entries) {
@@ -122,7 +122,7 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
 }  // namespace
 
 absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
-  if (entries.empty()) return absl::InvalidArgumentError("is an empty zip");
+  if (entries.empty()) return absl::InvalidArgumentError("is an empty zip; download or copy the file again");
   std::string top;
   for (const ZipEntry& entry : entries) {
     FERRY_RETURN_IF_ERROR(CheckName(entry));

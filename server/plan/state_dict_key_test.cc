@@ -12,7 +12,10 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 checkpoint::CheckpointOutline Outline(std::vector<checkpoint::NestedDict> dicts, bool is_flat = false) {
-  return {is_flat, std::move(dicts), {}};
+  checkpoint::CheckpointOutline outline;
+  outline.is_flat = is_flat;
+  outline.dicts = std::move(dicts);
+  return outline;
 }
 
 TEST(StateDictKeyTest, TheOnlyDictOrTheOnlyUsualNameIsTaken) {
@@ -32,6 +35,22 @@ TEST(StateDictKeyTest, SeveralAreListedWithTheirSizes) {
   EXPECT_THAT(base::MessageOf(both.status()),
               AllOf(HasSubstr("\"model\" (4 tensors), \"ema\" (1 tensor)"), HasSubstr("state_dict { key:")));
   EXPECT_FALSE(ChooseStateDictKey(Outline({{"generator", 4}, {"discriminator", 4}}), "").ok());
+}
+
+TEST(StateDictKeyTest, AWholeModelBesideLessIsWhatTheFileIsAbout) {
+  checkpoint::CheckpointOutline outline = Outline({{"normalizer", 2}});
+  outline.objects = {{"net", "models.Net", 40}};
+  const absl::Status refused = ChooseStateDictKey(outline, "").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(base::MessageOf(refused), AllOf(HasSubstr("\"net\""), HasSubstr("models.Net"), HasSubstr("40 tensors"),
+                                              HasSubstr("state_dict { key: \"normalizer\" }")));
+  EXPECT_EQ(*ChooseStateDictKey(outline, "normalizer"), "normalizer");
+  outline.objects = {{"optimizer", "torch.optim.adamw.AdamW", 40}, {"loss", "models.Loss", 1}};
+  EXPECT_EQ(*ChooseStateDictKey(outline, ""), "normalizer");
+  checkpoint::CheckpointOutline flat = Outline({}, true);
+  flat.tensors = 2;
+  flat.objects = {{"net", "models.Net", 3}};
+  EXPECT_THAT(base::MessageOf(ChooseStateDictKey(flat, "").status()), ::testing::Not(HasSubstr("key:")));
 }
 
 TEST(StateDictKeyTest, TheConfigurationWins) {

@@ -14,6 +14,9 @@ package, so the reader is compared with them and not with itself.
 
 import argparse
 import collections
+import enum
+import functools
+import io
 import json
 import pathlib
 import sys
@@ -71,6 +74,42 @@ class Scripted(nn.Module):
         return self.fc(x) * self.scale.float() + torch.tensor([1, 2])
 
 
+def make_arrays():
+    """State_dicts of NumPy arrays: all of them, and beside tensors."""
+    ramp = np.arange(6, dtype=np.float32).reshape(2, 3)
+    arrays = {"float": ramp * 50 - 100, "columns": np.asfortranarray(ramp), "big_endian": ramp.astype(">f4"),
+              "half": ramp.astype(np.float16), "double": ramp.astype(np.float64), "complex": ramp.astype(np.complex64),
+              "flags": ramp > 2, "bytes": np.arange(256, dtype=np.uint8), "big_endian_int": np.arange(-2, 2, dtype=">i8"),
+              "empty": np.empty((0, 3), np.float32), "scalar": np.array(2.5), "names": np.array(["a", "b"]),
+              "objects": np.array([{}, None], dtype=object), "dates": np.array(["2024-01-01"], dtype="M8[D]")}
+    write("arrays.pt", arrays)
+    write("arrays_protocol5.pt", arrays, pickle_protocol=5)
+    write("arrays_beside.pt", {"w": torch.ones(2), "mean": ramp, "note": 1})
+    write("legacy_arrays.pt", {"w": torch.ones(2), "mean": ramp}, _use_new_zipfile_serialization=False)
+
+
+class Mode(enum.StrEnum):
+    TRAIN = "train"
+
+
+class Settings(dict):
+    pass
+
+
+def make_objects():
+    """State_dicts beside what training scripts leave there."""
+    weights = nn.Linear(2, 2).state_dict()
+    objects = {"version": torch.__version__, "buffer": io.BytesIO(b"x"), "partial": functools.partial(nn.functional.gelu),
+               "class": torch.optim.AdamW, "mode": Mode.TRAIN,
+               "generator": np.random.default_rng(0), "settings": Settings(lr=0.1), "loss": nn.CrossEntropyLoss(torch.ones(2)),
+               "numbers": collections.defaultdict(functools.partial(int, 3))}
+    write("objects.pt", collections.OrderedDict(weights, **objects))
+    write("objects_protocol4.pt", collections.OrderedDict(weights, **objects), pickle_protocol=4)
+    # It would hold the classes' source text, of which a line will do.
+    torch.serialization.get_source_lines_and_file = lambda cls: ([f"class {cls.__name__}:\n"], None, "model.py")
+    write("legacy_objects.pt", collections.OrderedDict(weights, **objects), _use_new_zipfile_serialization=False)
+
+
 def make_torch():
     torch.manual_seed(0)
     net = Net()
@@ -89,6 +128,8 @@ def make_torch():
     # weights_only refuses these; they are data all the same.
     write("numpy_scalars.pt", {"w": torch.ones(2), "best": np.float64(0.5), "array": np.arange(3),
                                "args": argparse.Namespace(lr=0.1)})
+    make_arrays()
+    make_objects()
     attributed = torch.ones(2)
     attributed.note = "kept"
     write("attributed.pt", {"w": attributed})

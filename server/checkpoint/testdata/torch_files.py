@@ -4,6 +4,7 @@ import json
 import struct
 import zipfile
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -32,16 +33,29 @@ def save(obj, path, tensors=None, devices=None, **options):
     DEVICE_OF_STORAGE.clear()
 
 
+def tensor_of(value):
+    """A tensor, or the one that an array's numbers make; None for anything else."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+        return None
+    native = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="), order="K")
+    return torch.from_numpy(native)
+
+
 def describe(path, key="", devices=None):
     """The index of a checkpoint's dict as torch.load sees it."""
     loaded = torch.load(path, map_location="cpu", weights_only=False)  # ours; weights_only reads no protocol above 2
     for part in key.split(".") if key else []:
         loaded = loaded[part]
-    tensors, storages, others, index = [], [], [], {}
+    tensors, storages, others, index, alive = [], [], [], {}, []
     for name, value in loaded.items():
-        if not isinstance(value, torch.Tensor):
+        is_array = not isinstance(value, torch.Tensor)  # an array has no device
+        value = tensor_of(value)
+        if value is None:
             others.append(name)
             continue
+        alive.append(value)  # its address is nobody else's
         storage = value.untyped_storage()
         # Empty storages have no address; they are never shared.
         address = storage.data_ptr() or ("empty", name)
@@ -50,7 +64,7 @@ def describe(path, key="", devices=None):
             storages.append(bytes(storage.tolist()).hex())
         tensors.append(dict(key=name, dtype=str(value.dtype), shape=list(value.shape), strides=list(value.stride()),
                             offset=value.storage_offset(), storage=index[address],
-                            device=(devices or {}).get(name, "cpu")))
+                            device="" if is_array else (devices or {}).get(name, "cpu")))
     described = dict(tensors=tensors, storages=storages, others=others)
     return described | dict(state_dict=key) if key else described
 
