@@ -127,7 +127,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
   inspection.missing = files.missing;
   inspection.available_memory = host::AvailableMemory();
   inspection.has_config = found.is_there;
-  if (planned.checkpoint != nullptr && files.architecture_file != nullptr) {
+  if (planned.plan.uses_architecture) {
     inspection.architecture = files.architecture_file->name();
   }
   AddTensors(planned, inspection);

@@ -55,6 +55,7 @@ Json ToJson(const Inspection& inspection) {
                    {"tied", inspection.tied},
                    {"plan", ToJson(plan)}};
   if (!inspection.missing.ok()) document["needs"] = base::MessageOf(inspection.missing);
+  if (!plan.left_to_server.empty()) document["only_the_server_can_tell"] = plan.left_to_server;
   if (!inspection.suggested_config.empty()) document["suggested_config"] = inspection.suggested_config;
   if (!inspection.scaffold.empty()) document["scaffold"] = inspection.scaffold;
   document["tensors"] = TensorsJson(inspection);

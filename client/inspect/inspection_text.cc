@@ -96,6 +96,9 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
     table.AddRow({"", {Printable(base::MessageOf(room)), Style::kWarning}});
   }
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
+  if (!inspection.plan.left_to_server.empty()) {
+    table.AddRow({"only the server can tell", Printable(inspection.plan.left_to_server)});
+  }
   return table.Render(console.color);
 }
 

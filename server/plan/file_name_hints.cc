@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <map>
 
 #include "server/checkpoint/display.h"
 
@@ -44,22 +46,56 @@ bool HasPrefix(std::span<const std::string> list, std::string_view prefix) {
   return std::ranges::any_of(list, [&](const std::string& entry) { return entry.starts_with(prefix); });
 }
 
+// Takes `before` and the digits behind it from the end of `text`.
+bool TakeNumber(std::string_view& text, std::string_view before, int64_t& number) {
+  constexpr size_t kMostDigits = 9;
+  const size_t at = text.rfind(before);
+  if (at == std::string_view::npos) return false;
+  const std::string_view digits = text.substr(at + before.size());
+  const bool is_number = !digits.empty() && digits.size() <= kMostDigits &&
+                         std::ranges::all_of(digits, [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (!is_number) return false;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  text = text.substr(0, at);
+  return true;
+}
+
 }  // namespace
 
-std::string PartHint(std::string_view path) {
-  const std::vector<std::string> words = WordsOf(path);
-  const auto is_number = [](const std::string& word) {
-    return !word.empty() && word.size() <= 9 &&
-           std::ranges::all_of(word, [](unsigned char c) { return std::isdigit(c) != 0; });
-  };
-  for (size_t i = 1; i + 1 < words.size(); ++i) {
-    if (words[i] != "of" || !is_number(words[i - 1]) || !is_number(words[i + 1])) continue;
-    return fmt::format(
-        "; the file's name says that it is part {} of {}: load the parts in Python and save one file, "
-        "torch.save(model.state_dict(), path)",
-        std::stol(words[i - 1]), std::stol(words[i + 1]));
+std::optional<PartName> ParsePartName(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  const bool has_suffix = dot != std::string_view::npos && dot + 1 < name.size();
+  PartName part;
+  part.suffix = has_suffix ? name.substr(dot) : "";
+  std::string_view rest = name.substr(0, name.size() - part.suffix.size());
+  if (!TakeNumber(rest, "-of-", part.count) || !TakeNumber(rest, "-", part.part)) return std::nullopt;
+  part.stem = rest;
+  return part;
+}
+
+std::vector<std::string> CompleteSet(std::span<const std::string> names) {
+  std::map<int64_t, std::string> parts;
+  std::optional<PartName> first;
+  for (const std::string& name : names) {
+    std::optional<PartName> part = ParsePartName(name);
+    if (!part.has_value()) continue;
+    if (!first.has_value()) first = part;
+    const bool is_alike = part->stem == first->stem && part->suffix == first->suffix && part->count == first->count;
+    if (!is_alike || part->part < 1 || part->part > part->count || !parts.emplace(part->part, name).second) return {};
   }
-  return "";
+  if (!first.has_value() || parts.size() != static_cast<size_t>(first->count)) return {};
+  std::vector<std::string> set;
+  for (auto& [part, name] : parts) set.push_back(std::move(name));
+  return set;
+}
+
+std::string PartHint(std::string_view path) {
+  const std::optional<PartName> name = ParsePartName(path.substr(path.rfind('/') + 1));
+  if (!name.has_value()) return "";
+  return fmt::format(
+      "; the file's name says that it is part {} of {}: put all parts into the version's folder, with their "
+      ".index.json if they have one, and they are served as one model",
+      name->part, name->count);
 }
 
 std::vector<std::string> FileNameHints(std::string_view path, std::span<const std::string> saved_devices,

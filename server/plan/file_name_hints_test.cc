@@ -30,8 +30,21 @@ TEST(FileNameHintsTest, AllElseIsNot) {
 
 TEST(PartHintTest, OnePartOfSeveralIsToldOf) {
   EXPECT_THAT(PartHint("m/1/model-00002-of-00003.safetensors"), HasSubstr("part 2 of 3"));
+  EXPECT_THAT(PartHint("m-1-of-2/1/consolidated-1-of-2"), HasSubstr("part 1 of 2"));
+  EXPECT_EQ(PartHint("m-1-of-2/1/model.pt"), "");
   EXPECT_EQ(PartHint("m/1/best-of-2.pt"), "");
   EXPECT_EQ(PartHint("model.pt"), "");
+}
+
+TEST(CompleteSetTest, AllPartsOfOneModelAndNoOther) {
+  EXPECT_THAT(CompleteSet(Strings{"m-2-of-2.bin", "config.json", "m-1-of-2.bin"}),
+              ElementsAre("m-1-of-2.bin", "m-2-of-2.bin"));
+  for (const Strings& names : {Strings{}, Strings{"model.pt"}, Strings{"m-2-of-2.bin"},
+                               Strings{"m-1-of-2.bin", "n-2-of-2.bin"}, Strings{"m-1-of-2.bin", "m-2-of-2.pt"},
+                               Strings{"m-1-of-2.bin", "m-01-of-2.bin"}, Strings{"m-0-of-2.bin", "m-1-of-2.bin"},
+                               Strings{"m-1-of-2.bin", "m-2-of-2.bin", "m-2-of-3.bin"}, Strings{"m-0-of-0.bin"}}) {
+    EXPECT_THAT(CompleteSet(names), IsEmpty());
+  }
 }
 
 }  // namespace

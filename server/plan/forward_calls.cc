@@ -35,7 +35,10 @@ class FunctionReader {
 
   std::vector<Function> Read() {
     for (ScriptToken token = lexer_.Next();; token = lexer_.Next()) {
-      if (token.kind == ScriptTokenKind::kEnd || token.kind == ScriptTokenKind::kInvalid) return std::move(functions_);
+      if (token.kind == ScriptTokenKind::kEnd || token.kind == ScriptTokenKind::kInvalid) {
+        is_whole_ = token.kind == ScriptTokenKind::kEnd;
+        return std::move(functions_);
+      }
       if (token.kind == ScriptTokenKind::kLine) {
         StartLine(token.indent);
       } else {
@@ -44,6 +47,9 @@ class FunctionReader {
       last_ = token;
     }
   }
+
+  // After Read: whether it came to the end.
+  bool is_whole() const { return is_whole_; }
 
  private:
   void StartLine(size_t indent) {
@@ -90,6 +96,7 @@ class FunctionReader {
   std::vector<size_t> indents_;
   std::vector<size_t> depths_ = {0};  // by bracket
   size_t total_ = 0;
+  bool is_whole_ = false;
 };
 
 // What each function takes with what it calls. A name may be a tensor's method as well, so that functions seem to call
@@ -190,6 +197,12 @@ absl::Status CheckCalls(std::string_view body, std::string_view file) {
                           "statements on the way at most {} words and signs may stand around one another; call the "
                           "functions one after another",
                           file, deeper->line, checkpoint::Quoted(deeper->name), kMostStack);
+}
+
+bool HasFunction(std::string_view body, std::string_view name) {
+  FunctionReader reader(body);
+  const std::vector<Function> functions = reader.Read();
+  return !reader.is_whole() || std::ranges::find(functions, name, &Function::name) != functions.end();
 }
 
 }  // namespace torchferry::plan

@@ -12,4 +12,7 @@ namespace torchferry::plan {
 // function from which calls go deeper than the compiler's stack allows. Time is linear in the source.
 absl::Status CheckCalls(std::string_view body, std::string_view file);
 
+// Whether the body has a function of that name; also where it cannot be read to its end, which compiling will say.
+bool HasFunction(std::string_view body, std::string_view name);
+
 }  // namespace torchferry::plan

@@ -31,6 +31,12 @@ std::string Repeat(const std::string& text, size_t count) {
 
 absl::Status Check(const std::string& source) { return CheckCalls(source, "f.py"); }
 
+TEST(HasFunctionTest, FindsFunctionsByName) {
+  EXPECT_TRUE(HasFunction("def helper(self):\n    return 1\n\ndef forward(self, x):\n    return x\n", "forward"));
+  EXPECT_FALSE(HasFunction("def forwards(self, x):\n    return self.forward(x)\n", "forward"));
+  EXPECT_FALSE(HasFunction("", "forward"));
+}
+
 TEST(ForwardCallsTest, WhatPeopleWritePasses) {
   std::string wide = "def forward(self, x):\n";
   for (size_t i = 0; i < 2'000; ++i) wide += "    x = self.f" + std::to_string(i) + "(x + 1, [2, 3], self.fc.weight)\n";

@@ -171,9 +171,11 @@ absl::StatusOr<KeyNames> StripPrefix(std::span<const std::string> keys, const st
     ++count;
   }
   if (count == 0 && !keys.empty()) {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "no key begins with {}, as state_dict.strip_prefix says; the keys are {}",
-                            checkpoint::Quoted(prefix), checkpoint::Listed(keys, 5));
+    return base::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "no key begins with {}, as state_dict.strip_prefix says; remove that from config.pbtxt. The "
+        "keys are {}",
+        checkpoint::Quoted(prefix), checkpoint::Listed(keys, 5));
   }
   result.removed.push_back(prefix);
   result.decisions.push_back(

@@ -1,5 +1,7 @@
 #include "server/plan/key_tree.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +19,19 @@ struct Place {
   const std::string* tensor = nullptr;  // whose name it is
   size_t members = 0;                   // of a module
 };
+
+// What quantises a weight lies beside it under the weight's own name. forward.py can compute with both under others.
+constexpr std::string_view kBitsAndBytes =
+    "these are weights that bitsandbytes has quantised. In Python, from safetensors.torch import load_file, save_file; "
+    "save_file({k.replace(\".weight.\", \".weight_\"): v for k, v in load_file(\"model.safetensors\").items()}, "
+    "\"model.safetensors\") gives them names that forward.py can read, and it dequantises them; or save the model's "
+    "float weights";
+
+bool IsOfBitsAndBytes(std::string_view name) {
+  constexpr std::string_view kParts[] = {"absmax", "quant_map", "nested_absmax", "nested_quant_map", "quant_state"};
+  const std::string_view last = name.substr(name.rfind('.') + 1);
+  return last.starts_with("bitsandbytes__") || std::ranges::find(kParts, last) != std::end(kParts);
+}
 
 class KeyTree {
  public:
@@ -45,9 +60,9 @@ class KeyTree {
     for (std::string_view rest = name; !rest.empty();) {
       at = paths_.Below(at, TakePart(rest));
       if (rest.empty() || places_[at].tensor == nullptr) continue;
-      return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                              "key {} is a tensor's, and in {} a module's; rename one of them",
-                              checkpoint::Quoted(*places_[at].tensor), checkpoint::Quoted(name));
+      return base::MakeStatus(absl::StatusCode::kInvalidArgument, "key {} is a tensor's, and in {} a module's; {}",
+                              checkpoint::Quoted(*places_[at].tensor), checkpoint::Quoted(name),
+                              IsOfBitsAndBytes(name) ? kBitsAndBytes : "rename one of them");
     }
     return absl::OkStatus();
   }

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <span>
-#include <unordered_set>
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
-#include "server/plan/code_scan.h"
+#include "server/checkpoint/shards.h"
 #include "server/plan/file_name_hints.h"
 #include "server/plan/forward_calls.h"
 #include "server/plan/forward_imports.h"
@@ -15,6 +14,7 @@
 #include "server/plan/key_tree.h"
 #include "server/plan/nesting.h"
 #include "server/plan/placeholder_tensors.h"
+#include "server/plan/script_check.h"
 #include "server/plan/state_dict_key.h"
 
 namespace torchferry::plan {
@@ -22,8 +22,6 @@ namespace {
 
 // A source of 8 MiB is no forward pass.
 constexpr uint64_t kMaxSourceBytes = 8 << 20;
-// Archives of a later format than LibTorch 2.11 and 2.15 read (caffe2/serialize/versions.h).
-constexpr int64_t kNewestTorchScriptVersion = 10;
 
 // Which some editors put before UTF-8.
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
@@ -33,7 +31,10 @@ absl::Status CheckForward(std::string_view source, std::string_view file) {
   FERRY_ASSIGN_OR_RETURN(const ForwardImports imports, ReadImports(source, file));
   CodeSize size;
   FERRY_RETURN_IF_ERROR(CheckNesting(imports.body, file, size));
-  return CheckCalls(imports.body, file);
+  FERRY_RETURN_IF_ERROR(CheckCalls(imports.body, file));
+  if (HasFunction(imports.body, "forward")) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "{}: has no `def forward(self, …)`; write the model's forward pass as one", file);
 }
 
 template <typename T>
@@ -50,8 +51,8 @@ absl::Status CheckType(const DeviceRequest& request, const std::vector<std::stri
     return absl::OkStatus();
   }
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "{} is \"{}\", a type of device that this server does not have; it knows: {}", request.source,
-                          request.device, fmt::join(types, ", "));
+                          "{} is \"{}\", a type of device that this server does not have; name one that it knows: {}",
+                          request.source, request.device, fmt::join(types, ", "));
 }
 
 // Only for `auto`: a device that was asked for is tried, as nobody knows what its allocator has kept back.
@@ -136,6 +137,11 @@ class Planner {
          FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
       planned_.plan.decisions.push_back(std::move(hint));
     }
+    if (planned_.script.has_value() || !planned_.forward_source.empty()) {
+      planned_.plan.left_to_server =
+          fmt::format("whether LibTorch compiles {}, and whether requests can have its arguments and results",
+                      planned_.forward_source.empty() ? "the archive's code" : files_.architecture_file->name());
+    }
     planned_.file_decisions = planned_.plan.decisions.size();
     planned_.memory_facts = MemoryFactsOf(planned_);
     FERRY_ASSIGN_OR_RETURN(planned_.plan, Replan(planned_, config_, context_, {}));
@@ -151,67 +157,78 @@ class Planner {
           "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
           files_.model->name());
     }
-    FERRY_RETURN_IF_ERROR(ReadScript(files_.model));
+    FERRY_ASSIGN_OR_RETURN(planned_.script, ReadScript(files_.model, context_));
     const checkpoint::TorchScriptInfo& script = *planned_.script;
     planned_.plan.producer = script.producer;
     for (const checkpoint::StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
     planned_.plan.saved_devices = script.weight_devices;
     planned_.weight_dtypes = script.weight_dtypes;
     for (const tensor::DType dtype : script.dtypes) AddOnce(Name(dtype), planned_.plan.saved_dtypes);
-    if (files_.architecture != Architecture::kNone) {
+    FERRY_RETURN_IF_ERROR(ChooseMethod(*files_.model));
+    if (files_.architecture != Architecture::kNone && !planned_.adds_forward) {
       Decide(
           fmt::format("{} is not used: a TorchScript archive brings its own code", files_.architecture_file->name()));
     }
     return absl::OkStatus();
   }
 
-  // What the archive may do, and whether LibTorch can read it, before LibTorch is asked.
-  absl::Status ReadScript(const std::shared_ptr<const checkpoint::File>& file) {
-    if (!context_.torchscript) {
-      return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                              "{} is a TorchScript archive, which brings code, and this server was started with "
-                              "--no-torchscript; save torch.save(model.state_dict(), path) and put a forward.py beside "
-                              "it, or start the server without the flag",
-                              file->name());
-    }
-    FERRY_ASSIGN_OR_RETURN(planned_.script, checkpoint::DescribeTorchScript(file));
-    const checkpoint::TorchScriptInfo& script = *planned_.script;
-    if (script.version > kNewestTorchScriptVersion) {
-      return base::MakeStatus(
-          absl::StatusCode::kInvalidArgument,
-          "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
-          "save it with an older PyTorch, or save the state_dict",
-          file->name(), script.version, kNewestTorchScriptVersion);
-    }
-    std::vector<std::string> custom;
-    std::unordered_set<std::string> seen;
-    CodeSize size;
-    for (size_t i = 0; i < script.code_files.size(); ++i) {
-      FERRY_RETURN_IF_ERROR(CheckNesting(script.code_texts[i], file->name() + "/" + script.code_files[i], size));
-      for (std::string& name : CustomOperators(script.code_texts[i])) {
-        if (seen.insert(name).second) custom.push_back(std::move(name));
+  // Which method requests run; `archive` has it, or forward.py brings it.
+  absl::Status ChooseMethod(const checkpoint::File& archive) {
+    if (!config_.method.empty()) planned_.method = config_.method;
+    const std::vector<std::string> methods = MethodsOf(*planned_.script);
+    if (std::ranges::find(methods, planned_.method) != methods.end()) {
+      if (planned_.method != "forward") {
+        Decide(fmt::format("requests run the method {}, as torchferry.method says", planned_.method));
       }
+      return absl::OkStatus();
     }
-    if (!custom.empty()) {
-      return base::MakeStatus(
-          absl::StatusCode::kInvalidArgument,
-          "{}: calls operators that are not PyTorch's own: {}. The server has no library of them; write the model "
-          "with PyTorch's operators and save it again",
-          file->name(), checkpoint::Listed(custom));
+    const bool is_model = files_.format == checkpoint::FileFormat::kTorchScript;
+    if (is_model && config_.method.empty() && files_.architecture == Architecture::kForwardPy) {
+      planned_.adds_forward = true;
+      planned_.plan.uses_architecture = true;
+      Decide(fmt::format("the archive has no forward: that of {} is used", files_.architecture_file->name()));
+      return ReadForward();
     }
-    for (size_t i = 0; i < script.code_files.size() && !context_.trust_model_code; ++i) {
-      FERRY_RETURN_IF_ERROR(ScanSource(script.code_texts[i], file->name() + "/" + script.code_files[i]));
+    std::string way_out = "it has none: put a forward.py beside it, which gives it one";
+    if (!is_model) way_out = "it has none: save one that has a forward";
+    if (!methods.empty()) {
+      way_out = fmt::format("its methods: {}. Say which is to run with torchferry {{ method: \"{}\" }} in config.pbtxt",
+                            checkpoint::Listed(methods), methods.front());
     }
-    return absl::OkStatus();
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no method {}; {}",
+                            archive.name(), planned_.method, way_out);
+  }
+
+  absl::Status ReadForward() {
+    FERRY_ASSIGN_OR_RETURN(planned_.forward_source, ReadSource(*files_.architecture_file));
+    FERRY_RETURN_IF_ERROR(CheckForward(planned_.forward_source, files_.architecture_file->name()));
+    if (config_.method.empty()) return absl::OkStatus();
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "torchferry.method is \"{}\", which is for a TorchScript archive's; of {} forward is run: "
+                            "call {} there, or remove torchferry {{ method }} from config.pbtxt",
+                            config_.method, files_.architecture_file->name(), config_.method);
   }
 
   absl::Status PlanStateDict() {
     LoadPlan& plan = planned_.plan;
+    plan.uses_architecture = files_.architecture != Architecture::kNone;
     const auto choose = [this](const checkpoint::CheckpointOutline& outline) {
       planned_.outline = outline;
       return ChooseStateDictKey(outline, config_.state_dict.key);
     };
-    FERRY_ASSIGN_OR_RETURN(planned_.checkpoint, checkpoint::Checkpoint::Open(files_.model, choose));
+    if (files_.format == checkpoint::FileFormat::kShards) {
+      if (!config_.state_dict.key.empty()) {
+        return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                                "state_dict.key is {}, and {} is a state_dict in {} files, which are one dict; remove "
+                                "the key from config.pbtxt",
+                                checkpoint::Quoted(config_.state_dict.key), files_.model->name(), files_.parts.size());
+      }
+      FERRY_ASSIGN_OR_RETURN(planned_.checkpoint, checkpoint::OpenShards(files_.parts, files_.index.get()));
+      Decide(fmt::format("state_dict in {} parts, as {}", files_.parts.size(),
+                         files_.index != nullptr ? "the index says" : "the files' names say"));
+    } else {
+      FERRY_ASSIGN_OR_RETURN(planned_.checkpoint, checkpoint::Checkpoint::Open(files_.model, choose));
+    }
     const checkpoint::CheckpointIndex& index = planned_.checkpoint->index();
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
@@ -230,6 +247,10 @@ class Planner {
           "state_dict under {}{}", checkpoint::Quoted(index.key),
           config_.state_dict.key.empty() ? ", found in the training checkpoint" : ", as state_dict.key says"));
     }
+    if (!index.stepped_over.empty()) {
+      Decide(fmt::format("stepped over what is no tensor, and ran nothing of it: {}",
+                         checkpoint::Listed(index.stepped_over)));
+    }
     FERRY_ASSIGN_OR_RETURN(const ArchitectureNames architecture, ReadArchitecture());
     FERRY_RETURN_IF_ERROR(NameKeys(architecture));
     return Match();
@@ -245,14 +266,15 @@ class Planner {
                                 "torch.jit.script(Model()).save(\"architecture.pt\")",
                                 files_.architecture_file->name(), Name(format));
       }
-      FERRY_RETURN_IF_ERROR(ReadScript(files_.architecture_file));
+      FERRY_ASSIGN_OR_RETURN(planned_.script, ReadScript(files_.architecture_file, context_));
+      FERRY_RETURN_IF_ERROR(ChooseMethod(*files_.architecture_file));
       names.tensors.emplace();
       for (const checkpoint::ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
     } else if (files_.architecture == Architecture::kForwardPy) {
-      FERRY_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
-      FERRY_RETURN_IF_ERROR(CheckForward(source, files_.architecture_file->name()));
-      planned_.forward_source = source;
-      names.mentions = [source = std::move(source)](std::string_view name) { return MentionsAttribute(source, name); };
+      FERRY_RETURN_IF_ERROR(ReadForward());
+      names.mentions = [source = planned_.forward_source](std::string_view name) {
+        return MentionsAttribute(source, name);
+      };
     }
     return names;
   }
@@ -278,9 +300,17 @@ class Planner {
     for (const checkpoint::ModuleTensor& entry : planned_.script->tensors) {
       wanted.push_back({entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, entry.is_parameter});
     }
+    const auto knows = [&](const std::string& name) {
+      return std::ranges::find(planned_.script->tensors, name,
+                               [](const checkpoint::ModuleTensor& entry) -> const std::string& {
+                                 return entry.tensor.key;
+                               }) != planned_.script->tensors.end();
+    };
     std::vector<StateDictTensor> given;
     const std::vector<checkpoint::TensorInfo>& tensors = planned_.checkpoint->tensors();
     for (size_t i = 0; i < tensors.size(); ++i) {
+      // An array that the architecture does not know is something that was saved beside the weights.
+      if (tensors[i].is_array && !knows(planned_.names[i])) planned_.names[i].clear();
       if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
     }
     absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);

@@ -46,6 +46,7 @@ struct LoadPlan {
   std::string producer;
   std::vector<std::string> saved_devices;  // each once, in the order of the file; none where the format has none
   std::vector<std::string> saved_dtypes;
+  bool uses_architecture = false;             // a file beside the model's is used
   std::string state_dict_key;                 // in a training checkpoint; empty: the whole file is the state_dict
   std::vector<std::string> removed_prefixes;  // "module."
   uint64_t weight_bytes = 0;                  // of the tensors in the file, shared ones once
@@ -53,6 +54,8 @@ struct LoadPlan {
   PrecisionPlan precision;
   LoadMemory memory;
   std::vector<std::string> decisions;  // a sentence each, the placement's and the precision's included
+  // What may fail yet and takes LibTorch to find out, for whoever has no server; empty: nothing.
+  std::string left_to_server;
 };
 
 // The plan, and what was read on the way to it.
@@ -66,6 +69,8 @@ struct PlannedVersion {
   // Of the model, or of architecture.pt.
   std::optional<checkpoint::TorchScriptInfo> script;
   std::string forward_source;                // of a forward.py: what was checked is what is compiled
+  bool adds_forward = false;                 // that is an archive's, which has none of its own
+  std::string method = "forward";            // of the module, which requests run
   std::vector<tensor::DType> weight_dtypes;  // each once
   LoadMemoryFacts memory_facts;
   // Of plan.decisions, those before the placement's.

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <unordered_set>
+#include <utility>
 
 #include "server/base/status.h"
+#include "server/checkpoint/shards.h"
+#include "server/plan/file_name_hints.h"
 
 namespace torchferry::plan {
 namespace {
@@ -55,24 +59,68 @@ absl::StatusOr<std::shared_ptr<const checkpoint::File>> OpenIn(const Folder& fol
   return std::shared_ptr<const checkpoint::File>(std::move(file));
 }
 
-absl::Status SetModel(const Folder& folder, const std::string& name, VersionFiles& files) {
-  FERRY_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
-  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
-  files.model_path = (folder.folder / name).path();
+// Opens the parts and puts all files together; files.model is the index, if there is one.
+absl::Status SetParts(const Folder& folder, const std::vector<std::string>& parts, VersionFiles& files) {
+  std::vector<std::shared_ptr<const checkpoint::File>> all;
+  if (files.index != nullptr) all.push_back(files.model);
+  for (const std::string& part : parts) {
+    auto file = OpenIn(folder, part);
+    if (file.status().code() == absl::StatusCode::kNotFound) {
+      return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                              "{}/{} is not there, and {} names it as one of the {} parts of the model; put it there",
+                              folder.name, part, files.model->name(), parts.size());
+    }
+    if (!file.ok()) return file.status();
+    files.parts.push_back(*file);
+    all.push_back(*std::move(file));
+  }
+  const std::string name = files.index != nullptr ? files.model->name() : all.front()->name();
+  files.model = checkpoint::JoinFiles(std::move(all), name);
+  files.format = checkpoint::FileFormat::kShards;
   return absl::OkStatus();
 }
 
+// What the index names. One that names nothing leaves it to the names of the files.
+absl::Status SetIndexedParts(const Folder& folder, const config::ModelConfig& config, VersionFiles& files) {
+  FERRY_ASSIGN_OR_RETURN(checkpoint::ShardIndex index, checkpoint::ReadShardIndex(*files.model));
+  std::vector<std::string> parts = index.files;
+  files.index = std::make_shared<const checkpoint::ShardIndex>(std::move(index));
+  if (parts.empty()) {
+    FERRY_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelCandidates(folder, config));
+    parts = CompleteSet(names);
+  }
+  if (!parts.empty()) return SetParts(folder, parts, files);
+  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "{} is the index of a state_dict in several files and names none; put all of them beside it, "
+                          "called as they were saved, NAME-00001-of-00002.safetensors and so on",
+                          files.model->name());
+}
+
+absl::Status SetModel(const Folder& folder, const std::string& name, const config::ModelConfig& config,
+                      VersionFiles& files) {
+  FERRY_ASSIGN_OR_RETURN(files.model, OpenIn(folder, name));
+  FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
+  files.model_path = (folder.folder / name).path();
+  return files.format == checkpoint::FileFormat::kShards ? SetIndexedParts(folder, config, files) : absl::OkStatus();
+}
+
 absl::Status FindModel(const Folder& folder, const config::ModelConfig& config, VersionFiles& files) {
-  if (!config.default_model_filename.empty()) return SetModel(folder, config.default_model_filename, files);
+  if (!config.default_model_filename.empty()) return SetModel(folder, config.default_model_filename, config, files);
   FERRY_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelCandidates(folder, config));
   std::vector<Candidate> candidates;
   for (const std::string& name : names) {
     auto file = OpenIn(folder, name);
     candidates.push_back(
         {name, file.ok() ? checkpoint::Recognise(**file) : absl::StatusOr<checkpoint::FileFormat>(file.status())});
+    if (candidates.back().format.ok() && *candidates.back().format == checkpoint::FileFormat::kShards) {
+      absl::StatusOr<checkpoint::ShardIndex> index = checkpoint::ReadShardIndex(**file);
+      if (index.ok()) candidates.back().parts = std::move(index->files);
+    }
   }
-  FERRY_ASSIGN_OR_RETURN(const size_t chosen, ChooseModelFile(candidates, folder.name));
-  return SetModel(folder, candidates[chosen].name, files);
+  FERRY_ASSIGN_OR_RETURN(const ModelChoice chosen, ChooseModelFile(candidates, folder.name));
+  if (chosen.parts.empty()) return SetModel(folder, chosen.file, config, files);
+  files.model_path = (folder.folder / chosen.file).path();
+  return SetParts(folder, chosen.parts, files);
 }
 
 // Whatever the model's format: one that is not used is worth a word.
@@ -102,9 +150,47 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const config::
   return absl::OkStatus();
 }
 
+// Several files that are one model; `models`: indices into `candidates`.
+std::optional<ModelChoice> OneModelOf(const std::vector<Candidate>& candidates, const std::vector<size_t>& models) {
+  const Candidate* index = nullptr;
+  std::vector<std::string> names;
+  for (const size_t i : models) {
+    if (*candidates[i].format != checkpoint::FileFormat::kShards) {
+      names.push_back(candidates[i].name);
+    } else if (std::exchange(index, &candidates[i]) != nullptr) {
+      return std::nullopt;
+    }
+  }
+  std::vector<std::string> parts = index != nullptr ? index->parts : std::vector<std::string>();
+  if (parts.empty()) parts = CompleteSet(names);
+  const std::unordered_set<std::string> known(parts.begin(), parts.end());
+  const bool has_others =
+      parts.empty() || std::ranges::any_of(names, [&](const std::string& name) { return !known.contains(name); });
+  if (has_others) return std::nullopt;
+  if (index != nullptr) return ModelChoice{index->name, {}};
+  return ModelChoice{parts.front(), std::move(parts)};
+}
+
+// What the names of several models tell: "; …", or nothing.
+std::string HintOf(const std::vector<Candidate>& candidates, const std::vector<size_t>& models) {
+  for (const size_t i : models) {
+    const std::string& name = candidates[i].name;
+    // mp_rank_00_model_states.pt, zero_pp_rank_0_mp_rank_00_optim_states.pt and the like.
+    if (name.ends_with("_model_states.pt") || name.ends_with("_optim_states.pt")) {
+      return "; these are a DeepSpeed checkpoint's. Of ZeRO stages 0 to 2 mp_rank_00_model_states.pt has all weights: "
+             "name that one. Of stage 3 they lie in all the files: `python zero_to_fp32.py . out`, which DeepSpeed "
+             "puts beside them, makes one of them";
+    }
+  }
+  for (const size_t i : models) {
+    if (std::string hint = PartHint(candidates[i].name); !hint.empty()) return hint;
+  }
+  return "";
+}
+
 }  // namespace
 
-absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder) {
+absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder) {
   std::vector<size_t> models;
   std::string listing;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -117,11 +203,12 @@ absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates,
     }
   }
   if (candidates.size() > kMostListed) listing += fmt::format("\n  and {} more", candidates.size() - kMostListed);
-  if (models.size() == 1) return models[0];
+  if (models.size() == 1) return ModelChoice{candidates[models[0]].name, {}};
   if (models.size() > 1) {
+    if (std::optional<ModelChoice> one = OneModelOf(candidates, models); one.has_value()) return *std::move(one);
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                            "{}/ has {} model files; name one with default_model_filename in config.pbtxt:{}", folder,
-                            models.size(), listing);
+                            "{}/ has {} model files; name one with default_model_filename in config.pbtxt{}:{}", folder,
+                            models.size(), HintOf(candidates, models), listing);
   }
   if (candidates.empty()) {
     return base::MakeStatus(absl::StatusCode::kNotFound,
@@ -169,6 +256,8 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::
   FERRY_ASSIGN_OR_RETURN(files.model, checkpoint::File::Open(folders[0].folder, file.filename().string(), path));
   FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
   files.model_path = path;
+  if (files.format == checkpoint::FileFormat::kShards)
+    FERRY_RETURN_IF_ERROR(SetIndexedParts(folders[0], config, files));
   FERRY_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }

@@ -11,6 +11,7 @@
 #include "server/base/store_folder.h"
 #include "server/checkpoint/file.h"
 #include "server/checkpoint/format.h"
+#include "server/checkpoint/shard_index.h"
 #include "server/config/model_config.h"
 
 namespace torchferry::plan {
@@ -18,11 +19,14 @@ namespace torchferry::plan {
 enum class Architecture { kNone, kForwardPy, kTorchScript };
 
 struct VersionFiles {
-  std::shared_ptr<const checkpoint::File> model;
+  std::shared_ptr<const checkpoint::File> model;  // of kShards: the index, if there is one, and all parts as one file
   checkpoint::FileFormat format = checkpoint::FileFormat::kUnknown;
   Architecture architecture = Architecture::kNone;            // TorchScript does not use one: it brings its own code
   std::shared_ptr<const checkpoint::File> architecture_file;  // null with kNone
   std::string model_path;                                     // on the host
+  // Of kShards: in the index's order, else in the order of their names.
+  std::vector<std::shared_ptr<const checkpoint::File>> parts;
+  std::shared_ptr<const checkpoint::ShardIndex> index;  // null where their names alone say that they are one model
   // FAILED_PRECONDITION: the file is a state_dict, and its architecture is not there.
   absl::Status missing;
 };
@@ -31,11 +35,19 @@ struct VersionFiles {
 struct Candidate {
   std::string name;
   absl::StatusOr<checkpoint::FileFormat> format;
+  std::vector<std::string> parts = {};  // of kShards: as the index names them
 };
 
-// The model among `candidates` (architecture files already set aside). Pure. Several models, or none, are an error that
-// lists the files and says of each what it is.
-absl::StatusOr<size_t> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder);
+// The file to open, and where it is no index, the parts of the model that it is the first of.
+struct ModelChoice {
+  std::string file;
+  std::vector<std::string> parts;
+};
+
+// The model among `candidates` (architecture files already set aside): the only one; the only index, with nothing but
+// its parts beside it; or files whose names say that they are all parts of one. Pure. Several models, or none, are an
+// error that lists the files and says of each what it is.
+absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candidates, const std::string& folder);
 
 // Looks into STORE/MODEL/VERSION and STORE/MODEL. Messages name files by their path inside the store.
 // NOT_FOUND for no file, FAILED_PRECONDITION for several models or a link out of the store, else Recognise's errors. A

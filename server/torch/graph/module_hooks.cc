@@ -4,6 +4,9 @@
 #include <torch/csrc/jit/frontend/schema_matching.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace torchferry::libtorch {
@@ -40,14 +43,13 @@ class Builder {
   Value* const model_;
 };
 
-}  // namespace
-
-Module WithHooks(const Module& module) {
+// A module that holds `module` as "model", with a `forward` of the arguments of `method`, which `body` makes the graph
+// of: it gets the arguments and gives the result.
+template <typename Body>
+Module Around(const Module& module, const std::string& name, torch::jit::Function& method, const Body& body) {
   const auto type = module.type();
-  if (type->getForwardHooks().empty() && type->getForwardPreHooks().empty()) return module;
-  torch::jit::Function& forward = module.get_method("forward").function();
   // In the same compilation unit, which has the types of the arguments.
-  Module outer(c10::QualifiedName(*type->name(), "WithHooks"), type->compilation_unit());
+  Module outer(c10::QualifiedName(*type->name(), name), type->compilation_unit());
   outer.register_module("model", module);
 
   const auto graph = std::make_shared<Graph>();
@@ -55,20 +57,12 @@ Module WithHooks(const Module& module) {
   Builder builder(*graph, graph->insertGetAttr(self, "model"));
   std::vector<Value*> arguments;
   std::vector<c10::Argument> schema_arguments = {c10::Argument("self", outer.type())};
-  for (size_t i = 1; i < forward.getSchema().arguments().size(); ++i) {
-    const c10::Argument& argument = forward.getSchema().arguments()[i];
+  for (size_t i = 1; i < method.getSchema().arguments().size(); ++i) {
+    const c10::Argument& argument = method.getSchema().arguments()[i];
     arguments.push_back(graph->addInput(argument.name())->setType(argument.type()));
     schema_arguments.push_back(argument);
   }
-  for (torch::jit::Function* hook : type->getForwardPreHooks()) {
-    arguments = builder.Replaced(arguments, builder.Call(*hook, {builder.Tuple(arguments)}));
-  }
-  Value* result = builder.Call(forward, arguments);
-  for (torch::jit::Function* hook : type->getForwardHooks()) {
-    Value* const given = builder.Call(*hook, {builder.Tuple(arguments), result});
-    if (!IsNone(given->type())) result = given;
-  }
-  graph->registerOutput(result);
+  graph->registerOutput(body(builder, std::move(arguments)));
   torch::jit::Inline(*graph);  // a clone of the module would not find functions that are called by address
 
   auto* const function =
@@ -77,6 +71,32 @@ Module WithHooks(const Module& module) {
                                           {c10::Argument("", graph->outputs()[0]->type())}));
   outer.type()->addMethod(function);
   return outer;
+}
+
+}  // namespace
+
+Module WithHooks(const Module& module) {
+  const auto type = module.type();
+  if (type->getForwardHooks().empty() && type->getForwardPreHooks().empty()) return module;
+  torch::jit::Function& forward = module.get_method("forward").function();
+  return Around(module, "WithHooks", forward, [&](Builder& builder, std::vector<Value*> arguments) {
+    for (torch::jit::Function* hook : type->getForwardPreHooks()) {
+      arguments = builder.Replaced(arguments, builder.Call(*hook, {builder.Tuple(arguments)}));
+    }
+    Value* result = builder.Call(forward, arguments);
+    for (torch::jit::Function* hook : type->getForwardHooks()) {
+      Value* const given = builder.Call(*hook, {builder.Tuple(arguments), result});
+      if (!IsNone(given->type())) result = given;
+    }
+    return result;
+  });
+}
+
+Module CallingMethod(const Module& module, const std::string& name) {
+  torch::jit::Function& method = module.get_method(name).function();
+  return Around(module, "CallingMethod", method, [&](Builder& builder, const std::vector<Value*>& arguments) {
+    return builder.Call(method, arguments);
+  });
 }
 
 }  // namespace torchferry::libtorch

@@ -32,7 +32,7 @@ model::ModelInfo DescribeVersion(const FileFacts& file, const plan::LoadPlan& pl
   info.saved_dtypes = plan.saved_dtypes;
   info.file_bytes = static_cast<int64_t>(file.bytes);
   info.sha256 = [digest = file.digest] { return digest->Get(); };
-  if (plan.format != checkpoint::FileFormat::kTorchScript) info.architecture = file.architecture;
+  if (plan.uses_architecture) info.architecture = file.architecture;
   info.state_dict_key = plan.state_dict_key;
   info.removed_prefixes = plan.removed_prefixes;
   info.requested_device = plan.placement.requested;

@@ -11,6 +11,7 @@ using ::testing::IsEmpty;
 
 plan::LoadPlan StateDictPlan() {
   plan::LoadPlan plan;
+  plan.uses_architecture = true;
   plan.format = checkpoint::FileFormat::kZipCheckpoint;
   plan.producer = "PyTorch";
   plan.saved_devices = {"cuda:1"};
@@ -58,6 +59,7 @@ TEST(DescribeVersionTest, SaysWhatThePlanSaysOfTheFileAndThePlacement) {
 TEST(DescribeVersionTest, ATorchScriptArchiveHasNoArchitecture) {
   plan::LoadPlan plan = StateDictPlan();
   plan.format = checkpoint::FileFormat::kTorchScript;
+  plan.uses_architecture = false;
   EXPECT_THAT(DescribeVersion(Facts(), plan, std::nullopt, {}).architecture, IsEmpty());
 }
 

@@ -56,8 +56,10 @@ bool MentionsSeed(const plan::PlannedVersion& planned) {
 
 // The code that LibTorch will compile.
 std::vector<std::string> SourcesOf(const plan::PlannedVersion& planned) {
-  if (planned.script.has_value()) return planned.script->code_texts;
-  return {planned.forward_source};
+  std::vector<std::string> sources;
+  if (planned.script.has_value()) sources = planned.script->code_texts;
+  if (!planned.forward_source.empty()) sources.push_back(planned.forward_source);
+  return sources;
 }
 
 // The file that the code is from.
@@ -74,17 +76,22 @@ absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_m
   const RandomTurn turn(MentionsSeed(version.planned) ? RandomUse::kSeeds : RandomUse::kNone, &state);
   if (files.format == checkpoint::FileFormat::kTorchScript) {
     FERRY_ASSIGN_OR_RETURN(module, LoadArchive(version.planned, *files.model, trust_model_code));
+    if (version.planned.adds_forward) {
+      FERRY_RETURN_IF_ERROR(DefineForward(*module, version.planned.forward_source, files.architecture_file->name()));
+    }
   } else {
     FERRY_ASSIGN_OR_RETURN(module, LoadStateDict(files, version.planned, trust_model_code));
   }
-  if (!module->find_method("forward").has_value()) {
-    return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no forward method",
-                            files.model->name());
+  const std::string& method = version.planned.method;
+  if (!module->find_method(method).has_value()) {
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}: the module has no {} method",
+                            files.model->name(), method);
   }
   FERRY_RETURN_IF_ERROR(base::Annotate(CheckCallDepth(*module), SourceFile(files).name()));
   if (!trust_model_code) FERRY_RETURN_IF_ERROR(base::Annotate(CheckModelCode(*module), SourceFile(files).name()));
   std::vector<std::string> warnings = MakeInferenceMode(*module);
-  SavedModule saved{WithHooks(*module), std::nullopt, std::move(warnings)};
+  SavedModule saved{method == "forward" ? WithHooks(*module) : CallingMethod(*module, method), std::nullopt,
+                    std::move(warnings)};
   FERRY_ASSIGN_OR_RETURN(saved.state, FindState(saved.module, files.model->name(), stateful));
   return saved;
 }

@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/custom_class.h>
 
 #include <filesystem>
 #include <sstream>
 
 #include "server/base/status.h"
 #include "server/checkpoint/test_zip.h"
+#include "server/plan/script_classes.h"
 #include "server/torch/graph/run_inline.h"
 
 namespace torchferry::libtorch {
@@ -90,6 +92,14 @@ TEST(ScriptReaderTest, GivesWhatLibTorchsOwnLoaderGives) {
     return of.get_method("forward").graph()->toString(/*print_source_locations=*/false);
   };
   EXPECT_EQ(graph_of(*read), graph_of(expected));
+}
+
+TEST(ScriptReaderTest, ClassesThatLibTorchBringsAreItsOwn) {
+  constexpr std::string_view kCpp = "__torch__.torch.classes.";
+  for (const std::string& name : torch::getAllCustomClassesNames()) {
+    ASSERT_TRUE(name.starts_with(kCpp)) << name;
+    EXPECT_TRUE(plan::IsLibTorchClass(name.substr(kCpp.size()))) << name;
+  }
 }
 
 TEST(ScriptReaderTest, AQuantisedModuleIsMadeOfItsPackedWeights) {
