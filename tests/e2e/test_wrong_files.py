@@ -103,6 +103,13 @@ def test_what_compiling_finds_is_said(versions, name):
     assert CODES[version.error_code] == wrong.code, version.error_message
 
 
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_only_the_server_can_tell_is_said_to_be_so(store, name):
+    path = f"{name}/1/{COMPILED[name].file}"
+    (shown,) = inspect_files(store.path, path).values()
+    assert not shown["servable"] or "whether LibTorch compiles" in shown["only_the_server_can_tell"]
+
+
 @pytest.mark.parametrize("name", STRAINING)
 def test_no_file_ends_the_server(tmp_path, name):
     store = Store(tmp_path / "store")

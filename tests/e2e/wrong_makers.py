@@ -147,6 +147,13 @@ def custom_operators(code):
     return code.replace(b"torch.relu(", b"ops.torchvision.roi_align(", 1)
 
 
+def with_engine(code):
+    """What Torch-TensorRT's archives have: an attribute of a class of its library."""
+    attribute = b"  training : bool\n"
+    assert attribute in code
+    return code.replace(attribute, attribute + b"  engine : __torch__.torch.classes.tensorrt.Engine\n", 1)
+
+
 def encrypted_zip():
     """A zip with the flag that says so on each entry."""
     content = bytearray(WEIGHTS.read_bytes())
