@@ -12,7 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "server/torch/device/convert.h"
+#include "server/plan/model_operators.h"
+#include "server/torch/load/python_methods.h"
+#include "server/torch/load/python_operator.h"
+#include "server/torch/load/python_prelude.h"
+#include "server/torch/load/python_signatures.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -29,16 +33,16 @@ SugaredPtr Constant(const c10::IValue& value, const SourceRange& loc, GraphFunct
   return std::make_shared<torch::jit::SimpleValue>(method.graph()->insertConstant(value, loc));
 }
 
-std::optional<int64_t> DTypeConstant(const std::string& name) {
-  static const std::map<std::string, at::ScalarType> kAliases = {
-      {"float", at::kFloat}, {"half", at::kHalf},   {"double", at::kDouble},       {"long", at::kLong},
-      {"int", at::kInt},     {"short", at::kShort}, {"cfloat", at::kComplexFloat}, {"cdouble", at::kComplexDouble}};
-  if (const auto it = kAliases.find(name); it != kAliases.end()) return static_cast<int64_t>(it->second);
-  for (int i = 1; i <= static_cast<int>(tensor::DType::kComplex128); ++i) {
-    const auto dtype = static_cast<tensor::DType>(i);
-    if ("torch." + name == tensor::TorchName(dtype)) return static_cast<int64_t>(*ToTorch(dtype));
-  }
-  return std::nullopt;
+// Layouts and memory formats are numbers in TorchScript.
+std::optional<int64_t> FormatConstant(const std::string& name) {
+  static const std::map<std::string, int64_t> kConstants = {
+      {"strided", static_cast<int64_t>(at::kStrided)},
+      {"contiguous_format", static_cast<int64_t>(at::MemoryFormat::Contiguous)},
+      {"preserve_format", static_cast<int64_t>(at::MemoryFormat::Preserve)},
+      {"channels_last", static_cast<int64_t>(at::MemoryFormat::ChannelsLast)},
+      {"channels_last_3d", static_cast<int64_t>(at::MemoryFormat::ChannelsLast3d)}};
+  const auto it = kConstants.find(name);
+  return it == kConstants.end() ? std::nullopt : std::optional<int64_t>(it->second);
 }
 
 std::optional<double> FloatConstant(const std::string& name) {
@@ -50,34 +54,39 @@ std::optional<double> FloatConstant(const std::string& name) {
   return it == kConstants.end() ? std::nullopt : std::optional<double>(it->second);
 }
 
-SugaredPtr Operator(const std::string& name, const SourceRange& loc, const std::string& spelled) {
-  const Symbol symbol = Symbol::fromQualString("aten::" + name);
+SugaredPtr Operator(const std::string& name, const SourceRange& loc, const std::string& spelled,
+                    const PythonSignature* signature = nullptr) {
+  const Symbol symbol = Symbol::fromQualString(name);
   if (torch::jit::getAllOperatorsFor(symbol).empty()) {
     throw torch::jit::ErrorReport(loc) << spelled << " is not an ATen operator of this LibTorch";
   }
-  return std::make_shared<torch::jit::BuiltinFunction>(symbol, std::nullopt);
+  return MakePythonOperator(symbol, spelled, signature);
 }
 
-// Functions of torch.nn.functional whose arguments come in another order than the ATen operator's of the same name:
-// taken for it, they would compute something else without a word.
-void RefuseOtherOrder(const std::string& name, const SourceRange& loc) {
-  static const std::map<std::string, std::string> kInstead = {
-      {"batch_norm", "torch.batch_norm(x, weight, bias, running_mean, running_var, False, 0.1, eps, False)"},
-      {"instance_norm",
-       "torch.instance_norm(x, weight, bias, running_mean, running_var, use_input_stats, 0.1, eps, False)"},
-      {"embedding", "torch.embedding(weight, indices)"},
-      {"embedding_bag", "torch.embedding_bag(weight, indices, offsets)"}};
-  const auto it = kInstead.find(name);
-  if (it == kInstead.end()) return;
-  throw torch::jit::ErrorReport(loc) << "F." << name
-                                     << " takes its arguments in another order than the operator behind it; write "
-                                     << it->second;
-}
+// torch.ops, torch.ops.aten: what is below is an operator by its own name and with its own arguments.
+class OperatorNamespace final : public SugaredValue {
+ public:
+  explicit OperatorNamespace(std::string ns) : ns_(std::move(ns)) {}
+  std::string kind() const override { return "module"; }
+  SugaredPtr attr(const SourceRange& loc, GraphFunction&, const std::string& field) override {
+    if (ns_.empty()) return std::make_shared<OperatorNamespace>(field);
+    return Operator(ns_ + "::" + field, loc, "torch.ops." + ns_ + "." + field);
+  }
 
-// `torch` and everything below it: torch.nn.functional.relu is torch.relu.
+ private:
+  const std::string ns_;
+};
+
+// What names mean below `torch`, for one file.
+struct PythonNames {
+  std::shared_ptr<PythonPrelude> prelude;
+  ForwardNotes* notes;
+};
+
+// `torch` and everything below it.
 class TorchNamespace final : public SugaredValue {
  public:
-  explicit TorchNamespace(std::string path) : path_(std::move(path)) {}
+  TorchNamespace(std::string path, PythonNames names) : path_(std::move(path)), names_(std::move(names)) {}
   std::string kind() const override { return "module"; }
   SugaredPtr attr(const SourceRange& loc, GraphFunction& method, const std::string& field) override {
     const bool is_namespace =
@@ -87,17 +96,40 @@ class TorchNamespace final : public SugaredValue {
                                : path_ == "torch.special" ? "special_"
                                : path_ == "torch.fft"     ? "fft_"
                                                           : "";
-    if (is_namespace && prefix.empty()) return std::make_shared<TorchNamespace>(path_ + "." + field);
+    if (path_ == "torch" && field == "ops") return std::make_shared<OperatorNamespace>("");
+    if (path_ == "torch" && field == "functional") return std::make_shared<TorchNamespace>("torch", names_);
+    if (is_namespace && prefix.empty()) return std::make_shared<TorchNamespace>(path_ + "." + field, names_);
     if (prefix.empty()) {
       if (const auto dtype = DTypeConstant(field)) return Constant(*dtype, loc, method);
+      if (const auto format = FormatConstant(field)) return Constant(*format, loc, method);
       if (const auto value = FloatConstant(field)) return Constant(*value, loc, method);
     }
-    if (path_ == "torch.nn.functional") RefuseOtherOrder(field, loc);
-    return Operator(prefix + field, loc, path_ + "." + field);
+    const std::string name = path_ + "." + field;
+    if (auto function = FindPythonFunction(name, names_.prelude, names_.notes)) return function;
+    const PythonSignature* signature = FindPythonSignature(name);
+    RefuseUnknownFunction(signature, field, loc);
+    const std::string spelled =
+        signature == nullptr ? name : signature->spelled.substr(0, signature->spelled.find('('));
+    return Operator("aten::" + prefix + field, loc, spelled, signature);
   }
 
  private:
+  // Taken for the operator of its name, it might compute something else without a word. One that no model may use is
+  // refused with the reason after compiling.
+  static void RefuseUnknownFunction(const PythonSignature* signature, const std::string& field,
+                                    const SourceRange& loc) {
+    if (signature == nullptr || !signature->is_written_in_python) return;
+    const bool is_operator = !torch::jit::getAllOperatorsFor(Symbol::fromQualString("aten::" + field)).empty();
+    if (is_operator && plan::WhyRefused("aten::" + field).has_value()) return;
+    throw torch::jit::ErrorReport(loc) << signature->spelled
+                                       << " is a function of Python's that forward.py does not have; write it out with "
+                                          "operators"
+                                       << (is_operator ? ". torch.ops.aten." + field + " is the operator of that name"
+                                                       : "");
+  }
+
   const std::string path_;
+  const PythonNames names_;
 };
 
 class MathNamespace final : public SugaredValue {
@@ -105,13 +137,14 @@ class MathNamespace final : public SugaredValue {
   std::string kind() const override { return "module"; }
   SugaredPtr attr(const SourceRange& loc, GraphFunction& method, const std::string& field) override {
     if (const auto value = FloatConstant(field)) return Constant(*value, loc, method);
-    return Operator(field, loc, "math." + field);
+    return Operator("aten::" + field, loc, "math." + field);
   }
 };
 
 class ForwardResolver final : public torch::jit::Resolver {
  public:
-  explicit ForwardResolver(std::map<std::string, std::string> names) : names_(std::move(names)) {
+  ForwardResolver(std::map<std::string, std::string> names, PythonNames python)
+      : names_(std::move(names)), python_(std::move(python)) {
     names_.emplace("torch", "torch");
     names_.emplace("F", "torch.nn.functional");
     names_.emplace("math", "math");
@@ -119,7 +152,7 @@ class ForwardResolver final : public torch::jit::Resolver {
 
   SugaredPtr resolveValue(const std::string& name, GraphFunction& method, const SourceRange& loc) override {
     const auto it = names_.find(name);
-    if (it == names_.end()) return nullptr;
+    if (it == names_.end()) return FindPythonMethod(name, python_.prelude, python_.notes);
     SugaredPtr value;
     for (size_t begin = 0; begin <= it->second.size();) {
       const size_t end = std::min(it->second.find('.', begin), it->second.size());
@@ -130,7 +163,7 @@ class ForwardResolver final : public torch::jit::Resolver {
       } else if (part == "math") {
         value = std::make_shared<MathNamespace>();
       } else {
-        value = std::make_shared<TorchNamespace>(part);
+        value = std::make_shared<TorchNamespace>(part, python_);
       }
     }
     return value;
@@ -139,6 +172,7 @@ class ForwardResolver final : public torch::jit::Resolver {
 
  private:
   std::map<std::string, std::string> names_;
+  const PythonNames python_;
 };
 
 c10::ClassTypePtr ChildType(const c10::ClassType& type, const std::string& name) {
@@ -171,8 +205,18 @@ const c10::ClassType* ModuleAt(const TreeRef& tree, const c10::ClassType& self) 
 
 }  // namespace
 
-torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names) {
-  return std::make_shared<ForwardResolver>(names);
+torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
+                                            std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes) {
+  return std::make_shared<ForwardResolver>(names, PythonNames{std::move(prelude), notes});
+}
+
+bool IsNamespace(const TreeRef& tree, const c10::ClassType& self, const std::map<std::string, std::string>& names) {
+  if (ModuleAt(tree, self) != nullptr) return true;
+  TreeRef root = tree;
+  while (root->kind() == '.') root = torch::jit::Select(root).value().tree();
+  if (root->kind() != torch::jit::TK_VAR) return false;
+  const std::string& name = torch::jit::Var(root).name().name();
+  return name == "torch" || name == "F" || name == "math" || names.contains(name);
 }
 
 TreeRef IndexNumberedChildren(const TreeRef& tree, const c10::ClassType& type) {

@@ -5,14 +5,25 @@
 #include <torch/csrc/jit/frontend/tree_views.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "server/torch/load/python_function.h"
+
 namespace torchferry::libtorch {
 
-// torch.X and F.X are the ATen operator X, torch.float32 and its like are dtypes, math.X is the scalar operator or
-// constant. `names` as ReadImports gives them; "torch", "F" and "math" are known without an import too.
-torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names);
+// torch.X and F.X mean what Python means by them (python_function.h): a function of Python's, or else the ATen operator
+// X. torch.ops.aten.X is the operator itself. torch.float32 and its like are dtypes, math.X is the scalar operator or
+// constant. `names` as ReadImports gives them; "torch", "F" and "math" are known without an import too. `prelude` is of
+// the compilation unit that the code is compiled into. `notes` must live as long as code is compiled.
+torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
+                                            std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes);
+
+// Whether `tree` is no value, and so has no methods of a tensor: a module of `self`, or a name of `names` and what is
+// below it.
+bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType& self,
+                 const std::map<std::string, std::string>& names);
 
 // TorchScript cannot write `self.layers[0]` for a module without a class of its own: where `self.layers` is a module of
 // `type` and has a child "0", it becomes getattr(self.layers, "0"). Source positions stay.

@@ -132,11 +132,6 @@ TEST(ForwardSourceTest, LongLinesGiveShortErrors) {
   }
 }
 
-TEST(ForwardSourceTest, RefusesFunctionsWhoseArgumentsComeInAnotherOrder) {
-  EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return F.embedding(x, self.fc.weight)\n"),
-              AllOf(HasSubstr("another order"), HasSubstr("torch.embedding(weight, indices)")));
-}
-
 TEST(ModuleFromKeysTest, FloatingTensorsAreParametersAndTheRestBuffers) {
   const torch::jit::Module module = MakeModule();
   std::vector<std::string> buffers;

@@ -1,0 +1,12 @@
+# cmake -DOUTPUT=FILE.cc -DFOLDER=DIR -P embed_text.cmake: the texts of DIR as what python_text.h declares.
+file(GLOB files ${FOLDER}/*.py ${FOLDER}/*.txt)
+list(SORT files)
+set(text "#include \"server/torch/load/python_text.h\"\n\nnamespace torchferry::libtorch {\n\n")
+string(APPEND text "std::span<const PythonText> PythonTexts() {\n  static constexpr PythonText kTexts[] = {\n")
+foreach(file IN LISTS files)
+  cmake_path(GET file FILENAME name)
+  file(READ ${file} content)
+  string(APPEND text "      {\"${name}\", R\"ferry(${content})ferry\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kTexts;\n}\n\n}  // namespace torchferry::libtorch\n")
+file(WRITE ${OUTPUT} "${text}")
