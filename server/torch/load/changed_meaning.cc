@@ -89,7 +89,7 @@ bool Differs(const PythonSignature& signature, const c10::FunctionSchema& schema
       return true;
     }
     const bool is_known = std::ranges::any_of(
-        arguments, [&](const c10::Argument& argument) { return AsInput(argument.name()) == AsInput(parameter.name); });
+        arguments, [&](const c10::Argument& argument) { return IsSameParameter(argument.name(), parameter.name); });
     if (!is_known && Acts(parameter)) return true;
   }
   return false;
