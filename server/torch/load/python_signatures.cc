@@ -9,9 +9,9 @@
 namespace torchferry::libtorch {
 namespace {
 
-// A literal of Python's; nothing where it is an object, which a model's code cannot give either.
+// A literal of Python's. One of PyTorch's objects, as torch.strided, is None: what is usual. Nothing for other objects.
 std::optional<c10::IValue> ReadLiteral(std::string_view text) {
-  if (text == "None") return c10::IValue();
+  if (text == "None" || text.starts_with("torch.")) return c10::IValue();
   if (text == "True" || text == "False") return c10::IValue(text == "True");
   if (text.size() >= 2 && text.front() == '\'') return c10::IValue(std::string(text.substr(1, text.size() - 2)));
   const char* const end = text.data() + text.size();
