@@ -1,7 +1,6 @@
 #include "server/serving/split_request.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/serving/row_pieces.h"
 
 namespace torchferry::serving {
 namespace {
@@ -16,86 +16,38 @@ namespace {
 // Parts of one request that are submitted and not answered: enough for a few workers, and few of a queue's places.
 constexpr size_t kPartsAtOnce = 4;
 
-// Its rows from `begin`. Scalars, which have none, stay.
-tensor::HostTensor RowsOf(const tensor::HostTensor& tensor, int64_t all, int64_t begin, int64_t rows) {
-  if (tensor.shape.empty() || tensor.shape[0] != all) return tensor;
-  tensor::HostTensor part = tensor;
-  const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(all);
-  part.shape[0] = rows;
-  part.bytes = tensor.bytes.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(rows) * row_bytes);
-  return part;
-}
-
-tensor::BoundInputs RowsOf(const tensor::BoundInputs& inputs, int64_t begin, int64_t rows) {
-  tensor::BoundInputs part;
-  part.rows = rows;
-  for (const auto& values : inputs.values) {
-    auto& to = part.values.emplace_back();
-    for (const tensor::HostTensor& tensor : values) to.push_back(RowsOf(tensor, inputs.rows, begin, rows));
-  }
-  return part;
-}
-
 int64_t BytesOf(const model::Outputs& outputs) {
   int64_t bytes = 0;
   for (const model::NamedTensor& output : outputs) bytes += static_cast<int64_t>(output.tensor.bytes.size());
   return bytes;
 }
 
-absl::Status NotByRows(const model::NamedTensor& output, int64_t rows, const std::string& why) {
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                          "output \"{}\" has shape {} for a part of {} rows{}: parts of a request above max_batch_size "
-                          "are joined by dimension 0; send fewer rows at a time",
-                          output.name, tensor::ToString(output.tensor.shape), rows, why);
-}
-
+// Whether dimension 0 of each is the rows of its part.
 absl::Status CheckByRows(const model::Outputs& outputs, int64_t rows) {
   for (const model::NamedTensor& output : outputs) {
-    if (output.tensor.shape.empty() || output.tensor.shape[0] != rows) return NotByRows(output, rows, "");
+    if (!output.tensor.shape.empty() && output.tensor.shape[0] == rows) continue;
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "output \"{}\" has shape {} for a part of {} rows: parts of a request above max_batch_size "
+                            "are joined by dimension 0; send fewer rows at a time",
+                            output.name, tensor::ToString(output.tensor.shape), rows);
   }
   return absl::OkStatus();
 }
 
-// Whether `output` can follow `first`.
-bool Follows(const model::NamedTensor& first, const model::NamedTensor& output) {
-  const tensor::Shape& a = first.tensor.shape;
-  const tensor::Shape& b = output.tensor.shape;
-  return first.name == output.name && first.tensor.dtype == output.tensor.dtype &&
-         std::ranges::equal(a.begin() + 1, a.end(), b.begin() + 1, b.end());
-}
-
 using Parts = std::vector<std::optional<PredictResult>>;
 
-absl::StatusOr<model::NamedTensor> JoinOutput(const Parts& parts, size_t index, int64_t rows, int64_t part_rows) {
-  const model::NamedTensor& first = parts[0]->outputs[index];
-  auto bytes = std::make_shared<std::vector<std::byte>>();
-  bytes->reserve(first.tensor.bytes.size() * parts.size());
-  for (const std::optional<PredictResult>& part : parts) {
-    if (part->outputs.size() <= index || !Follows(first, part->outputs[index]))
-      return NotByRows(first, part_rows, ", and another part's differs in more than its rows");
-    const std::span<const std::byte> own = part->outputs[index].tensor.bytes;
-    bytes->insert(bytes->end(), own.begin(), own.end());
-  }
-  model::NamedTensor joined{first.name, first.tensor};
-  joined.tensor.shape[0] = rows;
-  joined.tensor.bytes = *bytes;
-  joined.tensor.owner = std::move(bytes);
-  return joined;
-}
-
-absl::StatusOr<PredictResult> Join(const Parts& parts, int64_t rows, int64_t part_rows) {
+absl::StatusOr<PredictResult> Join(Parts parts) {
   PredictResult joined;
   joined.execution = parts.back()->execution;
   joined.execution.queue_seconds = joined.execution.compute_seconds = 0;
-  for (const std::optional<PredictResult>& part : parts) {
+  std::vector<model::Outputs> outputs;
+  for (std::optional<PredictResult>& part : parts) {
     joined.execution.batch_rows = std::max(joined.execution.batch_rows, part->execution.batch_rows);
     joined.execution.queue_seconds += part->execution.queue_seconds;
     joined.execution.compute_seconds += part->execution.compute_seconds;
+    outputs.push_back(std::move(part->outputs));
   }
-  for (size_t i = 0; i < parts[0]->outputs.size(); ++i) {
-    FERRY_ASSIGN_OR_RETURN(model::NamedTensor output, JoinOutput(parts, i, rows, part_rows));
-    joined.outputs.push_back(std::move(output));
-  }
+  FERRY_ASSIGN_OR_RETURN(joined.outputs, JoinRows(outputs));
   return joined;
 }
 
@@ -141,7 +93,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
 
   void Submit(size_t part) {
     PredictTask task;
-    task.inputs = RowsOf(task_.inputs, static_cast<int64_t>(part) * part_rows_, RowsIn(part));
+    task.inputs = RowsOf(servable_.signature(), task_.inputs, static_cast<int64_t>(part) * part_rows_, RowsIn(part));
     task.deadline = task_.deadline;
     task.is_cancelled = task_.is_cancelled;
     if (task_.keep) task.keep = [self = shared_from_this()] { return self->Keep(); };
@@ -190,7 +142,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
       parts = std::move(results_);
       error = error_;
     }
-    task_.done(error.ok() ? Join(parts, task_.inputs.rows, part_rows_) : error);
+    task_.done(error.ok() ? Join(std::move(parts)) : error);
   }
 
   Servable& servable_;

@@ -262,16 +262,15 @@ absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInfer
   if (execution.fallback)
     parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
   for (const model::NamedTensor& output : answer.result.outputs) {
-    const bool is_text = answer.texts.contains(output.name);
     const tensor::DType dtype = output.tensor.dtype;
-    if (!is_text && (dtype == tensor::DType::kInvalid || dtype > tensor::DType::kFp64)) {
+    if (dtype == tensor::DType::kInvalid || dtype > tensor::DType::kBytes) {
       return base::MakeStatus(absl::StatusCode::kInternal,
                               "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
                               output.name, Name(dtype));
     }
     auto& tensor = *head.add_outputs();
     tensor.set_name(output.name);
-    tensor.set_datatype(is_text ? "BYTES" : std::string(Name(dtype)));
+    tensor.set_datatype(std::string(Name(dtype)));
     tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
   }
   message.Add(head);

@@ -248,9 +248,8 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   response = encoded();
   EXPECT_EQ(response.parameters().at("torchferry_fallback_reason").string_param(), "absent");
 
-  answer.texts = {"y"};
+  answer.result.outputs[0].tensor.dtype = tensor::DType::kBytes;
   EXPECT_EQ(encoded().outputs(0).datatype(), "BYTES");
-  answer.texts = {};
 
   answer.result.outputs[0].tensor.dtype = tensor::DType::kComplex64;
   OutgoingMessage refused;

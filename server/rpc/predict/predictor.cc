@@ -72,7 +72,7 @@ struct Predictor::UnderWay {
     if (!result.ok()) return result.status();
     if (servable->pad_plan() != nullptr) CutPadding(*servable->pad_plan(), length, result->outputs);
     FERRY_ASSIGN_OR_RETURN(result->outputs, Select(std::move(result->outputs), wanted));
-    Answer answer{servable->name(), servable->version(), *std::move(result), {}};
+    Answer answer{servable->name(), servable->version(), *std::move(result)};
     if (!top_classes.empty()) FERRY_RETURN_IF_ERROR(TakeTopClasses(max_bytes, answer));
     FERRY_RETURN_IF_ERROR(CheckAnswerSize(answer.result.outputs, max_bytes));
     return answer;
@@ -85,7 +85,6 @@ struct Predictor::UnderWay {
       if (count == top_classes.end()) continue;
       FERRY_ASSIGN_OR_RETURN(output.tensor, TopClasses(output, count->second, servable->signature().HasBatchDimension(),
                                                        servable->labels(output.name), max_bytes));
-      answer.texts.insert(output.name);
     }
     return absl::OkStatus();
   }

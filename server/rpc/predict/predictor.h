@@ -7,7 +7,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +35,6 @@ struct Answer {
   std::string model;
   int64_t version = 0;
   serving::PredictResult result;  // only the wanted outputs, in the wanted order
-  std::set<std::string> texts;    // of these, those whose bytes are a BYTES tensor's
 };
 
 // How an API answers. On the thread that has the answer.

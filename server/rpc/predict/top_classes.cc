@@ -167,7 +167,7 @@ absl::StatusOr<tensor::HostTensor> TopClasses(const model::NamedTensor& output, 
         taken, name, max_bytes);
   }
   const auto owner = std::make_shared<const std::string>(*std::move(text));
-  return tensor::HostTensor{.dtype = tensor::DType::kInvalid,
+  return tensor::HostTensor{.dtype = tensor::DType::kBytes,
                             .shape = is_by_row ? tensor::Shape{rows, taken} : tensor::Shape{taken},
                             .bytes = std::as_bytes(std::span(*owner)),
                             .owner = owner};

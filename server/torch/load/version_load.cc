@@ -77,6 +77,7 @@ absl::StatusOr<ModelSignature> SignatureOf(SavedModule& saved, config::ModelConf
   if (!warning.empty()) {
     saved.warnings.push_back(std::move(warning));
     config.dynamic_batching.reset();
+    signature.signature.splits_oversized = false;
   }
   return signature;
 }
