@@ -25,7 +25,7 @@ constexpr Pair kOnTheWire[] = {
     {kUint32, v1::DATA_TYPE_UINT32}, {kUint64, v1::DATA_TYPE_UINT64}, {kInt8, v1::DATA_TYPE_INT8},
     {kInt16, v1::DATA_TYPE_INT16},   {kInt32, v1::DATA_TYPE_INT32},   {kInt64, v1::DATA_TYPE_INT64},
     {kFp16, v1::DATA_TYPE_FP16},     {kBf16, v1::DATA_TYPE_BF16},     {kFp32, v1::DATA_TYPE_FP32},
-    {kFp64, v1::DATA_TYPE_FP64}};
+    {kFp64, v1::DATA_TYPE_FP64},     {kBytes, v1::DATA_TYPE_BYTES}};
 constexpr tensor::DType kNotOnTheWire[] = {kFp8E4M3, kFp8E5M2, kComplex64, kComplex128};
 
 v1::PredictRequest Message() {
@@ -58,7 +58,7 @@ TEST(CodecTest, EachElementTypeHasItsNumber) {
   }
   for (const tensor::DType dtype : kNotOnTheWire) EXPECT_EQ(EncodeDType(dtype), v1::DATA_TYPE_UNSPECIFIED);
   EXPECT_EQ(EncodeDType(kInvalid), v1::DATA_TYPE_UNSPECIFIED);
-  for (const int number : {0, 14, 15, 99, -1}) EXPECT_EQ(DecodeDType(static_cast<v1::DataType>(number)), kInvalid);
+  for (const int number : {0, 15, 16, 99, -1}) EXPECT_EQ(DecodeDType(static_cast<v1::DataType>(number)), kInvalid);
 }
 
 TEST(CodecTest, ARequestIsViewed) {
@@ -126,7 +126,7 @@ TEST(CodecTest, AScalarHasNoDimension) {
 }
 
 TEST(CodecTest, AnInputWithoutAnElementTypeIsRefusedByName) {
-  for (const int number : {0, 14, 99, -1}) {
+  for (const int number : {0, 15, 99, -1}) {
     v1::PredictRequest message = Message();
     (*message.mutable_inputs())["x"].set_dtype(static_cast<v1::DataType>(number));
     const absl::Status status = DecodeRequest(message).status();
