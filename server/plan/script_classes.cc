@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kCpp = "__torch__.torch.classes.";
 
-// Of the classes that LibTorch registers (torch/custom_class.h); script_reader_test.cc asks it for them.
+// Of the classes that LibTorch registers (torch/custom_class.h).
 constexpr std::string_view kNamespaces[] = {"_nnapi",    "_static_runtime_runner",
                                             "c10d",      "cuda",
                                             "cudnn",     "dist_c10d",
