@@ -15,8 +15,11 @@ namespace {
 
 using Names = std::map<std::string, std::string>;
 
-constexpr std::array<std::string_view, 4> kKnownModules = {"torch", "math", "torch.nn", "torch.nn.functional"};
-constexpr std::array<std::string_view, 3> kNamesFrom = {"torch", "torch.nn", "math"};
+constexpr std::array<std::string_view, 9> kKnownModules = {"torch",         "math", "torch.nn",  "torch.nn.functional",
+                                                           "torch.nn.init", "copy", "functools", "collections",
+                                                           "warnings"};
+constexpr std::array<std::string_view, 8> kNamesFrom = {"torch",         "torch.nn", "math",      "torch.nn.parameter",
+                                                        "torch.nn.init", "copy",     "functools", "collections"};
 constexpr size_t kMostNames = 1000;
 
 template <size_t N>
@@ -107,7 +110,7 @@ class ImportReader {
   }
 
   static bool Bind(const std::string& from, const std::string& name, const std::string& alias, Names& names) {
-    if (from == "__future__" || from == "typing") return true;  // the type names are built in
+    if (from == "__future__" || from == "typing" || from == "dataclasses") return true;  // the type names are built in
     if (!IsAmong(from, kNamesFrom)) return false;
     if (name == "Tensor") return alias == name;
     names[alias] = from + "." + name;
