@@ -9,6 +9,7 @@
 #include "server/plan/file_name_hints.h"
 #include "server/plan/forward_calls.h"
 #include "server/plan/forward_imports.h"
+#include "server/plan/forward_layers.h"
 #include "server/plan/key_match.h"
 #include "server/plan/key_names.h"
 #include "server/plan/key_tree.h"
@@ -187,7 +188,10 @@ class Planner {
       planned_.adds_forward = true;
       planned_.plan.uses_architecture = true;
       Decide(fmt::format("the archive has no forward: that of {} is used", files_.architecture_file->name()));
-      return ReadForward();
+      FERRY_RETURN_IF_ERROR(ReadForward());
+      // The archive has modules and their code; no key is known before it is read.
+      FERRY_ASSIGN_OR_RETURN(planned_.layers, PlanLayers(planned_.forward_source, files_.architecture_file->name(), {}));
+      return absl::OkStatus();
     }
     std::string way_out = "it has none: put a forward.py beside it, which gives it one";
     if (!is_model) way_out = "it has none: save one that has a forward";
@@ -291,10 +295,11 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // Against architecture.pt; a forward.py takes what there is, if modules can be made of it.
+  // Against architecture.pt, or against the layers of a forward.py, which takes what else there is.
   absl::Status Match() {
     if (files_.architecture != Architecture::kTorchScript) {
-      return base::Annotate(CheckKeyTree(planned_.names), files_.model->name());
+      FERRY_RETURN_IF_ERROR(base::Annotate(CheckKeyTree(planned_.names), files_.model->name()));
+      return files_.architecture == Architecture::kForwardPy ? MatchForward() : absl::OkStatus();
     }
     std::vector<ArchitectureTensor> wanted;
     for (const checkpoint::ModuleTensor& entry : planned_.script->tensors) {
@@ -319,6 +324,19 @@ class Planner {
       return base::Annotate(absl::Status(decisions.status().code(), message), files_.model->name());
     }
     for (std::string& decision : *decisions) Decide(std::move(decision));
+    return absl::OkStatus();
+  }
+
+  absl::Status MatchForward() {
+    KeyShapes keys;
+    const std::vector<checkpoint::TensorInfo>& tensors = planned_.checkpoint->tensors();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (!planned_.names[i].empty()) keys.emplace(planned_.names[i], tensors[i].shape);
+    }
+    FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<const ModuleTree> layers,
+                           PlanLayers(planned_.forward_source, files_.architecture_file->name(), keys));
+    planned_.layers = layers;
+    for (const std::string& decision : layers->decisions) Decide(decision);
     return absl::OkStatus();
   }
 

@@ -17,6 +17,7 @@
 #include "server/config/model_config.h"
 #include "server/plan/load_budget.h"
 #include "server/plan/load_memory.h"
+#include "server/plan/module_tree.h"
 #include "server/plan/placement.h"
 #include "server/plan/precision.h"
 #include "server/plan/version_files.h"
@@ -71,6 +72,7 @@ struct PlannedVersion {
   std::string forward_source;                // of a forward.py: what was checked is what is compiled
   bool adds_forward = false;                 // that is an archive's, which has none of its own
   std::string method = "forward";            // of the module, which requests run
+  std::shared_ptr<const ModuleTree> layers;  // what its constructors make; null without a forward.py
   std::vector<tensor::DType> weight_dtypes;  // each once
   LoadMemoryFacts memory_facts;
   // Of plan.decisions, those before the placement's.

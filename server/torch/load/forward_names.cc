@@ -210,35 +210,13 @@ torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::str
   return std::make_shared<ForwardResolver>(names, PythonNames{std::move(prelude), notes});
 }
 
-bool IsNamespace(const TreeRef& tree, const c10::ClassType& self, const std::map<std::string, std::string>& names) {
-  if (ModuleAt(tree, self) != nullptr) return true;
+bool IsNamespace(const TreeRef& tree, const c10::ClassType* self, const std::map<std::string, std::string>& names) {
+  if (self != nullptr && ModuleAt(tree, *self) != nullptr) return true;
   TreeRef root = tree;
   while (root->kind() == '.') root = torch::jit::Select(root).value().tree();
   if (root->kind() != torch::jit::TK_VAR) return false;
   const std::string& name = torch::jit::Var(root).name().name();
   return name == "torch" || name == "F" || name == "math" || names.contains(name);
-}
-
-TreeRef IndexNumberedChildren(const TreeRef& tree, const c10::ClassType& type) {
-  TreeRef mapped = tree->map([&](const TreeRef& child) { return IndexNumberedChildren(child, type); });
-  if (mapped->kind() != torch::jit::TK_SUBSCRIPT) return mapped;
-  const torch::jit::Subscript subscript(mapped);
-  const c10::ClassType* module = ModuleAt(subscript.value().tree(), type);
-  const auto indices = subscript.subscript_exprs();
-  if (module == nullptr || indices.size() != 1 || indices[0].kind() != torch::jit::TK_CONST) return mapped;
-  const std::string index = indices[0].tree()->tree(0)->stringValue();
-  if (!module->hasAttribute(index)) {
-    throw torch::jit::ErrorReport(subscript.range())
-        << "the state_dict has no keys below this module's child \"" << index << "\"";
-  }
-  using torch::jit::Expr;
-  using torch::jit::Ident;
-  const SourceRange& range = subscript.range();
-  return torch::jit::Apply::create(range, torch::jit::Var::create(range, Ident::create(range, "getattr")),
-                                   torch::jit::List<Expr>::create(
-                                       range, {subscript.value(), torch::jit::StringLiteral::create(range, index)}),
-                                   torch::jit::List<torch::jit::Attribute>::create(range, {}))
-      .tree();
 }
 
 std::string HintFor(std::string_view message) {

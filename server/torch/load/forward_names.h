@@ -1,4 +1,4 @@
-// What names in a forward.py mean: the torch namespaces, numbered children.
+// What names in a forward.py mean: the torch namespaces.
 #pragma once
 
 #include <torch/csrc/jit/frontend/resolver.h>
@@ -20,14 +20,10 @@ namespace torchferry::libtorch {
 torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
                                             std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes);
 
-// Whether `tree` is no value, and so has no methods of a tensor: a module of `self`, or a name of `names` and what is
+// Whether `tree` is no value, and so has no methods of a tensor: a module of `self` (null: there is none), or a name of `names` and what is
 // below it.
-bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType& self,
+bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType* self,
                  const std::map<std::string, std::string>& names);
-
-// TorchScript cannot write `self.layers[0]` for a module without a class of its own: where `self.layers` is a module of
-// `type` and has a child "0", it becomes getattr(self.layers, "0"). Source positions stay.
-torch::jit::TreeRef IndexNumberedChildren(const torch::jit::TreeRef& tree, const c10::ClassType& type);
 
 // What to write instead, for errors whose text says little to a PyTorch user; empty when there is nothing to add.
 std::string HintFor(std::string_view message);

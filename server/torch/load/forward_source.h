@@ -5,17 +5,15 @@
 #include <absl/status/status.h>
 #include <torch/script.h>
 
-#include <string>
-
+#include "server/plan/module_tree.h"
 #include "server/torch/load/python_function.h"
 
 namespace torchferry::libtorch {
 
-// Compiles every `def` of `source` as a method of `module`. `file` is what messages call it.
+// Compiles the file of `tree` (plan/forward_layers.h) onto `module`, which ModuleFromKeys made with ModulePaths.
 // INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead" for what does not compile, and when there
 // is no `forward`. Nothing runs here. What a user should know of a file that compiles is logged as a warning, and put
 // into `notes` where that is not null.
-absl::Status DefineForward(torch::jit::Module& module, const std::string& source, const std::string& file,
-                           ForwardNotes* notes = nullptr);
+absl::Status DefineForward(torch::jit::Module& module, const plan::ModuleTree& tree, ForwardNotes* notes = nullptr);
 
 }  // namespace torchferry::libtorch

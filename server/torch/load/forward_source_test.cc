@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "server/base/status.h"
+#include "server/plan/forward_layers.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/load/layer_methods.h"
 #include "server/torch/load/state_dict.h"
 
 namespace torchferry::libtorch {
@@ -26,16 +28,31 @@ torch::jit::Module MakeModule() {
       .value();
 }
 
+// As the server does it: the plan first, then the module.
+absl::Status Define(torch::jit::Module& module, const std::string& source) {
+  plan::KeyShapes keys;
+  NamedTensors tensors;
+  for (const auto& parameter : module.named_parameters()) tensors.emplace(parameter.name, parameter.value);
+  for (const auto& buffer : module.named_buffers()) tensors.emplace(buffer.name, buffer.value);
+  for (const auto& [name, tensor] : tensors) keys.emplace(name, tensor.sizes().vec());
+  const auto layers = plan::PlanLayers(source, "m/forward.py", keys);
+  if (!layers.ok()) return layers.status();
+  absl::StatusOr<torch::jit::Module> made = ModuleFromKeys(tensors, ModulePaths(**layers));
+  if (!made.ok()) return made.status();
+  module = *made;
+  return DefineForward(module, **layers);
+}
+
 at::Tensor RunForward(const std::string& source, std::vector<c10::IValue> inputs = {at::ones({1, 3})}) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = DefineForward(module, source, "m/forward.py");
+  const absl::Status status = Define(module, source);
   EXPECT_TRUE(status.ok()) << status;
   return status.ok() ? module.forward(std::move(inputs)).toTensor() : at::Tensor();
 }
 
 std::string ErrorOf(const std::string& source) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = DefineForward(module, source, "m/forward.py");
+  const absl::Status status = Define(module, source);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return base::MessageOf(status);
 }
@@ -77,17 +94,15 @@ TEST(ForwardSourceTest, DefaultsCallNothing) {
         std::string("torch.zeros([1])._reshape_alias([9], [1])"), std::string("[torch.zeros([1])]")}) {
     torch::jit::Module module("m");
     const absl::Status status =
-        DefineForward(module, "def forward(self, x: Tensor,\n            y: Tensor = " + value + "):\n    return x\n",
-                      "m/forward.py");
+        Define(module, "def forward(self, x: Tensor,\n            y: Tensor = " + value + "):\n    return x\n");
     EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("m/forward.py:2: a default value")) << value;
   }
   EXPECT_FALSE(std::filesystem::exists(target));
   torch::jit::Module module("m");
   const absl::Status status =
-      DefineForward(module,
-                    "def forward(self, x: Tensor, a: int = -1, b: Optional[Tensor] = None, c: List[int] = [1, 2]):\n"
-                    "    return x\n",
-                    "m/forward.py");
+      Define(module,
+             "def forward(self, x: Tensor, a: int = -1, b: Optional[Tensor] = None, c: List[int] = [1, 2]):\n"
+             "    return x\n");
   EXPECT_TRUE(status.ok()) << status;
 }
 
@@ -104,9 +119,10 @@ TEST(ForwardSourceTest, AnIndexOfATensorStaysAnIndex) {
 }
 
 TEST(ForwardSourceTest, ErrorsHaveLineColumnAndWhatToWrite) {
-  EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    y = x\n    return self.fc(y)\n"),
-              AllOf(StartsWith("m/forward.py:3:12: 'self.fc' object has no"),
-                    HasSubstr("F.linear(x, self.fc.weight, self.fc.bias)")));
+  EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    y = x\n    return self.layers[0](y)\n"),
+              AllOf(StartsWith("m/forward.py:3:12: self.layers[0] holds weight [1]"), HasSubstr("nn.LayerNorm(1)")));
+  EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    y = self.layers\n    return y[0](x)\n"),
+              AllOf(StartsWith("m/forward.py:3:12: self.layers[0] holds weight [1]"), HasSubstr("nn.LayerNorm(1)")));
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return self.fc.wieght\n"),
               AllOf(StartsWith("m/forward.py:2:12: "), HasSubstr("wieght"), HasSubstr("state_dict has keys")));
   EXPECT_THAT(ErrorOf("def forward(self, x: Tensor) -> Tensor:\n    return torch.no_such_thing(x)\n"),

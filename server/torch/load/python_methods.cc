@@ -30,6 +30,13 @@ bool MayBeMethod(const std::string& name) {
          !torch::jit::getAllOperatorsFor(OperatorOf(name)).empty();
 }
 
+// Whether `name` of a module of `type` is a module, which is called by its forward.
+bool IsModule(const c10::TypePtr& type, const std::string& name) {
+  const auto of_class = type->cast<c10::ClassType>();
+  return of_class != nullptr && of_class->hasAttribute(name) &&
+         of_class->getAttribute(name)->cast<c10::ClassType>() != nullptr;
+}
+
 class PythonMethod final : public SugaredValue {
  public:
   // `function` is null where the method is an operator.
@@ -43,6 +50,7 @@ class PythonMethod final : public SugaredValue {
     torch::jit::Value* const value = args.at(0).value(*method.graph());
     const auto call_own = [&] {
       auto own = torch::jit::SimpleValue(value).attr(loc, method, name_);
+      if (IsModule(value->type(), name_)) own = own->attr(loc, method, "forward");
       return own->call(loc, method, args.slice(1), kwargs, n_binders);
     };
     if (!value->type()->isSubtypeOf(*c10::TensorType::get())) return call_own();

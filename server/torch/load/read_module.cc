@@ -18,6 +18,7 @@
 #include "server/torch/graph/module_hooks.h"
 #include "server/torch/graph/training_mode.h"
 #include "server/torch/load/forward_source.h"
+#include "server/torch/load/layer_methods.h"
 #include "server/torch/load/script_reader.h"
 #include "server/torch/load/state_dict.h"
 #include "server/torch/run/random_turn.h"
@@ -43,8 +44,8 @@ absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan
     return module;
   }
   FERRY_ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(*planned.checkpoint, planned.names));
-  FERRY_ASSIGN_OR_RETURN(Module module, ModuleFromKeys(tensors));
-  FERRY_RETURN_IF_ERROR(DefineForward(module, planned.forward_source, files.architecture_file->name()));
+  FERRY_ASSIGN_OR_RETURN(Module module, ModuleFromKeys(tensors, ModulePaths(*planned.layers)));
+  FERRY_RETURN_IF_ERROR(DefineForward(module, *planned.layers));
   return module;
 }
 
@@ -77,7 +78,7 @@ absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_m
   if (files.format == checkpoint::FileFormat::kTorchScript) {
     FERRY_ASSIGN_OR_RETURN(module, LoadArchive(version.planned, *files.model, trust_model_code));
     if (version.planned.adds_forward) {
-      FERRY_RETURN_IF_ERROR(DefineForward(*module, version.planned.forward_source, files.architecture_file->name()));
+      FERRY_RETURN_IF_ERROR(DefineForward(*module, *version.planned.layers));
     }
   } else {
     FERRY_ASSIGN_OR_RETURN(module, LoadStateDict(files, version.planned, trust_model_code));

@@ -35,6 +35,15 @@ void Insert(Node& root, const std::string& key, const at::Tensor& tensor) {
   node->tensors.emplace(key.substr(begin), tensor);
 }
 
+void InsertModule(Node& root, const std::string& path) {
+  Node* node = &root;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    node = &node->children[path.substr(begin, end - begin)];
+    begin = end + 1;
+  }
+}
+
 // A part of a key as a part of a class name: "0" is no identifier.
 std::string ClassAtom(const std::string& name, int& count) {
   const bool is_identifier =
@@ -154,8 +163,9 @@ absl::StatusOr<NamedTensors> ReadTensors(const checkpoint::Checkpoint& checkpoin
   return tensors;
 }
 
-absl::StatusOr<Module> ModuleFromKeys(const NamedTensors& tensors) {
+absl::StatusOr<Module> ModuleFromKeys(const NamedTensors& tensors, const std::vector<std::string>& modules) {
   Node root;
+  for (const std::string& path : modules) InsertModule(root, path);
   for (const auto& [key, tensor] : tensors) Insert(root, key, tensor);
   int count = 0;
   try {

@@ -22,8 +22,10 @@ absl::StatusOr<NamedTensors> ReadTensors(const checkpoint::Checkpoint& checkpoin
                                          const std::vector<std::string>& names);
 
 // "conv1.weight" becomes the parameter `weight` of the submodule `conv1`: floating tensors are parameters, the rest
-// buffers. The names have passed plan/key_tree.h; INVALID_ARGUMENT for one that LibTorch does not take.
-absl::StatusOr<torch::jit::Module> ModuleFromKeys(const NamedTensors& tensors);
+// buffers. The names have passed plan/key_tree.h; INVALID_ARGUMENT for one that LibTorch does not take. `modules`:
+// paths of modules that are to be there, "features.1", with tensors or without.
+absl::StatusOr<torch::jit::Module> ModuleFromKeys(const NamedTensors& tensors,
+                                                  const std::vector<std::string>& modules = {});
 
 // Copies the checkpoint's tensors into the module's parameters and buffers of those names, one storage at a time, and
 // casts as load_state_dict does. A name that the module does not have is passed over, one that it has and `names` lacks
