@@ -8,6 +8,7 @@
 #include "server/plan/compile_report.h"
 #include "server/plan/forward_calls.h"
 #include "server/plan/forward_imports.h"
+#include "server/plan/forward_layers.h"
 #include "server/plan/key_names.h"
 #include "server/plan/nesting.h"
 
@@ -18,6 +19,17 @@ void Require(bool is_so) {
 }
 
 constexpr size_t kMostMessageBytes = 4096;
+
+// The constructors, held against some keys.
+void CheckLayers(std::string_view source) {
+  static const torchferry::plan::KeyShapes keys = {{"fc.weight", {4, 3}},
+                                                   {"fc.bias", {4}},
+                                                   {"conv.weight", {4, 3, 7, 7}},
+                                                   {"layers.0.weight", {2}},
+                                                   {"layers.1.fc.weight", {2, 2}}};
+  const auto layers = torchferry::plan::PlanLayers(source, "forward.py", keys);
+  if (!layers.ok()) Require(torchferry::base::MessageOf(layers.status()).size() < 4 * kMostMessageBytes);
+}
 
 // What is left has the same lines, none of them longer.
 void CheckImports(std::string_view source) {
@@ -36,6 +48,7 @@ void CheckImports(std::string_view source) {
   if (!torchferry::plan::CheckNesting(body, "forward.py", size).ok()) return;
   const absl::Status calls = torchferry::plan::CheckCalls(body, "forward.py");
   Require(calls.ok() || torchferry::base::MessageOf(calls).size() < kMostMessageBytes);
+  CheckLayers(source);
 }
 
 }  // namespace

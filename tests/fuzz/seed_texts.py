@@ -40,12 +40,47 @@ ARCHIVE = '''class Net(Module):
 
 HIDDEN = "pi = 3.\ntorch.save(x, 'f')\nx not intorch.save(x)\ny = \"\"\"'\"\"\" + torch.save(x)\n"
 
+BLOCK = '''def __init__(self):
+    self.fc = nn.Linear(3, 4)
+    self.layers = nn.ModuleList([nn.Sequential(*[nn.ReLU() for _ in range(2)]) for i in range(2) if i > 0])
+
+
+def forward(self, x):
+    return self.fc(x)
+'''
+
+CLASSES = '''SIZES = {"a": [1, 2.5], "b": (3, -4)}
+
+
+def conv(planes, **more):
+    return nn.Conv2d(planes, planes * 2, 3, **more)
+
+
+class Block(nn.Module):
+    expansion: int = 4
+
+    def __init__(self, planes=2, *rest, stride=1, act=None):
+        super().__init__()
+        for i, (a, b) in enumerate(zip(SIZES["a"], SIZES["b"])):
+            self.add_module(f"layer{i}_{a!r}", conv(planes, stride=stride, bias=a < b and not rest))
+        self.act = act or nn.ReLU()
+        self.x, self.y = (planes // 2 ** 2, [planes] * 3)[::-1]
+        assert len(self.y) == 3, "three"
+        if isinstance(self.act, nn.ReLU):
+            raise ValueError(f"no {self.act}")
+
+
+model = Block(act=nn.GELU())
+'''
+
 TEXTS = {
     "script": {"forward": FORWARD, "archive": ARCHIVE, "hidden": HIDDEN},
     "forward_py": {
         "forward": FORWARD,
         "archive": ARCHIVE,
         "hidden": HIDDEN,
+        "block": BLOCK,
+        "classes": CLASSES,
         "report_mark": "\nundefined value y:\n  File \"m/forward.py\", line 12\n    return y\n           ~ <--- HERE\n"
                        "Exception raised from f at g.cpp:1\n",
         "report_class": "'__torch__.torchferry.self.fc (of Python compilation unit at: 0x55d0)' object has no attribute 'x'",
