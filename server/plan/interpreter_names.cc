@@ -177,7 +177,7 @@ PlanValue Interpreter::AttributeOf(const PlanValue& value, std::string_view name
 }
 
 PlanValue Interpreter::EvalSubscript(const Expr& expr) {
-  const PlanValue object = Eval(expr.parts[0]);
+  PlanValue object = Eval(expr.parts[0]);
   if (!ok()) return {};
   if (object.Is(ValueKind::kName) || object.Is(ValueKind::kClass)) return object;  // Optional[int]
   if (object.Is(ValueKind::kTensor)) {
