@@ -190,7 +190,8 @@ class Planner {
       Decide(fmt::format("the archive has no forward: that of {} is used", files_.architecture_file->name()));
       FERRY_RETURN_IF_ERROR(ReadForward());
       // The archive has modules and their code; no key is known before it is read.
-      FERRY_ASSIGN_OR_RETURN(planned_.layers, PlanLayers(planned_.forward_source, files_.architecture_file->name(), {}));
+      FERRY_ASSIGN_OR_RETURN(planned_.layers,
+                             PlanLayers(planned_.forward_source, files_.architecture_file->name(), {}));
       return absl::OkStatus();
     }
     std::string way_out = "it has none: put a forward.py beside it, which gives it one";

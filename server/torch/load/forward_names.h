@@ -20,8 +20,8 @@ namespace torchferry::libtorch {
 torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
                                             std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes);
 
-// Whether `tree` is no value, and so has no methods of a tensor: a module of `self` (null: there is none), or a name of `names` and what is
-// below it.
+// Whether `tree` is no value, and so has no methods of a tensor: a module of `self` (null: there is none), or a name of
+// `names` and what is below it.
 bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType* self,
                  const std::map<std::string, std::string>& names);
 

@@ -7,10 +7,8 @@
 #include <filesystem>
 
 #include "server/base/status.h"
-#include "server/plan/forward_layers.h"
 #include "server/torch/device/convert.h"
-#include "server/torch/load/layer_methods.h"
-#include "server/torch/load/state_dict.h"
+#include "server/torch/load/test_forward.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -28,31 +26,16 @@ torch::jit::Module MakeModule() {
       .value();
 }
 
-// As the server does it: the plan first, then the module.
-absl::Status Define(torch::jit::Module& module, const std::string& source) {
-  plan::KeyShapes keys;
-  NamedTensors tensors;
-  for (const auto& parameter : module.named_parameters()) tensors.emplace(parameter.name, parameter.value);
-  for (const auto& buffer : module.named_buffers()) tensors.emplace(buffer.name, buffer.value);
-  for (const auto& [name, tensor] : tensors) keys.emplace(name, tensor.sizes().vec());
-  const auto layers = plan::PlanLayers(source, "m/forward.py", keys);
-  if (!layers.ok()) return layers.status();
-  absl::StatusOr<torch::jit::Module> made = ModuleFromKeys(tensors, ModulePaths(**layers));
-  if (!made.ok()) return made.status();
-  module = *made;
-  return DefineForward(module, **layers);
-}
-
 at::Tensor RunForward(const std::string& source, std::vector<c10::IValue> inputs = {at::ones({1, 3})}) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = Define(module, source);
+  const absl::Status status = DefineText(module, source);
   EXPECT_TRUE(status.ok()) << status;
   return status.ok() ? module.forward(std::move(inputs)).toTensor() : at::Tensor();
 }
 
 std::string ErrorOf(const std::string& source) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = Define(module, source);
+  const absl::Status status = DefineText(module, source);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return base::MessageOf(status);
 }
@@ -94,15 +77,15 @@ TEST(ForwardSourceTest, DefaultsCallNothing) {
         std::string("torch.zeros([1])._reshape_alias([9], [1])"), std::string("[torch.zeros([1])]")}) {
     torch::jit::Module module("m");
     const absl::Status status =
-        Define(module, "def forward(self, x: Tensor,\n            y: Tensor = " + value + "):\n    return x\n");
+        DefineText(module, "def forward(self, x: Tensor,\n            y: Tensor = " + value + "):\n    return x\n");
     EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("m/forward.py:2: a default value")) << value;
   }
   EXPECT_FALSE(std::filesystem::exists(target));
   torch::jit::Module module("m");
   const absl::Status status =
-      Define(module,
-             "def forward(self, x: Tensor, a: int = -1, b: Optional[Tensor] = None, c: List[int] = [1, 2]):\n"
-             "    return x\n");
+      DefineText(module,
+                 "def forward(self, x: Tensor, a: int = -1, b: Optional[Tensor] = None, c: List[int] = [1, 2]):\n"
+                 "    return x\n");
   EXPECT_TRUE(status.ok()) << status;
 }
 

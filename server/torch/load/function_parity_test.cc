@@ -13,8 +13,8 @@
 
 #include "server/base/status.h"
 #include "server/torch/graph/model_code.h"
-#include "server/torch/load/forward_source.h"
 #include "server/torch/load/python_text.h"
+#include "server/torch/load/test_forward.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -109,7 +109,7 @@ Result RunCall(const std::string& call, const std::vector<at::Tensor>& inputs, c
   for (size_t i = 0; i < inputs.size(); ++i) source += fmt::format(", {}: Tensor", static_cast<char>('a' + i));
   source += "):\n    return " + call + "\n";
   torch::jit::Module module("m");
-  const absl::Status status = DefineForward(module, source, "forward.py");
+  const absl::Status status = DefineText(module, source);
   if (!status.ok()) {
     const bool is_denied = status.message().find("is for no model") != std::string_view::npos;
     return {is_denied ? Outcome::kNotAdmitted : Outcome::kRefused, base::MessageOf(status)};

@@ -10,8 +10,8 @@
 #include "server/plan/layer_library.h"
 #include "server/plan/python_parser.h"
 #include "server/torch/graph/model_code.h"
-#include "server/torch/load/forward_source.h"
 #include "server/torch/load/state_dict.h"
+#include "server/torch/load/test_forward.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -21,14 +21,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 absl::StatusOr<torch::jit::Module> Made(const std::string& source, const NamedTensors& tensors) {
-  plan::KeyShapes keys;
-  for (const auto& [name, tensor] : tensors) keys.emplace(name, tensor.sizes().vec());
-  const auto layers = plan::PlanLayers(source, "m/forward.py", keys);
-  if (!layers.ok()) return layers.status();
-  absl::StatusOr<torch::jit::Module> module = ModuleFromKeys(tensors, ModulePaths(**layers));
-  if (!module.ok()) return module;
-  if (absl::Status status = DefineForward(*module, **layers); !status.ok()) return status;
-  module->eval();
+  absl::StatusOr<torch::jit::Module> module = ModuleOf(source, tensors);
+  if (module.ok()) module->eval();
   return module;
 }
 

@@ -7,10 +7,10 @@
 #include "server/base/status.h"
 #include "server/torch/graph/model_code.h"
 #include "server/torch/graph/stateful.h"
-#include "server/torch/load/forward_source.h"
 #include "server/torch/load/python_prelude.h"
 #include "server/torch/load/python_signatures.h"
 #include "server/torch/load/state_dict.h"
+#include "server/torch/load/test_forward.h"
 #include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
@@ -35,8 +35,7 @@ struct Compiled {
   absl::Status status;
 
   explicit Compiled(const std::string& expression)
-      : status(DefineForward(module, "def forward(self, x: Tensor):\n    return " + expression + "\n", "m/forward.py",
-                             &notes)) {}
+      : status(DefineText(module, "def forward(self, x: Tensor):\n    return " + expression + "\n", &notes)) {}
   c10::IValue Run(const at::Tensor& x) {
     EXPECT_TRUE(status.ok()) << status;
     return module.forward({x});
@@ -78,10 +77,9 @@ TEST(PythonFunctionTest, NamesThatPythonDoesNotHaveStayOperators) {
 
 TEST(PythonFunctionTest, AMethodOfTheModuleKeepsItsNameAndIsNoTensors) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = DefineForward(module,
-                                            "def norm(self, x: Tensor) -> Tensor:\n    return x * 0.0\n\n"
-                                            "def forward(self, x: Tensor) -> Tensor:\n    return self.norm(x)\n",
-                                            "m/forward.py");
+  const absl::Status status = DefineText(module,
+                                         "def norm(self, x: Tensor) -> Tensor:\n    return x * 0.0\n\n"
+                                         "def forward(self, x: Tensor) -> Tensor:\n    return self.norm(x)\n");
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(module.forward({at::ones({2})}).toTensor().sum().item<float>(), 0.0F);
 }
@@ -147,9 +145,8 @@ TEST(PythonFunctionTest, EveryFunctionOfThePreludeIsAllowedAndPythonHasIt) {
 
 TEST(PythonFunctionTest, AChangedWeightIsState) {
   torch::jit::Module module = MakeModule();
-  const absl::Status status = DefineForward(
-      module, "def forward(self, x: Tensor) -> Tensor:\n    return F.relu(self.emb.weight, inplace=True) + x\n",
-      "m/forward.py");
+  const absl::Status status = DefineText(
+      module, "def forward(self, x: Tensor) -> Tensor:\n    return F.relu(self.emb.weight, inplace=True) + x\n");
   ASSERT_TRUE(status.ok()) << status;
   module.eval();
   const auto state = FindState(module, "m", std::nullopt);

@@ -51,9 +51,13 @@ plan::PrecisionPlan Cast(tensor::DType from, tensor::DType to) {
 config::ModelConfig Declared(tensor::DType input, tensor::DType output) {
   config::ModelConfig config;
   config.inputs.resize(1);
-  config.inputs[0] = {.name = "x", .dtype = input, .dims = {tensor::kAnyDim, 4}, .reshape = {}, .is_optional = false};
+  config.inputs[0].name = "x";
+  config.inputs[0].dtype = input;
+  config.inputs[0].dims = {tensor::kAnyDim, 4};
   config.outputs.resize(1);
-  config.outputs[0] = {.name = "y", .dtype = output, .dims = {tensor::kAnyDim, 3}, .reshape = {}, .is_optional = false};
+  config.outputs[0].name = "y";
+  config.outputs[0].dtype = output;
+  config.outputs[0].dims = {tensor::kAnyDim, 3};
   return config;
 }
 
