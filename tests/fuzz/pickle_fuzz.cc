@@ -29,7 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const absl::Status status = torchferry::checkpoint::ReadPickle(input, *globals, tree);
     CheckTree(tree);
     if (status.ok() && tree.root >= tree.nodes.size()) std::abort();
-    if (!tree.foreign.empty() && torchferry::checkpoint::RefuseForeign(tree).ok()) std::abort();
+    if (tree.foreign.empty()) continue;
+    if (torchferry::checkpoint::RefuseObjects(tree).ok()) std::abort();
+    if (torchferry::checkpoint::JudgeTorchScript(tree, status).ok()) std::abort();
   }
   return 0;
 }
