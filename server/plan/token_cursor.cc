@@ -7,10 +7,9 @@
 namespace torchferry::plan {
 
 TokenCursor::TokenCursor(const PythonFile& file, std::span<const ScriptToken> tokens) : file_(file), tokens_(tokens) {
-  const char* begin = file.text.data();
-  if (!tokens.empty()) begin = tokens.back().text.data() + tokens.back().text.size();
-  end_.text = std::string_view(begin, 0);
-  end_of_last_ = tokens.empty() ? begin : tokens.front().text.data();
+  const std::string_view last = tokens.empty() ? std::string_view(file.text).substr(0, 0) : tokens.back().text;
+  end_.text = last.substr(last.size());
+  end_of_last_ = tokens.empty() ? end_.text.data() : tokens.front().text.data();
 }
 
 const ScriptToken& TokenCursor::Peek() const { return ok() && next_ < tokens_.size() ? tokens_[next_] : end_; }

@@ -199,5 +199,11 @@ TEST(ReadTensorsTest, LeavesOutWhatHasNoNameAndKeepsSharedStorageShared) {
   EXPECT_EQ(tensors->at("y").item<float>(), 5.0F);
 }
 
+TEST(ForwardSourceTest, ANumberedChildMayBeChosenByArithmetic) {
+  const std::string begin = "def forward(self, x: Tensor) -> Tensor:\n    return x * self.layers[";
+  EXPECT_EQ(RunForward(begin + "2 - 1].inner[0].weight\n").sum().item<double>(), 15.0);
+  EXPECT_THAT(ErrorOf(begin + "1 + 1].weight\n"), HasSubstr("no keys below this module's child \"2\""));
+}
+
 }  // namespace
 }  // namespace torchferry::libtorch

@@ -172,15 +172,15 @@ class LayerValue final : public SugaredValue {
   SugaredPtr getitem(const SourceRange& loc, GraphFunction& method, Value* index, c10::TypePtr) override {
     const std::optional<c10::IValue> constant = torch::jit::toIValue(index);
     if (constant.has_value() && constant->isString()) return attr(loc, method, constant->toStringRef());
-    if ((node_ == nullptr || !node_->IsContainer()) && constant.has_value() && constant->isInt()) {
-      const std::string name = std::to_string(constant->toInt());
-      if (Type()->hasAttribute(name)) return attr(loc, method, name);
-      throw ErrorReport(loc) << "the state_dict has no keys below this module's child \"" << name << "\"";
-    }
     const std::optional<int64_t> number = StaticInt(index);
     if (!number.has_value()) {
       throw ErrorReport(loc) << "modules are chosen by a number that is written out, or by a loop over the modules: "
                                 "for layer in self.layers, for i, layer in enumerate(self.layers)";
+    }
+    if (node_ == nullptr || !node_->IsContainer()) {
+      const std::string name = std::to_string(*number);
+      if (Type()->hasAttribute(name)) return attr(loc, method, name);
+      throw ErrorReport(loc) << "the state_dict has no keys below this module's child \"" << name << "\"";
     }
     const auto size = static_cast<int64_t>(node_->child_order.size());
     const int64_t at = *number < 0 ? *number + size : *number;

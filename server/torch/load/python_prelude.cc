@@ -101,7 +101,7 @@ std::string PreludeName(std::string_view python_name) {
                                                                                        {"torch.", "torch_"}}};
   for (const auto& [python, prelude] : kPrefixes) {
     if (!python_name.starts_with(python)) continue;
-    const std::string name = fmt::format("{}{}", prelude, python_name.substr(python.size()));
+    std::string name = fmt::format("{}{}", prelude, python_name.substr(python.size()));
     if (AllDefinitions().contains(name)) return name;
   }
   return "";

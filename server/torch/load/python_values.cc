@@ -1,6 +1,7 @@
 #include "server/torch/load/python_values.h"
 
 #include <fmt/format.h>
+#include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
