@@ -85,7 +85,7 @@ REFUSED = {
 }
 
 # What has no effect is said in the log, by these words.
-WARNINGS = {"image": ("input.format", "output.label_filename", "optimization", "response_cache.enable", "DISABLE_OPTIMIZED_EXECUTION"),
+WARNINGS = {"image": ("input.format", "optimization", "response_cache.enable", "DISABLE_OPTIMIZED_EXECUTION"),
             "dict": ("instance_group.count",), "tuple": ("allow_timeout_override",), "half": ("preserve_ordering",)}
 
 
