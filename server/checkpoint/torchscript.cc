@@ -172,7 +172,7 @@ std::unordered_map<std::string, std::string_view> ClassSources(const TorchScript
     while (begin != std::string_view::npos) {
       const size_t end = NextClass(text, begin);
       const std::string_view source = text.substr(begin, end - begin);
-      const std::string_view name = source.substr(kClass.size(), source.find('(') - kClass.size());
+      const std::string_view name = source.substr(kClass.size(), source.find_first_of("(:") - kClass.size());
       sources.emplace(fmt::format("{}.{}", module, name), source);
       begin = end;
     }

@@ -41,6 +41,12 @@ TEST(ScriptClassesTest, ThoseOfLibrariesAreRefused) {
   }
 }
 
+TEST(ScriptClassesTest, AClassThatIsNoModuleHasCodeToo) {
+  EXPECT_TRUE(CheckClasses(Script({"__torch__.zoo.Where", "__torch__.zoo.Pair"},
+                                  "class Where:\n  dtype : int\nclass Pair(NamedTuple):\n  a : int\n"))
+                  .ok());
+}
+
 TEST(ScriptClassesTest, CodeThatIsNotThereIsDamage) {
   const absl::Status status = CheckClasses(Script({"__torch__.zoo.Net", "__torch__.zoo.Part"}));
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);

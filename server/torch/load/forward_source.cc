@@ -1,6 +1,5 @@
 #include "server/torch/load/forward_source.h"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -30,8 +29,8 @@ absl::Status DefineForward(torch::jit::Module& module, const plan::ModuleTree& t
   ForwardNotes found;
   try {
     DefineMethods(module, tree, found);
-  } catch (const std::invalid_argument& error) {
-    return absl::InvalidArgumentError(error.what());
+  } catch (const RefusedValue& error) {
+    return error.status();
   } catch (const std::exception& error) {
     return CompileError(error.what(), file);
   }

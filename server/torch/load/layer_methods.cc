@@ -7,7 +7,6 @@
 
 #include <memory>
 #include <set>
-#include <stdexcept>
 #include <utility>
 
 #include "server/base/status.h"
@@ -37,8 +36,8 @@ std::string Below(const std::string& path, const std::string& name) {
 }
 
 void CheckDefaults(const Def& def, const std::string& file) {
-  const absl::Status status = CheckDeclaredValues(def.tree(), file);
-  if (!status.ok()) throw std::invalid_argument(base::MessageOf(status));
+  absl::Status status = CheckDeclaredValues(def.tree(), file);
+  if (!status.ok()) throw RefusedValue(std::move(status));
 }
 
 // A method of a class stands further to the right than LibTorch's parser takes outside of one.

@@ -1,10 +1,12 @@
 // Compiles the methods of the modules that constructors made.
 #pragma once
 
+#include <absl/status/status.h>
 #include <torch/script.h>
 
-#include <map>
+#include <exception>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/plan/module_tree.h"
@@ -15,10 +17,19 @@ namespace torchferry::libtorch {
 // Paths of all modules of `tree` below its root, "features.1": plan/layer_match.h has bounded them.
 std::vector<std::string> ModulePaths(const plan::ModuleTree& tree);
 
+// What CheckDeclaredValues says of the file.
+class RefusedValue final : public std::exception {
+ public:
+  explicit RefusedValue(absl::Status status) : status_(std::move(status)) {}
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const absl::Status status_;
+};
+
 // Compiles what the forward pass of `module` reaches: methods of the classes that `tree` names, and of the file itself,
 // onto the modules that ModuleFromKeys made, those inside first. Throws what LibTorch's parser and compiler throw, and
-// std::invalid_argument, whose text is a whole message, for a default value that calls a function. What a user should
-// know of the calls goes to `notes`.
+// RefusedValue for a default value that calls a function. What a user should know of the calls goes to `notes`.
 void DefineMethods(torch::jit::Module& module, const plan::ModuleTree& tree, ForwardNotes& notes);
 
 }  // namespace torchferry::libtorch
