@@ -15,6 +15,7 @@
 #include "server/plan/key_tree.h"
 #include "server/plan/nesting.h"
 #include "server/plan/placeholder_tensors.h"
+#include "server/plan/raw_strings.h"
 #include "server/plan/script_check.h"
 #include "server/plan/state_dict_key.h"
 
@@ -205,7 +206,8 @@ class Planner {
   }
 
   absl::Status ReadForward() {
-    FERRY_ASSIGN_OR_RETURN(planned_.forward_source, ReadSource(*files_.architecture_file));
+    FERRY_ASSIGN_OR_RETURN(std::string source, ReadSource(*files_.architecture_file));
+    planned_.forward_source = WithoutStringPrefixes(std::move(source));
     FERRY_RETURN_IF_ERROR(CheckForward(planned_.forward_source, files_.architecture_file->name()));
     if (config_.method.empty()) return absl::OkStatus();
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
