@@ -71,6 +71,8 @@ class Pass {
  private:
   void EditNode(Node* node, bool may_rewrite) {
     const Callee callee = CalleeOf(node);
+    // Stochastic depth, written out: nothing says which value eval mode has.
+    if (may_rewrite && callee.name.starts_with("aten::bernoulli")) left_.insert(callee.name);
     if (callee.schema == nullptr || callee.schema->arguments().size() + callee.first != node->inputs().size()) return;
     for (size_t i = 0; i < callee.schema->arguments().size(); ++i) {
       const std::string& name = callee.schema->arguments()[i].name();

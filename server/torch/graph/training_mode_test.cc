@@ -66,6 +66,11 @@ TEST(TrainingModeTest, OtherOperatorsThatTrainFollowTheSchema) {
   EXPECT_TRUE(at::allclose(Forward(attention, x), x));
 }
 
+TEST(TrainingModeTest, StochasticDepthOfATraceInTrainingModeIsSaid) {
+  Module module = Make("  return x * torch.bernoulli_(torch.empty_like(x), 0.5)\n", true);
+  EXPECT_THAT(MakeInferenceMode(module), ElementsAre(AllOf(HasSubstr("aten::bernoulli"), HasSubstr("random"))));
+}
+
 TEST(TrainingModeTest, WhatWasSavedInEvalModeIsMeantAndSaid) {
   Module module = Make("  return torch.dropout(x, 0.5, True)\n", false);
   EXPECT_THAT(MakeInferenceMode(module), ElementsAre(AllOf(HasSubstr("aten::dropout trains"), HasSubstr("random"))));
