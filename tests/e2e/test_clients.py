@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf import descriptor_pool, message_factory
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import harness
@@ -131,9 +132,21 @@ def test_reflection_is_enough_to_predict(client):
 
 def test_reflection_is_off_unless_asked_for(store, start):
     server = start()
-    with Client(server.address) as client, pytest.raises(grpc.RpcError) as error:
-        list(ProtoReflectionDescriptorDatabase(client.channel).get_services())
-    assert error.value.code() == Code.UNIMPLEMENTED
+    with Client(server.address) as client:
+        call = reflection_pb2_grpc.ServerReflectionStub(client.channel).ServerReflectionInfo
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        with refused(Code.UNIMPLEMENTED):
+            list(call(iter([request]), timeout=harness.DEADLINE_SECONDS))
+
+
+@pytest.mark.parametrize("flags", [(), ("--reflection",), ("--enable-admin",), ("--reflection", "--enable-admin")])
+def test_an_unknown_method_is_answered(store, start, flags):
+    """Whatever else is served: gRPC answers such calls itself, and did not with some sets of services."""
+    server = start(*flags)
+    with Client(server.address) as client:
+        for kind, argument in (("unary_unary", b""), ("unary_stream", b"x"), ("stream_stream", iter([b""]))):
+            with refused(Code.UNIMPLEMENTED):
+                list(getattr(client.channel, kind)("/no.such.Service/Method")(argument, timeout=harness.DEADLINE_SECONDS))
 
 
 def test_stream_answers_in_order_each_with_its_id(client):

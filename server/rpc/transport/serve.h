@@ -44,9 +44,7 @@ class RawService final : public AsyncService {
  public:
   // Without `is_listed` reflection does not list the service, whose methods answer all the same.
   explicit RawService(bool is_listed = true) {
-    // gRPC lists a service by the path of its last method. This one's has no service in it, and no client can call it.
-    if (!is_listed)
-      this->AddMethod(new grpc::internal::RpcServiceMethod("-", grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+    if (!is_listed) this->AddMethod(Unlisted());
   }
 
   template <typename Wrapper>
@@ -67,6 +65,16 @@ class RawService final : public AsyncService {
   }
 
  private:
+  // gRPC lists a service by the path of its last method. This one's has no service in it, and no client can call it.
+  static grpc::internal::RpcServiceMethod* Unlisted() {
+    using grpc::internal::RpcServiceMethod;
+    auto* method = new RpcServiceMethod("-", grpc::internal::RpcMethod::NORMAL_RPC, nullptr);
+    // A method is synchronous unless marked. gRPC then leaves calls of unknown methods to synchronous threads that
+    // never run, and such a call has no answer.
+    method->SetServerApiType(RpcServiceMethod::ApiType::ASYNC);
+    return method;
+  }
+
   template <typename Wrapper>
   static constexpr int kIndex = MethodIndex<AsyncService, Wrapper>::kValue;
 };
