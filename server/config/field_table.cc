@@ -129,6 +129,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.pad_to.mask", kHonoured, ""},
     {"torchferry.pad_to.values", kHonoured, ""},
     {"torchferry.method", kHonoured, ""},
+    {"torchferry.program", kHonoured, ""},
 });
 
 }  // namespace

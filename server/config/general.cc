@@ -68,6 +68,7 @@ void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelC
   CheckFileName("default_model_filename", config.default_model_filename, source.positions.Of("default_model_filename"),
                 source.findings);
   config.max_batch_size = message.max_batch_size();
+  config.is_max_batch_size_given = source.positions.Has("max_batch_size");
   if (config.max_batch_size < 0) {
     source.findings.Error(source.positions.Of("max_batch_size"),
                           "max_batch_size is {}; expected 0 (tensors have no batch dimension) or more",

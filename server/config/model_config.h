@@ -103,7 +103,8 @@ struct StateDictConfig {
 // Plain values; a default-constructed one is the configuration of a model without `config.pbtxt`.
 struct ModelConfig {
   std::string name;
-  int64_t max_batch_size = 0;  // 0: no batch dimension
+  int64_t max_batch_size = 0;            // 0: no batch dimension
+  bool is_max_batch_size_given = false;  // the file says it, be it 0
   std::vector<TensorConfig> inputs;
   std::vector<TensorConfig> outputs;
   std::optional<DynamicBatching> dynamic_batching;
@@ -130,7 +131,8 @@ struct ModelConfig {
   std::optional<bool> stateful;
   bool split_oversized = false;  // a request above max_batch_size runs in parts
   std::optional<tensor::PadPlan> pad_to;
-  std::string method;  // of a TorchScript archive, an identifier; empty: forward
+  std::string method;   // of a TorchScript archive, an identifier; empty: forward
+  std::string program;  // of an archive of several torch.export programs; empty: the only one, or "model"
 
   // The file's message, for who wants to see it; null without a file.
   std::shared_ptr<const inference::ModelConfig> message;

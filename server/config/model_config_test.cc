@@ -240,6 +240,7 @@ torchferry {
   map_location { key: "cuda" value: "cpu" }
   precision: BF16
   method: "encode_image"
+  program: "text encoder"
   state_dict { architecture: "net.py" key: "ema.model" strict: false strip_prefix: "net." }
 }
 )");
@@ -253,7 +254,14 @@ torchferry {
   EXPECT_EQ(config.state_dict.key, "ema.model");
   EXPECT_EQ(config.state_dict.strip_prefix, "net.");
   EXPECT_EQ(config.method, "encode_image");
+  EXPECT_EQ(config.program, "text encoder");
   EXPECT_THAT(config.warnings, IsEmpty());
+}
+
+TEST(ModelConfigTest, ABatchSizeOfZeroIsToldFromNone) {
+  EXPECT_FALSE(Parse("").is_max_batch_size_given);
+  EXPECT_TRUE(Parse("max_batch_size: 0").is_max_batch_size_given);
+  EXPECT_TRUE(Parse("max_batch_size: 8").is_max_batch_size_given);
 }
 
 TEST(ModelConfigTest, ReadsEveryDeviceForm) {

@@ -33,6 +33,9 @@ class TextPositions {
   // above. at() if there is no such value.
   TextPosition Of(std::string_view field, int index = 0) const { return In(field, index).at(); }
 
+  // Whether any value of `field` is written.
+  bool Has(std::string_view field) const { return fields_.contains(field); }
+
   // The places inside the index-th message of `field`; this message's own if there is none.
   const TextPositions& In(std::string_view field, int index = 0) const;
 

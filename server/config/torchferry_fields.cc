@@ -130,6 +130,18 @@ std::string ReadMethod(const TorchferrySource& source) {
   return name;
 }
 
+// A program's name is whatever Python was given.
+std::string ReadProgram(const TorchferrySource& source) {
+  constexpr size_t kMostBytes = 256;
+  const std::string& name = source.message.program();
+  if (name.size() > kMostBytes) {
+    source.findings.Error(source.positions.Of("program"),
+                          "torchferry.program has {} bytes; expected the name of a program in the archive, at most {}",
+                          name.size(), kMostBytes);
+  }
+  return name;
+}
+
 }  // namespace
 
 const std::vector<std::string>& TuningVariants() {
@@ -156,6 +168,7 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
   config.optimize = ReadOptimize(own);
   if (own.message.has_stateful()) config.stateful = own.message.stateful();
   config.method = ReadMethod(own);
+  config.program = ReadProgram(own);
 }
 
 }  // namespace torchferry::config
