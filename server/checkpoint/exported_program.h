@@ -27,7 +27,7 @@ struct ProgramInput {
     kSpecialised,  // a number, text or None that was fixed at export: no input any more, though the graph lists it
   };
   Kind kind = Kind::kUser;
-  std::string name;           // in the graph
+  std::string name;           // in the graph; may be empty for kSpecialised
   std::string key;            // of a tensor in ExportedProgram::weights: "conv1.weight"; empty for the last two kinds
   bool is_persistent = true;  // of a buffer: it is in the state_dict
   GraphArgument value;        // of kSpecialised: what it was fixed to
@@ -61,7 +61,7 @@ struct ExportedProgram {
   std::vector<ProgramInput> inputs;
   std::vector<ProgramOutput> outputs;
   std::map<std::string, SizeRange> ranges;  // by symbol
-  // Whether the outermost result is a tuple, a list or a dict, and no tensor.
+  // Whether forward returned one tensor, and no tuple, list or dict.
   bool gives_one_tensor = false;
   // Parameters, buffers and constants, by their keys.
   std::unique_ptr<Checkpoint> weights;

@@ -42,15 +42,13 @@ std::optional<std::string> DescribePackage(const ZipArchive& archive) {
 absl::Status DescribeForeignZip(const ZipArchive& archive) {
   if (HasFolder(archive, "data/aotinductor/")) {
     return absl::InvalidArgumentError(
-        "is an AOTInductor package (.pt2): native code for one kind of machine, which is not "
-        "served yet; save the model with torch.jit.script(model).save(path), or its state_dict");
+        "is an AOTInductor package (.pt2): native code for one kind of machine, which is not run here. In Python, "
+        "torch.export.save(ep, \"model.pt2\") saves the exported program that it was compiled from, which is served");
   }
-  if (archive.Find("archive_format") != nullptr || HasFolder(archive, "models/") ||
-      archive.Find("serialized_exported_program.json") != nullptr) {
+  if (archive.Find("archive_format") != nullptr) {
     return absl::InvalidArgumentError(
-        "is a torch.export program (.pt2), which is not served. In Python, p = torch.export.load(\"model.pt2\"); "
-        "torch.jit.trace(p.module(), p.example_inputs[0]).save(\"model.pt\") makes what is; so does "
-        "torch.jit.script(model).save(path), or torch.save(p.state_dict, path) with a forward.py");
+        "is an archive of torch.export (.pt2) without a program: it has no entry \"models/NAME.json\". In Python, "
+        "torch.export.save(ep, \"model.pt2\") writes one");
   }
   if (archive.Find("model.json") != nullptr) {
     return absl::InvalidArgumentError(
@@ -68,7 +66,16 @@ absl::Status DescribeForeignZip(const ZipArchive& archive) {
                           Listed(names, 5));
 }
 
+bool HasProgram(const ZipArchive& archive) {
+  if (archive.top_folder().empty()) return true;  // see ZipLayout
+  // TorchScript's archives may have any folder besides.
+  return archive.Find("data.pkl") == nullptr && std::ranges::any_of(archive.entries(), [](const ZipEntry& entry) {
+           return entry.name.starts_with("models/") && entry.name.ends_with(".json");
+         });
+}
+
 absl::StatusOr<FileFormat> RecogniseZip(const ZipArchive& archive) {
+  if (HasProgram(archive)) return FileFormat::kExportedProgram;
   if (archive.Find("data.pkl") == nullptr) return DescribeForeignZip(archive);
   if (archive.Find("constants.pkl") != nullptr || HasFolder(archive, "code/")) {
     return FileFormat::kTorchScript;
@@ -88,6 +95,8 @@ std::string_view Name(FileFormat format) {
       return "legacy state_dict";
     case FileFormat::kSafetensors:
       return "safetensors";
+    case FileFormat::kExportedProgram:
+      return "torch.export program";
     case FileFormat::kShards:
       return "sharded state_dict";
     case FileFormat::kUnknown:
@@ -105,7 +114,8 @@ absl::StatusOr<FileFormat> Recognise(const File& file) {
   if (!is_zip) return base::Annotate(DescribeForeignContent(head, file.size()), file.name());
   // The archive is gone before `file` may be: it does not own it.
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,
-                         ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file)));
+                         ZipArchive::Open(std::shared_ptr<const File>(std::shared_ptr<const void>(), &file),
+                                          ZipLayout::kOneFolderOrProgram));
   absl::StatusOr<FileFormat> format = RecogniseZip(*archive);
   if (!format.ok()) return base::Annotate(format.status(), file.name());
   return format;

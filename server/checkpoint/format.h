@@ -15,11 +15,13 @@ enum class FileFormat {
   kZipCheckpoint,     // torch.save since 1.6: a zip with data.pkl
   kLegacyCheckpoint,  // torch.save before 1.6: pickles, then the storages
   kSafetensors,       // a JSON header, then the tensors
+  kExportedProgram,   // torch.export.save: a zip with models/NAME.json, or a flat one of PyTorch 2.7 and earlier
   kShards,            // the index of a state_dict in several files: JSON with a weight_map
   kUnknown,           // `Recognise` then returns an error instead
 };
 
-// "torchscript", "state_dict", "legacy state_dict", "safetensors", "sharded state_dict".
+// "torchscript", "state_dict", "legacy state_dict", "safetensors", "torch.export program",
+// "sharded state_dict".
 std::string_view Name(FileFormat format);
 
 // Looks at the bytes. What is not a model that can be served is an error that says what the file is

@@ -71,7 +71,7 @@ TEST(FormatTest, EachWrongFileSaysWhatItIs) {
            {ZipBuilder().Add("a/b.txt", "1").Build(), StatusCode::kInvalidArgument, "without data.pkl"},
            {ZipBuilder().Add("m/data/aotinductor/model/m.so", "1").Build(), StatusCode::kInvalidArgument,
             "AOTInductor"},
-           {ZipBuilder().Add("m/models/model.json", "1").Build(), StatusCode::kInvalidArgument, "torch.export"},
+           {ZipBuilder().Add("m/archive_format", "pt2").Build(), StatusCode::kInvalidArgument, "without a program"},
        }) {
     EXPECT_THAT(Recognise(*AsFile(wrong.bytes)).status(),
                 Fails(wrong.code, AllOf(HasSubstr("m/1/model.pt: "), HasSubstr(wrong.message))));

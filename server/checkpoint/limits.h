@@ -49,6 +49,26 @@ inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 // As many as a zip may have entries.
 inline constexpr size_t kMaxSafetensorsTensors = 262'144;
 
+// --- torch.export programs ---
+// Bytes of a program's JSON, and of the JSON that lists its weights. A node takes a KB or two, and most of that is its
+// stack trace: so this is some 100,000 nodes.
+inline constexpr uint64_t kMaxProgramJsonBytes = uint64_t{256} << 20;
+// Values of that JSON which are kept: stack traces are not. A node and its tensor take some 40; a value costs about
+// 110 bytes of our memory while the program is read.
+inline constexpr size_t kMaxProgramValues = 4'000'000;
+// How deep the JSON nests. A graph inside a graph takes 9 of it.
+inline constexpr size_t kMaxProgramDepth = 200;
+// Graphs inside graphs: branches inside branches. Converting them recurses.
+inline constexpr size_t kMaxGraphDepth = 16;
+// Programs of one archive.
+inline constexpr size_t kMaxPrograms = 256;
+// Results of one program, which have names of up to so many bytes as follows.
+inline constexpr size_t kMaxProgramOutputs = 4096;
+// Bytes of the name of a program, of a value of its graph and of an operator.
+inline constexpr size_t kMaxProgramNameBytes = 1024;
+// Bytes of example inputs that are inflated into memory; those that are stored as they are stay in the file.
+inline constexpr uint64_t kMaxInflatedSampleBytes = uint64_t{64} << 20;
+
 // --- several files ---
 // Files that one state_dict is in; the largest public models have some 200. Each is open until it has been loaded.
 inline constexpr size_t kMaxShards = 512;

@@ -131,42 +131,9 @@ absl::Status CheckMetadata(const PickleTree& tree, PickleRef metadata) {
   return absl::OkStatus();
 }
 
-// One past the last byte that the view reaches, from the storage's begin; an empty view reaches its
-// offset. Nothing when that is beyond int64.
-std::optional<uint64_t> EndByte(const TensorInfo& tensor, int64_t item_bytes, bool is_empty) {
-  int64_t end = tensor.storage_offset;  // in elements until the last step
-  bool overflows = false;
-  for (size_t i = 0; !is_empty && i < tensor.shape.size(); ++i) {
-    int64_t reach = 0;
-    overflows |= __builtin_mul_overflow(tensor.shape[i] - 1, tensor.strides[i], &reach);
-    overflows |= __builtin_add_overflow(end, reach, &end);
-  }
-  overflows |= __builtin_add_overflow(end, is_empty ? 0 : 1, &end);
-  overflows |= __builtin_mul_overflow(end, item_bytes, &end);
-  if (overflows) return std::nullopt;
-  return static_cast<uint64_t>(end);
-}
-
-// The product of the first `count` sizes; nothing when that is beyond int64.
-std::optional<int64_t> Elements(const tensor::Shape& shape, size_t count) {
-  int64_t elements = 1;
-  for (size_t i = 0; i < count; ++i) {
-    if (__builtin_mul_overflow(elements, shape[i], &elements)) return std::nullopt;
-  }
-  return elements;
-}
-
 // How many elements of it lie in one byte.
 int64_t ElementsInByte(const StorageType& type) {
   return type.name == "QUInt4x2Storage" ? 2 : type.name == "QUInt2x4Storage" ? 4 : 1;
-}
-
-absl::Status LeavesStorage(const TensorInfo& tensor, const StorageInfo& storage) {
-  return base::MakeStatus(absl::StatusCode::kDataLoss,
-                          "is a view {} with strides {} from element {} that leaves its storage {} of "
-                          "{} bytes",
-                          tensor::ToString(tensor.shape), tensor::ToString(tensor.strides), tensor.storage_offset,
-                          Quoted(storage.key), storage.size_bytes);
 }
 
 absl::StatusOr<tensor::DType> DTypeAt(const PickleTree& tree, PickleRef ref) {
@@ -222,7 +189,7 @@ absl::StatusOr<TensorInfo> TensorRebuilder::RebuildStrided(std::string_view func
   }
   FERRY_RETURN_IF_ERROR(ReadView(items, tensor));
   if (items.size() > metadata) FERRY_RETURN_IF_ERROR(CheckMetadata(tree_, items[metadata]));
-  FERRY_RETURN_IF_ERROR(CheckView(tensor));
+  FERRY_RETURN_IF_ERROR(views_.Check(tensor, storages_.storages()[tensor.storage]));
   return tensor;
 }
 
@@ -298,29 +265,6 @@ absl::Status TensorRebuilder::CheckQuantiser(const PickleNode& quantiser, const 
     if (found.shape != tensor::Shape{tensor.shape[axis]}) {
       return base::MakeStatus(absl::StatusCode::kDataLoss, "is quantised by {} scales for {} channels",
                               tensor::ToString(found.shape), tensor.shape[axis]);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TensorRebuilder::CheckView(const TensorInfo& tensor) {
-  if (tensor.strides.size() != tensor.shape.size()) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss, "has {} sizes and {} strides", tensor.shape.size(),
-                            tensor.strides.size());
-  }
-  const absl::StatusOr<int64_t> dense_bytes = tensor::ByteCount(tensor.dtype, tensor.shape);
-  if (!dense_bytes.ok()) return absl::DataLossError(base::MessageOf(dense_bytes.status()));
-  const StorageInfo& storage = storages_.storages()[tensor.storage];
-  const std::optional<uint64_t> end = EndByte(tensor, tensor::ByteSize(tensor.dtype), *dense_bytes == 0);
-  if (!end.has_value() || *end > storage.size_bytes) return LeavesStorage(tensor, storage);
-  if (static_cast<uint64_t>(*dense_bytes) > storage.size_bytes) {
-    uint64_t& total = expanded_bytes_;
-    if (__builtin_add_overflow(total, static_cast<uint64_t>(*dense_bytes), &total) ||
-        total > limits::kMaxExpandedBytes) {
-      return base::MakeStatus(absl::StatusCode::kDataLoss,
-                              "repeats its elements: {} bytes out of a storage of {}; {} bytes of such "
-                              "tensors are read at most; save its .contiguous()",
-                              *dense_bytes, storage.size_bytes, limits::kMaxExpandedBytes);
     }
   }
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/pickle_value.h"
 #include "server/checkpoint/storage_table.h"
+#include "server/checkpoint/tensor_view.h"
 
 namespace torchferry::checkpoint {
 
@@ -32,13 +33,12 @@ class TensorRebuilder {
  private:
   absl::StatusOr<TensorInfo> RebuildStrided(std::string_view function, const PickleNode& arguments);
   absl::Status ReadView(const std::vector<PickleRef>& items, TensorInfo& tensor);
-  absl::Status CheckView(const TensorInfo& tensor);
   absl::Status CheckExtent(const TensorInfo& tensor, const StorageType& type);
   absl::Status CheckQuantiser(const PickleNode& quantiser, const TensorInfo& tensor);
 
   const PickleTree& tree_;
   StorageTable& storages_;
-  uint64_t expanded_bytes_ = 0;  // see limits::kMaxExpandedBytes
+  ViewChecker views_;
 };
 
 }  // namespace torchferry::checkpoint

@@ -106,20 +106,22 @@ class FileArchive final : public ZipArchive {
   std::unordered_map<std::string_view, const ZipEntry*> by_name_;
 };
 
-absl::StatusOr<std::unique_ptr<ZipArchive>> OpenArchive(std::shared_ptr<const File> file) {
+absl::StatusOr<std::unique_ptr<ZipArchive>> OpenArchive(std::shared_ptr<const File> file, ZipLayout layout) {
   FERRY_ASSIGN_OR_RETURN(std::vector<ZipEntry> entries, ReadZipDirectory(*file));
-  FERRY_ASSIGN_OR_RETURN(std::string top, FindTopFolder(entries));
+  FERRY_ASSIGN_OR_RETURN(std::string top, FindTopFolder(entries, layout));
   FERRY_RETURN_IF_ERROR(CheckArchive(entries, file->size()));
   std::erase_if(entries, [](const ZipEntry& entry) { return entry.name.ends_with('/'); });
-  for (ZipEntry& entry : entries) entry.name.erase(0, top.size() + 1);
+  if (!top.empty()) {
+    for (ZipEntry& entry : entries) entry.name.erase(0, top.size() + 1);
+  }
   return std::make_unique<FileArchive>(std::move(file), std::move(top), std::move(entries));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ZipArchive>> ZipArchive::Open(std::shared_ptr<const File> file) {
+absl::StatusOr<std::unique_ptr<ZipArchive>> ZipArchive::Open(std::shared_ptr<const File> file, ZipLayout layout) {
   const std::string name = file->name();
-  absl::StatusOr<std::unique_ptr<ZipArchive>> archive = OpenArchive(std::move(file));
+  absl::StatusOr<std::unique_ptr<ZipArchive>> archive = OpenArchive(std::move(file), layout);
   if (!archive.ok()) return base::Annotate(archive.status(), name);
   return archive;
 }

@@ -30,16 +30,26 @@ struct ZipEntry {
   uint32_t crc32 = 0;          // of the uncompressed bytes; checked for compressed entries only (see Read)
 };
 
+// Where an archive's entries may lie.
+enum class ZipLayout {
+  kOneFolder,          // below one top folder
+  kOneFolderOrProgram  // so, or as torch.export of PyTorch 2.7 and earlier wrote them: without a folder
+};
+
+// In an archive without a top folder: what makes it one of torch.export.
+inline constexpr std::string_view kFlatProgramEntry = "serialized_exported_program.json";
+
 // Immutable after Open; thread-safe.
 class ZipArchive {
  public:
   // DATA_LOSS for an archive that is damaged (a truncated one says how far it got) or breaks a limit; the message
   // names the entry and the limit. INVALID_ARGUMENT for a sound zip that PyTorch did not write: entries outside one
   // top folder. Entries that are folders are left out.
-  static absl::StatusOr<std::unique_ptr<ZipArchive>> Open(std::shared_ptr<const File> file);
+  static absl::StatusOr<std::unique_ptr<ZipArchive>> Open(std::shared_ptr<const File> file,
+                                                          ZipLayout layout = ZipLayout::kOneFolder);
 
   virtual ~ZipArchive() = default;
-  // The archive's top folder, without the slash.
+  // The archive's top folder, without the slash; empty where there is none.
   virtual const std::string& top_folder() const = 0;
   virtual const std::vector<ZipEntry>& entries() const = 0;
   // Null if there is none.

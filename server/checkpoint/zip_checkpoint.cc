@@ -4,6 +4,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/archive_pickle.h"
+#include "server/checkpoint/entry_bytes.h"
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/state_dict.h"
 #include "server/checkpoint/storage_table.h"
@@ -11,20 +12,6 @@
 
 namespace torchferry::checkpoint {
 namespace {
-
-class EntryBytes final : public StorageBytes {
- public:
-  EntryBytes(std::unique_ptr<ZipArchive> archive, std::vector<uint64_t> entries)
-      : archive_(std::move(archive)), entries_(std::move(entries)) {}
-
-  absl::Status Read(size_t index, std::span<std::byte> out) const override {
-    return archive_->Read(archive_->entries()[entries_[index]], out);
-  }
-
- private:
-  const std::unique_ptr<ZipArchive> archive_;
-  const std::vector<uint64_t> entries_;  // of each storage, in archive_->entries()
-};
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadIndex(std::unique_ptr<ZipArchive> archive, const DictChooser& choose) {
   FERRY_RETURN_IF_ERROR(CheckByteOrder(*archive));

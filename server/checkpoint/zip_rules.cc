@@ -121,11 +121,14 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
 
 }  // namespace
 
-absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries) {
+absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries, ZipLayout layout) {
   if (entries.empty()) return absl::InvalidArgumentError("is an empty zip; download or copy the file again");
+  for (const ZipEntry& entry : entries) FERRY_RETURN_IF_ERROR(CheckName(entry));
+  const bool is_flat = layout == ZipLayout::kOneFolderOrProgram &&
+                       std::ranges::find(entries, kFlatProgramEntry, &ZipEntry::name) != entries.end();
+  if (is_flat) return "";
   std::string top;
   for (const ZipEntry& entry : entries) {
-    FERRY_RETURN_IF_ERROR(CheckName(entry));
     const size_t slash = entry.name.find('/');
     const std::string folder = slash == std::string::npos ? "" : entry.name.substr(0, slash);
     if (top.empty()) top = folder;

@@ -11,9 +11,10 @@
 
 namespace torchferry::checkpoint {
 
-// The one top folder in which all entries lie. DATA_LOSS for a name that could leave it ("..", an
-// absolute path, backslashes, control characters); INVALID_ARGUMENT when there is no such folder.
-absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries);
+// The one top folder in which all entries lie, or "" where `layout` allows that and there is none. DATA_LOSS for a name
+// that could leave it ("..", an absolute path, backslashes, control characters); INVALID_ARGUMENT when there is no such
+// folder.
+absl::StatusOr<std::string> FindTopFolder(std::span<const ZipEntry> entries, ZipLayout layout);
 
 // DATA_LOSS: two entries of one name; entries that share bytes of the file (how a small file
 // becomes petabytes); more inflated bytes than limits.h allows for a file of that size.
