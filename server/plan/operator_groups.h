@@ -420,6 +420,8 @@ inline constexpr OperatorGroup kOperatorGroups[] = {
      "signed_log1p to_copy to_maybe_copy_out"},
     {false, "sparse", "trusts the pattern of its weights",
      "qlinear qlinear_dynamic qlinear_prepack qlinear_relu qlinear_relu_dynamic qlinear_unpack"},
+    {true, "torchferry", "is this server's own name for an operator that TorchScript does not find (torch/program)",
+     "view_dtype"},
     {false, "_test", "is for tests",
      "cat get_first leaky_relu"},
     {false, "onnx", "is for exporters",

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 #include <thread>
+#include <tuple>
 
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
@@ -154,11 +155,16 @@ absl::StatusOr<NamedTensors> ReadTensors(const checkpoint::Checkpoint& checkpoin
                                          const std::vector<std::string>& names) {
   FERRY_ASSIGN_OR_RETURN(const std::vector<c10::Storage> storages, ReadStorages(checkpoint));
   NamedTensors tensors;
+  // One tensor under several names stays one: moving it to a device would make as many copies.
+  std::map<std::tuple<size_t, int64_t, tensor::DType, tensor::Shape, std::vector<int64_t>>, at::Tensor> made;
   for (size_t i = 0; i < names.size(); ++i) {
     const checkpoint::TensorInfo& info = checkpoint.tensors()[i];
     if (names[i].empty()) continue;
-    FERRY_ASSIGN_OR_RETURN(at::Tensor tensor, View(storages[info.storage], info));
-    tensors.emplace(names[i], std::move(tensor));
+    at::Tensor& tensor = made[{info.storage, info.storage_offset, info.dtype, info.shape, info.strides}];
+    if (!tensor.defined()) {
+      FERRY_ASSIGN_OR_RETURN(tensor, View(storages[info.storage], info));
+    }
+    tensors.emplace(names[i], tensor);
   }
   return tensors;
 }

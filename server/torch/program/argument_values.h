@@ -1,0 +1,48 @@
+// A program's arguments as values of the code that is being made.
+#pragma once
+
+#include <ATen/core/function_schema.h>
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "server/checkpoint/exported_graph.h"
+#include "server/torch/program/program_target.h"
+
+namespace torchferry::libtorch {
+
+// Values by their names in one graph.
+using Scope = std::unordered_map<std::string, ProgramTarget::Value>;
+
+// All throw std::exception for what cannot be made, with the reason.
+class ArgumentValues {
+ public:
+  explicit ArgumentValues(ProgramTarget& target) : target_(target) {}
+
+  // For an argument of an operator: as its type has it. A number that stands for a Tensor becomes one without
+  // dimensions that promotes as the number does in Python; `beside` is the type of the operator's other tensors, which
+  // that depends on.
+  ProgramTarget::Value As(const checkpoint::GraphArgument& given, const c10::Argument& wanted, const Scope& scope,
+                          std::optional<at::ScalarType> beside);
+
+  // As it is.
+  ProgramTarget::Value Any(const checkpoint::GraphArgument& given, const Scope& scope);
+
+  // The items of a list, or the one value; None is left out.
+  ProgramTarget::Values Flat(const checkpoint::GraphArgument& given, const Scope& scope);
+
+  // A tensor; of a number one without dimensions: INT64, FP32 or BOOL.
+  ProgramTarget::Value AsTensor(const checkpoint::GraphArgument& given, const Scope& scope);
+
+ private:
+  ProgramTarget::Value AsType(const checkpoint::GraphArgument& given, const c10::TypePtr& type,
+                              std::optional<int32_t> count, const Scope& scope, std::optional<at::ScalarType> beside);
+  ProgramTarget::Value AsList(const checkpoint::GraphArgument& given, const c10::TypePtr& element, const Scope& scope,
+                              std::optional<at::ScalarType> beside);
+  ProgramTarget::Value NumberTensor(const checkpoint::GraphArgument& given, at::ScalarType type, const Scope& scope);
+
+  ProgramTarget& target_;
+};
+
+}  // namespace torchferry::libtorch

@@ -1,0 +1,59 @@
+// A program's nodes as code.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "server/checkpoint/exported_graph.h"
+#include "server/torch/program/argument_values.h"
+#include "server/torch/program/program_target.h"
+
+namespace torchferry::libtorch {
+
+// All throw std::invalid_argument "OPERATOR (node NAME): why".
+class ProgramNodes {
+ public:
+  explicit ProgramNodes(ProgramTarget& target) : target_(target), arguments_(target) {}
+
+  // The nodes of `graph` in their order; adds what they give to `scope`.
+  void Make(const checkpoint::ExportedGraph& graph, Scope& scope);
+
+  ArgumentValues& arguments() { return arguments_; }
+
+ private:
+  struct At {  // where a node stands
+    const checkpoint::GraphNode& node;
+    const checkpoint::ExportedGraph& graph;
+    Scope& scope;
+  };
+
+  void MakeNode(const At& at);
+  void MakeCall(const c10::OperatorName& name, const At& at);
+  void MakeCall(const c10::FunctionSchema& schema, const At& at, const std::string& padding_name = {},
+                const std::vector<int64_t>& padding = {});
+  bool MakeConvolution(const c10::OperatorName& name, const At& at);
+  bool MakeLogical(const c10::OperatorName& name, const At& at);
+  void MakeProperty(const std::string& name, const At& at);
+  void MakeItem(const At& at);
+  void MakeAssert(const At& at);
+  void MakeArithmetic(const At& at);
+
+  // higher_order.cc
+  void MakeHigherOrder(const At& at);
+  ProgramTarget::Values MakeCondition(const At& at);
+  ProgramTarget::Values MakeLoop(const At& at);
+  ProgramTarget::Values MakeInline(const At& at);
+  ProgramTarget::Values MakeGraph(const checkpoint::GraphArgument& graph, const ProgramTarget::Values& operands);
+  ProgramTarget::Value AsBool(ProgramTarget::Value value);
+
+  ProgramTarget::Value Argument(const At& at, const std::string& name);
+  std::optional<at::ScalarType> TypeBeside(const At& at) const;
+  // Gives the names of a node's outputs to `values`.
+  void Bind(const At& at, const ProgramTarget::Values& values);
+  void BindOne(const checkpoint::GraphArgument& output, ProgramTarget::Value value, Scope& scope);
+
+  ProgramTarget& target_;
+  ArgumentValues arguments_;
+};
+
+}  // namespace torchferry::libtorch
