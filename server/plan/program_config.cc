@@ -1,0 +1,320 @@
+#include "server/plan/program_config.h"
+
+#include <absl/strings/ascii.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "server/base/list_text.h"
+#include "server/base/status.h"
+#include "server/checkpoint/display.h"
+
+namespace torchferry::plan {
+namespace {
+
+using config::ModelConfig;
+using config::TensorConfig;
+
+template <typename... Args>
+absl::Status Precondition(fmt::format_string<Args...> format, Args&&... args) {
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, format, std::forward<Args>(args)...);
+}
+
+std::string Names(const std::vector<ProgramTensor>& tensors) {
+  return base::ListText(
+      tensors, [](const ProgramTensor& tensor) { return checkpoint::Quoted(tensor.name); }, 20);
+}
+
+// N of "INPUT__N".
+std::optional<size_t> TrailingIndex(const std::string& name) {
+  const size_t mark = name.rfind("__");
+  if (mark == std::string::npos || mark + 2 == name.size() || name.size() > mark + 6) return std::nullopt;
+  const std::string digits = name.substr(mark + 2);
+  if (!std::ranges::all_of(digits, [](char c) { return absl::ascii_isdigit(c); })) return std::nullopt;
+  return static_cast<size_t>(std::stoul(digits));
+}
+
+// How the declared tensors are told from one another.
+struct Matching {
+  std::vector<const ProgramTensor*> by_name;   // as many as are declared, or fewer
+  std::vector<const ProgramTensor*> by_index;  // the same; null: no tensor of the program has the index
+  bool has_indices = true;                     // each declared name has one
+};
+
+// `is_output`: indices count all that the caller gives, None included.
+Matching Match(const std::vector<ProgramTensor>& tensors, const std::vector<TensorConfig>& declared, bool is_output) {
+  Matching matching;
+  for (const TensorConfig& wanted : declared) {
+    const auto named = std::ranges::find(tensors, wanted.name, &ProgramTensor::name);
+    if (named != tensors.end()) matching.by_name.push_back(&*named);
+    const std::optional<size_t> index = TrailingIndex(wanted.name);
+    matching.has_indices &= index.has_value();
+    if (!index.has_value()) continue;
+    const ProgramTensor* found = nullptr;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if ((is_output ? tensors[i].place : i) == *index) found = &tensors[i];
+    }
+    matching.by_index.push_back(found);
+  }
+  return matching;
+}
+
+class Merger {
+ public:
+  Merger(const ProgramSignature& program, const ModelConfig& config) : program_(program) { result_.config = config; }
+
+  absl::StatusOr<ProgramConfig> Run() {
+    FERRY_ASSIGN_OR_RETURN(const std::vector<const ProgramTensor*> inputs, MatchInputs());
+    FERRY_ASSIGN_OR_RETURN(const std::vector<const ProgramTensor*> outputs, MatchOutputs());
+    rows_ = FindRows(program_, outputs);
+    FERRY_RETURN_IF_ERROR(SetRows());
+    for (size_t i = 0; i < inputs.size(); ++i) FERRY_RETURN_IF_ERROR(MergeInput(*inputs[i], config().inputs[i]));
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      FERRY_RETURN_IF_ERROR(MergeOutput(*outputs[i], config().outputs[i]));
+      result_.results.push_back(outputs[i]->result);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  ModelConfig& config() { return result_.config; }
+
+  // Those of the program, and where none is declared, declares them.
+  absl::StatusOr<std::vector<const ProgramTensor*>> MatchInputs() {
+    std::vector<TensorConfig>& declared = config().inputs;
+    if (declared.empty()) return DeclareAll(program_.inputs, declared);
+    are_tensors_declared_ = true;
+    if (declared.size() != program_.inputs.size()) {
+      return Precondition("config.pbtxt declares {} inputs, and the program takes {}: {}. Declare these, or none",
+                          declared.size(), program_.inputs.size(), Names(program_.inputs));
+    }
+    const Matching matching = Match(program_.inputs, declared, /*is_output=*/false);
+    if (matching.by_name.size() == declared.size()) return matching.by_name;
+    std::vector<const ProgramTensor*> match;
+    if (matching.has_indices) {
+      match = matching.by_index;
+    } else {
+      for (const ProgramTensor& input : program_.inputs) match.push_back(&input);
+    }
+    std::set<const ProgramTensor*> seen;
+    for (size_t i = 0; i < match.size(); ++i) {
+      if (match[i] != nullptr && seen.insert(match[i]).second) continue;
+      return Precondition("input {} of config.pbtxt is {} of the program, which takes {}. Call it as one of these",
+                          checkpoint::Quoted(declared[i].name),
+                          match[i] == nullptr ? "no input" : "the same input as another", Names(program_.inputs));
+    }
+    return match;
+  }
+
+  absl::StatusOr<std::vector<const ProgramTensor*>> MatchOutputs() {
+    std::vector<TensorConfig>& declared = config().outputs;
+    if (declared.empty()) return DeclareAll(program_.outputs, declared);
+    are_tensors_declared_ = true;
+    const Matching matching = Match(program_.outputs, declared, /*is_output=*/true);
+    if (matching.by_name.size() == declared.size()) return matching.by_name;
+    if (program_.has_keys && !matching.has_indices) {
+      const auto unknown = std::ranges::find_if(declared, [this](const TensorConfig& output) {
+        return std::ranges::find(program_.outputs, output.name, &ProgramTensor::name) == program_.outputs.end();
+      });
+      return Precondition("config.pbtxt declares the output {}, and the program gives {}. Declare these, or none",
+                          checkpoint::Quoted(unknown->name), Names(program_.outputs));
+    }
+    std::vector<const ProgramTensor*> match;
+    std::set<const ProgramTensor*> seen;
+    for (size_t i = 0; i < declared.size(); ++i) {
+      const ProgramTensor* output = nullptr;
+      if (matching.has_indices) {
+        output = matching.by_index[i];
+      } else if (i < program_.outputs.size()) {
+        output = &program_.outputs[i];
+      }
+      if (output == nullptr || !seen.insert(output).second) {
+        return Precondition("output {} of config.pbtxt is {} of the program, which gives {}. Declare these, or none",
+                            checkpoint::Quoted(declared[i].name),
+                            output == nullptr ? "no output" : "the same output as another", Names(program_.outputs));
+      }
+      match.push_back(output);
+    }
+    return match;
+  }
+
+  // Their dims are set when it is known whether they have rows.
+  static std::vector<const ProgramTensor*> DeclareAll(const std::vector<ProgramTensor>& tensors,
+                                                      std::vector<TensorConfig>& declared) {
+    std::vector<const ProgramTensor*> all;
+    for (const ProgramTensor& tensor : tensors) {
+      all.push_back(&tensor);
+      declared.emplace_back().name = tensor.name;
+    }
+    return all;
+  }
+
+  absl::Status SetRows() {
+    const bool says_nothing = !config().is_max_batch_size_given && !are_tensors_declared_;
+    const int64_t declared = config().max_batch_size;
+    if (declared == 0 && rows_.are_first && says_nothing) {
+      const bool has_own = rows_.max.value_or(kMaxOwnRows + 1) <= kMaxOwnRows;
+      config().max_batch_size = has_own ? *rows_.max : kDefaultRows;
+      config().dynamic_batching.emplace();
+      result_.decisions.push_back(rows_.decision);
+      result_.decisions.push_back(fmt::format("requests share batches of up to {} rows, {}", config().max_batch_size,
+                                              has_own
+                                                  ? "as the program was exported for"
+                                                  : "the server's limit; max_batch_size in config.pbtxt is another"));
+      return absl::OkStatus();
+    }
+    result_.decisions.push_back(rows_.decision);
+    if (declared == 0) {
+      if (rows_.are_first) {
+        result_.decisions.push_back(config().is_max_batch_size_given
+                                        ? "requests share no batch, as max_batch_size is 0"
+                                        : "requests share no batch, as config.pbtxt declares tensors and no "
+                                          "max_batch_size");
+      }
+      return absl::OkStatus();
+    }
+    if (!rows_.are_first && !(rows_.fixed == 1 && declared == 1)) {
+      return Precondition(
+          "config.pbtxt has max_batch_size: {}, and in the program {}. Remove max_batch_size, or export "
+          "the model with rows in dimension 0 of each tensor",
+          declared, rows_.decision);
+    }
+    if (rows_.max.value_or(declared) < declared) {
+      return Precondition(
+          "config.pbtxt has max_batch_size: {}, and the program was exported for {} to {} rows. Write "
+          "max_batch_size: {}, or export it with torch.export.Dim(\"batch\", min=1, max={})",
+          declared, rows_.min, *rows_.max, *rows_.max, declared);
+    }
+    return absl::OkStatus();
+  }
+
+  // As the program has it, without the rows.
+  tensor::Shape DimsOf(const ProgramTensor& tensor) {
+    tensor::Shape dims = tensor.shape();
+    if (config().max_batch_size > 0 && !dims.empty()) dims.erase(dims.begin());
+    return dims;
+  }
+
+  static absl::Status MergeNumber(const std::string& what, TensorConfig& declared) {
+    declared.dims = {1};
+    if (declared.dtype == tensor::DType::kInvalid) declared.dtype = tensor::DType::kInt64;
+    if (declared.dtype == tensor::DType::kInt64 || declared.dtype == tensor::DType::kInt32) return absl::OkStatus();
+    return Precondition("config.pbtxt declares {} as {}, and the program takes an int there: declare TYPE_INT64", what,
+                        Name(declared.dtype));
+  }
+
+  absl::Status MergeInput(const ProgramTensor& input, TensorConfig& declared) {
+    const bool is_declared = declared.dtype != tensor::DType::kInvalid;
+    const std::string what = fmt::format("input {}", checkpoint::Quoted(declared.name));
+    if (declared.is_optional) {
+      return Precondition(
+          "config.pbtxt says that {} is optional, and the program takes it in each call: remove optional, or export a "
+          "program without it",
+          what);
+    }
+    if (input.is_number) return MergeNumber(what, declared);
+    if (is_declared && declared.dtype != input.dtype) {
+      return Precondition(
+          "config.pbtxt declares {} as {}, and the program takes {}: declare TYPE_{}, or export the model with inputs "
+          "of {}",
+          what, Name(declared.dtype), Name(input.dtype), Name(input.dtype), Name(declared.dtype));
+    }
+    declared.dtype = input.dtype;
+    const tensor::Shape dims = DimsOf(input);
+    if (!is_declared) {
+      declared.dims = dims;
+      return absl::OkStatus();
+    }
+    tensor::Shape own = declared.reshape.value_or(declared.dims);
+    bool is_taken = own.size() == dims.size();
+    for (size_t i = 0; is_taken && i < dims.size(); ++i) is_taken = MergeSize(input, i, own[i]);
+    if (is_taken) {
+      if (!declared.reshape.has_value()) declared.dims = std::move(own);
+      return absl::OkStatus();
+    }
+    return Precondition("config.pbtxt declares {} with dims {}, and the program takes {}{}: declare dims: [ {} ]{}",
+                        what, tensor::ToString(own), tensor::ToString(dims),
+                        config().max_batch_size > 0 ? " beside the rows" : "", fmt::join(dims, ", "),
+                        RankHint(own, dims));
+  }
+
+  // The size at `index` of the dims that are declared; what the program has fixed stands.
+  bool MergeSize(const ProgramTensor& input, size_t index, int64_t& own) {
+    const size_t at = index + (config().max_batch_size > 0 ? 1 : 0);
+    const checkpoint::ExportedSize& size = input.sizes.at(at);
+    if (size.known.has_value()) {
+      if (own != tensor::kAnyDim && own != *size.known) return false;
+      own = *size.known;
+      return true;
+    }
+    if (own == tensor::kAnyDim || size.symbol.empty()) return true;
+    const auto range = program_.ranges.find(size.symbol);
+    if (size.factor < 1 || own % size.factor != 0) return false;
+    if (range == program_.ranges.end()) return true;
+    const int64_t units = own / size.factor;
+    return units <= range->second.max.value_or(units) && (units >= range->second.min || range->second.min <= 2);
+  }
+
+  // Dims of all dimensions where the rows are counted, or the reverse.
+  std::string RankHint(const tensor::Shape& own, const tensor::Shape& dims) {
+    if (config().max_batch_size > 0 && own.size() == dims.size() + 1) {
+      return ", without the rows, as max_batch_size is set";
+    }
+    if (config().max_batch_size == 0 && own.size() + 1 == dims.size() && rows_.are_first) {
+      return fmt::format(", or write max_batch_size: {}, with which dims are without the rows", kDefaultRows);
+    }
+    return "";
+  }
+
+  absl::Status MergeOutput(const ProgramTensor& output, TensorConfig& declared) {
+    const bool is_declared = declared.dtype != tensor::DType::kInvalid;
+    if (is_declared && declared.dtype != output.dtype) {
+      return Precondition(
+          "config.pbtxt declares output {} as {}, and the program gives {}: declare TYPE_{}, or convert "
+          "it in forward and export the model again",
+          checkpoint::Quoted(declared.name), Name(declared.dtype), Name(output.dtype), Name(output.dtype));
+    }
+    declared.dtype = output.dtype;
+    const tensor::Shape dims = DimsOf(output);
+    if (!is_declared) {
+      declared.dims = dims;
+      return absl::OkStatus();
+    }
+    tensor::Shape own = declared.reshape.value_or(declared.dims);
+    bool is_given = own.size() == dims.size();
+    for (size_t i = 0; is_given && i < dims.size(); ++i) {
+      if (own[i] == tensor::kAnyDim) own[i] = dims[i];
+      is_given = dims[i] == tensor::kAnyDim || dims[i] == own[i];
+    }
+    if (declared.reshape.has_value()) {
+      if (is_given) return absl::OkStatus();
+      return Precondition(
+          "config.pbtxt reshapes output {} from {}, and the program gives {}: write reshape {{ shape: [ {} ] }}, or "
+          "none",
+          checkpoint::Quoted(declared.name), tensor::ToString(own), tensor::ToString(dims), fmt::join(dims, ", "));
+    }
+    // As for Triton, what is declared is what clients are told, and dims: [ 1 ] is how a single number is declared.
+    if (!is_given && !(dims.empty() && own == tensor::Shape{1})) {
+      result_.warnings.push_back(
+          fmt::format("config.pbtxt declares output {} with dims {}, and the program gives {}: it is answered as the "
+                      "program gives it",
+                      checkpoint::Quoted(declared.name), tensor::ToString(own), tensor::ToString(dims)));
+    }
+    declared.dims = is_given ? own : dims;
+    return absl::OkStatus();
+  }
+
+  const ProgramSignature& program_;
+  ProgramConfig result_;
+  ProgramRows rows_;
+  bool are_tensors_declared_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<ProgramConfig> MergeProgram(const ProgramSignature& program, const ModelConfig& config) {
+  return Merger(program, config).Run();
+}
+
+}  // namespace torchferry::plan
