@@ -137,7 +137,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
                          }));
   inspection.plan = std::move(planned.plan);
   if (!found.is_there) inspection.suggested_config = SuggestConfig(inspection, planned.script);
-  if (planned.checkpoint != nullptr) inspection.scaffold = ScaffoldForward(inspection);
+  if (planned.checkpoint != nullptr && planned.program == nullptr) inspection.scaffold = ScaffoldForward(inspection);
   return inspection;
 }
 

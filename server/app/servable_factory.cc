@@ -62,27 +62,29 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
       .config = config,
       .host = parts_.host};
   request.host.ruled_out = LostDevices(parts_.health->List());
-  FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, plan::LoadVersion(request, parts_.loaders));
+  FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion planned, plan::LoadVersion(request, parts_.loaders));
+  model::LoadedModel& loaded = planned.model;
+  const config::ModelConfig& effective = planned.config;
   if (loaded.place && parts_.marks != nullptr)
     loaded.place = Marked(std::move(loaded.place), parts_.marks, model, version);
   serving::Servable::Options options;
-  FERRY_ASSIGN_OR_RETURN(options.labels, plan::ReadLabels(request.store, model, config));
-  options.pad_plan = config.pad_to;
+  FERRY_ASSIGN_OR_RETURN(options.labels, plan::ReadLabels(request.store, model, effective));
+  options.pad_plan = effective.pad_to;
   options.name = model;
   options.version = version;
-  options.batching = BatchingOf(config, loaded.info.tuning, parts_.flags);
+  options.batching = BatchingOf(effective, loaded.info.tuning, parts_.flags);
   if (!loaded.info.shares_forward_passes) {
     options.batching.max_rows = 0;
     options.batching.row_counts.clear();
     options.batching.preferred_rows.clear();
   }
-  options.instances = config::InstancesOnAccelerator(config, loaded.model->is_stateful());
-  options.forward_limit = Seconds(config.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
-  options.build_limit = {LoadLimitOf(config, parts_.flags), parts_.watch};
+  options.instances = config::InstancesOnAccelerator(effective, loaded.model->is_stateful());
+  options.forward_limit = Seconds(effective.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
+  options.build_limit = {LoadLimitOf(effective, parts_.flags), parts_.watch};
   options.max_sessions = parts_.flags.max_stateful_streams;
   options.most_session_idle = std::chrono::duration_cast<base::Duration>(
       std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));
-  if (config.dynamic_batching.has_value()) options.queue_timeout = config.dynamic_batching->default_queue_timeout;
+  if (effective.dynamic_batching.has_value()) options.queue_timeout = effective.dynamic_batching->default_queue_timeout;
   return std::make_unique<serving::Servable>(options, std::move(loaded), parts_.scheduler,
                                              parts_.metrics.ForModel(model, version), parts_.clock, parts_.health);
 }

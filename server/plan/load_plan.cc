@@ -1,7 +1,9 @@
 #include "server/plan/load_plan.h"
 
 #include <algorithm>
+#include <set>
 #include <span>
+#include <string_view>
 
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
@@ -13,8 +15,10 @@
 #include "server/plan/key_match.h"
 #include "server/plan/key_names.h"
 #include "server/plan/key_tree.h"
+#include "server/plan/memory_facts.h"
 #include "server/plan/nesting.h"
 #include "server/plan/placeholder_tensors.h"
+#include "server/plan/program_plan.h"
 #include "server/plan/raw_strings.h"
 #include "server/plan/script_check.h"
 #include "server/plan/state_dict_key.h"
@@ -45,84 +49,6 @@ void AddOnce(const T& text, std::vector<std::string>& list) {
   if (!entry.empty() && std::ranges::find(list, entry) == list.end()) list.push_back(std::move(entry));
 }
 
-// A type that no provider has is a mistake, not an absent device.
-absl::Status CheckType(const DeviceRequest& request, const std::vector<std::string>& types) {
-  const auto device = tensor::ParseDeviceId(request.device);
-  if (request.device == "auto" || request.device == "saved" || !device.ok() ||
-      std::ranges::find(types, device->type) != types.end()) {
-    return absl::OkStatus();
-  }
-  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "{} is \"{}\", a type of device that this server does not have; name one that it knows: {}",
-                          request.source, request.device, fmt::join(types, ", "));
-}
-
-// Only for `auto`: a device that was asked for is tried, as nobody knows what its allocator has kept back.
-bool HasRoom(const tensor::DeviceId& device, const DeviceRequest& request, uint64_t weight_bytes,
-             const PlanContext& context) {
-  if (device.IsCpu() || request.device != "auto" || !context.free_bytes) return true;
-  const std::optional<uint64_t> free = context.free_bytes(device);
-  return !free.has_value() || *free >= weight_bytes;
-}
-
-// PyTorch has kernels for quantised weights on the CPU only, but for a few that nothing in an archive tells apart.
-bool IsQuantized(const PlannedVersion& planned) {
-  if (!planned.script.has_value()) return false;
-  return std::ranges::any_of(planned.script->code_texts,
-                             [](const std::string& code) { return code.find("ops.quantized.") != std::string::npos; });
-}
-
-std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, const PlannedVersion& planned,
-                                              const PlanContext& context, const RuledOut& ruled_out) {
-  std::vector<DeviceCandidate> candidates;
-  const bool is_quantized = IsQuantized(planned);
-  for (const tensor::DeviceId& device : context.devices) {
-    DeviceCandidate candidate{device};
-    if (is_quantized && !device.IsCpu()) {
-      candidate.ruled_out = tensor::FallbackReason::kQuantized;
-    } else if (const auto here = context.ruled_out.find(tensor::ToString(device)); here != context.ruled_out.end()) {
-      candidate.ruled_out = here->second;
-    } else if (const auto it = ruled_out.find(tensor::ToString(device)); it != ruled_out.end()) {
-      candidate.ruled_out = it->second;
-    } else if (!HasRoom(device, request, planned.plan.weight_bytes, context)) {
-      candidate.ruled_out = tensor::FallbackReason::kNoRoom;
-    }
-    candidates.push_back(std::move(candidate));
-  }
-  return candidates;
-}
-
-// `infos`: of the module; `storages`: those that they are in.
-void AddWeights(std::span<const checkpoint::TensorInfo* const> infos,
-                const std::vector<checkpoint::StorageInfo>& storages, LoadMemoryFacts& facts) {
-  std::vector<bool> is_typed(storages.size(), false);
-  for (const checkpoint::TensorInfo* info : infos) {
-    if (is_typed.at(info->storage)) continue;
-    is_typed[info->storage] = true;
-    facts.typed.push_back({info->dtype, storages[info->storage].size_bytes});
-  }
-  for (const checkpoint::StorageInfo& storage : storages) facts.weight_bytes += storage.size_bytes;
-}
-
-LoadMemoryFacts MemoryFactsOf(const PlannedVersion& planned) {
-  LoadMemoryFacts facts;
-  std::vector<const checkpoint::TensorInfo*> infos;
-  if (planned.script.has_value()) {
-    for (const checkpoint::ModuleTensor& entry : planned.script->tensors) infos.push_back(&entry.tensor);
-    AddWeights(infos, planned.script->storages, facts);
-    for (const std::string& text : planned.script->code_texts) facts.code_bytes += text.size();
-    facts.is_quantized = IsQuantized(planned);
-    if (planned.checkpoint == nullptr) return facts;
-    for (const checkpoint::StorageInfo& storage : planned.checkpoint->storages()) {
-      facts.copied_bytes = std::max(facts.copied_bytes, storage.size_bytes);
-    }
-    return facts;
-  }
-  for (const checkpoint::TensorInfo& tensor : planned.checkpoint->tensors()) infos.push_back(&tensor);
-  AddWeights(infos, planned.checkpoint->storages(), facts);
-  return facts;
-}
-
 class Planner {
  public:
   Planner(const VersionFiles& files, const config::ModelConfig& config, const PlanContext& context)
@@ -130,11 +56,15 @@ class Planner {
 
   absl::StatusOr<PlannedVersion> Run() {
     planned_.plan.format = files_.format;
+    planned_.config = config_;
     if (files_.format == checkpoint::FileFormat::kTorchScript) {
       FERRY_RETURN_IF_ERROR(PlanTorchScript());
+    } else if (files_.format == checkpoint::FileFormat::kExportedProgram) {
+      FERRY_RETURN_IF_ERROR(PlanProgram(files_, config_, context_, planned_));
     } else {
       FERRY_RETURN_IF_ERROR(PlanStateDict());
     }
+    FERRY_RETURN_IF_ERROR(CheckProgramName());
     for (std::string& hint :
          FileNameHints(files_.model->name(), planned_.plan.saved_devices, planned_.plan.saved_dtypes)) {
       planned_.plan.decisions.push_back(std::move(hint));
@@ -146,11 +76,20 @@ class Planner {
     }
     planned_.file_decisions = planned_.plan.decisions.size();
     planned_.memory_facts = MemoryFactsOf(planned_);
-    FERRY_ASSIGN_OR_RETURN(planned_.plan, Replan(planned_, config_, context_, {}));
+    FERRY_ASSIGN_OR_RETURN(planned_.plan, Replan(planned_, planned_.config, context_, {}));
     return std::move(planned_);
   }
 
  private:
+  absl::Status CheckProgramName() const {
+    if (config_.program.empty() || planned_.program != nullptr) return absl::OkStatus();
+    return base::MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        "torchferry.program is {}, which is for files of several torch.export programs, and {} is a "
+        "{}; remove torchferry {{ program }} from config.pbtxt",
+        checkpoint::Quoted(config_.program), files_.model->name(), Name(files_.format));
+  }
+
   absl::Status PlanTorchScript() {
     if (config_.state_dict.is_declared) {
       return base::MakeStatus(
@@ -269,7 +208,8 @@ class Planner {
       FERRY_ASSIGN_OR_RETURN(const checkpoint::FileFormat format, checkpoint::Recognise(*files_.architecture_file));
       if (format != checkpoint::FileFormat::kTorchScript) {
         return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                                "{} is a {}; an architecture is a TorchScript archive: "
+                                "{} is a {}; an architecture is a torch.export program, torch.export.save(ep, "
+                                "\"architecture.pt2\"), or a TorchScript archive: "
                                 "torch.jit.script(Model()).save(\"architecture.pt\")",
                                 files_.architecture_file->name(), Name(format));
       }
@@ -277,6 +217,13 @@ class Planner {
       FERRY_RETURN_IF_ERROR(ChooseMethod(*files_.architecture_file));
       names.tensors.emplace();
       for (const checkpoint::ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
+    } else if (files_.architecture == Architecture::kProgram) {
+      FERRY_ASSIGN_OR_RETURN(planned_.architecture_weights,
+                             ReadProgram(files_.architecture_file, config_, context_, planned_));
+      names.tensors.emplace();
+      for (ArchitectureTensor& tensor : StateDictOf(*planned_.program, *planned_.architecture_weights)) {
+        names.tensors->insert(std::move(tensor.name));
+      }
     } else if (files_.architecture == Architecture::kForwardPy) {
       FERRY_RETURN_IF_ERROR(ReadForward());
       names.mentions = [source = planned_.forward_source](std::string_view name) {
@@ -298,27 +245,30 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // Against architecture.pt, or against the layers of a forward.py, which takes what else there is.
-  absl::Status Match() {
-    if (files_.architecture != Architecture::kTorchScript) {
-      FERRY_RETURN_IF_ERROR(base::Annotate(CheckKeyTree(planned_.names), files_.model->name()));
-      return files_.architecture == Architecture::kForwardPy ? MatchForward() : absl::OkStatus();
-    }
+  // What the architecture's file says that a state_dict fills.
+  std::vector<ArchitectureTensor> WantedTensors() const {
+    if (planned_.program != nullptr) return StateDictOf(*planned_.program, *planned_.architecture_weights);
     std::vector<ArchitectureTensor> wanted;
     for (const checkpoint::ModuleTensor& entry : planned_.script->tensors) {
       wanted.push_back({entry.tensor.key, entry.tensor.dtype, entry.tensor.shape, entry.is_parameter});
     }
-    const auto knows = [&](const std::string& name) {
-      return std::ranges::find(planned_.script->tensors, name,
-                               [](const checkpoint::ModuleTensor& entry) -> const std::string& {
-                                 return entry.tensor.key;
-                               }) != planned_.script->tensors.end();
-    };
+    return wanted;
+  }
+
+  // Against architecture.pt2 or architecture.pt, or against the layers of a forward.py, which takes what else there is.
+  absl::Status Match() {
+    if (files_.architecture != Architecture::kTorchScript && files_.architecture != Architecture::kProgram) {
+      FERRY_RETURN_IF_ERROR(base::Annotate(CheckKeyTree(planned_.names), files_.model->name()));
+      return files_.architecture == Architecture::kForwardPy ? MatchForward() : absl::OkStatus();
+    }
+    const std::vector<ArchitectureTensor> wanted = WantedTensors();
+    std::set<std::string_view> known;
+    for (const ArchitectureTensor& tensor : wanted) known.insert(tensor.name);
     std::vector<StateDictTensor> given;
     const std::vector<checkpoint::TensorInfo>& tensors = planned_.checkpoint->tensors();
     for (size_t i = 0; i < tensors.size(); ++i) {
       // An array that the architecture does not know is something that was saved beside the weights.
-      if (tensors[i].is_array && !knows(planned_.names[i])) planned_.names[i].clear();
+      if (tensors[i].is_array && !known.contains(planned_.names[i])) planned_.names[i].clear();
       if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
     }
     absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);
@@ -327,6 +277,12 @@ class Planner {
       return base::Annotate(absl::Status(decisions.status().code(), message), files_.model->name());
     }
     for (std::string& decision : *decisions) Decide(std::move(decision));
+    // What the architecture does not have, with strict: false.
+    if (planned_.program != nullptr) {
+      for (std::string& name : planned_.names) {
+        if (!known.contains(name)) name.clear();
+      }
+    }
     return absl::OkStatus();
   }
 
@@ -371,28 +327,6 @@ absl::StatusOr<std::string> ReadSource(const checkpoint::File& file) {
                             "{}: has a NUL at byte {}; expected Python source in UTF-8", file.name(), at);
   }
   return source;
-}
-
-absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::ModelConfig& config,
-                                const PlanContext& context, const RuledOut& ruled_out) {
-  LoadPlan plan = planned.plan;
-  plan.decisions.resize(planned.file_decisions);
-  const DeviceRequest request = RequestedDevice(config, context.default_device);
-  FERRY_RETURN_IF_ERROR(CheckType(request, context.device_types));
-  const std::vector<DeviceCandidate> candidates = DeviceCandidates(request, planned, context, ruled_out);
-  FERRY_ASSIGN_OR_RETURN(plan.placement, PlanPlacement(request, config, candidates, plan.saved_devices));
-  const tensor::DeviceId& device = plan.placement.device;
-  plan.decisions.insert(plan.decisions.end(), plan.placement.decisions.begin(), plan.placement.decisions.end());
-  if (plan.saved_devices.size() > 1) {
-    plan.decisions.push_back(fmt::format("tensors saved on {} are gathered on {}",
-                                         checkpoint::Listed(plan.saved_devices), tensor::ToString(device)));
-  }
-  plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
-  if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
-  const PrecisionPlan on_cpu =
-      PlanPrecision(config.precision, planned.weight_dtypes, tensor::DeviceId::Cpu(), context.has_native_bf16);
-  plan.memory = EstimateLoadMemory(planned.memory_facts, device, plan.precision, on_cpu, config);
-  return plan;
 }
 
 absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const config::ModelConfig& config,

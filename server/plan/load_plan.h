@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/checkpoint/checkpoint.h"
+#include "server/checkpoint/exported_program.h"
 #include "server/checkpoint/torchscript.h"
 #include "server/config/model_config.h"
 #include "server/plan/load_budget.h"
@@ -55,6 +56,7 @@ struct LoadPlan {
   PrecisionPlan precision;
   LoadMemory memory;
   std::vector<std::string> decisions;  // a sentence each, the placement's and the precision's included
+  std::vector<std::string> warnings;   // what its owner should know of before clients do, a sentence each
   // What may fail yet and takes LibTorch to find out, for whoever has no server; empty: nothing.
   std::string left_to_server;
 };
@@ -62,6 +64,9 @@ struct LoadPlan {
 // The plan, and what was read on the way to it.
 struct PlannedVersion {
   LoadPlan plan;
+  // By which it is served from here on: of a torch.export program with what that says of itself (program_config.h),
+  // else as the caller gave it.
+  config::ModelConfig config;
   std::unique_ptr<checkpoint::Checkpoint> checkpoint;  // null for TorchScript
   // Of checkpoint->tensors(), as the architecture calls them; empty: left out.
   std::vector<std::string> names;
@@ -69,6 +74,12 @@ struct PlannedVersion {
   checkpoint::CheckpointOutline outline;
   // Of the model, or of architecture.pt.
   std::optional<checkpoint::TorchScriptInfo> script;
+  // Of the model, or of architecture.pt2; null otherwise. Its `weights` are gone: they are `checkpoint`, or
+  // `architecture_weights` where that is a state_dict.
+  std::shared_ptr<const checkpoint::ExportedProgram> program;
+  std::vector<size_t> program_results;  // of each of config.outputs: its index in program->outputs
+  // What architecture.pt2 brings: what no entry of `names` names keeps its values from here. Null otherwise.
+  std::unique_ptr<checkpoint::Checkpoint> architecture_weights;
   std::string forward_source;                // of a forward.py: what was checked is what is compiled
   bool adds_forward = false;                 // that is an archive's, which has none of its own
   std::string method = "forward";            // of the module, which requests run

@@ -40,13 +40,14 @@ absl::StatusOr<std::unique_ptr<LoadBudget::Reservation>> ReserveMemory(const Loa
   return request.host.budget->Reserve(version.files.model->name(), version.planned.plan.memory);
 }
 
-absl::StatusOr<model::LoadedModel> LoadVersion(const LoadRequest& request,
-                                               std::span<const ModelLoader* const> loaders) {
+absl::StatusOr<LoadedVersion> LoadVersion(LoadRequest request, std::span<const ModelLoader* const> loaders) {
   FERRY_ASSIGN_OR_RETURN(PlannedFiles version, PlanFiles(request));
+  request.config = version.planned.config;
   for (const ModelLoader* loader : loaders) {
     if (!Takes(*loader, version.planned.plan.format)) continue;
     FERRY_ASSIGN_OR_RETURN(const auto room, ReserveMemory(request, version));
-    return loader->Load(request, std::move(version));
+    FERRY_ASSIGN_OR_RETURN(model::LoadedModel loaded, loader->Load(request, std::move(version)));
+    return LoadedVersion{std::move(loaded), std::move(request.config)};
   }
   return NoLoader(version, loaders);
 }

@@ -55,9 +55,15 @@ class ModelLoader {
   virtual absl::StatusOr<model::LoadedModel> Load(const LoadRequest& request, PlannedFiles version) const = 0;
 };
 
+// A version that was loaded, and the configuration that it is served by: PlannedVersion::config.
+struct LoadedVersion {
+  model::LoadedModel model;
+  config::ModelConfig config;
+};
+
 // The only place that chooses a runtime: plans the version, reserves the memory that it takes, and gives it to the
-// first of `loaders` that takes the format of the plan. UNIMPLEMENTED when there is none; else errors of PlanFiles,
-// ReserveMemory and ModelLoader::Load.
-absl::StatusOr<model::LoadedModel> LoadVersion(const LoadRequest& request, std::span<const ModelLoader* const> loaders);
+// first of `loaders` that takes the format of the plan; `request` then has the plan's configuration. UNIMPLEMENTED when
+// there is none; else errors of PlanFiles, ReserveMemory and ModelLoader::Load.
+absl::StatusOr<LoadedVersion> LoadVersion(LoadRequest request, std::span<const ModelLoader* const> loaders);
 
 }  // namespace torchferry::plan

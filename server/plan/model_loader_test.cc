@@ -58,7 +58,7 @@ class ModelLoaderTest : public ::testing::Test {
     fs::copy_file(checkpoint::testing::FixturePath(fixture), store_ / "m" / "1" / "model.pt");
   }
 
-  absl::StatusOr<model::LoadedModel> Load() const { return LoadVersion(request_, loaders_); }
+  absl::StatusOr<LoadedVersion> Load() const { return LoadVersion(request_, loaders_); }
 
   const fs::path store_ =
       fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
@@ -74,7 +74,7 @@ TEST_F(ModelLoaderTest, TheFormatOfThePlanChoosesTheRuntime) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_THAT(zip_.loaded, ElementsAre("m/1: m/1/model.pt as state_dict"));
   EXPECT_THAT(legacy_.loaded, IsEmpty());
-  EXPECT_THAT(loaded->info.decisions, ::testing::Contains(HasSubstr("device cpu")));
+  EXPECT_THAT(loaded->model.info.decisions, ::testing::Contains(HasSubstr("device cpu")));
 }
 
 TEST_F(ModelLoaderTest, ASecondRuntimeTakesItsOwnFormat) {

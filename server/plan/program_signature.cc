@@ -95,8 +95,9 @@ class Describer {
  private:
   absl::Status AddInput(const ProgramInput& input) {
     if (input.kind == ProgramInput::Kind::kSpecialised) {
-      result_.decisions.push_back(fmt::format("argument {} was fixed to {} at export: it is no input",
-                                              checkpoint::Quoted(input.name), ValueText(input.value)));
+      result_.decisions.push_back(fmt::format(
+          "{} was fixed to {} at export: it is no input",
+          input.name.empty() ? "an argument" : "argument " + checkpoint::Quoted(input.name), ValueText(input.value)));
       return absl::OkStatus();
     }
     if (input.kind != ProgramInput::Kind::kUser) return absl::OkStatus();

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr char kForwardPy[] = "forward.py";
 constexpr char kArchitecturePt[] = "architecture.pt";
+constexpr char kArchitecturePt2[] = "architecture.pt2";
 
 // Of a version's folder. Each is opened to see what it is, and a message lists the first of them.
 constexpr size_t kMostFiles = 1000;
@@ -28,7 +29,8 @@ struct Folder {
 };
 
 bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
-  return name == kForwardPy || name == kArchitecturePt || name == config.state_dict.architecture || name.front() == '.';
+  return name == kForwardPy || name == kArchitecturePt || name == kArchitecturePt2 ||
+         name == config.state_dict.architecture || name.front() == '.';
 }
 
 absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const config::ModelConfig& config) {
@@ -123,28 +125,40 @@ absl::Status FindModel(const Folder& folder, const config::ModelConfig& config, 
   return SetParts(folder, chosen.parts, files);
 }
 
+// By content, whatever it is called: one that is neither a program nor an archive is said when it is read.
+Architecture KindOf(const std::string& name, const checkpoint::File& file) {
+  if (fs::path(name).extension() == ".py") return Architecture::kForwardPy;
+  const absl::StatusOr<checkpoint::FileFormat> format = checkpoint::Recognise(file);
+  return format.ok() && *format == checkpoint::FileFormat::kExportedProgram ? Architecture::kProgram
+                                                                            : Architecture::kTorchScript;
+}
+
 // Whatever the model's format: one that is not used is worth a word.
 absl::Status FindArchitecture(const std::vector<Folder>& folders, const config::ModelConfig& config,
                               VersionFiles& files) {
-  std::vector<std::string> wanted = {kForwardPy, kArchitecturePt};
+  std::vector<std::string> wanted = {kForwardPy, kArchitecturePt2, kArchitecturePt};
   if (!config.state_dict.architecture.empty()) wanted = {config.state_dict.architecture};
   for (const Folder& folder : folders) {
     for (const std::string& name : wanted) {
       auto file = OpenIn(folder, name);
       if (file.status().code() == absl::StatusCode::kNotFound) continue;
       FERRY_ASSIGN_OR_RETURN(files.architecture_file, std::move(file));
-      files.architecture = fs::path(name).extension() == ".py" ? Architecture::kForwardPy : Architecture::kTorchScript;
+      files.architecture = KindOf(name, *files.architecture_file);
       return absl::OkStatus();
     }
   }
-  if (files.format == checkpoint::FileFormat::kTorchScript) return absl::OkStatus();
+  if (files.format == checkpoint::FileFormat::kTorchScript ||
+      files.format == checkpoint::FileFormat::kExportedProgram) {
+    return absl::OkStatus();
+  }
   std::vector<std::string> places;
   for (const Folder& folder : folders) places.push_back(folder.name + "/");
   const bool is_named = !config.state_dict.architecture.empty();
   files.missing = base::MakeStatus(
       absl::StatusCode::kFailedPrecondition,
       "{} is a state_dict: weights without the model's code. Put {} beside it (looked for in {}){}",
-      files.model->name(), is_named ? config.state_dict.architecture : "a forward.py or an architecture.pt",
+      files.model->name(),
+      is_named ? config.state_dict.architecture : "a forward.py, an architecture.pt2 or an architecture.pt",
       fmt::join(places, " and "),
       is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
   return absl::OkStatus();
@@ -211,8 +225,9 @@ absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candid
                             models.size(), HintOf(candidates, models), listing);
   }
   if (candidates.empty()) {
-    return base::MakeStatus(absl::StatusCode::kNotFound,
-                            "{}/ has no model file; put a TorchScript archive or a state_dict there", folder);
+    return base::MakeStatus(
+        absl::StatusCode::kNotFound,
+        "{}/ has no model file; put a torch.export program, a TorchScript archive or a state_dict there", folder);
   }
   if (candidates.size() == 1) return candidates[0].format.status();
   return absl::Status(candidates[0].format.status().code(),

@@ -16,12 +16,12 @@
 
 namespace torchferry::plan {
 
-enum class Architecture { kNone, kForwardPy, kTorchScript };
+enum class Architecture { kNone, kForwardPy, kTorchScript, kProgram };
 
 struct VersionFiles {
   std::shared_ptr<const checkpoint::File> model;  // of kShards: the index, if there is one, and all parts as one file
   checkpoint::FileFormat format = checkpoint::FileFormat::kUnknown;
-  Architecture architecture = Architecture::kNone;            // TorchScript does not use one: it brings its own code
+  Architecture architecture = Architecture::kNone;            // TorchScript and programs use none: they bring code
   std::shared_ptr<const checkpoint::File> architecture_file;  // null with kNone
   std::string model_path;                                     // on the host
   // Of kShards: in the index's order, else in the order of their names.

@@ -169,7 +169,8 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const tensor::DeviceId& 
 absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
   const tensor::DeviceId& device = plan.placement.device;
   model::ModelInfo info = DescribeVersion(file_, plan, master_.state, request_.config);
-  info.warnings = master_.warnings;
+  info.warnings = plan.warnings;
+  info.warnings.insert(info.warnings.end(), master_.warnings.begin(), master_.warnings.end());
   info.decisions.insert(info.decisions.end(), master_.signature.decisions.begin(), master_.signature.decisions.end());
   info.shares_forward_passes = RowsAreFirst(master_.signature.signature);
   MasterModule master = master_;
