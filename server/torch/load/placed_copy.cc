@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -11,9 +13,29 @@
 
 namespace torchferry::libtorch {
 
+namespace {
+
+// Of a program's parameters and buffers: constants that its code holds are on the CPU in one of another device, too.
+std::vector<std::string> DevicesOfProgram(const plan::PlannedVersion& planned) {
+  const checkpoint::Checkpoint* own = planned.architecture_weights.get();
+  if (own == nullptr) own = planned.checkpoint.get();
+  std::unordered_set<std::string_view> constants;
+  for (const checkpoint::ProgramInput& input : planned.program->inputs) {
+    if (input.kind == checkpoint::ProgramInput::Kind::kConstant) constants.insert(input.key);
+  }
+  std::vector<std::string> devices;
+  for (const checkpoint::TensorInfo& tensor : own->tensors()) {
+    if (!constants.contains(tensor.key)) devices.push_back(own->storages()[tensor.storage].saved_device);
+  }
+  return devices;
+}
+
+}  // namespace
+
 bool RenamesCpu(const plan::PlannedVersion& planned) {
-  if (!planned.script.has_value()) return true;
-  const std::vector<std::string>& devices = planned.script->weight_devices;
+  if (planned.program == nullptr && !planned.script.has_value()) return true;
+  const std::vector<std::string> devices =
+      planned.program != nullptr ? DevicesOfProgram(planned) : planned.script->weight_devices;
   return devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
 }
 

@@ -21,6 +21,7 @@
 #include "server/torch/load/layer_methods.h"
 #include "server/torch/load/script_reader.h"
 #include "server/torch/load/state_dict.h"
+#include "server/torch/program/program_module.h"
 #include "server/torch/run/random_turn.h"
 
 namespace torchferry::libtorch {
@@ -49,6 +50,21 @@ absl::StatusOr<Module> LoadStateDict(const plan::VersionFiles& files, const plan
   return module;
 }
 
+// A program with its own weights, or with those of the state_dict that it is the architecture of.
+absl::StatusOr<Module> LoadProgram(const plan::VersionFiles& files, const plan::PlannedVersion& planned) {
+  const bool is_architecture = planned.architecture_weights != nullptr;
+  const checkpoint::Checkpoint& own = is_architecture ? *planned.architecture_weights : *planned.checkpoint;
+  std::vector<std::string> keys;
+  for (const checkpoint::TensorInfo& tensor : own.tensors()) keys.push_back(tensor.key);
+  FERRY_ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(own, keys));
+  FERRY_ASSIGN_OR_RETURN(Module module, ModuleFromKeys(tensors, {}));
+  FERRY_ASSIGN_OR_RETURN(module, ModuleFromProgram(*planned.program, planned.program_results, std::move(module)));
+  if (is_architecture) {
+    FERRY_RETURN_IF_ERROR(base::Annotate(FillModule(module, *planned.checkpoint, planned.names), files.model->name()));
+  }
+  return module;
+}
+
 bool MentionsSeed(const plan::PlannedVersion& planned) {
   return planned.script.has_value() && std::ranges::any_of(planned.script->code_texts, [](const std::string& code) {
            return code.find("manual_seed") != std::string::npos;
@@ -65,7 +81,9 @@ std::vector<std::string> SourcesOf(const plan::PlannedVersion& planned) {
 
 // The file that the code is from.
 const checkpoint::File& SourceFile(const plan::VersionFiles& files) {
-  return files.format != checkpoint::FileFormat::kTorchScript ? *files.architecture_file : *files.model;
+  const bool brings_code =
+      files.format == checkpoint::FileFormat::kTorchScript || files.format == checkpoint::FileFormat::kExportedProgram;
+  return brings_code ? *files.model : *files.architecture_file;
 }
 
 absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_model_code,
@@ -75,7 +93,11 @@ absl::StatusOr<SavedModule> Read(const plan::PlannedFiles& version, bool trust_m
   // Code that runs while a module is read may seed, too.
   RandomState state;
   const RandomTurn turn(MentionsSeed(version.planned) ? RandomUse::kSeeds : RandomUse::kNone, &state);
-  if (files.format == checkpoint::FileFormat::kTorchScript) {
+  if (version.planned.program != nullptr) {
+    absl::StatusOr<Module> made = LoadProgram(files, version.planned);
+    if (!made.ok()) return base::Annotate(made.status(), SourceFile(files).name());
+    module = *std::move(made);
+  } else if (files.format == checkpoint::FileFormat::kTorchScript) {
     FERRY_ASSIGN_OR_RETURN(module, LoadArchive(version.planned, *files.model, trust_model_code));
     if (version.planned.adds_forward) {
       FERRY_RETURN_IF_ERROR(DefineForward(*module, *version.planned.layers));

@@ -109,6 +109,8 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
                       .renames_cpu = RenamesCpu(version.planned),
                       .warnings = std::move(saved.warnings)};
   version.planned.checkpoint.reset();
+  version.planned.architecture_weights.reset();
+  version.planned.program.reset();
   if (version.planned.script.has_value()) version.planned.script->content.reset();  // and with it the file
   return std::shared_ptr<const VersionLoad>(new VersionLoad(std::move(request), std::move(version.planned),
                                                             std::move(options), std::move(file),
