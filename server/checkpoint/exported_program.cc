@@ -1,6 +1,5 @@
 #include "server/checkpoint/exported_program.h"
 
-#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -9,53 +8,16 @@
 #include "server/base/status.h"
 #include "server/checkpoint/archive_pickle.h"
 #include "server/checkpoint/display.h"
+#include "server/checkpoint/exported_archive.h"
 #include "server/checkpoint/exported_fields.h"
 #include "server/checkpoint/exported_graph_json.h"
 #include "server/checkpoint/exported_signature.h"
 #include "server/checkpoint/exported_weights.h"
-#include "server/checkpoint/file_window.h"
 #include "server/checkpoint/limits.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry::checkpoint {
 namespace {
-
-constexpr std::string_view kModels = "models/";
-constexpr std::string_view kJson = ".json";
-constexpr std::string_view kUsualName = "model";  // what torch.export.save calls its program
-
-absl::StatusOr<std::vector<std::string>> NamesIn(const ZipArchive& archive) {
-  std::vector<std::string> names;
-  if (archive.top_folder().empty()) return std::vector<std::string>{std::string(kUsualName)};
-  for (const ZipEntry& entry : archive.entries()) {
-    if (!entry.name.starts_with(kModels) || !entry.name.ends_with(kJson)) continue;
-    names.push_back(entry.name.substr(kModels.size(), entry.name.size() - kModels.size() - kJson.size()));
-    if (names.size() > limits::kMaxPrograms) {
-      return base::MakeStatus(absl::StatusCode::kDataLoss, "holds more than {} programs", limits::kMaxPrograms);
-    }
-  }
-  return names;
-}
-
-absl::StatusOr<std::string> ChooseName(const ZipArchive& archive, const std::string& wanted) {
-  FERRY_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(archive));
-  if (names.empty()) {
-    return absl::InvalidArgumentError("holds no torch.export program: it has no entry \"models/NAME.json\"");
-  }
-  if (wanted.empty() && names.size() == 1) return names.front();
-  const std::string_view name = wanted.empty() ? kUsualName : std::string_view(wanted);
-  if (std::ranges::find(names, name) != names.end()) return std::string(name);
-  std::vector<std::string> quoted;
-  for (const std::string& each : names) quoted.push_back(Quoted(each));
-  if (wanted.empty()) {
-    return base::MakeStatus(
-        absl::StatusCode::kFailedPrecondition,
-        "holds {} programs, {}, and none is called \"model\"; name the one to serve in config.pbtxt", names.size(),
-        Listed(quoted));
-  }
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "holds no program {}; it has {}", Quoted(wanted),
-                          Listed(quoted));
-}
 
 absl::Status CheckSchema(const JsonValue& document) {
   constexpr int64_t kMajor = 8;
@@ -126,36 +88,32 @@ absl::Status CheckWeights(const ExportedProgram& program) {
   return absl::OkStatus();
 }
 
-// The entry as a file: where it is, or inflated.
-absl::StatusOr<std::shared_ptr<const File>> EntryFile(const std::shared_ptr<const File>& file,
-                                                      const ZipArchive& archive, const ZipEntry& entry,
-                                                      uint64_t max_inflated_bytes) {
-  std::string name = fmt::format("{} in {}", Quoted(entry.name), file->name());
-  if (!entry.is_compressed) {
-    return std::make_shared<const FileWindow>(file, entry.file_offset, entry.size_bytes, std::move(name));
-  }
-  FERRY_ASSIGN_OR_RETURN(std::string bytes, archive.ReadString(entry, max_inflated_bytes));
-  return File::FromBytes(std::move(bytes), std::move(name));
-}
-
 absl::StatusOr<ExportedProgram> ReadProgram(const std::shared_ptr<const File>& file,
                                             const std::shared_ptr<const ZipArchive>& archive,
                                             const std::string& wanted) {
   FERRY_RETURN_IF_ERROR(CheckByteOrder(*archive));
-  FERRY_ASSIGN_OR_RETURN(const std::string name, ChooseName(*archive, wanted));
-  const std::string entry = fmt::format("{}{}{}", kModels, name, kJson);
+  FERRY_ASSIGN_OR_RETURN(const std::string name, ChooseProgram(*archive, wanted));
+  const ProgramEntries entries = EntriesOf(*archive, name);
   ExportedProgram program;
   {
-    FERRY_ASSIGN_OR_RETURN(const JsonValue document, ReadJsonEntry(*archive, entry));
+    FERRY_ASSIGN_OR_RETURN(const JsonValue document, ReadJsonEntry(*archive, entries.document));
     absl::StatusOr<ExportedProgram> read = ReadDocument(document);
-    if (!read.ok()) return base::Annotate(read.status(), Quoted(entry));
+    if (!read.ok()) return base::Annotate(read.status(), Quoted(entries.document));
     program = *std::move(read);
   }
   program.name = name;
-  FERRY_ASSIGN_OR_RETURN(program.weights, ReadRawWeights(archive, name));
+  if (entries.has_raw_weights) {
+    FERRY_ASSIGN_OR_RETURN(program.weights, ReadRawWeights(archive, name));
+  } else {
+    FERRY_ASSIGN_OR_RETURN(program.weights, ReadPickledWeights(file, *archive, entries));
+  }
   FERRY_RETURN_IF_ERROR(CheckWeights(program));
-  if (const ZipEntry* samples = archive->Find(fmt::format("data/sample_inputs/{}.pt", name)); samples != nullptr) {
-    FERRY_ASSIGN_OR_RETURN(program.samples, EntryFile(file, *archive, *samples, limits::kMaxInflatedSampleBytes));
+  if (const ZipEntry* samples = archive->Find(entries.samples); samples != nullptr) {
+    absl::StatusOr<std::shared_ptr<const File>> opened =
+        EntryFile(file, *archive, *samples, limits::kMaxInflatedSampleBytes);
+    // A program runs without them.
+    if (!opened.ok() && !absl::IsResourceExhausted(opened.status())) return opened.status();
+    if (opened.ok()) program.samples = *std::move(opened);
   }
   return program;
 }
@@ -165,7 +123,7 @@ absl::StatusOr<ExportedProgram> ReadProgram(const std::shared_ptr<const File>& f
 absl::StatusOr<std::vector<std::string>> ListPrograms(std::shared_ptr<const File> file) {
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,
                          ZipArchive::Open(file, ZipLayout::kOneFolderOrProgram));
-  absl::StatusOr<std::vector<std::string>> names = NamesIn(*archive);
+  absl::StatusOr<std::vector<std::string>> names = ProgramNames(*archive);
   if (!names.ok()) return base::Annotate(names.status(), file->name());
   return names;
 }

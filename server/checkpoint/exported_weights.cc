@@ -10,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/entry_bytes.h"
+#include "server/checkpoint/exported_archive.h"
 #include "server/checkpoint/exported_fields.h"
 #include "server/checkpoint/exported_graph_json.h"
 #include "server/checkpoint/exported_signature.h"
@@ -149,23 +150,6 @@ class WeightsReader {
 };
 
 }  // namespace
-
-absl::StatusOr<JsonValue> ReadJsonEntry(const ZipArchive& archive, const std::string& name) {
-  const ZipEntry* entry = archive.Find(name);
-  if (entry == nullptr) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "has no entry {}: it is damaged; download or copy it again, or export it anew",
-                            Quoted(name));
-  }
-  if (entry->size_bytes > limits::kMaxProgramJsonBytes) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss, "{} has {} bytes; at most {} are read", Quoted(name),
-                            entry->size_bytes, limits::kMaxProgramJsonBytes);
-  }
-  FERRY_ASSIGN_OR_RETURN(const std::string text, archive.ReadString(*entry, limits::kMaxProgramJsonBytes));
-  absl::StatusOr<JsonValue> document = ParseProgramJson(text);
-  if (!document.ok()) return base::Annotate(document.status(), Quoted(name));
-  return document;
-}
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadRawWeights(std::shared_ptr<const ZipArchive> archive,
                                                            const std::string& program) {

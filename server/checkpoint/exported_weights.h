@@ -7,7 +7,6 @@
 #include <string>
 
 #include "server/checkpoint/checkpoint.h"
-#include "server/checkpoint/exported_json.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry::checkpoint {
@@ -18,8 +17,5 @@ namespace torchferry::checkpoint {
 // pickled tensors and TorchBind objects, sparse tensors, dtypes that are not served.
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadRawWeights(std::shared_ptr<const ZipArchive> archive,
                                                            const std::string& program);
-
-// The document in the entry `name`. DATA_LOSS where there is none, or one that breaks a limit; messages name it.
-absl::StatusOr<JsonValue> ReadJsonEntry(const ZipArchive& archive, const std::string& name);
 
 }  // namespace torchferry::checkpoint

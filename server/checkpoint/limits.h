@@ -66,6 +66,8 @@ inline constexpr size_t kMaxPrograms = 256;
 inline constexpr size_t kMaxProgramOutputs = 4096;
 // Bytes of the name of a program, of a value of its graph and of an operator.
 inline constexpr size_t kMaxProgramNameBytes = 1024;
+// Bytes of pickled weights that are inflated into memory; PyTorch stores them as they are.
+inline constexpr uint64_t kMaxInflatedWeightBytes = uint64_t{256} << 20;
 // Bytes of example inputs that are inflated into memory; those that are stored as they are stay in the file.
 inline constexpr uint64_t kMaxInflatedSampleBytes = uint64_t{64} << 20;
 

@@ -71,7 +71,7 @@ class Texts {
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenPart(const std::shared_ptr<const File>& file) {
   FERRY_ASSIGN_OR_RETURN(const FileFormat format, Recognise(*file));
-  if (format == FileFormat::kTorchScript || format == FileFormat::kShards) {
+  if (format == FileFormat::kTorchScript || format == FileFormat::kExportedProgram || format == FileFormat::kShards) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                             "{} is a {}; put a state_dict or safetensors there, as the parts of a model are",
                             file->name(), Name(format));
