@@ -99,7 +99,10 @@ class Merger {
     }
     std::set<const ProgramTensor*> seen;
     for (size_t i = 0; i < match.size(); ++i) {
-      if (match[i] != nullptr && seen.insert(match[i]).second) continue;
+      if (match[i] != nullptr && seen.insert(match[i]).second) {
+        if (!matching.has_indices) SayOrder("input", declared[i].name, match[i]->name);
+        continue;
+      }
       return Precondition("input {} of config.pbtxt is {} of the program, which takes {}. Call it as one of these",
                           checkpoint::Quoted(declared[i].name),
                           match[i] == nullptr ? "no input" : "the same input as another", Names(program_.inputs));
@@ -134,9 +137,16 @@ class Merger {
                             checkpoint::Quoted(declared[i].name),
                             output == nullptr ? "no output" : "the same output as another", Names(program_.outputs));
       }
+      if (!matching.has_indices) SayOrder("output", declared[i].name, output->name);
       match.push_back(output);
     }
     return match;
+  }
+
+  void SayOrder(std::string_view what, const std::string& declared, const std::string& own) {
+    if (declared == own) return;
+    result_.decisions.push_back(fmt::format("{} {} of config.pbtxt is the program's {}, as it stands in that place",
+                                            what, checkpoint::Quoted(declared), checkpoint::Quoted(own)));
   }
 
   // Their dims are set when it is known whether they have rows.

@@ -128,6 +128,7 @@ TEST(ProgramConfigTest, DeclaredTensorsAreMatchedAndKeepTheirNames) {
   const ProgramConfig by_order = Merged(Batched(), Declared(8, {Tensor("image", DType::kFp32, {-1})}));
   EXPECT_EQ(by_order.config.inputs[0].name, "image");
   EXPECT_THAT(by_order.config.inputs[0].dims, ElementsAre(3));
+  EXPECT_THAT(by_order.decisions, Contains(AllOf(HasSubstr("\"image\""), HasSubstr("the program's \"x\""))));
   const ProgramConfig by_key = Merged(Batched(), Declared(8, {}, {Tensor("hidden", DType::kFp32, {-1})}));
   EXPECT_THAT(by_key.results, ElementsAre(1u));
   const std::vector<config::TensorConfig> turned = {Tensor("INPUT__1", DType::kInt64, {-1}),

@@ -46,14 +46,20 @@ constexpr auto kWaysOut = std::to_array<WayOut>({
     {"flex_attention", "call torch.nn.functional.scaled_dot_product_attention with a mask"},
 });
 
-// Of LibTorch itself; others are of libraries that the server does not have.
-constexpr auto kOwnNamespaces =
-    std::to_array<std::string_view>({"aten", "prim", "quantized", "_quantized", "prepacked", "profiler", "c10d",
-                                     "_c10d_functional", "inductor", "mkldnn", "mkl", "onednn", "sparse"});
+// LibTorch's own, of which export writes none; still others are of libraries that the server does not have.
+constexpr auto kOtherNamespaces = std::to_array<std::string_view>(
+    {"prims", "prim", "quantized_decomposed", "quantized", "_quantized", "prepacked", "profiler", "c10d",
+     "_c10d_functional", "inductor", "mkldnn", "mkl", "onednn", "sparse"});
 
 template <typename List, typename Value>
 bool Contains(const List& list, const Value& value) {
   return std::ranges::find(list, value) != list.end();
+}
+
+// "aten.save" of torch.ops.aten.save.
+std::string PythonName(const OperatorName& op) {
+  const size_t colons = op.name.find("::");
+  return op.name.substr(0, colons) + "." + op.name.substr(colons + 2);
 }
 
 void AddOnce(std::string text, std::vector<std::string>& list) {
@@ -76,8 +82,8 @@ class OperatorCheck {
     if (has_autocast_) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                               "has regions of torch.autocast, which are not run here. In Python, ep = "
-                              "ep.run_decompositions({{}}); torch.export.save(ep, path) writes their casts into the "
-                              "program");
+                              "torch.export.load(\"model.pt2\"); torch.export.save(ep.run_decompositions({{}}), "
+                              "\"model.pt2\") writes their casts into the program");
     }
     if (!not_run_.empty()) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
@@ -109,7 +115,7 @@ class OperatorCheck {
   void Check(const GraphNode& node) {
     if (const std::string_view name = HigherOrderName(node.target); !name.empty()) return CheckHigherOrder(node, name);
     const std::optional<OperatorName> op = ParseOperator(node.target);
-    if (op.has_value()) return CheckOperator(op->name);
+    if (op.has_value()) return CheckOperator(*op);
     if (!IsSizeOperator(node.target)) AddOnce(checkpoint::Quoted(node.target), not_run_);
   }
 
@@ -126,19 +132,24 @@ class OperatorCheck {
     }
   }
 
-  void CheckOperator(const std::string& name) {
-    if (!Contains(kOwnNamespaces, std::string_view(name).substr(0, name.find(':')))) return AddOnce(name, foreign_);
-    if (trust_ || Contains(kChecks, name)) return;
-    const std::optional<std::string_view> reason = WhyRefused(name);
-    if (!reason.has_value()) return;
-    if (refused_.empty()) reason_ = *reason;
-    if (*reason == reason_) AddOnce(checkpoint::Quoted(name), refused_);
+  void CheckOperator(const OperatorName& op) {
+    const std::string_view ns = std::string_view(op.name).substr(0, op.name.find(':'));
+    if (ns != "aten" && !Contains(kOtherNamespaces, ns)) return AddOnce(PythonName(op), foreign_);
+    if (ns != "aten") return Refuse(op, "is no operator of torch.ops.aten");
+    if (trust_ || Contains(kChecks, op.name)) return;
+    if (const std::optional<std::string_view> reason = WhyRefused(op.name)) Refuse(op, *reason);
+  }
+
+  // The first reason that is met is said, with all operators that it is true of.
+  void Refuse(const OperatorName& op, std::string_view reason) {
+    if (refused_.empty()) reason_ = reason;
+    if (reason == reason_) AddOnce(PythonName(op), refused_);
   }
 
   const bool trust_;
   std::vector<std::string> foreign_;
   std::vector<std::string> not_run_;
-  std::vector<std::string> refused_;  // for the first reason that is met
+  std::vector<std::string> refused_;
   std::string_view reason_;
   std::string way_out_;
   bool has_autocast_ = false;

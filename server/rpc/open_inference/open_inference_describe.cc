@@ -81,6 +81,12 @@ void DescribeConfig(const registry::VersionStatus& status, inference::ModelConfi
   if (!message.has_version_policy()) message.mutable_version_policy()->mutable_latest()->set_num_versions(1);
   const tensor::Signature& signature = status.servable->signature();
   const bool has_batch_dimension = signature.HasBatchDimension();
+  // A program brings what the file does not say.
+  if (message.max_batch_size() == 0) message.set_max_batch_size(static_cast<int32_t>(signature.max_batch_size));
+  if (status.servable->batches() &&
+      message.scheduling_choice_case() == inference::ModelConfig::SCHEDULING_CHOICE_NOT_SET) {
+    message.mutable_dynamic_batching();
+  }
   if (message.input().empty()) {
     for (const tensor::TensorSpec& spec : signature.inputs) FillTensor(spec, has_batch_dimension, *message.add_input());
   }
