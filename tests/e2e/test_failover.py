@@ -86,11 +86,14 @@ class Load:
         for thread in self.threads:
             thread.join()
 
-    def _ask(self, number):
+    def request(self, number):
+        """(model, inputs, expected outputs) of that client."""
         model = list(MODELS)[number % len(MODELS)]
         rows = 7 if number % 3 else 1
-        inputs = {"x": reference(model, "x", rows)}
-        expected = {name: reference(model, name, rows) for name in MODELS[model]}
+        return model, {"x": reference(model, "x", rows)}, {name: reference(model, name, rows) for name in MODELS[model]}
+
+    def _ask(self, number):
+        model, inputs, expected = self.request(number)
         with Client(self.address) as client:
             while not self.stopping.is_set():
                 sent = time.monotonic()
@@ -119,13 +122,18 @@ class Load:
 
 @pytest.mark.parametrize("title", SCENARIOS)
 def test_no_request_fails(title, tmp_path):
-    scenario = SCENARIOS[title]
     store = Store(tmp_path / "store")
-    add_models(store, scenario.device)
-    with sim_server(tmp_path, store, "--workers", "2") as (server, set_faults):
+    add_models(store, SCENARIOS[title].device)
+    check_scenario(title, tmp_path, store, MODELS, Load)
+
+
+def check_scenario(title, folder, store, models, load_of):
+    """`load_of` is a Load of these models."""
+    scenario = SCENARIOS[title]
+    with sim_server(folder, store, "--workers", "2") as (server, set_faults):
         with Client(server.address) as client:
-            assert {client.model(name).placement.device for name in MODELS} == {"sim:0"}
-            with Load(server.address) as load:
+            assert {client.model(name).placement.device for name in models} == {"sim:0"}
+            with load_of(server.address) as load:
                 time.sleep(BEFORE)
                 begin = time.monotonic()
                 set_faults(scenario.faults)
@@ -138,7 +146,7 @@ def test_no_request_fails(title, tmp_path):
                 end = time.monotonic()
             assert load.errors() == []
             assert scenario.reasons <= load.reasons() <= scenario.reasons | scenario.chance
-            assert {client.model(name).placement.device for name in MODELS} == {scenario.ends_on}
+            assert {client.model(name).placement.device for name in models} == {scenario.ends_on}
             assert client.health("") == harness.Health.SERVING
         metrics = server.metrics()
         up = {labels["device"] for labels, value in metrics.find("torchferry_device_up") if value == 1} - {"cpu"}
