@@ -49,8 +49,7 @@ def add_code(store, name):
     for when in ("before", "after"):
         (file,) = (WAYS_OUT / when / name).iterdir()
         store.add_file(f"{name}.{when}", file, as_name=file.name)
-        if name != "export":
-            (store.path / f"{name}.{when}" / "forward.py").write_text(PASS_ON)
+        (store.path / f"{name}.{when}" / "forward.py").write_text(PASS_ON)
 
 
 def configure(store, name, config):

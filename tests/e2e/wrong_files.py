@@ -138,8 +138,6 @@ WRONG = {
                              lambda: rezipped(TORCHSCRIPT, {}, without="code/__torch__.py")),
     "forward_py_without_forward": Wrong("INVALID_ARGUMENT", ("def forward(self",), WEIGHTS, others=(("forward.py", b""),),
                                         about="forward.py"),
-    "torch_export": Wrong("INVALID_ARGUMENT", ("torch.export", "torch.jit.script(model).save(path)"),
-                          FIXTURES / "wrong" / "export.pt2", file="model.pt2"),
     "aot_inductor": Wrong("INVALID_ARGUMENT", ("AOTInductor", "torch.jit.script(model).save(path)"), aot_inductor,
                           file="model.pt2"),
     "newer_torchscript": Wrong("INVALID_ARGUMENT", ("newer PyTorch", "version 99"),
