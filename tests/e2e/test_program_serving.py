@@ -230,7 +230,7 @@ def test_what_is_refused_says_the_way_out(client, name):
 @pytest.mark.parametrize("config,fragments", [
     ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP64 dims: [ 6 ] }\n', ("FP64", "FP32")),
     ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: [ 5 ] }\n', ("5", "6")),
-    ('max_batch_size: 8\ninput { name: "z" data_type: TYPE_FP32 dims: [ 6 ] }\n', ("z", "x")),
+    ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: [ 6 ] } input { name: "z" data_type: TYPE_FP32 dims: [ 6 ] }\n', ("z",)),
     ("max_batch_size: 4096\n", ("4096", "128")),
 ])
 def test_a_config_that_the_program_contradicts_is_refused(store, start, files, config, fragments):
@@ -242,12 +242,13 @@ def test_a_config_that_the_program_contradicts_is_refused(store, start, files, c
             assert fragment in version.error_message, version.error_message
 
 
-def test_a_config_may_name_the_outputs(store, start, files):
+def test_a_config_may_give_other_names(store, start, files):
     (store.add_file("net", matrix_file(files, "net"), "model.pt2") / "config.pbtxt").write_text(
-        'max_batch_size: 8\noutput { name: "scores" data_type: TYPE_FP32 dims: [ 4 ] }\n')
+        'max_batch_size: 8\ninput { name: "features" data_type: TYPE_FP32 dims: [ 6 ] }\n'
+        'output { name: "scores" data_type: TYPE_FP32 dims: [ 4 ] }\n')
     case = matrix_cases(files, "net")["7"]
     with Client(start().address) as client:
-        answer = client.predict_arrays("net", case.inputs)
+        answer = client.predict_arrays("net", {"features": case.inputs["x"]})
         assert_close(answer["scores"], case.fp32["OUTPUT__0"])
 
 
