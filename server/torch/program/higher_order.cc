@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "server/plan/program_operators.h"
 #include "server/torch/program/program_nodes.h"
 #include "server/torch/program/program_types.h"
 
@@ -24,8 +25,7 @@ const GraphArgument& InputAt(const checkpoint::GraphNode& node, size_t index) {
 }  // namespace
 
 void ProgramNodes::MakeHigherOrder(const At& at) {
-  const std::string_view name =
-      std::string_view(at.node.target).substr(std::string_view("torch.ops.higher_order.").size());
+  const std::string_view name = plan::HigherOrderName(at.node.target);
   Values results;
   if (name == "cond") {
     results = MakeCondition(at);

@@ -11,12 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/plan/program_operators.h"
 #include "server/torch/program/program_types.h"
 
 namespace torchferry::libtorch {
 namespace {
-
-constexpr std::string_view kOperators = "torch.ops.";
 
 using SchemasByName = std::unordered_map<std::string, std::vector<const c10::FunctionSchema*>>;
 
@@ -75,14 +74,8 @@ bool IsWantedForm(const c10::FunctionSchema& form, const c10::FunctionSchema& sc
 }  // namespace
 
 c10::OperatorName OperatorNameOf(const std::string& target) {
-  if (!target.starts_with(kOperators)) return {"", ""};
-  const size_t ns = target.find('.', kOperators.size());
-  const size_t overload = target.rfind('.');
-  if (ns == std::string::npos || overload <= ns) return {"", ""};
-  const std::string form = target.substr(overload + 1);
-  return {fmt::format("{}::{}", target.substr(kOperators.size(), ns - kOperators.size()),
-                      target.substr(ns + 1, overload - ns - 1)),
-          form == "default" ? "" : form};
+  const auto name = plan::ParseOperator(target);
+  return name.has_value() ? c10::OperatorName(name->name, name->overload) : c10::OperatorName("", "");
 }
 
 const c10::FunctionSchema& ChooseSchema(const c10::OperatorName& name, const checkpoint::GraphNode& node) {

@@ -83,8 +83,13 @@ class Editor {
         if (value.is_string()) value = texts[static_cast<size_t>(Below(texts.size()))];
         break;
       case 3: {
-        const std::array<Json, 7> numbers = {0, -1, 1, std::numeric_limits<int64_t>::max(),
-                                             std::numeric_limits<int64_t>::min(), 1e300, int64_t{1} << 40};
+        const std::array<Json, 7> numbers = {0,
+                                             -1,
+                                             1,
+                                             std::numeric_limits<int64_t>::max(),
+                                             std::numeric_limits<int64_t>::min(),
+                                             1e300,
+                                             int64_t{1} << 40};
         if (value.is_number()) value = numbers[static_cast<size_t>(Below(numbers.size()))];
         break;
       }
@@ -100,10 +105,10 @@ class Editor {
   }
 
   std::string OneOf() {
-    const std::array<const char*, 8> texts = {"torch.ops.aten.save.default", "torch.ops.prim.Print.default",
-                                              "torch.ops.aten.from_file.default", "torch.ops.aten.set_.source_Tensor",
+    const std::array<const char*, 8> texts = {"torch.ops.aten.save.default",       "torch.ops.prim.Print.default",
+                                              "torch.ops.aten.from_file.default",  "torch.ops.aten.set_.source_Tensor",
                                               "torch.ops.aten.as_strided.default", "_operator.floordiv",
-                                              "torch.ops.higher_order.cond", ""};
+                                              "torch.ops.higher_order.cond",       ""};
     return texts[static_cast<size_t>(Below(texts.size()))];
   }
 
@@ -137,8 +142,8 @@ void RunOnce(torch::jit::Module module) {
   const auto& arguments = module.get_method("forward").function().getSchema().arguments();
   for (size_t i = 1; i < arguments.size(); ++i) {
     const bool is_int = arguments[i].type()->kind() == c10::TypeKind::IntType;
-    inputs.push_back(is_int ? c10::IValue(int64_t{2}) : c10::IValue(at::ones(i == 1 ? at::IntArrayRef({2, 2, 5, 5})
-                                                                                   : at::IntArrayRef({}))));
+    inputs.push_back(is_int ? c10::IValue(int64_t{2})
+                            : c10::IValue(at::ones(i == 1 ? at::IntArrayRef({2, 2, 5, 5}) : at::IntArrayRef({}))));
   }
   try {
     module.forward(std::move(inputs));

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/plan/program_operators.h"
 #include "server/torch/program/operator_choice.h"
 #include "server/torch/program/program_types.h"
 
@@ -102,7 +103,7 @@ void ProgramNodes::Make(const ExportedGraph& graph, Scope& scope) {
 }
 
 void ProgramNodes::MakeNode(const At& at) {
-  if (at.node.target.starts_with("torch.ops.higher_order.")) return MakeHigherOrder(at);
+  if (!plan::HigherOrderName(at.node.target).empty()) return MakeHigherOrder(at);
   const c10::OperatorName name = OperatorNameOf(at.node.target);
   if (name.name.empty()) return MakeArithmetic(at);
   if (std::ranges::find(kDropped, name.name) != std::end(kDropped)) return;
