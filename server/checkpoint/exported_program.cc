@@ -62,12 +62,7 @@ absl::Status CheckWeight(const ProgramInput& input, const ExportedTensor& stated
                             "anew",
                             Quoted(input.key));
   }
-  bool agrees = stated.sizes.size() == tensor->shape.size() &&
-                tensor::TorchName(tensor->dtype) == fmt::format("torch.{}", stated.dtype);
-  for (size_t i = 0; agrees && i < stated.sizes.size(); ++i) {
-    agrees = !stated.sizes[i].known.has_value() || *stated.sizes[i].known == tensor->shape[i];
-  }
-  if (agrees) return absl::OkStatus();
+  if (HasForm(*tensor, stated)) return absl::OkStatus();
   return base::MakeStatus(absl::StatusCode::kDataLoss,
                           "has the tensor {} of {} and shape {}, and its graph expects {} and {} dimensions of other "
                           "sizes; export the model anew",
@@ -119,6 +114,15 @@ absl::StatusOr<ExportedProgram> ReadProgram(const std::shared_ptr<const File>& f
 }
 
 }  // namespace
+
+bool HasForm(const TensorInfo& tensor, const ExportedTensor& stated) {
+  if (stated.sizes.size() != tensor.shape.size()) return false;
+  if (tensor::TorchName(tensor.dtype) != fmt::format("torch.{}", stated.dtype)) return false;
+  for (size_t i = 0; i < stated.sizes.size(); ++i) {
+    if (stated.sizes[i].known.has_value() && *stated.sizes[i].known != tensor.shape[i]) return false;
+  }
+  return true;
+}
 
 absl::StatusOr<std::vector<std::string>> ListPrograms(std::shared_ptr<const File> file) {
   FERRY_ASSIGN_OR_RETURN(const std::unique_ptr<ZipArchive> archive,

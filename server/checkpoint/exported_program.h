@@ -69,6 +69,9 @@ struct ExportedProgram {
   std::shared_ptr<const File> samples;
 };
 
+// Whether a tensor has the dtype, the number of dimensions and the known sizes that the graph states.
+bool HasForm(const TensorInfo& tensor, const ExportedTensor& stated);
+
 // Names of the programs of the archive, in its order; for a file that has none, empty.
 absl::StatusOr<std::vector<std::string>> ListPrograms(std::shared_ptr<const File> file);
 

@@ -53,9 +53,10 @@ inline constexpr size_t kMaxSafetensorsTensors = 262'144;
 // Bytes of a program's JSON, and of the JSON that lists its weights. A node takes a KB or two, and most of that is its
 // stack trace: so this is some 100,000 nodes.
 inline constexpr uint64_t kMaxProgramJsonBytes = uint64_t{256} << 20;
-// Values of that JSON which are kept: stack traces are not. A node and its tensor take some 40; a value costs about
+// Values of that JSON which are kept: stack traces are not. A node and its tensor take some 40, so this is some 50,000
+// nodes; a value costs about
 // 110 bytes of our memory while the program is read.
-inline constexpr size_t kMaxProgramValues = 4'000'000;
+inline constexpr size_t kMaxProgramValues = 2'000'000;
 // How deep the JSON nests. A graph inside a graph takes 9 of it.
 inline constexpr size_t kMaxProgramDepth = 200;
 // Graphs inside graphs: branches inside branches. Converting them recurses.
@@ -68,6 +69,8 @@ inline constexpr size_t kMaxProgramOutputs = 4096;
 inline constexpr size_t kMaxProgramNameBytes = 1024;
 // Bytes of pickled weights that are inflated into memory; PyTorch stores them as they are.
 inline constexpr uint64_t kMaxInflatedWeightBytes = uint64_t{256} << 20;
+// Bytes of the example inputs' tensors that are read for warm-up.
+inline constexpr uint64_t kMaxSampleBytes = uint64_t{64} << 20;
 // Bytes of example inputs that are inflated into memory; those that are stored as they are stay in the file.
 inline constexpr uint64_t kMaxInflatedSampleBytes = uint64_t{64} << 20;
 
