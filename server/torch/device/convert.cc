@@ -117,8 +117,10 @@ std::string CleanMessage(const std::string& what) {
   std::string text = WithoutPointers(WithoutAssertion(what.substr(0, what.find("\nException raised from"))));
   const std::string here = "<--- HERE";
   const bool is_traceback = text.find("Traceback of TorchScript") != std::string::npos;
-  if (const size_t last = text.rfind(here); is_traceback && last != std::string::npos) {
-    text = WithoutSourceLines(text.substr(last + here.size()));
+  if (is_traceback) {
+    // The code of a program has no source, and its traceback no lines of one.
+    const size_t last = text.rfind(here);
+    text = WithoutSourceLines(last == std::string::npos ? text : text.substr(last + here.size()));
   }
   Trim(text);
   for (const std::string_view prefix : {"RuntimeError: ", "builtins."}) {

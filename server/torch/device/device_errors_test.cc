@@ -93,6 +93,12 @@ TEST(DeviceErrorsTest, TheTextsOfDevicesAreToldApart) {
                   std::string(text.message))),
               text.fault)
         << text.message;
+    // Of code without a source.
+    EXPECT_EQ(FaultOf(std::runtime_error("The following operation failed in the TorchScript interpreter.\nTraceback of "
+                                         "TorchScript (most recent call last):\nRuntimeError: " +
+                                         std::string(text.message))),
+              text.fault)
+        << text.message;
   }
 }
 
