@@ -147,14 +147,15 @@ bool GivesDict(const c10::FunctionSchema& schema) {
 }
 
 // Which of forward's results each declared output is.
-absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& schema, const config::ModelConfig& config) {
+absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& schema, const config::ModelConfig& config,
+                                                 OutputOrder order) {
   std::vector<size_t> by_order;
   std::vector<size_t> by_index;
   for (const config::TensorConfig& output : config.outputs) {
     by_order.push_back(by_order.size());
     if (const auto index = TrailingIndex(output.name)) by_index.push_back(*index);
   }
-  if (GivesDict(schema)) return by_order;
+  if (GivesDict(schema) || order == OutputOrder::kByPlace) return by_order;
   const std::vector<size_t>& match = by_index.size() == by_order.size() ? by_index : by_order;
   const std::optional<size_t> count = ResultCount(schema);
   std::set<size_t> seen;
@@ -264,7 +265,7 @@ bool HasDicts(const c10::FunctionSchema& schema) {
 }
 
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config,
-                                             const torch::jit::Graph* graph) {
+                                             const torch::jit::Graph* graph, OutputOrder order) {
   FERRY_RETURN_IF_ERROR(CheckResult(schema));
   ModelSignature result;
   result.arguments.assign(schema.arguments().begin() + 1, schema.arguments().end());
@@ -289,7 +290,7 @@ absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, 
                           leaf.node->name, Names(leaves));
     }
   }
-  FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config));
+  FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config, order));
   for (size_t i = 0; i < config.outputs.size(); ++i) {
     const config::TensorConfig& output = config.outputs[i];
     OutputBinding binding{output.name, results[i], output.dtype, WithBatch(output.dims, config), std::nullopt};

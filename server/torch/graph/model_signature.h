@@ -29,6 +29,9 @@ struct OutputBinding {
   std::optional<tensor::Shape> model_shape;  // with `reshape`: what the model gives
 };
 
+// Which of forward's results a declared output is: that of its name's number if all have one, or the one at its place.
+enum class OutputOrder { kByName, kByPlace };
+
 struct ModelSignature {
   tensor::Signature signature;
   std::vector<InputBinding> inputs;      // one for each of signature.inputs
@@ -45,9 +48,10 @@ struct ModelSignature {
 // Arguments that are tuples, dicts and lists become an input for each part, see MakeArgumentTree; `graph`, a
 // ReachableGraph of forward, tells the keys that it reads of a dict. Where the only argument is a dict and no declared
 // name begins with the argument's, the declared names are its keys, as for Triton. An argument with a default or an
-// Optional that cannot be sent is no input.
+// Optional that cannot be sent is no input. With kByPlace the config was made of the results: each has one.
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config,
-                                             const torch::jit::Graph* graph = nullptr);
+                                             const torch::jit::Graph* graph = nullptr,
+                                             OutputOrder order = OutputOrder::kByName);
 
 // Whether `graph` would tell MakeSignature anything: an argument holds a dict.
 bool HasDicts(const c10::FunctionSchema& schema);

@@ -175,7 +175,6 @@ const Names& AliasesInDisguise() {
       "unsafe_split",
       "unsafe_split_with_sizes",
       "lift",
-      "lift_fresh_copy",
       "data",
       "dequantize",
       "set",

@@ -12,6 +12,7 @@
 #include "server/torch/graph/reachable_graph.h"
 #include "server/torch/graph/row_dimensions.h"
 #include "server/torch/load/precision_trial.h"
+#include "server/torch/load/program_example.h"
 #include "server/torch/load/read_module.h"
 #include "server/torch/load/row_trial.h"
 #include "server/torch/load/tuning.h"
@@ -66,12 +67,12 @@ void DescribeRewriting(const Rewritten& rewritten, model::ModelInfo& info) {
 }
 
 // Of forward, and of what its code tells where that is needed.
-absl::StatusOr<ModelSignature> SignatureOf(SavedModule& saved, config::ModelConfig& config) {
+absl::StatusOr<ModelSignature> SignatureOf(SavedModule& saved, OutputOrder order, config::ModelConfig& config) {
   const c10::FunctionSchema& schema = saved.module.get_method("forward").function().getSchema();
   const bool may_have_other_rows = config.max_batch_size > 0 && HasRecurrentOperators(saved.module);
   std::shared_ptr<torch::jit::Graph> graph;
   if (may_have_other_rows || HasDicts(schema)) graph = GraphOrNull(saved.module);
-  FERRY_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(schema, config, graph.get()));
+  FERRY_ASSIGN_OR_RETURN(ModelSignature signature, MakeSignature(schema, config, graph.get(), order));
   if (!may_have_other_rows || graph == nullptr) return signature;
   std::string warning = FindRowDimensions(*graph, signature);
   if (!warning.empty()) {
@@ -102,12 +103,21 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
                          ReadModule(version, request.host.trust_model_code, request.config.stateful));
   // A large file's bytes are read first and hashed after that: the two would share the processors.
   if (IsLarge(file.bytes)) file.digest = StartDigest(version.files.model);
-  FERRY_ASSIGN_OR_RETURN(ModelSignature signature, SignatureOf(saved, request.config));
+  const bool is_program = version.planned.program != nullptr;
+  FERRY_ASSIGN_OR_RETURN(ModelSignature signature,
+                         SignatureOf(saved, is_program ? OutputOrder::kByPlace : OutputOrder::kByName, request.config));
   MasterModule master{.module = std::move(saved.module),
                       .state = std::move(saved.state),
                       .signature = std::move(signature),
                       .renames_cpu = RenamesCpu(version.planned),
                       .warnings = std::move(saved.warnings)};
+  if (is_program) {
+    absl::StatusOr<tensor::BoundInputs> example = ExampleRow(*version.planned.program, master.signature);
+    if (example.ok())
+      master.example = *std::move(example);
+    else if (!absl::IsNotFound(example.status()))
+      base::LogInfo("example inputs not used", {{"file", file.name}, {"reason", base::MessageOf(example.status())}});
+  }
   version.planned.checkpoint.reset();
   version.planned.architecture_weights.reset();
   version.planned.program.reset();
@@ -178,6 +188,7 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& 
   MasterModule master = master_;
   plan::LoadRequest request = request_;
   const base::StoreFolder folder = request.store / request.config.name;
+  const tensor::BoundInputs* const example = master.example.has_value() ? &*master.example : nullptr;
   try {
     PlacedCopy copy = PlaceCopy(master, device, plan.precision);
     DescribeRewriting(copy.rewritten, info);
@@ -189,7 +200,7 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& 
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> model, TryPrecision(trial, copy, info));
     if (may_search) {
       const bool is_random = RandomUseOf(copy.module) != RandomUse::kNone;
-      absl::StatusOr<RowFindings> found = TryRows(*model, request.config, folder, is_random, info);
+      absl::StatusOr<RowFindings> found = TryRows(*model, request.config, folder, is_random, info, example);
       if (!found.ok()) return base::Annotate(found.status(), file_.name);
       if (!found->shares_forward_passes) {
         info.shares_forward_passes = false;
@@ -207,7 +218,7 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& 
                                .key_of_files = [this] { return KeyOfFiles(); },
                                .may_search = may_search};
     FERRY_ASSIGN_OR_RETURN(model, TuneVersion(tuning, copy, std::move(model), info));
-    FERRY_RETURN_IF_ERROR(base::Annotate(RunWarmUps(*model, request.config, folder, info), file_.name));
+    FERRY_RETURN_IF_ERROR(base::Annotate(RunWarmUps(*model, request.config, folder, info, example), file_.name));
     return model::PlacedModel{model, std::move(info)};
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;

@@ -107,6 +107,7 @@ void ProgramNodes::MakeNode(const At& at) {
   const c10::OperatorName name = OperatorNameOf(at.node.target);
   if (name.name.empty()) return MakeArithmetic(at);
   if (std::ranges::find(kDropped, name.name) != std::end(kDropped)) return;
+  if (name.name == "aten::detach_") return Bind(at, {Argument(at, "self")});  // gradients are none here
   if (name.name == "aten::_assert_scalar") return MakeAssert(at);
   if (name.name == "aten::item" || name.name == "aten::_local_scalar_dense") return MakeItem(at);
   if (name.name == "aten::sym_is_contiguous") return Bind(at, {target_.Constant(true)});
