@@ -17,9 +17,9 @@ namespace torchferry::libtorch {
 namespace {
 
 constexpr checkpoint::FileFormat kFormats[] = {
-    checkpoint::FileFormat::kTorchScript, checkpoint::FileFormat::kZipCheckpoint,
-    checkpoint::FileFormat::kLegacyCheckpoint, checkpoint::FileFormat::kSafetensors, checkpoint::FileFormat::kShards,
-    checkpoint::FileFormat::kExportedProgram};
+    checkpoint::FileFormat::kTorchScript,      checkpoint::FileFormat::kZipCheckpoint,
+    checkpoint::FileFormat::kLegacyCheckpoint, checkpoint::FileFormat::kSafetensors,
+    checkpoint::FileFormat::kShards,           checkpoint::FileFormat::kExportedProgram};
 
 // The calling thread's operators use so many threads. More than a worker's would wait for one
 // another while requests run: code that a module runs at load then takes ten times as long.

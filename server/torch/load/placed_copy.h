@@ -8,6 +8,7 @@
 
 #include "server/model/model.h"
 #include "server/plan/load_plan.h"
+#include "server/tensor/signature.h"
 #include "server/torch/graph/model_signature.h"
 #include "server/torch/graph/rewrite_target.h"
 #include "server/torch/graph/stateful.h"
@@ -23,6 +24,8 @@ struct MasterModule {
   ModelSignature signature;
   bool renames_cpu = true;                 // see RewriteTarget
   std::vector<std::string> warnings = {};  // see ModelInfo
+  // A row that it is known to run on: a program's own example. It is tried where no model_warmup names another.
+  std::optional<tensor::BoundInputs> example = std::nullopt;
 };
 
 // A copy on a device, in the types that it computes in there.

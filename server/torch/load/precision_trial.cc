@@ -67,8 +67,8 @@ absl::Status CompareWithFull(const PrecisionTrial& trial, const tensor::BoundInp
                              model::ModelInfo& info) {
   const Answers expected = RunInFull(trial, inputs);
   if (!expected.ok()) {
-    info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a made-up row: {}", info.precision,
-                                         base::MessageOf(expected.status())));
+    info.decisions.push_back(fmt::format("not tried in {}: the model does not run on a row that is tried: {}",
+                                         info.precision, base::MessageOf(expected.status())));
     return absl::OkStatus();
   }
   if (!outputs.ok()) {
@@ -79,7 +79,8 @@ absl::Status CompareWithFull(const PrecisionTrial& trial, const tensor::BoundInp
   }
   FERRY_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
   info.decisions.push_back(
-      fmt::format("deviation from FP32: {:.1e} of the largest output, by one made-up row", *info.precision_deviation));
+      fmt::format("deviation from FP32: {:.1e} of the largest output, by {}", *info.precision_deviation,
+                  trial.master.example.has_value() ? "the example that it was exported with" : "one made-up row"));
   return absl::OkStatus();
 }
 
@@ -105,7 +106,8 @@ absl::StatusOr<std::shared_ptr<model::Model>> TryPrecision(const PrecisionTrial&
   const bool is_half = info.precision.find("16") != std::string::npos;
   const std::vector<tensor::DType> other_types = TypesThatInputsLack(signature, trial.weight_types, trial.precision);
   if ((!is_half && !changes && other_types.empty()) || trial.master.state.has_value()) return model;
-  const std::optional<tensor::BoundInputs> inputs = MadeUpInputs(signature);
+  const std::optional<tensor::BoundInputs> inputs =
+      trial.master.example.has_value() ? trial.master.example : MadeUpInputs(signature);
   if (!inputs.has_value()) {
     if (is_half && changes)
       info.decisions.push_back("deviation from FP32 not measured: config.pbtxt does not declare each input");

@@ -121,7 +121,8 @@ TEST_F(TryPrecisionTest, WhatRunsInFullPrecisionOnlyIsAnErrorThatSaysSo) {
 TEST_F(TryPrecisionTest, WhatDoesNotRunOnAGeneratedRowIsNoError) {
   Make("x.view([3, 5])", DType::kFp32, DType::kFp32);
   ASSERT_TRUE(Try(kBf16).ok());
-  EXPECT_THAT(info_.decisions, ElementsAre(HasSubstr("not tried in BF16: the model does not run on a made-up row: ")));
+  EXPECT_THAT(info_.decisions,
+              ElementsAre(HasSubstr("not tried in BF16: the model does not run on a row that is tried: ")));
 }
 
 TEST_F(TryPrecisionTest, InputsAreCastToTheWeightsTypeWhereOnlyThatRuns) {

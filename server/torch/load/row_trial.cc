@@ -107,10 +107,12 @@ absl::Status TryTogether(model::Model& model, RowFindings& findings, model::Mode
 }
 
 absl::StatusOr<RowFindings> Try(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                                bool is_random, model::ModelInfo& info) {
+                                bool is_random, model::ModelInfo& info, const tensor::BoundInputs* example) {
   RowFindings findings;
   std::optional<tensor::BoundInputs> row;
-  if (config.warm_ups.empty()) {
+  if (config.warm_ups.empty() && example != nullptr) {
+    row = *example;
+  } else if (config.warm_ups.empty()) {
     row = MadeUpInputs(model.signature(), kFirstSeed);
   } else if (auto request = WarmUpRequest(config.warm_ups[0], 1, model.signature(), config, folder); request.ok()) {
     row = *std::move(request);
@@ -134,10 +136,11 @@ absl::StatusOr<RowFindings> Try(model::Model& model, const config::ModelConfig& 
 }  // namespace
 
 absl::StatusOr<RowFindings> TryRows(model::Model& model, const config::ModelConfig& config,
-                                    const base::StoreFolder& folder, bool is_random, model::ModelInfo& info) {
-  if (!model.is_stateful()) return Try(model, config, folder, is_random, info);
+                                    const base::StoreFolder& folder, bool is_random, model::ModelInfo& info,
+                                    const tensor::BoundInputs* example) {
+  if (!model.is_stateful()) return Try(model, config, folder, is_random, info, example);
   FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<model::Model> copy, model.Clone());
-  return Try(*copy, config, folder, is_random, info);
+  return Try(*copy, config, folder, is_random, info, example);
 }
 
 }  // namespace torchferry::libtorch

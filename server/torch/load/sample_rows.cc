@@ -29,12 +29,14 @@ std::string WhyNotMadeUp(const tensor::Signature& signature) {
 
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,
-                                                            const base::StoreFolder& folder, int count) {
+                                                            const base::StoreFolder& folder, int count,
+                                                            const tensor::BoundInputs* example) {
   std::vector<tensor::BoundInputs> rows;
   if (!config.warm_ups.empty()) {
     FERRY_ASSIGN_OR_RETURN(rows.emplace_back(), WarmUpRequest(config.warm_ups[0], 1, signature, config, folder));
     return rows;
   }
+  if (example != nullptr) return std::vector<tensor::BoundInputs>{*example};
   const std::string why_not = WhyNotMadeUp(signature);
   if (!why_not.empty()) return absl::FailedPreconditionError(why_not + "; model_warmup can give a request");
   for (int i = 0; i < count; ++i) {

@@ -12,11 +12,12 @@
 
 namespace torchferry::libtorch {
 
-// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or, where every size is
-// declared, `count` made up ones, or fewer for their bytes. FAILED_PRECONDITION where neither is there, with the
-// reason. `folder` is the model's on this host.
+// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or `example` if it is not
+// null, or, where every size is declared, `count` made up ones, or fewer for their bytes. FAILED_PRECONDITION where
+// neither is there, with the reason. `folder` is the model's on this host.
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,
-                                                            const base::StoreFolder& folder, int count);
+                                                            const base::StoreFolder& folder, int count,
+                                                            const tensor::BoundInputs* example = nullptr);
 
 }  // namespace torchferry::libtorch

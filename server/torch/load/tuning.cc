@@ -324,7 +324,8 @@ bool IsTuningOn(const TuningOptions& options, const config::OptimizeConfig& conf
 
 absl::StatusOr<std::shared_ptr<model::Model>> Tune(const TuningTask& task, std::shared_ptr<model::Model> plain,
                                                    model::ModelInfo& info) {
-  const auto samples = SampleRows(plain->signature(), task.config, task.store / task.config.name, kSamples);
+  const auto samples =
+      SampleRows(plain->signature(), task.config, task.store / task.config.name, kSamples, task.example);
   if (!samples.ok()) {
     info.decisions.push_back("not tuned: " + base::MessageOf(samples.status()));
     return plain;

@@ -25,7 +25,8 @@ struct TuningTask {
   std::function<std::shared_ptr<model::Model>(const std::string& variant)> make;
   std::vector<std::string> variants;  // that make sense, "plain" among them
   const config::ModelConfig& config;
-  base::StoreFolder store;  // for the files of model_warmup
+  base::StoreFolder store;                       // for the files of model_warmup
+  const tensor::BoundInputs* example = nullptr;  // see SampleRows
   const TuningOptions& options;
   int intra_op_threads = 1;
   int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave

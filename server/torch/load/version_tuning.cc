@@ -136,6 +136,7 @@ absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& v
                                                 .autocasts_bf16 = version.plan.precision.autocast_bf16}),
       .config = config,
       .store = version.request.store,
+      .example = version.master.example.has_value() ? &*version.master.example : nullptr,
       .options = options.tuning,
       .intra_op_threads = options.intra_op_threads,
       .workers = is_on_cpu ? 0 : WorkersOnAccelerator(options, config),

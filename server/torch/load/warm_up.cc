@@ -135,6 +135,20 @@ void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& 
                   what, base::MessageOf(status)));
 }
 
+absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example, model::ModelInfo& info) {
+  for (int i = 0; i < kMadeUpRuns; ++i) {
+    const absl::Status status = RunOnce(model, example);
+    if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
+    if (!status.ok()) {
+      info.warnings.push_back(fmt::format("it does not run on the example that it was exported with ({}): {}",
+                                          ShapesOf(model.signature(), example), base::MessageOf(status)));
+      return absl::OkStatus();
+    }
+  }
+  info.decisions.push_back(fmt::format("warmed up with {} runs of the example that it was exported with", kMadeUpRuns));
+  return absl::OkStatus();
+}
+
 absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
   const std::optional<tensor::BoundInputs> request = MadeUpInputs(model.signature());
   if (!request.has_value()) return absl::OkStatus();
@@ -154,13 +168,13 @@ absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
 // divided then. Where nobody has found how large batches should be, and `max_batch_size` may be anything, only as long
 // as it costs a start nothing.
 absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                        model::ModelInfo& info) {
+                        const tensor::BoundInputs* example, model::ModelInfo& info) {
   if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
   std::optional<tensor::BoundInputs> row;
   if (!config.warm_ups.empty()) {
     FERRY_ASSIGN_OR_RETURN(row, WarmUpRequest(config.warm_ups[0], 1, model.signature(), config, folder));
   } else {
-    row = MadeUpInputs(model.signature());
+    row = example != nullptr ? *example : MadeUpInputs(model.signature());
   }
   if (!row.has_value()) return absl::OkStatus();
   const std::vector<int64_t> sizes =
@@ -185,14 +199,16 @@ absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, 
 }
 
 absl::Status RunAll(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                    model::ModelInfo& info) {
-  if (config.warm_ups.empty()) FERRY_RETURN_IF_ERROR(RunMadeUp(model, info));
+                    const tensor::BoundInputs* example, model::ModelInfo& info) {
+  if (config.warm_ups.empty()) {
+    FERRY_RETURN_IF_ERROR(example != nullptr ? RunExample(model, *example, info) : RunMadeUp(model, info));
+  }
   for (const config::WarmUp& warm_up : config.warm_ups) {
     const std::string what = fmt::format("model_warmup \"{}\"", warm_up.name);
     FERRY_RETURN_IF_ERROR(base::Annotate(RunDeclared(model, config, warm_up, folder), what));
     info.decisions.push_back(fmt::format("warmed up with {} runs of {}", warm_up.count, what));
   }
-  return RunBatches(model, config, folder, info);
+  return RunBatches(model, config, folder, example, info);
 }
 
 }  // namespace
@@ -209,12 +225,12 @@ absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up,
 }
 
 absl::Status RunWarmUps(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                        model::ModelInfo& info) {
+                        model::ModelInfo& info, const tensor::BoundInputs* example) {
   if (model.is_stateful()) {
     FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<model::Model> copy, model.Clone());
-    return RunAll(*copy, config, folder, info);
+    return RunAll(*copy, config, folder, example, info);
   }
-  return RunAll(model, config, folder, info);
+  return RunAll(model, config, folder, example, info);
 }
 
 }  // namespace torchferry::libtorch

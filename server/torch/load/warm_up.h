@@ -19,14 +19,15 @@ absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up,
                                                   const tensor::Signature& signature, const config::ModelConfig& config,
                                                   const base::StoreFolder& folder);
 
-// Runs what `model_warmup` says; without it, where the configuration declares each input, a made-up row. Then, where
+// Runs what `model_warmup` says; without it `example` if it is not null, else, where the configuration declares each
+// input, a made-up row. Then, where
 // requests share forward passes, once with each of the row counts that these will have; of a version that is not tuned,
 // with those that are quick. A stateful model runs on a copy. Files are read from warmup/ in `folder`, the model's.
 // Each run that was made is in `info.decisions`. A request of model_warmup that cannot be made or that the model
 // refuses is an error, which names it: NOT_FOUND (its file), INVALID_ARGUMENT (it does not fit the model),
-// FAILED_PRECONDITION (the model raised). A made-up row may be one that the model refuses, which is noted and no error.
-// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
+// FAILED_PRECONDITION (the model raised). An example that the model refuses is a warning. A made-up row may be one that
+// the model refuses, which is noted and no error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
 absl::Status RunWarmUps(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                        model::ModelInfo& info);
+                        model::ModelInfo& info, const tensor::BoundInputs* example = nullptr);
 
 }  // namespace torchferry::libtorch
