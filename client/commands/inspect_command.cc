@@ -37,10 +37,11 @@ Json ErrorJson(const std::string& path, const absl::Status& status) {
 }
 
 absl::Status PrintScaffold(const Inspection& inspection, const Console& console) {
-  if (inspection.plan.format == checkpoint::FileFormat::kTorchScript) {
+  const checkpoint::FileFormat format = inspection.plan.format;
+  if (format == checkpoint::FileFormat::kTorchScript || format == checkpoint::FileFormat::kExportedProgram) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "{}: is a TorchScript archive, which brings its own code; --scaffold is for state_dicts",
-                            inspection.path);
+                            "{}: is a {}, which brings its own code; --scaffold is for state_dicts", inspection.path,
+                            format == checkpoint::FileFormat::kTorchScript ? "TorchScript archive" : Name(format));
   }
   console.out << inspection.scaffold;
   return absl::OkStatus();

@@ -113,6 +113,25 @@ void AddTensors(const plan::PlannedVersion& planned, Inspection& inspection) {
   CountTensors(infos, planned.script->storages, inspection);
 }
 
+std::vector<InspectedArgument> ArgumentsOf(const std::vector<config::TensorConfig>& tensors, int64_t max_batch_size) {
+  std::vector<InspectedArgument> arguments;
+  for (const config::TensorConfig& tensor : tensors) {
+    arguments.push_back({tensor.name, tensor.dtype, tensor.dims});
+    if (max_batch_size > 0) arguments.back().shape.insert(arguments.back().shape.begin(), tensor::kAnyDim);
+  }
+  return arguments;
+}
+
+std::optional<InspectedProgram> ProgramOf(const plan::PlannedVersion& planned) {
+  if (planned.program == nullptr) return std::nullopt;
+  const config::ModelConfig& config = planned.config;
+  return InspectedProgram{.name = planned.program->name,
+                          .inputs = ArgumentsOf(config.inputs, config.max_batch_size),
+                          .outputs = ArgumentsOf(config.outputs, config.max_batch_size),
+                          .max_batch_size = config.max_batch_size,
+                          .dynamic_batching = config.dynamic_batching.has_value()};
+}
+
 }  // namespace
 
 absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions& options,
@@ -130,6 +149,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
   if (planned.plan.uses_architecture) {
     inspection.architecture = files.architecture_file->name();
   }
+  inspection.program = ProgramOf(planned);
   AddTensors(planned, inspection);
   FERRY_ASSIGN_OR_RETURN(inspection.sha256, checkpoint::Sha256(*files.model, [&](uint64_t done) {
                            if (on_progress) on_progress(done, inspection.file_bytes);
@@ -137,7 +157,8 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
                          }));
   inspection.plan = std::move(planned.plan);
   if (!found.is_there) inspection.suggested_config = SuggestConfig(inspection, planned.script);
-  if (planned.checkpoint != nullptr && planned.program == nullptr) inspection.scaffold = ScaffoldForward(inspection);
+  const bool has_code = files.format == checkpoint::FileFormat::kExportedProgram;
+  if (planned.checkpoint != nullptr && !has_code) inspection.scaffold = ScaffoldForward(inspection);
   return inspection;
 }
 

@@ -23,6 +23,22 @@ struct InspectedTensor {
   uint64_t bytes = 0;
 };
 
+// An input or an output that the file itself tells.
+struct InspectedArgument {
+  std::string name;
+  tensor::DType dtype = tensor::DType::kInvalid;
+  tensor::Shape shape;  // as requests have it, the rows included; kAnyDim: any size
+};
+
+// What a torch.export program is served as: with what config.pbtxt says, if there is one.
+struct InspectedProgram {
+  std::string name;  // in its archive
+  std::vector<InspectedArgument> inputs;
+  std::vector<InspectedArgument> outputs;
+  int64_t max_batch_size = 0;  // 0: no batch dimension
+  bool dynamic_batching = false;
+};
+
 struct Inspection {
   std::string path;
   uint64_t file_bytes = 0;
@@ -34,6 +50,7 @@ struct Inspection {
   absl::Status missing;
   bool has_config = false;
 
+  std::optional<InspectedProgram> program;     // of the file, or of its architecture
   std::vector<InspectedTensor> tensors;        // in the order of the file
   std::map<std::string, size_t> dtype_counts;  // tensors of each dtype
   uint64_t parameters = 0;                     // elements of the floating tensors, tied ones once
@@ -43,7 +60,7 @@ struct Inspection {
   std::vector<std::string> other_entries;      // keys that hold no tensors
 
   std::string suggested_config;  // config.pbtxt; empty when there is one
-  std::string scaffold;          // forward.py; empty for TorchScript
+  std::string scaffold;          // forward.py; empty for TorchScript and programs
 };
 
 struct InspectOptions {

@@ -18,7 +18,24 @@ Json ToJson(const plan::LoadPlan& plan) {
           {"state_dict_key", plan.state_dict_key},
           {"removed_prefixes", plan.removed_prefixes},
           {"load_memory_bytes", plan.memory.peak_bytes()},
-          {"decisions", plan.decisions}};
+          {"decisions", plan.decisions},
+          {"warnings", plan.warnings}};
+}
+
+Json ArgumentsJson(const std::vector<InspectedArgument>& arguments) {
+  Json list = Json::array();
+  for (const InspectedArgument& argument : arguments) {
+    list.push_back({{"name", argument.name}, {"datatype", Name(argument.dtype)}, {"shape", argument.shape}});
+  }
+  return list;
+}
+
+Json ToJson(const InspectedProgram& program) {
+  return {{"name", program.name},
+          {"inputs", ArgumentsJson(program.inputs)},
+          {"outputs", ArgumentsJson(program.outputs)},
+          {"max_batch_size", program.max_batch_size},
+          {"dynamic_batching", program.dynamic_batching}};
 }
 
 Json TensorsJson(const Inspection& inspection) {
@@ -54,6 +71,7 @@ Json ToJson(const Inspection& inspection) {
                    {"other_entries", inspection.other_entries},
                    {"tied", inspection.tied},
                    {"plan", ToJson(plan)}};
+  if (inspection.program.has_value()) document["program"] = ToJson(*inspection.program);
   if (!inspection.missing.ok()) document["needs"] = base::MessageOf(inspection.missing);
   if (!plan.left_to_server.empty()) document["only_the_server_can_tell"] = plan.left_to_server;
   if (!inspection.suggested_config.empty()) document["suggested_config"] = inspection.suggested_config;

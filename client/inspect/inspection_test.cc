@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "client/inspect/inspection_json.h"
@@ -78,6 +79,32 @@ TEST(InspectionTest, ANestedCheckpointsKeyIsFoundAndSuggested) {
   const auto ambiguous = InspectFixture("training.pt");
   EXPECT_THAT(base::MessageOf(ambiguous.status()),
               AllOf(HasSubstr("\"model_state_dict\""), HasSubstr("\"ema.model\"")));
+}
+
+TEST(InspectionTest, AProgramShowsItsSignatureAndSuggestsAConfigThatSaysTheSame) {
+  const std::string path = Source("server/plan/testdata/program.pt2");
+  const auto inspection = Inspect(path, {}, nullptr);
+  ASSERT_TRUE(inspection.ok()) << inspection.status();
+  ASSERT_TRUE(inspection->program.has_value());
+  EXPECT_EQ(inspection->program->max_batch_size, 16);
+  EXPECT_EQ(inspection->scaffold, "");
+  const auto json = ToJson(*inspection);
+  EXPECT_EQ(json.at("format"), "torch.export program");
+  EXPECT_EQ(json.at("program").at("inputs").at(0).at("name"), "x");
+  EXPECT_EQ(json.at("program").at("outputs").at(0).at("shape"), nlohmann::ordered_json({-1, 4}));
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_THAT(InspectionText(*inspection, Console{in, out, err}),
+              AllOf(HasSubstr("scores"), HasSubstr("[-1, 4]"), HasSubstr("up to 16 a request"),
+                    HasSubstr("exported for 1 to 16 rows")));
+  InspectOptions options;
+  options.config = ::testing::TempDir() + "config.pbtxt";
+  std::ofstream(options.config) << inspection->suggested_config;
+  const auto again = Inspect(path, options, nullptr);
+  ASSERT_TRUE(again.ok()) << again.status() << inspection->suggested_config;
+  EXPECT_EQ(ToJson(*again).at("program"), json.at("program"));
+  EXPECT_THAT(again->plan.warnings, ::testing::IsEmpty());
 }
 
 TEST(InspectionTest, TheTextAndTheJsonSayTheSame) {

@@ -61,6 +61,22 @@ std::string FactsTable(const Inspection& inspection, const Console& console) {
   return table.Render(console.color);
 }
 
+std::string ProgramTable(const InspectedProgram& program, const Console& console) {
+  Table table({"PROGRAM", "NAME", "DTYPE", "SHAPE"});
+  const auto add = [&table](const char* what, const std::vector<InspectedArgument>& arguments) {
+    for (const InspectedArgument& argument : arguments) {
+      table.AddRow(
+          {what, Printable(argument.name), std::string(Name(argument.dtype)), tensor::ToString(argument.shape)});
+    }
+  };
+  add("input", program.inputs);
+  add("output", program.outputs);
+  std::string text = table.Render(console.color);
+  if (program.max_batch_size == 0) return text;
+  return text + fmt::format("Dimension 0 is the rows, up to {} a request; requests share batches: {}\n",
+                            program.max_batch_size, program.dynamic_batching ? "yes" : "no");
+}
+
 std::string LargestTable(const Inspection& inspection, const Console& console) {
   std::vector<const InspectedTensor*> sorted;
   for (const InspectedTensor& tensor : inspection.tensors) sorted.push_back(&tensor);
@@ -95,6 +111,9 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
   if (const absl::Status room = RoomFor(inspection); !room.ok()) {
     table.AddRow({"", {Printable(base::MessageOf(room)), Style::kWarning}});
   }
+  for (const std::string& warning : inspection.plan.warnings) {
+    table.AddRow({"warning", {Printable(warning), Style::kWarning}});
+  }
   for (const std::string& decision : inspection.plan.decisions) table.AddRow({"decided", Printable(decision)});
   if (!inspection.plan.left_to_server.empty()) {
     table.AddRow({"only the server can tell", Printable(inspection.plan.left_to_server)});
@@ -106,6 +125,7 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
 
 std::string InspectionText(const Inspection& inspection, const Console& console) {
   std::string text = FactsTable(inspection, console);
+  if (inspection.program.has_value()) text += "\n" + ProgramTable(*inspection.program, console);
   if (!inspection.tensors.empty()) text += "\n" + LargestTable(inspection, console);
   text += "\n" + PlanTable(inspection, console);
   if (!inspection.missing.ok()) {

@@ -206,6 +206,21 @@ class Merger {
     return dims;
   }
 
+  // Of the sizes that are not the rows. Requests are not held against them: nothing of the program depends on them, but
+  // that it was tried with no others.
+  void SayRanges(const ProgramTensor& input) {
+    for (size_t i = rows_.are_first ? 1 : 0; i < input.sizes.size(); ++i) {
+      const auto found = program_.ranges.find(input.sizes[i].symbol);
+      if (found == program_.ranges.end()) continue;
+      const auto [min, max] = found->second;
+      if (!max.has_value() && min <= 2) continue;
+      const int64_t factor = input.sizes[i].factor;
+      result_.decisions.push_back(fmt::format("dimension {} of input {} was exported for {}{}", i,
+                                              checkpoint::Quoted(input.name), std::max<int64_t>(min, 1) * factor,
+                                              max.has_value() ? fmt::format(" to {}", *max * factor) : " or more"));
+    }
+  }
+
   static absl::Status MergeNumber(const std::string& what, TensorConfig& declared) {
     declared.dims = {1};
     if (declared.dtype == tensor::DType::kInvalid) declared.dtype = tensor::DType::kInt64;
@@ -216,6 +231,7 @@ class Merger {
 
   absl::Status MergeInput(const ProgramTensor& input, TensorConfig& declared) {
     const bool is_declared = declared.dtype != tensor::DType::kInvalid;
+    SayRanges(input);
     const std::string what = fmt::format("input {}", checkpoint::Quoted(declared.name));
     if (declared.is_optional) {
       return Precondition(

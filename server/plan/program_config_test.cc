@@ -144,6 +144,7 @@ TEST(ProgramConfigTest, OnlyTheRowsOfAnsweredOutputsCount) {
   EXPECT_THAT(Refusal(Tuple(), Declared(8, {})),
               AllOf(HasSubstr("max_batch_size: 8"), HasSubstr("dimension 1"), HasSubstr("Remove max_batch_size")));
   EXPECT_EQ(Merged(Tuple(), {}).config.max_batch_size, 0);
+  EXPECT_THAT(Merged(Tuple(), {}).decisions, Contains("dimension 1 of input \"x\" was exported for 2 to 512"));
   const ProgramConfig first = Merged(Tuple(), Declared(8, {}, {Tensor("OUTPUT__0", DType::kFp32, {4})}));
   EXPECT_EQ(first.config.max_batch_size, 8);
   EXPECT_THAT(first.results, ElementsAre(0u));
