@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--report", type=pathlib.Path)
     arguments = parser.parse_args()
     os.environ["TORCHFERRY_BINARY_DIR"] = str(arguments.binaries.resolve().parent)
-    waiting = [folder for folder in sorted(arguments.folder.iterdir())
+    waiting = [folder for folder in sorted(arguments.folder.resolve().iterdir())
                if (folder / "said.json").exists() and not (folder / "answers.json").exists()]
     exported = [folder for folder in waiting if (folder / "model.pt2").exists()]
     for begin in range(0, len(exported), AT_ONCE):
@@ -72,6 +72,8 @@ def ask(client, model, folder):
     if version.state != pb.MODEL_STATE_READY:
         return {"refused": version.error_message}
     answers = {"load_seconds": version.load_seconds, "batched": version.dynamic_batching, "difference": {}}
+    if not version.dynamic_batching:
+        answers["decisions"] = list(version.placement.decisions)
     cases = np.load(folder / "cases.npz")
     names = [spec.name for spec in version.inputs]
     outputs = [spec.name for spec in version.outputs]

@@ -35,7 +35,7 @@ class Case:
         elif value.dtype == np.uint16:
             self.inputs[name] = bf16_tensor(value)
         else:
-            self.inputs[name] = tensor(np.atleast_1d(value))  # an int travels as one element
+            self.inputs[name] = tensor(value)
 
 
 def cases_of(path, dtype="FP32"):

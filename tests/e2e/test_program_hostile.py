@@ -58,13 +58,6 @@ def without(entry):
     return lambda source: {entry: None}
 
 
-def many_nodes(program):
-    graph = graph_of(program)
-    (name, first) = next((n["outputs"][0]["as_tensor"]["name"], n) for n in graph["nodes"])
-    assert name
-    graph["nodes"][:0] = [json.loads(json.dumps(first)) for _ in range(3)]
-
-
 def cycle(program):
     """The first node takes what the last one gives."""
     nodes = graph_of(program)["nodes"]
@@ -118,7 +111,6 @@ HOSTILE = {
     "surplus": (("surplus",), one_argument_too_many, None),
     "cycle": ((), cycle, None),
     "undefined": (("nobody",), undefined_output, None),
-    "twice": ((), many_nodes, None),
     "major": (("schema", "9"), set_schema(9), None),
     "argument": (("as_something_new",), unknown_argument, None),
     "negative": ((), negative_dimension, None),

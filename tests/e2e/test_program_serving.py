@@ -118,7 +118,7 @@ def test_inputs_are_held_against_the_programs_signature(client, inputs, fragment
 def test_a_check_in_the_graph_refuses_the_request_alone(client, files):
     case = cases_of(files / "checks.npz")["7"]
     with pytest.raises(Exception, match="u0") as failure:
-        client.predict("checks", case.inputs | {"n": np.array([0], np.int64)})
+        client.predict("checks", case.inputs | {"n": np.array(0, np.int64)})
     assert failure.value.code() in (Code.INVALID_ARGUMENT, Code.INTERNAL)
     check_answer(client.predict("checks", case.inputs).outputs, case, TOLERANCES["FP32"])
 
@@ -230,7 +230,7 @@ def test_what_is_refused_says_the_way_out(client, name):
 @pytest.mark.parametrize("config,fragments", [
     ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP64 dims: [ 6 ] }\n', ("FP64", "FP32")),
     ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: [ 5 ] }\n', ("5", "6")),
-    ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: [ 6 ] } input { name: "z" data_type: TYPE_FP32 dims: [ 6 ] }\n', ("z",)),
+    ('max_batch_size: 8\ninput { name: "x" data_type: TYPE_FP32 dims: [ 6 ] } input { name: "z" data_type: TYPE_FP32 dims: [ 6 ] }\n', ("2 inputs", "x")),
     ("max_batch_size: 4096\n", ("4096", "128")),
 ])
 def test_a_config_that_the_program_contradicts_is_refused(store, start, files, config, fragments):
