@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 
-import grpc
 import numpy as np
 import pytest
 from google.protobuf import descriptor_pool, message_factory

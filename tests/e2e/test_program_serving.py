@@ -123,6 +123,26 @@ def test_a_check_in_the_graph_refuses_the_request_alone(client, files):
     check_answer(client.predict("checks", case.inputs).outputs, case, TOLERANCES["FP32"])
 
 
+def test_the_example_inputs_warm_up_tune_and_try_a_precision(store, start, files):
+    """The encoder's number of tokens is free: nothing but its example says which one to run."""
+    store.add_file("encoder", matrix_file(files, "encoder"), "model.pt2")
+    (store.add_file("half", matrix_file(files, "encoder"), "model.pt2") / "config.pbtxt").write_text("torchferry { precision: BF16 }\n")
+    with Client(start("--optimize", "auto").address) as client:
+        tuned, half = client.model("encoder").placement, client.model("half").placement
+        decisions = list(tuned.decisions)
+        assert any("runs of the example that it was exported with" in d for d in decisions), decisions
+        assert tuned.tuning.variant and any(d.startswith("tuned in") for d in decisions), decisions
+        assert any(d.startswith("deviation from FP32") and "example that it was exported with" in d for d in half.decisions), half.decisions
+        check_model(client, "encoder", matrix_cases(files, "encoder"), 1e-5)
+        check_model(client, "half", matrix_cases(files, "encoder"), TOLERANCES["BF16"])
+
+
+def test_a_literal_in_the_code_is_no_state(client):
+    """PyTorch writes torch.tensor([…]) as a constant, a copy of it and an in-place detach."""
+    for name in ("net", "dim_16"):
+        assert not client.model(name).stateful and client.model(name).dynamic_batching
+
+
 # --- both APIs --------------------------------------------------------------------------------------------------------
 
 
