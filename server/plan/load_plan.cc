@@ -14,6 +14,7 @@
 #include "server/plan/forward_layers.h"
 #include "server/plan/key_match.h"
 #include "server/plan/key_names.h"
+#include "server/plan/key_ties.h"
 #include "server/plan/key_tree.h"
 #include "server/plan/memory_facts.h"
 #include "server/plan/nesting.h"
@@ -241,6 +242,9 @@ class Planner {
     if (!names.ok()) return base::Annotate(names.status(), files_.model->name());
     planned_.names = std::move(names->names);
     planned_.plan.removed_prefixes = std::move(names->removed);
+    if (architecture.tensors.has_value()) {
+      DecideIfAny(NameWeightNorm(*architecture.tensors, planned_.names));
+    }
     for (std::string& decision : names->decisions) Decide(std::move(decision));
     return absl::OkStatus();
   }
@@ -255,14 +259,24 @@ class Planner {
     return wanted;
   }
 
+  std::vector<const checkpoint::TensorInfo*> ArchitectureInfos() const {
+    std::vector<const checkpoint::TensorInfo*> infos;
+    if (planned_.program != nullptr) {
+      for (const checkpoint::TensorInfo& tensor : planned_.architecture_weights->tensors()) infos.push_back(&tensor);
+    } else {
+      for (const checkpoint::ModuleTensor& entry : planned_.script->tensors) infos.push_back(&entry.tensor);
+    }
+    return infos;
+  }
+
   // Against architecture.pt2 or architecture.pt, or against the layers of a forward.py, which takes what else there is.
   absl::Status Match() {
     if (files_.architecture != Architecture::kTorchScript && files_.architecture != Architecture::kProgram) {
       FERRY_RETURN_IF_ERROR(base::Annotate(CheckKeyTree(planned_.names), files_.model->name()));
       return files_.architecture == Architecture::kForwardPy ? MatchForward() : absl::OkStatus();
     }
-    const std::vector<ArchitectureTensor> wanted = WantedTensors();
-    std::set<std::string_view> known;
+    std::vector<ArchitectureTensor> wanted = WantedTensors();
+    std::set<std::string> known;
     for (const ArchitectureTensor& tensor : wanted) known.insert(tensor.name);
     std::vector<StateDictTensor> given;
     const std::vector<checkpoint::TensorInfo>& tensors = planned_.checkpoint->tensors();
@@ -271,6 +285,7 @@ class Planner {
       if (tensors[i].is_array && !known.contains(planned_.names[i])) planned_.names[i].clear();
       if (!planned_.names[i].empty()) given.push_back({planned_.names[i], tensors[i].dtype, tensors[i].shape});
     }
+    DecideIfAny(DropTied(ArchitectureInfos(), {planned_.names.begin(), planned_.names.end()}, wanted));
     absl::StatusOr<std::vector<std::string>> decisions = MatchKeys(wanted, given, config_.state_dict.strict);
     if (!decisions.ok()) {
       const std::string message = base::MessageOf(decisions.status()) + PartHint(files_.model->name());
@@ -302,6 +317,10 @@ class Planner {
   void AddWeightType(tensor::DType dtype) {
     if (std::ranges::find(planned_.weight_dtypes, dtype) == planned_.weight_dtypes.end())
       planned_.weight_dtypes.push_back(dtype);
+  }
+
+  void DecideIfAny(std::string decision) {
+    if (!decision.empty()) Decide(std::move(decision));
   }
 
   void Decide(std::string decision) { planned_.plan.decisions.push_back(std::move(decision)); }
