@@ -30,7 +30,7 @@ MAKERS = re.compile(rf"""
 LITERALS = re.compile(r'\s*(?:fmt::format\(\s*)?((?:"(?:[^"\\]|\\.)*"\s*)+)')
 
 # Words with which a message says what to do.
-WAY_OUT = re.compile(r"""\b(?:allow|ask\ for|at\ most|expected|give|import|in\ Python|is:\ torch|lower|make|makes|may\ be|merge|name|one\ that|put|
+WAY_OUT = re.compile(r"""\b(?:allow|ask\ for|at\ most|expected|export|give|import|in\ Python|is:\ torch|lower|make|makes|may\ be|merge|name|one\ that|put|
     python|remove|rename|save|say|says\ so|set|stack|start|takes|torch\.jit\.script|uncompressed|unpack|use|wrap|write|download|copy|
     call|convert|declare|load\ the|read\ access|which\ is\ as)\b""", re.VERBOSE | re.IGNORECASE)
 DAMAGE = "none: it is damaged, or was made to harm"
