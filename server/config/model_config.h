@@ -16,6 +16,7 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/padding.h"
 #include "server/tensor/shape.h"
+#include "server/tensor/size_limit.h"
 
 namespace inference {
 class ModelConfig;
@@ -35,6 +36,8 @@ struct TensorConfig {
   std::optional<tensor::Shape> reshape;  // the shape that the model itself sees
   bool is_optional = false;
   std::string label_filename;  // of an output: in the model's folder, a line for each class; empty: no labels
+  // Of an input's free sizes, as a torch.export program says them; no file does.
+  std::vector<tensor::SizeLimit> size_limits;
 };
 
 struct VersionPolicy {

@@ -21,6 +21,9 @@ absl::Status Precondition(fmt::format_string<Args...> format, Args&&... args) {
   return base::MakeStatus(absl::StatusCode::kFailedPrecondition, format, std::forward<Args>(args)...);
 }
 
+// Larger sizes are nobody's.
+constexpr int64_t kMaxSize = int64_t{1} << 48;
+
 std::string Names(const std::vector<ProgramTensor>& tensors) {
   return base::ListText(
       tensors, [](const ProgramTensor& tensor) { return checkpoint::Quoted(tensor.name); }, 20);
@@ -74,6 +77,7 @@ class Merger {
       FERRY_RETURN_IF_ERROR(MergeOutput(*outputs[i], config().outputs[i]));
       result_.results.push_back(outputs[i]->result);
     }
+    FERRY_RETURN_IF_ERROR(CheckPadding());
     return std::move(result_);
   }
 
@@ -149,6 +153,24 @@ class Merger {
                                             what, checkpoint::Quoted(declared), checkpoint::Quoted(own)));
   }
 
+  // Requests are held against the program's sizes before they are filled up.
+  absl::Status CheckPadding() {
+    if (!config().pad_to.has_value()) return absl::OkStatus();
+    const int64_t longest = config().pad_to->sizes.back();
+    for (const tensor::PadPlan::Input& padded : config().pad_to->inputs) {
+      const auto input = std::ranges::find(config().inputs, padded.name, &TensorConfig::name);
+      if (input == config().inputs.end()) continue;
+      for (const tensor::SizeLimit& limit : input->size_limits) {
+        if (limit.dimension != padded.dimension || longest <= limit.max.value_or(longest)) continue;
+        return Precondition(
+            "torchferry.pad_to of config.pbtxt fills input {} up to {}, and the program was exported for up to {} in "
+            "dimension {}: write sizes up to that, or export it for more",
+            checkpoint::Quoted(padded.name), longest, *limit.max, limit.dimension);
+      }
+    }
+    return absl::OkStatus();
+  }
+
   // Their dims are set when it is known whether they have rows.
   static std::vector<const ProgramTensor*> DeclareAll(const std::vector<ProgramTensor>& tensors,
                                                       std::vector<TensorConfig>& declared) {
@@ -206,19 +228,28 @@ class Merger {
     return dims;
   }
 
-  // Of the sizes that are not the rows. Requests are not held against them: nothing of the program depends on them, but
-  // that it was tried with no others.
-  void SayRanges(const ProgramTensor& input) {
-    for (size_t i = rows_.are_first ? 1 : 0; i < input.sizes.size(); ++i) {
-      const auto found = program_.ranges.find(input.sizes[i].symbol);
+  // Of the sizes that are not the rows, whose number the batch has. A minimum up to 2 is what export writes by itself.
+  std::vector<tensor::SizeLimit> LimitsOf(const ProgramTensor& input) {
+    std::vector<tensor::SizeLimit> limits;
+    for (size_t i = config().max_batch_size > 0 ? 1 : 0; i < input.sizes.size(); ++i) {
+      const checkpoint::ExportedSize& size = input.sizes[i];
+      if (size.symbol.empty() || size.factor < 1) continue;
+      tensor::SizeLimit& limit = limits.emplace_back();
+      limit.dimension = i;
+      limit.multiple = size.factor;
+      limit.symbol = size.symbol;
+      const auto found = program_.ranges.find(size.symbol);
       if (found == program_.ranges.end()) continue;
       const auto [min, max] = found->second;
-      if (!max.has_value() && min <= 2) continue;
-      const int64_t factor = input.sizes[i].factor;
-      result_.decisions.push_back(fmt::format("dimension {} of input {} was exported for {}{}", i,
-                                              checkpoint::Quoted(input.name), std::max<int64_t>(min, 1) * factor,
-                                              max.has_value() ? fmt::format(" to {}", *max * factor) : " or more"));
+      if (min > 2 && min <= kMaxSize / size.factor) limit.min = min * size.factor;
+      // One that cannot be reached is none.
+      if (max.has_value() && *max <= kMaxSize / size.factor) limit.max = *max * size.factor;
+      if (limit.min == 0 && !limit.max.has_value()) continue;
+      result_.decisions.push_back(fmt::format("dimension {} of input {} is {}{}, as the program was exported for", i,
+                                              checkpoint::Quoted(input.name), limit.min,
+                                              limit.max.has_value() ? fmt::format(" to {}", *limit.max) : " or more"));
     }
+    return limits;
   }
 
   static absl::Status MergeNumber(const std::string& what, TensorConfig& declared) {
@@ -231,7 +262,6 @@ class Merger {
 
   absl::Status MergeInput(const ProgramTensor& input, TensorConfig& declared) {
     const bool is_declared = declared.dtype != tensor::DType::kInvalid;
-    SayRanges(input);
     const std::string what = fmt::format("input {}", checkpoint::Quoted(declared.name));
     if (declared.is_optional) {
       return Precondition(
@@ -248,6 +278,8 @@ class Merger {
     }
     declared.dtype = input.dtype;
     const tensor::Shape dims = DimsOf(input);
+    // A reshape has other dimensions, whose product is checked.
+    if (!declared.reshape.has_value()) declared.size_limits = LimitsOf(input);
     if (!is_declared) {
       declared.dims = dims;
       return absl::OkStatus();

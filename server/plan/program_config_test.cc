@@ -74,6 +74,7 @@ ProgramConfig Merged(const ProgramSignature& program, const ModelConfig& config)
   for (size_t i = 0; i < merged->config.inputs.size(); ++i) {
     EXPECT_EQ(again->config.inputs[i].name, merged->config.inputs[i].name);
     EXPECT_EQ(again->config.inputs[i].dims, merged->config.inputs[i].dims);
+    EXPECT_EQ(again->config.inputs[i].size_limits, merged->config.inputs[i].size_limits);
   }
   for (size_t i = 0; i < merged->config.outputs.size(); ++i) {
     EXPECT_EQ(again->config.outputs[i].dims, merged->config.outputs[i].dims);
@@ -144,10 +145,34 @@ TEST(ProgramConfigTest, OnlyTheRowsOfAnsweredOutputsCount) {
   EXPECT_THAT(Refusal(Tuple(), Declared(8, {})),
               AllOf(HasSubstr("max_batch_size: 8"), HasSubstr("dimension 1"), HasSubstr("Remove max_batch_size")));
   EXPECT_EQ(Merged(Tuple(), {}).config.max_batch_size, 0);
-  EXPECT_THAT(Merged(Tuple(), {}).decisions, Contains("dimension 1 of input \"x\" was exported for 2 to 512"));
+  EXPECT_THAT(Merged(Tuple(), {}).decisions,
+              Contains("dimension 1 of input \"x\" is 0 to 512, as the program was exported for"));
   const ProgramConfig first = Merged(Tuple(), Declared(8, {}, {Tensor("OUTPUT__0", DType::kFp32, {4})}));
   EXPECT_EQ(first.config.max_batch_size, 8);
   EXPECT_THAT(first.results, ElementsAre(0u));
+}
+
+TEST(ProgramConfigTest, FreeSizesHaveTheProgramsLimits) {
+  const ProgramConfig alone = Merged(Tuple(), {});
+  ASSERT_EQ(alone.config.inputs[0].size_limits.size(), 2u);
+  EXPECT_EQ(alone.config.inputs[0].size_limits[0].symbol, "s0");
+  EXPECT_EQ(alone.config.inputs[0].size_limits[1].min, 0);
+  EXPECT_EQ(alone.config.inputs[0].size_limits[1].max, 512);
+  const ProgramConfig batched = Merged(Tuple(), Declared(8, {}, {Tensor("OUTPUT__0", DType::kFp32, {4})}));
+  ASSERT_EQ(batched.config.inputs[0].size_limits.size(), 1u);
+  EXPECT_EQ(batched.config.inputs[0].size_limits[0].dimension, 1u);
+  EXPECT_THAT(batched.config.inputs[1].size_limits, IsEmpty());
+}
+
+TEST(ProgramConfigTest, PaddingStaysWithinTheProgramsSizes) {
+  ModelConfig config = Declared(8, {Tensor("x", DType::kFp32, {-1}), Tensor("k", DType::kInt64, {})},
+                                {Tensor("OUTPUT__0", DType::kFp32, {4})});
+  config.pad_to.emplace();
+  config.pad_to->inputs.push_back({.name = "x", .dtype = DType::kFp32, .dimension = 1, .fill = {}});
+  config.pad_to->sizes = {64, 512};
+  EXPECT_TRUE(MergeProgram(Tuple(), config).ok());
+  config.pad_to->sizes = {64, 1024};
+  EXPECT_THAT(Refusal(Tuple(), config), AllOf(HasSubstr("up to 1024"), HasSubstr("up to 512")));
 }
 
 TEST(ProgramConfigTest, NamesThatTheProgramDoesNotHaveAreRefused) {

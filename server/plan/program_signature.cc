@@ -191,6 +191,9 @@ class RowFinder {
       if (tensor->sizes.empty()) return Not(WhatOf(*tensor, is_input) + " has no dimension");
       const ExportedSize& size = tensor->sizes.front();
       if (symbol.empty() || size.symbol != symbol) return Other(*tensor, is_input, symbol);
+      if (const std::optional<size_t> again = FindAgain(*tensor, symbol)) {
+        return Not(fmt::format("dimension {} of {} depends on the rows, too", *again, WhatOf(*tensor, is_input)));
+      }
       if (size.factor == 1) continue;
       return Not(fmt::format("dimension 0 of {} is {} rows at a time (exported as {})", WhatOf(*tensor, is_input),
                              size.factor, SizeText(size)));
@@ -213,6 +216,16 @@ class RowFinder {
       }
     }
     return "";
+  }
+
+  // A dimension behind the first whose size has the symbol.
+  static std::optional<size_t> FindAgain(const ProgramTensor& tensor, const std::string& symbol) {
+    for (size_t i = 1; i < tensor.sizes.size(); ++i) {
+      const ExportedSize& size = tensor.sizes[i];
+      if (size.symbol == symbol) return i;
+      if (!size.known.has_value() && size.symbol.empty() && size.expression.find(symbol) != std::string::npos) return i;
+    }
+    return std::nullopt;
   }
 
   int64_t Fixed() const {

@@ -135,6 +135,10 @@ TEST(ProgramRowsTest, WhyThereAreNone) {
   EXPECT_THAT(why(x().Input("h", {Known(2), Free("s0")}).Output("", {Free("s0")})),
               HasSubstr("rows of input \"h\" are in dimension 1"));
   EXPECT_THAT(why(x().Input("y", {Free("s1")}).Output("", {Free("s0")})), HasSubstr("the same torch.export.Dim"));
+  EXPECT_THAT(why(x().Output("", {Free("s0"), Free("s0")})), HasSubstr("dimension 1 of output"));
+  checkpoint::ExportedSize sum;
+  sum.expression = "Add(Symbol('s0'), Integer(1))";
+  EXPECT_THAT(why(x().Output("", {Free("s0"), sum})), HasSubstr("depends on the rows"));
   EXPECT_THAT(why(x().Output("", Argument(Kind::kInt))), HasSubstr("is a number"));
   EXPECT_THAT(why(x().Output("", testing::Sizes())), HasSubstr("has no dimension"));
   EXPECT_THAT(why(ProgramBuilder().Input("x", {Free("s0", 4)}).Output("", {Free("s0", 4)})),

@@ -256,6 +256,7 @@ absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::ma
   std::set<std::string> used;
   std::optional<int64_t> rows;
   std::string rows_from;
+  SizeCheck sizes;
   for (const TensorSpec& spec : signature.inputs) {
     std::vector<std::string> keys;
     FERRY_ASSIGN_OR_RETURN(std::vector<HostTensor> tensors, TensorsOf(signature, spec, inputs, used, keys));
@@ -267,6 +268,7 @@ absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const std::ma
                                : tensors.size() > 1 ? fmt::format("{}__{}", spec.name, i)
                                                     : spec.name;
       FERRY_RETURN_IF_ERROR(CheckSpec(spec, name, tensors[i]));
+      FERRY_RETURN_IF_ERROR(sizes.Add(name, tensors[i].shape, spec.size_limits));
       if (signature.HasBatchDimension() && !IsScalar(spec.kind)) {
         FERRY_RETURN_IF_ERROR(CheckRows(signature, spec, name, tensors[i], rows, rows_from));
       }

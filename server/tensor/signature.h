@@ -15,6 +15,7 @@
 #include "server/tensor/dtype.h"
 #include "server/tensor/host_tensor.h"
 #include "server/tensor/shape.h"
+#include "server/tensor/size_limit.h"
 
 namespace torchferry::tensor {
 
@@ -55,6 +56,7 @@ struct TensorSpec {
   size_t row_dimension = 0;  // where the rows are, if the model has a batch dimension
   // Not 0: it is in an optional tuple or dict, of which all inputs are sent or none. Those of one have the same number.
   int group = 0;
+  std::vector<SizeLimit> size_limits = {};  // of free sizes; none: any size
 };
 
 struct Signature {

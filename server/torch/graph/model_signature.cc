@@ -198,6 +198,7 @@ absl::Status AddInput(const config::TensorConfig* input, const Leaf& leaf, const
   }
   const bool is_tensor = !tensor::IsScalar(kind);
   if (input != nullptr && is_tensor) spec.shape = WithBatch(input->dims, config);
+  if (input != nullptr) spec.size_limits = input->size_limits;
   InputBinding binding{leaf.argument, std::nullopt};
   if (input != nullptr && input->reshape.has_value()) binding.model_shape = WithBatch(*input->reshape, config);
   leaf.node->input = result.signature.inputs.size();
