@@ -28,7 +28,7 @@ def main():
         result = client.infer(MODEL, [x])
         for name, *_ in outputs:
             assert np.max(np.abs(result.as_numpy(name) - cases[f"{rows}/fp32/{name}"])) <= 1e-6, name
-    assert client.get_inference_statistics(MODEL).model_stats[0].inference_count == 8
+    assert client.get_inference_statistics(MODEL).model_stats[0].inference_count >= 8
 
 
 main()
