@@ -1,6 +1,7 @@
 #include "server/base/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -27,8 +28,7 @@ class AtomicFileTest : public ::testing::TestWithParam<Durability> {
   size_t Files() const {
     return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-  const fs::path folder_ =
-      fs::path(::testing::TempDir()) / ("torchferry_atomic_file_" + std::to_string(static_cast<int>(GetParam())));
+  const fs::path folder_ = fs::path(::testing::TempDir()) / ("torchferry_atomic_file_" + std::to_string(getpid()));
 };
 
 INSTANTIATE_TEST_SUITE_P(All, AtomicFileTest, ::testing::Values(Durability::kProcess, Durability::kHost));
