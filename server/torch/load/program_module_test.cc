@@ -423,6 +423,60 @@ TEST(ProgramModuleTest, GraphsThatRunOnceAreInlined) {
              X().cos());
 }
 
+std::string CodeOf(const Builder& builder) { return builder.Module()->get_method("forward").graph()->toString(); }
+
+// As run_decompositions() leaves them.
+TEST(ProgramModuleTest, OperatorsThatWereTakenApartAreWhole) {
+  const at::Tensor weight = at::rand({4, 3});
+  const at::Tensor bias = at::rand({4});
+  const Builder linear =
+      Builder()
+          .Weight("w", "weight", weight)
+          .Weight("b", "bias", bias)
+          .Input("x")
+          .Make("t", "permute.default", {{"self", Tensor("w")}, {"dims", Integers({1, 0})}})
+          .Make("y", "addmm.default", {{"self", Tensor("b")}, {"mat1", Tensor("x")}, {"mat2", Tensor("t")}})
+          .Output(Tensor("y"));
+  EXPECT_THAT(CodeOf(linear), HasSubstr("aten::linear"));
+  EXPECT_TRUE(at::allclose(linear.RunOne({X()}), at::linear(X(), weight, bias)));
+
+  const at::Tensor kernel = at::rand({4, 3, 3, 3});
+  const at::Tensor image = at::rand({1, 3, 8, 8});
+  Arguments arguments = {{"input", Tensor("x")},        {"weight", Tensor("w")},
+                         {"bias", Tensor("b")},         {"stride", Integers({2, 2})},
+                         {"padding", Integers({1, 1})}, {"dilation", Integers({1, 1})},
+                         {"transposed", Bool(false)},   {"output_padding", Integers({0, 0})},
+                         {"groups", Integer(1)}};
+  const Builder convolution = Builder()
+                                  .Weight("w", "weight", kernel)
+                                  .Weight("b", "bias", bias)
+                                  .Input("x", Kind::kTensor, 4)
+                                  .Make("y", "convolution.default", arguments)
+                                  .Output(Tensor("y"));
+  EXPECT_THAT(CodeOf(convolution), HasSubstr("aten::conv2d"));
+  EXPECT_TRUE(at::allclose(convolution.RunOne({image}), at::conv2d(image, kernel, bias, 2, 1), 1e-5, 1e-5));
+
+  const auto norm = [&](const std::string& third) {
+    return Builder()
+        .Weight("m", "mean", at::full({3}, 1.F))
+        .Weight("v", "var", at::full({3}, 4.F))
+        .Input("x")
+        .Node("torch.ops.aten._native_batch_norm_legit_no_training.default",
+              {{"input", Tensor("x")},
+               {"weight", GraphArgument()},
+               {"bias", GraphArgument()},
+               {"running_mean", Tensor("m")},
+               {"running_var", Tensor("v")},
+               {"momentum", Float(0.1)},
+               {"eps", Float(0)}},
+              {Tensor("y"), Tensor("y_unused_1"), Tensor(third)})
+        .Output(Tensor("y"));
+  };
+  EXPECT_THAT(CodeOf(norm("y_unused_2")), HasSubstr("aten::batch_norm"));
+  EXPECT_THAT(CodeOf(norm("read")), HasSubstr("_native_batch_norm_legit_no_training"));
+  ExpectSame(norm("y_unused_2").RunOne({X()}), (X() - 1) / 2);
+}
+
 TEST(ProgramModuleTest, WhatTrainsMaySayThatItDoes) {
   const auto dropout = [](bool train) {
     return Builder()

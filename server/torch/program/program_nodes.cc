@@ -114,7 +114,7 @@ void ProgramNodes::MakeNode(const At& at) {
   for (const auto& [op, property] : kProperties) {
     if (op == name.name) return MakeProperty(std::string(property), at);
   }
-  if (MakeConvolution(name, at) || MakeLogical(name, at)) return;
+  if (MakeConvolution(name, at) || MakeLogical(name, at) || MakeNormalForm(name, at)) return;
   MakeCall(name, at);
 }
 

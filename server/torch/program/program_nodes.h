@@ -2,6 +2,9 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "server/checkpoint/exported_graph.h"
@@ -46,6 +49,13 @@ class ProgramNodes {
   ProgramTarget::Values MakeGraph(const checkpoint::GraphArgument& graph, const ProgramTarget::Values& operands);
   ProgramTarget::Value AsBool(ProgramTarget::Value value);
 
+  // normal_form.cc
+  bool MakeNormalForm(const c10::OperatorName& name, const At& at);
+  bool MakeLinear(bool has_bias, const At& at);
+  bool MakePlainConvolution(const At& at);
+  bool MakeBatchNorm(const At& at);
+  static std::optional<size_t> RankOf(const At& at, std::string_view name);
+
   ProgramTarget::Value Argument(const At& at, const std::string& name);
   std::optional<at::ScalarType> TypeBeside(const At& at) const;
   // Gives the names of a node's outputs to `values`.
@@ -54,6 +64,8 @@ class ProgramNodes {
 
   ProgramTarget& target_;
   ArgumentValues arguments_;
+  // Matrices by the values that are the same, turned around.
+  std::unordered_map<ProgramTarget::Value, ProgramTarget::Value> turned_;
 };
 
 }  // namespace torchferry::libtorch
