@@ -14,7 +14,8 @@ using std::string_view_literals::operator""sv;
 using absl::StatusCode;
 
 constexpr std::string_view kExpected =
-    "expected a TorchScript archive (torch.jit.save), a state_dict (torch.save) or safetensors";
+    "expected a torch.export program (torch.export.save), a TorchScript archive (torch.jit.save), a state_dict "
+    "(torch.save) or safetensors";
 
 constexpr std::string_view kTensorRt =
     "is a TensorRT engine: native code for one kind of GPU, which is not served; the PyTorch model that it was built "

@@ -17,9 +17,6 @@ namespace {
 
 using ArgumentKind = GraphArgument::Kind;
 
-constexpr std::string_view kExportForward =
-    "; export the model for inference: torch.export.save(torch.export.export(model.eval(), args), \"model.pt2\")";
-
 absl::StatusOr<std::string> KeyField(const JsonValue& spec, std::string_view name) {
   FERRY_ASSIGN_OR_RETURN(const JsonValue* key, Field(spec, name, JsonValue::Kind::kString));
   return ReadTensorKey(key->text);
@@ -123,12 +120,17 @@ absl::StatusOr<ProgramOutput> ReadOutput(const JsonValue& value) {
   if (spec.tag == "user_input_mutation") return Mutation(Kind::kInputMutation, *spec.value, "user_input_name");
   if (spec.tag == "parameter_mutation") {
     FERRY_ASSIGN_OR_RETURN(const std::string name, KeyField(*spec.value, "parameter_name"));
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "writes to its parameter {} in each call{}",
-                            Quoted(name), kExportForward);
+    return base::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "writes to its parameter {} in each call; export the model for inference: torch.export.save("
+        "torch.export.export(model.eval(), args), \"model.pt2\")",
+        Quoted(name));
   }
   if (spec.tag == "loss_output" || spec.tag == "gradient_to_parameter" || spec.tag == "gradient_to_user_input") {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "is a training step: it gives {}{}",
-                            spec.tag == "loss_output" ? "a loss" : "gradients", kExportForward);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "is a training step: it gives {}; export the model for inference: torch.export.save("
+                            "torch.export.export(model.eval(), args), \"model.pt2\")",
+                            spec.tag == "loss_output" ? "a loss" : "gradients");
   }
   if (spec.tag == "token") {
     return absl::InvalidArgumentError(

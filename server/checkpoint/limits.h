@@ -54,8 +54,7 @@ inline constexpr size_t kMaxSafetensorsTensors = 262'144;
 // stack trace: so this is some 100,000 nodes.
 inline constexpr uint64_t kMaxProgramJsonBytes = uint64_t{256} << 20;
 // Values of that JSON which are kept: stack traces are not. A node and its tensor take some 40, so this is some 50,000
-// nodes; a value costs about
-// 110 bytes of our memory while the program is read.
+// nodes. A value costs about 110 bytes of our memory while the program is read.
 inline constexpr size_t kMaxProgramValues = 2'000'000;
 // How deep the JSON nests. A graph inside a graph takes 9 of it.
 inline constexpr size_t kMaxProgramDepth = 200;
