@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Fills corpus/ with seeds: the checkpoint reader's fixtures, whole and as their pickles, headers of safetensors files, and
-the configurations of the repository.
+"""Fills corpus/ with seeds: the checkpoint reader's fixtures, whole and as their pickles, headers of safetensors files,
+torch.export programs, and the configurations of the repository.
 
 Usage: make_corpus.py   (needs no PyTorch; writes beside itself. Finds of the fuzzers lie there too, named by hand.)
 """
@@ -9,6 +9,7 @@ import json
 import pathlib
 import zipfile
 
+import seed_programs
 import seed_texts
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -30,6 +31,7 @@ def main():
             (HERE / "corpus" / kind / f"{name}.pickle.seed").write_bytes(pickle)
 
     make_safetensors()
+    make_programs()
     make_texts()
     for config in [*REPO.glob("model_store/*/config.pbtxt"), *REPO.glob("tests/fixtures/*/config.pbtxt"),
                    *REPO.glob("server/config/testdata/*.pbtxt")]:
@@ -55,6 +57,12 @@ def make_safetensors():
         (HERE / "corpus" / "safetensors" / f"{name}.seed").write_bytes(whole)
         if name == "several":
             (HERE / "corpus" / "checkpoint" / "safetensors.seed").write_bytes(whole)
+
+
+def make_programs():
+    (HERE / "corpus" / "program").mkdir(exist_ok=True)
+    for name, content in seed_programs.seeds((FIXTURES / "tied.pt").read_bytes()).items():
+        (HERE / "corpus" / "program" / name).write_bytes(content)
 
 
 def make_texts():

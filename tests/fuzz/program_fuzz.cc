@@ -1,0 +1,102 @@
+// torch.export programs. Bytes that begin like a zip are a file; all others become the program's JSON in a sound
+// archive with some weights, and the JSON of its weights' config where they begin with {"config", since a fuzzer seldom
+// finds its way through the directory.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/checkpoint/exported_program.h"
+#include "server/checkpoint/exported_samples.h"
+#include "server/checkpoint/test_zip.h"
+
+namespace {
+
+using torchferry::checkpoint::Checkpoint;
+using torchferry::checkpoint::ExportedProgram;
+using torchferry::checkpoint::GraphArgument;
+using torchferry::checkpoint::ProgramInput;
+using torchferry::checkpoint::TensorInfo;
+
+constexpr std::string_view kConfig = "{\"config\"";
+
+// A tensor of 2 × 2 floats for each of some keys, over one storage.
+std::string WeightsConfig() {
+  std::string config;
+  for (const char* key : {"weight", "0.weight", "w"}) {
+    config += (config.empty() ? "{\"config\": {\"" : ", \"") + std::string(key) +
+              R"(": {"path_name": "weight_0", "is_param": true, "use_pickle": false, "tensor_meta": {"dtype": 7,
+                 "sizes": [{"as_int": 2}, {"as_int": 2}], "strides": [{"as_int": 2}, {"as_int": 1}],
+                 "storage_offset": {"as_int": 0}, "device": {"type": "cpu", "index": null}, "layout": 7}})";
+  }
+  return config + "}}";
+}
+
+constexpr std::string_view kEmptyProgram =
+    R"({"graph_module": {"graph": {"inputs": [], "outputs": [], "nodes": [], "tensor_values": {}},
+        "signature": {"input_specs": [], "output_specs": []}}, "schema_version": {"major": 8, "minor": 17}})";
+
+std::string ArchiveWith(const std::string& json) {
+  const bool is_config = json.starts_with(kConfig);
+  return torchferry::checkpoint::testing::ZipBuilder()
+      .Add("m/models/model.json", is_config ? std::string(kEmptyProgram) : json)
+      .Add("m/data/weights/model_weights_config.json", is_config ? json : WeightsConfig())
+      .Add("m/data/weights/weight_0", std::string(64, '\x01'))
+      .Add("m/data/constants/model_constants_config.json", "{\"config\": {}}")
+      .Build();
+}
+
+// What the loader relies on: each element of each tensor lies in its storage.
+void CheckTensor(const Checkpoint& checkpoint, const TensorInfo& tensor) {
+  if (tensor.storage >= checkpoint.storages().size()) std::abort();
+  if (tensor.shape.size() != tensor.strides.size()) std::abort();
+  int64_t last = tensor.storage_offset;
+  for (size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (tensor.shape[i] < 0 || tensor.strides[i] < 0) std::abort();
+    if (tensor.shape[i] == 0) return;
+    last += (tensor.shape[i] - 1) * tensor.strides[i];
+  }
+  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::tensor::ByteSize(tensor.dtype);
+  if (end > checkpoint.storages()[tensor.storage].size_bytes) std::abort();
+}
+
+void CheckTensors(const Checkpoint& checkpoint) {
+  constexpr uint64_t kMaxReadBytes = 1 << 20;
+  for (const TensorInfo& tensor : checkpoint.tensors()) CheckTensor(checkpoint, tensor);
+  for (size_t i = 0; i < checkpoint.storages().size(); ++i) {
+    if (checkpoint.storages()[i].size_bytes > kMaxReadBytes) continue;
+    std::vector<std::byte> bytes(checkpoint.storages()[i].size_bytes);
+    (void)checkpoint.ReadStorage(i, bytes);
+  }
+}
+
+// What planning and converting rely on.
+void CheckProgram(const ExportedProgram& program) {
+  if (program.inputs.size() != program.graph.inputs.size()) std::abort();
+  if (program.outputs.size() != program.graph.outputs.size()) std::abort();
+  for (size_t i = 0; i < program.inputs.size(); ++i) {
+    const ProgramInput& input = program.inputs[i];
+    if (input.kind == ProgramInput::Kind::kSpecialised) continue;
+    if (input.name.empty() || input.name != program.graph.inputs[i].text) std::abort();
+    const bool is_tensor = program.graph.inputs[i].kind == GraphArgument::Kind::kTensor;
+    if (is_tensor && !program.graph.tensors.contains(input.name)) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string bytes(reinterpret_cast<const char*>(data), size);
+  if (!bytes.starts_with("PK")) bytes = ArchiveWith(bytes);
+  const std::shared_ptr<const torchferry::checkpoint::File> file =
+      torchferry::checkpoint::File::FromBytes(std::move(bytes), "fuzz");
+  (void)torchferry::checkpoint::ListPrograms(file);
+  const auto program = torchferry::checkpoint::ReadExportedProgram(file, "");
+  if (!program.ok()) return 0;
+  CheckProgram(*program);
+  CheckTensors(*program->weights);
+  const auto samples = torchferry::checkpoint::ReadProgramSamples(*program);
+  if (samples.ok()) CheckTensors(*samples->tensors);
+  return 0;
+}
