@@ -36,6 +36,7 @@ WAY_OUT = re.compile(r"""\b(?:allow|ask\ for|at\ most|expected|export|give|impor
 DAMAGE = "none: it is damaged, or was made to harm"
 SYSTEM = "none in the file: the system says why"
 NO_MODEL = "none: it is no model, and holds none that is known"
+SERVED_WITHOUT = "none is needed: the program is served without its example"
 # What stands in a message whose way out the words above do not show.
 SAID = {
     "is an SQLite database": NO_MODEL,
@@ -59,6 +60,14 @@ SAID = {
     "the module has no method {}; {}": "in the message, at its end: its methods, or a forward.py",
     "the module has no {} method": "none: never seen, as the plan has refused it",
     "two inputs of config.pbtxt are": "in config.pbtxt: an argument of its own for each input",
+    "holds no program {}; it has {}": "in the message, at its end: the programs that it has",
+    "the program has no example inputs": SERVED_WITHOUT,
+    "the example inputs are not as many as": SERVED_WITHOUT,
+    "the example inputs hold a {} of Python": SERVED_WITHOUT,
+    "the example inputs have {} bytes": SERVED_WITHOUT,
+    "the example of input {} has another type": SERVED_WITHOUT,
+    "the config gives its inputs other shapes": SERVED_WITHOUT,
+    "an example is missing": SERVED_WITHOUT,
     "of config.pbtxt is result {} of forward": "in config.pbtxt: results that forward gives, each once",
 }
 

@@ -57,11 +57,11 @@ absl::StatusOr<std::string> ChooseProgram(const ZipArchive& archive, const std::
   if (wanted.empty()) {
     return base::MakeStatus(
         absl::StatusCode::kFailedPrecondition,
-        "holds {} programs, {}, and none is called \"model\"; name the one to serve in config.pbtxt: torchferry {{ "
-        "program: {} }}",
+        "holds {} programs, {}, and none is called \"model\"; name the one to serve in config.pbtxt: "
+        "torchferry {{ program: {} }}",
         names.size(), Listed(quoted), quoted.front());
   }
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "holds no program {}; name one of {}", Quoted(wanted),
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "holds no program {}; it has {}", Quoted(wanted),
                           Listed(quoted));
 }
 

@@ -285,7 +285,7 @@ TEST(ExportedProgramTest, OneOfSeveralProgramsIsChosenByName) {
                                                    HasSubstr("config.pbtxt: torchferry { program: \"encoder\" }"))));
   EXPECT_THAT(ReadExportedProgram(two, "model").status(),
               Fails(StatusCode::kFailedPrecondition,
-                    AllOf(HasSubstr("no program \"model\"; name one of"), HasSubstr("\"encoder\""))));
+                    AllOf(HasSubstr("no program \"model\"; it has"), HasSubstr("\"encoder\""))));
   EXPECT_EQ(ReadExportedProgram(two, "decoder")->name, "decoder");
   EXPECT_EQ(ReadExportedProgram(bytes({"other", "model"}), "")->name, "model");
   EXPECT_EQ(ReadExportedProgram(bytes({"other"}), "")->name, "other");
