@@ -102,7 +102,7 @@ def peak_bytes(server):
 def config_of(folder, name, kind):
     """The same for both: a trace says neither shapes nor rows, a program all of it."""
     said = json.loads((folder / name / "said.json").read_text())
-    config = "max_batch_size: 8\ndynamic_batching { }\n"
+    config = f"max_batch_size: {max(8, MODELS[name][1])}\ndynamic_batching {{ }}\n"
     if kind == "torchscript":
         for number, given in enumerate(said["inputs"]):
             config += f'input {{ name: "INPUT__{number}" data_type: TYPE_{given["dtype"]} dims: {given["shape"]} }}\n'
