@@ -23,8 +23,8 @@ struct GraphArgument {
     kSymBool,   // `integer`
     kInt,
     kFloat,
-    kBool,     // in `integer`
-    kString,   // so in `text` are the four that follow
+    kBool,          // in `integer`
+    kString,        // so in `text` are the four that follow
     kDType,         // "float32": what comes after "torch."
     kLayout,        // "strided", "sparse_coo"
     kMemoryFormat,  // "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"

@@ -149,7 +149,7 @@ def plan_of(shown):
     """Of inspect: what GetModel says, too."""
     plan = {key: shown[key] for key in ("format", "producer", "sha256", "size_bytes", "saved_devices", "saved_dtypes",
                                         "architecture")}
-    return plan | {key: value for key, value in shown["plan"].items() if key not in ("decisions", "load_memory_bytes")}
+    return plan | {key: value for key, value in shown["plan"].items() if key not in ("decisions", "warnings", "load_memory_bytes")}
 
 
 def plan_loaded(version):

@@ -138,7 +138,7 @@ WRONG = {
                              lambda: rezipped(TORCHSCRIPT, {}, without="code/__torch__.py")),
     "forward_py_without_forward": Wrong("INVALID_ARGUMENT", ("def forward(self",), WEIGHTS, others=(("forward.py", b""),),
                                         about="forward.py"),
-    "aot_inductor": Wrong("INVALID_ARGUMENT", ("AOTInductor", "torch.jit.script(model).save(path)"), aot_inductor,
+    "aot_inductor": Wrong("INVALID_ARGUMENT", ("AOTInductor", "torch.export.save(ep, \"model.pt2\")"), aot_inductor,
                           file="model.pt2"),
     "newer_torchscript": Wrong("INVALID_ARGUMENT", ("newer PyTorch", "version 99"),
                                lambda: rezipped(TORCHSCRIPT, {"version": lambda _: b"99\n"})),
