@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -32,7 +33,9 @@ std::optional<std::vector<std::string>> KeyTexts(const JsonValue* keys, size_t c
 class TreeNamer {
  public:
   TreeNamer(const JsonValue& graph_module, size_t outputs) : outputs_(outputs) {
-    fields_ = graph_module.Find("treespec_namedtuple_fields");
+    const JsonValue* tuples = graph_module.Find("treespec_namedtuple_fields");
+    if (tuples == nullptr) return;
+    for (const JsonValue& tuple : tuples->items) fields_.emplace(tuple.key, tuple.Find("field_names"));
   }
 
   absl::Status Visit(const JsonValue& spec, const std::string& path) {
@@ -59,7 +62,8 @@ class TreeNamer {
       return base::MakeStatus(absl::StatusCode::kDataLoss, "has more results than the {} of the signature", outputs_);
     }
     std::string name = path;
-    for (size_t i = 1; !taken_.insert(name).second; ++i) name = fmt::format("{}_{}", path, i);
+    size_t& suffix = suffixes_[path];
+    while (!taken_.insert(name).second) name = fmt::format("{}_{}", path, ++suffix);
     names_.push_back(std::move(name));
     return absl::OkStatus();
   }
@@ -67,27 +71,30 @@ class TreeNamer {
   // Empty texts where numbers are to be used.
   std::vector<std::string> ChildNames(std::string_view type, const JsonValue* context, size_t count) const {
     std::optional<std::vector<std::string>> keys;
-    if (context == nullptr) {
-    } else if (context->kind == JsonValue::Kind::kObject) {
+    if (context != nullptr && context->kind == JsonValue::Kind::kObject) {
       keys = KeyTexts(context->Find("dict_context"), count);  // collections.defaultdict
-    } else if (context->kind == JsonValue::Kind::kString && type == "collections.namedtuple") {
-      keys = KeyTexts(FieldsOf(context->text), count);
-    } else if (context->kind == JsonValue::Kind::kString) {
-      const absl::StatusOr<JsonValue> parsed = ParseProgramJson(context->text);
-      if (parsed.ok()) keys = KeyTexts(&*parsed, count);
+    } else if (context != nullptr && context->kind == JsonValue::Kind::kString) {
+      keys = type == "collections.namedtuple" ? KeyTexts(FieldsOf(context->text), count) : KeysIn(context->text, count);
     }
     return keys.has_value() ? *std::move(keys) : std::vector<std::string>(count);
   }
 
+  // A list of keys as JSON in a string.
+  static std::optional<std::vector<std::string>> KeysIn(std::string_view context, size_t count) {
+    const absl::StatusOr<JsonValue> keys = ParseProgramJson(context);
+    return keys.ok() ? KeyTexts(&*keys, count) : std::nullopt;
+  }
+
   const JsonValue* FieldsOf(std::string_view named_tuple) const {
-    const JsonValue* definition = fields_ == nullptr ? nullptr : fields_->Find(named_tuple);
-    return definition == nullptr ? nullptr : definition->Find("field_names");
+    const auto found = fields_.find(named_tuple);
+    return found == fields_.end() ? nullptr : found->second;
   }
 
   const size_t outputs_;
-  const JsonValue* fields_ = nullptr;
+  std::unordered_map<std::string_view, const JsonValue*> fields_;  // by named tuple
   std::vector<std::string> names_;
   std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, size_t> suffixes_;  // by path, the last that was tried
 };
 
 // "[1, {…}]" of the outermost module's call; null where the file has none.
