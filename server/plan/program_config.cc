@@ -284,6 +284,8 @@ class Merger {
       declared.dims = dims;
       return absl::OkStatus();
     }
+    // A file cannot say no dimension: dims: [ 1 ] is one number.
+    if (dims.empty() && declared.dims == tensor::Shape{1}) declared.reshape.emplace();
     tensor::Shape own = declared.reshape.value_or(declared.dims);
     bool is_taken = own.size() == dims.size();
     for (size_t i = 0; is_taken && i < dims.size(); ++i) is_taken = MergeSize(input, i, own[i]);

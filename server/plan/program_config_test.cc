@@ -238,6 +238,15 @@ TEST(ProgramConfigTest, NumbersAreInputsAndOutputsOfOneElement) {
   EXPECT_THAT(Refusal(program, declared(DType::kFp32)), HasSubstr("TYPE_INT64"));
 }
 
+TEST(ProgramConfigTest, ATensorWithoutDimensionsIsDeclaredAsOneNumber) {
+  const ProgramSignature program =
+      *DescribeProgram(ProgramBuilder().Input("n", testing::Sizes(), "int64").Output("", testing::Sizes()).Build());
+  EXPECT_THAT(Merged(program, {}).config.inputs[0].dims, IsEmpty());
+  const ProgramConfig merged = Merged(program, Declared(0, {Tensor("n", DType::kInt64, {1})}));
+  EXPECT_THAT(merged.config.inputs[0].dims, ElementsAre(1));
+  EXPECT_EQ(merged.config.inputs[0].reshape, tensor::Shape());
+}
+
 TEST(ProgramConfigTest, ABatchOfOneRowIsOne) {
   const ProgramSignature program =
       *DescribeProgram(ProgramBuilder().Input("x", {Known(1), Known(3)}).Output("", {Known(1), Known(4)}).Build());

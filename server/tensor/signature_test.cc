@@ -50,6 +50,25 @@ TEST(BindInputsTest, OrdersInputsAndCountsRows) {
   EXPECT_EQ(bound->values[2][0].dtype, DType::kInt64);
 }
 
+TEST(BindInputsTest, HoldsSizesAgainstTheExportsLimits) {
+  Signature s = Batched();
+  SizeLimit limit;
+  limit.dimension = 1;
+  limit.max = 8;
+  limit.symbol = "length";
+  for (size_t i : {0, 1}) {
+    s.inputs[i].shape = Shape{kAnyDim, kAnyDim};
+    s.inputs[i].size_limits = {limit};
+  }
+  const auto of = [](int64_t x, int64_t mask) {
+    return std::map<std::string, HostTensor>{{"x", Tensor(DType::kFp32, {2, x})},
+                                             {"mask", Tensor(DType::kBool, {2, mask})}};
+  };
+  EXPECT_TRUE(BindInputs(s, of(8, 8)).ok());
+  EXPECT_THAT(ErrorOf(s, of(9, 9)), AllOf(HasSubstr("\"x\""), HasSubstr("dimension 1 is 9"), HasSubstr("0 to 8")));
+  EXPECT_THAT(ErrorOf(s, of(5, 1)), AllOf(HasSubstr("\"mask\""), HasSubstr("expected 5"), HasSubstr("in \"x\"")));
+}
+
 TEST(BindInputsTest, LeavesAnOptionalInputEmpty) {
   const auto bound = BindInputs(Batched(), {{"x", Tensor(DType::kFp32, {1, 4})}});
   ASSERT_TRUE(bound.ok()) << bound.status();
