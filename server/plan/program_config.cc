@@ -206,7 +206,7 @@ class Merger {
       }
       return absl::OkStatus();
     }
-    if (!rows_.are_first && !(rows_.fixed == 1 && declared == 1)) {
+    if (!rows_.are_first && !rows_.may_be_first && !(rows_.fixed == 1 && declared == 1)) {
       return Precondition(
           "config.pbtxt has max_batch_size: {}, and in the program {}. Remove max_batch_size, or export "
           "the model with rows in dimension 0 of each tensor",
@@ -336,6 +336,7 @@ class Merger {
           checkpoint::Quoted(declared.name), Name(declared.dtype), Name(output.dtype), Name(output.dtype));
     }
     declared.dtype = output.dtype;
+    if (is_declared && !output.are_sizes_known) return absl::OkStatus();
     const tensor::Shape dims = DimsOf(output);
     if (!is_declared) {
       declared.dims = dims;

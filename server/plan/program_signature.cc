@@ -8,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/torch_types.h"
+#include "server/plan/lstm_sizes.h"
 
 namespace torchferry::plan {
 namespace {
@@ -77,7 +78,7 @@ std::string ValueText(const GraphArgument& value) {
 
 class Describer {
  public:
-  explicit Describer(const ExportedProgram& program) : program_(program) {}
+  explicit Describer(const ExportedProgram& program) : program_(program), lstm_sizes_(FindLstmSizes(program.graph)) {}
 
   absl::StatusOr<ProgramSignature> Run() {
     result_.ranges = program_.ranges;
@@ -136,6 +137,9 @@ class Describer {
     ProgramTensor tensor;
     if (output.value.kind == Kind::kTensor) {
       FERRY_ASSIGN_OR_RETURN(tensor, TensorOf(program_, what, output.value.text));
+      const auto right = lstm_sizes_.right.find(output.value.text);
+      if (right != lstm_sizes_.right.end()) tensor.sizes = right->second;
+      tensor.are_sizes_known = !lstm_sizes_.unknown.contains(output.value.text);
     } else if (const tensor::DType number = NumberType(output.value.kind); number != tensor::DType::kInvalid) {
       tensor.dtype = number;
       tensor.is_number = true;
@@ -153,6 +157,7 @@ class Describer {
   }
 
   const ExportedProgram& program_;
+  const LstmSizes lstm_sizes_;
   ProgramSignature result_;
   std::set<std::string> names_;
 };
@@ -187,6 +192,13 @@ class RowFinder {
     rows_.fixed = Fixed();
     const std::string symbol = Symbol();
     for (const auto& [tensor, is_input] : tensors_) {
+      if (!tensor->are_sizes_known) {
+        rows_.may_be_first = true;
+        return Not(WhatOf(*tensor, is_input) +
+                   " is computed of an LSTM's states, whose shapes PyTorch up to 2.11 writes wrongly. Export it with a "
+                   "later PyTorch, or write y[:, -1] or h.reshape(-1, x.shape[0], h.shape[-1]) in forward; or write "
+                   "max_batch_size in config.pbtxt, where its rows come first");
+      }
       if (tensor->is_number) return Not(WhatOf(*tensor, is_input) + " is a number");
       if (tensor->sizes.empty()) return Not(WhatOf(*tensor, is_input) + " has no dimension");
       const ExportedSize& size = tensor->sizes.front();

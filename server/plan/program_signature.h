@@ -23,6 +23,7 @@ struct ProgramTensor {
   tensor::DType dtype = tensor::DType::kInvalid;
   bool is_number = false;                       // no tensor: an int, a float or a bool
   std::vector<checkpoint::ExportedSize> sizes;  // of a tensor; none of a number
+  bool are_sizes_known = true;                  // of an output: false where the file is known to say them wrongly
   size_t result = 0;                            // of an output: its index in ExportedProgram::outputs
   size_t place = 0;                             // of an output: its index among all that the caller gets, None included
 
@@ -45,6 +46,7 @@ absl::StatusOr<ProgramSignature> DescribeProgram(const checkpoint::ExportedProgr
 // Whether dimension 0 of each tensor is the rows of a batch.
 struct ProgramRows {
   bool are_first = false;
+  bool may_be_first = false;   // the file does not tell
   int64_t min = 1;             // that the program was exported for
   std::optional<int64_t> max;  // none: no limit
   int64_t fixed = 0;           // where dimension 0 of each tensor is the same number: that; else 0
