@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -88,6 +89,10 @@ class Follower {
     std::erase_if(inputs, [this](const std::string& name) { return !wrong_.contains(name); });
     if (inputs.empty() && !has_wrong_graph) return;
     if (std::ranges::find(kSetDimensions, OperatorOf(node)) != kSetDimensions.end()) return;
+    if (OperatorOf(node) == "cat") {
+      for (const std::string& output : outputs) wrong_[output] = DimensionOfCat(node, output);
+      return;
+    }
     const std::optional<size_t> dimension =
         inputs.size() == 1 && outputs.size() == 1 ? DimensionOf(node, inputs.front(), outputs.front()) : std::nullopt;
     for (const std::string& output : outputs) wrong_[output] = dimension;
@@ -104,6 +109,36 @@ class Follower {
     }
   }
 
+  // Of tensors that are alike, along their last dimension.
+  std::optional<size_t> DimensionOfCat(const GraphNode& node, const std::string& output) const {
+    const GraphArgument* tensors = Find(node, "tensors");
+    const GraphArgument* dimension = Find(node, "dim");
+    const bool is_last = dimension != nullptr && dimension->kind == Kind::kInt && dimension->integer == -1;
+    if (tensors == nullptr || !is_last) return std::nullopt;
+    std::optional<size_t> common;
+    for (const GraphArgument& item : tensors->items) {
+      const auto found = wrong_.find(item.text);
+      if (found == wrong_.end() || !found->second.has_value()) return std::nullopt;
+      if (common.value_or(*found->second) != *found->second) return std::nullopt;
+      common = found->second;
+    }
+    const std::vector<ExportedSize>* sizes = SizesOf(output);
+    const bool is_one = common.has_value() && sizes != nullptr && IsOne(*sizes, *common) && *common + 1 < sizes->size();
+    return is_one ? common : std::nullopt;
+  }
+
+  // x[:], of whichever dimension.
+  static bool IsWhole(const GraphNode& node) {
+    const GraphArgument* start = Find(node, "start");
+    const GraphArgument* end = Find(node, "end");
+    const GraphArgument* step = Find(node, "step");
+    const auto is = [](const GraphArgument* argument, int64_t value) {
+      return argument == nullptr || argument->kind == Kind::kNone ||
+             (argument->kind == Kind::kInt && argument->integer == value);
+    };
+    return is(start, 0) && is(end, std::numeric_limits<int64_t>::max()) && is(step, 1);
+  }
+
   // Which size of `output` is too many, where that is certain.
   std::optional<size_t> DimensionOf(const GraphNode& node, const std::string& input, const std::string& output) const {
     const std::optional<size_t> before = wrong_.at(input);
@@ -113,7 +148,7 @@ class Follower {
     if (!before.has_value() || sizes == nullptr || given == nullptr || !is_first) return std::nullopt;
     const std::string_view name = OperatorOf(node);
     std::optional<size_t> after;
-    if (std::ranges::find(kKeepDimensions, name) != kKeepDimensions.end()) {
+    if (std::ranges::find(kKeepDimensions, name) != kKeepDimensions.end() || (name == "slice" && IsWhole(node))) {
       after = before;
     } else if (name == "select" || name == "squeeze") {
       // Of a dimension in front of it, which is the same one in both.

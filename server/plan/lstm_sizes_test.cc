@@ -84,6 +84,25 @@ TEST(LstmSizesTest, TheLastLayersStateIsFollowed) {
   EXPECT_THAT(sizes.right, ::testing::Not(Contains(Key("known"))));
 }
 
+TEST(LstmSizesTest, BothDirectionsStatesAreFollowed) {
+  ExportedGraph graph = Lstm();
+  const Sizes state = {Known(1), Free("s0"), Known(6)};
+  GraphArgument both = Argument(Kind::kList);
+  for (const char* name : {"a", "b"}) {
+    Add(graph, "torch.ops.aten.select.int", {{"self", T("h")}, {"dim", Int(0)}, {"index", Int(-1)}}, {{name, state}});
+    const std::string whole = std::string(name) + "_whole";
+    Add(graph, "torch.ops.aten.slice.Tensor", {{"self", T(name)}, {"dim", Int(1)}}, {{whole, state}});
+    both.items.push_back(T(whole));
+  }
+  const Sizes joined = {Known(1), Free("s0"), Known(12)};
+  Add(graph, "torch.ops.aten.cat.default", {{"tensors", both}, {"dim", Int(-1)}}, {{"joined", joined}});
+  Add(graph, "torch.ops.aten.cat.default", {{"tensors", both}, {"dim", Int(1)}}, {{"other", joined}});
+  Add(graph, "torch.ops.aten.slice.Tensor", {{"self", T("a")}, {"dim", Int(1)}, {"start", Int(1)}}, {{"part", state}});
+  const LstmSizes sizes = FindLstmSizes(graph);
+  EXPECT_THAT(Text(sizes.right.at("joined")), ElementsAre("s0", "12"));
+  EXPECT_THAT(sizes.unknown, UnorderedElementsAre("other", "part"));
+}
+
 TEST(LstmSizesTest, WhatAGraphInsideComputesOfThemIsUnknown) {
   ExportedGraph graph;
   GraphArgument inner = Argument(Kind::kGraph);
