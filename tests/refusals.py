@@ -60,6 +60,7 @@ SAID = {
     "the module has no method {}; {}": "in the message, at its end: its methods, or a forward.py",
     "the module has no {} method": "none: never seen, as the plan has refused it",
     "two inputs of config.pbtxt are": "in config.pbtxt: an argument of its own for each input",
+    "holds no program {}; it has {}": "in the message, at its end: the programs that it has",
     "the program has no example inputs": SERVED_WITHOUT,
     "the example inputs are not as many as": SERVED_WITHOUT,
     "the example inputs hold a {} of Python": SERVED_WITHOUT,

@@ -61,7 +61,7 @@ absl::StatusOr<std::string> ChooseProgram(const ZipArchive& archive, const std::
         "torchferry {{ program: {} }}",
         names.size(), Listed(quoted), quoted.front());
   }
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "holds no program {}; name one that it has: {}", Quoted(wanted),
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "holds no program {}; it has {}", Quoted(wanted),
                           Listed(quoted));
 }
 
