@@ -1,7 +1,5 @@
 #include "server/plan/program_config.h"
 
-#include <absl/strings/ascii.h>
-
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -9,6 +7,7 @@
 #include "server/base/list_text.h"
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
+#include "server/plan/name_index.h"
 
 namespace torchferry::plan {
 namespace {
@@ -27,15 +26,6 @@ constexpr int64_t kMaxSize = int64_t{1} << 48;
 std::string Names(const std::vector<ProgramTensor>& tensors) {
   return base::ListText(
       tensors, [](const ProgramTensor& tensor) { return checkpoint::Quoted(tensor.name); }, 20);
-}
-
-// N of "INPUT__N".
-std::optional<size_t> TrailingIndex(const std::string& name) {
-  const size_t mark = name.rfind("__");
-  if (mark == std::string::npos || mark + 2 == name.size() || name.size() > mark + 6) return std::nullopt;
-  const std::string digits = name.substr(mark + 2);
-  if (!std::ranges::all_of(digits, [](char c) { return absl::ascii_isdigit(c); })) return std::nullopt;
-  return static_cast<size_t>(std::stoul(digits));
 }
 
 // How the declared tensors are told from one another.

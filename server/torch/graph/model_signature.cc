@@ -3,10 +3,10 @@
 #include <ATen/core/jit_type.h>
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "server/base/status.h"
+#include "server/plan/name_index.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -96,16 +96,6 @@ std::string Names(const std::vector<Leaf>& leaves) {
   return names.empty() ? "none" : names;
 }
 
-// N of "INPUT__N".
-std::optional<size_t> TrailingIndex(const std::string& name) {
-  const size_t mark = name.rfind("__");
-  if (mark == std::string::npos || mark + 2 == name.size() || name.size() > mark + 6) return std::nullopt;
-  const std::string digits = name.substr(mark + 2);
-  if (!std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
-    return std::nullopt;
-  return static_cast<size_t>(std::stoul(digits));
-}
-
 // One leaf for each declared input, by name where all names are theirs, by index where all have one, else by order.
 absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<Leaf>& leaves, const config::ModelConfig& config) {
   std::vector<size_t> by_name;
@@ -115,7 +105,7 @@ absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<Leaf>& leaves,
     for (size_t i = 0; i < leaves.size(); ++i) {
       if (leaves[i].node->name == input.name) by_name.push_back(i);
     }
-    if (const auto index = TrailingIndex(input.name)) by_index.push_back(*index);
+    if (const auto index = plan::TrailingIndex(input.name)) by_index.push_back(*index);
     by_order.push_back(by_order.size());
   }
   const size_t count = config.inputs.size();
@@ -153,7 +143,7 @@ absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& sche
   std::vector<size_t> by_index;
   for (const config::TensorConfig& output : config.outputs) {
     by_order.push_back(by_order.size());
-    if (const auto index = TrailingIndex(output.name)) by_index.push_back(*index);
+    if (const auto index = plan::TrailingIndex(output.name)) by_index.push_back(*index);
   }
   if (GivesDict(schema) || order == OutputOrder::kByPlace) return by_order;
   const std::vector<size_t>& match = by_index.size() == by_order.size() ? by_index : by_order;

@@ -17,11 +17,6 @@ using checkpoint::GraphNode;
 using Kind = GraphArgument::Kind;
 using Value = ProgramTarget::Value;
 
-const GraphArgument* Given(const GraphNode& node, std::string_view name) {
-  const auto found = std::ranges::find(node.inputs, name, &checkpoint::NamedArgument::name);
-  return found == node.inputs.end() ? nullptr : &found->value;
-}
-
 const c10::FunctionSchema& SchemaOf(const std::string& name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), "").schema();
 }

@@ -32,11 +32,6 @@ const SchemasByName& Forms() {
   return *kForms;
 }
 
-const checkpoint::GraphArgument* Given(const checkpoint::GraphNode& node, const std::string& name) {
-  const auto found = std::ranges::find(node.inputs, name, &checkpoint::NamedArgument::name);
-  return found == node.inputs.end() ? nullptr : &found->value;
-}
-
 bool IsKind(const c10::Argument& argument, c10::TypeKind kind) { return argument.type()->kind() == kind; }
 
 // Where these have a constant without dimensions, LibTorch 2.11 and 2.15 make a Scalar of it before the code runs. It

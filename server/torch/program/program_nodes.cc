@@ -43,11 +43,6 @@ constexpr std::pair<std::string_view, std::string_view> kFunctions[] = {
     {"torch.sym_not", "not_"},
 };
 
-const GraphArgument* Given(const GraphNode& node, std::string_view name) {
-  const auto found = std::ranges::find(node.inputs, name, &checkpoint::NamedArgument::name);
-  return found == node.inputs.end() ? nullptr : &found->value;
-}
-
 std::string NameOf(const GraphNode& node) {
   if (node.outputs.empty()) return "";
   const GraphArgument& first = node.outputs.front();

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -96,6 +97,11 @@ NumberCategory CategoryOf(const GraphArgument& number) {
     default:
       return NumberCategory::kInt;
   }
+}
+
+const GraphArgument* Given(const checkpoint::GraphNode& node, std::string_view name) {
+  const auto found = std::ranges::find(node.inputs, name, &checkpoint::NamedArgument::name);
+  return found == node.inputs.end() ? nullptr : &found->value;
 }
 
 bool IsNumber(const GraphArgument& argument) {

@@ -4,6 +4,7 @@
 #include <ATen/core/ivalue.h>
 
 #include <string>
+#include <string_view>
 
 #include "server/checkpoint/exported_graph.h"
 
@@ -23,6 +24,9 @@ bool IsConstant(const checkpoint::GraphArgument& argument);
 enum class NumberCategory { kBool, kInt, kFloat, kComplex };
 NumberCategory CategoryOf(at::ScalarType type);
 NumberCategory CategoryOf(const checkpoint::GraphArgument& number);
+
+// The argument of that name; null where the file leaves it out.
+const checkpoint::GraphArgument* Given(const checkpoint::GraphNode& node, std::string_view name);
 
 // Whether it is a number or a bool, as a constant or a symbol.
 bool IsNumber(const checkpoint::GraphArgument& argument);
