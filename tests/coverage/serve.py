@@ -155,7 +155,8 @@ def row_of(name, said, answers):
     note = "" if said["batch"] == "free" else f"exported with {', '.join(differences)} rows alone: {cell(said['free_batch_error'])}"
     notes = [note, f"exported with {said['decomposed']}" if "decomposed" in said else ""]
     if not answers["batched"]:
-        notes.append("not batched: " + cell(next((d for d in answers["decisions"] if "share" in d), "").split(": dimension 0")[0]))
+        why = next((d for d in answers["decisions"] if "share" in d), "")
+        notes.append("not batched: " + ("the row trial differs" if "two rows that run together" in why else cell(why)))
     note = "; ".join(part for part in notes if part)
     right = is_right(answers)
     return ("right" if right else "wrong"), f"{head}| {shown[0]} | {shown[1]} | {note if right else 'WRONG ' + str(differences)} |"

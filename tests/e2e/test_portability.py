@@ -7,7 +7,6 @@ GPU; those of TorchScript by rewriting the archive, its tensors' tags and the de
 `pytest -s` prints the table. TORCHFERRY_TEST_DEVICES, "cuda:0,cuda:1", serves on these instead, where they are there.
 """
 
-import collections
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import pytest
 
 import harness
 import portable_files
+from deviations import deviation_table
 from harness import Client
 from stores import Store
 from wire import FIXTURES, bf16_tensor, floats, pb, reference, tensor, widen
@@ -68,17 +68,9 @@ def client(server):
 
 @pytest.fixture(scope="module")
 def table():
-    """{(format, saved): {(device, dtype): text}}; printed at the end."""
-    results = collections.defaultdict(dict)
-    yield results
-    columns = [(device, dtype) for device in DEVICES for dtype in DTYPES]
-    print("\nlargest deviation from PyTorch, by format and place saved, device served on and dtype")
-    print(f"{'':34}" + "".join(f"{device + ' ' + dtype:>14}" for device, dtype in columns))
-    for (format_, saved), row in results.items():
-        print(f"{format_ + ' saved on ' + saved:34}" + "".join(f"{row.get(column, '-'):>14}" for column in columns))
-    for left_out in INDEX["left_out"]:
-        print(f"no cell: {left_out['format']} saved on {left_out['saved']} in {left_out['dtype']}: {left_out['reason']}")
-    print("tolerances: " + ", ".join(f"{dtype} {bound:g}" for dtype, bound in TOLERANCES.items()))
+    left_out = [f"{cell['format']} saved on {cell['saved']} in {cell['dtype']}: {cell['reason']}" for cell in INDEX["left_out"]]
+    with deviation_table("format", DEVICES, TOLERANCES, left_out) as results:
+        yield results
 
 
 def ask(client, model, dtype, rows):

@@ -5,7 +5,6 @@ What a program of a GPU looks like was written without one, under PyTorch's fake
 `pytest -s` prints the table. TORCHFERRY_TEST_DEVICES, "cuda:0,cuda:1", serves on these instead, where they are there.
 """
 
-import collections
 import os
 import re
 
@@ -13,6 +12,7 @@ import pytest
 
 import exported_programs
 import harness
+from deviations import deviation_table
 from exported_programs import INDEX, cases_of, check_answer
 from harness import Client
 from stores import Store
@@ -61,17 +61,9 @@ def client(server):
 
 @pytest.fixture(scope="module")
 def table():
-    """{(model, place): {(device, dtype): text}}; printed at the end."""
-    results = collections.defaultdict(dict)
-    yield results
-    columns = [(device, dtype) for device in DEVICES for dtype in TOLERANCES]
-    print("\nlargest deviation from PyTorch, by program and place saved, device served on and dtype")
-    print(f"{'':34}" + "".join(f"{device + ' ' + dtype:>14}" for device, dtype in columns))
-    for (model, saved), row in results.items():
-        print(f"{model + ' saved on ' + saved:34}" + "".join(f"{row.get(column, '-'):>14}" for column in columns))
-    for left_out in INDEX["left_out"]:
-        print(f"no cell: {left_out['model']} in {left_out['dtype']}: {left_out['reason']}")
-    print("tolerances: " + ", ".join(f"{dtype} {bound:g}" for dtype, bound in TOLERANCES.items()))
+    left_out = [f"{cell['model']} in {cell['dtype']}: {cell['reason']}" for cell in INDEX["left_out"]]
+    with deviation_table("program", DEVICES, TOLERANCES, left_out) as results:
+        yield results
 
 
 @pytest.mark.parametrize("entry, device", cells())

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "check_tensors.h"
 #include "server/checkpoint/checkpoint.h"
 #include "server/checkpoint/legacy_checkpoint.h"
 #include "server/checkpoint/safetensors.h"
@@ -19,6 +20,7 @@ namespace {
 
 using torchferry::checkpoint::Checkpoint;
 using torchferry::checkpoint::TensorInfo;
+using torchferry::checkpoint::testing::CheckTensors;
 
 std::string ArchiveWith(std::string pickle) {
   return torchferry::checkpoint::testing::ZipBuilder()
@@ -27,30 +29,6 @@ std::string ArchiveWith(std::string pickle) {
       .Add("m/data/1", std::string(64, '\x02'))
       .Add("m/code/__torch__.py", "class M(Module):\n")
       .Build();
-}
-
-// What the loader relies on: each element of each tensor lies in its storage.
-void CheckTensor(const Checkpoint& checkpoint, const TensorInfo& tensor) {
-  if (tensor.storage >= checkpoint.storages().size()) std::abort();
-  if (tensor.shape.size() != tensor.strides.size()) std::abort();
-  int64_t last = tensor.storage_offset;
-  for (size_t i = 0; i < tensor.shape.size(); ++i) {
-    if (tensor.shape[i] < 0 || tensor.strides[i] < 0) std::abort();
-    if (tensor.shape[i] == 0) return;
-    last += (tensor.shape[i] - 1) * tensor.strides[i];
-  }
-  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::tensor::ByteSize(tensor.dtype);
-  if (end > checkpoint.storages()[tensor.storage].size_bytes) std::abort();
-}
-
-void CheckCheckpoint(const Checkpoint& checkpoint) {
-  constexpr uint64_t kMaxReadBytes = 1 << 20;
-  for (const TensorInfo& tensor : checkpoint.tensors()) CheckTensor(checkpoint, tensor);
-  for (size_t i = 0; i < checkpoint.storages().size(); ++i) {
-    if (checkpoint.storages()[i].size_bytes > kMaxReadBytes) continue;
-    std::vector<std::byte> bytes(checkpoint.storages()[i].size_bytes);
-    (void)checkpoint.ReadStorage(i, bytes);
-  }
 }
 
 // Names stay one to one.
@@ -78,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       return torchferry::plan::ChooseStateDictKey(outline, key);
     });
     if (!checkpoint.ok()) continue;
-    CheckCheckpoint(**checkpoint);
+    CheckTensors(**checkpoint);
     CheckNames(**checkpoint);
   }
   (void)torchferry::checkpoint::DescribeTorchScript(file);

@@ -7,17 +7,17 @@
 #include <utility>
 #include <vector>
 
+#include "check_tensors.h"
 #include "server/checkpoint/exported_program.h"
 #include "server/checkpoint/exported_samples.h"
 #include "server/checkpoint/test_zip.h"
 
 namespace {
 
-using torchferry::checkpoint::Checkpoint;
 using torchferry::checkpoint::ExportedProgram;
 using torchferry::checkpoint::GraphArgument;
 using torchferry::checkpoint::ProgramInput;
-using torchferry::checkpoint::TensorInfo;
+using torchferry::checkpoint::testing::CheckTensors;
 
 constexpr std::string_view kConfig = "{\"config\"";
 
@@ -45,30 +45,6 @@ std::string ArchiveWith(const std::string& json) {
       .Add("m/data/weights/weight_0", std::string(64, '\x01'))
       .Add("m/data/constants/model_constants_config.json", "{\"config\": {}}")
       .Build();
-}
-
-// What the loader relies on: each element of each tensor lies in its storage.
-void CheckTensor(const Checkpoint& checkpoint, const TensorInfo& tensor) {
-  if (tensor.storage >= checkpoint.storages().size()) std::abort();
-  if (tensor.shape.size() != tensor.strides.size()) std::abort();
-  int64_t last = tensor.storage_offset;
-  for (size_t i = 0; i < tensor.shape.size(); ++i) {
-    if (tensor.shape[i] < 0 || tensor.strides[i] < 0) std::abort();
-    if (tensor.shape[i] == 0) return;
-    last += (tensor.shape[i] - 1) * tensor.strides[i];
-  }
-  const uint64_t end = static_cast<uint64_t>(last + 1) * torchferry::tensor::ByteSize(tensor.dtype);
-  if (end > checkpoint.storages()[tensor.storage].size_bytes) std::abort();
-}
-
-void CheckTensors(const Checkpoint& checkpoint) {
-  constexpr uint64_t kMaxReadBytes = 1 << 20;
-  for (const TensorInfo& tensor : checkpoint.tensors()) CheckTensor(checkpoint, tensor);
-  for (size_t i = 0; i < checkpoint.storages().size(); ++i) {
-    if (checkpoint.storages()[i].size_bytes > kMaxReadBytes) continue;
-    std::vector<std::byte> bytes(checkpoint.storages()[i].size_bytes);
-    (void)checkpoint.ReadStorage(i, bytes);
-  }
 }
 
 // What planning and converting rely on.
