@@ -35,6 +35,14 @@ class Task {
   virtual bool IsCancelled() const = 0;
 };
 
+// How a small batch is run while threads are free for it.
+struct LatencyPoint {
+  int64_t max_rows = 0;                // of such a batch; 0: there is no such point
+  int threads = 1;                     // of an operator
+  base::Duration expected{0};          // that one row takes so
+  base::Duration expected_without{0};  // that one row takes with BatchOptions::threads
+};
+
 struct BatchOptions {
   // Most rows in a batch; 0: tasks are never put together.
   int64_t max_rows = 0;
@@ -48,6 +56,7 @@ struct BatchOptions {
   std::vector<int64_t> row_counts;
   // Of an operator, while a batch runs.
   int threads = 1;
+  LatencyPoint latency;
   // Tasks that may wait.
   int64_t max_queue_size = 1024;
 };
@@ -69,6 +78,12 @@ class BatchQueue {
   };
 
   explicit BatchQueue(BatchOptions options) : options_(std::move(options)), most_rows_(MostRows(options_)) {}
+
+  // What waits stays, whatever the new limits.
+  void SetOptions(BatchOptions options) {
+    options_ = std::move(options);
+    most_rows_ = MostRows(options_);
+  }
 
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
   absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now);
@@ -127,8 +142,8 @@ class BatchQueue {
 
   static int64_t MostRows(const BatchOptions& options);
 
-  const BatchOptions options_;
-  const int64_t most_rows_;  // of a batch of several tasks
+  BatchOptions options_;
+  int64_t most_rows_;  // of a batch of several tasks
   std::deque<std::unique_ptr<Task>> tasks_;
   std::deque<std::unique_ptr<Task>> parked_;
   std::set<uint64_t> busy_lanes_;

@@ -44,8 +44,8 @@ class Scheduler::Queue : public std::enable_shared_from_this<Queue> {
     return most > 0 && running >= most;
   }
 
-  const int threads;
-  const bool waits;  // for company
+  int threads;
+  bool waits;  // for company
   BatchQueue tasks;
   Handler& handler;
   // Whether somebody who runs a batch should soon look for the next one.
@@ -83,6 +83,7 @@ class Scheduler::RunnerImpl final : public Runner {
       : is_worker(worker), scheduler_(scheduler), pass_(std::move(pass)) {}
 
   base::Pass& pass() override { return *pass_; }
+  bool is_at_latency_point() const override { return false; }
 
   void SetStuck(const absl::Status& why) override {
     base::MutexLock lock(scheduler_.mutex_);
@@ -219,6 +220,14 @@ absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
   if (wakes) work_available_.NotifyOne();
   if (wakes_timer) timer_.Wake();
   return absl::OkStatus();
+}
+
+void Scheduler::SetOptions(Queue& queue, BatchOptions options) {
+  options.threads = std::clamp(options.threads, 1, std::max({1, options_.workers, options_.threads}));
+  base::MutexLock lock(mutex_);
+  queue.threads = options.threads;
+  queue.waits = options.max_queue_delay > base::Duration::zero();
+  queue.tasks.SetOptions(std::move(options));
 }
 
 void Scheduler::JoinAsCaller() {

@@ -52,6 +52,8 @@ class Scheduler {
     virtual ~Runner() = default;
     // Under which Run does what cannot be interrupted.
     virtual base::Pass& pass() = 0;
+    // Whether the batch under way has the threads of its queue's LatencyPoint.
+    virtual bool is_at_latency_point() const = 0;
     // The pass under way does not end, as `why` says. From Overrun::GiveUp; LookForStuck then tells who has to know.
     virtual void SetStuck(const absl::Status& why) = 0;
   };
@@ -131,6 +133,9 @@ class Scheduler {
   void BeginClose(Queue& queue);
   // The second, until `until` at the latest: whether no batch runs any more.
   bool HasEnded(Queue& queue, base::TimePoint until);
+
+  // From the next batch on.
+  void SetOptions(Queue& queue, BatchOptions options);
 
   // Looks at what the workers do: makes those that are wanted, drops what waits in suspect queues and what has ended
   // while it waited, tells their handlers. The watch does so by itself, again and again.

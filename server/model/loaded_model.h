@@ -10,11 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "server/model/idle_job.h"
 #include "server/model/model.h"
 #include "server/tensor/device_id.h"
 #include "server/tensor/fallback_reason.h"
 
 namespace torchferry::model {
+
+// How a small batch is answered soonest while processors are free, where that was found by trying.
+struct LatencyInfo {
+  std::string variant;
+  int intra_op_threads = 1;
+  int64_t max_rows = 1;           // of such a batch
+  double seconds = 0;             // that one row takes so
+  double throughput_seconds = 0;  // that one row takes with TuningInfo's variant and threads
+};
 
 // How a model is run, where that was found by trying; see plan/tuning_search.h.
 struct TuningInfo {
@@ -27,6 +37,9 @@ struct TuningInfo {
   double baseline_rows_per_second = 0;  // and what it reaches, of the row counts tried with it
   double deviation = 0;  // of the outputs from those of the graph as it was saved, of an output's largest magnitude
   bool is_kept = false;  // found before and read from the store
+  bool is_final = true;  // false: the search was cut short or disturbed, and goes on while the server is idle
+  // Nothing: small batches run as all others do.
+  std::optional<LatencyInfo> latency = std::nullopt;
 };
 
 // A version's file and where it was put, as GetModel shows them. Plain facts, nothing decides by them.
@@ -62,6 +75,7 @@ struct ModelInfo {
 struct PlacedModel {
   std::shared_ptr<Model> model;
   ModelInfo info;
+  std::shared_ptr<Model> small = nullptr;  // for batches at info.tuning->latency; null: `model`
 };
 
 // A model that was loaded, before it is served.
@@ -77,6 +91,9 @@ struct LoadedModel {
   std::function<absl::StatusOr<PlacedModel>(const tensor::DeviceId&)> place = nullptr;
   // Of `others`, the one that is made ahead of need.
   std::optional<tensor::DeviceId> standby = std::nullopt;
+  std::shared_ptr<Model> small = nullptr;  // as PlacedModel::small
+  // What is left to do once it serves.
+  std::vector<IdleJob> idle_jobs = {};
 };
 
 }  // namespace torchferry::model
