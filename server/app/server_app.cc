@@ -26,6 +26,7 @@
 #include "server/base/file_limit.h"
 #include "server/base/library_log.h"
 #include "server/base/log_output.h"
+#include "server/base/processor_time.h"
 #include "server/base/status.h"
 #include "server/base/stuck_watch.h"
 #include "server/base/thread_name.h"
@@ -260,6 +261,9 @@ class ServerAppImpl final : public ServerApp {
     options.workers = threads_.workers;
     options.threads = threads_.processors;
     options.set_threads = &libtorch::TorchRuntime::SetIntraOpThreads;
+    options.release_threads = &libtorch::TorchRuntime::ReleaseIntraOpThreads;
+    options.processor_time = &base::ThreadProcessorTime;
+    options.has_express = true;
     options.watch = &stuck_watch_;
     options.most_extra_workers = flags_.max_stuck_threads;
     if (flags_.deterministic) libtorch::TorchRuntime::UseDeterministicAlgorithms();

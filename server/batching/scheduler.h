@@ -1,5 +1,18 @@
-// The worker threads of the process and the queues that they pull batches from. What is due is BatchQueue's decision;
-// here it is only carried out.
+// The worker threads of the process and the queues that they pull batches from. What runs next, where, and who is
+// woken is Dispatcher's decision; which tasks form a batch is BatchQueue's. Here both are carried out.
+//
+// A thread that runs batches:
+//
+//              ┌───────────── a batch, or what has ended ─────────────┐
+//              ▼                                                      │
+//        ┌──────────┐  End   ┌──────────┐  nothing is due   ┌──────────┐
+//        │ running  ├───────►│  asking  ├──────────────────►│  asleep  │
+//        └────┬─────┘        └────┬─────┘◄──────────────────┴──────────┘
+//             │ given up          │ it is one too many    woken, or a time has come
+//             ▼                   ▼
+//        ┌──────────┐  End   ┌──────────┐
+//        │  stuck   ├───────►│  ended   │
+//        └──────────┘        └──────────┘
 #pragma once
 
 #include <atomic>
@@ -14,12 +27,16 @@
 #include "server/base/pass.h"
 #include "server/base/stuck_watch.h"
 #include "server/batching/batch_queue.h"
+#include "server/batching/crew.h"
+#include "server/batching/dispatcher.h"
 #include "server/batching/worker_plan.h"
 
 namespace torchferry::batching {
 
-// One fixed set of threads for all queues, which take turns: a busy queue does not starve the others. A batch whose
+// One fixed set of threads for all queues, which get equal time: a busy queue does not starve the others. A batch whose
 // operators use several threads runs when so many are free; while that queue is the next in turn, no other takes them.
+// A small batch on an idle server gets the threads of its queue's LatencyPoint. Short batches that no worker can take
+// run on the express worker, beside the others.
 //
 // What does not end (docs/adr/0015-what-does-not-end.md): a worker whose pass was given up is stuck. Another takes its
 // place, its queue is suspect, and takes no tasks until the pass has ended after all; that worker then ends. Where all
@@ -33,11 +50,18 @@ class Scheduler {
  public:
   struct Options {
     int workers = 1;
-    // Of operators, in all batches that run at the same time; 0: one for each worker.
+    // Of operators, in all batches of workers that run at the same time; 0: one for each worker.
     int threads = 0;
     // Called on a worker's own thread before a batch whose queue has another number than the one before. Null: nobody
     // cares.
     std::function<void(int threads)> set_threads = nullptr;
+    // Ends the threads that operators have left to the calling one, where others need the processors. Null: there are
+    // none.
+    std::function<void()> release_threads = nullptr;
+    // Of the calling thread, so far. Null: `clock` is used for what batches take.
+    std::function<base::Duration()> processor_time = nullptr;
+    // Whether there is a worker for short batches beside the others.
+    bool has_express = false;
     // Sees what does not end; outlives the scheduler. Null: nobody does.
     base::StuckWatch* watch = nullptr;
     // Workers that may be made beside the others, while those are stuck or held up.
@@ -59,9 +83,8 @@ class Scheduler {
   };
 
   // What becomes of a queue's tasks.
-  class Handler {
+  class Handler : public QueueOwner {
    public:
-    virtual ~Handler() = default;
     // These two own their tasks and answer each of them exactly once. Called on worker threads, several at a time,
     // without a lock held; Drop on the watch's, the timer's and on who closes the queue, too.
     virtual void Run(std::vector<std::unique_ptr<Task>> batch, Runner& runner) = 0;
@@ -70,20 +93,13 @@ class Scheduler {
     // The queue is suspect from now on, as `why` says, or with OK no longer. On the watch's thread, one at a time,
     // without a lock held.
     virtual void OnSuspect(const absl::Status&) {}
-    // Requests that wait, after each change. Cheap; called under the scheduler's lock.
-    virtual void OnDepth(int64_t waiting) = 0;
-    // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
-    virtual int MostAtOnce() const { return 0; }
-    // Whether a batch may also be run by a thread that submits (JoinAsCaller), while batches are quick. Cheap; called
-    // under a lock.
-    virtual bool MayRunOnCaller() const { return false; }
   };
 
   // What the workers do.
   struct Report {
-    WorkerCounts workers;
-    int stuck_callers = 0;             // threads that submit, in a pass that was given up
-    base::TimePoint last_batch_end{};  // or when the scheduler began
+    WorkerCounts workers;            // without the express worker
+    int stuck_callers = 0;           // threads that submit, and express workers, in a pass that was given up
+    base::TimePoint last_batch_end;  // or when the scheduler began
   };
 
   Scheduler(Options options, const base::Clock& clock);
@@ -94,6 +110,8 @@ class Scheduler {
 
   // `handler` must live until the queue is closed.
   std::shared_ptr<Queue> AddQueue(BatchOptions options, Handler& handler);
+  // From the next batch on.
+  void SetOptions(Queue& queue, BatchOptions options);
 
   // UNAVAILABLE when the queue is full, closed or suspect; `task` then stays with the caller.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
@@ -102,8 +120,7 @@ class Scheduler {
   // one at a connection.
   //
   // The calling thread, which is no worker, calls RunAsCaller soon after each Submit, from now on. What it submits to a
-  // queue whose batches take less than 200 us, use one thread, do not wait for company, and MayRunOnCaller, wakes no
-  // worker.
+  // queue whose batches are quick (IsForCaller) wakes no worker.
   void JoinAsCaller();
   // Whether RunAsCaller has something to do on this thread.
   bool HasCallerWork() const;
@@ -112,6 +129,8 @@ class Scheduler {
   void RunAsCaller();
   // Whether no worker runs a batch.
   bool IsIdle() const { return busy_ == 0; }
+  // Counts batches, on whatever thread: unchanged, none has begun meanwhile.
+  uint64_t activity() const { return activity_; }
   // A thread that has joined does not come to call RunAsCaller, nor will this one: what they have submitted is for the
   // workers.
   void HandOverToWorkers();
@@ -134,44 +153,44 @@ class Scheduler {
   // The second, until `until` at the latest: whether no batch runs any more.
   bool HasEnded(Queue& queue, base::TimePoint until);
 
-  // From the next batch on.
-  void SetOptions(Queue& queue, BatchOptions options);
-
   // Looks at what the workers do: makes those that are wanted, drops what waits in suspect queues and what has ended
   // while it waited, tells their handlers. The watch does so by itself, again and again.
   void LookForStuck();
   Report report() const;
 
  private:
-  struct Work;
   class RunnerImpl;
-  // After tasks have come. True: work_available_ is to be notified, without the lock, which the woken worker takes
-  // first of all.
-  bool Added(Queue& queue, size_t tasks) FERRY_REQUIRES(mutex_);
-  // True: timer_ is to be woken, likewise.
-  bool IsFirstToEnd(base::TimePoint deadline) FERRY_REQUIRES(mutex_);
+  // What a thread carries out of the lock.
+  struct Carried {
+    std::shared_ptr<Queue> queue = nullptr;  // null: none, but for what is_last and RunnerImpl::has_to_release say
+    Dispatcher::Work work = {};
+    uint64_t lane = 0;
+    bool is_last = false;  // the thread ends
+  };
+
+  using Tasks = std::vector<std::unique_ptr<Task>>;
+  // Takes tasks back, by `how`, one of BatchQueue's.
+  absl::Status TakeBack(Queue& queue, Tasks& tasks, void (BatchQueue::*how)(Tasks)) FERRY_EXCLUDES(mutex_);
+  // Wakes who is to be woken, if anybody.
+  void Wake(std::optional<RunnerKind> kind, bool for_several_threads = false) FERRY_REQUIRES(mutex_);
+  void WakeFor(const Queue& queue) FERRY_REQUIRES(mutex_);
+  void SetFirstEnd(base::TimePoint deadline) FERRY_REQUIRES(mutex_);
   base::TimePoint DropEndedInTime();
-  bool WakesAnother() FERRY_REQUIRES(mutex_);
-  bool IsForCaller(const Queue& queue) const FERRY_REQUIRES(mutex_);
-  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Work& work) FERRY_EXCLUDES(mutex_);
-  void Begin(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, const BatchQueue::Taken& taken,
-             base::TimePoint now, int threads) FERRY_REQUIRES(mutex_);
-  bool WantsWorker(const Queue& queue, base::TimePoint now) const FERRY_REQUIRES(mutex_);
-  bool AnyWantsWorker(base::TimePoint now) const FERRY_REQUIRES(mutex_);
-  RunnerImpl& AddRunner(bool is_worker) FERRY_REQUIRES(mutex_);
-  void AddWorker() FERRY_REQUIRES(mutex_);
+
+  RunnerImpl& AddRunner(RunnerKind kind) FERRY_REQUIRES(mutex_);
+  // How many workers were added.
+  int AddMissing() FERRY_REQUIRES(mutex_);
   void WorkerLoop(RunnerImpl& runner);
-  // False when the worker is to end.
-  bool End(RunnerImpl& runner, const Work& work, uint64_t lane) FERRY_EXCLUDES(mutex_);
-  void EndStuck(RunnerImpl& runner) FERRY_REQUIRES(mutex_);
-  void Leave(RunnerImpl& runner) FERRY_REQUIRES(mutex_);
+  Carried NextWork(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
+  Carried Assign(RunnerImpl& runner, Dispatcher::Work work) FERRY_REQUIRES(mutex_);
+  void Sleep(RunnerImpl& runner, base::TimePoint until, uint64_t begun) FERRY_REQUIRES(mutex_);
+  // These two: false when the thread is to end.
+  bool Carry(Carried& carried, RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
+  bool End(RunnerImpl& runner, const Carried& carried, base::Duration took) FERRY_EXCLUDES(mutex_);
+  bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Carried& carried) FERRY_EXCLUDES(mutex_);
   static void DropEnded(Handler& handler, BatchQueue::Taken& taken);
-  void Carry(Work& work, RunnerImpl& runner, int& threads);
-  Work NextWork(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
-  bool IsSurplus() const FERRY_REQUIRES(mutex_);
-  // `leaves_served`: what somebody else should soon take is left to him.
-  bool TakeDueLocked(Work& work, RunnerImpl& runner, base::TimePoint& wake_at, bool leaves_served)
-      FERRY_REQUIRES(mutex_);
+
+  void ReleaseTeam(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
 
   // What is told without the lock; until then its queue counts as running.
   struct News;
@@ -181,8 +200,8 @@ class Scheduler {
     int added = 0;
     bool is_none_left = false;  // from now on
   };
-  WorkerCounts Counts() const FERRY_REQUIRES(mutex_);
-  void MarkHeldUp(base::TimePoint now) FERRY_REQUIRES(mutex_);
+  // A queue that holds up no thread has something to run.
+  bool DoOthersWait() const FERRY_REQUIRES(mutex_);
   WorkerNews PlanWorkers() FERRY_REQUIRES(mutex_);
   std::vector<News> TakeNews(base::TimePoint now) FERRY_REQUIRES(mutex_);
   // When to look again for what ends.
@@ -192,31 +211,20 @@ class Scheduler {
   static void Log(const WorkerNews& news);
 
   const Options options_;
+  const int threads_;  // of operators
   const base::Clock& clock_;
 
   mutable base::Mutex mutex_;
-  base::CondVar work_available_;
   base::CondVar batch_ended_;
+  Dispatcher dispatcher_ FERRY_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Queue>> queues_ FERRY_GUARDED_BY(mutex_);
-  size_t next_queue_ FERRY_GUARDED_BY(mutex_) = 0;
-  int free_threads_ FERRY_GUARDED_BY(mutex_) = 0;
-  size_t idle_ FERRY_GUARDED_BY(mutex_) = 0;          // workers that wait
-  size_t waking_ FERRY_GUARDED_BY(mutex_) = 0;        // of these, that have been notified
-  bool is_watched_ FERRY_GUARDED_BY(mutex_) = false;  // one of these looks again soon, whoever wakes it
-  uint64_t begun_ FERRY_GUARDED_BY(mutex_) = 0;       // batches, in all
-  uint64_t seen_begun_ FERRY_GUARDED_BY(mutex_) = 0;  // when it was looked last
-  size_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;       // tasks in all queues
+  Crew crew_ FERRY_GUARDED_BY(mutex_);
+  uint64_t seen_begun_ FERRY_GUARDED_BY(mutex_) = 0;  // batches, when one watched last
   bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
 
   std::atomic<int> busy_{0};  // workers that carry something
+  std::atomic<uint64_t> activity_{0};
 
-  std::vector<std::unique_ptr<RunnerImpl>> runners_ FERRY_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<RunnerImpl>> ended_ FERRY_GUARDED_BY(mutex_);  // whose threads are to be joined
-  int alive_ FERRY_GUARDED_BY(mutex_) = 0;                                   // workers
-  int wanted_ FERRY_GUARDED_BY(mutex_) = 0;
-  int stuck_ FERRY_GUARDED_BY(mutex_) = 0;
-  int stuck_callers_ FERRY_GUARDED_BY(mutex_) = 0;
-  int held_up_ FERRY_GUARDED_BY(mutex_) = 0;
   bool is_none_left_ FERRY_GUARDED_BY(mutex_) = false;  // for the log
   base::TimePoint last_batch_end_ FERRY_GUARDED_BY(mutex_){};
   int subscription_ = 0;

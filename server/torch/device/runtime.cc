@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/InferenceMode.h>
+#include <dlfcn.h>
 #include <torch/headeronly/version.h>
 
 #include "server/base/logging.h"
@@ -88,6 +89,14 @@ void TorchRuntime::SetIntraOpThreads(int threads) {
   // other thread set last.
   at::get_num_threads();
   at::set_num_threads(threads);
+}
+
+void TorchRuntime::ReleaseIntraOpThreads() {
+  // By name: LibTorch brings a libgomp of its own, and another OpenMP may not have it.
+  using Pause = int(int kind);
+  constexpr int kSoft = 1;  // omp_pause_soft: what is set stays
+  static auto* const pause = reinterpret_cast<Pause*>(dlsym(RTLD_DEFAULT, "omp_pause_resource_all"));
+  if (pause != nullptr) pause(kSoft);
 }
 
 }  // namespace torchferry::libtorch

@@ -63,6 +63,11 @@ class TorchRuntime {
 
   // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
   static void SetIntraOpThreads(int threads);
+  // Ends the threads that operators have left to the calling one. The next operator that uses several makes them anew,
+  // which takes some 50 us each. OpenMP counts all such threads of the process: beyond the number of processors it
+  // lets them sleep between two operators, and each operator then takes two switches. Where OpenMP cannot do that,
+  // nothing happens.
+  static void ReleaseIntraOpThreads();
 
   // Algorithms whose results do not change from run to run, where there are any; for the process, before the first
   // model.

@@ -1,0 +1,40 @@
+#include "server/batching/queue_pace.h"
+
+#include <gtest/gtest.h>
+
+namespace torchferry::batching {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+TEST(QueuePaceTest, BeforeAnythingHasRunItIsNeitherQuickNorShort) {
+  const QueuePace pace;
+  EXPECT_FALSE(pace.IsQuick());
+  EXPECT_FALSE(pace.IsShort());
+  EXPECT_EQ(pace.mean(), base::Duration::zero());
+}
+
+TEST(QueuePaceTest, TheLongestOfTheLastBatchesDecides) {
+  QueuePace pace;
+  pace.Took(microseconds(50));
+  EXPECT_TRUE(pace.IsQuick());
+  pace.Took(milliseconds(5));
+  pace.Took(microseconds(50));
+  EXPECT_FALSE(pace.IsQuick());
+  EXPECT_TRUE(pace.IsShort());
+  for (int i = 0; i < 5; ++i) pace.Took(microseconds(50));
+  EXPECT_FALSE(pace.IsQuick()) << "it has not faded yet";
+  for (int i = 0; i < 25; ++i) pace.Took(microseconds(50));
+  EXPECT_TRUE(pace.IsQuick());
+}
+
+TEST(QueuePaceTest, TheMeanFollows) {
+  QueuePace pace;
+  for (int i = 0; i < 100; ++i) pace.Took(i % 2 == 0 ? milliseconds(10) : milliseconds(20));
+  EXPECT_GT(pace.mean(), milliseconds(13));
+  EXPECT_LT(pace.mean(), milliseconds(17));
+}
+
+}  // namespace
+}  // namespace torchferry::batching

@@ -1,0 +1,29 @@
+#include "server/batching/wake_policy.h"
+
+#include <algorithm>
+
+namespace torchferry::batching {
+
+bool IsLeftToCaller(const QueueView& queue, base::TimePoint now) {
+  return queue.left_to_caller.has_value() && now - *queue.left_to_caller < kWatch;
+}
+
+bool IsServedSoon(const QueueView& queue, base::TimePoint now) {
+  if (!queue.may_run_on_caller || !queue.pace.IsQuick() || !queue.newest_start.has_value()) return false;
+  const int64_t per_batch = std::max<int64_t>(1, queue.max_rows);
+  const bool have_room = static_cast<int64_t>(queue.waiting) <= queue.running * per_batch;
+  return have_room && now - *queue.newest_start <= queue.pace.longest();
+}
+
+bool WantsWorker(const QueueView& queue, base::TimePoint now) {
+  return queue.waiting > 0 && !queue.is_at_limit && !IsServedSoon(queue, now) && !IsLeftToCaller(queue, now);
+}
+
+bool IsForCaller(const QueueView& queue) {
+  return queue.pace.IsQuick() && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company &&
+         !queue.was_long && queue.may_run_on_caller;
+}
+
+bool IsForExpress(const QueueView& queue) { return queue.pace.IsShort() && !queue.is_at_limit && !queue.holds_up; }
+
+}  // namespace torchferry::batching
