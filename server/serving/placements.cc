@@ -17,6 +17,11 @@ using tensor::FallbackReason;
 constexpr base::Duration kBeforeNextBuild = std::chrono::seconds(10);
 constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
 
+std::shared_ptr<model::Model> LeakedOrNull(std::shared_ptr<model::Model> model,
+                                           const std::shared_ptr<DeviceHealth>& health) {
+  return model == nullptr ? nullptr : LeakedOnLoss(std::move(model), health);
+}
+
 }  // namespace
 
 // On the watch's thread: the build of one slot does not end.
@@ -65,6 +70,7 @@ Placements::Placements(std::string model, int64_t version, model::LoadedModel lo
     Slot& home = slots_.emplace_back();
     home.device = loaded.model->device();
     home.model = LeakedOnLoss(loaded.model, health_);
+    home.small = LeakedOrNull(loaded.small, health_);
     home.info = std::move(loaded.info);
     for (const tensor::DeviceId& device : loaded.others) {
       slots_.emplace_back().device = device;
@@ -144,6 +150,7 @@ Placements::Use Placements::UseOf(size_t index, base::TimePoint now) const {
   const Slot& slot = slots_[index];
   Use use{.index = index,
           .model = slot.model,
+          .small = slot.small,
           .is_moved = index > home_,
           .rows = slot.rows.At(now),
           .fastest = slot.fastest};
@@ -246,6 +253,7 @@ std::optional<size_t> Placements::Build(size_t index) {
   if (placed.ok()) {
     slot.failed_until = {};
     slot.model = LeakedOnLoss(placed->model, health_);
+    slot.small = LeakedOrNull(placed->small, health_);
     slot.info = std::move(placed->info);
     slot.build_wait = {};
   } else {
@@ -295,13 +303,27 @@ bool Placements::CanRun() const {
   return choice.run.has_value() || choice.build.has_value() || choice.may_come;
 }
 
+bool Placements::Replace(model::PlacedModel better) {
+  std::shared_ptr<model::Model> model = LeakedOnLoss(std::move(better.model), health_);
+  std::shared_ptr<model::Model> small = LeakedOrNull(std::move(better.small), health_);
+  // What it takes the place of ends without the lock: that takes its time.
+  base::MutexLock lock(mutex_);
+  Slot& home = slots_[home_];
+  if (model->device() != home.device) return false;
+  home.model.swap(model);
+  home.small.swap(small);
+  home.info = std::move(better.info);
+  home.fastest = {};
+  return true;
+}
+
 model::PlacedModel Placements::Now() {
   const base::TimePoint now = clock_.Now();
   base::MutexLock lock(mutex_);
   const PlacementChoice choice = ChoosePlacement(Views(now), 0);
   const size_t index = choice.run.value_or(current_);
   const Use use = UseOf(index, now);
-  model::PlacedModel placed{use.model, slots_[index].info};
+  model::PlacedModel placed{use.model, slots_[index].info, use.small};
   placed.info.fallback = use.is_fallback;
   placed.info.fallback_from = use.from;
   placed.info.fallback_reason = use.reason;

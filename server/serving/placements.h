@@ -35,9 +35,10 @@ class Placements {
   struct Use {
     size_t index = 0;
     std::shared_ptr<model::Model> model;
-    bool is_moved = false;     // away from where it was loaded
-    bool is_fallback = false;  // that, or where it was loaded already was one
-    std::string from{};        // of a fallback: the device that it would have been, and
+    std::shared_ptr<model::Model> small = nullptr;  // as PlacedModel::small
+    bool is_moved = false;                          // away from where it was loaded
+    bool is_fallback = false;                       // that, or where it was loaded already was one
+    std::string from{};                             // of a fallback: the device that it would have been, and
     // kDeviceLost, kDeviceError or kOutOfMemory, or as when it was loaded.
     tensor::FallbackReason reason = tensor::FallbackReason::kNone;
     std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown
@@ -72,6 +73,10 @@ class Placements {
   // Counts ends of builds.
   uint64_t builds() const { return builds_; }
 
+  // Batches that are chosen for from now on run on `better` where they ran on the model that was loaded; those under
+  // way end on that. False: `better` is on another device, and nothing has changed.
+  bool Replace(model::PlacedModel better);
+
   // Where requests run now, and the facts about that; the fallback's fields are those of now.
   model::PlacedModel Now();
 
@@ -93,6 +98,7 @@ class Placements {
   struct Slot {
     tensor::DeviceId device;
     std::shared_ptr<model::Model> model;  // null: not made
+    std::shared_ptr<model::Model> small;  // as PlacedModel::small
     model::ModelInfo info;
     bool is_building = false;
     base::TimePoint failed_until{};  // to be made

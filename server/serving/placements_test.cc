@@ -118,6 +118,25 @@ TEST_F(FailoverTest, AStandbyIsMadeAheadOfNeed) {
   EXPECT_EQ(Submit({1}).get().value().execution.device, "sim:0");
 }
 
+TEST_F(FailoverTest, ASmallModelIsWhereItsPlacementIsAndGoesWithIt) {
+  model::LoadedModel loaded = Load(kFirst, Always(model::DeviceFault::kLost));
+  loaded.small = std::make_shared<FragileModel>(kFirst, nullptr, log_);
+  const model::Model* const small = loaded.small.get();
+  const auto place = loaded.place;
+  const model::Model* small_elsewhere = nullptr;
+  loaded.place = [&, place](const tensor::DeviceId& other) {
+    auto placed = place(other);
+    placed->small = std::make_shared<FragileModel>(other, nullptr, log_);
+    small_elsewhere = placed->small.get();
+    return placed;
+  };
+  loaded.others = {tensor::DeviceId::Cpu()};
+  servable_ = Serve("m", std::move(loaded));
+  EXPECT_EQ(servable_->placement().small->device(), small->device());
+  EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
+  EXPECT_EQ(servable_->placement().small.get(), small_elsewhere);
+}
+
 TEST_F(FailoverTest, NoAnswerComesAfterItsDeadline) {
   Make([this](int64_t) {
     clock_.Advance(std::chrono::minutes(2));
