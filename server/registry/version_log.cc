@@ -40,7 +40,9 @@ void LogNotReloaded(const std::string& model, int64_t version, const absl::Statu
 }
 
 void LogReady(const std::string& model, int64_t version, const serving::Servable& servable, double seconds) {
-  const auto [placed, info] = servable.placement();
+  const model::PlacedModel placement = servable.placement();
+  const auto& placed = placement.model;
+  const model::ModelInfo& info = placement.info;
   const std::string device = tensor::ToString(placed->device());
   if (info.fallback) {
     base::LogWarning("model fell back", {{"model", model},

@@ -68,8 +68,11 @@ void BatchRunner::Run(std::vector<std::unique_ptr<batching::Task>> batch, batchi
   for (bool is_first = true; !left.empty(); is_first = false) {
     Batch next = std::move(left.back());
     left.pop_back();
-    const Placements::Choice choice = ChooseFor(next);
+    Placements::Choice choice = ChooseFor(next);
     if (choice.use.has_value()) {
+      // What keeps state has one model, whose state it is.
+      const bool is_small = runner.is_at_latency_point() && choice.use->small != nullptr && !is_stateful_;
+      if (is_small) choice.use->model = choice.use->small;
       const bool is_elsewhere = next.at(0)->tried != 0;
       if (!is_first || is_elsewhere) DropLate(next, is_elsewhere ? choice.use->fastest : base::Duration::zero());
       if (next.empty()) continue;

@@ -166,7 +166,9 @@ void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& mess
   message.set_max_batch_size(signature.max_batch_size);
   message.set_dynamic_batching(status.servable->batches());
   message.set_stateful(status.servable->is_stateful());
-  const auto [placed, info] = status.servable->placement();
+  const model::PlacedModel placement = status.servable->placement();
+  const auto& placed = placement.model;
+  const model::ModelInfo& info = placement.info;
   EncodeInfo(info, tensor::ToString(placed->device()), message);
 }
 
