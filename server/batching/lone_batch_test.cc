@@ -44,8 +44,7 @@ TEST(LoneThreadsTest, AsRequestsComeTheSharesShrinkUntilEachHasOne) {
   int free = 64;
   std::vector<int> shares;
   while (free > 0) {
-    const int threads =
-        LoneThreads(PointOf(16), {.others_run = !shares.empty(), .threads = 1, .free_threads = free});
+    const int threads = LoneThreads(PointOf(16), {.others_run = !shares.empty(), .threads = 1, .free_threads = free});
     shares.push_back(threads == 0 ? 1 : threads);
     free -= shares.back();
   }
