@@ -97,9 +97,9 @@ class Scheduler {
 
   // What the workers do.
   struct Report {
-    WorkerCounts workers;            // without the express worker
-    int stuck_callers = 0;           // threads that submit, and express workers, in a pass that was given up
-    base::TimePoint last_batch_end;  // or when the scheduler began
+    WorkerCounts workers;              // without the express worker
+    int stuck_callers = 0;             // threads that submit, and express workers, in a pass that was given up
+    base::TimePoint last_batch_end{};  // or when the scheduler began
   };
 
   Scheduler(Options options, const base::Clock& clock);
