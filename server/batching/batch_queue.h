@@ -57,6 +57,8 @@ struct BatchOptions {
   // Of an operator, while a batch runs.
   int threads = 1;
   LatencyPoint latency;
+  // That a batch of one row takes, as was measured at load. 0: nothing is known until one has run.
+  base::Duration expected_batch{0};
   // Tasks that may wait.
   int64_t max_queue_size = 1024;
 };

@@ -39,6 +39,11 @@ bool Dispatcher::ByTurn::operator()(const DispatchQueue* a, const DispatchQueue*
   return std::tuple(a->used_, a->turn_, a) < std::tuple(b->used_, b->turn_, b);
 }
 
+void Dispatcher::Add(DispatchQueue& queue) {
+  queue.used_ = std::max(queue.used_, floor_);
+  if (queue.options.expected_batch > base::Duration::zero()) queue.pace.Took(queue.options.expected_batch);
+}
+
 void Dispatcher::Remove(DispatchQueue& queue) {
   if (std::exchange(queue.is_listed_, false)) ready_.erase(&queue);
 }

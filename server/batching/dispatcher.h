@@ -103,7 +103,7 @@ class Dispatcher {
   // `threads`: of operators, in all batches of workers at the same time.
   explicit Dispatcher(int threads) : free_threads_(threads) {}
 
-  void Add(DispatchQueue& queue) { queue.used_ = std::max(queue.used_, floor_); }
+  void Add(DispatchQueue& queue);
   // Before it goes. Its tasks are gone, and no batch of it runs.
   void Remove(DispatchQueue& queue);
 

@@ -154,6 +154,14 @@ TEST_F(DispatcherTest, ShortWorkThatNoWorkerCanTakeWakesTheExpressWorker) {
   EXPECT_EQ(Take(RunnerKind::kExpress).queue, nullptr) << "the slow one is not for it";
 }
 
+// Of a version that is READY and was never asked.
+TEST_F(DispatcherTest, WhatWasMeasuredAtLoadTellsThatAQueueIsShort) {
+  BatchOptions measured = UpTo(0);
+  measured.expected_batch = milliseconds(2);
+  EXPECT_TRUE(Add(measured).pace.IsShort());
+  EXPECT_FALSE(Add(UpTo(0)).pace.IsShort());
+}
+
 TEST_F(DispatcherTest, WithAWorkerFreeTheExpressWorkerSleeps) {
   DispatchQueue& short_queue = Add(UpTo(0), milliseconds(2));
   dispatcher_.express() = {.idle = 1, .is_watched = true};
