@@ -3,12 +3,13 @@
 //   torchferry-bench-libtorch MODEL.pt --input FP32:3,224,224 [--input INT64:128 …] [--variants plain,frozen,…]
 //   [--splits 2x1,1x2]
 //                             [--rows 1,2,4] [--seconds 1] [--precision FP32|BF16] [--runs-before 3]
-// Prints a line of JSON for each combination: {variant, workers, threads, rows, rows_per_second, p50_us}. Inputs are
-// random, made once; rows come first. Variants: plain; frozen (torch::jit::freeze); inference
-// (torch::jit::optimize_for_inference); channels_last (frozen, weights with four dimensions in that order). BF16:
-// floating weights and inputs cast.
+// Prints a line of JSON for each combination: {variant, workers, threads, rows, rows_per_second, p50_us, switches}.
+// p50_us is the first worker's; switches are voluntary context switches a run, of all threads. Inputs are random, made
+// once; rows come first. Variants: plain; frozen (torch::jit::freeze); inference (torch::jit::optimize_for_inference);
+// channels_last (frozen, weights with four dimensions in that order). BF16: floating weights and inputs cast.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <sys/resource.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/script.h>
 
@@ -19,6 +20,7 @@
 #include <iostream>
 #include <latch>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -37,7 +39,15 @@ struct Split {
 struct Result {
   double rows_per_second = 0;
   double p50_us = 0;
+  double switches = 0;  // a run
 };
+
+// Of this process so far.
+int64_t VoluntarySwitches() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nvcsw;
+}
 
 std::vector<std::string> Parts(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -78,13 +88,27 @@ Module MakeVariant(const std::string& path, const std::string& variant, bool bf1
   return torch::jit::freeze(module);
 }
 
+// Microseconds of each run, for so many seconds.
+std::vector<double> Repeat(Module& module, const std::vector<c10::IValue>& inputs, double seconds) {
+  std::vector<double> times;
+  const auto began = Clock::now();
+  auto before = began;
+  do {
+    module.forward(inputs);
+    const auto now = Clock::now();
+    times.push_back(std::chrono::duration<double, std::micro>(now - before).count());
+    before = now;
+  } while (before - began < std::chrono::duration<double>(seconds));
+  return times;
+}
+
 Result Run(const Module& module, const std::vector<c10::IValue>& inputs, int64_t rows, Split split, double seconds,
            int runs_before) {
   std::latch ready(split.workers);
-  std::atomic<double> rate{0};
-  std::vector<double> times;
+  std::atomic<int64_t> switches_before{0};
+  std::vector<std::vector<double>> times(static_cast<size_t>(split.workers));
   std::vector<std::thread> threads;
-  for (int worker = 0; worker < split.workers; ++worker) {
+  for (size_t worker = 0; worker < times.size(); ++worker) {
     threads.emplace_back([&, worker] {
       at::get_num_threads();
       at::set_num_threads(split.threads);
@@ -92,23 +116,24 @@ Result Run(const Module& module, const std::vector<c10::IValue>& inputs, int64_t
       Module mine = module;
       for (int i = 0; i < runs_before; ++i) mine.forward(inputs);
       ready.arrive_and_wait();
-      std::vector<double> own;
-      const auto began = Clock::now();
-      auto before = began;
-      do {
-        mine.forward(inputs);
-        const auto now = Clock::now();
-        own.push_back(std::chrono::duration<double, std::micro>(now - before).count());
-        before = now;
-      } while (before - began < std::chrono::duration<double>(seconds));
-      rate += static_cast<double>(rows) * static_cast<double>(own.size()) /
-              std::chrono::duration<double>(before - began).count();
-      if (worker == 0) times = std::move(own);
+      if (worker == 0) switches_before = VoluntarySwitches();
+      times[worker] = Repeat(mine, inputs, seconds);
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
-  return {rate, times[times.size() / 2]};
+  const auto switches = static_cast<double>(VoluntarySwitches() - switches_before);
+  Result result;
+  double runs = 0;
+  for (const std::vector<double>& own : times) {
+    const auto count = static_cast<double>(own.size());
+    runs += count;
+    result.rows_per_second += static_cast<double>(rows) * count * 1e6 / std::accumulate(own.begin(), own.end(), 0.0);
+  }
+  result.switches = switches / runs;
+  const auto middle = times[0].begin() + static_cast<std::ptrdiff_t>(times[0].size() / 2);
+  std::ranges::nth_element(times[0], middle);
+  result.p50_us = *middle;
+  return result;
 }
 
 }  // namespace
@@ -146,7 +171,8 @@ int main(int argc, char** argv) {
                                     {"threads", split.threads},
                                     {"rows", std::stoll(count)},
                                     {"rows_per_second", result.rows_per_second},
-                                    {"p50_us", result.p50_us}}
+                                    {"p50_us", result.p50_us},
+                                    {"switches", result.switches}}
                          .dump()
                   << std::endl;
       }
