@@ -1,11 +1,13 @@
 """The programs that are measured, started and asked: the server, the bare server, LibTorch alone, the load generator."""
 
 import contextlib
+import csv
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "tests" / "e2e"))
@@ -14,6 +16,7 @@ import harness  # noqa: E402
 from stores import Store  # noqa: E402
 
 BINARIES = harness.BINARIES
+PROCESSORS = len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager
@@ -39,7 +42,7 @@ def torchferry(folder, models, *flags, prefix=()):
 @contextlib.contextmanager
 def bare_server(model):
     """gRPC alone, with the messages of `model`: its address."""
-    command = [str(BINARIES / "torchferry-bench-bare-server")]
+    command = [str(BINARIES / "torchferry-bench-bare-server"), "--model", model.name]
     for name, dtype, dims in model.inputs:
         command += ["--input", f"{name}:{dtype}:{','.join(map(str, dims))}"]
     for name, dims in model.outputs:
@@ -56,29 +59,70 @@ def load_command(address, model, *arguments):
     return [str(BINARIES / "torchferry"), "bench", model.name, *arguments, "--address", address, "--json"]
 
 
+class Load:
+    """`torchferry bench` at work; `processor_seconds` is what it took itself, once its steps are known."""
+
+    def __init__(self, address, model, *arguments):
+        self.process = subprocess.Popen(load_command(address, model, *arguments), stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, env=harness.clean_environment())
+        self.processor_seconds = None
+
+    def steps(self):
+        """What it reports, at its end."""
+        with self.process.stdout, self.process.stderr:
+            out, errors = self.process.stdout.read(), self.process.stderr.read()
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.processor_seconds = usage.ru_utime + usage.ru_stime
+        if not out.startswith("{"):
+            raise RuntimeError(f"torchferry bench ended with {self.process.returncode}: {errors}")
+        return json.loads(out)["steps"]
+
+    def kill(self):
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.communicate()
+
+
 def load(address, model, *arguments):
     """The steps that `torchferry bench` reports."""
-    run = subprocess.run(load_command(address, model, *arguments), check=False, capture_output=True, text=True, env=harness.clean_environment())
-    if not run.stdout.startswith("{"):
-        raise RuntimeError(f"torchferry bench ended with {run.returncode}: {run.stderr}")
-    return json.loads(run.stdout)["steps"]
+    return Load(address, model, *arguments).steps()
 
 
 @contextlib.contextmanager
 def load_beside(address, model, *arguments):
     """The same while the block runs, for its company alone."""
-    process = subprocess.Popen(load_command(address, model, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env=harness.clean_environment())
+    company = Load(address, model, *arguments)
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        company.kill()
+
+
+PERF_COLUMNS = {"rate": "Inferences/Second", "p50": "p50 latency", "p99": "p99 latency"}
+
+
+def perf_analyzer(address, model, concurrency, seconds):
+    """What perf_analyzer, over the Open Inference Protocol, reports: {rate, p50, p99}, latencies in ms."""
+    python = pathlib.Path(os.environ["TORCHFERRY_TRITONCLIENT_PYTHON"])
+    (libraries,) = python.parent.parent.glob("lib/python*/site-packages/nvidia/cuda_runtime/lib")
+    with tempfile.TemporaryDirectory(prefix="torchferry-bench-") as folder:
+        report = pathlib.Path(folder) / "report.csv"
+        # Of its windows it takes the mean of the last three, as soon as these agree: here, always.
+        command = [python.parent / "perf_analyzer", "-m", model.name, "-u", address, "-i", "grpc", "--percentile", "50",
+                   "--concurrency-range", str(concurrency), "-p", f"{seconds * 1000 / 3:.0f}", "-r", "3", "-s", "1000",
+                   "-f", report]
+        environment = harness.clean_environment() | {"LD_LIBRARY_PATH": str(libraries)}
+        run = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True,
+                             env=environment, timeout=60 + 10 * seconds)
+        if not report.exists():
+            raise RuntimeError(f"perf_analyzer ended with {run.returncode}: {run.stdout}{run.stderr}")
+        (row,) = csv.DictReader(report.open())
+    return {name: float(row[column]) / (1 if name == "rate" else 1000) for name, column in PERF_COLUMNS.items()}
 
 
 def libtorch_command(model, precision="FP32", variants="plain,frozen,inference,channels_last", splits=None, rows="1,2,3,4,6,8,12,16", seconds=0.6):
-    processors = len(os.sched_getaffinity(0))
-    splits = splits or ",".join(dict.fromkeys([f"{processors}x1", f"1x{processors}"]))
+    splits = splits or ",".join(dict.fromkeys([f"{PROCESSORS}x1", f"1x{PROCESSORS}"]))
     command = [str(BINARIES / "torchferry-bench-libtorch"), str(model.file()), "--variants", variants, "--splits", splits, "--rows", str(rows),
                "--seconds", str(seconds), "--precision", precision]
     for _, dtype, dims in model.inputs:

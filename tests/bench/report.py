@@ -30,3 +30,16 @@ def markdown(result):
     for line in result["lines"]:
         rows.append(f"| {line['what']} | {number(line['value'])} {line.get('unit', '')} | {target(line)} | {details(line)} |")
     return "\n".join(rows) + "\n"
+
+
+# --- what lines say of a way to run a model -----------------------------------------------------------
+
+
+def text_of_point(point):
+    """Of torchferry-bench-libtorch."""
+    return f"{point['variant']} {point['workers']}x{point['threads']} rows {point['rows']}"
+
+
+def text_of_tuning(tuning):
+    """Of a ModelVersion."""
+    return f"{tuning.variant} threads {tuning.intra_op_threads} rows {tuning.batch_rows}"

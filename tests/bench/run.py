@@ -4,7 +4,8 @@
     run.sh [--only SECTION,…] [--repeats 5] [--seconds 4] [--output DIR]     builds what is needed and calls this
 
 Each figure is the median of `--repeats` alternating repeats: what is compared is measured in turns. Writes DIR/report.json and
-DIR/report.md, and prints the table. Sections: mlp, networks, bf16, start, together, overload, tuning, growth.
+DIR/report.md, and prints the table. Sections: mlp, networks, latency, switches, beside, streams,
+foreign, bf16, start, ready, tuning, disturbed, memory, together, overload, growth.
 """
 import argparse
 import json

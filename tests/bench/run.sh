@@ -19,6 +19,7 @@ step "installing dependencies"
 "$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --print-libtorch)
 python=$(install_python venv-tests python-tests.txt "grpc, numpy, pytest")
+tritonclient=$(install_python venv-tritonclient python-tritonclient.txt tritonclient.grpc) # has perf_analyzer
 plotter=$(install_python venv-bench python-bench.txt matplotlib)
 
 step "building (release)"
@@ -26,6 +27,6 @@ dir=$(build_dir release)
 build release "$dir" "$libtorch"
 
 step "measuring"
-TORCHFERRY_BINARY_DIR=$dir "$python" -B "$TORCHFERRY_ROOT/tests/bench/run.py" "$@"
+TORCHFERRY_BINARY_DIR=$dir TORCHFERRY_TRITONCLIENT_PYTHON=$tritonclient "$python" -B "$TORCHFERRY_ROOT/tests/bench/run.py" "$@"
 "$plotter" "$TORCHFERRY_ROOT/tests/bench/plot.py" "$output/report.json" "$output/report.png"
 say "$output: report.md, report.json, report.png"

@@ -4,47 +4,23 @@ import pathlib
 import subprocess
 import time
 
+import beside
+import floor
 import growth
-import harness
+import latency
 import models
 import programs
-from measuring import at_least, at_most, closed, folder, in_turns, median, memory_of, rate_of
-from programs import bare_server, libtorch, libtorch_again, load, load_beside, torchferry
-from wire import pb
-
-
-def tuning_of(server, name):
-    with harness.Client(server.address) as client:
-        return client.model(name).placement.tuning
-
-
-def mlp(repeats, seconds):
-    """A model that costs nothing: what the server costs beside gRPC."""
-    model = models.MLP
-    with folder() as path, torchferry(pathlib.Path(path), [model]) as server, bare_server(model) as bare:
-        values = in_turns(repeats, bare32=lambda: rate_of(closed(bare, model, 32, seconds)),
-                          ours32=lambda: rate_of(closed(server.address, model, 32, seconds)),
-                          bare1=lambda: closed(bare, model, 1, seconds)["latency_ms"]["p50"],
-                          ours1=lambda: closed(server.address, model, 1, seconds)["latency_ms"]["p50"],
-                          forward=lambda: libtorch(model, variants="plain", splits="1x1", rows="1", seconds=0.5)[0]["p50_us"])
-    middle = {name: median(of) for name, of in values.items()}
-    yield at_least("MLP 4→64→3, concurrency 32: throughput over gRPC alone", median(a / b for a, b in zip(values["ours32"], values["bare32"], strict=True)), 0.85,
-                   requests_per_second=middle["ours32"], grpc_alone=middle["bare32"])
-    overhead = median((a - b) * 1000 - c for a, b, c in zip(values["ours1"], values["bare1"], values["forward"], strict=True))
-    yield at_most("MLP, concurrency 1: p50 less gRPC's alone, less the forward pass", overhead, 20, "µs", p50_us=middle["ours1"] * 1000,
-                  grpc_alone_us=middle["bare1"] * 1000, forward_us=middle["forward"])
+import ready
+import streams
+from measuring import (BusyProcesses, at_least, at_most, closed, folder, in_turns, median, memory_of, open_loop, p99_of,
+                       rate_of, ratio, served)
+from programs import bare_server, harness, libtorch, libtorch_again, load, load_beside, torchferry
+from ready import tuning_of
+from report import text_of_point, text_of_tuning
 
 
 def best_of_libtorch(model, **options):
     return max(libtorch(model, **options), key=lambda point: point["rows_per_second"])
-
-
-def text_of(point):
-    return f"{point['variant']} {point['workers']}x{point['threads']} rows {point['rows']}"
-
-
-def text_of_tuning(tuning):
-    return f"{tuning.variant} threads {tuning.intra_op_threads} rows {tuning.batch_rows}"
 
 
 def networks(repeats, seconds):
@@ -59,19 +35,25 @@ def networks(repeats, seconds):
                     time.sleep(0.5)
                     return libtorch_again(model, best, seconds)["rows_per_second"]
 
-        with folder() as path, torchferry(pathlib.Path(path), [model]) as server:
-            values = in_turns(repeats, libtorch=beside_an_echo, ours=lambda: rate_of(closed(server.address, model, 16, seconds)))
-            capacity = median(values["ours"])
-            yield at_least(f"{model.name}, concurrency 16: throughput over LibTorch's best", median(a / b for a, b in zip(values["ours"], values["libtorch"], strict=True)), 0.95,
-                           requests_per_second=capacity, libtorch_alone=median(values["libtorch"]), best=text_of(best),
-                           tuned=text_of_tuning(tuning_of(server, model.name)))
-            steps = [load(server.address, model, "--rate", f"{0.7 * capacity:.1f}", "--duration", str(max(seconds, 8)), "--warm-up", "1")[0]
-                     for _ in range(repeats)]
-            shares = [step["latency_ms"]["p99"] / step["server"]["mean_compute_ms"] for step in steps]
-            yield at_most(f"{model.name} at 70 % of that, constant rate: p99 over the batches' mean compute time", median(shares), 2.5,
-                          p99_ms=median(step["latency_ms"]["p99"] for step in steps),
-                          compute_ms=median(step["server"]["mean_compute_ms"] for step in steps),
-                          batch_rows=median(step["server"]["mean_batch_rows"] for step in steps))
+        with served(model) as server:
+            values = in_turns(repeats, libtorch=beside_an_echo, c16=lambda: rate_of(closed(server.address, model, 16, seconds)),
+                              c32=lambda: rate_of(closed(server.address, model, 32, seconds)))
+            for callers in (16, 32):
+                ours = values[f"c{callers}"]
+                yield at_least(f"{model.name}, concurrency {callers}: throughput over LibTorch's best",
+                               ratio(ours, values["libtorch"]), 0.95, requests_per_second=median(ours),
+                               libtorch_alone=median(values["libtorch"]), best=text_of_point(best),
+                               tuned=text_of_tuning(tuning_of(server, model.name)))
+            yield from below_capacity(server, model, 0.7 * median(values["c16"]), repeats, seconds)
+
+
+def below_capacity(server, model, rate, repeats, seconds):
+    steps = [open_loop(server.address, model, rate, max(seconds, 8)) for _ in range(repeats)]
+    shares = [p99_of(step) / step["server"]["mean_compute_ms"] for step in steps]
+    yield at_most(f"{model.name} at 70 % of that at 16, constant rate: p99 over the batches' mean compute time",
+                  median(shares), 2.5, p99_ms=median(map(p99_of, steps)),
+                  compute_ms=median(step["server"]["mean_compute_ms"] for step in steps),
+                  batch_rows=median(step["server"]["mean_batch_rows"] for step in steps))
 
 
 def bf16(repeats, seconds):
@@ -81,7 +63,7 @@ def bf16(repeats, seconds):
         values = in_turns(repeats, full=lambda: rate_of(closed(server.address, full, 16, seconds)), half=lambda: rate_of(closed(server.address, half, 16, seconds)))
         with harness.Client(server.address) as client:
             placement = client.model(half.name).placement
-        yield at_least("resnet18 in BF16 over FP32, concurrency 16", median(a / b for a, b in zip(values["half"], values["full"], strict=True)), 1.4,
+        yield at_least("resnet18 in BF16 over FP32, concurrency 16", ratio(values["half"], values["full"]), 1.4,
                        fp32=median(values["full"]), bf16=median(values["half"]), tuned=text_of_tuning(placement.tuning),
                        deviation_from_fp32=f"{placement.precision_deviation:.1e}", and_of_the_variant=f"{placement.tuning.deviation:.1e}")
 
@@ -122,10 +104,9 @@ def first_answer(path, model):
     try:
         server.wait_listening()
         with harness.Client(server.address) as client:
-            inputs = {name: zeros(dtype, [1, *dims]) for name, dtype, dims in model.inputs}
             while True:
                 try:
-                    client.predict(model.name, inputs)
+                    client.predict(model.name, model.one_row())
                     break
                 except harness.grpc.RpcError as error:
                     if error.code() != harness.Code.UNAVAILABLE:
@@ -134,14 +115,6 @@ def first_answer(path, model):
         return time.monotonic() - began, memory_of(server, "VmHWM")
     finally:
         server.kill()
-
-
-def zeros(dtype, shape):
-    size = {"FP32": 4, "INT64": 8}[dtype]
-    count = 1
-    for dim in shape:
-        count *= dim
-    return pb.Tensor(dtype=pb.DataType.Value(f"DATA_TYPE_{dtype}"), shape=shape, data=bytes(count * size))
 
 
 def together(repeats, seconds):
@@ -162,11 +135,11 @@ def together(repeats, seconds):
                                           shared=lambda: rate_of(closed(both.address, model, 16, seconds)))
                         alone[model.name] = median(values["shared"])
                         yield at_least(f"{model.name} in a server with another, called {'first' if model is order[0] else 'second'}: over a server of its own",
-                                       median(a / b for a, b in zip(values["shared"], values["own"], strict=True)), 0.95, shared=median(values["shared"]), own=median(values["own"]))
+                                       ratio(values["shared"], values["own"]), 0.95, shared=median(values["shared"]), own=median(values["own"]))
                     if order is pair:
                         sums = [sum(rate / alone[name] for name, rate in at_once(both, pair, seconds).items()) for _ in range(repeats)]
                         yield at_least("both called at the same time: the sum of their shares", median(sums), 0.9)
-            with busy_process():
+            with BusyProcesses():
                 ours = median(rate_of(closed(first.address, pair[0], 16, seconds)) for _ in range(repeats))
                 one = median(libtorch(pair[0], variants=tuning_of(first, pair[0].name).variant, splits="1x1", rows=str(tuning_of(first, pair[0].name).batch_rows),
                                       seconds=seconds)[0]["rows_per_second"] for _ in range(repeats))
@@ -177,15 +150,6 @@ def at_once(server, pair, seconds):
     processes = {model.name: subprocess.Popen(programs.load_command(server.address, model, "--concurrency", "16", "--duration", str(seconds), "--warm-up", "0.5"),
                                               stdout=subprocess.PIPE, text=True, env=harness.clean_environment()) for model in pair}
     return {name: rate_of(programs.json.loads(process.communicate()[0])["steps"][0]) for name, process in processes.items()}
-
-
-class busy_process:
-    def __enter__(self):
-        self.process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
 
 
 def overload(repeats, seconds):
@@ -209,23 +173,7 @@ def overload(repeats, seconds):
         yield at_most("the same: memory after over before", after / before, 1.1, "×", mib=after / 2**20)
 
 
-def tuning(repeats, seconds):
-    for model in (models.MLP, models.RESNET18, models.ENCODER, models.LSTM, models.SMALL):
-        points = libtorch(model, seconds=0.3, rows=",".join(str(rows) for rows in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if rows <= model.max_batch_size))
-        best = max(points, key=lambda point: point["rows_per_second"])
-        with folder() as path:
-            with torchferry(pathlib.Path(path), [model]) as server, harness.Client(server.address) as client:
-                version = client.model(model.name)
-                found = version.placement.tuning
-            with torchferry(pathlib.Path(path), [model]) as server, harness.Client(server.address) as client:
-                again = client.model(model.name)
-        processors = best["workers"] * best["threads"]
-        chosen = {"variant": found.variant, "workers": max(1, processors // found.intra_op_threads), "threads": found.intra_op_threads, "rows": found.batch_rows}
-        values = in_turns(repeats, best=lambda: libtorch_again(model, best, min(seconds, 2))["rows_per_second"],
-                          chosen=lambda: libtorch_again(model, chosen, min(seconds, 2))["rows_per_second"])
-        yield at_least(f"{model.name}: what was found at load over the best of {len(points)} combinations",
-                       median(a / b for a, b in zip(values["chosen"], values["best"], strict=True)), 0.95, found=text_of(chosen), best=text_of(best),
-                       search_seconds=version.load_seconds, kept_seconds=again.load_seconds, kept=str(again.placement.tuning.kept))
-
-
-ALL = {"mlp": mlp, "networks": networks, "bf16": bf16, "start": start, "together": together, "overload": overload, "tuning": tuning, "growth": growth.growth}
+ALL = {"mlp": floor.mlp, "networks": networks, "latency": latency.latency, "switches": latency.switches,
+       "beside": beside.beside, "streams": streams.streams, "foreign": beside.foreign, "bf16": bf16, "start": start,
+       "ready": ready.ready, "tuning": ready.tuning, "disturbed": ready.disturbed, "memory": ready.memory,
+       "together": together, "overload": overload, "growth": growth.growth}
