@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
@@ -45,6 +46,9 @@ class BatchRunner final : private batching::Scheduler::Handler {
   void BeginClose() { scheduler_.BeginClose(*queue_); }
   // After that: whether nothing runs any more, which is waited for until `until`.
   bool HasEnded(base::TimePoint until) { return scheduler_.HasEnded(*queue_, until); }
+
+  // From the next batch on. Batches are formed as before, or they are not as before.
+  void SetBatching(batching::BatchOptions options) { scheduler_.SetOptions(*queue_, std::move(options)); }
 
   const tensor::Signature& signature() const { return signature_; }
   Placements& placements() { return placements_; }

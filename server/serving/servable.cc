@@ -33,6 +33,8 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
                         .to = tensor::ToString(loaded.model->device()),
                         .reason = std::string(Name(loaded.info.fallback_reason))});
   }
+  idle_jobs_ = std::make_shared<IdleJobs>(std::exchange(loaded.idle_jobs, {}),
+                                          [this](model::PlacedModel better) { Replace(std::move(better)); });
   runner_ = std::make_unique<BatchRunner>(
       BatchRunner::Options{.model = options_.name,
                            .version = options_.version,
@@ -44,7 +46,10 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
       std::move(loaded), scheduler, metrics_, clock, std::move(health));
 }
 
-Servable::~Servable() = default;
+Servable::~Servable() {
+  idle_jobs_->Close();
+  idle_jobs_->HasEnded(base::kNoDeadline);
+}
 
 const tensor::Signature& Servable::signature() const { return runner_->signature(); }
 
@@ -71,12 +76,25 @@ absl::Status Servable::suspect() const {
   return suspect_;
 }
 
-bool Servable::is_stuck() const { return !suspect().ok() || runner_->placements().is_stuck(); }
+bool Servable::is_stuck() const {
+  return !suspect().ok() || runner_->placements().is_stuck() || idle_jobs_->is_stuck();
+}
 
-void Servable::BeginClose() { runner_->BeginClose(); }
+void Servable::BeginClose() {
+  idle_jobs_->Close();
+  runner_->BeginClose();
+}
 
 bool Servable::HasEnded(base::TimePoint until) {
-  return runner_->HasEnded(until) && runner_->placements().HasEnded(until);
+  return idle_jobs_->HasEnded(until) && runner_->HasEnded(until) && runner_->placements().HasEnded(until);
+}
+
+// On the thread of an idle job. The model comes first: a batch of the new size on the model that was is only slower.
+void Servable::Replace(model::PlacedModel better) {
+  std::optional<batching::BatchOptions> options;
+  if (options_.rebatch) options = options_.rebatch(better.info);
+  if (!runner_->placements().Replace(std::move(better))) return;
+  if (options.has_value()) runner_->SetBatching(*std::move(options));
 }
 
 void Servable::Submit(PredictTask task) {

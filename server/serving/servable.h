@@ -19,6 +19,7 @@
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
 #include "server/serving/device_health.h"
+#include "server/serving/idle_jobs.h"
 #include "server/serving/placements.h"
 #include "server/serving/predict_task.h"
 #include "server/serving/session.h"
@@ -50,6 +51,9 @@ class Servable {
     base::Duration most_session_idle = base::Duration::max();
     // How requests of several lengths become one length; absent: they do not.
     std::optional<tensor::PadPlan> pad_plan;
+    // How batches are formed once an idle job has found a better way to run the model (IdleTurn::Replace). Null: as
+    // before.
+    std::function<batching::BatchOptions(const model::ModelInfo& better)> rebatch = nullptr;
     // The names of an output's classes.
     std::map<std::string, std::vector<std::string>> labels;
   };
@@ -76,14 +80,17 @@ class Servable {
   // Why it is suspect; OK: it is not.
   absl::Status suspect() const;
 
-  // A forward pass, or the making of a placement, does not end.
+  // A forward pass, the making of a placement, or a piece of an idle job does not end.
   bool is_stuck() const;
 
   // Drops what waits, and takes no more. The destructor does so too, and waits.
   void BeginClose();
-  // After that: whether nothing of it runs any more, a forward pass or the making of a placement. Waits for that until
-  // `until`.
+  // After that: whether nothing of it runs any more, a forward pass, the making of a placement or a piece of an idle
+  // job. Waits for that until `until`.
   bool HasEnded(base::TimePoint until);
+
+  // What is left to do while the server is idle; never null. For whoever has a thread for it.
+  const std::shared_ptr<IdleJobs>& idle_jobs() const { return idle_jobs_; }
 
   // Where requests run now, and the facts about that.
   model::PlacedModel placement() const;
@@ -126,6 +133,7 @@ class Servable {
 
  private:
   void SetSuspect(const absl::Status& why);
+  void Replace(model::PlacedModel better);
 
   const Options options_;
   const bool is_stateful_;
@@ -141,7 +149,9 @@ class Servable {
   mutable base::Mutex suspect_mutex_;
   absl::Status suspect_ FERRY_GUARDED_BY(suspect_mutex_);
 
-  // Constant after construction. The last field, so that it ends first: its last answers may look at the others.
+  // These two are constant after construction. The last fields, so that they end first: the last answers may look at
+  // the others.
+  std::shared_ptr<IdleJobs> idle_jobs_;
   std::unique_ptr<BatchRunner> runner_;
 };
 
