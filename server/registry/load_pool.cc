@@ -104,6 +104,11 @@ int LoadPool::stuck() const {
   return stuck_;
 }
 
+bool LoadPool::is_idle() const {
+  base::MutexLock lock(mutex_);
+  return IsIdle();
+}
+
 void LoadPool::Run(Thread& self) {
   base::NameThisThread("loader");
   {
@@ -127,20 +132,32 @@ bool LoadPool::RunNext(Thread& self, base::Pass& pass) {
     if (stopping_) return false;
     job = std::move(jobs_.front());
     jobs_.pop_front();
+    ++running_;
   }
   JobOverrun overrun(*this, self, job);
   pass.Begin(clock_.Now(), job.limit, overrun);
   std::function<void()> finish = job.run();
   if (pass.End()) {
     finish();
+    TellEnd();
     return true;
   }
   finish = nullptr;  // and with it what was loaded
   base::MutexLock lock(mutex_);
   --stuck_;
+  --running_;
   // Its priority is low by now, and it cannot raise it: it goes. Where nobody took its place, a new one does.
   if (!stopping_ && Usable() - 1 < std::max(1, options_.threads)) AddThread();
   return false;
+}
+
+void LoadPool::TellEnd() {
+  {
+    base::MutexLock lock(mutex_);
+    --running_;
+    if (!IsIdle()) return;
+  }
+  if (options_.on_idle) options_.on_idle();
 }
 
 void LoadPool::JoinEnded() {

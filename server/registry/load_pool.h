@@ -26,6 +26,8 @@ class LoadPool {
     int threads = 1;
     int most_stuck = 0;                 // threads that are replaced
     base::StuckWatch* watch = nullptr;  // outlives the pool; null: nobody sees what does not end
+    // Called on a thread of the pool when the last job has ended, given-up ones aside. Null: nobody cares.
+    std::function<void()> on_idle = nullptr;
   };
 
   // One of `run` and `refuse` is called, once.
@@ -51,6 +53,8 @@ class LoadPool {
 
   // Threads whose jobs were given up and have not ended.
   int stuck() const;
+  // Whether no job waits or runs but those that were given up.
+  bool is_idle() const;
 
  private:
   class JobOverrun;
@@ -64,6 +68,9 @@ class LoadPool {
   void Run(Thread& self);
   // False when the thread is to end.
   bool RunNext(Thread& self, base::Pass& pass);
+  // A job has ended that was not given up.
+  void TellEnd();
+  bool IsIdle() const FERRY_REQUIRES(mutex_) { return jobs_.empty() && running_ == stuck_; }
   int Usable() const FERRY_REQUIRES(mutex_) { return alive_ - stuck_; }
   void JoinEnded();
 
@@ -75,6 +82,7 @@ class LoadPool {
   std::vector<std::unique_ptr<Thread>> threads_ FERRY_GUARDED_BY(mutex_);
   int alive_ FERRY_GUARDED_BY(mutex_) = 0;
   int stuck_ FERRY_GUARDED_BY(mutex_) = 0;
+  int running_ FERRY_GUARDED_BY(mutex_) = 0;  // jobs, given up or not
   int telling_ FERRY_GUARDED_BY(mutex_) = 0;  // jobs that are being told that they were given up
   bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
 };

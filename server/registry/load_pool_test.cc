@@ -20,7 +20,9 @@ class LoadPoolTest : public ::testing::Test {
 
   void Make(int threads, int most_stuck) {
     pool_ = std::make_unique<LoadPool>(
-        LoadPool::Options{.threads = threads, .most_stuck = most_stuck, .watch = &watch_}, clock_);
+        LoadPool::Options{
+            .threads = threads, .most_stuck = most_stuck, .watch = &watch_, .on_idle = [this] { Count(idle_); }},
+        clock_);
   }
   void Add(std::function<void()> run = nullptr) {
     pool_->Add({.limit = kLimit,
@@ -61,6 +63,7 @@ class LoadPoolTest : public ::testing::Test {
   std::atomic<int> finished_{0};
   std::atomic<int> given_up_{0};
   std::atomic<int> refused_{0};
+  std::atomic<int> idle_{0};  // how often the pool has become so
   std::unique_ptr<LoadPool> pool_;
 };
 
@@ -88,6 +91,37 @@ TEST_F(LoadPoolTest, AJobThatDoesNotEndIsGivenUpAndItsThreadReplaced) {
   Add();
   WaitFor(finished_, 2);
   EXPECT_EQ(given_up_, 1);
+}
+
+TEST_F(LoadPoolTest, ThePoolIsIdleWhenTheLastJobHasEndedAndNotBefore) {
+  Make(1, 1);
+  EXPECT_TRUE(pool_->is_idle());
+  std::atomic<bool> was_idle = true;
+  std::atomic<bool> all_wait = false;
+  Add([&] { all_wait.wait(false); });
+  for (int i = 0; i < 2; ++i) Add([&] { was_idle = pool_->is_idle(); });
+  all_wait = true;
+  all_wait.notify_all();
+  WaitFor(idle_, 1);
+  EXPECT_TRUE(pool_->is_idle());
+  EXPECT_FALSE(was_idle);
+  EXPECT_EQ(finished_, 3);
+  EXPECT_EQ(idle_, 1);
+}
+
+TEST_F(LoadPoolTest, AJobThatWasGivenUpKeepsThePoolFromNothing) {
+  Make(1, 1);
+  AddStuck();
+  WaitFor(inside_, 1);
+  EXPECT_FALSE(pool_->is_idle());
+  Overrun();
+  EXPECT_TRUE(pool_->is_idle());
+  Add();
+  WaitFor(idle_, 1);
+  EXPECT_TRUE(pool_->is_idle());
+  Release();
+  while (pool_->stuck() > 0) std::this_thread::yield();
+  EXPECT_TRUE(pool_->is_idle());
 }
 
 TEST_F(LoadPoolTest, WhatIsLateIsDropped) {

@@ -58,6 +58,8 @@ class Registry {
 
   // Loads that were given up and have not ended. Stop waits for them.
   int stuck_loads() const { return pool_.stuck(); }
+  // Whether a version is being loaded, or waits for that; those loads aside.
+  bool is_loading() const { return !pool_.is_idle(); }
 
   // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then
   // kept whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded
