@@ -1,6 +1,5 @@
 #include "server/torch/load/loader.h"
 
-#include <ATen/Parallel.h>
 #include <torch/script.h>
 
 #include <memory>
@@ -10,6 +9,7 @@
 #include "server/base/running_model.h"
 #include "server/base/status.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/load/intra_op_threads.h"
 #include "server/torch/load/read_module.h"
 #include "server/torch/load/version_load.h"
 
@@ -20,19 +20,6 @@ constexpr checkpoint::FileFormat kFormats[] = {
     checkpoint::FileFormat::kTorchScript,      checkpoint::FileFormat::kZipCheckpoint,
     checkpoint::FileFormat::kLegacyCheckpoint, checkpoint::FileFormat::kSafetensors,
     checkpoint::FileFormat::kShards,           checkpoint::FileFormat::kExportedProgram};
-
-// The calling thread's operators use so many threads. More than a worker's would wait for one
-// another while requests run: code that a module runs at load then takes ten times as long.
-class IntraOpThreads {
- public:
-  explicit IntraOpThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-  ~IntraOpThreads() { at::set_num_threads(before_); }
-  IntraOpThreads(const IntraOpThreads&) = delete;
-  IntraOpThreads& operator=(const IntraOpThreads&) = delete;
-
- private:
-  const int before_;
-};
 
 std::string NameOf(const plan::LoadRequest& request) { return fmt::format("{}/{}", request.model, request.version); }
 
@@ -90,6 +77,8 @@ class TorchLoader final : public plan::ModelLoader {
       FERRY_ASSIGN_OR_RETURN(auto load, VersionLoad::Read(request, std::move(version), options_));
       FERRY_ASSIGN_OR_RETURN(VersionLoad::FirstPlacement first, load->PlaceFirst());
       model::LoadedModel loaded{std::move(first.placed.model), std::move(first.placed.info)};
+      loaded.small = std::move(first.placed.small);
+      loaded.idle_jobs = std::move(first.idle_jobs);
       loaded.rather = std::move(first.rather);
       loaded.others = std::move(first.others);
       if (loaded.rather.empty() && loaded.others.empty()) return loaded;

@@ -143,10 +143,11 @@ absl::StatusOr<VersionLoad::FirstPlacement> VersionLoad::PlaceFirst() const {
   plan::RuledOut ruled_out;
   while (true) {
     const tensor::DeviceId device = plan.placement.device;
-    absl::StatusOr<model::PlacedModel> placed = PlaceOnce(plan, /*may_search=*/true);
+    absl::StatusOr<Placed> placed = PlaceOnce(plan, /*may_search=*/true);
     if (placed.ok()) {
-      return FirstPlacement{*std::move(placed), plan::PreferredDevices(devices, ruled_out),
-                            plan::FallbackDevices(devices, ruled_out, plan.placement, request_.config.fallback)};
+      return FirstPlacement{std::move(placed->model), plan::PreferredDevices(devices, ruled_out),
+                            plan::FallbackDevices(devices, ruled_out, plan.placement, request_.config.fallback),
+                            std::move(placed->idle_jobs)};
     }
     if (device.IsCpu() || !model::IsOfDevice(placed.status())) return placed.status();
     ReportFault(device, placed.status());
@@ -174,11 +175,30 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const tensor::DeviceId& 
     return base::MakeStatus(absl::StatusCode::kResourceExhausted, "{} has no room for the weights",
                             tensor::ToString(device));
   }
-  return PlaceOnce(plan, /*may_search=*/false);  // requests wait
+  // Requests wait. What might be done later is left.
+  FERRY_ASSIGN_OR_RETURN(Placed placed, PlaceOnce(plan, /*may_search=*/false));
+  return std::move(placed.model);
+}
+
+absl::StatusOr<VersionLoad::Placed> VersionLoad::WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
+                                                        const base::StoreFolder& folder,
+                                                        const tensor::BoundInputs* example) const {
+  std::vector<model::IdleJob> jobs;
+  absl::StatusOr<model::IdleJob> later = RunWarmUps({placed.model, config, folder, example}, placed.info);
+  if (!later.ok()) return base::Annotate(later.status(), file_.name);
+  const std::optional<model::TuningInfo>& tuning = placed.info.tuning;
+  if (tuning.has_value() && tuning->latency.has_value()) {
+    const std::shared_ptr<model::Model>& small = placed.small == nullptr ? placed.model : placed.small;
+    auto at_latency = WarmUpAtLatency({small, config, folder, example}, *tuning->latency);
+    if (!at_latency.ok()) return base::Annotate(at_latency.status(), file_.name);
+    if (*at_latency != nullptr) jobs.push_back(*std::move(at_latency));
+  }
+  if (*later != nullptr) jobs.push_back(*std::move(later));
+  return Placed{std::move(placed), std::move(jobs)};
 }
 
 // RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
-absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
+absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
   const tensor::DeviceId& device = plan.placement.device;
   model::ModelInfo info = DescribeVersion(file_, plan, master_.state, request_.config);
   info.warnings = plan.warnings;
@@ -218,8 +238,7 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOnce(const plan::LoadPlan& 
                                .key_of_files = [this] { return KeyOfFiles(); },
                                .may_search = may_search};
     FERRY_ASSIGN_OR_RETURN(model, TuneVersion(tuning, copy, std::move(model), info));
-    FERRY_RETURN_IF_ERROR(base::Annotate(RunWarmUps(*model, request.config, folder, info, example), file_.name));
-    return model::PlacedModel{model, std::move(info)};
+    return WarmUp({std::move(model), std::move(info)}, request.config, folder, example);
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
     return base::Annotate(StatusOf(error, code), "moving to " + tensor::ToString(device));

@@ -29,6 +29,7 @@ class VersionLoad {
     model::PlacedModel placed;
     std::vector<tensor::DeviceId> rather;  // see LoadedModel
     std::vector<tensor::DeviceId> others;
+    std::vector<model::IdleJob> idle_jobs;
   };
 
   // Reads, checks and compiles the module, and closes the files. Errors as ModelLoader::Load. Throws what LibTorch
@@ -48,7 +49,13 @@ class VersionLoad {
   VersionLoad(plan::LoadRequest request, plan::PlannedVersion planned, LoadOptions options, FileFacts file,
               std::shared_ptr<const checkpoint::FileDigest> architecture_digest, MasterModule master);
 
-  absl::StatusOr<model::PlacedModel> PlaceOnce(const plan::LoadPlan& plan, bool may_search) const;
+  struct Placed {
+    model::PlacedModel model;
+    std::vector<model::IdleJob> idle_jobs;
+  };
+  absl::StatusOr<Placed> PlaceOnce(const plan::LoadPlan& plan, bool may_search) const;
+  absl::StatusOr<Placed> WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
+                                const base::StoreFolder& folder, const tensor::BoundInputs* example) const;
   void ReportFault(const tensor::DeviceId& device, const absl::Status& status) const;
   plan::TuningKey KeyOfFiles() const;
 

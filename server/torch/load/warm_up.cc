@@ -5,17 +5,22 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
 #include "server/model/device_fault.h"
+#include "server/model/pass_memory.h"
 #include "server/tensor/batch_sizes.h"
 #include "server/tensor/request_limits.h"
 #include "server/tensor/signature.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/load/intra_op_threads.h"
+#include "server/torch/load/seen_memory.h"
 #include "server/torch/run/trial_run.h"
 
 namespace torchferry::libtorch {
@@ -26,7 +31,8 @@ constexpr int kMadeUpRuns = 2;
 
 constexpr uint64_t kSeed = 20261125;
 
-constexpr double kMostSecondsUntuned = 0.03;
+// What batches may take before the version serves.
+constexpr double kMostSecondsOfBatches = 0.03;
 
 using Bytes = std::vector<std::byte>;
 
@@ -87,18 +93,32 @@ absl::StatusOr<tensor::HostTensor> TensorOf(const config::WarmUpInput& input, in
   return tensor::HostTensor{input.dtype, std::move(shape), *bytes, bytes};
 }
 
-absl::Status RunOnce(model::Model& model, const tensor::BoundInputs& request) {
-  const tensor::BoundInputs* const requests[] = {&request};
+// `memory` hears what it takes.
+absl::Status RunOnce(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
+                     model::PassMemory& memory) {
+  const SeenMemory seen;
   model::PhaseTimes ignored;
-  return model.Predict(requests, ignored).status();
+  const absl::Status status = model.Predict(requests, ignored).status();
+  if (status.ok() && seen.most_bytes() > memory.bytes) {
+    int64_t rows = 0;
+    for (const tensor::BoundInputs* request : requests) rows += request->rows;
+    memory.bytes = seen.most_bytes();
+    memory.rows = rows;
+  }
+  return status;
+}
+
+absl::Status RunOnce(model::Model& model, const tensor::BoundInputs& request, model::PassMemory& memory) {
+  const tensor::BoundInputs* const requests[] = {&request};
+  return RunOnce(model, requests, memory);
 }
 
 absl::Status RunDeclared(model::Model& model, const config::ModelConfig& config, const config::WarmUp& warm_up,
-                         const base::StoreFolder& folder) {
+                         const base::StoreFolder& folder, model::PassMemory& memory) {
   FERRY_ASSIGN_OR_RETURN(const tensor::BoundInputs request,
                          WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
   for (int64_t i = 0; i < warm_up.count; ++i) {
-    const absl::Status status = RunOnce(model, request);
+    const absl::Status status = RunOnce(model, request, memory);
     if (status.ok() || model::IsOfDevice(status)) FERRY_RETURN_IF_ERROR(status);
     if (!status.ok()) return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}", base::MessageOf(status));
   }
@@ -135,9 +155,10 @@ void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& 
                   what, base::MessageOf(status)));
 }
 
-absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example, model::ModelInfo& info) {
+absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example, model::ModelInfo& info,
+                        model::PassMemory& memory) {
   for (int i = 0; i < kMadeUpRuns; ++i) {
-    const absl::Status status = RunOnce(model, example);
+    const absl::Status status = RunOnce(model, example, memory);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
       info.warnings.push_back(fmt::format("it does not run on the example that it was exported with ({}): {}",
@@ -149,11 +170,11 @@ absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example,
   return absl::OkStatus();
 }
 
-absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
+absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info, model::PassMemory& memory) {
   const std::optional<tensor::BoundInputs> request = MadeUpInputs(model.signature());
   if (!request.has_value()) return absl::OkStatus();
   for (int i = 0; i < kMadeUpRuns; ++i) {
-    const absl::Status status = RunOnce(model, *request);
+    const absl::Status status = RunOnce(model, *request, memory);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
       NoteRefusal(model.signature(), *request, status, info);
@@ -164,51 +185,100 @@ absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info) {
   return absl::OkStatus();
 }
 
-// With each size of a batch, the largest last; a size that does not run, or has no room, is no error: batches are
-// divided then. Where nobody has found how large batches should be, and `max_batch_size` may be anything, only as long
-// as it costs a start nothing.
-absl::Status RunBatches(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                        const tensor::BoundInputs* example, model::ModelInfo& info) {
-  if (!config.dynamic_batching.has_value() || model.is_stateful()) return absl::OkStatus();
-  std::optional<tensor::BoundInputs> row;
-  if (!config.warm_ups.empty()) {
-    FERRY_ASSIGN_OR_RETURN(row, WarmUpRequest(config.warm_ups[0], 1, model.signature(), config, folder));
-  } else {
-    row = example != nullptr ? *example : MadeUpInputs(model.signature());
-  }
-  if (!row.has_value()) return absl::OkStatus();
-  const std::vector<int64_t> sizes =
-      tensor::BatchSizes(info.tuning.has_value() ? info.tuning->batch_rows : config.max_batch_size);
-  int64_t largest = 0;
-  const base::TimePoint began = base::Clock::Real().Now();
-  for (const int64_t size : sizes) {
-    const double seconds = base::ToSeconds(base::Clock::Real().Now() - began);
-    if (!info.tuning.has_value() && seconds > kMostSecondsUntuned) break;
-    if (size > RowsWithinLimit(*row)) break;
-    const std::vector<const tensor::BoundInputs*> batch(static_cast<size_t>(size), &*row);
-    model::PhaseTimes ignored;
-    const absl::Status status = model.Predict(batch, ignored).status();
-    const model::DeviceFault fault = model::DeviceFaultOf(status);
-    if (fault == model::DeviceFault::kLost || fault == model::DeviceFault::kTransient)
-      return base::Annotate(status, "warming up");
-    if (!status.ok()) break;
-    largest = size;
-  }
-  if (largest > 1) info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", largest));
-  return absl::OkStatus();
+// A row that batches can be made of; nothing where there is none.
+absl::StatusOr<std::optional<tensor::BoundInputs>> SampleRow(const WarmUpTask& task) {
+  const tensor::Signature& signature = task.model->signature();
+  if (!task.config.warm_ups.empty())
+    return WarmUpRequest(task.config.warm_ups[0], 1, signature, task.config, task.folder);
+  return task.example != nullptr ? *task.example : MadeUpInputs(signature);
 }
 
-absl::Status RunAll(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                    const tensor::BoundInputs* example, model::ModelInfo& info) {
-  if (config.warm_ups.empty()) {
-    FERRY_RETURN_IF_ERROR(example != nullptr ? RunExample(model, *example, info) : RunMadeUp(model, info));
+// Batches of one row, repeated, of each of some sizes, in their order. A size that does not run, or has no room, is no
+// error and the last one: batches are divided then.
+class BatchRuns {
+ public:
+  // `memory` hears what they take.
+  BatchRuns(std::shared_ptr<model::Model> model, tensor::BoundInputs row, std::vector<int64_t> sizes,
+            std::shared_ptr<model::PassMemory> memory)
+      : model_(std::move(model)), row_(std::move(row)), sizes_(std::move(sizes)), memory_(std::move(memory)) {
+    std::erase_if(sizes_, [most = RowsWithinLimit(row_)](int64_t size) { return size > most; });
   }
-  for (const config::WarmUp& warm_up : config.warm_ups) {
+
+  bool is_over() const { return next_ == sizes_.size(); }
+  // Of the batches that ran; 0: none did.
+  int64_t largest() const { return largest_; }
+  int64_t largest_left() const { return sizes_.back(); }
+
+  // Only a device's errors are errors.
+  absl::Status RunNext() {
+    const int64_t size = sizes_[next_++];
+    const std::vector<const tensor::BoundInputs*> batch(static_cast<size_t>(size), &row_);
+    const absl::Status status = RunOnce(*model_, batch, *memory_);
+    if (status.ok()) {
+      largest_ = size;
+      return absl::OkStatus();
+    }
+    next_ = sizes_.size();
+    const model::DeviceFault fault = model::DeviceFaultOf(status);
+    const bool is_of_device = fault == model::DeviceFault::kLost || fault == model::DeviceFault::kTransient;
+    return is_of_device ? base::Annotate(status, "warming up") : absl::OkStatus();
+  }
+
+ private:
+  const std::shared_ptr<model::Model> model_;
+  const tensor::BoundInputs row_;
+  std::vector<int64_t> sizes_;
+  const std::shared_ptr<model::PassMemory> memory_;
+  size_t next_ = 0;
+  int64_t largest_ = 0;
+};
+
+// A device that fails here fails in the next request as well, where it is reported.
+model::IdleJob JobOf(const std::shared_ptr<BatchRuns>& runs, const std::string& model, int threads) {
+  return [runs, model, threads](model::IdleTurn&) {
+    const IntraOpThreads as_in_service(threads);
+    const absl::Status status = runs->RunNext();
+    if (!status.ok()) base::LogWarning("warming up ended", {{"model", model}, {"reason", base::MessageOf(status)}});
+    if (!runs->is_over()) return true;
+    base::LogInfo("warmed up", {{"model", model}, {"batch_rows", runs->largest()}, {"threads", threads}});
+    return false;
+  };
+}
+
+absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::shared_ptr<model::PassMemory>& memory,
+                                          model::ModelInfo& info) {
+  if (!task.config.dynamic_batching.has_value() || task.model->is_stateful()) return nullptr;
+  FERRY_ASSIGN_OR_RETURN(std::optional<tensor::BoundInputs> row, SampleRow(task));
+  if (!row.has_value()) return nullptr;
+  const bool is_tuned = info.tuning.has_value();
+  const int64_t max_rows = is_tuned ? info.tuning->batch_rows : task.config.max_batch_size;
+  const auto runs = std::make_shared<BatchRuns>(task.model, *std::move(row), tensor::BatchSizes(max_rows), memory);
+  const base::TimePoint began = base::Clock::Real().Now();
+  while (!runs->is_over() && base::ToSeconds(base::Clock::Real().Now() - began) <= kMostSecondsOfBatches)
+    FERRY_RETURN_IF_ERROR(runs->RunNext());
+  if (runs->largest() > 1) {
+    info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", runs->largest()));
+  }
+  if (runs->is_over() || !is_tuned) return nullptr;
+  info.decisions.push_back(
+      fmt::format("warms up with batches of up to {} rows while the server is idle", runs->largest_left()));
+  return JobOf(runs, task.config.name, info.tuning->intra_op_threads);
+}
+
+absl::StatusOr<model::IdleJob> RunAll(const WarmUpTask& task, model::ModelInfo& info) {
+  model::Model& model = *task.model;
+  const auto memory = std::make_shared<model::PassMemory>();
+  const bool was_compared = info.tuning.has_value() && info.tuning->is_kept;
+  if (task.config.warm_ups.empty() && !was_compared) {
+    FERRY_RETURN_IF_ERROR(task.example != nullptr ? RunExample(model, *task.example, info, *memory)
+                                                  : RunMadeUp(model, info, *memory));
+  }
+  for (const config::WarmUp& warm_up : task.config.warm_ups) {
     const std::string what = fmt::format("model_warmup \"{}\"", warm_up.name);
-    FERRY_RETURN_IF_ERROR(base::Annotate(RunDeclared(model, config, warm_up, folder), what));
+    FERRY_RETURN_IF_ERROR(base::Annotate(RunDeclared(model, task.config, warm_up, task.folder, *memory), what));
     info.decisions.push_back(fmt::format("warmed up with {} runs of {}", warm_up.count, what));
   }
-  return RunBatches(model, config, folder, example, info);
+  return RunBatches(task, memory, info);
 }
 
 }  // namespace
@@ -224,13 +294,20 @@ absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up,
   return tensor::BindInputs(signature, inputs);
 }
 
-absl::Status RunWarmUps(model::Model& model, const config::ModelConfig& config, const base::StoreFolder& folder,
-                        model::ModelInfo& info, const tensor::BoundInputs* example) {
-  if (model.is_stateful()) {
-    FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<model::Model> copy, model.Clone());
-    return RunAll(*copy, config, folder, example, info);
-  }
-  return RunAll(model, config, folder, example, info);
+absl::StatusOr<model::IdleJob> RunWarmUps(const WarmUpTask& task, model::ModelInfo& info) {
+  if (!task.model->is_stateful()) return RunAll(task, info);
+  FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<model::Model> copy, task.model->Clone());
+  return RunAll({copy, task.config, task.folder, task.example}, info);
+}
+
+absl::StatusOr<model::IdleJob> WarmUpAtLatency(const WarmUpTask& task, const model::LatencyInfo& latency) {
+  FERRY_ASSIGN_OR_RETURN(std::optional<tensor::BoundInputs> row, SampleRow(task));
+  if (!row.has_value()) return nullptr;
+  std::vector<int64_t> sizes;
+  for (int64_t rows = 1; rows <= latency.max_rows; ++rows) sizes.insert(sizes.end(), kMadeUpRuns, rows);
+  return JobOf(
+      std::make_shared<BatchRuns>(task.model, *std::move(row), std::move(sizes), std::make_shared<model::PassMemory>()),
+      task.config.name, latency.intra_op_threads);
 }
 
 }  // namespace torchferry::libtorch

@@ -6,13 +6,17 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "server/base/clock.h"
 #include "server/base/status.h"
+#include "server/model/device_fault.h"
 
 namespace torchferry::libtorch {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Ge;
@@ -41,12 +45,16 @@ class RecordingModel : public model::Model {
     std::memcpy(values.data(), x.bytes.data(), x.bytes.size());
     asked.push_back(values);
     rows.push_back(requests[0]->rows);
+    batches.push_back(requests.size());
+    if (on_predict) on_predict();
     if (!answer.ok()) return answer;
     return std::vector<model::Outputs>(1);
   }
 
   std::vector<Floats> asked;
   std::vector<int64_t> rows;
+  std::vector<size_t> batches;  // requests of each
+  std::function<void()> on_predict;
   absl::Status answer;
   mutable std::shared_ptr<RecordingModel> clone;
 
@@ -78,10 +86,29 @@ class WarmUpTest : public ::testing::Test {
         .write(reinterpret_cast<const char*>(values.data()),
                static_cast<std::streamsize>(values.size() * sizeof(float)));
   }
-  absl::Status Run(const config::ModelConfig& config) { return RunWarmUps(model_, config, folder_.string(), info_); }
+  absl::Status Run(const config::ModelConfig& config) {
+    const std::shared_ptr<model::Model> model = owner_;
+    const base::StoreFolder folder = folder_.string();
+    absl::StatusOr<model::IdleJob> later = RunWarmUps({model, config, folder}, info_);
+    later_ = later.ok() ? *later : nullptr;
+    return later.status();
+  }
+  // Pieces of what is left, each in turn.
+  void RunLater() {
+    Turn turn;
+    while (later_ != nullptr && later_(turn)) {
+    }
+  }
+
+  struct Turn final : model::IdleTurn {
+    bool IsQuiet() const override { return true; }
+    void Replace(model::PlacedModel) override { FAIL() << "nothing better was found"; }
+  };
 
   std::filesystem::path folder_;
-  RecordingModel model_;
+  const std::shared_ptr<RecordingModel> owner_ = std::make_shared<RecordingModel>();
+  RecordingModel& model_ = *owner_;
+  model::IdleJob later_;
   model::ModelInfo info_;
 };
 
@@ -136,10 +163,13 @@ TEST_F(WarmUpTest, WhatTheModelRaisesIsAnErrorAndWhatTheDeviceDoesKeepsItsCode) 
 }
 
 TEST_F(WarmUpTest, AModelWithStateRunsOnACopy) {
-  RecordingModel stateful(true);
-  EXPECT_TRUE(RunWarmUps(stateful, Config(config::WarmUpInput::Data::kZero), folder_.string(), info_).ok());
-  EXPECT_THAT(stateful.asked, IsEmpty());
-  EXPECT_EQ(stateful.clone->asked.size(), 2u);
+  const auto stateful = std::make_shared<RecordingModel>(true);
+  const std::shared_ptr<model::Model> model = stateful;
+  const config::ModelConfig config = Config(config::WarmUpInput::Data::kZero);
+  const base::StoreFolder folder = folder_.string();
+  EXPECT_EQ(RunWarmUps({model, config, folder}, info_).value(), nullptr);
+  EXPECT_THAT(stateful->asked, IsEmpty());
+  EXPECT_EQ(stateful->clone->asked.size(), 2u);
 }
 
 TEST_F(WarmUpTest, WithoutModelWarmupAMadeUpRowRunsTwice) {
@@ -152,6 +182,92 @@ TEST_F(WarmUpTest, AMadeUpRowThatTheModelRefusesIsNoError) {
   model_.answer = absl::InternalError("no such row");
   EXPECT_TRUE(Run(config::ModelConfig{}).ok());
   EXPECT_THAT(info_.warnings, ElementsAre(AllOf(HasSubstr("x FP32 [1, 2]"), HasSubstr("no such row"))));
+}
+
+// More than all batches may take before a version serves.
+void TakeLong() {
+  const base::TimePoint began = base::Clock::Real().Now();
+  while (base::Clock::Real().Now() - began < std::chrono::milliseconds(31)) std::this_thread::yield();
+}
+
+config::ModelConfig Batched() {
+  config::ModelConfig config;
+  config.name = "m";
+  config.max_batch_size = 8;
+  config.dynamic_batching.emplace();
+  return config;
+}
+
+model::TuningInfo TunedTo(int64_t rows) {
+  model::TuningInfo tuning;
+  tuning.batch_rows = rows;
+  return tuning;
+}
+
+TEST_F(WarmUpTest, BatchesOfATunedVersionThatTakeLongRunLaterOneAPieceUpToItsRows) {
+  info_.tuning = TunedTo(6);
+  model_.on_predict = TakeLong;
+  EXPECT_TRUE(Run(Batched()).ok());
+  EXPECT_THAT(model_.batches, ElementsAre(1, 1, 1)) << "a made-up row twice, then a batch, which was not quick";
+  EXPECT_THAT(info_.decisions, Contains("warms up with batches of up to 6 rows while the server is idle"));
+  ASSERT_NE(later_, nullptr);
+  model_.batches.clear();
+  model_.on_predict = nullptr;
+  Turn turn;
+  EXPECT_TRUE(later_(turn));
+  EXPECT_THAT(model_.batches, ElementsAre(2));
+  RunLater();
+  EXPECT_THAT(model_.batches, ElementsAre(2, 3, 4, 6));
+}
+
+TEST_F(WarmUpTest, ASizeThatDoesNotRunLaterIsTheLast) {
+  info_.tuning = TunedTo(8);
+  model_.on_predict = TakeLong;
+  EXPECT_TRUE(Run(Batched()).ok());
+  model_.batches.clear();
+  model_.answer = absl::InternalError("too many rows");
+  Turn turn;
+  EXPECT_FALSE(later_(turn));
+  EXPECT_THAT(model_.batches, ElementsAre(2));
+}
+
+TEST_F(WarmUpTest, OfAVersionThatIsNotTunedNothingIsLeft) {
+  model_.on_predict = TakeLong;
+  EXPECT_TRUE(Run(Batched()).ok());
+  EXPECT_EQ(later_, nullptr);
+}
+
+TEST_F(WarmUpTest, SmallBatchesRunLaterWithEachNumberOfRowsTwice) {
+  const std::shared_ptr<model::Model> small = owner_;
+  const base::StoreFolder folder = folder_.string();
+  const config::ModelConfig config = Batched();
+  model::LatencyInfo latency;
+  latency.max_rows = 2;
+  later_ = WarmUpAtLatency({small, config, folder}, latency).value();
+  EXPECT_THAT(model_.batches, IsEmpty());
+  RunLater();
+  EXPECT_THAT(model_.batches, ElementsAre(1, 1, 2, 2));
+}
+
+TEST_F(WarmUpTest, ALostDeviceEndsWhatIsLeft) {
+  const std::shared_ptr<model::Model> small = owner_;
+  const base::StoreFolder folder = folder_.string();
+  const config::ModelConfig config = Batched();
+  later_ = WarmUpAtLatency({small, config, folder}, {}).value();
+  model_.answer = model::DeviceFaultStatus(model::DeviceFault::kLost, "SIM error: gone");
+  RunLater();
+  EXPECT_THAT(model_.batches, ElementsAre(1));
+}
+
+TEST_F(WarmUpTest, AMadeUpRowOnWhichAKeptResultWasComparedRunsNotAgain) {
+  info_.tuning = TunedTo(1);
+  info_.tuning->is_kept = true;
+  config::ModelConfig config = Batched();
+  config.dynamic_batching.reset();
+  EXPECT_TRUE(Run(config).ok());
+  EXPECT_THAT(model_.batches, IsEmpty());
+  EXPECT_TRUE(Run(Config(config::WarmUpInput::Data::kZero)).ok());
+  EXPECT_THAT(model_.batches, ElementsAre(1, 1)) << "what model_warmup asks for does";
 }
 
 }  // namespace

@@ -1,0 +1,28 @@
+// What the tensors of a piece of work take at the same time.
+#pragma once
+
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace torchferry::libtorch {
+
+// While it lives, sees what LibTorch's allocators give to the calling thread, on any device, and take back. What its
+// libraries allocate themselves is not seen. Costs each allocation a lock: not for requests.
+class SeenMemory {
+ public:
+  SeenMemory();
+  SeenMemory(const SeenMemory&) = delete;
+  SeenMemory& operator=(const SeenMemory&) = delete;
+
+  // Most bytes at the same time until now.
+  int64_t most_bytes() const;
+
+ private:
+  class Reports;
+  const std::shared_ptr<Reports> reports_;
+  const c10::DebugInfoGuard guard_;
+};
+
+}  // namespace torchferry::libtorch
