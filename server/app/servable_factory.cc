@@ -16,6 +16,15 @@ base::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
 }
 
+batching::LatencyPoint LatencyOf(const model::LatencyInfo& latency) {
+  batching::LatencyPoint point;
+  point.max_rows = latency.max_rows;
+  point.threads = latency.intra_op_threads;
+  point.expected = Seconds(latency.seconds);
+  point.expected_without = Seconds(latency.throughput_seconds);
+  return point;
+}
+
 }  // namespace
 
 base::Duration LoadLimitOf(const config::ModelConfig& config, const ServerFlags& flags) {
@@ -27,6 +36,7 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
   batching::BatchOptions options;
   options.max_queue_size = flags.max_queue_size;
   options.threads = tuning.has_value() ? tuning->intra_op_threads : flags.intra_op_threads;
+  if (tuning.has_value() && tuning->latency.has_value()) options.latency = LatencyOf(*tuning->latency);
   if (!config.dynamic_batching.has_value()) return options;
   options.max_rows = tuning.has_value() ? tuning->batch_rows : config.max_batch_size;
   options.row_counts = tensor::BatchSizes(options.max_rows);
@@ -35,6 +45,16 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
   if (config.dynamic_batching->max_queue_size > 0) {
     options.max_queue_size = std::min(flags.max_queue_size, config.dynamic_batching->max_queue_size);
   }
+  return options;
+}
+
+batching::BatchOptions BatchingOf(const config::ModelConfig& config, const model::ModelInfo& info,
+                                  const ServerFlags& flags) {
+  batching::BatchOptions options = BatchingOf(config, info.tuning, flags);
+  if (info.shares_forward_passes) return options;
+  options.max_rows = 0;
+  options.row_counts.clear();
+  options.preferred_rows.clear();
   return options;
 }
 
@@ -72,12 +92,10 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.pad_plan = effective.pad_to;
   options.name = model;
   options.version = version;
-  options.batching = BatchingOf(effective, loaded.info.tuning, parts_.flags);
-  if (!loaded.info.shares_forward_passes) {
-    options.batching.max_rows = 0;
-    options.batching.row_counts.clear();
-    options.batching.preferred_rows.clear();
-  }
+  options.batching = BatchingOf(effective, loaded.info, parts_.flags);
+  options.rebatch = [effective, &flags = parts_.flags](const model::ModelInfo& better) {
+    return BatchingOf(effective, better, flags);
+  };
   options.instances = config::InstancesOnAccelerator(effective, loaded.model->is_stateful());
   options.forward_limit = Seconds(effective.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
   options.build_limit = {LoadLimitOf(effective, parts_.flags), parts_.watch};
@@ -85,8 +103,11 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.most_session_idle = std::chrono::duration_cast<base::Duration>(
       std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));
   if (effective.dynamic_batching.has_value()) options.queue_timeout = effective.dynamic_batching->default_queue_timeout;
-  return std::make_unique<serving::Servable>(options, std::move(loaded), parts_.scheduler,
-                                             parts_.metrics.ForModel(model, version), parts_.clock, parts_.health);
+  auto servable =
+      std::make_unique<serving::Servable>(options, std::move(loaded), parts_.scheduler,
+                                          parts_.metrics.ForModel(model, version), parts_.clock, parts_.health);
+  if (parts_.idle != nullptr) parts_.idle->Add(servable->idle_jobs());
+  return servable;
 }
 
 }  // namespace torchferry::app

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/app/flags.h"
+#include "server/app/idle_work.h"
 #include "server/batching/scheduler.h"
 #include "server/metrics/metrics.h"
 #include "server/plan/model_loader.h"
@@ -22,6 +23,10 @@ namespace torchferry::app {
 
 // The version's configuration, what tuning found (nothing: it was not tuned), and the flags' limits.
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
+                                  const ServerFlags& flags);
+
+// Likewise; a version whose requests share no forward passes (ModelInfo) has none of several.
+batching::BatchOptions BatchingOf(const config::ModelConfig& config, const model::ModelInfo& info,
                                   const ServerFlags& flags);
 
 // How long loading a version, or making it on another device, may take.
@@ -41,6 +46,7 @@ class ServableFactory {
     std::shared_ptr<serving::DeviceHealth> health;
     std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for what is placed later; null: none
     base::StuckWatch* watch = nullptr;
+    IdleWork* idle = nullptr;  // does what versions have left to do; null: nobody
   };
 
   explicit ServableFactory(Parts parts) : parts_(std::move(parts)) {}

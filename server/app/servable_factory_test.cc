@@ -53,6 +53,32 @@ TEST(BatchingOfTest, WhatTuningFoundGoesBeforeTheConfigurationAndTheFlags) {
   EXPECT_EQ(BatchingOf(Batched(), std::nullopt, flags).threads, 2);
 }
 
+TEST(BatchingOfTest, ALatencyPointHoldsWithAndWithoutBatches) {
+  model::TuningInfo tuning = Tuned(4, 1);
+  tuning.latency = {.variant = "frozen", .intra_op_threads = 2, .max_rows = 2, .seconds = 0.5, .throughput_seconds = 1};
+  config::ModelConfig alone;
+  alone.max_batch_size = 8;
+  for (const config::ModelConfig& config : {Batched(), alone}) {
+    const batching::LatencyPoint latency = BatchingOf(config, tuning, {}).latency;
+    EXPECT_EQ(latency.max_rows, 2);
+    EXPECT_EQ(latency.threads, 2);
+    EXPECT_EQ(latency.expected, std::chrono::milliseconds(500));
+    EXPECT_EQ(latency.expected_without, std::chrono::seconds(1));
+  }
+  EXPECT_EQ(BatchingOf(Batched(), Tuned(4, 1), {}).latency.max_rows, 0) << "there is none";
+}
+
+TEST(BatchingOfTest, WhatSharesNoForwardPassesIsNotBatchedWhateverTuningFound) {
+  model::ModelInfo info;
+  info.tuning = Tuned(4, 2);
+  EXPECT_EQ(BatchingOf(Batched(), info, {}).max_rows, 4);
+  info.shares_forward_passes = false;
+  const batching::BatchOptions options = BatchingOf(Batched(), info, {});
+  EXPECT_EQ(options.max_rows, 0);
+  EXPECT_THAT(options.row_counts, IsEmpty());
+  EXPECT_EQ(options.threads, 2);
+}
+
 TEST(BatchingOfTest, TheSmallerQueueHolds) {
   ServerFlags flags;
   flags.max_queue_size = 100;

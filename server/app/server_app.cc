@@ -16,6 +16,8 @@
 #include "server/app/device_reports.h"
 #include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
+#include "server/app/idle_work.h"
+#include "server/app/plan_context.h"
 #include "server/app/port_file.h"
 #include "server/app/servable_factory.h"
 #include "server/app/stop_signals.h"
@@ -92,16 +94,17 @@ class ServerAppImpl final : public ServerApp {
         threads_(PlanThreads(flags, host_.cpu_quota)),
         host_metrics_(host_, clock_),
         marks_(OpenMarks(flags)),
-        registry_(
-            [this](const std::string& model, int64_t version, const config::ModelConfig& config) {
-              return servables_->Make(model, version, config);
-            },
-            metrics_, clock_,
-            {.store = StoreOf(flags),
-             .on_unloaded = [](const std::string& device) { ReturnMemory(device); },
-             .marks = marks_,
-             .loading = {.threads = flags.load_threads, .most_stuck = flags.max_stuck_threads, .watch = &stuck_watch_},
-             .load_limit = [this](const config::ModelConfig& config) { return LoadLimitOf(config, flags_); }}) {}
+        registry_([this](const std::string& model, int64_t version,
+                         const config::ModelConfig& config) { return servables_->Make(model, version, config); },
+                  metrics_, clock_,
+                  {.store = StoreOf(flags),
+                   .on_unloaded = [](const std::string& device) { ReturnMemory(device); },
+                   .marks = marks_,
+                   .loading = {.threads = flags.load_threads,
+                               .most_stuck = flags.max_stuck_threads,
+                               .watch = &stuck_watch_,
+                               .on_idle = [] { malloc_trim(0); }},
+                   .load_limit = [this](const config::ModelConfig& config) { return LoadLimitOf(config, flags_); }}) {}
 
   ~ServerAppImpl() override { Stop(); }
 
@@ -120,6 +123,7 @@ class ServerAppImpl final : public ServerApp {
     StartWorkers();
     StartWatch();
     StartDevices();
+    StartIdleWork();
     MakeFactory();
     registry_.StartLoading();
     if (flags_.watch)
@@ -145,7 +149,10 @@ class ServerAppImpl final : public ServerApp {
       is_cut_off_ = true;
       return have_ended && all_answered;
     }
-    if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] { registry_.Stop(); })) {
+    if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] {
+          idle_work_->Stop();
+          registry_.Stop();
+        })) {
       base::LogWarning("loading cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});
       is_cut_off_ = true;
       return all_answered;
@@ -334,27 +341,32 @@ class ServerAppImpl final : public ServerApp {
         Seconds(flags_.device_probe_interval_seconds), &stuck_watch_);
   }
 
+  void StartIdleWork() {
+    idle_work_ = std::make_unique<IdleWork>(IdleWork::Options{.look = [this] { return Activity(); },
+                                                              .piece_limit = Seconds(flags_.load_timeout_seconds),
+                                                              .watch = &stuck_watch_,
+                                                              .on_all_done = [] { malloc_trim(0); }},
+                                            clock_);
+  }
+
+  ServerActivity Activity() const {
+    return {.is_busy = !scheduler_->IsIdle() || registry_.is_loading(), .batches = scheduler_->activity()};
+  }
+
   void MakeFactory() {
     torch_loader_ = libtorch::MakeTorchLoader(
         TorchLoadOptions(flags_, host_, threads_, health_, [this] { return is_stopping_.load(); }));
-    servables_ = std::make_unique<ServableFactory>(
-        ServableFactory::Parts{.flags = flags_,
-                               .host = {.devices = runtime_->devices(),
-                                        .ruled_out = {},
-                                        .device_types = runtime_->device_types(),
-                                        .default_device = flags_.device,
-                                        .has_native_bf16 = host_.HasNativeBf16(),
-                                        .free_bytes = &libtorch::TorchRuntime::FreeBytes,
-                                        .trust_model_code = flags_.trust_model_code,
-                                        .torchscript = flags_.torchscript,
-                                        .budget = LoadBudgetOf(flags_, [this] { return is_stopping_.load(); })},
-                               .loaders = {torch_loader_.get()},
-                               .scheduler = *scheduler_,
-                               .metrics = metrics_,
-                               .clock = clock_,
-                               .health = health_,
-                               .marks = marks_,
-                               .watch = &stuck_watch_});
+    servables_ = std::make_unique<ServableFactory>(ServableFactory::Parts{
+        .flags = flags_,
+        .host = PlanContextOf(flags_, host_, *runtime_, LoadBudgetOf(flags_, [this] { return is_stopping_.load(); })),
+        .loaders = {torch_loader_.get()},
+        .scheduler = *scheduler_,
+        .metrics = metrics_,
+        .clock = clock_,
+        .health = health_,
+        .marks = marks_,
+        .watch = &stuck_watch_,
+        .idle = idle_work_.get()});
   }
 
   // Main drains.
@@ -384,6 +396,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<batching::Scheduler> scheduler_;
   std::atomic<const batching::Scheduler*> workers_{nullptr};  // likewise; for threads that start before it is made
   std::unique_ptr<CallerWork> caller_work_;
+  std::unique_ptr<IdleWork> idle_work_;
   std::unique_ptr<ServableFactory> servables_;
   registry::Registry registry_;
   std::unique_ptr<rpc::RpcServer> rpc_;

@@ -1,0 +1,20 @@
+#include "server/app/plan_context.h"
+
+#include <utility>
+
+namespace torchferry::app {
+
+plan::PlanContext PlanContextOf(const ServerFlags& flags, const host::HostInfo& host,
+                                const libtorch::TorchRuntime& runtime, std::shared_ptr<plan::LoadBudget> budget) {
+  return {.devices = runtime.devices(),
+          .ruled_out = {},
+          .device_types = runtime.device_types(),
+          .default_device = flags.device,
+          .has_native_bf16 = host.HasNativeBf16(),
+          .free_bytes = &libtorch::TorchRuntime::FreeBytes,
+          .trust_model_code = flags.trust_model_code,
+          .torchscript = flags.torchscript,
+          .budget = std::move(budget)};
+}
+
+}  // namespace torchferry::app
