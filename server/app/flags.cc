@@ -46,8 +46,7 @@ std::string CheckDevice(const std::string& text, const std::vector<std::string>&
 // The groups stand in the order in which --help lists them.
 
 void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
-  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE")
-      ->required()
+  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE; required, but for --tune")
       ->check(CLI::ExistingDirectory);
   Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
@@ -70,7 +69,8 @@ void AddThreads(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(1, 1024));
 }
 
-void AddTuning(CLI::App& app, ServerFlags& flags) {
+// `tuned_store`: the argument of --tune.
+void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
   Add(app, "--optimize", flags.optimize,
       "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, "
@@ -79,6 +79,10 @@ void AddTuning(CLI::App& app, ServerFlags& flags) {
       ->default_str("auto");
   Add(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")
       ->check(CLI::Range(0.0, 3600.0));
+  Add(app, "--tune", tuned_store,
+      "Seeks the fastest way to run each model of this store, keeps it beside the model, prints a table and ends. With "
+      "the flags that the server will have: --workers, --intra-op-threads, --device. Opens no port")
+      ->check(CLI::ExistingDirectory);
   app.add_flag("--deterministic", flags.deterministic,
                "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
       ->envname("TORCHFERRY_DETERMINISTIC");
@@ -232,6 +236,10 @@ void CheckTogether(const ServerFlags& flags) {
         flags.send_timeout_seconds, flags.forward_timeout_seconds, flags.load_timeout_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
   }
+  if (flags.model_store.empty()) throw CLI::RequiredError("--model-store");
+  if (flags.tunes_store && (!flags.optimize || flags.deterministic)) {
+    throw CLI::ValidationError("--tune", "has nothing to seek with --optimize off or --deterministic; leave that out");
+  }
   if (!flags.load_models.empty() && !flags.loads_by_call_alone) {
     throw CLI::ValidationError("--load-model", "has no effect without --model-control explicit: all models are loaded");
   }
@@ -257,6 +265,7 @@ bool LoadsAtStart(const ServerFlags& flags, const std::string& model) {
 
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
   ServerFlags flags;
+  std::string tuned_store;
   CLI::App app(
       "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
       "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
@@ -264,7 +273,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
   AddAddresses(app, flags, device_types);
   AddThreads(app, flags);
-  AddTuning(app, flags);
+  AddTuning(app, flags, tuned_store);
   AddLimits(app, flags);
   AddLoadMemory(app, flags);
   AddStuck(app, flags);
@@ -275,6 +284,8 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddPermissions(app, flags);
   try {
     app.parse(argc, argv);
+    flags.tunes_store = !tuned_store.empty();
+    if (flags.tunes_store) flags.model_store = tuned_store;
     CheckTogether(flags);
   } catch (const CLI::ParseError& error) {
     const bool is_help = error.get_exit_code() == 0;

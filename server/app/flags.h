@@ -16,6 +16,7 @@ namespace torchferry::app {
 // Each is a flag, --model-store, and a variable, TORCHFERRY_MODEL_STORE; the flag wins.
 struct ServerFlags {
   std::string model_store;
+  bool tunes_store = false;  // --tune: the models of `model_store` are tuned, and nothing is served
   std::string grpc_address = "127.0.0.1:8001";
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   int busy_poll_microseconds = 100;

@@ -183,5 +183,27 @@ TEST(FlagsTest, ControlThatHasNoEffectOrNoUseIsRefused) {
   EXPECT_EQ(Parse({"--model-control", "poll"}).exit_code, 2);
 }
 
+TEST(FlagsTest, TuneNamesTheStoreAndNeedsNoOther) {
+  const Parsed parsed = ParseExactly({"--tune", "/", "--workers", "3"});
+  ASSERT_TRUE(parsed.flags.has_value()) << parsed.err;
+  EXPECT_TRUE(parsed.flags->tunes_store);
+  EXPECT_EQ(parsed.flags->model_store, "/");
+  EXPECT_EQ(parsed.flags->workers, 3);
+  EXPECT_FALSE(Parse({}).flags->tunes_store);
+  const Variable store("TORCHFERRY_MODEL_STORE", "/tmp");
+  EXPECT_EQ(ParseExactly({"--tune", "/"}).flags->model_store, "/") << "what is said goes before the environment";
+}
+
+TEST(FlagsTest, TuneWithNothingToSeekIsRefused) {
+  for (const std::vector<std::string>& off : {std::vector<std::string>{"--optimize", "off"}, {"--deterministic"}}) {
+    std::vector<std::string> arguments = {"--tune", "/"};
+    arguments.insert(arguments.end(), off.begin(), off.end());
+    const Parsed parsed = ParseExactly(arguments);
+    EXPECT_EQ(parsed.exit_code, 2);
+    EXPECT_THAT(parsed.err, HasSubstr("--tune: has nothing to seek"));
+  }
+  EXPECT_THAT(ParseExactly({"--tune", "/no/such/store"}).err, HasSubstr("/no/such/store"));
+}
+
 }  // namespace
 }  // namespace torchferry::app

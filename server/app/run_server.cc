@@ -13,6 +13,7 @@
 #include "server/app/library_logs.h"
 #include "server/app/server_app.h"
 #include "server/app/stop_signals.h"
+#include "server/app/tune_store.h"
 #include "server/base/file_limit.h"
 #include "server/base/log_output.h"
 #include "server/base/logging.h"
@@ -27,7 +28,9 @@ constexpr int kStuckExitCode = 4;
 constexpr base::Duration kLastLines = std::chrono::seconds(1);
 
 void SetUpProcess(const ServerFlags& flags) {
-  base::InitLogging(flags.log_format, flags.log_level);
+  // What goes as it should is in the table of --tune.
+  const bool is_told = !flags.tunes_store || flags.log_level != base::LogLevel::kInfo;
+  base::InitLogging(flags.log_format, is_told ? flags.log_level : base::LogLevel::kWarning);
   base::StartLogQueue();
   TakeLibraryLogs();
   // Debian builds Abseil with its search for lock cycles on, for which each of gRPC's locks pays.
@@ -70,6 +73,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::Devic
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& flags = std::get<ServerFlags>(parsed);
   SetUpProcess(flags);
+  if (flags.tunes_store) return TuneStore(flags, std::move(providers));
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {
     base::LogError("cannot start", {{"reason", base::MessageOf(app.status())}});

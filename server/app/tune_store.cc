@@ -1,0 +1,151 @@
+#include "server/app/tune_store.h"
+
+#include <absl/status/statusor.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "server/app/plan_context.h"
+#include "server/app/stop_signals.h"
+#include "server/app/thread_plan.h"
+#include "server/app/torch_options.h"
+#include "server/app/tune_progress.h"
+#include "server/app/tune_report.h"
+#include "server/base/log_output.h"
+#include "server/base/logging.h"
+#include "server/base/status.h"
+#include "server/host/host.h"
+#include "server/host/memory.h"
+#include "server/plan/model_loader.h"
+#include "server/registry/store_scanner.h"
+#include "server/torch/load/loader.h"
+
+namespace torchferry::app {
+namespace {
+
+// For the last lines, should nobody read them.
+constexpr base::Duration kLastLines = std::chrono::seconds(1);
+
+struct WantedVersion {
+  const registry::ModelFolder* folder;
+  int64_t version;
+};
+
+base::StoreFolder StoreOf(const ServerFlags& flags) { return {flags.model_store, flags.follow_links_out_of_store}; }
+
+// Nothing else runs, and the last better way is what is reported.
+class OfflineTurn final : public model::IdleTurn {
+ public:
+  explicit OfflineTurn(model::ModelInfo& info) : info_(info) {}
+  bool IsQuiet() const override { return true; }
+  void Replace(model::PlacedModel better) override { info_ = std::move(better.info); }
+
+ private:
+  model::ModelInfo& info_;
+};
+
+class StoreTuner {
+ public:
+  StoreTuner(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers)
+      : flags_(flags),
+        host_(host::ProbeHost()),
+        runtime_(libtorch::TorchRuntime::Start(std::move(providers))),
+        loader_(libtorch::MakeTorchLoader({.intra_op_threads = flags.intra_op_threads,
+                                           .tuning = TuningOf(flags, host_, PlanThreads(flags, host_.cpu_quota),
+                                                              /*is_stopping=*/nullptr)})) {}
+
+  absl::StatusOr<std::vector<TunedVersion>> Run() {
+    FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> folders, registry::ScanStore(StoreOf(flags_)));
+    FERRY_RETURN_IF_ERROR(base::Annotate(registry::CheckNames(folders, flags_.load_models), "--load-model"));
+    std::erase_if(folders, [this](const registry::ModelFolder& folder) {
+      return !folder.is_model || !LoadsAtStart(flags_, folder.name);
+    });
+    if (folders.empty()) {
+      return base::MakeStatus(absl::StatusCode::kNotFound,
+                              "{}: has no model to tune; expected NAME/VERSION/FILE, as in resnet18/1/model.pt",
+                              flags_.model_store);
+    }
+    std::vector<TunedVersion> done;
+    const std::vector<WantedVersion> wanted = Wanted(folders, done);
+    TuneProgress progress(static_cast<int>(wanted.size()), flags_.optimize_budget_seconds);
+    for (const WantedVersion& one : wanted) {
+      progress.Begin(fmt::format("{}/{}", one.folder->name, one.version));
+      done.push_back({one.folder->name, one.version, Tune(*one.folder, one.version)});
+    }
+    return done;
+  }
+
+ private:
+  // Models of which none can be are in `failed`.
+  static std::vector<WantedVersion> Wanted(const std::vector<registry::ModelFolder>& folders,
+                                           std::vector<TunedVersion>& failed) {
+    std::vector<WantedVersion> wanted;
+    for (const registry::ModelFolder& folder : folders) {
+      const absl::Status config = folder.config.status();
+      const absl::StatusOr<std::vector<int64_t>> versions = config.ok() ? registry::WantedVersions(folder) : config;
+      if (!versions.ok()) {
+        failed.push_back({folder.name, 0, versions.status()});
+        continue;
+      }
+      for (const int64_t version : *versions) wanted.push_back({&folder, version});
+    }
+    return wanted;
+  }
+
+  absl::StatusOr<model::ModelInfo> Tune(const registry::ModelFolder& folder, int64_t version) const {
+    FERRY_RETURN_IF_ERROR(CheckMayKeep(folder.name, version));
+    const auto budget =
+        flags_.check_load_memory ? std::make_shared<plan::LoadBudget>(&host::AvailableMemory, nullptr) : nullptr;
+    const plan::LoadRequest request{.store = StoreOf(flags_),
+                                    .model = folder.name,
+                                    .version = version,
+                                    .config = *folder.config,
+                                    .host = PlanContextOf(flags_, host_, *runtime_, budget)};
+    const plan::ModelLoader* const loaders[] = {loader_.get()};
+    FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded, plan::LoadVersion(request, loaders));
+    model::ModelInfo info = std::move(loaded.model.info);
+    if (!info.tuning.has_value() || info.tuning->is_final) return info;
+    OfflineTurn turn(info);
+    for (const model::IdleJob& job : loaded.model.idle_jobs) {
+      while (job(turn)) {
+      }
+    }
+    return info;
+  }
+
+  // Before minutes are spent on what cannot be kept.
+  absl::Status CheckMayKeep(const std::string& model, int64_t version) const {
+    const auto folder = std::filesystem::path(flags_.model_store) / model / std::to_string(version);
+    if (access(folder.c_str(), W_OK) == 0) return absl::OkStatus();
+    return base::MakeStatus(absl::StatusCode::kPermissionDenied,
+                            "{}/{}: cannot be written ({}), and what is found is kept there; tune a copy of the store "
+                            "that can be, and copy its .torchferry-tuning.json files",
+                            model, version, std::strerror(errno));
+  }
+
+  const ServerFlags& flags_;
+  const host::HostInfo host_;
+  const std::unique_ptr<libtorch::TorchRuntime> runtime_;
+  const std::unique_ptr<plan::ModelLoader> loader_;
+};
+
+}  // namespace
+
+int TuneStore(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
+  LetStopSignalsEndTheProcess();
+  const absl::StatusOr<std::vector<TunedVersion>> tuned = StoreTuner(flags, std::move(providers)).Run();
+  base::FlushLog(kLastLines);
+  if (!tuned.ok()) {
+    std::fprintf(stderr, "--tune: %s\n", base::MessageOf(tuned.status()).c_str());
+    return 1;
+  }
+  std::fputs(TuneTable(*tuned).c_str(), stdout);
+  return std::ranges::any_of(*tuned, HasFailed) ? 1 : 0;
+}
+
+}  // namespace torchferry::app
