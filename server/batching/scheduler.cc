@@ -4,10 +4,10 @@
 #include <optional>
 #include <utility>
 
-#include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
 #include "server/base/thread_priority.h"
+#include "server/batching/scheduler_queue.h"
 
 namespace torchferry::batching {
 namespace {
@@ -16,25 +16,6 @@ namespace {
 constexpr base::Duration kTimerApart = std::chrono::milliseconds(5);
 
 }  // namespace
-
-// All fields are guarded by Scheduler::mutex_.
-class Scheduler::Queue : public DispatchQueue, public std::enable_shared_from_this<Queue> {
- public:
-  Queue(BatchOptions batch_options, Handler& task_handler)
-      : DispatchQueue(std::move(batch_options), task_handler), handler(task_handler) {}
-
-  // Why it takes no tasks now.
-  absl::Status Refusal() const {
-    if (is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
-    return stuck > 0 ? suspect : absl::OkStatus();
-  }
-
-  Handler& handler;
-  int telling = 0;  // calls into `handler` by others than runners
-  bool is_closed = false;
-  bool is_told = false;    // the handler knows that it is suspect
-  absl::Status suspect{};  // why it is, or was last
-};
 
 // A thread that runs batches. The fields here are its own.
 class Scheduler::RunnerImpl final : public Runner, public CrewMember {
@@ -72,14 +53,6 @@ struct Caller {
 thread_local Caller this_caller;
 
 }  // namespace
-
-struct Scheduler::News {
-  std::shared_ptr<Queue> queue;
-  bool is_suspect_news = false;  // the handler is to hear of `suspect`
-  absl::Status suspect{};
-  BatchQueue::Taken ended{};
-  std::vector<std::unique_ptr<Task>> refused{};
-};
 
 Scheduler::Scheduler(Options options, const base::Clock& clock)
     : options_(std::move(options)),
@@ -408,23 +381,13 @@ bool Scheduler::End(RunnerImpl& runner, const Carried& carried, base::Duration t
   return false;
 }
 
-void Scheduler::DropEnded(Handler& handler, BatchQueue::Taken& taken) {
-  for (auto& task : taken.expired) {
-    handler.Drop(std::move(task), absl::DeadlineExceededError("the deadline passed while the request waited in "
-                                                              "the queue; it was not run"));
-  }
-  for (auto& task : taken.cancelled) {
-    handler.Drop(std::move(task), absl::CancelledError("the caller went away; the request was not run"));
-  }
-}
-
 bool Scheduler::DoOthersWait() const {
   bool others_wait = false;
   dispatcher_.EachWaiting([&](const DispatchQueue& queue) { others_wait |= queue.held_up == 0 && queue.stuck == 0; });
   return others_wait;
 }
 
-Scheduler::WorkerNews Scheduler::PlanWorkers() {
+WorkerNews Scheduler::PlanWorkers() {
   const bool others_wait = DoOthersWait();
   WorkerNews news{.counts = crew_.SetWanted(others_wait)};
   dispatcher_.GiveThreads(crew_.TakeThreadsOfHeldUp());
@@ -435,10 +398,10 @@ Scheduler::WorkerNews Scheduler::PlanWorkers() {
   return news;
 }
 
-std::vector<Scheduler::News> Scheduler::TakeNews(base::TimePoint now) {
-  std::vector<News> news;
+std::vector<QueueNews> Scheduler::TakeNews(base::TimePoint now) {
+  std::vector<QueueNews> news;
   for (const auto& queue : queues_) {
-    News one{.queue = queue, .suspect = queue->stuck > 0 ? queue->suspect : absl::OkStatus()};
+    QueueNews one{.queue = queue, .suspect = queue->stuck > 0 ? queue->suspect : absl::OkStatus()};
     one.is_suspect_news = queue->is_told != (queue->stuck > 0);
     queue->is_told = queue->stuck > 0;
     if (queue->stuck > 0) one.refused = queue->tasks.TakeAll();
@@ -448,33 +411,29 @@ std::vector<Scheduler::News> Scheduler::TakeNews(base::TimePoint now) {
   return news;
 }
 
-base::TimePoint Scheduler::TakeEnded(base::TimePoint now, std::vector<News>& news) {
+base::TimePoint Scheduler::TakeEnded(base::TimePoint now, std::vector<QueueNews>& news) {
   base::TimePoint next = base::kNoDeadline;
   std::vector<std::shared_ptr<Queue>> waiting;
   dispatcher_.EachWaiting(
       [&](DispatchQueue& queue) { waiting.push_back(static_cast<Queue&>(queue).shared_from_this()); });
   for (const auto& queue : waiting) {
-    News one{.queue = queue, .ended = queue->tasks.TakeEnded(now)};
+    QueueNews one{.queue = queue, .ended = queue->tasks.TakeEnded(now)};
     next = std::min(next, one.ended.wake_at.value_or(base::kNoDeadline));
     Keep(std::move(one), news);
   }
   return next;
 }
 
-void Scheduler::Keep(News one, std::vector<News>& news) {
-  const size_t dropped = one.refused.size() + one.ended.expired.size() + one.ended.cancelled.size();
-  if (dropped == 0 && !one.is_suspect_news) return;
+void Scheduler::Keep(QueueNews one, std::vector<QueueNews>& news) {
+  if (one.IsEmpty()) return;
   ++one.queue->telling;
-  if (dropped > 0) dispatcher_.Changed(*one.queue);
+  dispatcher_.Changed(*one.queue);
   news.push_back(std::move(one));
 }
 
-void Scheduler::Tell(std::vector<News> news) {
-  for (News& one : news) {
-    Handler& handler = one.queue->handler;
-    if (one.is_suspect_news) handler.OnSuspect(one.suspect);
-    for (auto& task : one.refused) handler.Drop(std::move(task), one.suspect);
-    DropEnded(handler, one.ended);
+void Scheduler::Tell(std::vector<QueueNews> news) {
+  for (QueueNews& one : news) {
+    one.Tell();
     base::MutexLock lock(mutex_);
     --one.queue->telling;
     batch_ended_.NotifyAll();
@@ -482,7 +441,7 @@ void Scheduler::Tell(std::vector<News> news) {
 }
 
 base::TimePoint Scheduler::DropEndedInTime() {
-  std::vector<News> news;
+  std::vector<QueueNews> news;
   base::Duration sleeps{0};
   {
     base::MutexLock lock(mutex_);
@@ -501,23 +460,9 @@ base::TimePoint Scheduler::DropEndedInTime() {
   return sleeps == base::Duration::max() ? base::kNoDeadline : base::Clock::Real().Now() + sleeps;
 }
 
-void Scheduler::Log(const WorkerNews& news) {
-  const WorkerCounts& counts = news.counts;
-  if (news.added > 0) {
-    base::LogWarning("workers added", {{"added", news.added},
-                                       {"stuck", counts.stuck},
-                                       {"held_up", counts.held_up},
-                                       {"most", counts.planned + counts.most_extra}});
-  }
-  if (news.is_none_left) {
-    base::LogError("no worker is left",
-                   {{"workers", counts.alive}, {"stuck", counts.stuck}, {"held_up", counts.held_up}});
-  }
-}
-
 void Scheduler::LookForStuck() {
   WorkerNews workers;
-  std::vector<News> news;
+  std::vector<QueueNews> news;
   std::vector<std::unique_ptr<CrewMember>> ended;
   {
     base::MutexLock lock(mutex_);
@@ -527,7 +472,7 @@ void Scheduler::LookForStuck() {
     news = TakeNews(now);
     ended = crew_.TakeEnded();
   }
-  Log(workers);
+  LogWorkers(workers);
   for (const auto& member : ended) member->thread.join();
   Tell(std::move(news));
 }

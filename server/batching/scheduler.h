@@ -33,6 +33,8 @@
 
 namespace torchferry::batching {
 
+struct QueueNews;
+
 // One fixed set of threads for all queues, which get equal time: a busy queue does not starve the others. A batch whose
 // operators use several threads runs when so many are free; while that queue is the next in turn, no other takes them.
 // A small batch on an idle server gets the threads of its queue's LatencyPoint. Short batches that no worker can take
@@ -188,27 +190,17 @@ class Scheduler {
   bool Carry(Carried& carried, RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
   bool End(RunnerImpl& runner, const Carried& carried, base::Duration took) FERRY_EXCLUDES(mutex_);
   bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Carried& carried) FERRY_EXCLUDES(mutex_);
-  static void DropEnded(Handler& handler, BatchQueue::Taken& taken);
 
   void ReleaseTeam(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
 
-  // What is told without the lock; until then its queue counts as running.
-  struct News;
-  // For the log.
-  struct WorkerNews {
-    WorkerCounts counts;
-    int added = 0;
-    bool is_none_left = false;  // from now on
-  };
   // A queue that holds up no thread has something to run.
   bool DoOthersWait() const FERRY_REQUIRES(mutex_);
   WorkerNews PlanWorkers() FERRY_REQUIRES(mutex_);
-  std::vector<News> TakeNews(base::TimePoint now) FERRY_REQUIRES(mutex_);
+  std::vector<QueueNews> TakeNews(base::TimePoint now) FERRY_REQUIRES(mutex_);
   // When to look again for what ends.
-  base::TimePoint TakeEnded(base::TimePoint now, std::vector<News>& news) FERRY_REQUIRES(mutex_);
-  void Keep(News one, std::vector<News>& news) FERRY_REQUIRES(mutex_);
-  void Tell(std::vector<News> news) FERRY_EXCLUDES(mutex_);
-  static void Log(const WorkerNews& news);
+  base::TimePoint TakeEnded(base::TimePoint now, std::vector<QueueNews>& news) FERRY_REQUIRES(mutex_);
+  void Keep(QueueNews one, std::vector<QueueNews>& news) FERRY_REQUIRES(mutex_);
+  void Tell(std::vector<QueueNews> news) FERRY_EXCLUDES(mutex_);
 
   const Options options_;
   const int threads_;  // of operators

@@ -1,4 +1,4 @@
-// How many workers there should be while some of them do not come back. Pure.
+// How many workers there should be while some of them do not come back. Pure, but for the log.
 #pragma once
 
 namespace torchferry::batching {
@@ -19,5 +19,13 @@ bool IsNoneFree(const WorkerCounts& counts);
 // Each stuck worker is replaced. While all others are held up by some models and other models wait, one more is made
 // for these, which stays until those that are held up are back. Never more than `planned` and `most_extra`.
 int WorkersWanted(const WorkerCounts& counts);
+
+// What the log is to say of a look at the workers.
+struct WorkerNews {
+  WorkerCounts counts;
+  int added = 0;
+  bool is_none_left = false;  // from now on
+};
+void LogWorkers(const WorkerNews& news);
 
 }  // namespace torchferry::batching
