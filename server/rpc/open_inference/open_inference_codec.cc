@@ -217,6 +217,28 @@ absl::Status DecodeInput(const inference::ModelInferRequest& message, int index,
                           tensor.bytes, std::move(tensor.owner));
 }
 
+// Into the map of parameters: `add` adds the value.
+template <typename Add>
+void EncodeParameter(std::string_view name, OutgoingMessage& message, const Add& add) {
+  constexpr int kKey = 1;
+  constexpr int kValue = 2;
+  message.AddMessage(inference::ModelInferResponse::kParametersFieldNumber, [&] {
+    message.AddString(kKey, name);
+    message.AddMessage(kValue, add);
+  });
+}
+
+void EncodeExecution(const serving::Execution& execution, OutgoingMessage& message) {
+  using Parameter = inference::InferParameter;
+  EncodeParameter("torchferry_device", message,
+                  [&] { message.AddString(Parameter::kStringParamFieldNumber, execution.device); });
+  EncodeParameter("torchferry_fallback", message,
+                  [&] { message.AddNumber(Parameter::kBoolParamFieldNumber, execution.fallback ? 1 : 0); });
+  if (!execution.fallback) return;
+  EncodeParameter("torchferry_fallback_reason", message,
+                  [&] { message.AddString(Parameter::kStringParamFieldNumber, Name(execution.fallback_reason)); });
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> DecodeVersion(const std::string& text) {
@@ -251,16 +273,12 @@ absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& m
 }
 
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
-                               inference::ModelInferResponse head, OutgoingMessage& message) {
-  head.set_model_name(answer.model);
-  head.set_model_version(std::to_string(answer.version));
-  head.set_id(request.id());
-  const serving::Execution& execution = answer.result.execution;
-  auto& parameters = *head.mutable_parameters();
-  parameters["torchferry_device"].set_string_param(execution.device);
-  parameters["torchferry_fallback"].set_bool_param(execution.fallback);
-  if (execution.fallback)
-    parameters["torchferry_fallback_reason"].set_string_param(std::string(Name(execution.fallback_reason)));
+                               OutgoingMessage& message) {
+  using Response = inference::ModelInferResponse;
+  message.AddString(Response::kModelNameFieldNumber, answer.model);
+  message.AddString(Response::kModelVersionFieldNumber, std::to_string(answer.version));
+  if (!request.id().empty()) message.AddString(Response::kIdFieldNumber, request.id());
+  EncodeExecution(answer.result.execution, message);
   for (const model::NamedTensor& output : answer.result.outputs) {
     const tensor::DType dtype = output.tensor.dtype;
     if (dtype == tensor::DType::kInvalid || dtype > tensor::DType::kBytes) {
@@ -268,16 +286,14 @@ absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInfer
                               "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
                               output.name, Name(dtype));
     }
-    auto& tensor = *head.add_outputs();
-    tensor.set_name(output.name);
-    tensor.set_datatype(std::string(Name(dtype)));
-    tensor.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
+    message.AddMessage(Response::kOutputsFieldNumber, [&] {
+      message.AddString(Response::InferOutputTensor::kNameFieldNumber, output.name);
+      message.AddString(Response::InferOutputTensor::kDatatypeFieldNumber, Name(dtype));
+      message.AddNumbers(Response::InferOutputTensor::kShapeFieldNumber, output.tensor.shape);
+    });
   }
-  message.Add(head);
-  for (const model::NamedTensor& output : answer.result.outputs) {
-    message.AddBytes(inference::ModelInferResponse::kRawOutputContentsFieldNumber, output.tensor.bytes,
-                     output.tensor.owner);
-  }
+  for (const model::NamedTensor& output : answer.result.outputs)
+    message.AddBytes(Response::kRawOutputContentsFieldNumber, output.tensor.bytes, output.tensor.owner);
   return absl::OkStatus();
 }
 

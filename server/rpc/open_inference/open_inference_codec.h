@@ -19,9 +19,9 @@ absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
 // servers have and this one has not (shared memory).
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
 
-// Into `message`: a ModelInferResponse whose raw_output_contents share the bytes of long outputs. What `head` has
-// already is in it. INTERNAL, saying which output, for an element type that has no form on the wire.
+// Adds to `message` the fields of a ModelInferResponse whose raw_output_contents share the bytes of long outputs.
+// INTERNAL, saying which output, for an element type that has no form on the wire: they are then added in part.
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
-                               inference::ModelInferResponse head, OutgoingMessage& message);
+                               OutgoingMessage& message);
 
 }  // namespace torchferry::rpc

@@ -231,7 +231,7 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   request.set_id("7");
   const auto encoded = [&] {
     OutgoingMessage bytes;
-    EXPECT_TRUE(EncodeInferAnswer(answer, request, {}, bytes).ok());
+    EXPECT_TRUE(EncodeInferAnswer(answer, request, bytes).ok());
     inference::ModelInferResponse read;
     EXPECT_TRUE(ReadBack(std::move(bytes), read));
     return read;
@@ -242,6 +242,8 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
   EXPECT_EQ(response.outputs(0).datatype(), "FP16");
   EXPECT_EQ(response.raw_output_contents(0).size(), 4U);
   EXPECT_EQ(response.parameters().at("torchferry_device").string_param(), "cuda:1");
+  EXPECT_EQ(response.parameters().at("torchferry_fallback").parameter_choice_case(),
+            inference::InferParameter::kBoolParam);
   EXPECT_FALSE(response.parameters().contains("torchferry_fallback_reason"));
   answer.result.execution.fallback = true;
   answer.result.execution.fallback_reason = tensor::FallbackReason::kAbsent;
@@ -253,7 +255,7 @@ TEST(OpenInferenceCodecTest, AnswersSayWhereTheyRan) {
 
   answer.result.outputs[0].tensor.dtype = tensor::DType::kComplex64;
   OutgoingMessage refused;
-  const absl::Status status = EncodeInferAnswer(answer, request, {}, refused);
+  const absl::Status status = EncodeInferAnswer(answer, request, refused);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(base::MessageOf(status), AllOf(HasSubstr("\"y\""), HasSubstr("COMPLEX64")));
 }

@@ -33,16 +33,18 @@ struct Api {
   }
 
   static absl::Status Encode(const Answer& answer, const RequestMessage& request, OutgoingMessage& response) {
-    return EncodeInferAnswer(answer, request, {}, response);
+    return EncodeInferAnswer(answer, request, response);
   }
 
   static absl::Status EncodeForStream(const Answer& answer, const RequestMessage& request, OutgoingMessage& message) {
     ResponseMessage head;
     MarkFinal(head);
-    OutgoingMessage response;
-    FERRY_RETURN_IF_ERROR(EncodeInferAnswer(answer, request, std::move(head), response));
-    message.AddMessage(StreamMessage::kInferResponseFieldNumber, std::move(response));
-    return absl::OkStatus();
+    absl::Status status;
+    message.AddMessage(StreamMessage::kInferResponseFieldNumber, [&] {
+      message.Add(head);
+      status = EncodeInferAnswer(answer, request, message);
+    });
+    return status;
   }
 
   static void EncodeErrorForStream(const absl::Status& status, const RequestMessage& request,

@@ -77,22 +77,34 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
 absl::Status EncodeOutput(const model::NamedTensor& output, OutgoingMessage& message) {
   constexpr int kKey = 1;
   constexpr int kValue = 2;
-  v1::Tensor head;
-  head.set_dtype(EncodeDType(output.tensor.dtype));
-  if (head.dtype() == v1::DATA_TYPE_UNSPECIFIED) {
+  const tensor::HostTensor& tensor = output.tensor;
+  const v1::DataType dtype = EncodeDType(tensor.dtype);
+  if (dtype == v1::DATA_TYPE_UNSPECIFIED) {
     return base::MakeStatus(absl::StatusCode::kInternal,
                             "the model's output \"{}\" is {}, which has no form on the wire; cast it in the model",
-                            output.name, Name(output.tensor.dtype));
+                            output.name, Name(tensor.dtype));
   }
-  head.mutable_shape()->Add(output.tensor.shape.begin(), output.tensor.shape.end());
-  OutgoingMessage tensor;
-  tensor.Add(head);
-  tensor.AddBytes(v1::Tensor::kDataFieldNumber, output.tensor.bytes, output.tensor.owner);
-  OutgoingMessage entry;
-  entry.AddString(kKey, output.name);
-  entry.AddMessage(kValue, std::move(tensor));
-  message.AddMessage(v1::PredictResponse::kOutputsFieldNumber, std::move(entry));
+  message.AddMessage(v1::PredictResponse::kOutputsFieldNumber, [&] {
+    message.AddString(kKey, output.name);
+    message.AddMessage(kValue, [&] {
+      message.AddNumber(v1::Tensor::kDtypeFieldNumber, dtype);
+      message.AddNumbers(v1::Tensor::kShapeFieldNumber, tensor.shape);
+      message.AddBytes(v1::Tensor::kDataFieldNumber, tensor.bytes, tensor.owner);
+    });
+  });
   return absl::OkStatus();
+}
+
+void EncodeExecution(const serving::Execution& execution, OutgoingMessage& message) {
+  message.AddMessage(v1::PredictResponse::kExecutionFieldNumber, [&] {
+    message.AddString(v1::Execution::kDeviceFieldNumber, execution.device);
+    message.AddNumber(v1::Execution::kBatchRowsFieldNumber, execution.batch_rows);
+    message.AddDouble(v1::Execution::kQueueSecondsFieldNumber, execution.queue_seconds);
+    message.AddDouble(v1::Execution::kComputeSecondsFieldNumber, execution.compute_seconds);
+    if (!execution.fallback) return;
+    message.AddNumber(v1::Execution::kFallbackFieldNumber, 1);
+    message.AddString(v1::Execution::kFallbackReasonFieldNumber, Name(execution.fallback_reason));
+  });
 }
 
 }  // namespace
@@ -135,19 +147,11 @@ absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
 }
 
 absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, OutgoingMessage& message) {
-  v1::PredictResponse head;
-  head.set_model_name(answer.model);
-  head.set_model_version(answer.version);
-  head.set_request_id(request_id);
-  const serving::Execution& execution = answer.result.execution;
-  v1::Execution& how = *head.mutable_execution();
-  how.set_device(execution.device);
-  how.set_fallback(execution.fallback);
-  how.set_fallback_reason(std::string(Name(execution.fallback_reason)));
-  how.set_batch_rows(execution.batch_rows);
-  how.set_queue_seconds(execution.queue_seconds);
-  how.set_compute_seconds(execution.compute_seconds);
-  message.Add(head);
+  using Response = v1::PredictResponse;
+  message.AddString(Response::kModelNameFieldNumber, answer.model);
+  message.AddNumber(Response::kModelVersionFieldNumber, answer.version);
+  if (!request_id.empty()) message.AddString(Response::kRequestIdFieldNumber, request_id);
+  EncodeExecution(answer.result.execution, message);
   for (const model::NamedTensor& output : answer.result.outputs) FERRY_RETURN_IF_ERROR(EncodeOutput(output, message));
   return absl::OkStatus();
 }

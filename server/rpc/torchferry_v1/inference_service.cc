@@ -30,11 +30,11 @@ struct Api {
 
   static absl::Status EncodeForStream(const Answer& answer, const v1::PredictRequest& request,
                                       OutgoingMessage& message) {
-    OutgoingMessage response;
-    FERRY_RETURN_IF_ERROR(Encode(answer, request, response));
+    absl::Status status;
     message.AddString(v1::PredictStreamResponse::kRequestIdFieldNumber, request.request_id());
-    message.AddMessage(v1::PredictStreamResponse::kResponseFieldNumber, std::move(response));
-    return absl::OkStatus();
+    message.AddMessage(v1::PredictStreamResponse::kResponseFieldNumber,
+                       [&] { status = Encode(answer, request, message); });
+    return status;
   }
 
   static void EncodeErrorForStream(const absl::Status& status, const v1::PredictRequest& request,

@@ -1,72 +1,101 @@
 #include "server/rpc/transport/outgoing.h"
 
-#include <iterator>
+#include <bit>
 #include <utility>
 
 namespace torchferry::rpc {
 namespace {
 
+constexpr uint32_t kVarint = 0;
+constexpr uint32_t kFixed64 = 1;
 constexpr uint32_t kLengthDelimited = 2;
+
+// A small answer fits into this: one allocation for it.
+constexpr size_t kFirstBytes = 240;
 
 using Owner = std::shared_ptr<const void>;
 
 void DropOwner(void* owner) { delete static_cast<Owner*>(owner); }
 
-}  // namespace
-
-void OutgoingMessage::Add(const google::protobuf::MessageLite& part) {
-  const size_t before = open_.size();
-  part.AppendToString(&open_);
-  size_ += open_.size() - before;
+std::string_view TextOf(const grpc::Slice& slice) {
+  return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }
 
+}  // namespace
+
+void OutgoingMessage::Add(const google::protobuf::MessageLite& part) { part.AppendToString(&open_); }
+
 void OutgoingMessage::AddString(int field, std::string_view value) {
-  AddPrefix(field, value.size());
+  AddTag(field, kLengthDelimited);
+  AddVarint(value.size());
   open_ += value;
-  size_ += value.size();
 }
 
 void OutgoingMessage::AddBytes(int field, std::span<const std::byte> bytes, const Owner& owner) {
   if (bytes.size() < kSharedBytes || owner == nullptr) {
     return AddString(field, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
-  AddPrefix(field, bytes.size());
+  AddTag(field, kLengthDelimited);
+  AddVarint(bytes.size());
   EndSlice();
   auto keeper = std::make_unique<Owner>(owner);
   // gRPC does not write to what it sends.
   auto* data = const_cast<std::byte*>(bytes.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   slices_.emplace_back(data, bytes.size(), &DropOwner, keeper.get());
   static_cast<void>(keeper.release());
-  size_ += bytes.size();
+  ended_ += bytes.size();
 }
 
-void OutgoingMessage::AddMessage(int field, OutgoingMessage message) {
-  AddPrefix(field, message.size_);
-  size_ += message.size_;
-  if (message.slices_.empty()) {
-    open_ += message.open_;
+void OutgoingMessage::AddNumber(int field, int64_t value) {
+  AddTag(field, kVarint);
+  AddVarint(static_cast<uint64_t>(value));
+}
+
+void OutgoingMessage::AddNumbers(int field, std::span<const int64_t> values) {
+  AddMessage(field, [&] {
+    for (const int64_t value : values) AddVarint(static_cast<uint64_t>(value));
+  });
+}
+
+void OutgoingMessage::AddDouble(int field, double value) {
+  AddTag(field, kFixed64);
+  const auto bits = std::bit_cast<uint64_t>(value);
+  for (int shift = 0; shift < 64; shift += 8) open_ += static_cast<char>(bits >> shift);
+}
+
+void OutgoingMessage::AddTag(int field, uint32_t wire_type) {
+  if (open_.capacity() < kFirstBytes) open_.reserve(kFirstBytes);
+  AddVarint(static_cast<uint32_t>(field) << 3 | wire_type);
+}
+
+void OutgoingMessage::AppendVarint(uint64_t value, std::string& text) {
+  for (; value >= 128; value >>= 7) text += static_cast<char>(value | 128);
+  text += static_cast<char>(value);
+}
+
+OutgoingMessage::Place OutgoingMessage::Begin(int field) {
+  AddTag(field, kLengthDelimited);
+  return {.slice = slices_.size(), .offset = open_.size(), .size = size()};
+}
+
+void OutgoingMessage::End(const Place& begin) {
+  std::string length;
+  AppendVarint(size() - begin.size, length);
+  if (begin.slice == slices_.size()) {
+    open_.insert(begin.offset, length);
     return;
   }
-  EndSlice();
-  std::move(message.slices_.begin(), message.slices_.end(), std::back_inserter(slices_));
-  open_ = std::move(message.open_);
-}
-
-void OutgoingMessage::AddPrefix(int field, size_t length) {
-  const size_t before = open_.size();
-  AddVarint(static_cast<uint32_t>(field) << 3 | kLengthDelimited);
-  AddVarint(length);
-  size_ += open_.size() - before;
-}
-
-void OutgoingMessage::AddVarint(uint64_t value) {
-  for (; value >= 128; value >>= 7) open_ += static_cast<char>(value | 128);
-  open_ += static_cast<char>(value);
+  grpc::Slice& slice = slices_[begin.slice];
+  std::string text(TextOf(slice));
+  text.insert(begin.offset, length);
+  slice = grpc::Slice(text);
+  ended_ += length.size();
 }
 
 void OutgoingMessage::EndSlice() {
   if (open_.empty()) return;
   slices_.emplace_back(open_);
+  ended_ += open_.size();
   open_.clear();
 }
 

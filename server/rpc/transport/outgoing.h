@@ -25,25 +25,46 @@ class OutgoingMessage {
 
   // The fields of `part`.
   void Add(const google::protobuf::MessageLite& part);
-  // A field of type string, bytes or message, whose content follows.
+  // A field of type string or bytes.
   void AddString(int field, std::string_view value);
   void AddBytes(int field, std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
-  void AddMessage(int field, OutgoingMessage message);
+  // A field of type bool, int32, int64 or of an enumeration; one with several of them; a field of type double. Zero is
+  // sent, too: a oneof tells it from nothing.
+  void AddNumber(int field, int64_t value);
+  void AddNumbers(int field, std::span<const int64_t> values);
+  void AddDouble(int field, double value);
+  // A field of type message, whose fields are what `add` adds to this.
+  template <typename Add>
+  void AddMessage(int field, const Add& add) {
+    const Place begin = Begin(field);
+    add();
+    End(begin);
+  }
 
-  bool is_empty() const { return size_ == 0; }
-  size_t size() const { return size_; }
+  bool is_empty() const { return size() == 0; }
+  size_t size() const { return ended_ + open_.size(); }
 
   // Its slices keep alive what is shared.
   grpc::ByteBuffer Take() &&;
 
  private:
-  void AddPrefix(int field, size_t length);
-  void AddVarint(uint64_t value);
+  // Where a field's length will stand once it is known.
+  struct Place {
+    size_t slice = 0;  // that it is in, or will be
+    size_t offset = 0;
+    size_t size = 0;  // of the message until there
+  };
+
+  void AddTag(int field, uint32_t wire_type);
+  void AddVarint(uint64_t value) { AppendVarint(value, open_); }
+  static void AppendVarint(uint64_t value, std::string& text);
+  Place Begin(int field);
+  void End(const Place& begin);
   void EndSlice();  // what was copied so far is one
 
   std::vector<grpc::Slice> slices_;
+  size_t ended_ = 0;  // bytes of these
   std::string open_;  // behind them
-  size_t size_ = 0;
 };
 
 // `message` alone.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <numeric>
 
 #include "server/rpc/test_messages.h"
@@ -21,21 +22,23 @@ std::string Text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// As PredictStreamResponse { request_id: "id" response { model_name: "m" outputs { "y": bytes } } }.
+// As PredictStreamResponse { request_id: "id" response { model_name: "m" outputs { "y": bytes } execution { … } } }.
 OutgoingMessage Nested(const std::shared_ptr<std::vector<std::byte>>& bytes) {
-  OutgoingMessage tensor;
-  tensor.AddBytes(v1::Tensor::kDataFieldNumber, *bytes, bytes);
-  OutgoingMessage entry;
-  entry.AddString(1, "y");
-  entry.AddMessage(2, std::move(tensor));
-  v1::PredictResponse head;
-  head.set_model_name("m");
-  OutgoingMessage response;
-  response.Add(head);
-  response.AddMessage(v1::PredictResponse::kOutputsFieldNumber, std::move(entry));
   OutgoingMessage message;
   message.AddString(v1::PredictStreamResponse::kRequestIdFieldNumber, "id");
-  message.AddMessage(v1::PredictStreamResponse::kResponseFieldNumber, std::move(response));
+  message.AddMessage(v1::PredictStreamResponse::kResponseFieldNumber, [&] {
+    v1::PredictResponse head;
+    head.set_model_name("m");
+    message.Add(head);
+    message.AddMessage(v1::PredictResponse::kOutputsFieldNumber, [&] {
+      message.AddString(1, "y");
+      message.AddMessage(2, [&] { message.AddBytes(v1::Tensor::kDataFieldNumber, *bytes, bytes); });
+    });
+    message.AddMessage(v1::PredictResponse::kExecutionFieldNumber, [&] {
+      message.AddNumber(v1::Execution::kBatchRowsFieldNumber, 300);
+      message.AddDouble(v1::Execution::kQueueSecondsFieldNumber, -0.625);
+    });
+  });
   return message;
 }
 
@@ -52,6 +55,28 @@ TEST(OutgoingMessageTest, IsWhatProtobufWouldHaveMade) {
     EXPECT_EQ(read.request_id(), "id");
     EXPECT_EQ(read.response().model_name(), "m");
     EXPECT_EQ(read.response().outputs().at("y").data(), Text(*bytes)) << size;
+    EXPECT_EQ(read.response().execution().batch_rows(), 300);
+    EXPECT_EQ(read.response().execution().queue_seconds(), -0.625);
+  }
+}
+
+TEST(OutgoingMessageTest, NumbersAreWhatProtobufReads) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const std::vector<int64_t> numbers = {0, 1, -1, 127, 128, 1 << 20, kLeast, kMost};
+  OutgoingMessage message;
+  message.AddNumbers(v1::Tensor::kShapeFieldNumber, numbers);
+  message.AddNumber(v1::Tensor::kDtypeFieldNumber, v1::DATA_TYPE_FP32);
+  v1::Tensor tensor;
+  ASSERT_TRUE(ReadBack(std::move(message), tensor));
+  EXPECT_THAT(tensor.shape(), testing::ElementsAreArray(numbers));
+  EXPECT_EQ(tensor.dtype(), v1::DATA_TYPE_FP32);
+  for (const int64_t number : numbers) {
+    OutgoingMessage one;
+    one.AddNumber(v1::PredictResponse::kModelVersionFieldNumber, number);
+    v1::PredictResponse read;
+    ASSERT_TRUE(ReadBack(std::move(one), read));
+    EXPECT_EQ(read.model_version(), number);
   }
 }
 
