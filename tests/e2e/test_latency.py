@@ -13,6 +13,7 @@ from harness import Client
 from stateful import Stream
 from stores import Store
 from stuck_models import ENDLESS
+from test_threads import thread_names
 from wire import array, reference
 
 WORKERS = 2
@@ -127,3 +128,31 @@ def test_who_runs_short_work_and_meets_a_long_pass_is_replaced(serving):
         held = take_all_workers(server, client, "long0", "long1", "short")
         ask_often(client, "other")
         assert not any(one.done() for one in held)
+
+
+# Operators on a million numbers, which LibTorch spreads over a team of threads.
+WIDE = """
+def forward(self, x: Tensor) -> Dict[str, Tensor]:
+    many = torch.full([1048576], 0.5) + 1.0
+    return {"y": x + torch.tanh(many).sum() * 0.0}
+"""
+WIDE_CONFIG = '''max_batch_size: 8
+input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
+output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
+'''
+
+
+def test_a_load_leaves_no_team_of_threads_behind(store, start):
+    """An idle team makes those of the workers sleep at each of their barriers."""
+    store.add_code("wide", WIDE, WIDE_CONFIG)
+    server = start("--workers", "1", "--intra-op-threads", "2", "--load-threads", "1")
+    harness.wait_until(lambda: count_threads(server, "loader") == 1, "the loader has no thread beside its own")
+    with Client(server.address) as client:
+        assert count_threads(server, "worker") == 1
+        client.predict("wide", stuck_models.x(1.0))
+        # This is how a team shows.
+        assert count_threads(server, "worker") == 2
+
+
+def count_threads(server, name):
+    return list(thread_names(server).values()).count(name)
