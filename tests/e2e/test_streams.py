@@ -2,6 +2,7 @@
 
 import queue
 
+import grpc
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from wire import array, oip
 
 SECONDS = harness.DEADLINE_SECONDS
 MOST_UNDER_WAY = 16  # kMaxStreamRequests
+LARGE = 100_000  # elements of a message that is parsed beside the others
 # A batch of fewer rows waits for an hour: an answer at all is the proof.
 DOUBLE = "def forward(self, x: Tensor) -> Dict[str, Tensor]:\n    return {'y': x * 2.0}\n"
 CONFIG = """name: "%s"
@@ -19,6 +21,7 @@ input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
 output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
 dynamic_batching { preferred_batch_size: [ %d ] max_queue_delay_microseconds: 3600000000 }
 """
+SUM = "def forward(self, x: Tensor) -> Dict[str, Tensor]:\n    return {'y': x.sum().reshape([1])}\n"
 ZEROS = "def forward(self, n: Tensor) -> Dict[str, Tensor]:\n    return {'y': torch.zeros([int(n[0].item())])}\n"
 
 
@@ -81,6 +84,7 @@ BOTH = pytest.mark.parametrize("api", [Ours, Open])
 def client(store, start):
     for name, size in (("six", 6), ("seventeen", MOST_UNDER_WAY + 1)):
         store.add_code(name, DOUBLE, CONFIG % (name, size))
+    store.add_code("sum", SUM)
     store.add_code("zeros", ZEROS)
     store.add("running_sum")
     server = start("--max-message-mib", "1")
@@ -154,6 +158,44 @@ def test_with_state_requests_come_one_after_another_beside_others_of_the_stream(
     answers = [Open.seen(answer) for answer in Open.open(client, iter(requests), timeout=SECONDS)]
     assert answers[0::2] == [(f"sum {i}", [1001.0 * (i + 1)]) for i in range(12)], "one after another"
     assert answers[1::2] == [(f"zeros {i}", [0.0] * i) for i in range(12)]
+
+
+@BOTH
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_large_requests_among_small_ones_keep_their_order(client, api, compression):
+    """Large ones are parsed on another thread."""
+    sizes = [1 if i % 3 else LARGE + i for i in range(24)]
+    requests = [api.request("sum", {"x": np.ones([size], np.float32)}, str(i)) for i, size in enumerate(sizes)]
+    requests.insert(9, api.request("sum", {"x": np.ones([LARGE, 2], np.float32), "z": np.ones([LARGE], np.float32)}, "wrong"))
+    answers = [api.seen(answer) for answer in api.open(client, iter(requests), timeout=SECONDS, compression=compression)]
+    id, error = answers.pop(9)
+    assert id == "wrong" and "z" in error
+    assert answers == [(str(i), [float(size)]) for i, size in enumerate(sizes)]
+
+
+def test_large_requests_to_a_model_with_state_keep_their_order(client):
+    requests = []
+    for i in range(1, 9):
+        large = {"x": np.ones([LARGE], np.float32), "n": np.array([1])}
+        requests.append(Open.request("sum" if i % 2 else "running_sum", large if i % 2 else x(1), str(i)))
+    answers = [Open.seen(answer) for answer in Open.open(client, iter(requests), timeout=SECONDS)]
+    assert [id for id, _ in answers] == [str(i) for i in range(1, 9)]
+    assert [value for _, value in answers[1::2]] == [[1001.0 * i] for i in range(1, 5)]
+    assert all("n" in error for _, error in answers[0::2]), "sum has no such input"
+
+
+@BOTH
+def test_a_stream_that_goes_with_large_requests_under_way_leaves_nothing(client, api):
+    requests = queue.SimpleQueue()
+    for _ in range(8):
+        requests.put(api.request("sum", {"x": np.ones([LARGE], np.float32)}))
+    stream = api.open(client, iter(requests.get, None), timeout=SECONDS)
+    assert api.seen(next(stream)) == ("", [float(LARGE)])
+    stream.cancel()
+    requests.put(None)
+    harness.wait_until(lambda: in_flight(client, "sum") == 0, "they end with their stream")
+    harness.wait_until(lambda: client.server.metrics().sum("torchferry_request_memory_bytes", kind="used") < LARGE, "and so does their memory")
+    assert client.predict_arrays("sum", {"x": np.ones([3], np.float32)})["y"].tolist() == [3.0]
 
 
 # --- what the client saw is what is counted ---

@@ -99,7 +99,8 @@ class PredictStreamHandler final : public StreamHandler {
     bool is_answered = false;  // and may be written
   };
 
-  // What there is of the next request.
+  // What there is of the next request. Whoever has set kReading, under the mutex, has `next_`, `sessions_` and the
+  // reading side of the call to itself until it sets another: large messages come on another thread than the loop's.
   enum class Next {
     kNothing,  // it is to be read, when it may
     kReading,  // or taken, or begun
@@ -137,7 +138,7 @@ class PredictStreamHandler final : public StreamHandler {
     call_.Finish(is_broken ? absl::CancelledError("the client went away") : absl::OkStatus());
   }
 
-  // Whatever is possible now with the next request. On the loop's thread.
+  // Whatever is possible now with the next request.
   void Advance() {
     std::optional<absl::StatusOr<Request>> decoded;
     bool reads = false;
@@ -238,7 +239,7 @@ class PredictStreamHandler final : public StreamHandler {
   const base::Clock& clock_;
   Stream& call_;
   StreamSessions sessions_;
-  std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();  // on the loop's thread
+  std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();
 
   base::Mutex mutex_;
   std::deque<std::unique_ptr<Exchange>> under_way_ FERRY_GUARDED_BY(mutex_);  // in their order

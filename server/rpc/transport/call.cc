@@ -70,8 +70,22 @@ int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
   return received + length + length / kFrameShare;
 }
 
-absl::StatusOr<int64_t> Call::MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
+void Call::Arrived(const grpc::ByteBuffer& bytes) {
   loop_.memory().delivered().Add(context_.peer(), ReceivedFor(bytes));
+}
+
+absl::Status Call::ReserveReceived(grpc::ByteBuffer& bytes) {
+  const auto length = static_cast<int64_t>(bytes.Length());
+  absl::Status status = Reserve(length);
+  if (status.ok()) {
+    request_bytes_ = length;
+  } else {
+    bytes.Clear();
+  }
+  return status;
+}
+
+absl::StatusOr<int64_t> Call::MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type) {
   return MemoryOf(bytes, type, loop_.memory().max_message_bytes());
 }
 
@@ -115,8 +129,7 @@ void Call::EndSendTime() {
 
 void Call::AfterEnd(bool) {
   if (context_.IsCancelled()) {
-    is_cancelled_.store(true, std::memory_order_relaxed);
-    if (on_cancel_) on_cancel_();
+    if ((cancel_.fetch_or(kIsCancelled, std::memory_order_acq_rel) & kHasCallback) != 0) on_cancel_();
   }
   Release();
 }

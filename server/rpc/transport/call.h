@@ -25,19 +25,6 @@
 
 namespace torchferry::rpc {
 
-// The event that calls `method` of `Owner`.
-template <typename Owner>
-class MemberEvent final : public CallEvent {
- public:
-  using Method = void (Owner::*)(bool ok);
-  MemberEvent(Owner* owner, Method method) : owner_(owner), method_(method) {}
-  void Happened(bool ok) override { (owner_->*method_)(ok); }
-
- private:
-  Owner* const owner_;
-  const Method method_;
-};
-
 // A call of any kind. It lives until it has been finished, gRPC is done with it, no operation of its is under way, and
 // nobody keeps it. Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
 class Call {
@@ -52,9 +39,13 @@ class Call {
   std::string peer() const { return context_.peer(); }
 
   // The caller gave up, or its connection is gone. Any thread, until Finish.
-  bool IsCancelled() const { return is_cancelled_.load(std::memory_order_relaxed); }
-  // Called on the loop's thread when that happens. To be set by the handler, before it returns.
-  void OnCancel(std::function<void()> callback) { on_cancel_ = std::move(callback); }
+  bool IsCancelled() const { return (cancel_.load(std::memory_order_relaxed) & kIsCancelled) != 0; }
+  // Called once when that happens, on the loop's thread, or at once if it has. To be set by the handler, once, before
+  // it returns.
+  void OnCancel(std::function<void()> callback) {
+    on_cancel_ = std::move(callback);
+    if ((cancel_.fetch_or(kHasCallback, std::memory_order_acq_rel) & kIsCancelled) != 0) on_cancel_();
+  }
 
   // Makes room for an answer of so many bytes, beside the request. To be called before it is made. RESOURCE_EXHAUSTED:
   // there is none, and the call goes on.
@@ -89,9 +80,13 @@ class Call {
     LetGo();
   }
 
+  // A message has come. Once for each, before anything else is done with it.
+  void Arrived(const grpc::ByteBuffer& bytes);
+  // Makes room for as many bytes as have been received: what waits to be parsed, too, has its place in the budget.
+  absl::Status ReserveReceived(grpc::ByteBuffer& bytes);
   // Makes room for what `bytes` become as a `type`. An error says what the caller is told.
   absl::Status ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
-  // How much that is; they are read through, and stay as they are. Once for what has been received.
+  // How much that is; they are read through, and stay as they are.
   absl::StatusOr<int64_t> MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
   // The call's messages take so much, from now on.
   absl::Status Reserve(int64_t bytes);
@@ -129,7 +124,9 @@ class Call {
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
   std::atomic<int> uses_{2};     // of the loop's queue; at first the end and the finish
   std::atomic<int> keepers_{1};  // these uses together, and who keeps it: the loop may be gone before it
-  std::atomic<bool> is_cancelled_{false};
+  static constexpr int kIsCancelled = 1;
+  static constexpr int kHasCallback = 2;
+  std::atomic<int> cancel_{0};  // who sets the second of the two calls on_cancel_
   std::function<void()> on_cancel_;
   MemoryShare share_;
   int64_t request_bytes_ = 0;  // of it
@@ -184,6 +181,24 @@ class UnaryCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();  // the server has shut down
     Await(loop_, method_);
+    Arrived(received_);
+    if (!IsLarge(received_)) return Begin();
+    const absl::Status status = ReserveReceived(received_);
+    if (!status.ok()) return Finish(status);
+    Hold();
+    loop_.large().Carry(has_turn_, request_bytes());
+  }
+  // Of a large one, among those of the loop. Its call stays until the handler has returned, as on the loop.
+  void AfterTurn(bool) {
+    if (IsCancelled()) {
+      received_.Clear();
+      Finish(absl::CancelledError("the caller went away"));
+    } else {
+      Begin();
+    }
+    Release();
+  }
+  void Begin() {
     const absl::Status status = Guarded([this] { return ReadRequest(); });
     status.ok() ? method_->handler(*this) : Finish(status);
   }
@@ -206,6 +221,7 @@ class UnaryCall final : public Call {
 
   const std::shared_ptr<const Method> method_;
   MemberEvent<UnaryCall> begun_{this, &UnaryCall::AfterBegin};
+  MemberEvent<UnaryCall> has_turn_{this, &UnaryCall::AfterTurn};
   grpc::ByteBuffer received_;
   // What a small request and its response are made of is in the call itself.
   std::array<char, 1024> first_block_;
@@ -217,12 +233,14 @@ class UnaryCall final : public Call {
   Writer writer_{&context_};
 };
 
-// What is done with a call that has several messages. Made when the call begins, and destroyed with it. All on the
-// loop's thread.
+// What is done with a call that has several messages. Made when the call begins, and destroyed with it. On the loop's
+// thread, one at a time, but for MayTake and OnRead of a large message: these come on the thread of the loop's large
+// messages, beside the others.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
-  // A message has come that will take so many bytes. False: it is left as it came until BidiCall::Take.
+  // A message has come that will take so many bytes. False: it is left as it came until BidiCall::Take, which may be
+  // called before this returns.
   virtual bool MayTake(int64_t /*bytes*/) { return true; }
   // `ok`: a message has come; otherwise the caller will send none any more. `status`: why a message that has come
   // cannot be taken; it is then as empty as before.
@@ -255,14 +273,11 @@ class BidiCall final : public Call {
     Hold();
     stream_.Read(&received_, &read_);
   }
-  // The message that MayTake has left: OnRead is called with it. On the loop's thread, during another event.
+  // The message that MayTake has left: OnRead is called with it, now or soon. During another event.
   void Take() {
-    const absl::Status status = measured_.ok() ? Guarded([this] { return ReadMessage(); }) : measured_.status();
-    if (!status.ok()) {
-      received_.Clear();
-      *message_ = Request();
-    }
-    handler_->OnRead(true, status);
+    if (!is_large_) return TakeNow();
+    Hold();
+    loop_.large().Carry(may_take_, received_bytes());
   }
   // Makes `part` so large, or gives back what it has more. Any thread. RESOURCE_EXHAUSTED: it is as it was.
   absl::Status Resize(int64_t& part, int64_t bytes) FERRY_EXCLUDES(parts_mutex_) {
@@ -290,17 +305,39 @@ class BidiCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();
     Await(loop_, method_);
-    OnCancel([this] { handler_->OnCancel(); });
     handler_ = method_->handler(*this);
+    OnCancel([this] { handler_->OnCancel(); });
   }
   void AfterRead(bool ok) {
-    if (ok) {
-      measured_ = Guarded([this] { return MeasureRequest(received_, *Request::descriptor()); });
-      if (!measured_.ok() || handler_->MayTake(*measured_)) Take();
-    } else {
+    if (!ok) {
       handler_->OnRead(false, absl::OkStatus());
+      return Release();
     }
+    Arrived(received_);
+    is_large_ = IsLarge(received_);
+    if (is_large_) return loop_.large().Carry(has_turn_, received_bytes());
+    AfterTurn(true);
+  }
+  void AfterTurn(bool) {
+    measured_ = Guarded([this]() -> absl::StatusOr<int64_t> {
+      if (is_large_ && IsCancelled()) return absl::CancelledError("the caller went away");
+      return MeasureRequest(received_, *Request::descriptor());
+    });
+    if (!measured_.ok() || handler_->MayTake(*measured_)) TakeNow();
     Release();
+  }
+  int64_t received_bytes() const { return static_cast<int64_t>(received_.Length()); }
+  void AfterMayTake(bool) {
+    TakeNow();
+    Release();
+  }
+  void TakeNow() {
+    const absl::Status status = measured_.ok() ? Guarded([this] { return ReadMessage(); }) : measured_.status();
+    if (!status.ok()) {
+      received_.Clear();
+      *message_ = Request();
+    }
+    handler_->OnRead(true, status);
   }
   absl::Status ReadMessage() {
     FERRY_RETURN_IF_ERROR(Resize(*part_, *measured_));
@@ -315,12 +352,15 @@ class BidiCall final : public Call {
   const std::shared_ptr<const Method> method_;
   grpc::ByteBuffer received_;
   absl::StatusOr<int64_t> measured_ = 0;  // what it takes
+  bool is_large_ = false;                 // what has been received
   Request* message_ = nullptr;
   int64_t* part_ = nullptr;
   base::Mutex parts_mutex_;
   int64_t parts_ FERRY_GUARDED_BY(parts_mutex_) = 0;  // together
   MemberEvent<BidiCall> begun_{this, &BidiCall::AfterBegin};
   MemberEvent<BidiCall> read_{this, &BidiCall::AfterRead};
+  MemberEvent<BidiCall> has_turn_{this, &BidiCall::AfterTurn};  // of a large message, among those of the loop
+  MemberEvent<BidiCall> may_take_{this, &BidiCall::AfterMayTake};
   MemberEvent<BidiCall> written_{this, &BidiCall::AfterWrite};
   Stream stream_{&context_};
   std::unique_ptr<StreamHandler> handler_;
@@ -358,10 +398,11 @@ class WatchCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();
     Await(loop_, method_);
+    Arrived(received_);
     const absl::Status status = Guarded([this] { return ReadRequest(); });
     if (!status.ok()) return Finish(status);
-    OnCancel([this] { handler_->OnCancel(); });
     handler_ = method_->handler(*this);
+    OnCancel([this] { handler_->OnCancel(); });
   }
   absl::Status ReadRequest() {
     FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));

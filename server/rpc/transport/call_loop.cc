@@ -57,6 +57,7 @@ bool CallLoop::Stop() {
     base::MutexLock lock(calls_mutex_);
     while (calls_ > 0) no_calls_.Wait(calls_mutex_);
   }
+  large_.Stop();
   queue_->Shutdown();
   std::vector<std::thread> ended;
   {

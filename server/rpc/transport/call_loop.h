@@ -14,18 +14,9 @@
 #include "server/base/mutex.h"
 #include "server/rpc/transport/busy_poll.h"
 #include "server/rpc/transport/call_memory.h"
+#include "server/rpc/transport/large_messages.h"
 
 namespace torchferry::rpc {
-
-// Something that happens to a call; what gRPC's completion queue knows as a tag.
-class CallEvent {
- public:
-  // On the loop's thread. `ok`: what gRPC's documentation of the operation says.
-  virtual void Happened(bool ok) = 0;
-
- protected:
-  ~CallEvent() = default;
-};
 
 // Work that the calls leave to the thread which carries them, to be done when no event waits. All on that thread.
 class WorkBetweenCalls {
@@ -62,6 +53,8 @@ class CallLoop {
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   CallMemory& memory() { return memory_; }
+  // For what would hold the loop up: messages that take long to parse.
+  LargeMessages& large() { return large_; }
 
   // Once, after the server has.
   void Start();
@@ -101,6 +94,7 @@ class CallLoop {
   CallMemory& memory_;
   const base::Clock& clock_;
   std::atomic<WorkBetweenCalls*> work_{nullptr};
+  LargeMessages large_{memory_.max_message_bytes()};
   bool is_stopped_ = false;
   bool has_left_ = false;  // a thread, when it was stopped
 

@@ -12,6 +12,10 @@ namespace {
 // Up to here the worst is reserved, which is less than what reading through a message costs.
 constexpr int64_t kShort = 256;
 
+constexpr size_t kLarge = size_t{256} << 10;
+// It may inflate to a thousand times that.
+constexpr size_t kLargeCompressed = size_t{1} << 10;
+
 class BufferReader final : public grpc::ProtoBufferReader {
  public:
   using grpc::ProtoBufferReader::ProtoBufferReader;
@@ -32,6 +36,13 @@ absl::Status NotWhole(const google::protobuf::Descriptor& type) {
 }
 
 }  // namespace
+
+bool IsLarge(grpc::ByteBuffer& bytes) {
+  const size_t length = bytes.Length();
+  if (length < kLargeCompressed || length >= kLarge) return length >= kLarge;
+  BufferReader reader(&bytes);
+  return reader.status().ok() && reader.is_compressed();
+}
 
 absl::StatusOr<int64_t> MemoryOf(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type,
                                  int64_t max_length) {

@@ -9,6 +9,10 @@
 
 namespace torchferry::rpc {
 
+// Whether finding out what `bytes` take, and parsing them, is no work for a thread that others wait for: it takes 0.1
+// ms and more. A compressed message counts as what it may inflate to.
+bool IsLarge(grpc::ByteBuffer& bytes);
+
 // How much memory `bytes` take once they are a `type`, at most. It reads through what is not short, inflating in
 // pieces, and keeps nothing. RESOURCE_EXHAUSTED for more than `max_length` bytes, inflated or not; INVALID_ARGUMENT for
 // what is no such message, or no such compression.
