@@ -24,6 +24,7 @@ constexpr size_t kMostBytes = 1 << 20;
 constexpr size_t kMostDepth = 8;
 constexpr int64_t kMostRows = int64_t{1} << 31;
 constexpr int kMostThreads = 1024;
+constexpr int64_t kMostLatencyRows = 2;
 
 // At most kMostBytes of a regular file that is no link; empty when there is none.
 std::string ReadText(const std::string& path) {
@@ -62,19 +63,54 @@ double Positive(const Json& record, const char* name) {
   return value;
 }
 
+// From 1 to `most`.
+template <typename Number>
+Number Count(const Json& record, const char* name, Number most) {
+  const auto value = record.at(name).get<int64_t>();
+  if (value < 1 || value > most) throw std::out_of_range(name);
+  return static_cast<Number>(value);
+}
+
+TuningLatency ParseLatency(const Json& json) {
+  return {.variant = json.at("variant").get<std::string>(),
+          .threads = Count(json, "intra_op_threads", kMostThreads),
+          .max_rows = Count(json, "max_rows", kMostLatencyRows),
+          .seconds = Positive(json, "seconds"),
+          .throughput_seconds = Positive(json, "throughput_seconds")};
+}
+
 TuningRecord Parse(const Json& json) {
   TuningRecord record;
   record.best.variant = json.at("variant").get<std::string>();
-  record.best.threads = json.at("intra_op_threads").get<int>();
-  record.best.rows = json.at("batch_rows").get<int64_t>();
+  record.best.threads = Count(json, "intra_op_threads", kMostThreads);
+  record.best.rows = Count(json, "batch_rows", kMostRows);
   record.rows_per_second = Positive(json, "rows_per_second");
   record.simplest_rows_per_second = Positive(json, "simplest_rows_per_second");
   record.budget_seconds = Positive(json, "budget_seconds");
   record.deviation = Positive(json, "deviation");
-  const bool is_sound = record.best.threads >= 1 && record.best.threads <= kMostThreads && record.best.rows >= 1 &&
-                        record.best.rows <= kMostRows;
-  if (!is_sound) throw std::out_of_range("intra_op_threads or batch_rows");
+  record.is_final = json.value("final", false);
+  if (json.contains("latency")) record.latency = ParseLatency(json["latency"]);
   return record;
+}
+
+Json ToJson(const TuningKey& key, const TuningRecord& record) {
+  Json json{{"key", key},
+            {"variant", record.best.variant},
+            {"intra_op_threads", record.best.threads},
+            {"batch_rows", record.best.rows},
+            {"rows_per_second", record.rows_per_second},
+            {"simplest_rows_per_second", record.simplest_rows_per_second},
+            {"budget_seconds", record.budget_seconds},
+            {"deviation", record.deviation},
+            {"final", record.is_final}};
+  if (record.latency.has_value()) {
+    json["latency"] = {{"variant", record.latency->variant},
+                       {"intra_op_threads", record.latency->threads},
+                       {"max_rows", record.latency->max_rows},
+                       {"seconds", record.latency->seconds},
+                       {"throughput_seconds", record.latency->throughput_seconds}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -98,14 +134,7 @@ std::optional<TuningRecord> ReadTuningRecord(const std::string& path, const Tuni
 absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, const TuningRecord& record) {
   std::vector<Json> records = ParseRecords(ReadText(path));
   std::erase_if(records, [&](const Json& json) { return HasKey(json, key); });
-  records.insert(records.begin(), Json{{"key", key},
-                                       {"variant", record.best.variant},
-                                       {"intra_op_threads", record.best.threads},
-                                       {"batch_rows", record.best.rows},
-                                       {"rows_per_second", record.rows_per_second},
-                                       {"simplest_rows_per_second", record.simplest_rows_per_second},
-                                       {"budget_seconds", record.budget_seconds},
-                                       {"deviation", record.deviation}});
+  records.insert(records.begin(), ToJson(key, record));
   if (records.size() > kMostRecords) records.resize(kMostRecords);
   return base::ReplaceFile(path, Json{{"records", records}}.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
 }

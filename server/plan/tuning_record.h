@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/plan/tuning_search.h"
+#include "server/plan/tuning_verdict.h"
 
 namespace torchferry::plan {
 
@@ -24,6 +24,10 @@ struct TuningRecord {
   double simplest_rows_per_second = 0;
   double budget_seconds = 0;  // that ended the search; 0: it was complete
   double deviation = 0;       // from the model as it was saved, of an output's largest magnitude
+  // False: the search was cut short or disturbed, or made by a release that sought no latency point. It is used, and
+  // sought on from there.
+  bool is_final = false;
+  std::optional<TuningLatency> latency = std::nullopt;  // nothing: small batches run as all others do
 };
 
 // The one with this key in `path`. Nothing when there is none, or no such file, or one that is none of ours (a link,

@@ -32,7 +32,15 @@ class TuningRecordTest : public ::testing::Test {
       fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   const std::string path_ = (folder_ / kTuningRecordName).string();
   const TuningKey key_ = {{"sha256", "ab"}, {"processor", "one"}};
-  const TuningRecord record_{{"frozen", 2, 12}, 91.5, 60.25, 10, 1e-6};
+  const TuningRecord record_{
+      .best = {"frozen", 2, 12},
+      .rows_per_second = 91.5,
+      .simplest_rows_per_second = 60.25,
+      .budget_seconds = 10,
+      .deviation = 1e-6,
+      .is_final = true,
+      .latency = TuningLatency{
+          .variant = "channels_last", .threads = 8, .max_rows = 2, .seconds = 0.025, .throughput_seconds = 0.0625}};
 };
 
 TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
@@ -45,16 +53,33 @@ TEST_F(TuningRecordTest, WhatIsWrittenIsReadByItsKeyAlone) {
   EXPECT_EQ(read->simplest_rows_per_second, 60.25);
   EXPECT_EQ(read->budget_seconds, 10);
   EXPECT_EQ(read->deviation, 1e-6);
+  EXPECT_TRUE(read->is_final);
+  ASSERT_TRUE(read->latency.has_value());
+  EXPECT_EQ(read->latency->variant, "channels_last");
+  EXPECT_EQ(read->latency->threads, 8);
+  EXPECT_EQ(read->latency->max_rows, 2);
+  EXPECT_EQ(read->latency->seconds, 0.025);
+  EXPECT_EQ(read->latency->throughput_seconds, 0.0625);
   EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}, {"processor", "two"}}).has_value());
   EXPECT_FALSE(ReadTuningRecord(path_, {{"sha256", "ab"}}).has_value());
 }
 
+TEST_F(TuningRecordTest, WhatAnEarlierReleaseKeptIsReadAndIsNotFinal) {
+  SetText(R"({"records": [{"key": {"sha256": "ab", "processor": "one"}, "variant": "frozen", "intra_op_threads": 2,
+    "batch_rows": 12, "rows_per_second": 91.5, "simplest_rows_per_second": 60.25, "budget_seconds": 0,
+    "deviation": 1e-6}]})");
+  const auto read = ReadTuningRecord(path_, key_);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->best, record_.best);
+  EXPECT_FALSE(read->is_final) << "it knows no latency point";
+  EXPECT_FALSE(read->latency.has_value());
+}
+
 TEST_F(TuningRecordTest, HostsThatShareAStoreKeepTheirOwn) {
   for (int host = 0; host < 20; ++host) {
-    ASSERT_TRUE(
-        WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {{"plain", 1, host + 1}, 1, 1, 0, 0}).ok());
+    ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", std::to_string(host)}}, {.best = {"plain", 1, host + 1}}).ok());
   }
-  ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {{"plain", 1, 99}, 1, 1, 0, 0}).ok());
+  ASSERT_TRUE(WriteTuningRecord(path_, {{"processor", "19"}}, {.best = {"plain", 1, 99}}).ok());
   EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "19"}})->best.rows, 99);
   EXPECT_EQ(ReadTuningRecord(path_, {{"processor", "4"}})->best.rows, 5);
   EXPECT_FALSE(ReadTuningRecord(path_, {{"processor", "3"}}).has_value()) << "the newest 16 stay";
@@ -84,6 +109,10 @@ TEST_F(TuningRecordTest, AValueThatNobodyWroteIsRefused) {
                                                        {"\"batch_rows\": 12", "\"batch_rows\": \"12\""},
                                                        {"\"intra_op_threads\": 2", "\"intra_op_threads\": 100000"},
                                                        {"\"rows_per_second\": 91.5", "\"rows_per_second\": -1"},
+                                                       {"\"final\": true", "\"final\": 3"},
+                                                       {"\"max_rows\": 2", "\"max_rows\": 100"},
+                                                       {"\"seconds\": 0.025", "\"seconds\": -1"},
+                                                       {"\"intra_op_threads\": 8", "\"intra_op_threads\": 0"},
                                                        {"\"variant\": \"frozen\"", "\"variant\": 4"}};
   for (const auto& [from, to] : edits) {
     std::string text = good;

@@ -96,6 +96,9 @@ TEXTS = {
     "tuning_record": {
         "one": '{"records": [{"key": {"sha256": "ab"}, "variant": "frozen", "intra_op_threads": 2, "batch_rows": 12, '
                '"rows_per_second": 91.5, "simplest_rows_per_second": 60.25, "budget_seconds": 10, "deviation": 1e-06}]}',
+        "latency": '{"records": [{"key": {"sha256": "ab"}, "variant": "frozen", "intra_op_threads": 1, "batch_rows": 4, '
+                   '"rows_per_second": 91.5, "simplest_rows_per_second": 60.25, "budget_seconds": 0, "deviation": 0, "final": true, '
+                   '"latency": {"variant": "plain", "intra_op_threads": 2, "max_rows": 2, "seconds": 0.02, "throughput_seconds": 0.04}}]}',
         "deep": '{"records": [{"key": ' + "[" * 100 + "]" * 100 + "}]}",
     },
     "input_value": {

@@ -13,5 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool is_sound = record->best.threads > 0 && record->best.rows > 0 && std::isfinite(record->rows_per_second) &&
                         std::isfinite(record->budget_seconds) && record->deviation >= 0;
   if (!is_sound) std::abort();
+  if (!record->latency.has_value()) return 0;
+  const bool is_latency_sound = record->latency->threads > 0 && record->latency->max_rows > 0 &&
+                                std::isfinite(record->latency->seconds) && record->latency->throughput_seconds >= 0;
+  if (!is_latency_sound) std::abort();
   return 0;
 }

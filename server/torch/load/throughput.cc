@@ -1,17 +1,25 @@
 #include "server/torch/load/throughput.h"
 
+#include <ATen/Parallel.h>
+
 #include <latch>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
+#include "server/host/run_delay.h"
 #include "server/torch/device/runtime.h"
 
 namespace torchferry::libtorch {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+
+// Share of the processors' time that threads may wait for one: what the system's own small tasks take.
+constexpr double kUndisturbed = 0.05;
 
 // What one worker found.
 struct Lap {
@@ -20,11 +28,21 @@ struct Lap {
   double seconds = 0;
 };
 
-Lap Run(model::Model& model, std::span<const tensor::BoundInputs* const> requests, std::chrono::duration<double> time) {
+// The turns of a measurement: the workers are ready, may go, have run, and may end. What is read of them is read while
+// none of them runs and all are there.
+struct Turns {
+  explicit Turns(int workers) : ready(workers), done(workers) {}
+  std::latch ready;
+  std::latch go{1};
+  std::latch done;
+  std::latch end{1};
+};
+
+Lap Run(model::Model& model, std::span<const tensor::BoundInputs* const> requests, Seconds time) {
   Lap lap;
   model::PhaseTimes ignored;
   const auto began = SteadyClock::now();
-  std::chrono::duration<double> passed{};
+  Seconds passed{};
   do {
     lap.status = model.Predict(requests, ignored).status();
     ++lap.batches;
@@ -34,34 +52,56 @@ Lap Run(model::Model& model, std::span<const tensor::BoundInputs* const> request
   return lap;
 }
 
+// A fresh thread has no team yet, and the first operator would wait for it.
+void StartTeam(int threads) {
+  if (threads > 1) at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});
+}
+
+void Work(model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load, Turns& turns,
+          Lap& lap) {
+  base::NameThisThread("tuning");
+  TorchRuntime::SetIntraOpThreads(load.threads);
+  StartTeam(load.threads);
+  model::PhaseTimes ignored;
+  for (int i = 0; i < load.runs_before && lap.status.ok(); ++i) lap.status = model.Predict(requests, ignored).status();
+  turns.ready.arrive_and_wait();
+  turns.go.wait();
+  if (lap.status.ok()) lap = Run(model, requests, load.time);
+  turns.done.count_down();
+  turns.end.wait();
+}
+
+bool WasDisturbed(const std::optional<double>& before, const std::optional<double>& after, Seconds passed,
+                  const Load& load) {
+  if (!before.has_value() || !after.has_value()) return false;  // nobody knows
+  return *after - *before > kUndisturbed * passed.count() * load.workers * load.threads;
+}
+
 }  // namespace
 
-absl::StatusOr<double> MeasureThroughput(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
-                                         const Load& load) {
+absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
+                                             const Load& load) {
   int64_t rows = 0;
   for (const tensor::BoundInputs* request : requests) rows += request->rows;
   std::vector<Lap> laps(static_cast<size_t>(load.workers));
-  std::latch ready(load.workers);
+  Turns turns(load.workers);
   std::vector<std::thread> workers;
-  for (int worker = 0; worker < load.workers; ++worker) {
-    workers.emplace_back([&, worker] {
-      base::NameThisThread("tuning");
-      TorchRuntime::SetIntraOpThreads(load.threads);
-      Lap& lap = laps[static_cast<size_t>(worker)];
-      model::PhaseTimes ignored;
-      for (int i = 0; i < load.runs_before && lap.status.ok(); ++i)
-        lap.status = model.Predict(requests, ignored).status();
-      ready.arrive_and_wait();
-      if (lap.status.ok()) lap = Run(model, requests, load.time);
-    });
-  }
+  for (Lap& lap : laps) workers.emplace_back([&] { Work(model, requests, load, turns, lap); });
+  turns.ready.wait();
+  const std::optional<double> delay_before = host::ReadRunDelay();
+  const auto began = SteadyClock::now();
+  turns.go.count_down();
+  turns.done.wait();
+  const Seconds passed = SteadyClock::now() - began;
+  const std::optional<double> delay_after = host::ReadRunDelay();
+  turns.end.count_down();
   for (std::thread& worker : workers) worker.join();
-  double rate = 0;
+  Throughput throughput{.is_disturbed = WasDisturbed(delay_before, delay_after, passed, load)};
   for (const Lap& lap : laps) {
     FERRY_RETURN_IF_ERROR(lap.status);
-    rate += static_cast<double>(rows) * static_cast<double>(lap.batches) / lap.seconds;
+    throughput.rows_per_second += static_cast<double>(rows) * static_cast<double>(lap.batches) / lap.seconds;
   }
-  return rate;
+  return throughput;
 }
 
 }  // namespace torchferry::libtorch

@@ -17,8 +17,14 @@ struct Load {
   int runs_before = 2;  // of each worker, that do not count: LibTorch compiles what it has seen run
 };
 
-// Rows per second of all workers together, where each batch is `requests`. Predict's errors.
-absl::StatusOr<double> MeasureThroughput(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
-                                         const Load& load);
+struct Throughput {
+  double rows_per_second = 0;  // of all workers together
+  bool is_disturbed = false;   // this process's threads waited for processors, as others had them
+};
+
+// Where each batch is `requests`. The workers are threads of this call, so that no team of an operator's threads
+// outlives it. Predict's errors.
+absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
+                                             const Load& load);
 
 }  // namespace torchferry::libtorch

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "server/model/loaded_model.h"
 #include "server/plan/tuning_record.h"
 #include "server/torch/load/loader.h"
+#include "server/torch/load/tuner.h"
 
 namespace torchferry::libtorch {
 
@@ -21,25 +23,35 @@ bool IsTuningAsked(const config::OptimizeConfig& config);
 bool IsTuningOn(const TuningOptions& options, const config::OptimizeConfig& config);
 
 struct TuningTask {
-  // The model in a variant. Throws what LibTorch throws.
-  std::function<std::shared_ptr<model::Model>(const std::string& variant)> make;
+  // May be called after Tune has returned, by Tuned::refine's job: it owns what it uses.
+  TuningVariants::Make make;
   std::vector<std::string> variants;  // that make sense, "plain" among them
-  const config::ModelConfig& config;
-  base::StoreFolder store;                       // for the files of model_warmup
-  const tensor::BoundInputs* example = nullptr;  // see SampleRows
-  const TuningOptions& options;
+  config::ModelConfig config;
+  base::StoreFolder store;                                    // for the files of model_warmup
+  std::optional<tensor::BoundInputs> example = std::nullopt;  // see SampleRows
+  TuningOptions options;
   int intra_op_threads = 1;
   int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
   double tolerance = 0;     // most that a variant's outputs may differ from plain's, of an output's largest magnitude
   bool may_search = true;   // otherwise only a kept result is used
   std::string record_path;  // on this host
   plan::TuningKey key;      // of the files, the device and the types; what the search depends on beyond that is added
+  Measurement measure = &MeasureThroughput;
 };
 
-// `plain`, or the same model in the variant that is the fastest; info.tuning and info.decisions say what was found, or
-// why it was not sought. Blocks for the configuration's budget at most, but for a forward pass or two. Only a device's
-// errors are errors.
-absl::StatusOr<std::shared_ptr<model::Model>> Tune(const TuningTask& task, std::shared_ptr<model::Model> plain,
-                                                   model::ModelInfo& info);
+struct Tuned {
+  std::shared_ptr<model::Model> model;
+  std::shared_ptr<model::Model> small = nullptr;  // for batches at info.tuning->latency; null: `model`
+  // Of the info that the model is served with: what goes on with the search while the server is idle. The job puts the
+  // better way into service, writes the final result, and holds no memory any more once it has ended. Null: the result
+  // is final.
+  std::function<model::IdleJob(model::ModelInfo info)> refine = nullptr;
+};
+
+// `plain`, or the same model in the variants that are the fastest; info.tuning and info.decisions say what was found,
+// or why it was not sought. Blocks for the configuration's budget at most, but for a forward pass or two. A kept result
+// was compared with the plain graph on one row, and each of its models has run that row twice. Only a device's errors
+// are errors.
+absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model> plain, model::ModelInfo& info);
 
 }  // namespace torchferry::libtorch

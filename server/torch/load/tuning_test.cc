@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <cstring>
+#include <chrono>
 #include <filesystem>
-#include <thread>
+#include <fstream>
+
+#include "server/torch/load/test_sleepy_model.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -17,53 +19,14 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Doubles its input, sleeping for each batch and each row.
-class SleepyModel : public model::Model {
- public:
-  struct How {
-    std::chrono::microseconds batch{0};
-    std::chrono::microseconds row{0};
-    float factor = 2;
-    int64_t most_rows = 1000;
-    int64_t knee = 1000;  // rows beyond it take three times as long
-  };
-
-  SleepyModel(const config::ModelConfig& config, How how) : how_(how) {
-    const tensor::Shape shape = config.max_batch_size > 0 ? tensor::Shape{tensor::kAnyDim, 2} : tensor::Shape{2};
-    signature_ = {{{.name = "x", .dtype = tensor::DType::kFp32, .shape = shape}}, {}, config.max_batch_size};
-  }
-
-  const tensor::Signature& signature() const override { return signature_; }
-  const tensor::DeviceId& device() const override { return device_; }
-
-  absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
-                                                      model::PhaseTimes&) override {
-    ++runs;
-    most_rows = std::max<int64_t>(most_rows, static_cast<int64_t>(requests.size()));
-    if (static_cast<int64_t>(requests.size()) > how_.most_rows) return absl::InternalError("too many rows");
-    const auto rows = static_cast<int64_t>(requests.size());
-    std::this_thread::sleep_for(how_.batch + how_.row * (rows + 2 * std::max<int64_t>(0, rows - how_.knee)));
-    std::vector<model::Outputs> answers;
-    for (const tensor::BoundInputs* request : requests) {
-      const tensor::HostTensor& x = request->values[0][0];
-      const auto bytes = std::make_shared<std::vector<float>>(x.bytes.size() / sizeof(float));
-      std::memcpy(bytes->data(), x.bytes.data(), x.bytes.size());
-      for (float& value : *bytes) value *= how_.factor;
-      answers.push_back({{"y", {tensor::DType::kFp32, x.shape, std::as_bytes(std::span(*bytes)), bytes}}});
-    }
-    return answers;
-  }
-
-  std::atomic<int> runs{0};
-  std::atomic<int64_t> most_rows{0};
-
- private:
-  const How how_;
-  tensor::Signature signature_;
-  const tensor::DeviceId device_ = tensor::DeviceId::Cpu();
-};
-
 using std::chrono::microseconds;
+
+class QuietTurn final : public model::IdleTurn {
+ public:
+  bool IsQuiet() const override { return true; }
+  void Replace(model::PlacedModel placed) override { better = std::move(placed); }
+  std::optional<model::PlacedModel> better;
+};
 
 class TuningTest : public ::testing::Test {
  protected:
@@ -98,13 +61,26 @@ class TuningTest : public ::testing::Test {
                           .intra_op_threads = 1,
                           .tolerance = 1e-3,
                           .may_search = may_search_,
-                          .record_path = (folder_ / plan::kTuningRecordName).string(),
-                          .key = key_};
+                          .record_path = RecordPath(),
+                          .key = key_,
+                          .measure = measure_};
     models_["plain"] = std::make_shared<SleepyModel>(config_, hows_.at("plain"));
-    auto model = Tune(task, models_["plain"], info_);
-    EXPECT_TRUE(model.ok()) << model.status();
-    return *model;
+    absl::StatusOr<Tuned> tuned = Tune(task, models_["plain"], info_);
+    EXPECT_TRUE(tuned.ok()) << tuned.status();
+    tuned_ = *std::move(tuned);
+    return tuned_.model;
   }
+
+  // Takes no time, and is disturbed where `is_disturbed_` says so.
+  void MeasureWithoutMeasuring() {
+    measure_ = [this](model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load) {
+      Throughput found = static_cast<SleepyModel&>(model).ThroughputOf(static_cast<int64_t>(requests.size()), load);
+      found.is_disturbed = is_disturbed_;
+      return found;
+    };
+  }
+
+  std::string RecordPath() const { return (folder_ / plan::kTuningRecordName).string(); }
 
   std::string Decisions() const {
     std::string text;
@@ -119,6 +95,9 @@ class TuningTest : public ::testing::Test {
   config::ModelConfig config_;
   TuningOptions options_;
   bool may_search_ = true;
+  Measurement measure_ = &MeasureThroughput;
+  bool is_disturbed_ = false;
+  Tuned tuned_;
   plan::TuningKey key_ = {{"sha256", "ab"}};
   std::map<std::string, std::shared_ptr<model::Model>> models_;
   std::vector<std::string> made_;
@@ -217,7 +196,7 @@ TEST_F(TuningTest, WhatABudgetCutShortIsSoughtAgainWithALargerOneAndLimitsNoBatc
   config_.optimize.budget_seconds = 0.15;
   Run();
   ASSERT_TRUE(info_.tuning.has_value());
-  EXPECT_EQ(info_.tuning->batch_rows, 16) << "nobody knows better";
+  EXPECT_EQ(info_.tuning->batch_rows, 4) << "nobody knows better, but 6 rows may take more than half a second";
   Run();
   EXPECT_TRUE(info_.tuning->is_kept) << "no more time than then";
   config_.optimize.budget_seconds = 0.3;
@@ -239,6 +218,120 @@ TEST_F(TuningTest, NothingToTryWithIsSaid) {
   EXPECT_EQ(Run(), models_["plain"]);
   EXPECT_FALSE(info_.tuning.has_value());
   EXPECT_THAT(Decisions(), HasSubstr("not tuned"));
+}
+
+TEST_F(TuningTest, OneRowAloneHasAWayOfItsOwnWhereThatIsSooner) {
+  options_.tunes_threads = true;
+  hows_["frozen"] = {microseconds(1000), microseconds(250)};
+  MeasureWithoutMeasuring();
+  EXPECT_EQ(Run(), models_["frozen"]);
+  EXPECT_EQ(info_.tuning->intra_op_threads, 1);
+  ASSERT_TRUE(info_.tuning->latency.has_value());
+  EXPECT_EQ(info_.tuning->latency->variant, "frozen");
+  EXPECT_EQ(info_.tuning->latency->intra_op_threads, 2);
+  EXPECT_NEAR(info_.tuning->latency->throughput_seconds, 2 * info_.tuning->latency->seconds, 1e-4);
+  EXPECT_EQ(tuned_.small, nullptr) << "the same variant needs no second copy";
+  EXPECT_TRUE(info_.tuning->is_final);
+  EXPECT_EQ(tuned_.refine, nullptr);
+  EXPECT_THAT(Decisions(),
+              AllOf(HasSubstr("16 of 16 ways judged, "), HasSubstr("alone: frozen, 2 intra-op threads: ")));
+}
+
+TEST_F(TuningTest, AnotherVariantForOneRowIsASecondModelWhichIsKeptToo) {
+  hows_["frozen"] = {microseconds(3500), microseconds(100)};
+  hows_["plain"] = {microseconds(2000), microseconds(1000)};
+  MeasureWithoutMeasuring();
+  for (const bool is_kept : {false, true}) {
+    EXPECT_EQ(Run(), models_["frozen"]);
+    EXPECT_EQ(tuned_.small, models_["plain"]);
+    ASSERT_TRUE(info_.tuning->latency.has_value());
+    EXPECT_EQ(info_.tuning->latency->variant, "plain");
+    EXPECT_EQ(info_.tuning->is_kept, is_kept);
+  }
+}
+
+TEST_F(TuningTest, WhatHasLostIsHeldByNobody) {
+  hows_["frozen"] = {microseconds(1000), microseconds(250)};
+  hows_["inference"] = {microseconds(3000), microseconds(1000)};
+  MeasureWithoutMeasuring();
+  for (const bool is_disturbed : {false, true}) {
+    is_disturbed_ = is_disturbed;
+    key_["run"] = is_disturbed ? "disturbed" : "quiet";
+    Run();
+    EXPECT_EQ(tuned_.refine == nullptr, !is_disturbed);
+    const std::weak_ptr<model::Model> loser = models_["inference"];
+    const std::weak_ptr<model::Model> plain = models_["plain"];
+    models_.clear();
+    EXPECT_TRUE(loser.expired());
+    EXPECT_TRUE(plain.expired());
+  }
+}
+
+TEST_F(TuningTest, WhatWasDisturbedIsUsedMarkedAndSoughtOnWhileIdleAndByALaterStart) {
+  hows_["frozen"] = {microseconds(1000), microseconds(250)};
+  MeasureWithoutMeasuring();
+  is_disturbed_ = true;
+  EXPECT_EQ(Run(), models_["frozen"]);
+  EXPECT_FALSE(info_.tuning->is_final);
+  EXPECT_THAT(Decisions(), HasSubstr("; not final, as other work took processors from it: the search goes on while"));
+  Run();
+  EXPECT_TRUE(info_.tuning->is_kept);
+  EXPECT_FALSE(info_.tuning->is_final);
+  ASSERT_NE(tuned_.refine, nullptr);
+  is_disturbed_ = false;
+  QuietTurn turn;
+  const model::IdleJob job = tuned_.refine(info_);
+  while (job(turn)) {
+  }
+  ASSERT_TRUE(turn.better.has_value());
+  EXPECT_EQ(turn.better->model, models_["frozen"]);
+  EXPECT_TRUE(turn.better->info.tuning->is_final);
+  EXPECT_FALSE(turn.better->info.tuning->is_kept);
+  Run();
+  EXPECT_TRUE(info_.tuning->is_kept);
+  EXPECT_TRUE(info_.tuning->is_final);
+  EXPECT_EQ(tuned_.refine, nullptr);
+}
+
+TEST_F(TuningTest, WhatTheBudgetCutShortGoesOnWhileIdle) {
+  hows_["frozen"] = {microseconds(1000), microseconds(250)};
+  MeasureWithoutMeasuring();
+  hows_["plain"] = {microseconds(20000), microseconds(0)};
+  config_.optimize.budget_seconds = 0.001;
+  int looks = 0;
+  measure_ = [&, measure = measure_](model::Model& model, std::span<const tensor::BoundInputs* const> requests,
+                                     const Load& load) {
+    ++looks;
+    config_.optimize.budget_seconds = 0.001;
+    return measure(model, requests, load);
+  };
+  Run();
+  if (!info_.tuning.has_value()) GTEST_SKIP() << "the machine took a millisecond for nothing";
+  EXPECT_EQ(looks, 1) << "the next pass would take 20 ms";
+  EXPECT_FALSE(info_.tuning->is_final);
+  QuietTurn turn;
+  const model::IdleJob job = tuned_.refine(info_);
+  while (job(turn)) {
+  }
+  EXPECT_EQ(turn.better->model, models_["frozen"]);
+  EXPECT_TRUE(turn.better->info.tuning->is_final);
+}
+
+TEST_F(TuningTest, WhatAnEarlierReleaseKeptIsUsedAndSoughtOn) {
+  MeasureWithoutMeasuring();
+  Run();
+  std::string text;
+  std::getline(std::ifstream(RecordPath()), text, '\0');
+  const std::string final = "\"final\": true,";
+  ASSERT_NE(text.find(final), std::string::npos) << text;
+  std::ofstream(RecordPath()) << text.erase(text.find(final), final.size());
+  Run();
+  EXPECT_TRUE(info_.tuning->is_kept);
+  EXPECT_NE(tuned_.refine, nullptr);
+  may_search_ = false;
+  Run();
+  EXPECT_TRUE(info_.tuning->is_kept);
+  EXPECT_EQ(tuned_.refine, nullptr) << "requests wait";
 }
 
 TEST(TuningSwitchTest, TheConfigurationIsHeardBeforeTheServerAndDeterminismBeforeBoth) {

@@ -237,8 +237,11 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
                                .model_path = file_.path,
                                .key_of_files = [this] { return KeyOfFiles(); },
                                .may_search = may_search};
-    FERRY_ASSIGN_OR_RETURN(model, TuneVersion(tuning, copy, std::move(model), info));
-    return WarmUp({std::move(model), std::move(info)}, request.config, folder, example);
+    FERRY_ASSIGN_OR_RETURN(Tuned tuned, TuneVersion(tuning, copy, std::move(model), info));
+    model::PlacedModel made{.model = std::move(tuned.model), .info = std::move(info), .small = std::move(tuned.small)};
+    FERRY_ASSIGN_OR_RETURN(Placed placed, WarmUp(std::move(made), request.config, folder, example));
+    if (tuned.refine) placed.idle_jobs.push_back(tuned.refine(placed.model.info));
+    return placed;
   } catch (const std::exception& error) {
     const auto code = device.IsCpu() ? absl::StatusCode::kInternal : absl::StatusCode::kUnavailable;
     return base::Annotate(StatusOf(error, code), "moving to " + tensor::ToString(device));

@@ -7,7 +7,6 @@
 #include "server/base/status.h"
 #include "server/torch/device/runtime.h"
 #include "server/torch/load/graph_variant.h"
-#include "server/torch/load/tuning.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -110,14 +109,14 @@ std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t me
   return "";
 }
 
-absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
-                                                          std::shared_ptr<model::Model> plain, model::ModelInfo& info) {
+absl::StatusOr<Tuned> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
+                                  std::shared_ptr<model::Model> plain, model::ModelInfo& info) {
   const config::ModelConfig& config = version.request.config;
   const LoadOptions& options = version.options;
   if (!IsTuningOn(options.tuning, config.optimize)) {
     if (IsTuningAsked(config.optimize))
       info.decisions.push_back("not tuned, although config.pbtxt asks for it: --deterministic");
-    return plain;
+    return Tuned{std::move(plain)};
   }
   const auto& budget = version.request.host.budget;
   const std::string reason =
@@ -125,18 +124,19 @@ absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& v
                       budget == nullptr ? std::nullopt : budget->available());
   if (!reason.empty()) {
     info.decisions.push_back("not tuned: " + reason);
-    return plain;
+    return Tuned{std::move(plain)};
   }
   const bool is_on_cpu = version.plan.placement.device.IsCpu();
   const TuningTask task{
-      .make = [&](const std::string& variant) { return MakeVariant(version.master, version.plan, copy, variant); },
+      .make = [master = version.master, plan = version.plan,
+               copy](const std::string& variant) { return MakeVariant(master, plan, copy, variant); },
       .variants = VariantsFor(config.optimize, {.is_on_cpu = is_on_cpu,
                                                 .has_images = HasImageWeights(copy.module),
                                                 .branches = BranchesOnValues(copy.module),
                                                 .autocasts_bf16 = version.plan.precision.autocast_bf16}),
       .config = config,
       .store = version.request.store,
-      .example = version.master.example.has_value() ? &*version.master.example : nullptr,
+      .example = version.master.example,
       .options = options.tuning,
       .intra_op_threads = options.intra_op_threads,
       .workers = is_on_cpu ? 0 : WorkersOnAccelerator(options, config),

@@ -15,6 +15,7 @@
 #include "server/plan/tuning_record.h"
 #include "server/torch/load/loader.h"
 #include "server/torch/load/placed_copy.h"
+#include "server/torch/load/tuning.h"
 
 namespace torchferry::libtorch {
 
@@ -45,9 +46,9 @@ struct VersionTuning {
   bool may_search = true;                         // otherwise only a kept result is used
 };
 
-// `plain`, which is the model of `copy`, or the same model in the fastest variant. As Tune; info.decisions also says
-// why it was not tuned where that was asked for.
-absl::StatusOr<std::shared_ptr<model::Model>> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
-                                                          std::shared_ptr<model::Model> plain, model::ModelInfo& info);
+// `plain`, which is the model of `copy`, or the same model in the fastest variants. As Tune; info.decisions also says
+// why it was not tuned where that was asked for. While Tuned::refine or its job is there, so are the module's weights.
+absl::StatusOr<Tuned> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
+                                  std::shared_ptr<model::Model> plain, model::ModelInfo& info);
 
 }  // namespace torchferry::libtorch

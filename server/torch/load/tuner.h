@@ -1,0 +1,71 @@
+// A search for the fastest way to run one version, as far as it has come: what plan/tuning_search.h asks for is made
+// and measured here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/plan/tuning_record.h"
+#include "server/plan/tuning_search.h"
+#include "server/torch/load/throughput.h"
+#include "server/torch/load/tuning_variants.h"
+
+namespace torchferry::libtorch {
+
+// See MeasureThroughput.
+using Measurement = std::function<absl::StatusOr<Throughput>(
+    model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load)>;
+
+struct TunerOptions {
+  int processors = 1;  // that all workers together may use
+  int workers = 0;     // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
+  Measurement measure = &MeasureThroughput;
+};
+
+// Not thread-safe.
+class Tuner {
+ public:
+  // `start` as in TuningSearch.
+  Tuner(TunerOptions options, plan::TuningSpace space, TuningVariants variants,
+        std::optional<plan::TuningPoint> start = std::nullopt);
+
+  // As far as `has_time` allows, which is asked before each look with the seconds that the last pass took.
+  std::optional<plan::TuningResult> Search(const std::function<bool(double)>& has_time);
+
+  // What to look at now; nothing: enough was seen, or the device has failed.
+  std::optional<plan::TuningQuestion> Next() const;
+  // Nothing: the way does not run.
+  std::optional<plan::TuningLook> LookAt(const plan::TuningQuestion& question);
+
+  // As many as a batch may have that runs as `point` says, by the time that it takes with the rows that were tried.
+  int64_t MostRows(plan::TuningPoint point) const;
+
+  // See TuningVariants.
+  std::shared_ptr<model::Model> ModelOf(const std::string& variant) {
+    return variants_.ModelOf(variant, kComparedRows);
+  }
+
+  plan::TuningSearch& search() { return search_; }
+  const plan::TuningSpace& space() const { return space_; }
+  TuningVariants& variants() { return variants_; }
+
+ private:
+  // Row counts at which outputs are compared.
+  static constexpr int64_t kComparedRows = 2;
+
+  Load LoadOf(const plan::TuningQuestion& question) const;
+  bool IsTooLong(const plan::TuningPoint& point) const;
+
+  const TunerOptions options_;
+  const plan::TuningSpace space_;
+  plan::TuningSearch search_;
+  TuningVariants variants_;
+  std::map<plan::TuningPoint, double> passes_;  // seconds of one, the shortest
+  double last_pass_ = 0;
+};
+
+}  // namespace torchferry::libtorch
