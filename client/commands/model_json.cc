@@ -54,7 +54,16 @@ Json ToJson(const v1::Placement& placement) {
         {"variant", tuning.variant()},       {"intra_op_threads", tuning.intra_op_threads()},
         {"batch_rows", tuning.batch_rows()}, {"rows_per_second", tuning.rows_per_second()},
         {"baseline", tuning.baseline()},     {"baseline_rows_per_second", tuning.baseline_rows_per_second()},
-        {"deviation", tuning.deviation()},   {"kept", tuning.kept()}};
+        {"deviation", tuning.deviation()},   {"kept", tuning.kept()},
+        {"is_final", tuning.is_final()}};
+    if (tuning.has_latency()) {
+      const v1::TuningLatency& latency = tuning.latency();
+      document["tuning"]["latency"] = {{"variant", latency.variant()},
+                                       {"intra_op_threads", latency.intra_op_threads()},
+                                       {"max_rows", latency.max_rows()},
+                                       {"seconds", latency.seconds()},
+                                       {"throughput_seconds", latency.throughput_seconds()}};
+    }
   }
   return document;
 }

@@ -90,6 +90,20 @@ void AddFile(const v1::ModelFile& file, Table* table) {
   AddIfKnown(table, "sha256", file.sha256());
 }
 
+void AddTuning(const v1::Tuning& tuning, Table* table) {
+  table->AddRow(
+      {"tuned", fmt::format("{}, intra-op threads {}, batches up to {} rows: {:.1f} rows/s ({}: {:.1f}){}{}",
+                            Printable(tuning.variant()), tuning.intra_op_threads(), tuning.batch_rows(),
+                            tuning.rows_per_second(), Printable(tuning.baseline()), tuning.baseline_rows_per_second(),
+                            tuning.kept() ? ", kept from before" : "", tuning.is_final() ? "" : ", not final")});
+  if (!tuning.has_latency()) return;
+  const v1::TuningLatency& latency = tuning.latency();
+  table->AddRow(
+      {"small batches", fmt::format("{}, intra-op threads {}, up to {} rows: one takes {:.3g} ms (else {:.3g} ms)",
+                                    Printable(latency.variant()), latency.intra_op_threads(), latency.max_rows(),
+                                    1e3 * latency.seconds(), 1e3 * latency.throughput_seconds())});
+}
+
 void AddPlacement(const v1::Placement& placement, Table* table) {
   AddIfKnown(table, "device", placement.device());
   AddIfKnown(table, "requested", placement.requested_device());
@@ -106,13 +120,7 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
   if (placement.rewritten_constants() > 0) {
     table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});
   }
-  if (placement.has_tuning()) {
-    const v1::Tuning& tuning = placement.tuning();
-    table->AddRow({"tuned", fmt::format("{}, intra-op threads {}, batches up to {} rows: {:.1f} rows/s ({}: {:.1f}){}",
-                                        Printable(tuning.variant()), tuning.intra_op_threads(), tuning.batch_rows(),
-                                        tuning.rows_per_second(), Printable(tuning.baseline()),
-                                        tuning.baseline_rows_per_second(), tuning.kept() ? ", kept from before" : "")});
-  }
+  if (placement.has_tuning()) AddTuning(placement.tuning(), table);
   for (const std::string& decision : placement.decisions()) {
     table->AddRow({"decided", Printable(decision)});
   }

@@ -45,6 +45,14 @@ void EncodeTuning(const model::TuningInfo& tuning, v1::Tuning& message) {
   message.set_baseline_rows_per_second(tuning.baseline_rows_per_second);
   message.set_deviation(tuning.deviation);
   message.set_kept(tuning.is_kept);
+  message.set_is_final(tuning.is_final);
+  if (!tuning.latency.has_value()) return;
+  v1::TuningLatency& latency = *message.mutable_latency();
+  latency.set_variant(tuning.latency->variant);
+  latency.set_intra_op_threads(tuning.latency->intra_op_threads);
+  latency.set_max_rows(tuning.latency->max_rows);
+  latency.set_seconds(tuning.latency->seconds);
+  latency.set_throughput_seconds(tuning.latency->throughput_seconds);
 }
 
 void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::ModelVersion& message) {
