@@ -136,6 +136,7 @@ Dispatcher::Work Dispatcher::Begin(DispatchQueue& queue, BatchQueue::Taken taken
     work.threads = 0;
     return work;
   }
+  work.rows = RowsOf(work.taken.batch);
   SetThreads(work, now);
   if (kind == RunnerKind::kWorker) {
     free_threads_ -= work.threads;
@@ -150,15 +151,16 @@ void Dispatcher::SetThreads(Work& work, base::TimePoint now) {
   if (work.kind != RunnerKind::kWorker) return;
   DispatchQueue& queue = *work.queue;
   work.threads = queue.options.threads;
+  if (work.threads > 1 && !queue.team_trial.MayRun()) work.threads = 1;
   const LatencyPoint& point = queue.options.latency;
   if (point.max_rows == 0) return;
-  const int threads = LoneThreads(point, {.rows = RowsOf(work.taken.batch),
+  const int threads = LoneThreads(point, {.rows = work.rows,
                                           .waited = now - work.taken.batch[0]->enqueued,
                                           .others_wait = waiting_ > 0,
                                           .others_run = running_ > 0,
                                           .threads = work.threads,
                                           .free_threads = free_threads_});
-  if (threads == 0 || !queue.trial.MayRun()) return;
+  if (threads == 0 || !queue.latency_trial.MayRun()) return;
   work.threads = threads;
   work.is_at_latency_point = true;
 }
@@ -170,6 +172,15 @@ void Dispatcher::Charge(DispatchQueue& queue, base::Duration duration) {
   if (is_listed) ready_.insert(&queue);
 }
 
+void Dispatcher::NoteTeam(const Work& work, base::Duration took) {
+  DispatchQueue& queue = *work.queue;
+  if (work.is_at_latency_point) {
+    queue.latency_trial.Ran(IsTooSlow(queue.options.latency, took));
+  } else if (work.kind == RunnerKind::kWorker && work.threads > 1) {
+    queue.team_trial.Ran(queue.row_pace.Ran(took, work.rows));
+  }
+}
+
 void Dispatcher::End(const Work& work, uint64_t lane, base::TimePoint now, base::Duration took) {
   DispatchQueue& queue = *work.queue;
   --queue.running;
@@ -178,7 +189,7 @@ void Dispatcher::End(const Work& work, uint64_t lane, base::TimePoint now, base:
   if (work.threads == 0) return;
   Charge(queue, took * work.threads - work.charged);
   queue.pace.Took(took);
-  if (work.is_at_latency_point) queue.trial.Ran(queue.options.latency, now - work.started);
+  NoteTeam(work, now - work.started);
   if (work.kind == RunnerKind::kWorker) --running_;
 }
 

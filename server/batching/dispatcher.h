@@ -58,7 +58,9 @@ struct DispatchQueue {
   BatchQueue tasks;
   QueueOwner& owner;
   QueuePace pace;
-  LatencyTrial trial;
+  ThreadTrial latency_trial;  // of the latency point
+  ThreadTrial team_trial;     // of several threads under load
+  RowPace row_pace;           // with these
 
   int running = 0;                                // batches, by runners; dropping included
   std::vector<base::TimePoint> started;           // of these
@@ -85,6 +87,7 @@ class Dispatcher {
     DispatchQueue* queue = nullptr;  // null: nothing
     BatchQueue::Taken taken;
     RunnerKind kind = RunnerKind::kWorker;
+    int64_t rows = 0;
     int threads = 1;  // of an operator
     bool is_at_latency_point = false;
     base::TimePoint started{};
@@ -154,6 +157,7 @@ class Dispatcher {
   Room RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const;
   Work Begin(DispatchQueue& queue, BatchQueue::Taken taken, RunnerKind kind, base::TimePoint now);
   void SetThreads(Work& work, base::TimePoint now);
+  static void NoteTeam(const Work& work, base::Duration took);
   void Charge(DispatchQueue& queue, base::Duration duration);
 
   std::set<DispatchQueue*, ByTurn> ready_;  // that have tasks

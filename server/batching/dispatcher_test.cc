@@ -137,6 +137,23 @@ TEST_F(DispatcherTest, ALoneBatchGetsTheLatencyPoint) {
   EXPECT_EQ(Take().threads, 1) << "beside another one";
 }
 
+// A foreign process holds one of the two processors.
+TEST_F(DispatcherTest, BatchesThatBecameManyTimesSlowerGetOneThread) {
+  BatchOptions options = UpTo(0);
+  options.threads = 2;
+  DispatchQueue& queue = Add(options);
+  Push(queue, 200);
+  RunNext(milliseconds(20));
+  int with_one = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Dispatcher::Work work = Take();
+    with_one += work.threads == 1 ? 1 : 0;
+    now_ += work.threads == 1 ? milliseconds(40) : milliseconds(500);
+    End(work, milliseconds(40));
+  }
+  EXPECT_GE(with_one, 90);
+}
+
 TEST_F(DispatcherTest, ShortWorkThatNoWorkerCanTakeWakesTheExpressWorker) {
   DispatchQueue& slow = Add(UpTo(0), milliseconds(50));
   DispatchQueue& short_queue = Add(UpTo(0), milliseconds(2));

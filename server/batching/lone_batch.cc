@@ -20,10 +20,4 @@ int LoneThreads(const LatencyPoint& point, const LoneFacts& facts) {
   return gains ? threads : 0;
 }
 
-void LatencyTrial::Ran(const LatencyPoint& point, base::Duration took) {
-  const bool is_slower = point.expected_without > base::Duration::zero() && took > point.expected_without;
-  misses_ = is_slower ? std::min(2 * misses_ + 1, kMaxSkips) : 0;
-  skips_ = misses_;
-}
-
 }  // namespace torchferry::batching

@@ -1,6 +1,7 @@
 // When a small batch gets more threads than batches have under load, and how many. Pure.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "server/base/clock.h"
@@ -26,26 +27,50 @@ struct LoneFacts {
 // wait for the other one's threads, and both would take longer than side by side.
 int LoneThreads(const LatencyPoint& point, const LoneFacts& facts);
 
-// Whether the latency point still pays. A process outside may hold the processors that the threads need: a batch on
-// several threads is then many times slower, and one thread is not. Each batch there that took longer than one thread
-// would is followed by batches as under load, about twice as many each time. Not thread-safe.
-class LatencyTrial {
+// Whether several threads for a batch still pay. A process outside may hold the processors that they need: a batch on
+// several threads is then many times slower, and one on a single thread is not. Each batch that was too slow is
+// followed by batches without them, about twice as many each time. Not thread-safe.
+class ThreadTrial {
  public:
-  // Whether the next batch may run there.
+  // Whether the next batch may have them.
   bool MayRun() {
     if (skips_ == 0) return true;
     --skips_;
     return false;
   }
-
-  // A batch of `point` ran there.
-  void Ran(const LatencyPoint& point, base::Duration took);
+  // A batch had them.
+  void Ran(bool was_too_slow) {
+    misses_ = was_too_slow ? std::min(2 * misses_ + 1, kMaxSkips) : 0;
+    skips_ = misses_;
+  }
 
  private:
   static constexpr int kMaxSkips = 255;
 
   int misses_ = 0;
   int skips_ = 0;
+};
+
+// A batch at `point` took longer than one thread would take.
+inline bool IsTooSlow(const LatencyPoint& point, base::Duration took) {
+  return point.expected_without > base::Duration::zero() && took > point.expected_without;
+}
+
+// Whether batches under load take much longer than the best of them, which fades. Not thread-safe.
+class RowPace {
+ public:
+  // A batch of `rows` rows took so long, by the clock. Whether that was too slow.
+  bool Ran(base::Duration took, int64_t rows) {
+    const base::Duration each = took / std::max<int64_t>(1, rows);
+    best_ = best_ == base::Duration::zero() ? each : std::min(each, best_ + best_ / kFades);
+    return each > kSlow * best_;
+  }
+
+ private:
+  static constexpr int kFades = 64;
+  static constexpr int kSlow = 4;  // a single row costs less than this times a row of a large batch
+
+  base::Duration best_{0};  // of a row
 };
 
 }  // namespace torchferry::batching

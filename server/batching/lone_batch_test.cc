@@ -51,49 +51,65 @@ TEST(LoneThreadsTest, AsRequestsComeTheSharesShrinkUntilEachHasOne) {
   EXPECT_EQ(shares, (std::vector<int>{16, 16, 16, 8, 4, 2, 1, 1}));
 }
 
-TEST(LatencyTrialTest, WhileItPaysItIsUsed) {
-  LatencyTrial trial;
+TEST(ThreadTrialTest, WhileItPaysItIsUsed) {
+  ThreadTrial trial;
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(trial.MayRun());
-    trial.Ran(PointOf(2), milliseconds(22));
+    trial.Ran(IsTooSlow(PointOf(2), milliseconds(22)));
   }
 }
 
 // How many of `batches` run at the latency point, where each such batch takes `took`.
-int RunsOf(LatencyTrial& trial, int batches, base::Duration took) {
+int RunsOf(ThreadTrial& trial, int batches, base::Duration took) {
   int runs = 0;
   for (int i = 0; i < batches; ++i) {
     if (!trial.MayRun()) continue;
     ++runs;
-    trial.Ran(PointOf(2), took);
+    trial.Ran(IsTooSlow(PointOf(2), took));
   }
   return runs;
 }
 
-TEST(LatencyTrialTest, ABusyProcessorMakesItRare) {
-  LatencyTrial trial;
+TEST(ThreadTrialTest, ABusyProcessorMakesItRare) {
+  ThreadTrial trial;
   EXPECT_LE(RunsOf(trial, 1000, milliseconds(500)), 12);
 }
 
-TEST(LatencyTrialTest, ItComesBackWhenTheProcessorIsFree) {
-  LatencyTrial trial;
+TEST(ThreadTrialTest, ItComesBackWhenTheProcessorIsFree) {
+  ThreadTrial trial;
   RunsOf(trial, 10000, milliseconds(500));
   EXPECT_GE(RunsOf(trial, 1000, milliseconds(22)), 700);
 }
 
-TEST(LatencyTrialTest, OneDisturbedBatchCostsOne) {
-  LatencyTrial trial;
-  trial.Ran(PointOf(2), milliseconds(60));
+TEST(ThreadTrialTest, OneDisturbedBatchCostsOne) {
+  ThreadTrial trial;
+  trial.Ran(IsTooSlow(PointOf(2), milliseconds(60)));
   EXPECT_FALSE(trial.MayRun());
   EXPECT_TRUE(trial.MayRun());
 }
 
-TEST(LatencyTrialTest, WithNothingToCompareWithItIsUsed) {
-  LatencyTrial trial;
+TEST(ThreadTrialTest, WithNothingToCompareWithItIsUsed) {
+  ThreadTrial trial;
   LatencyPoint point = PointOf(2);
   point.expected_without = base::Duration::zero();
-  trial.Ran(point, milliseconds(500));
+  trial.Ran(IsTooSlow(point, milliseconds(500)));
   EXPECT_TRUE(trial.MayRun());
+}
+
+TEST(RowPaceTest, FarFromTheBestIsTooSlow) {
+  RowPace pace;
+  EXPECT_FALSE(pace.Ran(milliseconds(80), 8));
+  EXPECT_FALSE(pace.Ran(milliseconds(20), 1)) << "a row alone costs more";
+  EXPECT_TRUE(pace.Ran(milliseconds(400), 8));
+  EXPECT_FALSE(pace.Ran(milliseconds(84), 8));
+}
+
+TEST(RowPaceTest, WhatIsSlowForLongBecomesTheRule) {
+  RowPace pace;
+  pace.Ran(milliseconds(10), 1);
+  bool is_too_slow = true;
+  for (int i = 0; i < 200; ++i) is_too_slow = pace.Ran(milliseconds(50), 1);
+  EXPECT_FALSE(is_too_slow);
 }
 
 }  // namespace

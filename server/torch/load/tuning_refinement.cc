@@ -11,7 +11,7 @@
 #include "server/base/logging.h"
 #include "server/base/running_model.h"
 #include "server/base/status.h"
-#include "server/torch/device/runtime.h"
+#include "server/torch/load/intra_op_threads.h"
 #include "server/torch/load/tuning_report.h"
 #include "server/torch/load/tuning_turn.h"
 
@@ -36,7 +36,7 @@ class RefinementJob {
     const TuningTurn lock = TryTuningTurn();
     if (!lock.owns_lock()) return true;
     const base::RunningModel for_model(refinement_.model_name);
-    TorchRuntime::SetIntraOpThreads(1);  // for what runs on this thread: a variant that is made and compared
+    const IntraOpThreads as_on_a_loader(1);  // a variant is made and compared on this thread
     const std::optional<plan::TuningQuestion> question = tuner().Next();
     if (!question.has_value()) {
       Finish(turn);
