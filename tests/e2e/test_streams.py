@@ -166,7 +166,7 @@ def test_large_requests_among_small_ones_keep_their_order(client, api, compressi
     """Large ones are parsed on another thread."""
     sizes = [1 if i % 3 else LARGE + i for i in range(24)]
     requests = [api.request("sum", {"x": np.ones([size], np.float32)}, str(i)) for i, size in enumerate(sizes)]
-    requests.insert(9, api.request("sum", {"x": np.ones([LARGE, 2], np.float32), "z": np.ones([LARGE], np.float32)}, "wrong"))
+    requests.insert(9, api.request("sum", {"x": np.ones([LARGE], np.float32), "z": np.ones([LARGE], np.float32)}, "wrong"))
     answers = [api.seen(answer) for answer in api.open(client, iter(requests), timeout=SECONDS, compression=compression)]
     id, error = answers.pop(9)
     assert id == "wrong" and "z" in error
