@@ -1,5 +1,6 @@
 #include "server/rpc/transport/call.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
 
 namespace torchferry::rpc {
@@ -16,6 +17,8 @@ constexpr int64_t kLongAnswer = 64 << 10;
 constexpr int64_t kFramesOfCall = 1024;
 constexpr int64_t kHeaderEntry = 32;   // of HPACK, beside its name and value
 constexpr int64_t kFrameShare = 1024;  // a byte of frames' heads for so many of a message
+
+constexpr int64_t kYearSeconds = int64_t{365} * 24 * 3600;
 
 }  // namespace
 
@@ -50,11 +53,14 @@ Call::Call(CallLoop& loop) : loop_(loop) {
 Call::~Call() = default;
 
 base::TimePoint Call::DeadlineOn(const base::Clock& clock) const {
-  // gRPC's deadline is a time of the day; ours is of the monotonic clock. "None" is a date far away, which would
-  // overflow.
-  const auto left = context_.deadline() - std::chrono::system_clock::now();
-  if (left > std::chrono::hours(24 * 365)) return base::kNoDeadline;
-  return clock.Now() + std::chrono::duration_cast<base::Duration>(left);
+  // Most calls have none: then no clock is read.
+  const gpr_timespec deadline = context_.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return base::kNoDeadline;
+  // gRPC's deadline is of a clock of its own. One that is far away would overflow on ours.
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  if (left.tv_sec > kYearSeconds) return base::kNoDeadline;
+  return clock.Now() + std::chrono::duration_cast<base::Duration>(std::chrono::seconds(left.tv_sec) +
+                                                                  std::chrono::nanoseconds(left.tv_nsec));
 }
 
 absl::Status Call::Reserve(int64_t bytes) {
