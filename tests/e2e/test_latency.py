@@ -130,11 +130,11 @@ def test_who_runs_short_work_and_meets_a_long_pass_is_replaced(serving):
         assert not any(one.done() for one in held)
 
 
-# Operators on a million numbers, which LibTorch spreads over a team of threads.
+# Operators on so many numbers that LibTorch spreads them over a team of threads; on one alone it does not.
 WIDE = """
 def forward(self, x: Tensor) -> Dict[str, Tensor]:
-    many = torch.full([1048576], 0.5) + 1.0
-    return {"y": x + torch.tanh(many).sum() * 0.0}
+    many = torch.zeros([{}]) + x[0, 0]
+    return {{"y": x + torch.tanh(many).sum() * 0.0}}
 """
 WIDE_CONFIG = '''max_batch_size: 8
 input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
@@ -142,16 +142,19 @@ output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
 '''
 
 
-def test_a_load_leaves_no_team_of_threads_behind(store, start):
-    """An idle team makes those of the workers sleep at each of their barriers."""
-    store.add_code("wide", WIDE, WIDE_CONFIG)
-    server = start("--workers", "1", "--intra-op-threads", "2", "--load-threads", "1")
-    harness.wait_until(lambda: count_threads(server, "loader") == 1, "the loader has no thread beside its own")
-    with Client(server.address) as client:
-        assert count_threads(server, "worker") == 1
-        client.predict("wide", stuck_models.x(1.0))
-        # This is how a team shows.
-        assert count_threads(server, "worker") == 2
+def test_a_load_leaves_no_team_of_threads_behind(tmp_path):
+    """An idle team makes those of the workers sleep at each of their barriers. It has the name of the thread that made it."""
+    loaders, workers = {}, {}
+    for width in (1, 1 << 20):
+        store = Store(tmp_path / f"store{width}")
+        store.add_code("wide", WIDE.format(width), WIDE_CONFIG)
+        flags = ("--workers", "1", "--intra-op-threads", "2", "--load-threads", "1")
+        with harness.serving(store, tmp_path / f"server{width}", *flags) as server, Client(server.address) as client:
+            loaders[width] = count_threads(server, "loader")
+            client.predict("wide", stuck_models.x(1.0))
+            workers[width] = count_threads(server, "worker")
+    assert workers[1 << 20] == workers[1] + 1, "a team did not show"
+    assert loaders[1 << 20] == loaders[1]
 
 
 def count_threads(server, name):
