@@ -76,6 +76,16 @@ def test_a_short_model_is_answered_while_long_ones_have_every_worker(serving):
         assert not any(one.done() for one in held)
 
 
+def test_so_is_a_model_that_nobody_has_asked_yet(serving):
+    """Its warm-up tells that it is short."""
+    server = serving("short", "long0", "long1")
+    with Client(server.address) as client:
+        held = take_all_workers(server, client, "long0", "long1")
+        ask_often(client, "short")
+        ask_mlp(client)
+        assert not any(one.done() for one in held)
+
+
 def test_so_are_many_callers_of_several_short_models(serving):
     server = serving("short0", "short1", "long0", "long1")
     with Client(server.address) as client, concurrent.futures.ThreadPoolExecutor(2 * CALLERS) as pool:
