@@ -51,6 +51,8 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const model::ModelInfo& info,
                                   const ServerFlags& flags) {
   batching::BatchOptions options = BatchingOf(config, info.tuning, flags);
+  const bool was_measured = info.tuning.has_value() && info.tuning->latency.has_value();
+  options.expected_batch = Seconds(was_measured ? info.tuning->latency->throughput_seconds : info.row_seconds);
   if (info.shares_forward_passes) return options;
   options.max_rows = 0;
   options.row_counts.clear();

@@ -25,7 +25,8 @@ namespace torchferry::app {
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
                                   const ServerFlags& flags);
 
-// Likewise; a version whose requests share no forward passes (ModelInfo) has none of several.
+// Likewise, with what is known of a batch's time; a version whose requests share no forward passes (ModelInfo) has no
+// batches of several.
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const model::ModelInfo& info,
                                   const ServerFlags& flags);
 

@@ -79,6 +79,18 @@ TEST(BatchingOfTest, WhatSharesNoForwardPassesIsNotBatchedWhateverTuningFound) {
   EXPECT_EQ(options.threads, 2);
 }
 
+TEST(BatchingOfTest, WhatABatchTakesIsKnownFromTuningOrFromTheWarmUp) {
+  model::ModelInfo info;
+  EXPECT_EQ(BatchingOf(Batched(), info, {}).expected_batch, base::Duration::zero());
+  info.row_seconds = 0.25;
+  EXPECT_EQ(BatchingOf(Batched(), info, {}).expected_batch, std::chrono::milliseconds(250));
+  info.tuning = Tuned(4, 1);
+  EXPECT_EQ(BatchingOf(Batched(), info, {}).expected_batch, std::chrono::milliseconds(250));
+  info.tuning->latency.emplace();
+  info.tuning->latency->throughput_seconds = 0.125;
+  EXPECT_EQ(BatchingOf(Batched(), info, {}).expected_batch, std::chrono::milliseconds(125));
+}
+
 TEST(BatchingOfTest, TheSmallerQueueHolds) {
   ServerFlags flags;
   flags.max_queue_size = 100;

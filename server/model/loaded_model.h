@@ -64,6 +64,7 @@ struct ModelInfo {
   std::optional<double> precision_deviation;
   int rewritten_constants = 0;       // devices, element types and tensors in its code
   std::optional<TuningInfo> tuning;  // nothing: not tuned
+  double row_seconds = 0;  // that a batch of one row took when it was warmed up; 0: unknown
   // Its rows may be those of several requests, where the configuration asks for that.
   bool shares_forward_passes = true;
   std::vector<std::string> decisions;

@@ -11,6 +11,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/logging.h"
+#include "server/base/running_model.h"
 #include "server/base/status.h"
 #include "server/checkpoint/file.h"
 #include "server/model/device_fault.h"
@@ -93,32 +94,40 @@ absl::StatusOr<tensor::HostTensor> TensorOf(const config::WarmUpInput& input, in
   return tensor::HostTensor{input.dtype, std::move(shape), *bytes, bytes};
 }
 
-// `memory` hears what it takes.
-absl::Status RunOnce(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
-                     model::PassMemory& memory) {
+// What the runs showed.
+struct Observed {
+  const std::shared_ptr<model::PassMemory> memory = std::make_shared<model::PassMemory>();
+  double row_seconds = 0;  // as ModelInfo's
+};
+
+absl::Status RunOnce(model::Model& model, std::span<const tensor::BoundInputs* const> requests, Observed& observed) {
   const SeenMemory seen;
   model::PhaseTimes ignored;
-  const absl::Status status = model.Predict(requests, ignored).status();
-  if (status.ok() && seen.most_bytes() > memory.bytes) {
-    int64_t rows = 0;
-    for (const tensor::BoundInputs* request : requests) rows += request->rows;
-    memory.bytes = seen.most_bytes();
-    memory.rows = rows;
+  const base::TimePoint began = base::Clock::Real().Now();
+  FERRY_RETURN_IF_ERROR(model.Predict(requests, ignored).status());
+  const double seconds = base::ToSeconds(base::Clock::Real().Now() - began);
+  int64_t rows = 0;
+  for (const tensor::BoundInputs* request : requests) rows += request->rows;
+  // The last run of one row: LibTorch compiles in the first ones.
+  if (rows == 1 || observed.row_seconds == 0) observed.row_seconds = seconds;
+  if (seen.most_bytes() > observed.memory->bytes) {
+    observed.memory->bytes = seen.most_bytes();
+    observed.memory->rows = rows;
   }
-  return status;
+  return absl::OkStatus();
 }
 
-absl::Status RunOnce(model::Model& model, const tensor::BoundInputs& request, model::PassMemory& memory) {
+absl::Status RunOnce(model::Model& model, const tensor::BoundInputs& request, Observed& observed) {
   const tensor::BoundInputs* const requests[] = {&request};
-  return RunOnce(model, requests, memory);
+  return RunOnce(model, requests, observed);
 }
 
 absl::Status RunDeclared(model::Model& model, const config::ModelConfig& config, const config::WarmUp& warm_up,
-                         const base::StoreFolder& folder, model::PassMemory& memory) {
+                         const base::StoreFolder& folder, Observed& observed) {
   FERRY_ASSIGN_OR_RETURN(const tensor::BoundInputs request,
                          WarmUpRequest(warm_up, warm_up.batch_size, model.signature(), config, folder));
   for (int64_t i = 0; i < warm_up.count; ++i) {
-    const absl::Status status = RunOnce(model, request, memory);
+    const absl::Status status = RunOnce(model, request, observed);
     if (status.ok() || model::IsOfDevice(status)) FERRY_RETURN_IF_ERROR(status);
     if (!status.ok()) return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "{}", base::MessageOf(status));
   }
@@ -156,9 +165,9 @@ void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& 
 }
 
 absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example, model::ModelInfo& info,
-                        model::PassMemory& memory) {
+                        Observed& observed) {
   for (int i = 0; i < kMadeUpRuns; ++i) {
-    const absl::Status status = RunOnce(model, example, memory);
+    const absl::Status status = RunOnce(model, example, observed);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
       info.warnings.push_back(fmt::format("it does not run on the example that it was exported with ({}): {}",
@@ -170,11 +179,11 @@ absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example,
   return absl::OkStatus();
 }
 
-absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info, model::PassMemory& memory) {
+absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info, Observed& observed) {
   const std::optional<tensor::BoundInputs> request = MadeUpInputs(model.signature());
   if (!request.has_value()) return absl::OkStatus();
   for (int i = 0; i < kMadeUpRuns; ++i) {
-    const absl::Status status = RunOnce(model, *request, memory);
+    const absl::Status status = RunOnce(model, *request, observed);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
       NoteRefusal(model.signature(), *request, status, info);
@@ -197,10 +206,9 @@ absl::StatusOr<std::optional<tensor::BoundInputs>> SampleRow(const WarmUpTask& t
 // error and the last one: batches are divided then.
 class BatchRuns {
  public:
-  // `memory` hears what they take.
   BatchRuns(std::shared_ptr<model::Model> model, tensor::BoundInputs row, std::vector<int64_t> sizes,
-            std::shared_ptr<model::PassMemory> memory)
-      : model_(std::move(model)), row_(std::move(row)), sizes_(std::move(sizes)), memory_(std::move(memory)) {
+            std::shared_ptr<Observed> observed)
+      : model_(std::move(model)), row_(std::move(row)), sizes_(std::move(sizes)), observed_(std::move(observed)) {
     std::erase_if(sizes_, [most = RowsWithinLimit(row_)](int64_t size) { return size > most; });
   }
 
@@ -213,7 +221,7 @@ class BatchRuns {
   absl::Status RunNext() {
     const int64_t size = sizes_[next_++];
     const std::vector<const tensor::BoundInputs*> batch(static_cast<size_t>(size), &row_);
-    const absl::Status status = RunOnce(*model_, batch, *memory_);
+    const absl::Status status = RunOnce(*model_, batch, *observed_);
     if (status.ok()) {
       largest_ = size;
       return absl::OkStatus();
@@ -228,7 +236,7 @@ class BatchRuns {
   const std::shared_ptr<model::Model> model_;
   const tensor::BoundInputs row_;
   std::vector<int64_t> sizes_;
-  const std::shared_ptr<model::PassMemory> memory_;
+  const std::shared_ptr<Observed> observed_;
   size_t next_ = 0;
   int64_t largest_ = 0;
 };
@@ -236,6 +244,7 @@ class BatchRuns {
 // A device that fails here fails in the next request as well, where it is reported.
 model::IdleJob JobOf(const std::shared_ptr<BatchRuns>& runs, const std::string& model, int threads) {
   return [runs, model, threads](model::IdleTurn&) {
+    const base::RunningModel for_model(model);
     const IntraOpThreads as_in_service(threads);
     const absl::Status status = runs->RunNext();
     if (!status.ok()) base::LogWarning("warming up ended", {{"model", model}, {"reason", base::MessageOf(status)}});
@@ -245,14 +254,14 @@ model::IdleJob JobOf(const std::shared_ptr<BatchRuns>& runs, const std::string& 
   };
 }
 
-absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::shared_ptr<model::PassMemory>& memory,
+absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::shared_ptr<Observed>& observed,
                                           model::ModelInfo& info) {
   if (!task.config.dynamic_batching.has_value() || task.model->is_stateful()) return nullptr;
   FERRY_ASSIGN_OR_RETURN(std::optional<tensor::BoundInputs> row, SampleRow(task));
   if (!row.has_value()) return nullptr;
   const bool is_tuned = info.tuning.has_value();
   const int64_t max_rows = is_tuned ? info.tuning->batch_rows : task.config.max_batch_size;
-  const auto runs = std::make_shared<BatchRuns>(task.model, *std::move(row), tensor::BatchSizes(max_rows), memory);
+  const auto runs = std::make_shared<BatchRuns>(task.model, *std::move(row), tensor::BatchSizes(max_rows), observed);
   const base::TimePoint began = base::Clock::Real().Now();
   while (!runs->is_over() && base::ToSeconds(base::Clock::Real().Now() - began) <= kMostSecondsOfBatches)
     FERRY_RETURN_IF_ERROR(runs->RunNext());
@@ -267,18 +276,20 @@ absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::sha
 
 absl::StatusOr<model::IdleJob> RunAll(const WarmUpTask& task, model::ModelInfo& info) {
   model::Model& model = *task.model;
-  const auto memory = std::make_shared<model::PassMemory>();
+  const auto observed = std::make_shared<Observed>();
   const bool was_compared = info.tuning.has_value() && info.tuning->is_kept;
   if (task.config.warm_ups.empty() && !was_compared) {
-    FERRY_RETURN_IF_ERROR(task.example != nullptr ? RunExample(model, *task.example, info, *memory)
-                                                  : RunMadeUp(model, info, *memory));
+    FERRY_RETURN_IF_ERROR(task.example != nullptr ? RunExample(model, *task.example, info, *observed)
+                                                  : RunMadeUp(model, info, *observed));
   }
   for (const config::WarmUp& warm_up : task.config.warm_ups) {
     const std::string what = fmt::format("model_warmup \"{}\"", warm_up.name);
-    FERRY_RETURN_IF_ERROR(base::Annotate(RunDeclared(model, task.config, warm_up, task.folder, *memory), what));
+    FERRY_RETURN_IF_ERROR(base::Annotate(RunDeclared(model, task.config, warm_up, task.folder, *observed), what));
     info.decisions.push_back(fmt::format("warmed up with {} runs of {}", warm_up.count, what));
   }
-  return RunBatches(task, memory, info);
+  absl::StatusOr<model::IdleJob> later = RunBatches(task, observed, info);
+  info.row_seconds = observed->row_seconds;
+  return later;
 }
 
 }  // namespace
@@ -305,9 +316,8 @@ absl::StatusOr<model::IdleJob> WarmUpAtLatency(const WarmUpTask& task, const mod
   if (!row.has_value()) return nullptr;
   std::vector<int64_t> sizes;
   for (int64_t rows = 1; rows <= latency.max_rows; ++rows) sizes.insert(sizes.end(), kMadeUpRuns, rows);
-  return JobOf(
-      std::make_shared<BatchRuns>(task.model, *std::move(row), std::move(sizes), std::make_shared<model::PassMemory>()),
-      task.config.name, latency.intra_op_threads);
+  return JobOf(std::make_shared<BatchRuns>(task.model, *std::move(row), std::move(sizes), std::make_shared<Observed>()),
+               task.config.name, latency.intra_op_threads);
 }
 
 }  // namespace torchferry::libtorch

@@ -231,6 +231,12 @@ TEST_F(WarmUpTest, ASizeThatDoesNotRunLaterIsTheLast) {
   EXPECT_THAT(model_.batches, ElementsAre(2));
 }
 
+TEST_F(WarmUpTest, TheTimeOfARowIsKept) {
+  info_.tuning = TunedTo(1);
+  EXPECT_TRUE(Run(Batched()).ok());
+  EXPECT_GT(info_.row_seconds, 0);
+}
+
 TEST_F(WarmUpTest, OfAVersionThatIsNotTunedNothingIsLeft) {
   model_.on_predict = TakeLong;
   EXPECT_TRUE(Run(Batched()).ok());
