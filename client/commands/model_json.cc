@@ -48,6 +48,14 @@ Json ToJson(const v1::Placement& placement) {
                    {"rewritten_constants", placement.rewritten_constants()},
                    {"decisions", std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
   if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
+  if (placement.has_memory()) {
+    const v1::Memory& memory = placement.memory();
+    document["memory"] = {{"weight_bytes", memory.weight_bytes()},
+                          {"small_batch_weight_bytes", memory.small_batch_weight_bytes()},
+                          {"standby_weight_bytes", memory.standby_weight_bytes()},
+                          {"pass_bytes", memory.pass_bytes()},
+                          {"pass_rows", memory.pass_rows()}};
+  }
   if (placement.has_tuning()) {
     const v1::Tuning& tuning = placement.tuning();
     document["tuning"] = {

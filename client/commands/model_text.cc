@@ -104,6 +104,19 @@ void AddTuning(const v1::Tuning& tuning, Table* table) {
                                     1e3 * latency.seconds(), 1e3 * latency.throughput_seconds())});
 }
 
+void AddMemory(const v1::Memory& memory, Table* table) {
+  if (memory.weight_bytes() > 0) table->AddRow({"weights", FormatBytes(memory.weight_bytes())});
+  if (memory.small_batch_weight_bytes() > 0)
+    table->AddRow({"small batches", FormatBytes(memory.small_batch_weight_bytes()) + " of weights of their own"});
+  if (memory.standby_weight_bytes() > 0)
+    table->AddRow({"elsewhere", FormatBytes(memory.standby_weight_bytes()) + " of weights on other devices"});
+  if (memory.pass_bytes() > 0) {
+    table->AddRow(
+        {"forward pass", fmt::format("{} of tensors with {} row{}, when warmed up", FormatBytes(memory.pass_bytes()),
+                                     memory.pass_rows(), memory.pass_rows() == 1 ? "" : "s")});
+  }
+}
+
 void AddPlacement(const v1::Placement& placement, Table* table) {
   AddIfKnown(table, "device", placement.device());
   AddIfKnown(table, "requested", placement.requested_device());
@@ -121,6 +134,7 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
     table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});
   }
   if (placement.has_tuning()) AddTuning(placement.tuning(), table);
+  AddMemory(placement.memory(), table);
   for (const std::string& decision : placement.decisions()) {
     table->AddRow({"decided", Printable(decision)});
   }

@@ -12,6 +12,7 @@
 
 #include "server/model/idle_job.h"
 #include "server/model/model.h"
+#include "server/model/pass_memory.h"
 #include "server/tensor/device_id.h"
 #include "server/tensor/fallback_reason.h"
 
@@ -64,6 +65,8 @@ struct ModelInfo {
   std::optional<double> precision_deviation;
   int rewritten_constants = 0;       // devices, element types and tensors in its code
   std::optional<TuningInfo> tuning;  // nothing: not tuned
+  // Tensors of LibTorch's allocators alone: what its libraries allocate themselves is not seen. Null: unknown.
+  std::shared_ptr<const PassMemory> pass_memory;
   double row_seconds = 0;  // that a batch of one row took when it was warmed up; 0: unknown
   // Its rows may be those of several requests, where the configuration asks for that.
   bool shares_forward_passes = true;

@@ -47,6 +47,10 @@ class Model {
   virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
                                                        PhaseTimes& times) = 0;
 
+  // What it holds for as long as it lives: weights, buffers and constants, each once, in the device's memory. 0:
+  // unknown.
+  virtual uint64_t weight_bytes() const { return 0; }
+
   // Gives memory that the device's allocator keeps for later back to the device.
   virtual void ReleaseCachedMemory() {}
 

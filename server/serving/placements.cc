@@ -317,6 +317,23 @@ bool Placements::Replace(model::PlacedModel better) {
   return true;
 }
 
+MemoryUse Placements::memory() const {
+  base::MutexLock lock(mutex_);
+  const size_t current = ChoosePlacement(Views(clock_.Now()), 0).run.value_or(current_);
+  MemoryUse use;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const uint64_t weights = slots_[i].model == nullptr ? 0 : slots_[i].model->weight_bytes();
+    const uint64_t small = slots_[i].small == nullptr ? 0 : slots_[i].small->weight_bytes();
+    if (i == current) {
+      use.weights = weights;
+      use.small_weights = small;
+    } else {
+      use.other_weights += weights + small;
+    }
+  }
+  return use;
+}
+
 model::PlacedModel Placements::Now() {
   const base::TimePoint now = clock_.Now();
   base::MutexLock lock(mutex_);

@@ -28,6 +28,13 @@ struct BuildLimit {
   base::StuckWatch* watch = nullptr;  // null: nobody sees it
 };
 
+// What a version holds in memory, in bytes. 0: nothing, or unknown.
+struct MemoryUse {
+  uint64_t weights = 0;        // of the model that requests run on now
+  uint64_t small_weights = 0;  // of the model for small batches, where that is another
+  uint64_t other_weights = 0;  // of what is made on other devices, ahead of need or from before a move
+};
+
 // Thread-safe.
 class Placements {
  public:
@@ -79,6 +86,8 @@ class Placements {
 
   // Where requests run now, and the facts about that; the fallback's fields are those of now.
   model::PlacedModel Now();
+
+  MemoryUse memory() const;
 
   // Whether there is anything to run on, or soon will be.
   bool CanRun() const;

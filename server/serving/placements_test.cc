@@ -137,6 +137,25 @@ TEST_F(FailoverTest, ASmallModelIsWhereItsPlacementIsAndGoesWithIt) {
   EXPECT_EQ(servable_->placement().small.get(), small_elsewhere);
 }
 
+TEST_F(FailoverTest, MemoryIsToldOfWhatRunsAndOfWhatIsKeptBesideIt) {
+  bool is_lost = false;
+  model::LoadedModel loaded = Load(kFirst, [&](int64_t) {
+    return is_lost ? model::DeviceFaultStatus(model::DeviceFault::kLost, "SIM error: gone") : absl::OkStatus();
+  });
+  loaded.small = std::make_shared<FragileModel>(kFirst, nullptr, log_);
+  loaded.others = {tensor::DeviceId::Cpu()};
+  loaded.standby = tensor::DeviceId::Cpu();
+  servable_ = Serve("m", std::move(loaded));
+  while (servable_->memory().other_weights == 0) std::this_thread::yield();  // until the standby is made
+  EXPECT_EQ(servable_->memory().weights, 50u);
+  EXPECT_EQ(servable_->memory().small_weights, 50u);
+  EXPECT_EQ(servable_->memory().other_weights, 100u);
+  is_lost = true;
+  EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
+  EXPECT_EQ(servable_->memory().weights, 100u);
+  EXPECT_EQ(servable_->memory().other_weights, 100u) << "of the lost device, which nothing frees";
+}
+
 TEST_F(FailoverTest, NoAnswerComesAfterItsDeadline) {
   Make([this](int64_t) {
     clock_.Advance(std::chrono::minutes(2));

@@ -61,6 +61,8 @@ const std::vector<std::string>& Servable::labels(const std::string& output) cons
 
 model::PlacedModel Servable::placement() const { return runner_->placements().Now(); }
 
+MemoryUse Servable::memory() const { return runner_->placements().memory(); }
+
 bool Servable::can_run() const { return runner_->placements().CanRun(); }
 
 void Servable::SetSuspect(const absl::Status& why) {

@@ -94,6 +94,7 @@ class Servable {
 
   // Where requests run now, and the facts about that.
   model::PlacedModel placement() const;
+  MemoryUse memory() const;
   // False when no device is left to run on.
   bool can_run() const;
   bool batches() const { return options_.batching.max_rows > 0; }

@@ -34,6 +34,7 @@ class FragileModel : public model::Model {
   const tensor::Signature& signature() const override { return signature_; }
   const tensor::DeviceId& device() const override { return device_; }
   bool is_stateful() const override { return stateful_; }
+  uint64_t weight_bytes() const override { return device_.IsCpu() ? 100 : 50; }
   absl::StatusOr<std::shared_ptr<model::Model>> Clone() const override {
     return std::shared_ptr<model::Model>(std::make_shared<FragileModel>(device_, fail_, log_, true));
   }

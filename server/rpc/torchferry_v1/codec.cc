@@ -81,6 +81,15 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }
 
+void EncodeMemory(const serving::MemoryUse& use, const model::ModelInfo& info, v1::Memory& message) {
+  message.set_weight_bytes(static_cast<int64_t>(use.weights));
+  message.set_small_batch_weight_bytes(static_cast<int64_t>(use.small_weights));
+  message.set_standby_weight_bytes(static_cast<int64_t>(use.other_weights));
+  if (info.pass_memory == nullptr) return;
+  message.set_pass_bytes(info.pass_memory->bytes);
+  message.set_pass_rows(info.pass_memory->rows);
+}
+
 // Into the map of outputs, which is a repeated message of a key and a value on the wire.
 absl::Status EncodeOutput(const model::NamedTensor& output, OutgoingMessage& message) {
   constexpr int kKey = 1;
@@ -182,6 +191,7 @@ void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& mess
   const auto& placed = placement.model;
   const model::ModelInfo& info = placement.info;
   EncodeInfo(info, tensor::ToString(placed->device()), message);
+  EncodeMemory(status.servable->memory(), info, *message.mutable_placement()->mutable_memory());
 }
 
 }  // namespace torchferry::rpc

@@ -277,6 +277,7 @@ absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::sha
 absl::StatusOr<model::IdleJob> RunAll(const WarmUpTask& task, model::ModelInfo& info) {
   model::Model& model = *task.model;
   const auto observed = std::make_shared<Observed>();
+  info.pass_memory = observed->memory;
   const bool was_compared = info.tuning.has_value() && info.tuning->is_kept;
   if (task.config.warm_ups.empty() && !was_compared) {
     FERRY_RETURN_IF_ERROR(task.example != nullptr ? RunExample(model, *task.example, info, *observed)

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include <cstring>
 #include <filesystem>
@@ -231,10 +232,19 @@ TEST_F(WarmUpTest, ASizeThatDoesNotRunLaterIsTheLast) {
   EXPECT_THAT(model_.batches, ElementsAre(2));
 }
 
-TEST_F(WarmUpTest, TheTimeOfARowIsKept) {
+TEST_F(WarmUpTest, TheTimeOfARowAndTheMemoryOfARunAreKept) {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  model_.on_predict = [this] {
+    torch::empty({static_cast<int64_t>(model_.batches.back()) * kMiB}, at::kByte);
+    if (model_.batches.size() == 2) TakeLong();
+  };
   info_.tuning = TunedTo(1);
   EXPECT_TRUE(Run(Batched()).ok());
+  EXPECT_THAT(model_.batches, ElementsAre(1, 1, 1));
   EXPECT_GT(info_.row_seconds, 0);
+  EXPECT_GE(info_.pass_memory->bytes, kMiB);
+  EXPECT_LT(info_.pass_memory->bytes, 2 * kMiB);
+  EXPECT_EQ(info_.pass_memory->rows, 1);
 }
 
 TEST_F(WarmUpTest, OfAVersionThatIsNotTunedNothingIsLeft) {

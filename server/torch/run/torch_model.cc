@@ -28,6 +28,7 @@
 #include "server/torch/graph/run_inline.h"
 #include "server/torch/run/gather.h"
 #include "server/torch/run/random_turn.h"
+#include "server/torch/run/weight_bytes.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -62,6 +63,7 @@ struct Traits {
   bool forks = false;
   RandomUse random = RandomUse::kNone;
   bool rows_are_first = false;  // in dimension 0 of each tensor
+  uint64_t weight_bytes = 0;
 };
 
 // What a model and its copies have in common.
@@ -211,6 +213,8 @@ class TorchModel final : public model::Model {
     }
   }
 
+  uint64_t weight_bytes() const override { return shared_->weight_bytes; }
+
   void ReleaseCachedMemory() override { TorchRuntime::ReleaseCachedMemory(device_); }
 
   bool is_stateful() const override { return shared_->state.has_value(); }
@@ -297,7 +301,8 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
                                                       .may_lease = !forks && !has_state,
                                                       .forks = forks,
                                                       .random = RandomUseOf(module),
-                                                      .rows_are_first = rows_are_first});
+                                                      .rows_are_first = rows_are_first,
+                                                      .weight_bytes = WeightBytes(module)});
   return std::make_shared<TorchModel>(std::move(module), std::move(shared), std::move(device));
 }
 

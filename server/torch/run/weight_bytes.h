@@ -1,0 +1,13 @@
+// What a module holds.
+#pragma once
+
+#include <torch/script.h>
+
+#include <cstdint>
+
+namespace torchferry::libtorch {
+
+// Bytes of all tensors in its values and in the constants of its code, each storage once.
+uint64_t WeightBytes(const torch::jit::Module& module);
+
+}  // namespace torchferry::libtorch
