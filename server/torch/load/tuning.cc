@@ -1,7 +1,5 @@
 #include "server/torch/load/tuning.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "server/base/status.h"
 #include "server/tensor/batch_sizes.h"
 #include "server/torch/device/runtime.h"
+#include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/sample_rows.h"
 #include "server/torch/load/tuning_refinement.h"
 #include "server/torch/load/tuning_report.h"
@@ -228,7 +227,7 @@ absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model>
   }
   FERRY_ASSIGN_OR_RETURN(Tuned tuned, TuneInTurn(task, std::move(space), plain, *std::move(samples), info));
   // What was made for the search is gone, and its memory is to be the system's again.
-  malloc_trim(0);
+  GiveBackMemory();
   if (tuned.model == nullptr) tuned.model = std::move(plain);
   return tuned;
 }

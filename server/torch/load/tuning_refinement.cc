@@ -1,7 +1,5 @@
 #include "server/torch/load/tuning_refinement.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -11,6 +9,7 @@
 #include "server/base/logging.h"
 #include "server/base/running_model.h"
 #include "server/base/status.h"
+#include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/intra_op_threads.h"
 #include "server/torch/load/tuning_report.h"
 #include "server/torch/load/tuning_turn.h"
@@ -118,7 +117,7 @@ model::IdleJob MakeRefinementJob(Refinement refinement, model::ModelInfo info) {
       base::LogWarning("tuning not finished", {{"model", (*held)->model_name()}, {"reason", error.what()}});
     }
     held->reset();
-    malloc_trim(0);
+    GiveBackMemory();
     return false;
   };
 }

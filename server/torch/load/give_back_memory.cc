@@ -1,0 +1,68 @@
+#include "server/torch/load/give_back_memory.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <latch>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "server/base/thread_name.h"
+
+namespace torchferry::libtorch {
+namespace {
+
+// Below what glibc would map by itself, and above what a heap's free end usually has.
+constexpr size_t kMostFree = size_t{24} << 20;
+// Too large for the caches of small blocks.
+constexpr size_t kPin = 4096;
+
+// A heap's free end, which malloc_trim passes over, becomes a free block in its middle, which malloc_trim gives back.
+class PinnedHeap {
+ public:
+  PinnedHeap() {
+    void* volatile free_end = std::malloc(kMostFree);  // or a compiler would leave it out
+    pin_ = std::malloc(kPin);
+    std::free(free_end);
+  }
+  ~PinnedHeap() { std::free(pin_); }
+  PinnedHeap(const PinnedHeap&) = delete;
+  PinnedHeap& operator=(const PinnedHeap&) = delete;
+
+ private:
+  void* pin_;
+};
+
+size_t MostHeaps() { return std::clamp<size_t>(size_t{4} * std::thread::hardware_concurrency(), 8, 128); }
+
+}  // namespace
+
+void GiveBackMemory() {
+  const PinnedHeap own;
+  std::latch trimmed(1);
+  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<std::latch>> pinned;
+  try {
+    // A new thread takes over the heap of one that has ended; all of them at the same time, each another one.
+    while (threads.size() < MostHeaps()) {
+      std::latch& is_pinned = *pinned.emplace_back(std::make_unique<std::latch>(1));
+      threads.emplace_back([&] {
+        base::NameThisThread("give-back");
+        const PinnedHeap heap;
+        is_pinned.count_down();
+        trimmed.wait();
+      });
+    }
+  } catch (const std::system_error&) {
+    pinned.pop_back();  // no more threads are to be had
+  }
+  for (const auto& is_pinned : pinned) is_pinned->wait();
+  malloc_trim(0);
+  trimmed.count_down();
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace torchferry::libtorch
