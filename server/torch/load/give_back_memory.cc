@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <latch>
 #include <memory>
@@ -15,18 +16,21 @@
 namespace torchferry::libtorch {
 namespace {
 
-// Below what glibc would map by itself, and above what a heap's free end usually has.
-constexpr size_t kMostFree = size_t{24} << 20;
+// Together what a thread's heap has at most (glibc's HEAP_MAX_SIZE), in pieces below what it would map by itself.
+constexpr size_t kPiece = size_t{4} << 20;
+constexpr size_t kPieces = 16;
 // Too large for the caches of small blocks.
 constexpr size_t kPin = 4096;
 
 // A heap's free end, which malloc_trim passes over, becomes a free block in its middle, which malloc_trim gives back.
+// Nothing is written to it, so that it takes no memory that is not there.
 class PinnedHeap {
  public:
   PinnedHeap() {
-    void* volatile free_end = std::malloc(kMostFree);  // or a compiler would leave it out
+    std::array<void* volatile, kPieces> free_end;  // volatile, or a compiler would leave it out
+    for (void* volatile& piece : free_end) piece = std::malloc(kPiece);
     pin_ = std::malloc(kPin);
-    std::free(free_end);
+    for (void* volatile& piece : free_end) std::free(piece);
   }
   ~PinnedHeap() { std::free(pin_); }
   PinnedHeap(const PinnedHeap&) = delete;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kThreads = 4;
-constexpr size_t kBlocks = 10;
+constexpr size_t kBlocks = 24;
 
 // As a forward pass does: large blocks, written and freed.
 void UseMemory() {
