@@ -40,7 +40,8 @@ class PinnedHeap {
   void* pin_;
 };
 
-size_t MostHeaps() { return std::clamp<size_t>(size_t{4} * std::thread::hardware_concurrency(), 8, 128); }
+// As many as glibc makes.
+size_t MostHeaps() { return std::clamp<size_t>(size_t{8} * std::thread::hardware_concurrency(), 8, 256); }
 
 }  // namespace
 
