@@ -42,4 +42,7 @@ def text_of_point(point):
 
 def text_of_tuning(tuning):
     """Of a ModelVersion."""
-    return f"{tuning.variant} threads {tuning.intra_op_threads} rows {tuning.batch_rows}"
+    text = f"{tuning.variant} threads {tuning.intra_op_threads} rows {tuning.batch_rows}"
+    if tuning.HasField("latency"):
+        text += f", alone {tuning.latency.variant} threads {tuning.latency.intra_op_threads}"
+    return text if tuning.is_final else text + ", not final"
