@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "server/app/plan_context.h"
@@ -30,6 +32,10 @@ namespace {
 
 // For the last lines, should nobody read them.
 constexpr base::Duration kLastLines = std::chrono::seconds(1);
+// Between two pieces of a job: it would take the processor that the next one measures.
+constexpr base::Duration kPause = std::chrono::milliseconds(10);
+// Most that the jobs of a version take, in its budgets.
+constexpr double kBudgets = 3;
 
 struct WantedVersion {
   const registry::ModelFolder* folder;
@@ -110,12 +116,23 @@ class StoreTuner {
     FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded, plan::LoadVersion(request, loaders));
     model::ModelInfo info = std::move(loaded.model.info);
     if (!info.tuning.has_value() || info.tuning->is_final) return info;
-    OfflineTurn turn(info);
-    for (const model::IdleJob& job : loaded.model.idle_jobs) {
-      while (job(turn)) {
-      }
-    }
+    RunJobs(loaded.model.idle_jobs, info, BudgetOf(loaded.config));
     return info;
+  }
+
+  // Beside a busy process a search may not come to its end: the result is as good as it is then.
+  static void RunJobs(const std::vector<model::IdleJob>& jobs, model::ModelInfo& info, double budget_seconds) {
+    OfflineTurn turn(info);
+    const base::Clock& clock = base::Clock::Real();
+    const base::TimePoint until = clock.Now() + std::chrono::duration_cast<base::Duration>(
+                                                    std::chrono::duration<double>(kBudgets * budget_seconds));
+    for (const model::IdleJob& job : jobs) {
+      while (job(turn) && clock.Now() < until) std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  double BudgetOf(const config::ModelConfig& config) const {
+    return config.optimize.budget_seconds.value_or(flags_.optimize_budget_seconds);
   }
 
   // Before minutes are spent on what cannot be kept.
