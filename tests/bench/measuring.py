@@ -13,7 +13,7 @@ median = statistics.median
 WARM_UP_SECONDS = 0.5
 QUIET_SHARE = 0.02  # of a processor, that an idle server takes at most
 QUIET_SECONDS = 0.5  # over which that is looked at
-SETTLE_SECONDS = 180  # what is left to do after READY may take so long
+SETTLE_SECONDS = 45  # what is left to do after READY may take so long
 
 
 def at_least(what, value, bound, unit="", **details):
@@ -143,15 +143,24 @@ def voluntary_switches(server):
 
 
 def settled(server):
-    """Waits until the server does nothing: what is left to do once it serves has ended."""
-
-    def is_quiet():
-        before = processor_seconds(server)
-        time.sleep(QUIET_SECONDS)
-        return processor_seconds(server) - before < QUIET_SHARE * QUIET_SECONDS
-
-    harness.wait_until(is_quiet, "the server is ready and still does something", seconds=SETTLE_SECONDS)
+    """Waits until the server does nothing: what is left to do once it serves has ended, or is not to end in that time."""
+    end = time.monotonic() + SETTLE_SECONDS
+    harness.wait_until(lambda: is_quiet(server) and (is_final(server) or time.monotonic() > end),
+                       "the server is ready and still does something", seconds=2 * SETTLE_SECONDS)
     return server
+
+
+def is_quiet(server):
+    before = processor_seconds(server)
+    time.sleep(QUIET_SECONDS)
+    return processor_seconds(server) - before < QUIET_SHARE * QUIET_SECONDS
+
+
+def is_final(server):
+    """No search is to be gone on with. It pauses after it was disturbed, so that a server that is quiet may go on later."""
+    with harness.Client(server.address) as client:
+        tunings = [version.placement.tuning for version in client.models().values() if version.placement.HasField("tuning")]
+    return all(tuning.is_final for tuning in tunings)
 
 
 class BusyProcesses:
