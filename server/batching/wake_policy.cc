@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace torchferry::batching {
+namespace {
+
+// One request alone is run where it came from even if it takes so long: a worker would take as long again to wake up.
+constexpr base::Duration kQuickAlone = std::chrono::microseconds(500);
+
+}  // namespace
 
 bool IsLeftToCaller(const QueueView& queue, base::TimePoint now) {
   return queue.left_to_caller.has_value() && now - *queue.left_to_caller < kWatch;
@@ -20,8 +26,9 @@ bool WantsWorker(const QueueView& queue, base::TimePoint now) {
 }
 
 bool IsForCaller(const QueueView& queue) {
-  return queue.pace.IsQuick() && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company &&
-         !queue.was_long && queue.may_run_on_caller;
+  const bool is_quick = queue.pace.IsQuick() || (queue.waiting <= 1 && queue.pace.longest() <= kQuickAlone);
+  return is_quick && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company && !queue.was_long &&
+         queue.may_run_on_caller;
 }
 
 bool IsForExpress(const QueueView& queue) { return queue.pace.IsShort() && !queue.is_at_limit && !queue.holds_up; }

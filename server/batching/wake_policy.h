@@ -39,7 +39,8 @@ bool IsServedSoon(const QueueView& queue, base::TimePoint now);
 // A worker should be woken for what waits.
 bool WantsWorker(const QueueView& queue, base::TimePoint now);
 
-// The next batch should run on the thread that submits it: it is quick there, and no other thread has to wake up.
+// The next batch should run on the thread that submits it: it is quick there, or one request alone and nearly so, and
+// no other thread has to wake up.
 bool IsForCaller(const QueueView& queue);
 
 // The next batch may run beside batches on all processors. The kernel shares one processor out between the two, so

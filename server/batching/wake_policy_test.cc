@@ -90,6 +90,13 @@ TEST(WakePolicyTest, QuickBatchesOnTheCpuAreForTheCaller) {
   EXPECT_FALSE(IsForCaller({.pace = kShort, .waiting = 1, .may_run_on_caller = true}));
 }
 
+TEST(WakePolicyTest, ARequestAloneIsForTheCallerIfItTakesHalfAMillisecond) {
+  const QueuePace pace = PaceOf(microseconds(400));
+  const QueueView alone{.pace = pace, .waiting = 1, .may_run_on_caller = true};
+  EXPECT_TRUE(IsForCaller(alone));
+  EXPECT_FALSE(IsForCaller(With(alone, [](QueueView& view) { view.waiting = 2; })));
+}
+
 TEST(WakePolicyTest, ShortBatchesAreForTheExpressWorker) {
   EXPECT_TRUE(IsForExpress({.pace = kShort, .waiting = 1}));
   EXPECT_TRUE(IsForExpress({.pace = kQuick, .waiting = 1}));

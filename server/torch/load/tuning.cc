@@ -11,6 +11,7 @@
 #include "server/torch/device/runtime.h"
 #include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/sample_rows.h"
+#include "server/torch/load/small_model_job.h"
 #include "server/torch/load/tuning_refinement.h"
 #include "server/torch/load/tuning_report.h"
 #include "server/torch/load/tuning_turn.h"
@@ -117,7 +118,12 @@ class Tuning {
     if (tuned.model == nullptr && task_.may_search) {
       FERRY_ASSIGN_OR_RETURN(tuned, SearchAndKeep());
     }
-    if (tuned.model != nullptr && task_.may_search && !info_.tuning->is_final) AddRefinement(tuned);
+    if (tuned.model == nullptr || !task_.may_search) return tuned;
+    if (!info_.tuning->is_final) {
+      AddRefinement(tuned);
+    } else if (tuned.small == nullptr && HasSmall()) {
+      AddSmall(tuned);
+    }
     return tuned;
   }
 
@@ -125,7 +131,12 @@ class Tuning {
   // Made again and compared again, as the file may be anybody's.
   absl::StatusOr<Tuned> UseKept() {
     if (!kept_.has_value()) return Tuned{};
-    Tuned tuned = ModelsOf(*kept_, tuner_->variants(), kRowsToCompareAgain);
+    Tuned tuned;
+    if (kept_->is_final) {
+      tuned.model = tuner_->variants().ModelOf(kept_->best.variant, kRowsToCompareAgain);
+    } else {
+      tuned = ModelsOf(*kept_, tuner_->variants(), kRowsToCompareAgain);
+    }
     FERRY_RETURN_IF_ERROR(tuner_->variants().device_error());
     if (tuned.model == nullptr) return tuned;
     info_.tuning = InfoOf(*kept_, space_, true);
@@ -151,6 +162,19 @@ class Tuning {
                                            tuner_->variants().refused()));
     if (!IsStopping(task_)) Keep(task_, key_, record, info_);
     return ModelsOf(record, tuner_->variants(), kRowsToCompareAgain);
+  }
+
+  // Whether small batches run on another variant.
+  bool HasSmall() const {
+    return info_.tuning->latency.has_value() && info_.tuning->latency->variant != info_.tuning->variant;
+  }
+
+  // A start does not wait for it.
+  void AddSmall(Tuned& tuned) {
+    tuned.make_small = [tuner = std::shared_ptr<Tuner>(std::move(tuner_)), model = tuned.model,
+                        name = task_.config.name](model::ModelInfo info) {
+      return MakeSmallModelJob(tuner, {.model = model, .info = std::move(info)}, name);
+    };
   }
 
   std::string ReasonForNothing() const {

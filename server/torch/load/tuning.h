@@ -46,6 +46,9 @@ struct Tuned {
   // better way into service, writes the final result, and holds no memory any more once it has ended. Null: the result
   // is final.
   std::function<model::IdleJob(model::ModelInfo info)> refine = nullptr;
+  // Likewise of a kept result whose small batches run on another variant: makes that and puts it into service. Until
+  // then `model` has these, too. Null: there is none.
+  std::function<model::IdleJob(model::ModelInfo info)> make_small = nullptr;
 };
 
 // `plain`, or the same model in the variants that are the fastest; info.tuning and info.decisions say what was found,

@@ -241,13 +241,25 @@ TEST_F(TuningTest, AnotherVariantForOneRowIsASecondModelWhichIsKeptToo) {
   hows_["frozen"] = {microseconds(3500), microseconds(100)};
   hows_["plain"] = {microseconds(2000), microseconds(1000)};
   MeasureWithoutMeasuring();
-  for (const bool is_kept : {false, true}) {
-    EXPECT_EQ(Run(), models_["frozen"]);
-    EXPECT_EQ(tuned_.small, models_["plain"]);
-    ASSERT_TRUE(info_.tuning->latency.has_value());
-    EXPECT_EQ(info_.tuning->latency->variant, "plain");
-    EXPECT_EQ(info_.tuning->is_kept, is_kept);
-  }
+  EXPECT_EQ(Run(), models_["frozen"]);
+  EXPECT_EQ(tuned_.small, models_["plain"]);
+  EXPECT_EQ(tuned_.make_small, nullptr);
+  ASSERT_TRUE(info_.tuning->latency.has_value());
+  EXPECT_EQ(info_.tuning->latency->variant, "plain");
+  EXPECT_FALSE(info_.tuning->is_kept);
+
+  EXPECT_EQ(Run(), models_["frozen"]);
+  EXPECT_TRUE(info_.tuning->is_kept);
+  EXPECT_EQ(info_.tuning->latency->variant, "plain");
+  EXPECT_EQ(tuned_.small, nullptr) << "a start does not wait for it";
+  ASSERT_NE(tuned_.make_small, nullptr);
+  QuietTurn turn;
+  const model::IdleJob job = tuned_.make_small(info_);
+  EXPECT_FALSE(job(turn));
+  ASSERT_TRUE(turn.better.has_value());
+  EXPECT_EQ(turn.better->model, models_["frozen"]);
+  EXPECT_EQ(turn.better->small, models_["plain"]);
+  EXPECT_TRUE(turn.better->info.tuning->is_kept);
 }
 
 TEST_F(TuningTest, WhatHasLostIsHeldByNobody) {

@@ -240,6 +240,7 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
     FERRY_ASSIGN_OR_RETURN(Tuned tuned, TuneVersion(tuning, copy, std::move(model), info));
     model::PlacedModel made{.model = std::move(tuned.model), .info = std::move(info), .small = std::move(tuned.small)};
     FERRY_ASSIGN_OR_RETURN(Placed placed, WarmUp(std::move(made), request.config, folder, example));
+    if (tuned.make_small) placed.idle_jobs.push_back(tuned.make_small(placed.model.info));
     if (tuned.refine) placed.idle_jobs.push_back(tuned.refine(placed.model.info));
     return placed;
   } catch (const std::exception& error) {
