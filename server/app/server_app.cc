@@ -150,7 +150,7 @@ class ServerAppImpl final : public ServerApp {
       return have_ended && all_answered;
     }
     if (!EndsBy(std::max(deadline, clock_.Now() + kGrace), [this] {
-          idle_work_->Stop();
+          if (idle_work_ != nullptr) idle_work_->Stop();  // null before it was made
           registry_.Stop();
         })) {
       base::LogWarning("loading cut off", {{"drain_timeout_seconds", flags_.drain_timeout_seconds}});

@@ -30,6 +30,11 @@ std::unique_ptr<CrewMember> Crew::TakeLast() {
   return last;
 }
 
+int& Crew::StuckOf(RunnerKind kind) {
+  if (kind == RunnerKind::kWorker) return stuck_;
+  return kind == RunnerKind::kExpress ? stuck_express_ : stuck_callers_;
+}
+
 void Crew::SetStuck(CrewMember& member) {
   const bool is_worker = member.kind == RunnerKind::kWorker;
   DispatchQueue& queue = *member.queue;
@@ -40,7 +45,7 @@ void Crew::SetStuck(CrewMember& member) {
   }
   ++queue.stuck;
   queue.was_long = true;
-  ++(is_worker ? stuck_ : stuck_callers_);
+  ++StuckOf(member.kind);
 }
 
 bool Crew::EndBatch(CrewMember& member) {
@@ -52,7 +57,7 @@ bool Crew::EndBatch(CrewMember& member) {
   }
   if (!std::exchange(member.is_stuck, false)) return false;
   --queue.stuck;
-  --(is_worker ? stuck_ : stuck_callers_);
+  --StuckOf(member.kind);
   return true;
 }
 
@@ -71,15 +76,15 @@ void Crew::MarkHeldUp(base::TimePoint now) {
 WorkerCounts Crew::Counts(bool others_wait) const {
   return {.planned = plan_.workers,
           .most_extra = plan_.most_extra,
-          .alive = alive_,
-          .stuck = stuck_,
+          .alive = alive_ + stuck_express_,
+          .stuck = stuck_ + stuck_express_,
           .held_up = held_up_,
           .others_wait = others_wait};
 }
 
 WorkerCounts Crew::SetWanted(bool others_wait) {
   const WorkerCounts counts = Counts(others_wait);
-  wanted_ = WorkersWanted(counts);
+  wanted_ = WorkersWanted(counts) - stuck_express_;
   return counts;
 }
 

@@ -61,7 +61,8 @@ class Crew {
   // Those that have been in one batch for long.
   void MarkHeldUp(base::TimePoint now);
 
-  // How many workers there should be, from now on; what was counted for that. `others_wait`: see WorkerCounts.
+  // How many workers there should be, from now on; what was counted for that. `others_wait`: see WorkerCounts. Express
+  // workers count where they are stuck.
   WorkerCounts SetWanted(bool others_wait);
   WorkerCounts Counts(bool others_wait) const;
   // Which kind of thread is missing; nothing: none is.
@@ -86,9 +87,11 @@ class Crew {
   // more than there are processors, others have to end theirs.
   void LimitTeams(CrewMember& member);
 
-  int stuck_callers() const { return stuck_callers_; }  // and express workers
+  int stuck_callers() const { return stuck_callers_; }
 
  private:
+  int& StuckOf(RunnerKind kind);
+
   const Plan plan_;
   std::vector<std::unique_ptr<CrewMember>> members_;
   std::vector<std::unique_ptr<CrewMember>> ended_;
@@ -98,6 +101,7 @@ class Crew {
   int stuck_ = 0;
   int held_up_ = 0;
   int stuck_callers_ = 0;
+  int stuck_express_ = 0;
 };
 
 }  // namespace torchferry::batching

@@ -39,8 +39,10 @@ TEST_F(CrewTest, AStuckExpressWorkerIsReplacedAsOftenAsWorkersMayBe) {
   CrewMember& first = Add(RunnerKind::kExpress);
   Begin(first);
   crew_.SetStuck(first);
-  EXPECT_EQ(crew_.stuck_callers(), 1);
-  EXPECT_EQ(crew_.Counts(false).stuck, 0);
+  EXPECT_EQ(crew_.stuck_callers(), 0);
+  EXPECT_EQ(crew_.Counts(false).stuck, 1);
+  EXPECT_EQ(crew_.Counts(false).alive, 3);
+  crew_.SetWanted(false);
   ASSERT_EQ(crew_.Missing(), RunnerKind::kExpress);
   CrewMember& second = Add(RunnerKind::kExpress);
   EXPECT_EQ(crew_.Missing(), std::nullopt);

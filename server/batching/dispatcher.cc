@@ -31,7 +31,11 @@ QueueView DispatchQueue::View() const {
                  .may_run_on_caller = owner.MayRunOnCaller(),
                  .was_long = was_long,
                  .holds_up = stuck > 0 || held_up > 0};
-  if (!started.empty()) view.newest_start = *std::ranges::max_element(started);
+  if (!started.empty()) {
+    const auto [oldest, newest] = std::ranges::minmax_element(started);
+    view.oldest_start = *oldest;
+    view.newest_start = *newest;
+  }
   return view;
 }
 
@@ -41,7 +45,7 @@ bool Dispatcher::ByTurn::operator()(const DispatchQueue* a, const DispatchQueue*
 
 void Dispatcher::Add(DispatchQueue& queue) {
   queue.used_ = std::max(queue.used_, floor_);
-  if (queue.options.expected_batch > base::Duration::zero()) queue.pace.Took(queue.options.expected_batch);
+  if (queue.options.expected_batch > base::Duration::zero()) queue.pace.Expect(queue.options.expected_batch);
 }
 
 void Dispatcher::Remove(DispatchQueue& queue) {
@@ -71,7 +75,7 @@ std::optional<RunnerKind> Dispatcher::WhoWakes(const DispatchQueue& queue, base:
   if (!has_express || (workers_.idle > 0 && has_threads)) return std::nullopt;
   // While no worker is free it also is the one that looks again.
   const bool watches = workers_.idle == 0 && !express_.is_watched;
-  return watches || (is_wanted && IsForExpress(view)) ? std::optional(RunnerKind::kExpress) : std::nullopt;
+  return watches || (is_wanted && IsForExpress(view, now)) ? std::optional(RunnerKind::kExpress) : std::nullopt;
 }
 
 std::optional<RunnerKind> Dispatcher::WhoElseWakes(base::TimePoint now) const {
@@ -98,7 +102,7 @@ Dispatcher::Work Dispatcher::Take(const Ask& ask, base::TimePoint now, base::Tim
   for (DispatchQueue* const queue : ready_) {
     const QueueView view = queue->View();
     if (IsLeftToCaller(view, now) || (ask.leaves_served && IsServedSoon(view, now))) continue;
-    if (ask.kind == RunnerKind::kExpress && !IsForExpress(view)) continue;
+    if (ask.kind == RunnerKind::kExpress && !IsForExpress(view, now)) continue;
     const Room room = RoomFor(*queue, ask, now);
     if (room == Room::kNoThreads) {
       if (is_first) return {};  // its turn: what becomes free is for it

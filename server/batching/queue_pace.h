@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include "server/base/clock.h"
@@ -15,11 +16,18 @@ class QueuePace {
   // A batch ended. `duration`: of the processor where the model computes there, so that a busy host does not make a
   // quick model slow; else of the clock.
   void Took(base::Duration duration) {
+    ++batches_;
     longest_ = longest_.has_value() ? std::max(duration, *longest_ - *longest_ / kFades) : duration;
     mean_ = mean_ == base::Duration::zero() ? duration : mean_ + (duration - mean_) / kFades;
   }
 
-  // Nothing has run: hours.
+  // Before the first batch: what one takes, as was measured at load.
+  void Expect(base::Duration duration) { longest_ = mean_ = duration; }
+
+  // So many batches have run that the next one will hardly be of another kind: a loop in a model's code may run as
+  // often as its input says.
+  bool IsProven() const { return batches_ >= kProof; }
+  // Nothing has run, and nothing is expected: hours.
   base::Duration longest() const { return longest_.value_or(std::chrono::hours(1)); }
   // Of a batch, lately. Zero: nothing has run.
   base::Duration mean() const { return mean_; }
@@ -33,7 +41,9 @@ class QueuePace {
 
  private:
   static constexpr int kFades = 8;
+  static constexpr uint64_t kProof = 32;
 
+  uint64_t batches_ = 0;
   std::optional<base::Duration> longest_;
   base::Duration mean_{0};
 };

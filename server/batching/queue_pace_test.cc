@@ -29,6 +29,15 @@ TEST(QueuePaceTest, TheLongestOfTheLastBatchesDecides) {
   EXPECT_TRUE(pace.IsQuick());
 }
 
+TEST(QueuePaceTest, WhatIsExpectedCountsButProvesNothing) {
+  QueuePace pace;
+  pace.Expect(microseconds(50));
+  EXPECT_TRUE(pace.IsQuick());
+  EXPECT_FALSE(pace.IsProven());
+  for (int i = 0; i < 100; ++i) pace.Took(microseconds(50));
+  EXPECT_TRUE(pace.IsProven());
+}
+
 TEST(QueuePaceTest, TheMeanFollows) {
   QueuePace pace;
   for (int i = 0; i < 100; ++i) pace.Took(i % 2 == 0 ? milliseconds(10) : milliseconds(20));

@@ -99,8 +99,8 @@ class Scheduler {
 
   // What the workers do.
   struct Report {
-    WorkerCounts workers;              // without the express worker
-    int stuck_callers = 0;             // threads that submit, and express workers, in a pass that was given up
+    WorkerCounts workers;              // with express workers where these are stuck
+    int stuck_callers = 0;             // threads that submit, in a pass that was given up
     base::TimePoint last_batch_end{};  // or when the scheduler began
   };
 

@@ -8,6 +8,9 @@ namespace {
 // One request alone is run where it came from even if it takes so long: a worker would take as long again to wake up.
 constexpr base::Duration kQuickAlone = std::chrono::microseconds(500);
 
+// By the clock: on a busy host a batch of milliseconds may take that.
+constexpr base::Duration kLongRun = std::chrono::milliseconds(50);
+
 }  // namespace
 
 bool IsLeftToCaller(const QueueView& queue, base::TimePoint now) {
@@ -27,10 +30,14 @@ bool WantsWorker(const QueueView& queue, base::TimePoint now) {
 
 bool IsForCaller(const QueueView& queue) {
   const bool is_quick = queue.pace.IsQuick() || (queue.waiting <= 1 && queue.pace.longest() <= kQuickAlone);
-  return is_quick && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company && !queue.was_long &&
-         queue.may_run_on_caller;
+  return is_quick && queue.pace.IsProven() && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company &&
+         !queue.was_long && queue.may_run_on_caller;
 }
 
-bool IsForExpress(const QueueView& queue) { return queue.pace.IsShort() && !queue.is_at_limit && !queue.holds_up; }
+bool IsForExpress(const QueueView& queue, base::TimePoint now) {
+  if (!queue.pace.IsShort() || queue.is_at_limit || queue.holds_up) return false;
+  const base::Duration far_longer = std::max(kLongRun, 4 * queue.pace.longest());
+  return !queue.oldest_start.has_value() || now - *queue.oldest_start <= far_longer;
+}
 
 }  // namespace torchferry::batching

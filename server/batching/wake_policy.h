@@ -16,6 +16,7 @@ struct QueueView {
   size_t waiting = 0;                                            // tasks
   int running = 0;                                               // batches
   std::optional<base::TimePoint> newest_start = std::nullopt;    // of those
+  std::optional<base::TimePoint> oldest_start = std::nullopt;    // likewise
   std::optional<base::TimePoint> left_to_caller = std::nullopt;  // since when a task waits for one
   int64_t max_rows = 0;                                          // of a batch; 0: each task is one
   int threads = 1;                                               // of an operator
@@ -44,7 +45,8 @@ bool WantsWorker(const QueueView& queue, base::TimePoint now);
 bool IsForCaller(const QueueView& queue);
 
 // The next batch may run beside batches on all processors. The kernel shares one processor out between the two, so
-// that a request of milliseconds does not wait for one of a second.
-bool IsForExpress(const QueueView& queue);
+// that a request of milliseconds does not wait for one of a second. While a batch of the queue takes far longer than
+// its batches did, the queue is not short, whatever it was before.
+bool IsForExpress(const QueueView& queue, base::TimePoint now);
 
 }  // namespace torchferry::batching

@@ -16,7 +16,7 @@ constexpr base::TimePoint kNow{std::chrono::hours(1)};
 
 QueuePace PaceOf(base::Duration duration) {
   QueuePace pace;
-  pace.Took(duration);
+  for (int i = 0; i < 40; ++i) pace.Took(duration);
   return pace;
 }
 
@@ -88,6 +88,9 @@ TEST(WakePolicyTest, QuickBatchesOnTheCpuAreForTheCaller) {
   EXPECT_FALSE(IsForCaller(With(quick, [](QueueView& view) { view.was_long = true; })));
   EXPECT_FALSE(IsForCaller(With(quick, [](QueueView& view) { view.may_run_on_caller = false; })));
   EXPECT_FALSE(IsForCaller({.pace = kShort, .waiting = 1, .may_run_on_caller = true}));
+  QueuePace expected;
+  expected.Expect(microseconds(60));
+  EXPECT_FALSE(IsForCaller({.pace = expected, .waiting = 1, .may_run_on_caller = true})) << "it was not seen often";
 }
 
 TEST(WakePolicyTest, ARequestAloneIsForTheCallerIfItTakesHalfAMillisecond) {
@@ -98,12 +101,20 @@ TEST(WakePolicyTest, ARequestAloneIsForTheCallerIfItTakesHalfAMillisecond) {
 }
 
 TEST(WakePolicyTest, ShortBatchesAreForTheExpressWorker) {
-  EXPECT_TRUE(IsForExpress({.pace = kShort, .waiting = 1}));
-  EXPECT_TRUE(IsForExpress({.pace = kQuick, .waiting = 1}));
-  EXPECT_FALSE(IsForExpress({.pace = kSlow, .waiting = 1}));
-  EXPECT_FALSE(IsForExpress({.pace = QueuePace(), .waiting = 1})) << "nothing is known of it";
-  EXPECT_FALSE(IsForExpress({.pace = kShort, .waiting = 1, .is_at_limit = true}));
-  EXPECT_FALSE(IsForExpress({.pace = kShort, .waiting = 1, .holds_up = true}));
+  EXPECT_TRUE(IsForExpress({.pace = kShort, .waiting = 1}, kNow));
+  EXPECT_TRUE(IsForExpress({.pace = kQuick, .waiting = 1}, kNow));
+  EXPECT_FALSE(IsForExpress({.pace = kSlow, .waiting = 1}, kNow));
+  EXPECT_FALSE(IsForExpress({.pace = QueuePace(), .waiting = 1}, kNow)) << "nothing is known of it";
+  EXPECT_FALSE(IsForExpress({.pace = kShort, .waiting = 1, .is_at_limit = true}, kNow));
+  EXPECT_FALSE(IsForExpress({.pace = kShort, .waiting = 1, .holds_up = true}, kNow));
+}
+
+TEST(WakePolicyTest, AQueueWhoseBatchTakesFarLongerThanItsBatchesDidIsNotShort) {
+  QueueView queue{.pace = kShort, .waiting = 1, .running = 1};
+  queue.oldest_start = queue.newest_start = kNow - milliseconds(20);
+  EXPECT_TRUE(IsForExpress(queue, kNow)) << "the host may be busy";
+  queue.oldest_start = kNow - milliseconds(60);
+  EXPECT_FALSE(IsForExpress(queue, kNow)) << "whatever began after it";
 }
 
 }  // namespace

@@ -321,6 +321,20 @@ TEST(TuningSearchTest, ALookThatWasDisturbedIsRepeatedAndTheResultSaysSo) {
   EXPECT_FALSE(SearchTuning(search, disturbed_at({}), &Always)->is_disturbed);
 }
 
+TEST(TuningSearchTest, AWayThatCannotWinHoweverItWasDisturbedIsNoMatter) {
+  for (const double most : {90.0, 110.0}) {
+    TuningSearch search(kSpace);
+    const auto result = SearchTuning(
+        search,
+        [&](const TuningQuestion& question) -> std::optional<TuningLook> {
+          if (question.point.variant == "plain") return TuningLook{100};
+          return TuningLook{.rows_per_second = 60, .is_disturbed = true, .most_rows_per_second = most};
+        },
+        &Always);
+    EXPECT_EQ(result->is_disturbed, most > 100) << most;
+  }
+}
+
 TEST(TuningSearchTest, LooksThatDoNotAgreeAreAResultThatWasDisturbed) {
   double rate = 1;
   EXPECT_TRUE(SearchRates({{"plain"}, {1}, {1}}, [&](const TuningPoint&) { return rate *= 1.3; })->is_disturbed);

@@ -71,8 +71,9 @@ std::optional<TuningLatency> LatencyOf(const TuningSpace& space, const TuningLoo
 // A way that was only seen disturbed may be faster than the best.
 bool IsDisturbed(const TuningLooks& looks, const TuningPoint& best) {
   for (const TuningLoad load : {TuningLoad::kFull, TuningLoad::kAlone}) {
-    const auto is_disturbed = [](const auto& entry) { return entry.second.is_disturbed(); };
-    if (std::ranges::any_of(looks.Of(load), is_disturbed)) return true;
+    const double best_rate = looks.BestRate(load);
+    const auto may_win = [&](const auto& entry) { return entry.second.MayReach(best_rate); };
+    if (std::ranges::any_of(looks.Of(load), may_win)) return true;
   }
   const TuningEvidence& evidence = looks.At(best);
   return evidence.looks() > 1 && !evidence.AgreesWithin(kRepeats);

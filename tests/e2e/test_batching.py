@@ -81,6 +81,15 @@ def test_a_batch_that_waits_holds_up_no_other_shape(client):
 # --- while the one worker is in a batch that takes long ---
 
 
+def is_made_to_wait(client):
+    """Whether a quick request of "slow" is not answered while the worker is busy."""
+    try:
+        client.stub.Predict(predict_request("slow", stuck_models.x(1)), timeout=0.3)
+    except grpc.RpcError as error:
+        return error.code() == Code.DEADLINE_EXCEEDED
+    return False
+
+
 @pytest.fixture
 def busy(store, start):
     """busy(policy): a client of a server whose one worker is in a batch of the model "slow", and that call. Other workers
@@ -96,6 +105,8 @@ def busy(store, start):
         calls.append((client, running))
         harness.wait_until(lambda: server.metrics().sum("torchferry_in_flight_requests", model="slow") == 1
                            and waiting(server, "slow") == 0, "the worker runs")
+        # The model was quick until now, and the express worker takes such requests until this one has taken long.
+        harness.wait_until(lambda: is_made_to_wait(client), "nobody else runs the model")
         return client, running
 
     yield begin

@@ -68,7 +68,8 @@ def test_the_benchmarks_write_their_report(tmp_path):
                           "--output", str(tmp_path)], check=False, capture_output=True, text=True, timeout=5 * harness.DEADLINE_SECONDS)
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "report.json").read_text())
-    ratio, overhead = report["lines"]
+    ratio = next(line for line in report["lines"] if "throughput over gRPC alone" in line["what"])
+    overhead = next(line for line in report["lines"] if line["what"].endswith("less the forward pass"))
     assert ratio["value"] > 0 and ratio["details"]["grpc_alone"] > 0 and "≥ 0.85" in ratio["target"]
     assert overhead["unit"] == "µs" and overhead["details"]["forward_us"] > 0
     assert "| MLP" in (tmp_path / "report.md").read_text() and report["machine"]["processors"] > 0

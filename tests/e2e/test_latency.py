@@ -13,7 +13,6 @@ from harness import Client
 from stateful import Stream
 from stores import Store
 from stuck_models import ENDLESS
-from test_threads import thread_names
 from wire import array, reference
 
 WORKERS = 2
@@ -138,34 +137,3 @@ def test_who_runs_short_work_and_meets_a_long_pass_is_replaced(serving):
         held = take_all_workers(server, client, "long0", "long1", "short")
         ask_often(client, "other")
         assert not any(one.done() for one in held)
-
-
-# Operators on so many numbers that LibTorch spreads them over a team of threads; on one alone it does not.
-WIDE = """
-def forward(self, x: Tensor) -> Dict[str, Tensor]:
-    many = torch.zeros([{}]) + x[0, 0]
-    return {{"y": x + torch.tanh(many).sum() * 0.0}}
-"""
-WIDE_CONFIG = '''max_batch_size: 8
-input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
-output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
-'''
-
-
-def test_a_load_leaves_no_team_of_threads_behind(tmp_path):
-    """An idle team makes those of the workers sleep at each of their barriers. It has the name of the thread that made it."""
-    loaders, workers = {}, {}
-    for width in (1, 1 << 20):
-        store = Store(tmp_path / f"store{width}")
-        store.add_code("wide", WIDE.format(width), WIDE_CONFIG)
-        flags = ("--workers", "1", "--intra-op-threads", "2", "--load-threads", "1")
-        with harness.serving(store, tmp_path / f"server{width}", *flags) as server, Client(server.address) as client:
-            loaders[width] = count_threads(server, "loader")
-            client.predict("wide", stuck_models.x(1.0))
-            workers[width] = count_threads(server, "worker")
-    assert workers[1 << 20] == workers[1] + 1, "a team did not show"
-    assert loaders[1 << 20] == loaders[1]
-
-
-def count_threads(server, name):
-    return list(thread_names(server).values()).count(name)

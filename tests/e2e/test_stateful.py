@@ -240,24 +240,19 @@ def test_stream_that_is_cancelled_in_a_step_gives_its_place_back(store, start):
 def test_steps_that_never_ran_leave_the_state_alone(store, start):
     """A stream whose deadline passes in the queue is cut off; another one's state is none the worse for it."""
     store.add("running_sum")
-    store.add("slow")
     server = start("--workers", "1")
     with Client(server.address) as client, Stream(client) as stream:
         assert stream.add(1) == (1, 1)
-        busy = client.stub.Predict.future(
-            predict_request("slow", {"value": np.ones(1, np.float32), "iterations": 300}),
-            timeout=harness.DEADLINE_SECONDS)
-        server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="slow") == 1, "the worker is busy")
         hasty = Stream(client, timeout=0.2)
+        hasty.send("running_sum", {"x": np.ones((1, 1), np.float32), "work": 300})
         with refused(Code.DEADLINE_EXCEEDED):
-            answer = hasty.ask("running_sum", {"x": np.ones((1, 1), np.float32)})
+            answer = hasty.ask("running_sum", {"x": np.ones((1, 1), np.float32)})  # waits for the step before
             assert answer.error_code == Code.DEADLINE_EXCEEDED.value[0]  # the server may be before the client
             next(hasty.call)
-        busy.result()
         assert stream.add(1) == (2, 2)
-    metrics = server.wait_metrics(lambda m: m.sum("torchferry_requests_total", model="running_sum") == 3,
-                                  "the three steps are counted")
-    assert metrics.sum("torchferry_batch_rows_count", model="running_sum") == 2
+    metrics = server.wait_metrics(lambda m: m.sum("torchferry_requests_total", model="running_sum") >= 3,
+                                  "the steps are counted")
+    assert metrics.sum("torchferry_batch_rows_count", model="running_sum") == 3
 
 
 def test_sigterm_answers_the_step_under_way_and_ends_open_streams(store, start):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/base/logging.h"
 #include "server/base/status.h"
 
 namespace torchferry::libtorch {
@@ -11,7 +12,7 @@ namespace {
 // Batches of one look, and its bounds: what a tick of the system's scheduler disturbs must not decide, and a look at a
 // large batch is one pass of each worker.
 constexpr double kBatches = 6;
-constexpr double kLeastSeconds = 0.01;
+constexpr double kLeastSeconds = 0.03;
 constexpr double kMostSeconds = 0.06;
 // What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the
 // most.
@@ -53,7 +54,17 @@ std::optional<plan::TuningLook> Tuner::LookAt(const plan::TuningQuestion& questi
   last_pass_ = rows / found->rows_per_second;
   double& pass = passes_[point];
   pass = pass > 0 ? std::min(pass, last_pass_) : last_pass_;
-  return plan::TuningLook{.rows_per_second = rows / (last_pass_ + kSecondsAround), .is_disturbed = found->is_disturbed};
+  base::LogDebug("tuning look", {{"variant", point.variant},
+                                 {"threads", point.threads},
+                                 {"rows", point.rows},
+                                 {"workers", load.workers},
+                                 {"rows_per_second", fmt::format("{:.1f}", found->rows_per_second)},
+                                 {"at_most", fmt::format("{:.1f}", found->most_rows_per_second)},
+                                 {"disturbed", found->is_disturbed}});
+  const double most = std::max(found->most_rows_per_second, found->rows_per_second);
+  return plan::TuningLook{.rows_per_second = rows / (last_pass_ + kSecondsAround),
+                          .is_disturbed = found->is_disturbed,
+                          .most_rows_per_second = rows / (rows / most + kSecondsAround)};
 }
 
 int64_t Tuner::MostRows(plan::TuningPoint point) const {

@@ -10,10 +10,18 @@ namespace {
 class Sum {
  public:
   void Add(const c10::IValue& value) {
-    c10::IValue::HashAliasedIValues parts;
-    value.getSubValues(parts);
-    for (const c10::IValue& part : parts) {
-      if (part.isTensor()) Add(part.toTensor());
+    if (value.isTensor()) {
+      Add(value.toTensor());
+    } else if (value.isObject()) {
+      const auto object = value.toObject();
+      if (!seen_.insert(object.get()).second) return;
+      for (const c10::IValue& slot : object->slots()) Add(slot);
+    } else if (value.isTuple()) {
+      for (const c10::IValue& element : value.toTupleRef().elements()) Add(element);
+    } else if (value.isList()) {
+      for (const c10::IValue& element : value.toListRef()) Add(element);
+    } else if (value.isGenericDict()) {
+      for (const auto& entry : value.toGenericDict()) Add(entry.value());
     }
   }
 

@@ -7,7 +7,8 @@
 
 namespace torchferry::libtorch {
 
-// Bytes of all tensors in its values and in the constants of its code, each storage once.
+// Bytes of all tensors in its values and in the constants of its code, each storage once. What quantised layers have
+// packed is not seen.
 uint64_t WeightBytes(const torch::jit::Module& module);
 
 }  // namespace torchferry::libtorch
