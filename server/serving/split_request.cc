@@ -140,9 +140,12 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
     {
       base::MutexLock lock(mutex_);
       parts = std::move(results_);
-      error = error_;
+      // The caller's own from now on: its memory is shared with no other thread. That there was one stays.
+      error = std::move(error_);
+      error_ = error.ok() ? absl::OkStatus() : absl::CancelledError();
     }
-    task_.done(error.ok() ? Join(std::move(parts)) : error);
+    if (error.ok()) return task_.done(Join(std::move(parts)));
+    task_.done(std::move(error));
   }
 
   Servable& servable_;

@@ -107,6 +107,7 @@ def busy(store, start):
                            and waiting(server, "slow") == 0, "the worker runs")
         # The model was quick until now, and the express worker takes such requests until this one has taken long.
         harness.wait_until(lambda: is_made_to_wait(client), "nobody else runs the model")
+        harness.wait_until(lambda: waiting(server, "slow") == 0, "its place is free")
         return client, running
 
     yield begin
