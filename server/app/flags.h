@@ -16,7 +16,6 @@ namespace torchferry::app {
 // Each is a flag, --model-store, and a variable, TORCHFERRY_MODEL_STORE; the flag wins.
 struct ServerFlags {
   std::string model_store;
-  bool tunes_store = false;  // --tune: the models of `model_store` are tuned, and nothing is served
   std::string grpc_address = "127.0.0.1:8001";
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   int busy_poll_microseconds = 100;
@@ -49,6 +48,7 @@ struct ServerFlags {
   double watch_interval_seconds = 5;
   double device_probe_interval_seconds = 5;
   bool watch = false;
+  bool tunes_store = false;              // --tune: the models of `model_store` are tuned, and nothing is served
   bool loads_by_call_alone = false;      // --model-control explicit
   std::vector<std::string> load_models;  // with that: those that are loaded at the start; "*": all
   bool exit_on_stuck = false;

@@ -32,7 +32,7 @@ std::string ResultOf(const model::ModelInfo& info) {
     const std::string why = DecisionOf(info, kNotTuned);
     return why.empty() ? "not tuned: config.pbtxt turns it off" : why;
   }
-  const std::string not_kept = DecisionOf(info, kNotKept);
+  std::string not_kept = DecisionOf(info, kNotKept);
   if (!not_kept.empty()) return not_kept;
   if (!info.tuning->is_final) return "kept, not final: the server goes on while it is idle";
   return info.tuning->is_kept ? "kept before, final" : "kept, final";

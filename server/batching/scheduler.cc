@@ -327,7 +327,8 @@ void Scheduler::Sleep(RunnerImpl& runner, base::TimePoint until, uint64_t begun)
 }
 
 Scheduler::Carried Scheduler::Assign(RunnerImpl& runner, Dispatcher::Work work) {
-  Carried carried{.queue = static_cast<Queue&>(*work.queue).shared_from_this(), .work = std::move(work)};
+  Carried carried{.queue = static_cast<Queue&>(*work.queue).shared_from_this()};
+  carried.work = std::move(work);
   const Dispatcher::Work& taken = carried.work;
   runner.queue = carried.queue.get();
   runner.began = taken.started;
