@@ -250,8 +250,10 @@ absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model>
     return Tuned{plain};
   }
   FERRY_ASSIGN_OR_RETURN(Tuned tuned, TuneInTurn(task, std::move(space), plain, *std::move(samples), info));
-  // What was made for the search is gone, and its memory is to be the system's again.
-  GiveBackMemory();
+  // What was made for a search is gone, and its memory is to be the system's again. A start with a kept result had
+  // none.
+  const bool was_searched = !info.tuning.has_value() || !info.tuning->is_kept;
+  if (was_searched) GiveBackMemory();
   if (tuned.model == nullptr) tuned.model = std::move(plain);
   return tuned;
 }
