@@ -33,7 +33,8 @@ def torchferry(folder, models, *flags, prefix=()):
         server.wait_listening()
         harness.wait_until(lambda: "model loading" in server.log(), server.log)
         with harness.Client(server.address) as client:
-            harness.wait_until(lambda: client.health("") == harness.Health.SERVING, server.log, seconds=600)
+            # Rarely: a search is disturbed by whoever asks.
+            harness.wait_until(lambda: client.health("") == harness.Health.SERVING, server.log, seconds=600, every=0.2)
         yield server
     finally:
         server.kill()

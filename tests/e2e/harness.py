@@ -44,8 +44,9 @@ def gpu_count():
     return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
 
 
-def wait_until(condition, what, seconds=DEADLINE_SECONDS):
-    """The first true value of `condition()`; fails with `what` (a string, or a function that makes one) when late."""
+def wait_until(condition, what, seconds=DEADLINE_SECONDS, every=0.01):
+    """The first true value of `condition()`, asked `every` so many seconds; fails with `what` (a string, or a function that
+    makes one) when late."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -53,7 +54,7 @@ def wait_until(condition, what, seconds=DEADLINE_SECONDS):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 # --- the server -----------------------------------------------------------------------------------
