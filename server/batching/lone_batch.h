@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 
 #include "server/base/clock.h"
@@ -56,21 +58,24 @@ inline bool IsTooSlow(const LatencyPoint& point, base::Duration took) {
   return point.expected_without > base::Duration::zero() && took > point.expected_without;
 }
 
-// Whether batches under load take much longer than the best of them, which fades. Not thread-safe.
+// Whether batches under load take much longer than the best of about as many rows, which fades. Not thread-safe.
 class RowPace {
  public:
   // A batch of `rows` rows took so long, by the clock. Whether that was too slow.
   bool Ran(base::Duration took, int64_t rows) {
     const base::Duration each = took / std::max<int64_t>(1, rows);
-    best_ = best_ == base::Duration::zero() ? each : std::min(each, best_ + best_ / kFades);
-    return each > kSlow * best_;
+    base::Duration& best = best_[std::min<size_t>(std::bit_width(static_cast<uint64_t>(rows)), best_.size() - 1)];
+    best = best == base::Duration::zero() ? each : std::min(each, best + best / kFades);
+    return kOf * each > kSlow * best;
   }
 
  private:
   static constexpr int kFades = 64;
-  static constexpr int kSlow = 4;  // a single row costs less than this times a row of a large batch
+  // Where a batch takes 1.75 times as long as it could, its threads wait for one another.
+  static constexpr int kSlow = 7;
+  static constexpr int kOf = 4;
 
-  base::Duration best_{0};  // of a row
+  std::array<base::Duration, 16> best_{};  // of a row, by the logarithm of the batch's rows
 };
 
 }  // namespace torchferry::batching

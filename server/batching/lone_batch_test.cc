@@ -100,8 +100,10 @@ TEST(RowPaceTest, FarFromTheBestIsTooSlow) {
   RowPace pace;
   EXPECT_FALSE(pace.Ran(milliseconds(80), 8));
   EXPECT_FALSE(pace.Ran(milliseconds(20), 1)) << "a row alone costs more";
-  EXPECT_TRUE(pace.Ran(milliseconds(400), 8));
-  EXPECT_FALSE(pace.Ran(milliseconds(84), 8));
+  EXPECT_TRUE(pace.Ran(milliseconds(160), 8));
+  EXPECT_FALSE(pace.Ran(milliseconds(130), 8)) << "others run beside it";
+  EXPECT_FALSE(pace.Ran(milliseconds(100), 10)) << "about as many rows";
+  EXPECT_TRUE(pace.Ran(milliseconds(40), 1));
 }
 
 TEST(RowPaceTest, WhatIsSlowForLongBecomesTheRule) {
