@@ -27,6 +27,8 @@ struct TuningSpace {
   std::vector<int64_t> rows;  // ascending
   // Whether a batch that runs alone may run in another way than many that run at the same time.
   bool may_have_latency_point = false;
+  // With so many threads one worker takes all processors, so that both loads are the same. 0: never.
+  int threads_of_one_worker = 0;
 
   size_t size() const { return variants.size() * threads.size() * rows.size(); }
 };

@@ -53,14 +53,16 @@ struct Pair {
 
 class Rules {
  public:
-  Rules(const TuningSpace& space, const TuningLooks& looks) : space_(space), looks_(looks) {}
+  // `most_looks`: at each way, but for those in the finals.
+  Rules(const TuningSpace& space, const TuningLooks& looks, int most_looks)
+      : space_(space), looks_(looks), most_looks_(most_looks) {}
 
-  Question Next(const std::optional<TuningPoint>& start) const {
-    if (start.has_value()) {
-      if (Question start_look = AskUpTo(1, {*start}, TuningLoad::kFull)) return start_look;
-    }
-    for (Question (Rules::*rule)() const : {&Rules::AskVariants, &Rules::AskAlone, &Rules::AskRows, &Rules::AskThreads,
-                                            &Rules::AskFinal, &Rules::AskBestAlone, &Rules::AskTwoRows}) {
+  Question Start(const TuningPoint& start) const { return AskUpTo(1, {start}, TuningLoad::kFull); }
+
+  Question Next() const {
+    for (Question (Rules::*rule)() const :
+         {&Rules::AskVariants, &Rules::AskAlone, &Rules::AskFinalAlone, &Rules::AskRows, &Rules::AskThreads,
+          &Rules::AskFinal, &Rules::AskBestAlone, &Rules::AskTwoRows}) {
       if (Question question = (this->*rule)()) return question;
     }
     return std::nullopt;
@@ -83,7 +85,7 @@ class Rules {
   // --- 2: the variants ---
 
   Question AskVariants() const {
-    return AskUpTo(kLooks, PointsOf(space_.variants, space_.threads.front(), 0), TuningLoad::kFull);
+    return AskUpTo(most_looks_, PointsOf(space_.variants, space_.threads.front(), 0), TuningLoad::kFull);
   }
 
   // --- 3: one row, alone ---
@@ -93,6 +95,11 @@ class Rules {
     for (size_t threads = 0; threads < space_.threads.size() && MayGainAlone(threads); ++threads) {
       if (Question question = AskAloneWith(threads)) return question;
     }
+    return std::nullopt;
+  }
+
+  Question AskFinalAlone() const {
+    if (!space_.may_have_latency_point) return std::nullopt;
     return Settle(Near(looks_.Best(TuningLoad::kAlone, kAloneNearlyBest), 1, space_.variants.size()),
                   TuningLoad::kAlone, kMostLooksAlone);
   }
@@ -112,7 +119,7 @@ class Rules {
                least;
       });
     }
-    return AskUpTo(kLooks, PointsOf(variants, space_.threads[threads], 0), TuningLoad::kAlone);
+    return AskUpTo(most_looks_, PointsOf(variants, space_.threads[threads], 0), TuningLoad::kAlone);
   }
 
   // --- 4: rows ---
@@ -130,7 +137,7 @@ class Rules {
   // Where the best is best, and from there where that is near the best.
   Question AskPair(const Pair& pair) const {
     if (BestNearPeak(pair) >= kWorthClimbing * looks_.BestRate()) return AskClimb(pair);
-    return AskUpTo(kLooks, {PointOf(pair, Peak())}, TuningLoad::kFull);
+    return AskUpTo(most_looks_, {PointOf(pair, Peak())}, TuningLoad::kFull);
   }
 
   // Up and down from its best row count.
@@ -144,7 +151,7 @@ class Rules {
   Question AskClimb(const Pair& pair, size_t peak, int step) const {
     const double best = looks_.At(PointOf(pair, peak)).rate();
     int without_gain = 0;
-    int looks = kLooks;
+    int looks = most_looks_;
     for (size_t rows = peak; without_gain < kMostWithoutGain; ++without_gain) {
       if (step > 0 ? rows + 1 >= space_.rows.size() : rows == 0) break;
       rows += static_cast<size_t>(step);
@@ -194,8 +201,9 @@ class Rules {
     return Settle(std::move(finalists), TuningLoad::kFull, kMostLooks);
   }
 
-  // In turns, until two looks at each agree.
+  // In turns, until two looks at each agree. Nothing in the round of single looks.
   Question Settle(std::vector<TuningPoint> points, TuningLoad load, int most_looks) const {
+    if (most_looks_ < kLooks) return std::nullopt;
     std::erase_if(points, [&](const TuningPoint& point) {
       const TuningEvidence& evidence = looks_.At(point, load);
       return evidence.looks() >= most_looks || evidence.AgreesWithin(kAgree);
@@ -210,7 +218,7 @@ class Rules {
   Question AskBestAlone() const {
     const std::optional<TuningPoint> best = ThroughputPoint(space_, looks_);
     if (!space_.may_have_latency_point || !best.has_value()) return std::nullopt;
-    return AskUpTo(kLooks, {{best->variant, best->threads, space_.rows.front()}}, TuningLoad::kAlone);
+    return AskUpTo(most_looks_, {{best->variant, best->threads, space_.rows.front()}}, TuningLoad::kAlone);
   }
 
   Question AskTwoRows() const {
@@ -225,7 +233,7 @@ class Rules {
     points.push_back(*soonest);
     points.push_back(*best);
     for (TuningPoint& point : points) point.rows = 2;
-    return AskUpTo(kLooks, points, TuningLoad::kAlone);
+    return AskUpTo(most_looks_, points, TuningLoad::kAlone);
   }
 
   // --- what all rules use ---
@@ -341,6 +349,7 @@ class Rules {
 
   const TuningSpace& space_;
   const TuningLooks& looks_;
+  const int most_looks_;
 };
 
 }  // namespace
@@ -348,9 +357,14 @@ class Rules {
 std::optional<TuningQuestion> NextQuestion(const TuningSpace& space, const TuningLooks& looks,
                                            const std::optional<TuningPoint>& start) {
   if (space.size() == 0) return std::nullopt;
-  return Rules(space, looks).Next(start);
+  const Rules once(space, looks, 1);
+  if (start.has_value()) {
+    if (Question start_look = once.Start(*start)) return start_look;
+  }
+  if (Question question = once.Next()) return question;
+  return Rules(space, looks, kLooks).Next();
 }
 
-int JudgedPoints(const TuningSpace& space, const TuningLooks& looks) { return Rules(space, looks).Judged(); }
+int JudgedPoints(const TuningSpace& space, const TuningLooks& looks) { return Rules(space, looks, 1).Judged(); }
 
 }  // namespace torchferry::plan

@@ -14,12 +14,13 @@ struct TuningQuestion {
 };
 
 // In this order:
-//   1. `start`, where there is one: a way that is probably good.
+//   1. `start`, where there is one: a way that is probably good. Then all of these twice: with one look at each way, so
+//      that much is seen soon, and with two, as one may be wrong.
 //   2. Each variant, one row at a time, with the fewest threads. One that is far behind is not looked at again.
 //   3. Alone, one row: the variants with ever more threads, while more threads gain.
 //   4. The best variant with ever more rows, while these gain, and the other variants where it is best.
 //   5. The best variants with more threads there; all, where these gain by them.
-//   6. What is nearly the best, in turns, until two looks at each agree.
+//   6. The second time: what is nearly the best, in turns, until two looks at each agree.
 //   7. Alone, one row: the throughput point; two rows: whether the latency point is the best there, too.
 // Nothing: enough was seen.
 std::optional<TuningQuestion> NextQuestion(const TuningSpace& space, const TuningLooks& looks,

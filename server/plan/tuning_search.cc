@@ -10,7 +10,11 @@ TuningSearch::TuningSearch(TuningSpace space, std::optional<TuningPoint> start)
 std::optional<TuningQuestion> TuningSearch::Next() const { return NextQuestion(space_, looks_, start_); }
 
 void TuningSearch::Add(const TuningQuestion& question, const std::optional<TuningLook>& look) {
-  looks_.Add(question.point, question.load, look);
+  const bool has_one_worker =
+      space_.threads_of_one_worker > 0 && question.point.threads >= space_.threads_of_one_worker;
+  for (const TuningLoad load : {TuningLoad::kFull, TuningLoad::kAlone}) {
+    if (load == question.load || has_one_worker) looks_.Add(question.point, load, look);
+  }
 }
 
 std::optional<TuningResult> TuningSearch::Result() const {

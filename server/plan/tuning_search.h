@@ -23,6 +23,9 @@ class TuningSearch {
   // What a look has shown; nothing: the way does not run.
   void Add(const TuningQuestion& question, const std::optional<TuningLook>& look);
 
+  // Rows per second, of any way under `load`; 0: none was seen.
+  double BestRate(TuningLoad load) const { return looks_.BestRate(load); }
+
   // By what was seen so far. Nothing when no point has run.
   std::optional<TuningResult> Result() const;
 

@@ -295,6 +295,25 @@ TEST(TuningSearchTest, WhenTheTimeIsOverItIsTheBestSoFar) {
   EXPECT_EQ(judged, static_cast<int>(kSpace.size()));
 }
 
+TEST(TuningSearchTest, WhereOneWorkerTakesAllProcessorsALookCountsForBothLoads) {
+  TuningSpace space = WithLatency({{"plain"}, {1, 2, 4}, {1}});
+  space.threads_of_one_worker = 3;
+  TuningSearch search(space);
+  std::map<int, int> looks;
+  const auto result = SearchTuning(
+      search,
+      [&](const TuningQuestion& question) -> std::optional<TuningLook> {
+        ++looks[question.point.threads];
+        const double alone = 5.0 * (question.point.threads == 4 ? 4 : question.point.threads + 1);
+        return TuningLook{question.load == TuningLoad::kAlone ? alone : alone * (4 / question.point.threads)};
+      },
+      &Always);
+  EXPECT_EQ(looks.at(1), 4) << "two for each load";
+  EXPECT_EQ(looks.at(4), 2);
+  ASSERT_TRUE(result->latency.has_value());
+  EXPECT_EQ(result->latency->threads, 4);
+}
+
 TEST(TuningSearchTest, OneWayIsMeasuredAndTaken) {
   const auto result = SearchRates({{"frozen"}, {1}, {1}}, [](const TuningPoint&) { return 7.0; });
   EXPECT_EQ(result->best, (TuningPoint{"frozen", 1, 1}));

@@ -40,6 +40,7 @@ struct Lap {
 struct Turns {
   explicit Turns(int workers) : ready(workers), done(workers) {}
   std::latch ready;
+  bool gives_up = false;  // written before `go`
   std::atomic<bool> go{false};
   std::latch done;
   std::latch end{1};
@@ -59,9 +60,24 @@ Lap Run(model::Model& model, std::span<const tensor::BoundInputs* const> request
   return lap;
 }
 
-// A fresh thread has no team yet, and the first operator would wait for it.
+// A fresh thread has no team yet, and the first operator would wait for it. Each thread of it is busy until the system
+// has placed them all.
 void StartTeam(int threads) {
-  if (threads > 1) at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});
+  const auto until = SteadyClock::now() + kSettles;
+  at::parallel_for(0, threads, 1, [until](int64_t, int64_t) {
+    while (SteadyClock::now() < until) {
+    }
+  });
+}
+
+// The passes that do not count. Where the first is so slow that the way cannot win, it is the only one.
+Lap RunBefore(model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load) {
+  Lap first;
+  for (int i = 0; first.status.ok() && i < load.runs_before; ++i) {
+    Lap lap = Run(model, requests, Seconds(0));
+    if (i == 0 || !lap.status.ok()) first = std::move(lap);
+  }
+  return first;
 }
 
 void Work(model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load, Turns& turns,
@@ -69,16 +85,21 @@ void Work(model::Model& model, std::span<const tensor::BoundInputs* const> reque
   base::NameThisThread("tuning");
   TorchRuntime::SetIntraOpThreads(load.threads);
   StartTeam(load.threads);
-  model::PhaseTimes ignored;
-  const auto began = SteadyClock::now();
-  for (int i = 0; lap.status.ok() && (i < load.runs_before || SteadyClock::now() - began < kSettles); ++i)
-    lap.status = model.Predict(requests, ignored).status();
+  lap = RunBefore(model, requests, load);
   turns.ready.count_down();
   while (!turns.go) {  // who slept would have to be placed again
   }
-  if (lap.status.ok()) lap = Run(model, requests, load.time);
+  if (lap.status.ok() && !turns.gives_up) lap = Run(model, requests, load.time);
   turns.done.count_down();
   turns.end.wait();
+}
+
+double RateOf(const std::vector<Lap>& laps, int64_t rows) {
+  double rate = 0;
+  for (const Lap& lap : laps) {
+    if (lap.seconds > 0) rate += static_cast<double>(rows * lap.batches) / lap.seconds;
+  }
+  return rate;
 }
 
 // The share of its time that a worker has lost, by what its threads waited; 0 where nobody knows. A thread that waits
@@ -98,10 +119,15 @@ absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<cons
   std::vector<Lap> laps(static_cast<size_t>(load.workers));
   Turns turns(load.workers);
   std::vector<std::thread> workers;
+  std::optional<double> delay_before = host::ReadRunDelay();
+  auto began = SteadyClock::now();
   for (Lap& lap : laps) workers.emplace_back([&] { Work(model, requests, load, turns, lap); });
   turns.ready.wait();
-  const std::optional<double> delay_before = host::ReadRunDelay();
-  const auto began = SteadyClock::now();
+  turns.gives_up = load.runs_before > 0 && RateOf(laps, rows) < load.gives_up_below;
+  if (!turns.gives_up) {
+    delay_before = host::ReadRunDelay();
+    began = SteadyClock::now();
+  }
   turns.go = true;
   turns.done.wait();
   const Seconds passed = SteadyClock::now() - began;
@@ -109,10 +135,8 @@ absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<cons
   turns.end.count_down();
   for (std::thread& worker : workers) worker.join();
   Throughput throughput;
-  for (const Lap& lap : laps) {
-    FERRY_RETURN_IF_ERROR(lap.status);
-    throughput.rows_per_second += static_cast<double>(rows) * static_cast<double>(lap.batches) / lap.seconds;
-  }
+  for (const Lap& lap : laps) FERRY_RETURN_IF_ERROR(lap.status);
+  throughput.rows_per_second = RateOf(laps, rows);
   const double lost = LostShare(delay_before, delay_after, passed, load);
   throughput.is_disturbed = lost > kUndisturbed;
   throughput.most_rows_per_second = throughput.rows_per_second / (1 - lost);

@@ -15,6 +15,8 @@ struct Load {
   int threads = 1;                           // so many of an operator's own
   std::chrono::duration<double> time{0.05};  // for which each runs it; once at least
   int runs_before = 2;  // of each worker, that do not count: LibTorch compiles what it has seen run
+  // Rows per second of all workers. Where the first pass of each is slower, no more run, and that is the answer.
+  double gives_up_below = 0;
 };
 
 struct Throughput {

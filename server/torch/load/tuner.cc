@@ -20,6 +20,9 @@ constexpr double kSecondsAround = 15e-6;
 // A batch that takes longer is not tried, however large it may be: others wait for it, and its memory grows with it.
 constexpr double kMostSecondsOfBatch = 0.5;
 constexpr int64_t kAlwaysTriedRows = 4;
+// A first pass does more than those after it. Even so, a way cannot win whose first pass is below this share of the
+// best.
+constexpr double kCannotWin = 0.75;
 
 }  // namespace
 
@@ -87,6 +90,8 @@ Load Tuner::LoadOf(const plan::TuningQuestion& question) const {
   load.runs_before = known == passes_.end() ? 1 : 0;
   const double pass = known == passes_.end() ? 0 : known->second;
   load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMostSeconds));
+  // With one row, a way that is slow there may still be fast with more.
+  if (point.rows > space_.rows.front()) load.gives_up_below = kCannotWin * search_.BestRate(question.load);
   return load;
 }
 

@@ -32,6 +32,7 @@ plan::TuningSpace SpaceOf(const TuningTask& task) {
   }
   if (task.config.dynamic_batching.has_value() && task.config.max_batch_size > 0)
     space.rows = tensor::BatchSizes(task.config.max_batch_size);
+  if (task.workers == 0) space.threads_of_one_worker = task.options.processors / 2 + 1;
   space.may_have_latency_point = task.workers == 0 && space.variants.size() * space.threads.size() > 1;
   return space;
 }
