@@ -2,9 +2,10 @@
 # Installs what torchferry is built from: Debian packages (as root), and LibTorch from pinned PyPI wheels, unpacked
 # once a machine. Running it again is quick and changes nothing.
 #
-#   deploy/install-deps.sh [--tests] [--gate] [--runtime] [--cuda] [--libtorch VERSION]
+#   deploy/install-deps.sh [--tests] [--gate] [--package] [--runtime] [--cuda] [--libtorch VERSION]
 #     --tests            also what only the tests need (curl, procps, promtool)
 #     --gate             also what tests/gate.sh needs (clang and its tools, shellcheck)
+#     --package          also what deploy/package.sh needs (patchelf)
 #     --runtime          only what a built server needs to run, without compilers and headers
 #     --cuda             also the CUDA libraries that LibTorch's GPU half needs, about 2.5 GB
 #     --libtorch VERSION 2.11.0 (the default) or 2.15.0
@@ -27,6 +28,7 @@ gate_packages=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellch
 runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libspdlog1.10 libfmt9
   libprometheus-cpp-core1.0 zlib1g libssl3 libgomp1 libstdc++6)
 wheel_packages=(python3 python3-pip)
+package_packages=(patchelf binutils xz-utils)  # deploy/bundle.sh
 
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
@@ -206,11 +208,12 @@ check_given_cuda() {
   [ -z "$missing" ] || die "TORCHFERRY_LIBTORCH=$TORCHFERRY_LIBTORCH: libtorch_cuda.so lacks $missing"
 }
 
-version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false gate=false runtime=false cuda=false print=false
+version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false gate=false package=false runtime=false cuda=false print=false
 while [ $# -gt 0 ]; do
   case $1 in
     --tests) tests=true ;;
     --gate) gate=true ;;
+    --package) package=true ;;
     --runtime) runtime=true ;;
     --cuda) cuda=true ;;
     --libtorch) version=${2:?"--libtorch needs a version"}; shift ;;
@@ -240,6 +243,7 @@ else
 fi
 if $tests; then packages+=("${test_packages[@]}"); fi
 if $gate; then packages+=("${gate_packages[@]}"); fi
+if $package; then packages+=("${package_packages[@]}"); fi
 install_packages "${packages[@]}"
 if $tests; then install_promtool; fi
 
