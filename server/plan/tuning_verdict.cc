@@ -9,6 +9,9 @@ namespace {
 // Shares of the best rate that are as good.
 constexpr double kAsGood = 0.98;
 constexpr double kAsGoodAlone = 0.97;
+// What more threads must gain under full load: a team waits for the last of its threads, and beside other work that one
+// is late.
+constexpr double kWorthATeam = 1.08;
 // What another variant must gain, as it costs a copy of the weights.
 constexpr double kWorthACopy = 1.05;
 // Looks at the best way that differ by more have seen something else than the way.
@@ -90,8 +93,12 @@ bool AreRowsOpen(const TuningSpace& space, const TuningLooks& looks, const Tunin
 }  // namespace
 
 std::optional<TuningPoint> ThroughputPoint(const TuningSpace& space, const TuningLooks& looks) {
-  const std::vector<TuningPoint> good = looks.Best(TuningLoad::kFull, kAsGood);
+  std::vector<TuningPoint> good = looks.Best(TuningLoad::kFull, 1 / kWorthATeam);
   if (good.empty()) return std::nullopt;
+  const int threads = std::ranges::min(good, {}, &TuningPoint::threads).threads;
+  std::erase_if(good, [&](const TuningPoint& point) { return point.threads > threads; });
+  const double least = kAsGood * looks.At(good.front()).rate();
+  std::erase_if(good, [&](const TuningPoint& point) { return looks.At(point).rate() < least; });
   return *std::ranges::min_element(good, {}, [&](const TuningPoint& point) { return Simplicity(space, point); });
 }
 
