@@ -33,6 +33,9 @@ constexpr double kWorthClimbing = 0.88;
 constexpr double kWorthTheFinal = 0.95;
 constexpr size_t kMostFinalists = 3;
 
+// Shares of the best rate that count as equal: of equal ways the one with the fewest rows is taken.
+constexpr double kAsGood = 0.98;
+
 // So many row counts in a row that do not gain end the way. After one that gives less than this share of the best, a
 // single look at the next is enough.
 constexpr int kMostWithoutGain = 2;
@@ -61,8 +64,8 @@ class Rules {
 
   Question Next() const {
     for (Question (Rules::*rule)() const :
-         {&Rules::AskVariants, &Rules::AskAlone, &Rules::AskFinalAlone, &Rules::AskRows, &Rules::AskThreads,
-          &Rules::AskFinal, &Rules::AskBestAlone, &Rules::AskTwoRows}) {
+         {&Rules::AskFinal, &Rules::AskFinalAlone, &Rules::AskVariants, &Rules::AskAlone, &Rules::AskRows,
+          &Rules::AskThreads, &Rules::AskBestAlone, &Rules::AskTwoRows}) {
       if (Question question = (this->*rule)()) return question;
     }
     return std::nullopt;
@@ -134,9 +137,10 @@ class Rules {
     return std::nullopt;
   }
 
-  // Where the best is best, and from there where that is near the best.
+  // Where the best is best, and from there where that is near the best. More threads have to gain.
   Question AskPair(const Pair& pair) const {
-    if (BestNearPeak(pair) >= kWorthClimbing * looks_.BestRate()) return AskClimb(pair);
+    const double worth = pair.threads > space_.threads.front() ? 1 : kWorthClimbing;
+    if (BestNearPeak(pair) >= worth * looks_.BestRate()) return AskClimb(pair);
     return AskUpTo(most_looks_, {PointOf(pair, Peak())}, TuningLoad::kFull);
   }
 
@@ -292,20 +296,20 @@ class Rules {
     return variants;
   }
 
+  // Of the row counts where it is as good as at its best, the fewest.
   std::optional<size_t> PeakOf(const Pair& pair) const {
-    std::optional<size_t> peak;
-    double best = 0;
-    for (size_t rows = 0; rows < space_.rows.size(); ++rows) {
-      const double rate = looks_.At(PointOf(pair, rows)).rate();
-      if (rate > best) peak = rows;
-      best = std::max(best, rate);
-    }
-    return peak;
+    const double best = BestOf(pair);
+    if (best <= 0) return std::nullopt;
+    size_t rows = 0;
+    while (looks_.At(PointOf(pair, rows)).rate() < kAsGood * best) ++rows;
+    return rows;
   }
 
   double BestOf(const Pair& pair) const {
-    const std::optional<size_t> peak = PeakOf(pair);
-    return peak.has_value() ? looks_.At(PointOf(pair, *peak)).rate() : 0;
+    double best = 0;
+    for (size_t rows = 0; rows < space_.rows.size(); ++rows)
+      best = std::max(best, looks_.At(PointOf(pair, rows)).rate());
+    return best;
   }
 
   double BestWith(size_t threads, TuningLoad load) const {
@@ -328,7 +332,7 @@ class Rules {
   // The row count that is best of all.
   size_t Peak() const {
     const TuningPoint best = looks_.Best(TuningLoad::kFull, 1).front();
-    return static_cast<size_t>(std::ranges::find(space_.rows, best.rows) - space_.rows.begin());
+    return PeakOf({best.variant, best.threads}).value_or(0);
   }
 
   // Of its row counts that are that or next to it; 0: none was tried.

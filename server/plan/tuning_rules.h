@@ -20,7 +20,7 @@ struct TuningQuestion {
 //   3. Alone, one row: the variants with ever more threads, while more threads gain.
 //   4. The best variant with ever more rows, while these gain, and the other variants where it is best.
 //   5. The best variants with more threads there; all, where these gain by them.
-//   6. The second time: what is nearly the best, in turns, until two looks at each agree.
+//   6. The second time, before all else: what is nearly the best, in turns, until two looks at each agree.
 //   7. Alone, one row: the throughput point; two rows: whether the latency point is the best there, too.
 // Nothing: enough was seen.
 std::optional<TuningQuestion> NextQuestion(const TuningSpace& space, const TuningLooks& looks,
