@@ -45,6 +45,14 @@ std::string CheckDevice(const std::string& text, const std::vector<std::string>&
 
 // The groups stand in the order in which --help lists them.
 
+// Taken out by the launcher (launch.cc): it is here for --help alone.
+void AddLibTorch(CLI::App& app) {
+  app.add_option("--libtorch",
+                 "In a package: the folder that holds LibTorch, or a site-packages that has torch. Without "
+                 "it, torch beside this package, or that of a python3 of PATH")
+      ->envname("TORCHFERRY_LIBTORCH");
+}
+
 void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
   Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE; required, but for --tune")
       ->check(CLI::ExistingDirectory);
@@ -271,6 +279,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
       "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
       "torchferry-server");
   app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
+  AddLibTorch(app);
   AddAddresses(app, flags, device_types);
   AddThreads(app, flags);
   AddTuning(app, flags, tuned_store);
