@@ -1,7 +1,6 @@
 #include "server/torch/load/tuning.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "server/base/clock.h"
@@ -187,9 +186,7 @@ class Tuning {
 
   // What was disturbed is looked at again then. Until then no variant is held that is not in use.
   void AddRefinement(Tuned& tuned) {
-    std::set<std::string> in_use{info_.tuning->variant};
-    if (info_.tuning->latency.has_value()) in_use.insert(info_.tuning->latency->variant);
-    tuner_->variants().KeepOnly(in_use);
+    tuner_->variants().KeepOnly(VariantsInUse(*info_.tuning));
     tuner_->search().ForgetDisturbed();
     auto refinement = std::make_shared<Refinement>(Refinement{.tuner = std::move(tuner_),
                                                               .model_name = task_.config.name,

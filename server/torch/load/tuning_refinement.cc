@@ -22,6 +22,8 @@ constexpr int kMostDisturbed = 60;
 // After one of them it waits, ever longer.
 constexpr base::Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr base::Duration kLongestPause = std::chrono::seconds(60);
+// Before a longer pause the memory is given back. To make a variant again takes about as long.
+constexpr base::Duration kHoldsMemory = std::chrono::milliseconds(500);
 
 class RefinementJob {
  public:
@@ -50,6 +52,10 @@ class RefinementJob {
   Tuner& tuner() { return *refinement_.tuner; }
 
   bool LookAt(const plan::TuningQuestion& question, model::IdleTurn& turn) {
+    // A busy server does not come back here for hours: one variant at most is held beside those that serve.
+    std::set<std::string> held = VariantsInUse(*info_.tuning);
+    held.insert(question.point.variant);
+    tuner().variants().KeepOnly(held);
     const std::optional<plan::TuningLook> look = tuner().LookAt(question);
     if (look.has_value() && !turn.IsQuiet()) return true;  // requests have run beside it
     if (look.has_value() && look->is_disturbed) return Pause();
@@ -67,9 +73,14 @@ class RefinementJob {
                                              "the next start goes on"}});
       return false;
     }
+    if (pause_ > kHoldsMemory) GiveBackVariants();
     not_before_ = refinement_.clock->Now() + pause_;
     pause_ = std::min(2 * pause_, kLongestPause);
     return true;
+  }
+
+  void GiveBackVariants() {
+    if (tuner().variants().KeepOnly(VariantsInUse(*info_.tuning))) GiveBackMemory();
   }
 
   void Finish(model::IdleTurn& turn) {
@@ -104,6 +115,12 @@ class RefinementJob {
 };
 
 }  // namespace
+
+std::set<std::string> VariantsInUse(const model::TuningInfo& tuning) {
+  std::set<std::string> in_use{tuning.variant};
+  if (tuning.latency.has_value()) in_use.insert(tuning.latency->variant);
+  return in_use;
+}
 
 model::IdleJob MakeRefinementJob(Refinement refinement, model::ModelInfo info) {
   // All copies of the job share what it holds, so that nothing is held once it has ended.

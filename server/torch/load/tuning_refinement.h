@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "server/base/clock.h"
@@ -22,9 +23,12 @@ struct Refinement {
   const base::Clock* clock = &base::Clock::Real();
 };
 
+// Those that serve.
+std::set<std::string> VariantsInUse(const model::TuningInfo& tuning);
+
 // One look for each piece. A look that was not quiet, or disturbed by others, does not count and is made again later;
 // after too many the job gives up. At its end the result is written, `info` has it, and IdleTurn::Replace gets both.
-// Its memory is given back then.
+// Its memory is given back then, and while it waits for others to end: variants that do not serve are made anew.
 model::IdleJob MakeRefinementJob(Refinement refinement, model::ModelInfo info);
 
 }  // namespace torchferry::libtorch

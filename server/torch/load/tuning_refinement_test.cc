@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "server/base/test_clock.h"
 #include "server/torch/load/test_sleepy_model.h"
@@ -35,7 +38,9 @@ class TuningRefinementTest : public ::testing::Test {
     const auto make = [this](const std::string& variant) -> std::shared_ptr<model::Model> {
       if (variant == raises_) throw std::runtime_error("cannot be made");
       const microseconds row(variant == "frozen" ? 100 : 200);
-      return std::make_shared<SleepyModel>(config_, SleepyModel::How{.batch = microseconds(300), .row = row});
+      auto model = std::make_shared<SleepyModel>(config_, SleepyModel::How{.batch = microseconds(300), .row = row});
+      made_.push_back(model);
+      return model;
     };
     const auto plain = make("plain");
     TuningVariants variants(make, plain, {*MadeUpInputs(plain->signature())}, 1e-3);
@@ -48,13 +53,20 @@ class TuningRefinementTest : public ::testing::Test {
       return found;
     };
     plan::TuningSpace space{{"plain", "frozen"}, {1, 2}, {1, 2, 3, 4}, true};
+    model::ModelInfo info;
+    info.tuning.emplace().variant = "plain";
     return MakeRefinementJob({.tuner = std::make_unique<Tuner>(options, space, std::move(variants)),
                               .model_name = "m",
                               .record_path = path_,
                               .key = key_,
                               .is_stopping = [this] { return is_stopping_; },
                               .clock = &clock_},
-                             {});
+                             std::move(info));
+  }
+
+  // Models that have been made and are not gone.
+  size_t Held() const {
+    return static_cast<size_t>(std::ranges::count_if(made_, [](const auto& model) { return !model.expired(); }));
   }
 
   // As often as that, or until it has ended. False: it has ended.
@@ -73,6 +85,7 @@ class TuningRefinementTest : public ::testing::Test {
   config::ModelConfig config_;
   base::FakeClock clock_;
   Turn turn_;
+  std::vector<std::weak_ptr<model::Model>> made_;
   int looks_ = 0;
   bool is_disturbed_ = false;
   bool is_stopping_ = false;
@@ -125,6 +138,16 @@ TEST_F(TuningRefinementTest, AfterADisturbedLookItWaitsEverLonger) {
   clock_.Advance(std::chrono::milliseconds(100));
   ASSERT_TRUE(job(turn_));
   EXPECT_EQ(looks_, 3);
+}
+
+TEST_F(TuningRefinementTest, HoldsOneVariantBesideThoseThatServeAndNoneWhileItWaits) {
+  const model::IdleJob job = MakeJob();
+  size_t most = 0;
+  for (int piece = 0; piece < 20 && job(turn_); ++piece) most = std::max(most, Held());
+  EXPECT_EQ(most, 2U) << "plain serves";
+  is_disturbed_ = true;
+  Run(job, 10);
+  EXPECT_EQ(Held(), 1U);
 }
 
 TEST_F(TuningRefinementTest, WhereOthersTakeTheProcessorsAllTheTimeItGivesUp) {

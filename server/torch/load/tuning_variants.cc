@@ -64,8 +64,8 @@ std::shared_ptr<model::Model> TuningVariants::ModelOf(const std::string& variant
 
 bool TuningVariants::Has(const std::string& variant) const { return models_.contains(variant); }
 
-void TuningVariants::KeepOnly(const std::set<std::string>& variants) {
-  std::erase_if(models_, [&](const auto& entry) { return !variants.contains(entry.first); });
+bool TuningVariants::KeepOnly(const std::set<std::string>& variants) {
+  return std::erase_if(models_, [&](const auto& entry) { return !variants.contains(entry.first); }) > 0;
 }
 
 void TuningVariants::Refuse(const std::string& what, const absl::Status& why) {

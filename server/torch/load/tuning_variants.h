@@ -36,8 +36,8 @@ class TuningVariants {
   // Whether it is there, so that ModelOf costs nothing.
   bool Has(const std::string& variant) const;
 
-  // Gives up all but these; who asks for another has it made again.
-  void KeepOnly(const std::set<std::string>& variants);
+  // Gives up all but these; who asks for another has it made again. Whether there was another.
+  bool KeepOnly(const std::set<std::string>& variants);
 
   // Leaves out `what` because of `why`.
   void Refuse(const std::string& what, const absl::Status& why);
