@@ -114,7 +114,7 @@ PYTHON
 }
 
 step "installing dependencies"
-needs=(--tests)
+needs=(--tests --package)
 case $preset in
   release | dev) ;;
   *) needs+=(--gate) ;; # clang
