@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Holds the rules of the tree. Each part is a script in tests/gate/, which fails when its rule is broken.
-#   tests/gate.sh format|shellcheck|ruff|tidy [FILE...]   those files, or all of the tree
+#   tests/gate.sh format|shellcheck|ruff|hadolint|tidy [FILE...]   those files, or all of the tree
 #   tests/gate.sh layers             the layer table of server/README.md
 #   tests/gate.sh asan-ubsan|tsan    unit tests of the layers without LibTorch, with sanitizers
 #   tests/gate.sh libtorch           torch_test with the newest LibTorch
 #   tests/gate.sh suite              tests/run.sh: every test, of what is shipped
-#   tests/gate.sh quick              format, layers, shellcheck and ruff: seconds
+#   tests/gate.sh quick              format, layers, shellcheck, ruff and hadolint: seconds
 #   tests/gate.sh ci                 all of the above; when a quick part fails, the others are skipped
 #   tests/gate.sh full               ci, and what only a release waits for: hours
 #   tests/gate.sh self-test          plants faults in a copy of the tree and expects each part to find its own
@@ -13,7 +13,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
-quick=(format layers shellcheck ruff)
+quick=(format layers shellcheck ruff hadolint)
 slow=(quick-self-test asan-ubsan tsan tidy libtorch suite)
 release=(self-test tidy-tests fuzz everything-asan-ubsan everything-libtorch)
 newest_libtorch=2.15.0

@@ -41,13 +41,14 @@ fails() {
 
 quick_faults() {
   local part
-  for part in format layers shellcheck ruff; do passes "tests/gate/$part.sh"; done
+  for part in format layers shellcheck ruff hadolint; do passes "tests/gate/$part.sh"; done
   fails 'code should be clang-formatted' server/base/clock.cc tests/gate/format.sh <<<'int  misformatted ;'
   fails 'there is no arrow base → registry' server/base/clock.cc tests/gate/layers.sh <<<'#include "server/registry/registry.h"'
   fails 'SC2086' deploy/build.sh tests/gate/shellcheck.sh <<'CODE'
 rm $dir
 CODE
   fails 'F821' tests/layer_check.py tests/gate/ruff.sh <<<'print(undefined_name)'
+  fails 'DL3020' Dockerfile tests/gate/hadolint.sh <<<'ADD deploy/lib.sh /tmp/lib.sh'
 }
 
 # The header of a forbidden arrow is not found, as the target does not link that layer.
