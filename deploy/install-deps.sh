@@ -2,11 +2,13 @@
 # Installs what torchferry is built from: Debian packages (as root), and LibTorch from pinned PyPI wheels, unpacked
 # once a machine. Running it again is quick and changes nothing.
 #
-#   deploy/install-deps.sh [--tests] [--gate] [--package] [--runtime] [--cuda] [--libtorch VERSION]
+#   deploy/install-deps.sh [--tests] [--gate] [--package] [--runtime | --wheel | --image] [--cuda] [--libtorch VERSION]
 #     --tests            also what only the tests need (curl, procps, promtool)
 #     --gate             also what tests/gate.sh needs (clang and its tools, shellcheck)
 #     --package          also what deploy/package.sh needs (patchelf)
 #     --runtime          only what a built server needs to run, without compilers and headers
+#     --wheel            only Python, for deploy/quickstart.sh --from-wheel; no LibTorch
+#     --image            only what tests/image.sh needs (buildah, debootstrap, Python); no LibTorch
 #     --cuda             also the CUDA libraries that LibTorch's GPU half needs, about 2.5 GB
 #     --libtorch VERSION 2.11.0 (the default) or 2.15.0
 #     --print-libtorch   installs nothing; prints the folder that holds LibTorch
@@ -27,7 +29,8 @@ test_packages=(curl procps libb64-0d)  # the last for perf_analyzer
 gate_packages=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck)
 runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libspdlog1.10 libfmt9
   libprometheus-cpp-core1.0 zlib1g libssl3 libgomp1 libstdc++6)
-wheel_packages=(python3 python3-pip)
+wheel_packages=(python3 python3-pip python3-venv)
+image_packages=(buildah debootstrap golang-github-containers-common)
 package_packages=(patchelf binutils xz-utils)  # deploy/bundle.sh
 
 apt_get() {
@@ -208,13 +211,15 @@ check_given_cuda() {
   [ -z "$missing" ] || die "TORCHFERRY_LIBTORCH=$TORCHFERRY_LIBTORCH: libtorch_cuda.so lacks $missing"
 }
 
-version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false gate=false package=false runtime=false cuda=false print=false
+version=$TORCHFERRY_DEFAULT_LIBTORCH_VERSION tests=false gate=false package=false runtime=false only=() cuda=false print=false
 while [ $# -gt 0 ]; do
   case $1 in
     --tests) tests=true ;;
     --gate) gate=true ;;
     --package) package=true ;;
     --runtime) runtime=true ;;
+    --wheel) only+=("${wheel_packages[@]}") ;;
+    --image) only+=("${image_packages[@]}" "${wheel_packages[@]}") ;;
     --cuda) cuda=true ;;
     --libtorch) version=${2:?"--libtorch needs a version"}; shift ;;
     --print-libtorch) print=true ;;
@@ -235,6 +240,10 @@ if $print; then
   exit
 fi
 
+if [ "${#only[@]}" != 0 ]; then
+  install_packages "${only[@]}"
+  exit
+fi
 if $runtime; then
   packages=("${runtime_packages[@]}")
   [ -n "$given" ] || packages+=("${wheel_packages[@]}")

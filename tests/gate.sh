@@ -5,8 +5,9 @@
 #   tests/gate.sh asan-ubsan|tsan    unit tests of the layers without LibTorch, with sanitizers
 #   tests/gate.sh libtorch           torch_test with the newest LibTorch
 #   tests/gate.sh suite              tests/run.sh: every test, of what is shipped
+#   tests/gate.sh image              tests/image.sh: the image is built without a Docker engine, and serves
 #   tests/gate.sh quick              format, layers, shellcheck, ruff and hadolint: seconds
-#   tests/gate.sh ci                 all of the above; when a quick part fails, the others are skipped
+#   tests/gate.sh ci                 all of the above but image; when a quick part fails, the others are skipped
 #   tests/gate.sh full               ci, and what only a release waits for: hours
 #   tests/gate.sh self-test          plants faults in a copy of the tree and expects each part to find its own
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when something ran and nothing failed.
@@ -15,7 +16,7 @@ set -euo pipefail
 
 quick=(format layers shellcheck ruff hadolint)
 slow=(quick-self-test asan-ubsan tsan tidy libtorch suite)
-release=(self-test tidy-tests fuzz everything-asan-ubsan everything-libtorch)
+release=(self-test tidy-tests fuzz everything-asan-ubsan everything-libtorch image)
 newest_libtorch=2.15.0
 
 passed=0 failed=0 skipped=0 results=()
@@ -42,6 +43,7 @@ part_command() {
     tsan) mapfile -t layers < <(layer_tests torch app rpc) ;;&
     asan-ubsan | tsan) command=("$gate/units.sh" --preset "$1" "${layers[@]}") ;;
     libtorch) command=("$gate/units.sh" --libtorch "$newest_libtorch" torch_test) ;;
+    image) command=("$TORCHFERRY_ROOT/tests/image.sh") ;;
     suite) command=("$TORCHFERRY_ROOT/tests/run.sh") ;;
     tidy-tests) command=("$gate/tidy.sh" --tests) ;;
     everything-asan-ubsan) command=("$TORCHFERRY_ROOT/tests/run.sh" --preset asan-ubsan -L 'unit|integration') ;;
