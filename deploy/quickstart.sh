@@ -1,25 +1,32 @@
 #!/usr/bin/env bash
 # From a fresh clone to an answered request: installs, builds, fetches the sample models, starts the server, asks it for
 # the pitch of a 440 Hz tone, and leaves it running until Ctrl-C.
-#   deploy/quickstart.sh [--once]
-#     --once   stops the server after the answer
+#   deploy/quickstart.sh [--once] [--from-wheel FILE]
+#     --once              stops the server after the answer
+#     --from-wheel FILE   builds nothing: installs this wheel (deploy/package.sh) into build/venv-wheel, with the torch that
+#                         deploy/locks pins
 # Environment: TORCHFERRY_GRPC_ADDRESS (127.0.0.1:8001), TORCHFERRY_METRICS_ADDRESS (127.0.0.1:8002), and those of
 # deploy/install-deps.sh.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-once=false
-case ${1:-} in
-  '') ;;
-  --once) once=true ;;
-  -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit ;;
-  *) die "unknown option '$1' (see --help)" ;;
-esac
+once=false wheel=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --once) once=true ;;
+    --from-wheel) wheel=$(realpath "${2:?"--from-wheel needs a file"}"); shift ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit ;;
+    *) die "unknown option '$1' (see --help)" ;;
+  esac
+  shift
+done
+[ -z "$wheel" ] || [ -f "$wheel" ] || die "there is no $wheel; deploy/package.sh makes a wheel in dist/"
 
 grpc_address=${TORCHFERRY_GRPC_ADDRESS:-127.0.0.1:8001}
 metrics_address=${TORCHFERRY_METRICS_ADDRESS:-127.0.0.1:8002}
 ready_limit_seconds=120 stop_limit_seconds=45
 bin=$(build_dir release)/bin
+[ -z "$wheel" ] || bin=$(build_dir release)/venv-wheel/bin
 log=$(build_dir release)/quickstart-server.log
 tone=$(build_dir release)/tone-440hz.npy
 server=''
@@ -103,12 +110,39 @@ trap 'interrupted=true' INT TERM HUP
 trap 'stop_server || true' EXIT
 unless_interrupted() { if $interrupted; then exit 130; fi; }
 
-step "installing dependencies"
-"$TORCHFERRY_ROOT/deploy/install-deps.sh"
-unless_interrupted
-step "building (the first time takes some minutes)"
-# What is run here and by fetch-samples.sh. In the folder of tests/run.sh, which builds the rest when it is wanted.
-"$TORCHFERRY_ROOT/deploy/build.sh" --target torchferry-server --target torchferry --target torchferry-export-sample
+build_programs() {
+  step "installing dependencies"
+  "$TORCHFERRY_ROOT/deploy/install-deps.sh"
+  unless_interrupted
+  step "building (the first time takes some minutes)"
+  # What is run here and by fetch-samples.sh. In the folder of tests/run.sh, which builds the rest when it is wanted.
+  "$TORCHFERRY_ROOT/deploy/build.sh" --target torchferry-server --target torchferry --target torchferry-export-sample
+}
+
+# torch without what only its Python half and GPUs need: that would be 3 GB. None where there is a LibTorch already.
+install_wheel() {
+  local venv=${bin%/bin} lock=$TORCHFERRY_ROOT/deploy/locks/libtorch-$TORCHFERRY_DEFAULT_LIBTORCH_VERSION.txt stamp python pins=()
+  step "installing Python"
+  "$TORCHFERRY_ROOT/deploy/install-deps.sh" --wheel
+  unless_interrupted
+  [ -n "${TORCHFERRY_LIBTORCH:-}" ] || mapfile -t pins < <(sed -n 's/^\([a-z0-9-]*==[^ ]*\).*/\1/p' "$lock")
+  stamp=$(sha256sum "$wheel" | cut -d ' ' -f 1)
+  stamp="$stamp ${pins[*]}"
+  if [ "$(cat "$venv/.complete" 2>/dev/null)" = "$stamp" ]; then
+    step "the wheel is installed in ${venv#"$TORCHFERRY_ROOT/"}"
+    return
+  fi
+  step "installing $(basename "$wheel")${pins[*]:+ and ${pins[*]}}"
+  python=$(find_python -m ensurepip --version)
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+  retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \
+    --no-deps --only-binary :all: "$wheel" "${pins[@]}"
+  printf '%s\n' "$stamp" >"$venv/.complete"
+}
+
+mkdir -p "$(build_dir release)"
+if [ -n "$wheel" ]; then install_wheel; else build_programs; fi
 unless_interrupted
 step "fetching the sample models"
 "$TORCHFERRY_ROOT/deploy/fetch-samples.sh"
