@@ -91,13 +91,16 @@ def check_size(tree, budget):
 
 
 def check_cuda(tree):
-    """What LibTorch's GPU half is linked to is there; the driver's library comes from the host."""
+    """What LibTorch's GPU half is linked to is there, and it can be opened; the driver's library comes from the host."""
     for library in sorted((tree / "opt/torchferry/torch/lib").glob("lib*cuda*.so")):
         linked = subprocess.run(["chroot", tree, "ldd", f"/opt/torchferry/torch/lib/{library.name}"], check=True,
                                 capture_output=True, text=True).stdout
         missing = [line.split()[0] for line in linked.splitlines() if "not found" in line]
         assert set(missing) <= {"libcuda.so.1"}, f"{library.name} lacks {missing}"
         print(f"{library.name}: all {len(linked.splitlines())} libraries there" + (", but the driver's" if missing else ""))
+    opened = "import ctypes, sys\nfor path in sys.argv[1:]: ctypes.CDLL(path, ctypes.RTLD_GLOBAL)"
+    libraries = [tree / "opt/torchferry/torch/lib" / f"libtorch_{half}.so" for half in ("cpu", "cuda", "cuda_linalg")]
+    subprocess.run([sys.executable, "-c", opened, *libraries], check=True)
 
 
 def free_port():
