@@ -17,7 +17,7 @@ FROM dependencies AS builder
 ARG LIBTORCH
 COPY . .
 RUN deploy/build.sh --libtorch "${LIBTORCH}" --dir build --target torchferry-server --target torchferry \
-      -DTORCHFERRY_BUILD_TESTS=OFF \
+      -DTORCHFERRY_BUILD_TESTS=OFF -DTORCHFERRY_UNITY=ON \
     && deploy/package.sh --stage /stage --build-dir build
 
 # What the image gets of a build. A folder can stand for it: --build-context package=DIR.

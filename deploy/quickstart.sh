@@ -111,12 +111,16 @@ trap 'stop_server || true' EXIT
 unless_interrupted() { if $interrupted; then exit 130; fi; }
 
 build_programs() {
+  local unity=()
+  # A build that is there goes on as it was configured.
+  [ -e "$(build_dir release)/CMakeCache.txt" ] || unity=(-DTORCHFERRY_UNITY=ON)
   step "installing dependencies"
   "$TORCHFERRY_ROOT/deploy/install-deps.sh"
   unless_interrupted
   step "building (the first time takes some minutes)"
   # What is run here and by fetch-samples.sh. In the folder of tests/run.sh, which builds the rest when it is wanted.
-  "$TORCHFERRY_ROOT/deploy/build.sh" --target torchferry-server --target torchferry --target torchferry-export-sample
+  "$TORCHFERRY_ROOT/deploy/build.sh" --target torchferry-server --target torchferry --target torchferry-export-sample \
+    "${unity[@]}"
 }
 
 # torch without what only its Python half and GPUs need: that would be 3 GB. None where there is a LibTorch already.

@@ -24,11 +24,11 @@ struct Line {
   uint64_t count;
 };
 
-double Ms(LatencyHistogram::Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+double AsMs(LatencyHistogram::Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
 std::vector<Line> LinesOf(const LatencyHistogram& histogram) {
-  const double min = std::max(Ms(histogram.Min()), 1e-3);
-  const double max = std::max(Ms(histogram.Max()), min);
+  const double min = std::max(AsMs(histogram.Min()), 1e-3);
+  const double max = std::max(AsMs(histogram.Max()), min);
   const double spread = std::log(max / min);
   const auto wanted = static_cast<size_t>(std::ceil(spread / std::log(kMinFactor)));
   const size_t count = std::clamp(wanted, size_t{1}, kMaxLines);
@@ -39,7 +39,7 @@ std::vector<Line> LinesOf(const LatencyHistogram& histogram) {
     lines.push_back({min * std::exp(step * at), min * std::exp(step * (at + 1)), 0});
   }
   for (const auto& bucket : histogram.Buckets()) {
-    const double middle = std::max((Ms(bucket.from) + Ms(bucket.to)) / 2, min);
+    const double middle = std::max((AsMs(bucket.from) + AsMs(bucket.to)) / 2, min);
     const size_t index = step > 0 ? static_cast<size_t>(std::log(middle / min) / step) : 0;
     lines[std::min(index, count - 1)].count += bucket.count;
   }

@@ -9,6 +9,11 @@ endforeach()
 # Layers that no request passes: in a release they are compiled for size. A package has a server for each LibTorch, and
 # this takes a quarter off each.
 set(TORCHFERRY_COLD_LAYERS app checkpoint client config plan torch_graph torch_load torch_program)
+if(TORCHFERRY_UNITY)
+  # A .cc file in a group is included, so GCC takes its classes for those of a header; and a local name may be that of
+  # another file's constant. Builds without groups warn of both.
+  target_compile_options(torchferry_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 # What FERRY_GUARDED_BY and its like say (server/base/mutex.h).
 target_compile_options(torchferry_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 # Other compilers, and later ones, may warn of what these do not.
@@ -32,14 +37,33 @@ function(torchferry_headers target path scope)
   target_include_directories(${target} ${scope} ${root})
 endfunction()
 
+# torchferry_unity(TARGET SOURCES file... [APART file...]): the sources are compiled in groups of up to eight. A group has the
+# files of one target alone, so it includes no header of another layer.
+# APART: files that define names of unnamed namespaces that other files of the target define, too. They are one group.
+function(torchferry_unity target)
+  cmake_parse_arguments(ARG "" "" "SOURCES;APART" ${ARGN})
+  list(TRANSFORM ARG_APART PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set(count 0)
+  foreach(source IN LISTS ARG_SOURCES)
+    set(group apart)
+    if(NOT source IN_LIST ARG_APART)
+      math(EXPR number "${count} / 8")
+      math(EXPR count "${count} + 1")
+      set(group group_${number})
+    endif()
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()
+
 # torchferry_library(NAME [PUBLIC target...] [PRIVATE target...] [FOLDERS folder...] [TEST_DEPS target...]
-#                    [EXCLUDE file...]):
+#                    [EXCLUDE file...] [APART file...]):
 # the layer NAME from this folder's *.cc and those of FOLDERS in it; its tests, NAME_test, from the *_test.cc.
 # PUBLIC: what its headers include. PRIVATE: what only its sources include. Layers are "torchferry::NAME".
 # The tests of server/torch/* are one program, torch_test (server/torch/CMakeLists.txt).
-# EXCLUDE names sources of other targets (main.cc always is one).
+# EXCLUDE names sources of other targets (main.cc always is one). APART: see torchferry_unity.
 function(torchferry_library name)
-  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE;FOLDERS;TEST_DEPS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE;FOLDERS;TEST_DEPS;EXCLUDE;APART" ${ARGN})
   set(patterns *.cc)
   foreach(folder IN LISTS ARG_FOLDERS)
     list(APPEND patterns ${folder}/*.cc)
@@ -56,6 +80,9 @@ function(torchferry_library name)
   add_library(torchferry::${name} ALIAS torchferry_${name})
   if(name IN_LIST TORCHFERRY_COLD_LAYERS)
     target_compile_options(torchferry_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endif()
+  if(TORCHFERRY_UNITY)
+    torchferry_unity(torchferry_${name} SOURCES ${sources} APART ${ARG_APART})
   endif()
   if(TORCHFERRY_BUILD_TESTS AND tests AND NOT name MATCHES "^torch_")
     torchferry_test(${name}_test SOURCES ${tests} DEPS torchferry::${name} ${ARG_PRIVATE} ${ARG_TEST_DEPS} LABEL unit)
