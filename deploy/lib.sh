@@ -44,16 +44,16 @@ find_python() {
   die "no python3 that can run '$*'; deploy/install-deps.sh installs python3, python3-pip and python3-venv"
 }
 
-# pip_download LOCK DIR: the wheels that LOCK names, hashes checked, into DIR. Platform and Python are spelled out, so
-# that the answer does not depend on the Python that runs pip.
+# pip_download LOCK DIR [VERSION]: the wheels that LOCK names for that Python (3.11), hashes checked, into DIR. Platform
+# and Python are spelled out, so that the answer does not depend on the Python that runs pip.
 pip_download() {
-  local lock=$1 dir=$2 python minor platforms=(--platform manylinux2014_x86_64)
+  local lock=$1 dir=$2 version=${3:-3.11} python minor platforms=(--platform manylinux2014_x86_64)
   [ "$(uname -m)" = x86_64 ] || die "the pinned wheels are for x86_64, this machine is $(uname -m); set TORCHFERRY_LIBTORCH"
   python=$(find_python -m pip --version)
   for minor in {17..28}; do platforms+=(--platform "manylinux_2_${minor}_x86_64"); done
   retry "$python" -m pip --disable-pip-version-check --no-cache-dir --quiet download --progress-bar off \
     --require-hashes --no-deps --only-binary :all: "${platforms[@]}" \
-    --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+    --python-version "$version" --implementation cp --abi "cp${version/./}" --abi abi3 --abi none \
     --dest "$dir" --requirement "$lock"
 }
 

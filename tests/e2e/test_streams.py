@@ -90,6 +90,8 @@ def client(store, start):
     server = start("--max-message-mib", "1")
     with Client(server.address) as client:
         client.server = server
+        if harness.DEVICE != "auto":
+            assert {version.placement.device for version in client.models().values()} == {harness.DEVICE}
         yield client
 
 
