@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "server/base/printable.h"
+
 namespace torchferry::client {
 
 enum class Style { kPlain, kGood, kWarning, kBad, kHeading };
@@ -36,9 +38,7 @@ class Table {
 // than that stays whole. Line breaks in `text` are kept.
 std::string Wrap(std::string_view text, size_t width, size_t indent);
 
-// Text from elsewhere, safe for a terminal: control characters, and bytes that are not UTF-8, become \x1b and
-// the like; line breaks only when asked.
-std::string Printable(std::string_view text, bool keep_line_breaks = false);
+using base::Printable;
 
 std::string FormatSeconds(double seconds);  // "98 µs", "2.3 ms", "1.20 s"
 std::string FormatBytes(int64_t bytes);     // "1.9 MiB (1990656 bytes)"

@@ -51,19 +51,6 @@ TEST(TextTest, WrapKeepsLinesAndTheirIndentation) {
   EXPECT_EQ(Wrap("", 80, 2), "\n");
 }
 
-TEST(TextTest, PrintableDisarmsTerminalSequences) {
-  EXPECT_EQ(Printable("a\x1b[2Jb\rc\x7f"), "a\\x1b[2Jb\\x0dc\\x7f");
-  EXPECT_EQ(Printable("a\nb"), "a\\nb");
-  EXPECT_EQ(Printable("a\nb", true), "a\nb");
-  EXPECT_EQ(Printable("é…"), "é…");
-  EXPECT_EQ(Printable("a\xc2\x9b"
-                      "2Jb"),
-            "a\\x9b2Jb");  // CSI, as one character
-  EXPECT_EQ(Printable("a\x9b"
-                      "2Jb\xff"),
-            "a\\x9b2Jb\\xff");
-}
-
 TEST(TextTest, DurationsAndSizes) {
   EXPECT_EQ(FormatSeconds(0), "0 µs");
   EXPECT_EQ(FormatSeconds(0.000042), "42 µs");
