@@ -2,7 +2,14 @@
 
 #include <utility>
 
+#include "server/host/memory.h"
+
 namespace torchferry::app {
+
+std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping) {
+  if (!flags.check_load_memory) return nullptr;
+  return std::make_shared<plan::LoadBudget>(&host::AvailableMemory, std::move(is_stopping));
+}
 
 plan::PlanContext PlanContextOf(const ServerFlags& flags, const host::HostInfo& host,
                                 const libtorch::TorchRuntime& runtime, std::shared_ptr<plan::LoadBudget> budget) {

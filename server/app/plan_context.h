@@ -1,6 +1,7 @@
 // What plans are made for: the devices of this host, and what the flags allow.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "server/app/flags.h"
@@ -10,6 +11,10 @@
 #include "server/torch/device/runtime.h"
 
 namespace torchferry::app {
+
+// Of the memory that this process may still take. Null with --no-check-load-memory. `is_stopping`: nobody waits for
+// room any longer; null: never.
+std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping);
 
 // `budget`: of the memory that loading may take; null: it is not bounded.
 plan::PlanContext PlanContextOf(const ServerFlags& flags, const host::HostInfo& host,

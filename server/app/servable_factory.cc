@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/app/device_reports.h"
+#include "server/app/store_models.h"
 #include "server/base/status.h"
 #include "server/plan/label_files.h"
 #include "server/tensor/batch_sizes.h"
@@ -78,11 +79,7 @@ Place Marked(Place place, std::shared_ptr<registry::LoadMarks> marks, const std:
 absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const std::string& model, int64_t version,
                                                                          const config::ModelConfig& config) const {
   plan::LoadRequest request{
-      .store = base::StoreFolder(parts_.flags.model_store, parts_.flags.follow_links_out_of_store),
-      .model = model,
-      .version = version,
-      .config = config,
-      .host = parts_.host};
+      .store = StoreOf(parts_.flags), .model = model, .version = version, .config = config, .host = parts_.host};
   request.host.ruled_out = LostDevices(parts_.health->List());
   FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion planned, plan::LoadVersion(request, parts_.loaders));
   model::LoadedModel& loaded = planned.model;

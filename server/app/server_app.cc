@@ -19,8 +19,10 @@
 #include "server/app/idle_work.h"
 #include "server/app/plan_context.h"
 #include "server/app/port_file.h"
+#include "server/app/return_memory.h"
 #include "server/app/servable_factory.h"
 #include "server/app/stop_signals.h"
+#include "server/app/store_models.h"
 #include "server/app/stuck_report.h"
 #include "server/app/thread_plan.h"
 #include "server/app/torch_options.h"
@@ -34,7 +36,6 @@
 #include "server/base/thread_name.h"
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
-#include "server/host/memory.h"
 #include "server/http/http_server.h"
 #include "server/plan/model_loader.h"
 #include "server/registry/load_marks.h"
@@ -57,8 +58,6 @@ base::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
 }
 
-base::StoreFolder StoreOf(const ServerFlags& flags) { return {flags.model_store, flags.follow_links_out_of_store}; }
-
 // Null, and a line says so, where --state-dir is not given or cannot be used.
 std::shared_ptr<registry::LoadMarks> OpenMarks(const ServerFlags& flags) {
   if (flags.state_dir.empty()) {
@@ -71,19 +70,11 @@ std::shared_ptr<registry::LoadMarks> OpenMarks(const ServerFlags& flags) {
   return nullptr;
 }
 
-// Null with --no-check-load-memory.
-std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping) {
-  if (!flags.check_load_memory) return nullptr;
-  return std::make_shared<plan::LoadBudget>(&host::AvailableMemory, std::move(is_stopping));
-}
-
 std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
 
-// What LibTorch's and the C library's allocators have kept of a version that has ended.
-void ReturnMemory(const std::string& device) {
+void ReturnMemoryOf(const std::string& device) {
   const auto parsed = tensor::ParseDeviceId(device);
-  if (parsed.ok() && !parsed->IsCpu()) libtorch::TorchRuntime::ReleaseCachedMemory(*parsed);
-  malloc_trim(0);
+  ReturnMemory(parsed.ok() ? *parsed : tensor::DeviceId::Cpu());
 }
 
 class ServerAppImpl final : public ServerApp {
@@ -98,7 +89,7 @@ class ServerAppImpl final : public ServerApp {
                          const config::ModelConfig& config) { return servables_->Make(model, version, config); },
                   metrics_, clock_,
                   {.store = StoreOf(flags),
-                   .on_unloaded = [](const std::string& device) { ReturnMemory(device); },
+                   .on_unloaded = [](const std::string& device) { ReturnMemoryOf(device); },
                    .marks = marks_,
                    .loading = {.threads = flags.load_threads,
                                .most_stuck = flags.max_stuck_threads,
@@ -109,8 +100,7 @@ class ServerAppImpl final : public ServerApp {
   ~ServerAppImpl() override { Stop(); }
 
   absl::Status Start(std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
-    FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> models, registry::ScanStore(StoreOf(flags_)));
-    FERRY_RETURN_IF_ERROR(base::Annotate(registry::CheckNames(models, flags_.load_models), "--load-model"));
+    FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> models, ScanModels(flags_));
     const auto is_loaded = [this](const registry::ModelFolder& folder) { return LoadsAtStart(flags_, folder.name); };
     const auto unloaded = std::stable_partition(models.begin(), models.end(), is_loaded);
     registry_.SetListener([this] { NotifyHealth(); });

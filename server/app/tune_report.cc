@@ -1,16 +1,15 @@
 #include "server/app/tune_report.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
+#include "server/app/text_table.h"
 #include "server/base/status.h"
 
 namespace torchferry::app {
 namespace {
 
-constexpr size_t kColumns = 6;
-using Line = std::array<std::string, kColumns>;
+using Line = std::vector<std::string>;
 
 // As tuning says it: torch/load/tuning.cc.
 constexpr std::string_view kNotTuned = "not tuned";
@@ -66,16 +65,7 @@ bool HasFailed(const TunedVersion& version) {
 std::string TuneTable(const std::vector<TunedVersion>& versions) {
   std::vector<Line> lines = {{"MODEL", "VERSION", "BATCHES", "ROWS/S", "ONE ROW", "RESULT"}};
   for (const TunedVersion& version : versions) lines.push_back(LineOf(version));
-  std::array<size_t, kColumns> widths{};
-  for (const Line& line : lines) {
-    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], line[i].size());
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (size_t i = 0; i + 1 < kColumns; ++i) text += fmt::format("{:<{}}  ", line[i], widths[i]);
-    text += line.back() + "\n";
-  }
-  return text;
+  return TextTable(lines);
 }
 
 }  // namespace torchferry::app

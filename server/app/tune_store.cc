@@ -12,20 +12,15 @@
 #include <thread>
 #include <utility>
 
-#include "server/app/plan_context.h"
+#include "server/app/offline_loads.h"
+#include "server/app/step_progress.h"
 #include "server/app/stop_signals.h"
-#include "server/app/thread_plan.h"
-#include "server/app/torch_options.h"
-#include "server/app/tune_progress.h"
+#include "server/app/store_models.h"
 #include "server/app/tune_report.h"
 #include "server/base/log_output.h"
-#include "server/base/logging.h"
 #include "server/base/status.h"
-#include "server/host/host.h"
-#include "server/host/memory.h"
 #include "server/plan/model_loader.h"
 #include "server/registry/store_scanner.h"
-#include "server/torch/load/loader.h"
 
 namespace torchferry::app {
 namespace {
@@ -42,8 +37,6 @@ struct WantedVersion {
   int64_t version;
 };
 
-base::StoreFolder StoreOf(const ServerFlags& flags) { return {flags.model_store, flags.follow_links_out_of_store}; }
-
 // Nothing else runs, and the last better way is what is reported.
 class OfflineTurn final : public model::IdleTurn {
  public:
@@ -58,27 +51,17 @@ class OfflineTurn final : public model::IdleTurn {
 class StoreTuner {
  public:
   StoreTuner(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers)
-      : flags_(flags),
-        host_(host::ProbeHost()),
-        runtime_(libtorch::TorchRuntime::Start(std::move(providers))),
-        loader_(libtorch::MakeTorchLoader({.intra_op_threads = flags.intra_op_threads,
-                                           .tuning = TuningOf(flags, host_, PlanThreads(flags, host_.cpu_quota),
-                                                              /*is_stopping=*/nullptr)})) {}
+      : flags_(flags), loads_(flags, std::move(providers), OfflineLoads::Tuning::kAsServer) {}
 
   absl::StatusOr<std::vector<TunedVersion>> Run() {
-    FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> folders, registry::ScanStore(StoreOf(flags_)));
-    FERRY_RETURN_IF_ERROR(base::Annotate(registry::CheckNames(folders, flags_.load_models), "--load-model"));
+    FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> folders, ScanModels(flags_));
     std::erase_if(folders, [this](const registry::ModelFolder& folder) {
       return !folder.is_model || !LoadsAtStart(flags_, folder.name);
     });
-    if (folders.empty()) {
-      return base::MakeStatus(absl::StatusCode::kNotFound,
-                              "{}: has no model to tune; expected NAME/VERSION/FILE, as in resnet18/1/model.pt",
-                              flags_.model_store);
-    }
+    if (folders.empty()) return NoModels(flags_, "tune");
     std::vector<TunedVersion> done;
     const std::vector<WantedVersion> wanted = Wanted(folders, done);
-    TuneProgress progress(static_cast<int>(wanted.size()), flags_.optimize_budget_seconds);
+    StepProgress progress("tuning", static_cast<int>(wanted.size()), flags_.optimize_budget_seconds);
     for (const WantedVersion& one : wanted) {
       progress.Begin(fmt::format("{}/{}", one.folder->name, one.version));
       done.push_back({one.folder->name, one.version, Tune(*one.folder, one.version)});
@@ -92,8 +75,7 @@ class StoreTuner {
                                            std::vector<TunedVersion>& failed) {
     std::vector<WantedVersion> wanted;
     for (const registry::ModelFolder& folder : folders) {
-      const absl::Status config = folder.config.status();
-      const absl::StatusOr<std::vector<int64_t>> versions = config.ok() ? registry::WantedVersions(folder) : config;
+      const absl::StatusOr<std::vector<int64_t>> versions = registry::WantedVersions(folder);
       if (!versions.ok()) {
         failed.push_back({folder.name, 0, versions.status()});
         continue;
@@ -105,15 +87,8 @@ class StoreTuner {
 
   absl::StatusOr<model::ModelInfo> Tune(const registry::ModelFolder& folder, int64_t version) const {
     FERRY_RETURN_IF_ERROR(CheckMayKeep(folder.name, version));
-    const auto budget =
-        flags_.check_load_memory ? std::make_shared<plan::LoadBudget>(&host::AvailableMemory, nullptr) : nullptr;
-    const plan::LoadRequest request{.store = StoreOf(flags_),
-                                    .model = folder.name,
-                                    .version = version,
-                                    .config = *folder.config,
-                                    .host = PlanContextOf(flags_, host_, *runtime_, budget)};
-    const plan::ModelLoader* const loaders[] = {loader_.get()};
-    FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded, plan::LoadVersion(request, loaders));
+    FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded,
+                           plan::LoadVersion(loads_.RequestOf(folder, version), loads_.loaders()));
     model::ModelInfo info = std::move(loaded.model.info);
     if (!info.tuning.has_value() || info.tuning->is_final) return info;
     RunJobs(loaded.model.idle_jobs, info, BudgetOf(loaded.config));
@@ -146,9 +121,7 @@ class StoreTuner {
   }
 
   const ServerFlags& flags_;
-  const host::HostInfo host_;
-  const std::unique_ptr<libtorch::TorchRuntime> runtime_;
-  const std::unique_ptr<plan::ModelLoader> loader_;
+  const OfflineLoads loads_;
 };
 
 }  // namespace

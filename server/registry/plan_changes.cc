@@ -25,7 +25,6 @@ bool ServesFilesOf(const ModelFolder& folder, const std::vector<CurrentVersion>&
 absl::StatusOr<Changes> PlanChanges(const ModelFolder& folder, const std::vector<CurrentVersion>& current,
                                     const std::vector<int64_t>& named, const std::set<int64_t>& away,
                                     bool is_asked_for) {
-  FERRY_RETURN_IF_ERROR(folder.config.status());
   FERRY_ASSIGN_OR_RETURN(std::vector<int64_t> wanted, WantedVersions(folder));
   if (!named.empty()) wanted = named;
   Changes changes;

@@ -12,6 +12,7 @@
 
 #include "server/base/status.h"
 #include "server/registry/test_registry.h"
+#include "server/registry/version_log.h"
 
 namespace torchferry::registry {
 namespace {
@@ -151,6 +152,19 @@ TEST(ScanStoreTest, AFolderWithoutAVersionOrAConfigIsNoModel) {
   const auto v = std::ranges::find(*folders, "v", &ModelFolder::name);
   EXPECT_THAT(base::MessageOf(NoModel(*v)), AllOf(HasSubstr("v1/ is no version"), HasSubstr("v/1/")));
   std::filesystem::remove_all(store);
+}
+
+TEST(ScanStoreTest, WarnsOfTheConfigurationThatCanBeRead) {
+  ModelFolder folder{"m", config::ModelConfig{}, {1, 3}, {}, {}};
+  EXPECT_TRUE(ConfigWarnings(folder).empty());
+  folder.config->version_policy.specific = {3, 7};
+  folder.config->warnings = {"m/config.pbtxt:1:1: without effect"};
+  EXPECT_EQ(ConfigWarnings(folder),
+            (std::vector<std::string>{"version_policy names version 7, which is not in the store",
+                                      "m/config.pbtxt:1:1: without effect"}));
+  folder.config = absl::InvalidArgumentError("m/config.pbtxt:1:1: no such field");
+  EXPECT_TRUE(ConfigWarnings(folder).empty());
+  EXPECT_EQ(WantedVersions(folder).status(), folder.config.status());
 }
 
 TEST(ScanStoreTest, NamesAStoreThatIsNone) {

@@ -116,6 +116,7 @@ absl::Status NoModel(const ModelFolder& folder) {
 }
 
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder) {
+  FERRY_RETURN_IF_ERROR(folder.config.status());
   if (!folder.is_model) return NoModel(folder);
   if (folder.versions.empty()) {
     return base::MakeStatus(absl::StatusCode::kNotFound, "{}/ has no version: put the model file into {}/1/",

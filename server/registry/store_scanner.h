@@ -32,7 +32,7 @@ std::string FingerprintOf(const ModelFolder& folder);
 // Why a folder is no model, and what to do.
 absl::Status NoModel(const ModelFolder& folder);
 
-// What the policy of its config, which must be there, wants; never none. NOT_FOUND, saying what to do.
+// What the policy of its config wants; never none. The config's own error, else NOT_FOUND, saying what to do.
 absl::StatusOr<std::vector<int64_t>> WantedVersions(const ModelFolder& folder);
 
 // A folder to which a link leads out of the store is not read: its `config` is FAILED_PRECONDITION, and so is loading a

@@ -7,18 +7,22 @@
 
 namespace torchferry::registry {
 
+std::vector<std::string> ConfigWarnings(const ModelFolder& folder) {
+  std::vector<std::string> warnings;
+  if (!folder.config.ok()) return warnings;
+  for (const int64_t version : folder.config->version_policy.specific) {
+    if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
+    warnings.push_back(fmt::format("version_policy names version {}, which is not in the store", version));
+  }
+  warnings.insert(warnings.end(), folder.config->warnings.begin(), folder.config->warnings.end());
+  return warnings;
+}
+
 void LogFolder(const ModelFolder& folder) {
   for (const std::string& entry : folder.ignored) {
     base::LogWarning("folder ignored: a version is a positive integer", {{"model", folder.name}, {"folder", entry}});
   }
-  if (!folder.config.ok()) return;
-  for (const int64_t version : folder.config->version_policy.specific) {
-    if (std::ranges::find(folder.versions, version) != folder.versions.end()) continue;
-    base::LogWarning("configuration",
-                     {{"model", folder.name},
-                      {"detail", fmt::format("version_policy names version {}, which is not in the store", version)}});
-  }
-  for (const std::string& warning : folder.config->warnings) {
+  for (const std::string& warning : ConfigWarnings(folder)) {
     base::LogWarning("configuration", {{"model", folder.name}, {"detail", warning}});
   }
 }

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "server/registry/store_scanner.h"
 #include "server/serving/servable.h"
 
 namespace torchferry::registry {
+
+// What the owner of a folder should know of its configuration, a sentence each; none where that cannot be read. Pure.
+std::vector<std::string> ConfigWarnings(const ModelFolder& folder);
 
 // Warnings: entries that are no version, and those of the configuration.
 void LogFolder(const ModelFolder& folder);

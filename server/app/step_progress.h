@@ -17,14 +17,14 @@ std::string ProgressLine(double share, const std::string& step, int number, int 
 // One that takes longer than that does not get beyond its end. Pure.
 double ProgressShare(int number, int all, double seconds, double expected);
 
-class TuneProgress {
+class StepProgress {
  public:
-  // `expected_seconds`: what a step takes, about.
-  TuneProgress(int steps, double expected_seconds);
+  // `work`: what is done in each step, as in "tuning". `expected_seconds`: what a step takes, about; 0: nobody knows.
+  StepProgress(std::string work, int steps, double expected_seconds);
   // Wipes the line.
-  ~TuneProgress();
-  TuneProgress(const TuneProgress&) = delete;
-  TuneProgress& operator=(const TuneProgress&) = delete;
+  ~StepProgress();
+  StepProgress(const StepProgress&) = delete;
+  StepProgress& operator=(const StepProgress&) = delete;
 
   // Begins the next step.
   void Begin(const std::string& step);
@@ -32,6 +32,7 @@ class TuneProgress {
  private:
   void Draw();
 
+  const std::string work_;
   const int steps_;
   const double expected_seconds_;
   const bool is_terminal_;

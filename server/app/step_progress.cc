@@ -1,10 +1,11 @@
-#include "server/app/tune_progress.h"
+#include "server/app/step_progress.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace torchferry::app {
 namespace {
@@ -33,8 +34,9 @@ double ProgressShare(int number, int all, double seconds, double expected) {
   return std::clamp((number - 1 + of_step) / all, 0.0, 1.0);
 }
 
-TuneProgress::TuneProgress(int steps, double expected_seconds)
-    : steps_(steps),
+StepProgress::StepProgress(std::string work, int steps, double expected_seconds)
+    : work_(std::move(work)),
+      steps_(steps),
       expected_seconds_(expected_seconds),
       is_terminal_(isatty(STDERR_FILENO) == 1),
       loop_("progress", [this] {
@@ -44,20 +46,20 @@ TuneProgress::TuneProgress(int steps, double expected_seconds)
   if (is_terminal_) loop_.Start(base::Clock::Real().Now() + kRedraw);
 }
 
-TuneProgress::~TuneProgress() {
+StepProgress::~StepProgress() {
   loop_.Stop();
   if (is_terminal_) Print(kWipe);
 }
 
-void TuneProgress::Begin(const std::string& step) {
+void StepProgress::Begin(const std::string& step) {
   base::MutexLock lock(mutex_);
   step_ = step;
   ++number_;
   began_ = base::Clock::Real().Now();
-  if (!is_terminal_) Print(fmt::format("tuning {} ({} of {})\n", step_, number_, steps_));
+  if (!is_terminal_) Print(fmt::format("{} {} ({} of {})\n", work_, step_, number_, steps_));
 }
 
-void TuneProgress::Draw() {
+void StepProgress::Draw() {
   base::MutexLock lock(mutex_);
   if (number_ == 0) return;
   const double seconds = base::ToSeconds(base::Clock::Real().Now() - began_);
