@@ -54,7 +54,8 @@ void AddLibTorch(CLI::App& app) {
 }
 
 void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
-  Add(app, "--model-store", flags.model_store, "Folder of models: NAME/VERSION/FILE; required, but for --tune")
+  Add(app, "--model-store", flags.model_store,
+      "Folder of models: NAME/VERSION/FILE; required, but for --tune and --check")
       ->check(CLI::ExistingDirectory);
   Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
   Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
@@ -94,6 +95,16 @@ void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
   app.add_flag("--deterministic", flags.deterministic,
                "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
       ->envname("TORCHFERRY_DETERMINISTIC");
+}
+
+// `checked_store`: the argument of --check.
+void AddCheck(CLI::App& app, ServerFlags& flags, std::string& checked_store) {
+  Add(app, "--check", checked_store,
+      "Says of each version of this store whether a server with the same flags would serve it, and how or why not, and "
+      "ends: with 0 when all would be served, else with 1. Opens no port and writes nothing")
+      ->check(CLI::ExistingDirectory);
+  app.add_flag("--load", flags.check_loads, "With --check: loads each version, one at a time, and runs a row")
+      ->envname("TORCHFERRY_LOAD");
 }
 
 void AddLimits(CLI::App& app, ServerFlags& flags) {
@@ -248,6 +259,12 @@ void CheckTogether(const ServerFlags& flags) {
   if (flags.tunes_store && (!flags.optimize || flags.deterministic)) {
     throw CLI::ValidationError("--tune", "has nothing to seek with --optimize off or --deterministic; leave that out");
   }
+  if (flags.tunes_store && flags.checks_store) {
+    throw CLI::ValidationError("--check", "and --tune are two runs; leave one out");
+  }
+  if (flags.check_loads && !flags.checks_store) {
+    throw CLI::ValidationError("--load", "has no effect without --check");
+  }
   if (!flags.load_models.empty() && !flags.loads_by_call_alone) {
     throw CLI::ValidationError("--load-model", "has no effect without --model-control explicit: all models are loaded");
   }
@@ -274,6 +291,7 @@ bool LoadsAtStart(const ServerFlags& flags, const std::string& model) {
 std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vector<std::string>& device_types) {
   ServerFlags flags;
   std::string tuned_store;
+  std::string checked_store;
   CLI::App app(
       "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
       "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
@@ -283,6 +301,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddAddresses(app, flags, device_types);
   AddThreads(app, flags);
   AddTuning(app, flags, tuned_store);
+  AddCheck(app, flags, checked_store);
   AddLimits(app, flags);
   AddLoadMemory(app, flags);
   AddStuck(app, flags);
@@ -294,7 +313,9 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   try {
     app.parse(argc, argv);
     flags.tunes_store = !tuned_store.empty();
+    flags.checks_store = !checked_store.empty();
     if (flags.tunes_store) flags.model_store = tuned_store;
+    if (flags.checks_store) flags.model_store = checked_store;
     CheckTogether(flags);
   } catch (const CLI::ParseError& error) {
     const bool is_help = error.get_exit_code() == 0;

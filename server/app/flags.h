@@ -56,6 +56,8 @@ struct ServerFlags {
   bool trust_model_code = false;
   bool torchscript = true;
   bool follow_links_out_of_store = false;
+  bool checks_store = false;      // --check: what a server would make of `model_store` is said, and nothing is served
+  bool check_loads = false;       // with that: each version is loaded, too
   std::string state_dir;          // empty: nothing is kept from one run to the next
   bool check_load_memory = true;  // a version whose loading needs more memory than there is fails before it is read
   base::LogFormat log_format = base::LogFormat::kText;

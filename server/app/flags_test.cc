@@ -205,5 +205,26 @@ TEST(FlagsTest, TuneWithNothingToSeekIsRefused) {
   EXPECT_THAT(ParseExactly({"--tune", "/no/such/store"}).err, HasSubstr("/no/such/store"));
 }
 
+TEST(FlagsTest, CheckNamesTheStoreAndNeedsNoOther) {
+  const Parsed parsed = ParseExactly({"--check", "/"});
+  ASSERT_TRUE(parsed.flags.has_value()) << parsed.err;
+  EXPECT_TRUE(parsed.flags->checks_store);
+  EXPECT_FALSE(parsed.flags->check_loads);
+  EXPECT_EQ(parsed.flags->model_store, "/");
+  EXPECT_TRUE(ParseExactly({"--check", "/", "--load", "--deterministic"}).flags->check_loads);
+  EXPECT_FALSE(Parse({}).flags->checks_store);
+}
+
+TEST(FlagsTest, WhatDoesNotGoWithCheckIsRefused) {
+  const Parsed both = ParseExactly({"--check", "/", "--tune", "/"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, HasSubstr("--check: and --tune are two runs"));
+  const Parsed load = Parse({"--load"});
+  EXPECT_EQ(load.exit_code, 2);
+  EXPECT_THAT(load.err, HasSubstr("--load: has no effect without --check"));
+  EXPECT_THAT(ParseExactly({"--check", "/no/such/store"}).err, HasSubstr("/no/such/store"));
+  EXPECT_EQ(ParseExactly({"--check", "/proc/self/status"}).exit_code, 2) << "a file";
+}
+
 }  // namespace
 }  // namespace torchferry::app

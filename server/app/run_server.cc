@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "server/app/check_store.h"
 #include "server/app/flags.h"
 #include "server/app/library_logs.h"
 #include "server/app/server_app.h"
@@ -28,8 +29,9 @@ constexpr int kStuckExitCode = 4;
 constexpr base::Duration kLastLines = std::chrono::seconds(1);
 
 void SetUpProcess(const ServerFlags& flags) {
-  // What goes as it should is in the table of --tune.
-  const bool is_told = !flags.tunes_store || flags.log_level != base::LogLevel::kInfo;
+  // What goes as it should is in the table of --tune and --check.
+  const bool has_table = flags.tunes_store || flags.checks_store;
+  const bool is_told = !has_table || flags.log_level != base::LogLevel::kInfo;
   base::InitLogging(flags.log_format, is_told ? flags.log_level : base::LogLevel::kWarning);
   base::StartLogQueue();
   TakeLibraryLogs();
@@ -74,6 +76,7 @@ int RunServer(int argc, char** argv, std::vector<std::unique_ptr<libtorch::Devic
   const auto& flags = std::get<ServerFlags>(parsed);
   SetUpProcess(flags);
   if (flags.tunes_store) return TuneStore(flags, std::move(providers));
+  if (flags.checks_store) return CheckStore(flags, std::move(providers));
   auto app = ServerApp::Start(flags, std::move(providers));
   if (!app.ok()) {
     base::LogError("cannot start", {{"reason", base::MessageOf(app.status())}});
