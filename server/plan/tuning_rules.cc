@@ -33,9 +33,6 @@ constexpr double kWorthClimbing = 0.88;
 constexpr double kWorthTheFinal = 0.95;
 constexpr size_t kMostFinalists = 3;
 
-// Shares of the best rate that count as equal: of equal ways the one with the fewest rows is taken.
-constexpr double kAsGood = 0.98;
-
 // So many row counts in a row that do not gain end the way. After one that gives less than this share of the best, a
 // single look at the next is enough.
 constexpr int kMostWithoutGain = 2;

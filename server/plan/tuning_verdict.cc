@@ -6,8 +6,7 @@
 namespace torchferry::plan {
 namespace {
 
-// Shares of the best rate that are as good.
-constexpr double kAsGood = 0.98;
+// The same of batches that run alone.
 constexpr double kAsGoodAlone = 0.97;
 // What more threads must gain under full load: a team waits for the last of its threads, and beside other work that one
 // is late.

@@ -11,6 +11,9 @@
 
 namespace torchferry::plan {
 
+// Ways under full load that have this share of the best rate are as good.
+inline constexpr double kAsGood = 0.98;
+
 // How one batch that runs alone is answered soonest.
 struct TuningLatency {
   std::string variant;
