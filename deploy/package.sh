@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-programs=(torchferry-server torchferry)
+targets=(--target torchferry-server --target torchferry)
 
 pinned_versions() {
   local lock
@@ -40,7 +40,7 @@ build_for() {
   dir=$TORCHFERRY_ROOT/build-package-$1
   "$TORCHFERRY_ROOT/deploy/install-deps.sh" --package --libtorch "$1" >&2
   libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$1" --print-libtorch)
-  build release "$dir" "$libtorch" "${programs[@]/#/--target=}" -DTORCHFERRY_BUILD_TESTS=OFF
+  build release "$dir" "$libtorch" "${targets[@]}" -DTORCHFERRY_BUILD_TESTS=OFF -DTORCHFERRY_UNITY=ON
   printf '%s\n' "$dir"
 }
 
