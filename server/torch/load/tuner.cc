@@ -90,8 +90,10 @@ Load Tuner::LoadOf(const plan::TuningQuestion& question) const {
   load.runs_before = known == passes_.end() ? 1 : 0;
   const double pass = known == passes_.end() ? 0 : known->second;
   load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMostSeconds));
-  // With one row, a way that is slow there may still be fast with more.
-  if (point.rows > space_.rows.front()) load.gives_up_below = kCannotWin * search_.BestRate(question.load);
+  // With one row, a way that is slow there may still be fast with more. An accelerator's first pass of a shape also
+  // picks and loads kernels, which takes many times as long as the pass.
+  const bool is_cpu = options_.workers == 0;
+  if (is_cpu && point.rows > space_.rows.front()) load.gives_up_below = kCannotWin * search_.BestRate(question.load);
   return load;
 }
 

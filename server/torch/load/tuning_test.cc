@@ -59,6 +59,7 @@ class TuningTest : public ::testing::Test {
                           .store = folder_.string(),
                           .options = options_,
                           .intra_op_threads = 1,
+                          .workers = workers_,
                           .tolerance = 1e-3,
                           .may_search = may_search_,
                           .record_path = RecordPath(),
@@ -94,6 +95,7 @@ class TuningTest : public ::testing::Test {
   std::string raises_;
   config::ModelConfig config_;
   TuningOptions options_;
+  int workers_ = 0;
   bool may_search_ = true;
   Measurement measure_ = &MeasureThroughput;
   bool is_disturbed_ = false;
@@ -118,6 +120,20 @@ TEST_F(TuningTest, TheFastestThatAgreesIsTakenAndWhatWasLeftOutIsSaid) {
   EXPECT_FALSE(info_.tuning->is_kept);
   EXPECT_THAT(Decisions(), AllOf(HasSubstr("tuned in "), HasSubstr("inference (its outputs deviate by "),
                                  HasSubstr("channels_last (cannot be frozen)")));
+}
+
+TEST_F(TuningTest, AFirstPassDecidesNothingOnAnAccelerator) {
+  for (const int workers : {0, 2}) {
+    workers_ = workers;
+    bool may_give_up = false;
+    measure_ = [&](model::Model& model, std::span<const tensor::BoundInputs* const> requests, const Load& load) {
+      may_give_up |= load.gives_up_below > 0;
+      return static_cast<SleepyModel&>(model).ThroughputOf(static_cast<int64_t>(requests.size()), load);
+    };
+    fs::remove(RecordPath());
+    Run();
+    EXPECT_EQ(may_give_up, workers == 0) << workers;
+  }
 }
 
 TEST_F(TuningTest, MoreRowsThanGainAreNotPutTogether) {
