@@ -2,72 +2,87 @@
 
 #include <malloc.h>
 
-#include <algorithm>
-#include <array>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <latch>
 #include <memory>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/base/thread_name.h"
 
 namespace torchferry::libtorch {
 namespace {
 
-// Together what a thread's heap has at most (glibc's HEAP_MAX_SIZE), in pieces below what it would map by itself.
-constexpr size_t kPiece = size_t{4} << 20;
-constexpr size_t kPieces = 16;
-// Too large for the caches of small blocks.
-constexpr size_t kPin = 4096;
+// The largest values that glibc lets its own rule choose.
+constexpr int kMapped = 32 << 20;
+constexpr int kKeptEnd = 64 << 20;
 
-// A heap's free end, which malloc_trim passes over, becomes a free block in its middle, which malloc_trim gives back.
-// Nothing is written to it, so that it takes no memory that is not there.
-class PinnedHeap {
- public:
-  PinnedHeap() {
-    std::array<void* volatile, kPieces> free_end;  // volatile, or a compiler would leave it out
-    for (void* volatile& piece : free_end) piece = std::malloc(kPiece);
-    pin_ = std::malloc(kPin);
-    for (void* volatile& piece : free_end) std::free(piece);
+// glibc looks at a heap's end when a free block of this size or more comes about in it (64 KiB).
+constexpr size_t kNotSmall = size_t{128} << 10;
+
+// A limit for the threads, should the count be wrong.
+constexpr size_t kMaxHeaps = 1024;
+
+// How many heaps (arenas) there are, the main one included.
+size_t CountHeaps() {
+  char* text = nullptr;
+  size_t length = 0;
+  std::FILE* const file = open_memstream(&text, &length);
+  if (file == nullptr) return 1;
+  malloc_info(0, file);
+  std::fclose(file);
+  constexpr std::string_view kHeap = "<heap nr=";
+  const std::string_view info(text, length);
+  size_t heaps = 0;
+  for (size_t at = info.find(kHeap); at != std::string_view::npos && heaps < kMaxHeaps;
+       at = info.find(kHeap, at + kHeap.size())) {
+    ++heaps;
   }
-  ~PinnedHeap() { std::free(pin_); }
-  PinnedHeap(const PinnedHeap&) = delete;
-  PinnedHeap& operator=(const PinnedHeap&) = delete;
+  std::free(text);
+  return heaps;
+}
 
- private:
-  void* pin_;
-};
-
-// As many as glibc makes.
-size_t MostHeaps() { return std::clamp<size_t>(size_t{8} * std::thread::hardware_concurrency(), 8, 256); }
+// Has glibc look at the end of this thread's heap.
+void TrimOwnHeap() {
+  void* volatile block = std::malloc(kNotSmall);  // volatile, or a compiler would leave it out
+  std::free(block);
+}
 
 }  // namespace
 
 void GiveBackMemory() {
-  const PinnedHeap own;
-  std::latch trimmed(1);
+  static base::Mutex mutex;  // the threshold below is the process's
+  base::MutexLock lock(mutex);
+  mallopt(M_MMAP_THRESHOLD, kMapped);
+  mallopt(M_TRIM_THRESHOLD, 0);
+  TrimOwnHeap();
+  std::latch all_trimmed(1);
   std::vector<std::thread> threads;
-  std::vector<std::unique_ptr<std::latch>> pinned;
+  std::vector<std::unique_ptr<std::latch>> trimmed;
   try {
-    // A new thread takes over the heap of one that has ended; all of them at the same time, each another one.
-    while (threads.size() < MostHeaps()) {
-      std::latch& is_pinned = *pinned.emplace_back(std::make_unique<std::latch>(1));
+    // A new thread takes over the heap of one that has ended. All run at the same time, so that each takes another one.
+    for (size_t heaps = CountHeaps(); heaps > 0; --heaps) {
+      std::latch& is_trimmed = *trimmed.emplace_back(std::make_unique<std::latch>(1));
       threads.emplace_back([&] {
         base::NameThisThread("give-back");
-        const PinnedHeap heap;
-        is_pinned.count_down();
-        trimmed.wait();
+        TrimOwnHeap();
+        is_trimmed.count_down();
+        all_trimmed.wait();
       });
     }
   } catch (const std::system_error&) {
-    pinned.pop_back();  // no more threads are to be had
+    trimmed.pop_back();  // no more threads are to be had
   }
-  for (const auto& is_pinned : pinned) is_pinned->wait();
+  for (const auto& is_trimmed : trimmed) is_trimmed->wait();
   malloc_trim(0);
-  trimmed.count_down();
+  all_trimmed.count_down();
   for (std::thread& thread : threads) thread.join();
+  mallopt(M_TRIM_THRESHOLD, kKeptEnd);
 }
 
 }  // namespace torchferry::libtorch

@@ -14,17 +14,25 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kThreads = 4;
-constexpr size_t kBlocks = 24;
+constexpr size_t kBytes = 48 * kMiB;  // of each thread at a time
+constexpr int kPasses = 8;
 
-// As a forward pass does: large blocks, written and freed.
-void UseMemory() {
-  std::vector<volatile char*> blocks;
-  for (size_t i = 0; i < kBlocks; ++i) {
-    auto* const block = static_cast<volatile char*>(std::malloc(2 * kMiB));
-    for (size_t byte = 0; byte < 2 * kMiB; byte += 1024) block[byte] = 1;
-    blocks.push_back(block);
+// As forward passes do: large blocks of many sizes, written and freed, beside small ones that outlive them.
+void UseMemory(size_t seed, std::vector<void*>& small) {
+  size_t state = seed;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    std::vector<volatile char*> blocks;
+    for (size_t used = 0; used < kBytes;) {
+      state = state * 6364136223846793005U + 1442695040888963407U;
+      const size_t size = (size_t{1} + (state >> 33) % 20) * kMiB;
+      used += size;
+      auto* const block = static_cast<volatile char*>(std::malloc(size));
+      for (size_t byte = 0; byte < size; byte += 1024) block[byte] = 1;
+      blocks.push_back(block);
+      small.push_back(std::malloc(3000));
+    }
+    for (volatile char* block : blocks) std::free(const_cast<char*>(block));
   }
-  for (volatile char* block : blocks) std::free(const_cast<char*>(block));
 }
 
 TEST(GiveBackMemoryTest, WhatEndedThreadsHadIsTheSystemsAgain) {
@@ -41,17 +49,21 @@ TEST(GiveBackMemoryTest, WhatEndedThreadsHadIsTheSystemsAgain) {
   GiveBackMemory();
   const uint64_t before = host::ReadProcessUsage().resident_bytes;
   std::latch together(kThreads);
+  std::vector<std::vector<void*>> small(kThreads);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&] {
+    threads.emplace_back([&, i] {
       together.arrive_and_wait();
-      UseMemory();
+      UseMemory(i, small[i]);
     });
   }
   for (std::thread& thread : threads) thread.join();
-  ASSERT_GE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBlocks * kMiB) << "glibc keeps it";
+  ASSERT_GE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBytes / 2) << "glibc keeps it";
   GiveBackMemory();
-  EXPECT_LE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBlocks * kMiB / 4);
+  EXPECT_LE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBytes / 16);
+  for (const std::vector<void*>& blocks : small) {
+    for (void* block : blocks) std::free(block);
+  }
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ class RefinementJob {
   }
 
   void GiveBackVariants() {
-    if (tuner().variants().KeepOnly(VariantsInUse(*info_.tuning))) GiveBackMemory();
+    tuner().variants().KeepOnly(VariantsInUse(*info_.tuning));
+    GiveBackMemory();
   }
 
   void Finish(model::IdleTurn& turn) {
