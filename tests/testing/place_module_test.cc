@@ -137,9 +137,9 @@ TEST_F(PlaceModuleTest, ACpuThatIsMeantStaysOneWhereverItIsSaid) {
   module.register_attribute("names", c10::ListType::ofStrings(), c10::List<std::string>({"cuda:0", "cpu"}));
   module.define("def forward(self, x: Tensor, i: int) -> Tensor:\n  return x.to(self.names[i])\n");
   module.eval();
-  Module placed = libtorch::PlaceModule(module, To(Sim(1), /*renames_cpu=*/false)).module;
-  EXPECT_EQ(placed.forward({at::ones({2}), int64_t{0}}).toTensor().device(), Sim(1));
-  EXPECT_EQ(placed.forward({at::ones({2}), int64_t{1}}).toTensor().device(), at::Device(at::kCPU));
+  libtorch::PlacedModule placed = libtorch::PlaceModule(module, To(Sim(1), /*renames_cpu=*/false));
+  EXPECT_EQ(placed.module.forward({at::ones({2}), int64_t{0}}).toTensor().device(), Sim(1));
+  EXPECT_EQ(placed.module.forward({at::ones({2}), int64_t{1}}).toTensor().device(), at::Device(at::kCPU));
 }
 
 // As a graph traced on a GPU has it: what went to the CPU did so on purpose.

@@ -131,9 +131,10 @@ Module CloneCode(const Module& module) {
 
 PlacedModule PlaceModule(const Module& module, const RewriteTarget& target) {
   Rewritten rewritten;
+  CodeOwner code;
   Module source = module;
   if (NeedsRewriting(module, target)) {
-    source = CloneCode(module);
+    source = code.Own(module, [&] { return CloneCode(module); });
     InForward(source, target, rewritten);
   }
   Module placed = MoveAttributes(source, target, rewritten);
@@ -141,7 +142,7 @@ PlacedModule PlaceModule(const Module& module, const RewriteTarget& target) {
     ++(value.isString() ? rewritten.devices : rewritten.dtypes);
     object.setSlot(slot, std::move(value));
   });
-  return {std::move(placed), std::move(rewritten)};
+  return {std::move(placed), std::move(rewritten), std::move(code)};
 }
 
 }  // namespace torchferry::libtorch

@@ -3,6 +3,7 @@
 
 #include <torch/script.h>
 
+#include "server/torch/graph/code_owner.h"
 #include "server/torch/graph/rewrite_target.h"
 
 namespace torchferry::libtorch {
@@ -10,6 +11,7 @@ namespace torchferry::libtorch {
 struct PlacedModule {
   torch::jit::Module module;
   Rewritten rewritten;
+  CodeOwner code;  // of `module`: it lives as long as that may run
 };
 
 // A copy of `module` as `target` wants it: tensors in its attributes, in their lists, dicts and objects too, are there

@@ -27,10 +27,7 @@ Module WithChannelsLast(const Module& module) {
   return Module(copier.CopyObject(module._ivalue()));
 }
 
-}  // namespace
-
-Module PrepareGraph(const Module& module, std::string_view variant) {
-  if (variant == "plain") return module;
+Module Freeze(const Module& module, std::string_view variant) {
   // Freezing folds constants by running them: nothing is to be recorded of that.
   const at::NoGradGuard no_gradients;
   if (variant == "frozen") return torch::jit::freeze(module);
@@ -41,6 +38,13 @@ Module PrepareGraph(const Module& module, std::string_view variant) {
   }
   if (variant == "channels_last") return torch::jit::freeze(WithChannelsLast(module));
   throw std::invalid_argument("no such variant: " + std::string(variant));
+}
+
+}  // namespace
+
+Module PrepareGraph(const Module& module, std::string_view variant, CodeOwner& code) {
+  if (variant == "plain") return module;
+  return code.Own(module, [&] { return Freeze(module, variant); });
 }
 
 bool HasImageWeights(const Module& module) {

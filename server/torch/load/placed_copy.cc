@@ -43,19 +43,18 @@ PlacedCopy PlaceCopy(const MasterModule& master, const tensor::DeviceId& device,
   RewriteTarget target{.device = ToTorch(device), .renames_cpu = master.renames_cpu};
   target.to = ToTorch(precision.to).value();
   for (const tensor::DType type : precision.from) target.from.push_back(ToTorch(type).value());
-  auto [placed, rewritten] = PlaceModule(master.module, target);
+  auto [placed, rewritten, code] = PlaceModule(master.module, target);
   PrecisionBorder border;
   if (precision.changes()) {
-    const torch::jit::Module saved =
-        PlaceModule(master.module, {.device = at::kCPU, .renames_cpu = master.renames_cpu}).module;
-    border = PrecisionBorder(precision, saved, master.state, master.signature);
+    const PlacedModule saved = PlaceModule(master.module, {.device = at::kCPU, .renames_cpu = master.renames_cpu});
+    border = PrecisionBorder(precision, saved.module, master.state, master.signature);
   }
-  return {std::move(placed), std::move(rewritten), std::move(border)};
+  return {std::move(placed), std::move(rewritten), std::move(border), std::move(code)};
 }
 
 std::shared_ptr<model::Model> MakeModel(const MasterModule& master, const PlacedCopy& copy,
                                         const tensor::DeviceId& device) {
-  return MakeTorchModel(copy.module, master.signature, device, master.state, copy.border);
+  return MakeTorchModel(copy.module, master.signature, device, master.state, copy.border, copy.code);
 }
 
 }  // namespace torchferry::libtorch

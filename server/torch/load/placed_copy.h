@@ -9,6 +9,7 @@
 #include "server/model/model.h"
 #include "server/plan/load_plan.h"
 #include "server/tensor/signature.h"
+#include "server/torch/graph/code_owner.h"
 #include "server/torch/graph/model_signature.h"
 #include "server/torch/graph/rewrite_target.h"
 #include "server/torch/graph/stateful.h"
@@ -33,6 +34,7 @@ struct PlacedCopy {
   torch::jit::Module module;
   Rewritten rewritten;
   PrecisionBorder border;
+  CodeOwner code;  // of `module`
 };
 
 // Whether "cpu" in the version's code is where its module was. A forward.py was written for wherever it runs.

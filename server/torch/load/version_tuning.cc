@@ -60,7 +60,7 @@ std::shared_ptr<model::Model> MakeVariant(const MasterModule& master, const plan
   const tensor::DeviceId& device = plan.placement.device;
   if (!variant.starts_with("bf16")) {
     PlacedCopy prepared = copy;
-    prepared.module = PrepareGraph(copy.module, variant);
+    prepared.module = PrepareGraph(copy.module, variant, prepared.code);
     return MakeModel(master, prepared, device);
   }
   // The weights themselves in BF16, instead of casts in each run where it gains.
@@ -69,7 +69,8 @@ std::shared_ptr<model::Model> MakeVariant(const MasterModule& master, const plan
   cast.from = {tensor::DType::kFp32};
   cast.to = tensor::DType::kBf16;
   PlacedCopy prepared = PlaceCopy(master, device, cast);
-  prepared.module = PrepareGraph(prepared.module, variant == "bf16_channels_last" ? "channels_last" : "frozen");
+  const std::string_view way = variant == "bf16_channels_last" ? "channels_last" : "frozen";
+  prepared.module = PrepareGraph(prepared.module, way, prepared.code);
   return MakeModel(master, prepared, device);
 }
 

@@ -28,8 +28,9 @@ std::shared_ptr<model::Model> Make(const torch::jit::Module& module, const plan:
   RewriteTarget target{at::kCPU, true, {}, ToTorch(plan.to).value()};
   for (const tensor::DType type : plan.from) target.from.push_back(ToTorch(type).value());
   const PrecisionBorder border(plan, module, std::nullopt, *signature);
-  return MakeTorchModel(PlaceModule(module, target).module, *std::move(signature), tensor::DeviceId::Cpu(),
-                        std::nullopt, border);
+  PlacedModule placed = PlaceModule(module, target);
+  return MakeTorchModel(std::move(placed.module), *std::move(signature), tensor::DeviceId::Cpu(), std::nullopt, border,
+                        std::move(placed.code));
 }
 
 model::NamedTensor Predict(model::Model& model, const at::Tensor& x) {

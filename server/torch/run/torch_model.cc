@@ -57,6 +57,7 @@ struct Traits {
   ModelSignature signature;
   std::optional<ModuleState> state;
   PrecisionBorder border;
+  CodeOwner code;
   bool differentiates = false;
   bool keeps_or_writes_inputs = false;
   bool may_lease = false;  // a stream
@@ -279,7 +280,7 @@ class TorchModel final : public model::Model {
 
 std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
                                              tensor::DeviceId device, std::optional<ModuleState> state,
-                                             PrecisionBorder border) {
+                                             PrecisionBorder border, CodeOwner code) {
   if (state.has_value()) {
     // Also fills what LibTorch computes at first use, the types of tuples, so that later copies
     // only read.
@@ -296,6 +297,7 @@ std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSig
   auto shared = std::make_shared<const Shared>(Traits{.signature = std::move(signature),
                                                       .state = std::move(state),
                                                       .border = std::move(border),
+                                                      .code = std::move(code),
                                                       .differentiates = Differentiates(module),
                                                       .keeps_or_writes_inputs = may_write,
                                                       .may_lease = !forks && !has_state,

@@ -8,17 +8,19 @@
 #include <optional>
 
 #include "server/model/model.h"
+#include "server/torch/graph/code_owner.h"
 #include "server/torch/graph/model_signature.h"
 #include "server/torch/graph/stateful.h"
 #include "server/torch/run/precision_border.h"
 
 namespace torchferry::libtorch {
 
-// `module` is in eval mode and on `device`; `border` is what was done to its types. With a `state` the model is
+// `module` is in eval mode and on `device`; `border` is what was done to its types, `code` what its functions
+// are owned by. With a `state` the model is
 // stateful, and `module` is copied once, so that one which cannot be copied shows that here. Throws what LibTorch
 // throws.
 std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
                                              tensor::DeviceId device, std::optional<ModuleState> state = std::nullopt,
-                                             PrecisionBorder border = {});
+                                             PrecisionBorder border = {}, CodeOwner code = {});
 
 }  // namespace torchferry::libtorch
