@@ -1,5 +1,7 @@
 #include "server/rpc/transport/call_loop.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -115,13 +117,14 @@ bool CallLoop::WaitToLead(Index self) {
 void CallLoop::Lead(Index self, bool& has_joined) {
   WorkBetweenCalls* work = nullptr;
   BusyPoll poll(busy_poll_);
+  Gathering gathering;
   void* tag = nullptr;
   bool ok = false;
   while (Next(work, poll, tag, ok)) {
     static_cast<CallEvent*>(tag)->Happened(ok);
     work = JoinedWork(has_joined);
     while (work != nullptr && work->HasWork()) {
-      Drain();
+      Gather(gathering);
       if (!WorkAsLeader(*work, self)) return;
       poll.Worked(clock_.Now());
     }
@@ -145,11 +148,22 @@ bool CallLoop::Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok
   return queue_->Next(&tag, &ok);
 }
 
-void CallLoop::Drain() {
+int CallLoop::Drain() {
   void* tag = nullptr;
   bool ok = false;
-  for (int i = 0; i < kMostEvents && queue_->AsyncNext(&tag, &ok, kNow) == grpc::CompletionQueue::GOT_EVENT; ++i) {
+  int events = 0;
+  for (; events < kMostEvents && queue_->AsyncNext(&tag, &ok, kNow) == grpc::CompletionQueue::GOT_EVENT; ++events) {
     static_cast<CallEvent*>(tag)->Happened(ok);
+  }
+  return events;
+}
+
+void CallLoop::Gather(Gathering& gathering) {
+  gathering.Begin(1 + Drain());
+  for (base::TimePoint now = clock_.Now(); gathering.GivesWay(now);) {
+    sched_yield();
+    const base::TimePoint before = std::exchange(now, clock_.Now());
+    gathering.GaveWay(now - before, Drain(), now);
   }
 }
 

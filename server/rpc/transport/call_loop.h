@@ -14,6 +14,7 @@
 #include "server/base/mutex.h"
 #include "server/rpc/transport/busy_poll.h"
 #include "server/rpc/transport/call_memory.h"
+#include "server/rpc/transport/gathering.h"
 #include "server/rpc/transport/large_messages.h"
 
 namespace torchferry::rpc {
@@ -80,8 +81,10 @@ class CallLoop {
   WorkBetweenCalls* JoinedWork(bool& has_joined);
   // As the queue's Next, and busily as far as `poll` says.
   bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
-  // Events, until none waits or so many have come that work should not wait longer.
-  void Drain();
+  // Events, until none waits or so many have come that work should not wait longer. How many came.
+  int Drain();
+  // Drain, and more of it as far as `gathering` says.
+  void Gather(Gathering& gathering);
   // The work, or handing it over. False when another thread leads by now.
   bool WorkAsLeader(WorkBetweenCalls& work, Index self);
   bool BeginWork();
