@@ -124,7 +124,7 @@ void CallLoop::Lead(Index self, bool& has_joined) {
     static_cast<CallEvent*>(tag)->Happened(ok);
     work = JoinedWork(has_joined);
     while (work != nullptr && work->HasWork()) {
-      Gather(gathering);
+      Gather(*work, gathering);
       if (!WorkAsLeader(*work, self)) return;
       poll.Worked(clock_.Now());
     }
@@ -158,9 +158,9 @@ int CallLoop::Drain() {
   return events;
 }
 
-void CallLoop::Gather(Gathering& gathering) {
+void CallLoop::Gather(WorkBetweenCalls& work, Gathering& gathering) {
   gathering.Begin(1 + Drain());
-  for (base::TimePoint now = clock_.Now(); gathering.GivesWay(now);) {
+  for (base::TimePoint now = clock_.Now(); gathering.GivesWay(now) && work.IsAlone();) {
     sched_yield();
     const base::TimePoint before = std::exchange(now, clock_.Now());
     gathering.GaveWay(now - before, Drain(), now);

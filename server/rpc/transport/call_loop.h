@@ -83,8 +83,8 @@ class CallLoop {
   bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
   // Events, until none waits or so many have come that work should not wait longer. How many came.
   int Drain();
-  // Drain, and more of it as far as `gathering` says.
-  void Gather(Gathering& gathering);
+  // Drain, and more of it as far as `gathering` says. It gives way to no other thread of this process that computes.
+  void Gather(WorkBetweenCalls& work, Gathering& gathering);
   // The work, or handing it over. False when another thread leads by now.
   bool WorkAsLeader(WorkBetweenCalls& work, Index self);
   bool BeginWork();
