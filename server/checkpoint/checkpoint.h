@@ -80,6 +80,7 @@ struct CheckpointIndex {
   std::vector<std::string> stepped_over;
   // "PyTorch" when the file has torch.save's layout; a safetensors header may say it.
   std::string producer;
+  std::string passport;       // text of the metadata "torchferry", as it is there; empty: none
   std::string key;            // of the chosen dict; empty for the outermost
   bool is_lightning = false;  // PyTorch Lightning left its version beside the state_dict
 };

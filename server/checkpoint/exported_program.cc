@@ -14,6 +14,7 @@
 #include "server/checkpoint/exported_signature.h"
 #include "server/checkpoint/exported_weights.h"
 #include "server/checkpoint/limits.h"
+#include "server/checkpoint/passport_text.h"
 #include "server/checkpoint/zip.h"
 
 namespace torchferry::checkpoint {
@@ -97,6 +98,7 @@ absl::StatusOr<ExportedProgram> ReadProgram(const std::shared_ptr<const File>& f
     program = *std::move(read);
   }
   program.name = name;
+  FERRY_ASSIGN_OR_RETURN(program.passport, ReadPassportEntry(*archive));
   if (entries.has_raw_weights) {
     FERRY_ASSIGN_OR_RETURN(program.weights, ReadRawWeights(archive, name));
   } else {

@@ -56,6 +56,7 @@ struct SizeRange {
 struct ExportedProgram {
   std::string name;           // in its archive: "model"
   std::string torch_version;  // that wrote it, "2.11.0"; empty where the file does not say
+  std::string passport;       // text of the archive's entry extra/torchferry.json, as it is there; empty: none
   std::string dialect;        // the verifier: "TRAINING", "ATEN" after run_decompositions
   ExportedGraph graph;
   std::vector<ProgramInput> inputs;

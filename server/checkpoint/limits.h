@@ -79,6 +79,28 @@ inline constexpr size_t kMaxShards = 512;
 // Bytes of their index: a hundred for each tensor.
 inline constexpr uint64_t kMaxShardIndexBytes = uint64_t{64} << 20;
 
+// --- passports ---
+// Bytes of one. Golden rows take four thirds of kMaxGoldenBytes in it, and the rest is names.
+inline constexpr uint64_t kMaxPassportBytes = uint64_t{256} << 10;
+// How deep its JSON nests. What is read of it takes 7.
+inline constexpr size_t kMaxPassportDepth = 16;
+// Members of one object of it: those that nobody knows count.
+inline constexpr size_t kMaxPassportMembers = 512;
+// Inputs, and outputs, of a signature or a golden row.
+inline constexpr size_t kMaxPassportTensors = 256;
+// Bytes of a text in it, but for a tensor's data: a name, a commit, a source.
+inline constexpr size_t kMaxPassportTextBytes = 1024;
+// Entries of its lists and maps of facts: element types, metrics.
+inline constexpr size_t kMaxPassportFacts = 64;
+// Of a size in a signature, and of max_batch_size.
+inline constexpr int64_t kMaxPassportSize = int64_t{1} << 48;
+inline constexpr int64_t kMaxPassportRows = int64_t{1} << 31;
+// Rows that the model is run on wherever it is placed, and bytes of all their tensors.
+inline constexpr size_t kMaxGoldenRows = 4;
+inline constexpr size_t kMaxGoldenBytes = size_t{64} << 10;
+// Of a golden row's tolerances.
+inline constexpr double kMaxGoldenTolerance = 1e6;
+
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators
 inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor's metadata

@@ -11,6 +11,7 @@
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/file_bytes.h"
 #include "server/checkpoint/limits.h"
+#include "server/checkpoint/passport_text.h"
 #include "server/checkpoint/safetensors_header.h"
 
 namespace torchferry::checkpoint {
@@ -106,16 +107,22 @@ std::vector<int64_t> ContiguousStrides(const tensor::Shape& shape) {
   return strides;
 }
 
+// Empty where there is none.
+std::string MetadataOf(const SafetensorsHeader& header, std::string_view key) {
+  const auto found = std::ranges::find(header.metadata, key, &std::pair<std::string, std::string>::first);
+  return found == header.metadata.end() ? "" : found->second;
+}
+
 // "PyTorch" for {"format": "pt"}: what wrote it says which framework's layout the weights have.
 std::string ProducerOf(const SafetensorsHeader& header) {
-  const auto found = std::ranges::find(header.metadata, "format", &std::pair<std::string, std::string>::first);
-  if (found == header.metadata.end()) return "";
-  return found->second == "pt" ? "PyTorch" : found->second;
+  std::string format = MetadataOf(header, "format");
+  return format == "pt" ? "PyTorch" : format;
 }
 
 absl::StatusOr<CheckpointIndex> IndexOf(const SafetensorsHeader& header, uint64_t data_bytes) {
   CheckpointIndex index;
   index.producer = ProducerOf(header);
+  index.passport = MetadataOf(header, kPassportMetadata);
   for (const SafetensorsEntry& entry : header.entries) {
     const tensor::DType dtype = FindDType(entry.dtype);
     if (dtype == tensor::DType::kInvalid) {

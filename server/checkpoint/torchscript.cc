@@ -9,6 +9,7 @@
 #include "server/checkpoint/archive_pickle.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/limits.h"
+#include "server/checkpoint/passport_text.h"
 #include "server/checkpoint/pickle_depth.h"
 #include "server/checkpoint/refusal.h"
 #include "server/checkpoint/storage_table.h"
@@ -126,6 +127,7 @@ absl::StatusOr<TorchScriptInfo> Describe(std::unique_ptr<const ZipArchive> archi
   TorchScriptInfo info;
   info.producer = "PyTorch";
   FERRY_RETURN_IF_ERROR(ReadCode(*archive, info));
+  FERRY_ASSIGN_OR_RETURN(info.passport, ReadPassportEntry(*archive));
   FERRY_ASSIGN_OR_RETURN(info.version, ReadVersion(*archive));
   auto content = std::make_shared<ScriptContent>();
   FERRY_ASSIGN_OR_RETURN(content->data_pickle, DescribeTensors(*archive, "data.pkl", "data", true, info));

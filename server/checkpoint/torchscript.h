@@ -40,6 +40,7 @@ struct TorchScriptInfo {
   std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
+  std::string passport;                 // text of its entry extra/torchferry.json, as it is there; empty: none
   std::shared_ptr<const ScriptContent> content;
 
   // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made
