@@ -130,6 +130,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"torchferry.pad_to.values", kHonoured, ""},
     {"torchferry.method", kHonoured, ""},
     {"torchferry.program", kHonoured, ""},
+    {"torchferry.parity", kHonoured, ""},
 });
 
 }  // namespace

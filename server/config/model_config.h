@@ -25,6 +25,8 @@ class ModelConfig;
 namespace torchferry::config {
 
 enum class FallbackPolicy { kCpu, kNone };
+// What becomes of a placement that golden rows refuse.
+enum class ParityPolicy { kRefuse, kWarn, kOff };
 enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
 
 // A declared input or output. `dims` are as in the file: without the batch dimension where
@@ -110,6 +112,8 @@ struct ModelConfig {
   bool is_max_batch_size_given = false;  // the file says it, be it 0
   std::vector<TensorConfig> inputs;
   std::vector<TensorConfig> outputs;
+  // What says `inputs`, `outputs` and max_batch_size, for messages; else the version's passport.
+  std::string signature_source = "config.pbtxt";
   std::optional<DynamicBatching> dynamic_batching;
   VersionPolicy version_policy;
   std::vector<InstanceGroup> instance_groups;
@@ -128,6 +132,7 @@ struct ModelConfig {
   std::optional<bool> fallback_warm;
   std::map<std::string, std::string> map_location;
   Precision precision = Precision::kAuto;
+  ParityPolicy parity = ParityPolicy::kRefuse;
   StateDictConfig state_dict;
   OptimizeConfig optimize;
   // Whether the model keeps state; absent: the code tells.

@@ -70,6 +70,17 @@ Precision ToPrecision(inference::TorchferryConfig::Precision precision) {
   }
 }
 
+ParityPolicy ToParity(inference::TorchferryConfig::Parity parity) {
+  switch (parity) {
+    case inference::TorchferryConfig::WARN:
+      return ParityPolicy::kWarn;
+    case inference::TorchferryConfig::OFF:
+      return ParityPolicy::kOff;
+    default:
+      return ParityPolicy::kRefuse;
+  }
+}
+
 StateDictConfig ReadStateDict(const TorchferrySource& source) {
   const inference::TorchferryConfig::StateDict& message = source.message.state_dict();
   StateDictConfig state_dict;
@@ -163,6 +174,7 @@ void ReadTorchferry(const ConfigSource& source, ModelConfig& config) {
         "torchferry.fallback_warm is true and fallback is NONE; expected fallback: CPU, or no fallback_warm");
   }
   config.precision = ToPrecision(own.message.precision());
+  config.parity = ToParity(own.message.parity());
   ReadMapLocation(own, config);
   config.state_dict = ReadStateDict(own);
   config.optimize = ReadOptimize(own);

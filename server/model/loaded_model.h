@@ -12,7 +12,9 @@
 
 #include "server/model/idle_job.h"
 #include "server/model/model.h"
+#include "server/model/parity.h"
 #include "server/model/pass_memory.h"
+#include "server/model/provenance.h"
 #include "server/tensor/device_id.h"
 #include "server/tensor/fallback_reason.h"
 
@@ -63,8 +65,11 @@ struct ModelInfo {
   std::string precision;  // element types that it computes in: "FP32"
   // Of an output's largest magnitude, against FP32; nothing where it computes in FP32 or could not be tried.
   std::optional<double> precision_deviation;
-  int rewritten_constants = 0;       // devices, element types and tensors in its code
-  std::optional<TuningInfo> tuning;  // nothing: not tuned
+  int rewritten_constants = 0;                   // devices, element types and tensors in its code
+  std::optional<TuningInfo> tuning;              // nothing: not tuned
+  std::shared_ptr<const Provenance> provenance;  // as its passport says; null: it says nothing
+  // What golden rows said of each placement, whenever it was made. Null: unknown.
+  std::shared_ptr<const ParityRecord> parity;
   // Tensors of LibTorch's allocators alone: what its libraries allocate themselves is not seen. Null: unknown.
   std::shared_ptr<const PassMemory> pass_memory;
   double row_seconds = 0;  // that a batch of one row took when it was warmed up; 0: unknown

@@ -28,6 +28,7 @@ TEST(FurtherDevicesTest, WhatWasPassedOverForWhatMayPassIsPreferredAndALostDevic
                                           {"cuda:0", FallbackReason::kOutOfMemory},
                                           {"cuda:1", FallbackReason::kDeviceLost}}),
               ElementsAre(kFirst, kThird));
+  EXPECT_THAT(PreferredDevices(kDevices, {{"cuda:0", FallbackReason::kParity}}), IsEmpty());
 }
 
 TEST(FurtherDevicesTest, AutoFallsBackToEveryDeviceThatHasNotFailed) {

@@ -18,6 +18,7 @@
 #include "server/plan/key_tree.h"
 #include "server/plan/memory_facts.h"
 #include "server/plan/nesting.h"
+#include "server/plan/passport_plan.h"
 #include "server/plan/placeholder_tensors.h"
 #include "server/plan/program_plan.h"
 #include "server/plan/raw_strings.h"
@@ -61,7 +62,7 @@ class Planner {
     if (files_.format == checkpoint::FileFormat::kTorchScript) {
       FERRY_RETURN_IF_ERROR(PlanTorchScript());
     } else if (files_.format == checkpoint::FileFormat::kExportedProgram) {
-      FERRY_RETURN_IF_ERROR(PlanProgram(files_, config_, context_, planned_));
+      FERRY_RETURN_IF_ERROR(PlanProgram(files_, context_, planned_));
     } else {
       FERRY_RETURN_IF_ERROR(PlanStateDict());
     }
@@ -101,6 +102,7 @@ class Planner {
     }
     FERRY_ASSIGN_OR_RETURN(planned_.script, ReadScript(files_.model, context_));
     const checkpoint::TorchScriptInfo& script = *planned_.script;
+    FERRY_RETURN_IF_ERROR(UsePassport(files_, script.passport, planned_));
     planned_.plan.producer = script.producer;
     for (const checkpoint::StorageInfo& storage : script.storages) planned_.plan.weight_bytes += storage.size_bytes;
     planned_.plan.saved_devices = script.weight_devices;
@@ -177,6 +179,7 @@ class Planner {
       FERRY_ASSIGN_OR_RETURN(planned_.checkpoint, checkpoint::Checkpoint::Open(files_.model, choose));
     }
     const checkpoint::CheckpointIndex& index = planned_.checkpoint->index();
+    FERRY_RETURN_IF_ERROR(UsePassport(files_, index.passport, planned_));
     plan.producer = index.producer;
     plan.state_dict_key = index.key;
     for (const checkpoint::StorageInfo& storage : index.storages) {
@@ -219,8 +222,7 @@ class Planner {
       names.tensors.emplace();
       for (const checkpoint::ModuleTensor& tensor : planned_.script->tensors) names.tensors->insert(tensor.tensor.key);
     } else if (files_.architecture == Architecture::kProgram) {
-      FERRY_ASSIGN_OR_RETURN(planned_.architecture_weights,
-                             ReadProgram(files_.architecture_file, config_, context_, planned_));
+      FERRY_ASSIGN_OR_RETURN(planned_.architecture_weights, ReadProgram(files_.architecture_file, context_, planned_));
       names.tensors.emplace();
       for (ArchitectureTensor& tensor : StateDictOf(*planned_.program, *planned_.architecture_weights)) {
         names.tensors->insert(std::move(tensor.name));

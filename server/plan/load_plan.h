@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "server/plan/load_budget.h"
 #include "server/plan/load_memory.h"
 #include "server/plan/module_tree.h"
+#include "server/plan/passport.h"
 #include "server/plan/placement.h"
 #include "server/plan/precision.h"
 #include "server/plan/version_files.h"
@@ -64,9 +66,11 @@ struct LoadPlan {
 // The plan, and what was read on the way to it.
 struct PlannedVersion {
   LoadPlan plan;
-  // By which it is served from here on: of a torch.export program with what that says of itself (program_config.h),
-  // else as the caller gave it.
+  // By which it is served from here on: with what a torch.export program (program_config.h) and a passport
+  // (passport_config.h) say of it, else as the caller gave it.
   config::ModelConfig config;
+  std::shared_ptr<const Passport> passport;            // null: it has none
+  std::string passport_name;                           // for messages: "the passport in m/1/model.pt"
   std::unique_ptr<checkpoint::Checkpoint> checkpoint;  // null for TorchScript
   // Of checkpoint->tensors(), as the architecture calls them; empty: left out.
   std::vector<std::string> names;
@@ -97,9 +101,11 @@ absl::StatusOr<PlannedVersion> PlanVersion(const VersionFiles& files, const conf
                                            const PlanContext& context);
 
 // The plan with another decision on where the version runs and in which types, without the devices of `ruled_out`; the
-// rest is that of `planned`. Pure. Errors as PlanPlacement's.
+// rest is that of `planned`. On the devices of `in_full` it computes in FP32, whatever the configuration says, since
+// golden rows refuse less there. Pure. Errors as PlanPlacement's.
 absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::ModelConfig& config,
-                                const PlanContext& context, const RuledOut& ruled_out);
+                                const PlanContext& context, const RuledOut& ruled_out,
+                                const std::set<std::string>& in_full = {});
 
 // A forward.py, whole, without a byte order mark. INVALID_ARGUMENT when it is too large to be one, or no text.
 absl::StatusOr<std::string> ReadSource(const checkpoint::File& file);

@@ -40,6 +40,8 @@ std::string_view Explain(FallbackReason reason) {
       return "where it runs unless that fails";
     case FallbackReason::kQuantized:
       return "which has no kernels for quantized weights";
+    case FallbackReason::kParity:
+      return "where golden rows are answered beyond their tolerance";
     case FallbackReason::kNone:
     case FallbackReason::kDeviceError:
     case FallbackReason::kLoadFailed:

@@ -73,6 +73,7 @@ class Merger {
 
  private:
   ModelConfig& config() { return result_.config; }
+  const std::string& source() const { return result_.config.signature_source; }
 
   // Those of the program, and where none is declared, declares them.
   absl::StatusOr<std::vector<const ProgramTensor*>> MatchInputs() {
@@ -80,7 +81,7 @@ class Merger {
     if (declared.empty()) return DeclareAll(program_.inputs, declared);
     are_tensors_declared_ = true;
     if (declared.size() != program_.inputs.size()) {
-      return Precondition("config.pbtxt declares {} inputs, and the program takes {}: {}. Declare these, or none",
+      return Precondition("{} declares {} inputs, and the program takes {}: {}. Declare these, or none", source(),
                           declared.size(), program_.inputs.size(), Names(program_.inputs));
     }
     const Matching matching = Match(program_.inputs, declared, /*is_output=*/false);
@@ -97,8 +98,8 @@ class Merger {
         if (!matching.has_indices) SayOrder("input", declared[i].name, match[i]->name);
         continue;
       }
-      return Precondition("input {} of config.pbtxt is {} of the program, which takes {}. Call it as one of these",
-                          checkpoint::Quoted(declared[i].name),
+      return Precondition("input {} of {} is {} of the program, which takes {}. Call it as one of these",
+                          checkpoint::Quoted(declared[i].name), source(),
                           match[i] == nullptr ? "no input" : "the same input as another", Names(program_.inputs));
     }
     return match;
@@ -114,7 +115,7 @@ class Merger {
       const auto unknown = std::ranges::find_if(declared, [this](const TensorConfig& output) {
         return std::ranges::find(program_.outputs, output.name, &ProgramTensor::name) == program_.outputs.end();
       });
-      return Precondition("config.pbtxt declares the output {}, and the program gives {}. Declare these, or none",
+      return Precondition("{} declares the output {}, and the program gives {}. Declare these, or none", source(),
                           checkpoint::Quoted(unknown->name), Names(program_.outputs));
     }
     std::vector<const ProgramTensor*> match;
@@ -127,8 +128,8 @@ class Merger {
         output = &program_.outputs[i];
       }
       if (output == nullptr || !seen.insert(output).second) {
-        return Precondition("output {} of config.pbtxt is {} of the program, which gives {}. Declare these, or none",
-                            checkpoint::Quoted(declared[i].name),
+        return Precondition("output {} of {} is {} of the program, which gives {}. Declare these, or none",
+                            checkpoint::Quoted(declared[i].name), source(),
                             output == nullptr ? "no output" : "the same output as another", Names(program_.outputs));
       }
       if (!matching.has_indices) SayOrder("output", declared[i].name, output->name);
@@ -139,8 +140,8 @@ class Merger {
 
   void SayOrder(std::string_view what, const std::string& declared, const std::string& own) {
     if (declared == own) return;
-    result_.decisions.push_back(fmt::format("{} {} of config.pbtxt is the program's {}, as it stands in that place",
-                                            what, checkpoint::Quoted(declared), checkpoint::Quoted(own)));
+    result_.decisions.push_back(fmt::format("{} {} of {} is the program's {}, as it stands in that place", what,
+                                            checkpoint::Quoted(declared), source(), checkpoint::Quoted(own)));
   }
 
   // Requests are held against the program's sizes before they are filled up.
@@ -191,22 +192,23 @@ class Merger {
       if (rows_.are_first) {
         result_.decisions.push_back(config().is_max_batch_size_given
                                         ? "requests share no batch, as max_batch_size is 0"
-                                        : "requests share no batch, as config.pbtxt declares tensors and no "
-                                          "max_batch_size");
+                                        : fmt::format("requests share no batch, as {} declares tensors and no "
+                                                      "max_batch_size",
+                                                      source()));
       }
       return absl::OkStatus();
     }
     if (!rows_.are_first && !rows_.may_be_first && !(rows_.fixed == 1 && declared == 1)) {
       return Precondition(
-          "config.pbtxt has max_batch_size: {}, and in the program {}. Remove max_batch_size, or export "
+          "{} has max_batch_size: {}, and in the program {}. Remove max_batch_size, or export "
           "the model with rows in dimension 0 of each tensor",
-          declared, rows_.decision);
+          source(), declared, rows_.decision);
     }
     if (rows_.max.value_or(declared) < declared) {
       return Precondition(
-          "config.pbtxt has max_batch_size: {}, and the program was exported for {} to {} rows. Write "
+          "{} has max_batch_size: {}, and the program was exported for {} to {} rows. Write "
           "max_batch_size: {}, or export it with torch.export.Dim(\"batch\", min=1, max={})",
-          declared, rows_.min, *rows_.max, *rows_.max, declared);
+          source(), declared, rows_.min, *rows_.max, *rows_.max, declared);
     }
     return absl::OkStatus();
   }
@@ -242,11 +244,11 @@ class Merger {
     return limits;
   }
 
-  static absl::Status MergeNumber(const std::string& what, TensorConfig& declared) {
+  absl::Status MergeNumber(const std::string& what, TensorConfig& declared) {
     declared.dims = {1};
     if (declared.dtype == tensor::DType::kInvalid) declared.dtype = tensor::DType::kInt64;
     if (declared.dtype == tensor::DType::kInt64 || declared.dtype == tensor::DType::kInt32) return absl::OkStatus();
-    return Precondition("config.pbtxt declares {} as {}, and the program takes an int there: declare TYPE_INT64", what,
+    return Precondition("{} declares {} as {}, and the program takes an int there: declare TYPE_INT64", source(), what,
                         Name(declared.dtype));
   }
 
@@ -262,9 +264,8 @@ class Merger {
     if (input.is_number) return MergeNumber(what, declared);
     if (is_declared && declared.dtype != input.dtype) {
       return Precondition(
-          "config.pbtxt declares {} as {}, and the program takes {}: declare TYPE_{}, or export the model with inputs "
-          "of {}",
-          what, Name(declared.dtype), Name(input.dtype), Name(input.dtype), Name(declared.dtype));
+          "{} declares {} as {}, and the program takes {}: declare TYPE_{}, or export the model with inputs of {}",
+          source(), what, Name(declared.dtype), Name(input.dtype), Name(input.dtype), Name(declared.dtype));
     }
     declared.dtype = input.dtype;
     const tensor::Shape dims = DimsOf(input);
@@ -283,7 +284,7 @@ class Merger {
       if (!declared.reshape.has_value()) declared.dims = std::move(own);
       return absl::OkStatus();
     }
-    return Precondition("config.pbtxt declares {} with dims {}, and the program takes {}{}: declare dims: [ {} ]{}",
+    return Precondition("{} declares {} with dims {}, and the program takes {}{}: declare dims: [ {} ]{}", source(),
                         what, tensor::ToString(own), tensor::ToString(dims),
                         config().max_batch_size > 0 ? " beside the rows" : "", fmt::join(dims, ", "),
                         RankHint(own, dims));
@@ -321,9 +322,9 @@ class Merger {
     const bool is_declared = declared.dtype != tensor::DType::kInvalid;
     if (is_declared && declared.dtype != output.dtype) {
       return Precondition(
-          "config.pbtxt declares output {} as {}, and the program gives {}: declare TYPE_{}, or convert "
+          "{} declares output {} as {}, and the program gives {}: declare TYPE_{}, or convert "
           "it in forward and export the model again",
-          checkpoint::Quoted(declared.name), Name(declared.dtype), Name(output.dtype), Name(output.dtype));
+          source(), checkpoint::Quoted(declared.name), Name(declared.dtype), Name(output.dtype), Name(output.dtype));
     }
     declared.dtype = output.dtype;
     if (is_declared && !output.are_sizes_known) return absl::OkStatus();
@@ -348,9 +349,9 @@ class Merger {
     // As for Triton, what is declared is what clients are told, and dims: [ 1 ] is how a single number is declared.
     if (!is_given && !(dims.empty() && own == tensor::Shape{1})) {
       result_.warnings.push_back(
-          fmt::format("config.pbtxt declares output {} with dims {}, and the program gives {}: it is answered as the "
+          fmt::format("{} declares output {} with dims {}, and the program gives {}: it is answered as the "
                       "program gives it",
-                      checkpoint::Quoted(declared.name), tensor::ToString(own), tensor::ToString(dims)));
+                      source(), checkpoint::Quoted(declared.name), tensor::ToString(own), tensor::ToString(dims)));
     }
     declared.dims = is_given ? own : dims;
     return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/display.h"
 #include "server/checkpoint/exported_program.h"
+#include "server/plan/passport_plan.h"
 #include "server/plan/program_config.h"
 #include "server/plan/program_operators.h"
 #include "server/plan/program_signature.h"
@@ -59,42 +60,52 @@ absl::Status RefuseMethod(const config::ModelConfig& config) {
       config.method, config.method);
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<checkpoint::Checkpoint>> ReadProgram(const std::shared_ptr<const checkpoint::File>& file,
-                                                                    const config::ModelConfig& config,
-                                                                    const PlanContext& context,
+// What ReadProgram does once the file is read.
+absl::StatusOr<std::unique_ptr<checkpoint::Checkpoint>> TakeProgram(const checkpoint::File& file,
+                                                                    ExportedProgram program, const PlanContext& context,
                                                                     PlannedVersion& planned) {
-  FERRY_RETURN_IF_ERROR(base::Annotate(RefuseMethod(config), file->name()));
-  FERRY_ASSIGN_OR_RETURN(ExportedProgram program, checkpoint::ReadExportedProgram(file, config.program));
-  FERRY_RETURN_IF_ERROR(base::Annotate(CheckOperators(program, context.trust_model_code), file->name()));
+  FERRY_RETURN_IF_ERROR(base::Annotate(CheckOperators(program, context.trust_model_code), file.name()));
   absl::StatusOr<ProgramSignature> signature = DescribeProgram(program);
-  if (!signature.ok()) return base::Annotate(signature.status(), file->name());
-  absl::StatusOr<ProgramConfig> merged = MergeProgram(*signature, config);
-  if (!merged.ok()) return base::Annotate(merged.status(), file->name());
+  if (!signature.ok()) return base::Annotate(signature.status(), file.name());
+  absl::StatusOr<ProgramConfig> merged = MergeProgram(*signature, planned.config);
+  if (!merged.ok()) return base::Annotate(merged.status(), file.name());
   std::vector<std::string>& decisions = planned.plan.decisions;
   decisions.push_back(Origin(program));
   for (auto* list : {&signature->decisions, &merged->decisions}) {
     decisions.insert(decisions.end(), list->begin(), list->end());
   }
-  planned.plan.warnings = std::move(merged->warnings);
+  std::vector<std::string>& warnings = planned.plan.warnings;
+  warnings.insert(warnings.end(), merged->warnings.begin(), merged->warnings.end());
   planned.config = std::move(merged->config);
+  FERRY_RETURN_IF_ERROR(base::Annotate(CheckProgramAgainstPassport(planned), file.name()));
   planned.program_results = std::move(merged->results);
   std::unique_ptr<checkpoint::Checkpoint> weights = std::move(program.weights);
   planned.program = std::make_shared<const ExportedProgram>(std::move(program));
   return weights;
 }
 
-absl::Status PlanProgram(const VersionFiles& files, const config::ModelConfig& config, const PlanContext& context,
-                         PlannedVersion& planned) {
-  if (config.state_dict.is_declared) {
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<checkpoint::Checkpoint>> ReadProgram(const std::shared_ptr<const checkpoint::File>& file,
+                                                                    const PlanContext& context,
+                                                                    PlannedVersion& planned) {
+  FERRY_RETURN_IF_ERROR(base::Annotate(RefuseMethod(planned.config), file->name()));
+  FERRY_ASSIGN_OR_RETURN(ExportedProgram program, checkpoint::ReadExportedProgram(file, planned.config.program));
+  return TakeProgram(*file, std::move(program), context, planned);
+}
+
+absl::Status PlanProgram(const VersionFiles& files, const PlanContext& context, PlannedVersion& planned) {
+  if (planned.config.state_dict.is_declared) {
     return base::MakeStatus(
         absl::StatusCode::kFailedPrecondition,
         "{} is a torch.export program, which brings its own weights, and config.pbtxt declares a state_dict; remove "
         "torchferry {{ state_dict {{ … }} }}, or call the program architecture.pt2 and put a state_dict beside it",
         files.model->name());
   }
-  FERRY_ASSIGN_OR_RETURN(planned.checkpoint, ReadProgram(files.model, config, context, planned));
+  FERRY_RETURN_IF_ERROR(base::Annotate(RefuseMethod(planned.config), files.model->name()));
+  FERRY_ASSIGN_OR_RETURN(ExportedProgram program, checkpoint::ReadExportedProgram(files.model, planned.config.program));
+  FERRY_RETURN_IF_ERROR(UsePassport(files, program.passport, planned));
+  FERRY_ASSIGN_OR_RETURN(planned.checkpoint, TakeProgram(*files.model, std::move(program), context, planned));
   LoadPlan& plan = planned.plan;
   plan.producer = "PyTorch";
   if (!planned.program->torch_version.empty()) plan.producer += " " + planned.program->torch_version;

@@ -1,5 +1,6 @@
 // The part of the plan that may be decided anew: where the version runs, and in which types.
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,25 @@ std::vector<DeviceCandidate> DeviceCandidates(const DeviceRequest& request, cons
   return candidates;
 }
 
+// A fallback from what the plan says until then.
+void ComputeInFull(const PlannedVersion& planned, const PlanContext& context, LoadPlan& plan) {
+  const std::string device = tensor::ToString(plan.placement.device);
+  const std::string refused = plan.precision.computes_in;
+  plan.precision =
+      PlanPrecision(config::Precision::kFp32, planned.weight_dtypes, plan.placement.device, context.has_native_bf16);
+  plan.precision.decision = fmt::format("precision {}: golden rows are answered beyond their tolerance in {}",
+                                        plan.precision.computes_in, refused);
+  if (plan.placement.fallback) return;
+  plan.placement.fallback = true;
+  plan.placement.fallback_from = fmt::format("{} in {}", device, refused);
+  plan.placement.fallback_reason = tensor::FallbackReason::kParity;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::ModelConfig& config,
-                                const PlanContext& context, const RuledOut& ruled_out) {
+                                const PlanContext& context, const RuledOut& ruled_out,
+                                const std::set<std::string>& in_full) {
   LoadPlan plan = planned.plan;
   plan.decisions.resize(planned.file_decisions);
   const DeviceRequest request = RequestedDevice(config, context.default_device);
@@ -68,6 +84,7 @@ absl::StatusOr<LoadPlan> Replan(const PlannedVersion& planned, const config::Mod
                                          checkpoint::Listed(plan.saved_devices), tensor::ToString(device)));
   }
   plan.precision = PlanPrecision(config.precision, planned.weight_dtypes, device, context.has_native_bf16);
+  if (in_full.contains(tensor::ToString(device))) ComputeInFull(planned, context, plan);
   if (!plan.precision.decision.empty()) plan.decisions.push_back(plan.precision.decision);
   const PrecisionPlan on_cpu =
       PlanPrecision(config.precision, planned.weight_dtypes, tensor::DeviceId::Cpu(), context.has_native_bf16);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/checkpoint/passport_text.h"
 #include "server/checkpoint/shards.h"
 #include "server/plan/file_name_hints.h"
 
@@ -30,7 +31,7 @@ struct Folder {
 
 bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
   return name == kForwardPy || name == kArchitecturePt || name == kArchitecturePt2 ||
-         name == config.state_dict.architecture || name.front() == '.';
+         name == config.state_dict.architecture || name == checkpoint::kPassportFile || name.front() == '.';
 }
 
 absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, const config::ModelConfig& config) {
@@ -123,6 +124,13 @@ absl::Status FindModel(const Folder& folder, const config::ModelConfig& config, 
   if (chosen.parts.empty()) return SetModel(folder, chosen.file, config, files);
   files.model_path = (folder.folder / chosen.file).path();
   return SetParts(folder, chosen.parts, files);
+}
+
+absl::Status FindPassport(const Folder& folder, VersionFiles& files) {
+  auto file = OpenIn(folder, checkpoint::kPassportFile);
+  if (file.status().code() == absl::StatusCode::kNotFound) return absl::OkStatus();
+  FERRY_ASSIGN_OR_RETURN(files.passport_file, std::move(file));
+  return absl::OkStatus();
 }
 
 // By content, whatever it is called: one that is neither a program nor an archive is said when it is read.
@@ -240,6 +248,7 @@ absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, co
   const Folder version_folder{model_folder.folder / std::to_string(version), fmt::format("{}/{}", model, version)};
   VersionFiles files;
   FERRY_RETURN_IF_ERROR(FindModel(version_folder, config, files));
+  FERRY_RETURN_IF_ERROR(FindPassport(version_folder, files));
   FERRY_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
   return files;
 }
@@ -273,6 +282,7 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::
   files.model_path = path;
   if (files.format == checkpoint::FileFormat::kShards)
     FERRY_RETURN_IF_ERROR(SetIndexedParts(folders[0], config, files));
+  FERRY_RETURN_IF_ERROR(FindPassport(folders[0], files));
   FERRY_RETURN_IF_ERROR(FindArchitecture(folders, config, files));
   return files;
 }

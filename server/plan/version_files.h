@@ -24,6 +24,7 @@ struct VersionFiles {
   Architecture architecture = Architecture::kNone;            // TorchScript and programs use none: they bring code
   std::shared_ptr<const checkpoint::File> architecture_file;  // null with kNone
   std::string model_path;                                     // on the host
+  std::shared_ptr<const checkpoint::File> passport_file;      // torchferry.json in the version's folder; null: none
   // Of kShards: in the index's order, else in the order of their names.
   std::vector<std::shared_ptr<const checkpoint::File>> parts;
   std::shared_ptr<const checkpoint::ShardIndex> index;  // null where their names alone say that they are one model

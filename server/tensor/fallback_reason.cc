@@ -5,7 +5,8 @@ namespace {
 
 // In the order of the enum.
 constexpr std::array<std::string_view, kAllFallbackReasons.size()> kNames = {
-    "", "absent", "no_room", "out_of_memory", "device_lost", "device_error", "load_failed", "quantized", "stand_by",
+    "",          "absent",   "no_room", "out_of_memory", "device_lost", "device_error", "load_failed",
+    "quantized", "stand_by", "parity",
 };
 
 }  // namespace

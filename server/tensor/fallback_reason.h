@@ -17,12 +17,14 @@ enum class FallbackReason : uint8_t {
   kLoadFailed,   // the version could not be loaded there
   kQuantized,    // it has no kernels for quantized weights
   kStandBy,      // another device is wanted for this placement
+  kParity,       // it does not answer golden rows as the model did when it was saved
 };
 
 inline constexpr std::array kAllFallbackReasons = {
     FallbackReason::kNone,        FallbackReason::kAbsent,     FallbackReason::kNoRoom,
     FallbackReason::kOutOfMemory, FallbackReason::kDeviceLost, FallbackReason::kDeviceError,
     FallbackReason::kLoadFailed,  FallbackReason::kQuantized,  FallbackReason::kStandBy,
+    FallbackReason::kParity,
 };
 
 // The text of metrics, answers and logs: "out_of_memory". Empty for kNone.

@@ -20,6 +20,7 @@ TEST(FallbackReasonTest, EveryReasonHasItsPublicName) {
       {"load_failed", FallbackReason::kLoadFailed},
       {"quantized", FallbackReason::kQuantized},
       {"stand_by", FallbackReason::kStandBy},
+      {"parity", FallbackReason::kParity},
   };
   EXPECT_EQ(by_name.size(), kAllFallbackReasons.size());
   for (const FallbackReason reason : kAllFallbackReasons) {

@@ -112,14 +112,15 @@ absl::StatusOr<std::vector<size_t>> MatchInputs(const std::vector<Leaf>& leaves,
   std::vector<size_t> match = by_name.size() == count ? by_name : by_index.size() == count ? by_index : by_order;
   for (const size_t index : match) {
     if (index >= leaves.size()) {
-      return Precondition("config.pbtxt declares {} inputs but forward takes {} ({})", count, leaves.size(),
-                          Names(leaves));
+      return Precondition("{} declares {} inputs but forward takes {} ({})", config.signature_source, count,
+                          leaves.size(), Names(leaves));
     }
   }
   std::vector<size_t> sorted = match;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    return Precondition("two inputs of config.pbtxt are the same argument of forward ({})", Names(leaves));
+    return Precondition("two inputs of {} are the same argument of forward ({})", config.signature_source,
+                        Names(leaves));
   }
   return match;
 }
@@ -152,12 +153,12 @@ absl::StatusOr<std::vector<size_t>> MatchOutputs(const c10::FunctionSchema& sche
   for (size_t i = 0; i < match.size(); ++i) {
     const std::string& name = config.outputs[i].name;
     if (count.has_value() && match[i] >= *count) {
-      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, counted from 0; it gives {}", name,
-                          match[i], *count);
+      return Precondition("output \"{}\" of {} is result {} of forward, counted from 0; it gives {}", name,
+                          config.signature_source, match[i], *count);
     }
     if (!seen.insert(match[i]).second) {
-      return Precondition("output \"{}\" of config.pbtxt is result {} of forward, as another output is", name,
-                          match[i]);
+      return Precondition("output \"{}\" of {} is result {} of forward, as another output is", name,
+                          config.signature_source, match[i]);
     }
   }
   return match;
@@ -277,14 +278,19 @@ absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, 
                                    return other.group == leaf.group && other.node->input != ArgumentNode::kNoInput;
                                  });
       if (leaf.group > 0 && !is_group_used) continue;
-      return Precondition("config.pbtxt declares no input for forward's argument \"{}\"; forward takes {}",
-                          leaf.node->name, Names(leaves));
+      return Precondition("{} declares no input for forward's argument \"{}\"; forward takes {}",
+                          config.signature_source, leaf.node->name, Names(leaves));
     }
   }
   FERRY_ASSIGN_OR_RETURN(const std::vector<size_t> results, MatchOutputs(schema, config, order));
   for (size_t i = 0; i < config.outputs.size(); ++i) {
     const config::TensorConfig& output = config.outputs[i];
-    OutputBinding binding{output.name, results[i], output.dtype, WithBatch(output.dims, config), std::nullopt};
+    OutputBinding binding{.name = output.name,
+                          .result = results[i],
+                          .dtype = output.dtype,
+                          .shape = WithBatch(output.dims, config),
+                          .model_shape = std::nullopt,
+                          .source = config.signature_source};
     if (output.reshape.has_value()) binding.model_shape = WithBatch(*output.reshape, config);
     result.signature.outputs.push_back(
         {output.name, tensor::ArgumentKind::kTensor, output.dtype, binding.shape, false});

@@ -27,6 +27,7 @@ struct OutputBinding {
   tensor::DType dtype = tensor::DType::kInvalid;
   tensor::Shape shape;                       // what the client gets, the batch dimension included as kAnyDim
   std::optional<tensor::Shape> model_shape;  // with `reshape`: what the model gives
+  std::string source = "config.pbtxt";       // what declares it, for messages
 };
 
 // Which of forward's results a declared output is: that of its name's number if all have one, or the one at its place.

@@ -113,19 +113,19 @@ absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, Named
   NamedTensors named;
   for (size_t i = 0; i < signature.outputs.size(); ++i) {
     const std::string& name = signature.outputs[i].name;
+    const std::string& source = signature.outputs[i].source;
     size_t index = signature.outputs[i].result;
     if (is_dict) {
       index = 0;
       while (index < outputs.size() && outputs[index].first != name) ++index;
     }
     if (index >= outputs.size()) {
-      return is_dict ? base::MakeStatus(absl::StatusCode::kInternal,
-                                        "config.pbtxt declares the output \"{}\", which the model's dict does not have",
-                                        name)
-                     : base::MakeStatus(
-                           absl::StatusCode::kInternal,
-                           "config.pbtxt declares the output \"{}\", result {} of the model counted from 0; it gave {}",
-                           name, index, outputs.size());
+      return is_dict
+                 ? base::MakeStatus(absl::StatusCode::kInternal,
+                                    "{} declares the output \"{}\", which the model's dict does not have", source, name)
+                 : base::MakeStatus(absl::StatusCode::kInternal,
+                                    "{} declares the output \"{}\", result {} of the model counted from 0; it gave {}",
+                                    source, name, index, outputs.size());
     }
     named.emplace_back(name, outputs[index].second);
   }
@@ -134,16 +134,16 @@ absl::StatusOr<NamedTensors> NameByConfig(const ModelSignature& signature, Named
 
 absl::Status CheckDeclared(const OutputBinding& declared, const at::Tensor& tensor) {
   if (declared.dtype != tensor::DType::kInvalid && declared.dtype != FromTorch(tensor.scalar_type())) {
-    return base::MakeStatus(absl::StatusCode::kInternal,
-                            "the model's output \"{}\" has dtype {}; config.pbtxt declares {}", declared.name,
-                            Name(FromTorch(tensor.scalar_type())), Name(declared.dtype));
+    return base::MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has dtype {}; {} declares {}",
+                            declared.name, Name(FromTorch(tensor.scalar_type())), declared.source,
+                            Name(declared.dtype));
   }
   const tensor::Shape& expected = declared.model_shape.has_value() ? *declared.model_shape : declared.shape;
   // As for Triton, declared sizes are what clients are told, and no demand; but a reshape must be possible.
   if (declared.model_shape.has_value() && !tensor::Matches(expected, tensor.sizes())) {
-    return base::MakeStatus(absl::StatusCode::kInternal,
-                            "the model's output \"{}\" has shape {}; config.pbtxt declares {}", declared.name,
-                            tensor::ToString(tensor.sizes()), tensor::ToString(expected));
+    return base::MakeStatus(absl::StatusCode::kInternal, "the model's output \"{}\" has shape {}; {} declares {}",
+                            declared.name, tensor::ToString(tensor.sizes()), declared.source,
+                            tensor::ToString(expected));
   }
   return absl::OkStatus();
 }
