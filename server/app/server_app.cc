@@ -345,7 +345,7 @@ class ServerAppImpl final : public ServerApp {
 
   void MakeFactory() {
     torch_loader_ = libtorch::MakeTorchLoader(
-        TorchLoadOptions(flags_, host_, threads_, health_, [this] { return is_stopping_.load(); }));
+        TorchLoadOptions(flags_, host_, threads_, health_, metrics_, [this] { return is_stopping_.load(); }));
     servables_ = std::make_unique<ServableFactory>(ServableFactory::Parts{
         .flags = flags_,
         .host = PlanContextOf(flags_, host_, *runtime_, LoadBudgetOf(flags_, [this] { return is_stopping_.load(); })),

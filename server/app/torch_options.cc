@@ -20,13 +20,18 @@ libtorch::TuningOptions TuningOf(const ServerFlags& flags, const host::HostInfo&
 }
 
 libtorch::LoadOptions TorchLoadOptions(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
-                                       std::shared_ptr<serving::DeviceHealth> health,
+                                       std::shared_ptr<serving::DeviceHealth> health, metrics::Metrics& metrics,
                                        std::function<bool()> is_stopping) {
   return {.intra_op_threads = flags.intra_op_threads,
           .tuning = TuningOf(flags, host, threads, std::move(is_stopping)),
-          .on_device_fault = [health = std::move(health)](const tensor::DeviceId& device, const absl::Status& status) {
-            health->Report(device, model::DeviceFaultOf(status), base::MessageOf(status));
-          }};
+          .on_device_fault =
+              [health = std::move(health)](const tensor::DeviceId& device, const absl::Status& status) {
+                health->Report(device, model::DeviceFaultOf(status), base::MessageOf(status));
+              },
+          .on_parity =
+              [&metrics](const std::string& model, const model::ParityInfo& parity) {
+                metrics.ParityChecked(model, parity.device, parity.precision, std::string(Name(parity.state)));
+              }};
 }
 
 }  // namespace torchferry::app

@@ -7,6 +7,7 @@
 #include "server/app/flags.h"
 #include "server/app/thread_plan.h"
 #include "server/host/host.h"
+#include "server/metrics/metrics.h"
 #include "server/serving/device_health.h"
 #include "server/torch/load/loader.h"
 
@@ -16,9 +17,10 @@ namespace torchferry::app {
 libtorch::TuningOptions TuningOf(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
                                  std::function<bool()> is_stopping);
 
-// Devices that fail while a version is loaded are reported to `health`.
+// Devices that fail while a version is loaded are reported to `health`, and what golden rows say is counted in
+// `metrics`, which outlives the loader.
 libtorch::LoadOptions TorchLoadOptions(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
-                                       std::shared_ptr<serving::DeviceHealth> health,
+                                       std::shared_ptr<serving::DeviceHealth> health, metrics::Metrics& metrics,
                                        std::function<bool()> is_stopping);
 
 }  // namespace torchferry::app

@@ -38,9 +38,23 @@ TEST(TorchLoadOptionsTest, AFaultWhileLoadingIsReported) {
   const auto health = std::make_shared<serving::DeviceHealth>(metrics, base::Clock::Real());
   const tensor::DeviceId device{"cuda", 0};
   health->Add(device);
-  const libtorch::LoadOptions options = TorchLoadOptions({}, {}, {}, health, nullptr);
+  const libtorch::LoadOptions options = TorchLoadOptions({}, {}, {}, health, metrics, nullptr);
   options.on_device_fault(device, model::DeviceFaultStatus(model::DeviceFault::kTransient, "an illegal access"));
   EXPECT_EQ(health->Get(device), serving::DeviceState::kProbation);
+}
+
+TEST(TorchLoadOptionsTest, WhatGoldenRowsSayIsCounted) {
+  metrics::Metrics metrics;
+  const auto health = std::make_shared<serving::DeviceHealth>(metrics, base::Clock::Real());
+  const libtorch::LoadOptions options = TorchLoadOptions({}, {}, {}, health, metrics, nullptr);
+  model::ParityInfo refused;
+  refused.device = "cuda:0";
+  refused.precision = "BF16";
+  refused.state = model::ParityState::kFailed;
+  options.on_parity("m", refused);
+  EXPECT_NE(metrics.Serialize().find("torchferry_parity_checks_total{device=\"cuda:0\",model=\"m\",precision=\"BF16\","
+                                     "result=\"failed\"} 1"),
+            std::string::npos);
 }
 
 }  // namespace

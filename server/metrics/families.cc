@@ -28,6 +28,8 @@ Families::Families(prometheus::Registry& r)
       in_flight(MakeGauges(r, "torchferry_in_flight_requests", "Requests accepted and not yet answered.")),
       fallbacks(MakeCounters(r, "torchferry_fallbacks_total",
                              "Loads and batches that ran on another device than the wanted one.")),
+      parity_checks(MakeCounters(r, "torchferry_parity_checks_total",
+                                 "Placements that golden rows were run on, by what they said.")),
       device_up(MakeGauges(r, "torchferry_device_up", "1 while the device is used, 0 once it is lost.")),
       device_memory(MakeGauges(r, "torchferry_device_memory_bytes",
                                "Memory of a device; for the CPU this process's resident set and limit.")),

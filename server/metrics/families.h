@@ -47,6 +47,7 @@ struct Families {
   Gauges& queue_depth;
   Gauges& in_flight;
   Counters& fallbacks;
+  Counters& parity_checks;
   Gauges& device_up;
   Gauges& device_memory;
   Gauges& device_utilization;

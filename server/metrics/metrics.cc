@@ -81,6 +81,13 @@ void Metrics::ModelLoaded(const std::string& model, int64_t version, double seco
   families_->load_duration.Add(VersionLabels(model, version)).Set(seconds);
 }
 
+void Metrics::ParityChecked(const std::string& model, const std::string& device, const std::string& precision,
+                            const std::string& result) {
+  families_->parity_checks
+      .Add({{"model", base::ToUtf8(model)}, {"device", device}, {"precision", precision}, {"result", result}})
+      .Increment();
+}
+
 void Metrics::SetDeviceUp(const std::string& device, bool up) {
   families_->device_up.Add({{"device", device}}).Set(up ? 1 : 0);
   families_->device_busy.Add({{"device", device}});  // from 0, so that a rate over it starts right

@@ -46,6 +46,10 @@ class Metrics {
   void ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
   void ModelLoaded(const std::string& model, int64_t version, double seconds);
 
+  // What golden rows said of a placement: "passed", "failed" or "not_checked".
+  void ParityChecked(const std::string& model, const std::string& device, const std::string& precision,
+                     const std::string& result);
+
   void SetDeviceUp(const std::string& device, bool up);
   // `kind` is "used" or "limit".
   void SetDeviceMemory(const std::string& device, const std::string& kind, double bytes);

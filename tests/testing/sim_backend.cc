@@ -253,6 +253,18 @@ int DeviceOf(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
   return first.has_value() && !first->is_cpu() ? first->index() : current_device;
 }
 
+bool IsProduct(const std::string& name) {
+  static const std::set<std::string> names = {"aten::addmm",   "aten::mm",    "aten::bmm",
+                                              "aten::baddbmm", "aten::addmv", "aten::mv"};
+  return names.contains(name);
+}
+
+// What a broken kernel would give, where the device is told to have one.
+void SpoilProduct(int device, const at::Tensor& product) {
+  if (!product.is_floating_point() || !Devices::Get().HasWrongProducts(device)) return;
+  OnCpu(product).mul_(1 + 1.0 / 16);
+}
+
 void Fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const int device = DeviceOf(op, *stack);
   const c10::DeviceGuard guard(c10::Device(kType, static_cast<c10::DeviceIndex>(device)));
@@ -265,6 +277,9 @@ void Fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const bool was_computing = std::exchange(is_computing, true);
   const auto restore = c10::make_scope_exit([was_computing] { is_computing = was_computing; });
   at::native::cpu_fallback(op, stack);
+  if (IsProduct(op.schema().name()) && !stack->empty() && stack->back().isTensor()) {
+    SpoilProduct(device, stack->back().toTensor());
+  }
   // Batch sizes and lengths come on the host, as everywhere.
   if (op.schema().name() == "aten::_pack_padded_sequence" || op.schema().name() == "aten::_pad_packed_sequence") {
     c10::IValue& sizes = stack->back();
@@ -282,9 +297,11 @@ at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const 
   Streams::Get().RunCurrent(input.device().index());
   const std::optional<at::Tensor> cpu_bias =
       bias.has_value() && bias->defined() ? std::optional(OnCpu(*bias)) : std::nullopt;
-  return at::convolution(OnCpu(input), OnCpu(weight), cpu_bias, stride, padding, dilation, transposed, output_padding,
-                         groups)
-      .to(input.device());
+  at::Tensor output = at::convolution(OnCpu(input), OnCpu(weight), cpu_bias, stride, padding, dilation, transposed,
+                                      output_padding, groups)
+                          .to(input.device());
+  SpoilProduct(input.device().index(), output);
+  return output;
 }
 
 // Indices may be on the host, as on a real device.

@@ -37,6 +37,7 @@ void SetField(Faults& faults, const std::string& name, int64_t value) {
   if (name == "lost") faults.lost = value != 0;
   if (name == "no_pinned_memory") faults.no_pinned_memory = value != 0;
   if (name == "no_streams") faults.no_streams = value != 0;
+  if (name == "wrong_products") faults.wrong_products = value != 0;
   if (name == "copy_delay_us") faults.copy_delay = std::chrono::microseconds(value);
 }
 
@@ -157,6 +158,12 @@ bool Devices::HasStreams(int device) {
   const std::lock_guard lock(mutex_);
   ReadFaultFile();
   return !devices_.at(device).faults.no_streams;
+}
+
+bool Devices::HasWrongProducts(int device) {
+  const std::lock_guard lock(mutex_);
+  ReadFaultFile();
+  return devices_.at(device).faults.wrong_products;
 }
 
 void Devices::CheckRows(int device, int64_t rows) {

@@ -35,6 +35,8 @@ struct Faults {
   bool no_pinned_memory = false;
   // The device has its default stream alone.
   bool no_streams = false;
+  // Matrix products and convolutions come out larger by a sixteenth, and no call fails.
+  bool wrong_products = false;
 };
 
 struct Usage {
@@ -72,6 +74,7 @@ class Devices {
   // Any of them is lost or has failed.
   bool HasFailed();
   bool HasStreams(int device);
+  bool HasWrongProducts(int device);
   // A tensor of so many rows is about to be made.
   void CheckRows(int device, int64_t rows);
   void* Allocate(int device, uint64_t bytes);

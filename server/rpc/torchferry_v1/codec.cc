@@ -55,6 +55,45 @@ void EncodeTuning(const model::TuningInfo& tuning, v1::Tuning& message) {
   latency.set_throughput_seconds(tuning.latency->throughput_seconds);
 }
 
+void EncodeProvenance(const model::Provenance& provenance, v1::Provenance& message) {
+  message.set_saved_device(provenance.saved_device);
+  message.mutable_saved_dtypes()->Add(provenance.saved_dtypes.begin(), provenance.saved_dtypes.end());
+  message.set_torch_version(provenance.torch_version);
+  message.set_created(provenance.created);
+  message.set_program(provenance.program);
+  message.set_git_commit(provenance.git_commit);
+  if (provenance.git_dirty.has_value()) message.set_git_dirty(*provenance.git_dirty);
+  message.set_run_id(provenance.run_id);
+  message.mutable_metrics()->insert(provenance.metrics.begin(), provenance.metrics.end());
+  message.set_source(provenance.source);
+  message.set_sha256(provenance.sha256);
+}
+
+v1::ParityState EncodeState(model::ParityState state) {
+  switch (state) {
+    case model::ParityState::kNotChecked:
+      return v1::PARITY_STATE_NOT_CHECKED;
+    case model::ParityState::kPassed:
+      return v1::PARITY_STATE_PASSED;
+    case model::ParityState::kFailed:
+      return v1::PARITY_STATE_FAILED;
+  }
+  return v1::PARITY_STATE_UNSPECIFIED;
+}
+
+void EncodeParity(const model::ParityInfo& parity, v1::Parity& message) {
+  message.set_device(parity.device);
+  message.set_precision(parity.precision);
+  message.set_state(EncodeState(parity.state));
+  message.set_rows(parity.rows);
+  message.set_difference(parity.difference);
+  message.set_allowed(parity.allowed);
+  message.set_where(parity.where);
+  message.set_rtol(parity.rtol);
+  message.set_atol(parity.atol);
+  message.set_detail(parity.detail);
+}
+
 void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::ModelVersion& message) {
   v1::ModelFile& file = *message.mutable_file();
   file.set_path(info.file_path);
@@ -67,6 +106,7 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   file.set_architecture(info.architecture);
   file.set_state_dict_key(info.state_dict_key);
   for (const std::string& prefix : info.removed_prefixes) file.add_removed_prefixes(prefix);
+  if (info.provenance != nullptr) EncodeProvenance(*info.provenance, *file.mutable_provenance());
   v1::Placement& placement = *message.mutable_placement();
   placement.set_device(device);
   placement.set_requested_device(info.requested_device);
@@ -77,6 +117,9 @@ void EncodeInfo(const model::ModelInfo& info, const std::string& device, v1::Mod
   if (info.precision_deviation.has_value()) placement.set_precision_deviation(*info.precision_deviation);
   placement.set_rewritten_constants(info.rewritten_constants);
   if (info.tuning.has_value()) EncodeTuning(*info.tuning, *placement.mutable_tuning());
+  if (info.parity != nullptr) {
+    for (const model::ParityInfo& parity : info.parity->List()) EncodeParity(parity, *placement.add_parity());
+  }
   for (const std::string& warning : info.warnings) placement.add_decisions("warning: " + warning);
   placement.mutable_decisions()->Add(info.decisions.begin(), info.decisions.end());
 }

@@ -48,20 +48,23 @@ Place PlaceFromModule(std::shared_ptr<const VersionLoad> load, const plan::LoadR
 
 // From the files, which are read once more. FAILED_PRECONDITION when they are others than those of `identity`.
 absl::StatusOr<model::PlacedModel> ReadAndPlace(const plan::LoadRequest& request, const LoadOptions& options,
-                                                const std::string& identity, const tensor::DeviceId& device) {
+                                                const std::string& identity,
+                                                const std::shared_ptr<model::ParityRecord>& parity,
+                                                const tensor::DeviceId& device) {
   FERRY_ASSIGN_OR_RETURN(plan::PlannedFiles version, plan::PlanFiles(request));
   if (FileIdentity(version.files) != identity) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
                             "{}: its files have changed since it was loaded; load the version again", NameOf(request));
   }
   FERRY_ASSIGN_OR_RETURN(const auto room, plan::ReserveMemory(request, version));
-  FERRY_ASSIGN_OR_RETURN(const auto load, VersionLoad::Read(request, std::move(version), options));
+  FERRY_ASSIGN_OR_RETURN(const auto load, VersionLoad::Read(request, std::move(version), options, parity));
   return load->PlaceOn(device);
 }
 
-Place PlaceFromFiles(const std::string& identity, const plan::LoadRequest& request, const LoadOptions& options) {
-  return [identity, request, options](const tensor::DeviceId& device) {
-    return CatchForVersion(request, options, [&] { return ReadAndPlace(request, options, identity, device); });
+Place PlaceFromFiles(const std::string& identity, const std::shared_ptr<model::ParityRecord>& parity,
+                     const plan::LoadRequest& request, const LoadOptions& options) {
+  return [identity, parity, request, options](const tensor::DeviceId& device) {
+    return CatchForVersion(request, options, [&] { return ReadAndPlace(request, options, identity, parity, device); });
   };
 }
 
@@ -74,7 +77,8 @@ class TorchLoader final : public plan::ModelLoader {
   absl::StatusOr<model::LoadedModel> Load(const plan::LoadRequest& request, plan::PlannedFiles version) const override {
     return CatchForVersion(request, options_, [&]() -> absl::StatusOr<model::LoadedModel> {
       const std::string identity = FileIdentity(version.files);
-      FERRY_ASSIGN_OR_RETURN(auto load, VersionLoad::Read(request, std::move(version), options_));
+      const auto parity = std::make_shared<model::ParityRecord>();
+      FERRY_ASSIGN_OR_RETURN(auto load, VersionLoad::Read(request, std::move(version), options_, parity));
       FERRY_ASSIGN_OR_RETURN(VersionLoad::FirstPlacement first, load->PlaceFirst());
       model::LoadedModel loaded{std::move(first.placed.model), std::move(first.placed.info)};
       loaded.small = std::move(first.placed.small);
@@ -85,7 +89,7 @@ class TorchLoader final : public plan::ModelLoader {
       const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= plan::kMostStandbyBytes);
       if (has_standby && !loaded.others.empty()) loaded.standby = tensor::DeviceId::Cpu();
       loaded.place = has_standby ? PlaceFromModule(std::move(load), request, options_)
-                                 : PlaceFromFiles(identity, request, options_);
+                                 : PlaceFromFiles(identity, parity, request, options_);
       return loaded;
     });
   }

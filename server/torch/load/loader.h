@@ -29,6 +29,8 @@ struct LoadOptions {
   TuningOptions tuning = {};
   // Told of each device that failed while a version was placed on it, and how. Null: nobody wants to know.
   std::function<void(const tensor::DeviceId&, const absl::Status&)> on_device_fault = nullptr;
+  // Told what golden rows said of a placement of a model, once for each. Null: nobody wants to know.
+  std::function<void(const std::string& model, const model::ParityInfo&)> on_parity = nullptr;
 };
 
 // Loads TorchScript archives, and each kind of state_dict with its architecture. Reads, checks, compiles, places, warms

@@ -45,22 +45,22 @@ tensor::Shape Corrected(const tensor::Signature& signature, const tensor::Shape&
   return shape;
 }
 
-void CompareWithDeclared(const tensor::Signature& signature, const model::Outputs& outputs, RowFindings& findings,
-                         model::ModelInfo& info) {
+void CompareWithDeclared(const tensor::Signature& signature, const std::string& source, const model::Outputs& outputs,
+                         RowFindings& findings, model::ModelInfo& info) {
   for (size_t i = 0; i < signature.outputs.size(); ++i) {
     const tensor::TensorSpec& declared = signature.outputs[i];
     const auto given = std::ranges::find(outputs, declared.name, &model::NamedTensor::name);
     if (given == outputs.end()) {
       info.warnings.push_back(fmt::format(
-          "output \"{}\" of config.pbtxt is None when a row is tried; answers do not have it then", declared.name));
+          "output \"{}\" of {} is None when a row is tried; answers do not have it then", declared.name, source));
       continue;
     }
     if (!declared.shape.has_value() || tensor::Matches(*declared.shape, given->tensor.shape)) continue;
     findings.output_shapes.emplace_back(i, Corrected(signature, *declared.shape, given->tensor.shape));
-    info.warnings.push_back(fmt::format(
-        "output \"{}\" has shape {} when a row is tried; config.pbtxt declares {}. It is answered as the model gives "
-        "it: correct its dims",
-        declared.name, tensor::ToString(given->tensor.shape), tensor::ToString(*declared.shape)));
+    info.warnings.push_back(
+        fmt::format("output \"{}\" has shape {} when a row is tried; {} declares {}. It is answered as the model gives "
+                    "it: correct its dims",
+                    declared.name, tensor::ToString(given->tensor.shape), source, tensor::ToString(*declared.shape)));
   }
 }
 
@@ -123,11 +123,11 @@ absl::StatusOr<RowFindings> Try(model::Model& model, const config::ModelConfig& 
   if (!answer.ok() && model::HasRaised(answer.status())) return findings;
   if (!answer.ok()) {
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                            "a row that was tried at load contradicts config.pbtxt: {}. Correct config.pbtxt or the "
+                            "a row that was tried at load contradicts {}: {}. Correct {} or the "
                             "model; if other rows are answered otherwise, model_warmup can name one",
-                            base::MessageOf(answer.status()));
+                            config.signature_source, base::MessageOf(answer.status()), config.signature_source);
   }
-  CompareWithDeclared(model.signature(), answer->at(0), findings, info);
+  CompareWithDeclared(model.signature(), config.signature_source, answer->at(0), findings, info);
   const bool may_share = config.dynamic_batching.has_value() && config.max_batch_size > 1 && !model.is_stateful();
   if (may_share && !is_random) FERRY_RETURN_IF_ERROR(TryTogether(model, findings, info));
   return findings;

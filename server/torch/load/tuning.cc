@@ -107,7 +107,7 @@ class Tuning {
         info_(info),
         began_(base::Clock::Real().Now()) {
     TunerOptions options{.processors = task.options.processors, .workers = task.workers, .measure = task.measure};
-    TuningVariants variants(task.make, std::move(plain), std::move(samples), task.tolerance);
+    TuningVariants variants(task.make, std::move(plain), std::move(samples), task.tolerance, task.accept);
     const auto start = kept_.has_value() ? std::optional(kept_->best) : std::nullopt;
     tuner_ = std::make_unique<Tuner>(std::move(options), space_, std::move(variants), start);
   }

@@ -32,10 +32,11 @@ struct TuningTask {
   TuningOptions options;
   int intra_op_threads = 1;
   int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
-  double tolerance = 0;     // most that a variant's outputs may differ from plain's, of an output's largest magnitude
-  bool may_search = true;   // otherwise only a kept result is used
-  std::string record_path;  // on this host
-  plan::TuningKey key;      // of the files, the device and the types; what the search depends on beyond that is added
+  double tolerance = 0;  // most that a variant's outputs may differ from plain's, of an output's largest magnitude
+  TuningVariants::Accept accept = nullptr;  // what a variant has to pass besides; null: nothing
+  bool may_search = true;                   // otherwise only a kept result is used
+  std::string record_path;                  // on this host
+  plan::TuningKey key;  // of the files, the device and the types; what the search depends on beyond that is added
   Measurement measure = &MeasureThroughput;
 };
 

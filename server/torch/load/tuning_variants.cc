@@ -46,8 +46,8 @@ std::vector<const tensor::BoundInputs*> BatchOf(const std::vector<tensor::BoundI
 }
 
 TuningVariants::TuningVariants(Make make, std::shared_ptr<model::Model> plain, std::vector<tensor::BoundInputs> samples,
-                               double tolerance)
-    : make_(std::move(make)), samples_(std::move(samples)), tolerance_(tolerance) {
+                               double tolerance, Accept accept)
+    : make_(std::move(make)), samples_(std::move(samples)), tolerance_(tolerance), accept_(std::move(accept)) {
   models_["plain"] = std::move(plain);
   deviations_["plain"] = 0;
 }
@@ -89,9 +89,12 @@ absl::StatusOr<std::shared_ptr<model::Model>> TuningVariants::MakeAndCompare(con
       worst = std::max(worst, deviation);
     }
   }
-  if (worst <= tolerance_) return model;
-  return base::MakeStatus(absl::StatusCode::kInternal,
-                          "its outputs deviate by {:.1e} of the largest; {:.0e} is allowed", worst, tolerance_);
+  if (worst > tolerance_) {
+    return base::MakeStatus(absl::StatusCode::kInternal,
+                            "its outputs deviate by {:.1e} of the largest; {:.0e} is allowed", worst, tolerance_);
+  }
+  if (accept_) FERRY_RETURN_IF_ERROR(accept_(*model));
+  return model;
 }
 
 absl::StatusOr<std::shared_ptr<model::Model>> TuningVariants::MakeOne(const std::string& variant) const {

@@ -23,11 +23,13 @@ class TuningVariants {
  public:
   // The model in a variant. Throws what LibTorch throws.
   using Make = std::function<std::shared_ptr<model::Model>(const std::string& variant)>;
+  // Whether a variant that agrees with plain may serve.
+  using Accept = std::function<absl::Status(model::Model&)>;
 
   // `samples`: one row each. `tolerance`: most that outputs may differ from those of `plain`, of an output's largest
-  // magnitude.
+  // magnitude. `accept`: null where any may serve.
   TuningVariants(Make make, std::shared_ptr<model::Model> plain, std::vector<tensor::BoundInputs> samples,
-                 double tolerance);
+                 double tolerance, Accept accept = nullptr);
 
   // Null, with a reason in refused(), where it does not run or does not agree. It was compared with up to `rows` rows,
   // and has run twice with each number of them.
@@ -58,6 +60,7 @@ class TuningVariants {
   const Make make_;
   const std::vector<tensor::BoundInputs> samples_;
   const double tolerance_;
+  const Accept accept_;
   std::map<std::string, std::shared_ptr<model::Model>> models_;
   std::set<std::string> left_out_;
   std::map<std::string, double> deviations_;

@@ -90,12 +90,16 @@ bool RowsAreFirst(const tensor::Signature& signature) {
 }  // namespace
 
 std::string FileIdentity(const plan::VersionFiles& files) {
-  return files.model->identity() +
-         (files.architecture_file == nullptr ? "" : " " + files.architecture_file->identity());
+  std::string identity = files.model->identity();
+  for (const auto& other : {files.architecture_file, files.passport_file}) {
+    if (other != nullptr) identity += " " + other->identity();
+  }
+  return identity;
 }
 
 absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadRequest request,
-                                                                     plan::PlannedFiles version, LoadOptions options) {
+                                                                     plan::PlannedFiles version, LoadOptions options,
+                                                                     std::shared_ptr<model::ParityRecord> parity) {
   FileFacts file = FactsOf(version.files);
   if (!IsLarge(file.bytes)) file.digest = StartDigest(version.files.model);
   auto architecture_digest = StartArchitectureDigest(version.files, request, options);
@@ -122,40 +126,54 @@ absl::StatusOr<std::shared_ptr<const VersionLoad>> VersionLoad::Read(plan::LoadR
   version.planned.architecture_weights.reset();
   version.planned.program.reset();
   if (version.planned.script.has_value()) version.planned.script->content.reset();  // and with it the file
-  return std::shared_ptr<const VersionLoad>(new VersionLoad(std::move(request), std::move(version.planned),
-                                                            std::move(options), std::move(file),
-                                                            std::move(architecture_digest), std::move(master)));
+  return std::shared_ptr<const VersionLoad>(
+      new VersionLoad(std::move(request), std::move(version.planned), std::move(options), std::move(file),
+                      std::move(architecture_digest), std::move(master), std::move(parity)));
 }
 
 VersionLoad::VersionLoad(plan::LoadRequest request, plan::PlannedVersion planned, LoadOptions options, FileFacts file,
-                         std::shared_ptr<const checkpoint::FileDigest> architecture_digest, MasterModule master)
+                         std::shared_ptr<const checkpoint::FileDigest> architecture_digest, MasterModule master,
+                         std::shared_ptr<model::ParityRecord> parity)
     : request_(std::move(request)),
       planned_(std::move(planned)),
       options_(std::move(options)),
       file_(std::move(file)),
       architecture_digest_(std::move(architecture_digest)),
-      master_(std::move(master)) {}
+      master_(std::move(master)),
+      parity_(parity != nullptr ? std::move(parity) : std::make_shared<model::ParityRecord>()) {}
 
 absl::StatusOr<VersionLoad::FirstPlacement> VersionLoad::PlaceFirst() const {
   if (!IsLarge(file_.bytes)) file_.digest->Wait();
   const std::vector<tensor::DeviceId>& devices = request_.host.devices;
   plan::LoadPlan plan = planned_.plan;
-  plan::RuledOut ruled_out;
+  plan::Refusals refusals;
   while (true) {
-    const tensor::DeviceId device = plan.placement.device;
     absl::StatusOr<Placed> placed = PlaceOnce(plan, /*may_search=*/true);
     if (placed.ok()) {
-      return FirstPlacement{std::move(placed->model), plan::PreferredDevices(devices, ruled_out),
-                            plan::FallbackDevices(devices, ruled_out, plan.placement, request_.config.fallback),
+      return FirstPlacement{std::move(placed->model), plan::PreferredDevices(devices, refusals.devices),
+                            plan::FallbackDevices(devices, refusals.devices, plan.placement, request_.config.fallback),
                             std::move(placed->idle_jobs)};
     }
-    if (device.IsCpu() || !model::IsOfDevice(placed.status())) return placed.status();
-    ReportFault(device, placed.status());
-    ruled_out[tensor::ToString(device)] = model::FallbackReasonOf(placed.status(), tensor::FallbackReason::kLoadFailed);
-    absl::StatusOr<plan::LoadPlan> next = plan::Replan(planned_, request_.config, request_.host, ruled_out);
-    if (!next.ok()) return base::Annotate(next.status(), base::MessageOf(placed.status()));
-    plan = *std::move(next);
+    FERRY_ASSIGN_OR_RETURN(plan, NextPlan(plan, placed.status(), refusals));
   }
+}
+
+absl::StatusOr<plan::LoadPlan> VersionLoad::NextPlan(const plan::LoadPlan& plan, const absl::Status& why,
+                                                     plan::Refusals& refusals) const {
+  const tensor::DeviceId& device = plan.placement.device;
+  if (model::IsOfParity(why)) {
+    absl::StatusOr<plan::LoadPlan> next =
+        plan::PlanAfterParity(planned_, request_.config, request_.host, plan, base::MessageOf(why), refusals);
+    return next.ok() ? next : base::Annotate(next.status(), file_.name);
+  }
+  if (device.IsCpu() || !model::IsOfDevice(why)) return why;
+  ReportFault(device, why);
+  refusals.devices[tensor::ToString(device)] = model::FallbackReasonOf(why, tensor::FallbackReason::kLoadFailed);
+  absl::StatusOr<plan::LoadPlan> next =
+      plan::Replan(planned_, request_.config, request_.host, refusals.devices, refusals.in_full);
+  if (!next.ok()) return base::Annotate(next.status(), base::MessageOf(why));
+  next->decisions.insert(next->decisions.end(), refusals.sentences.begin(), refusals.sentences.end());
+  return next;
 }
 
 void VersionLoad::ReportFault(const tensor::DeviceId& device, const absl::Status& status) const {
@@ -170,14 +188,23 @@ absl::StatusOr<model::PlacedModel> VersionLoad::PlaceOn(const tensor::DeviceId& 
   for (const tensor::DeviceId& other : request_.host.devices) {
     if (other != device && !other.IsCpu()) others.emplace(tensor::ToString(other), tensor::FallbackReason::kStandBy);
   }
-  FERRY_ASSIGN_OR_RETURN(const plan::LoadPlan plan, plan::Replan(planned_, request_.config, request_.host, others));
+  FERRY_ASSIGN_OR_RETURN(plan::LoadPlan plan, plan::Replan(planned_, request_.config, request_.host, others));
   if (plan.placement.device != device) {
     return base::MakeStatus(absl::StatusCode::kResourceExhausted, "{} has no room for the weights",
                             tensor::ToString(device));
   }
   // Requests wait. What might be done later is left.
-  FERRY_ASSIGN_OR_RETURN(Placed placed, PlaceOnce(plan, /*may_search=*/false));
-  return std::move(placed.model);
+  absl::StatusOr<Placed> placed = PlaceOnce(plan, /*may_search=*/false);
+  const bool may_try_full = model::IsOfParity(placed.status()) &&
+                            request_.config.fallback != config::FallbackPolicy::kNone &&
+                            plan::HasFullPrecision(planned_, request_.config, request_.host, plan);
+  if (may_try_full) {
+    FERRY_ASSIGN_OR_RETURN(plan, plan::Replan(planned_, request_.config, request_.host, others,
+                                              /*in_full=*/{tensor::ToString(device)}));
+    placed = PlaceOnce(plan, /*may_search=*/false);
+  }
+  if (!placed.ok()) return placed.status();
+  return std::move(placed->model);
 }
 
 absl::StatusOr<VersionLoad::Placed> VersionLoad::WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
@@ -197,6 +224,27 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::WarmUp(model::PlacedModel place
   return Placed{std::move(placed), std::move(jobs)};
 }
 
+absl::Status VersionLoad::TellParity(const ParityCheck& check, model::ParityInfo found, const plan::LoadPlan& plan,
+                                     model::ModelInfo& info) const {
+  if (!check.has_rows()) return absl::OkStatus();
+  found.device = tensor::ToString(plan.placement.device);
+  found.precision = info.precision;
+  const bool is_as_wanted =
+      found.state == model::ParityState::kPassed || request_.config.parity == config::ParityPolicy::kOff;
+  (is_as_wanted ? info.decisions : info.warnings).push_back(SentenceOf(found));
+  base::Log(is_as_wanted ? base::LogLevel::kInfo : base::LogLevel::kWarning, "golden rows",
+            {{"file", file_.name},
+             {"device", found.device},
+             {"precision", found.precision},
+             {"parity", Name(found.state)},
+             {"difference", fmt::format("{:.3g}", found.difference)},
+             {"allowed", fmt::format("{:.3g}", found.allowed)},
+             {"detail", found.detail}});
+  parity_->Set(found);
+  if (options_.on_parity) options_.on_parity(request_.model, found);
+  return check.Refuses(found) ? model::ParityStatus(found.detail) : absl::OkStatus();
+}
+
 // RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
 absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
   const tensor::DeviceId& device = plan.placement.device;
@@ -205,6 +253,9 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
   info.warnings.insert(info.warnings.end(), master_.warnings.begin(), master_.warnings.end());
   info.decisions.insert(info.decisions.end(), master_.signature.decisions.begin(), master_.signature.decisions.end());
   info.shares_forward_passes = RowsAreFirst(master_.signature.signature);
+  info.parity = parity_;
+  if (planned_.passport != nullptr && planned_.passport->provenance != model::Provenance{})
+    info.provenance = {planned_.passport, &planned_.passport->provenance};
   MasterModule master = master_;
   plan::LoadRequest request = request_;
   const base::StoreFolder folder = request.store / request.config.name;
@@ -218,8 +269,9 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
                                .device = device,
                                .file_name = file_.name};
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<model::Model> model, TryPrecision(trial, copy, info));
+    const bool is_random = RandomUseOf(copy.module) != RandomUse::kNone;
+    const ParityCheck parity(planned_.passport, request.config.parity, is_random);
     if (may_search) {
-      const bool is_random = RandomUseOf(copy.module) != RandomUse::kNone;
       absl::StatusOr<RowFindings> found = TryRows(*model, request.config, folder, is_random, info, example);
       if (!found.ok()) return base::Annotate(found.status(), file_.name);
       if (!found->shares_forward_passes) {
@@ -230,14 +282,20 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
         master.signature.signature.outputs[output].shape = std::move(shape);
       if (!found->output_shapes.empty()) model = MakeModel(master, copy, device);
     }
+    // Before a search, which would be in vain, and after it, for what serves.
+    FERRY_ASSIGN_OR_RETURN(model::ParityInfo found, parity.Run({model}));
+    if (parity.Refuses(found)) return TellParity(parity, std::move(found), plan, info);
     const VersionTuning tuning{.master = master,
                                .plan = plan,
                                .request = request,
                                .options = options_,
                                .model_path = file_.path,
                                .key_of_files = [this] { return KeyOfFiles(); },
-                               .may_search = may_search};
+                               .may_search = may_search,
+                               .accept = parity.Acceptance()};
     FERRY_ASSIGN_OR_RETURN(Tuned tuned, TuneVersion(tuning, copy, std::move(model), info));
+    FERRY_ASSIGN_OR_RETURN(found, parity.Run({tuned.model, tuned.small}));
+    FERRY_RETURN_IF_ERROR(TellParity(parity, std::move(found), plan, info));
     model::PlacedModel made{.model = std::move(tuned.model), .info = std::move(info), .small = std::move(tuned.small)};
     FERRY_ASSIGN_OR_RETURN(Placed placed, WarmUp(std::move(made), request.config, folder, example));
     if (tuned.make_small) placed.idle_jobs.push_back(tuned.make_small(placed.model.info));

@@ -11,9 +11,11 @@
 #include "server/checkpoint/file_digest.h"
 #include "server/model/loaded_model.h"
 #include "server/plan/model_loader.h"
+#include "server/plan/parity_plan.h"
 #include "server/plan/tuning_record.h"
 #include "server/torch/load/describe_version.h"
 #include "server/torch/load/loader.h"
+#include "server/torch/load/parity_check.h"
 #include "server/torch/load/placed_copy.h"
 
 namespace torchferry::libtorch {
@@ -32,10 +34,12 @@ class VersionLoad {
     std::vector<model::IdleJob> idle_jobs;
   };
 
-  // Reads, checks and compiles the module, and closes the files. Errors as ModelLoader::Load. Throws what LibTorch
+  // Reads, checks and compiles the module, and closes the files. What golden rows say of placements goes to `parity`,
+  // or to a record of its own. Errors as ModelLoader::Load. Throws what LibTorch
   // throws; so do the others.
   static absl::StatusOr<std::shared_ptr<const VersionLoad>> Read(plan::LoadRequest request, plan::PlannedFiles version,
-                                                                 LoadOptions options);
+                                                                 LoadOptions options,
+                                                                 std::shared_ptr<model::ParityRecord> parity = nullptr);
 
   // On the device of the plan, else on the next one. Errors as ModelLoader::Load.
   absl::StatusOr<FirstPlacement> PlaceFirst() const;
@@ -47,15 +51,22 @@ class VersionLoad {
 
  private:
   VersionLoad(plan::LoadRequest request, plan::PlannedVersion planned, LoadOptions options, FileFacts file,
-              std::shared_ptr<const checkpoint::FileDigest> architecture_digest, MasterModule master);
+              std::shared_ptr<const checkpoint::FileDigest> architecture_digest, MasterModule master,
+              std::shared_ptr<model::ParityRecord> parity);
 
   struct Placed {
     model::PlacedModel model;
     std::vector<model::IdleJob> idle_jobs;
   };
+  // What is tried after `plan`, which failed with `why`; `why` where nothing is.
+  absl::StatusOr<plan::LoadPlan> NextPlan(const plan::LoadPlan& plan, const absl::Status& why,
+                                          plan::Refusals& refusals) const;
   absl::StatusOr<Placed> PlaceOnce(const plan::LoadPlan& plan, bool may_search) const;
   absl::StatusOr<Placed> WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
                                 const base::StoreFolder& folder, const tensor::BoundInputs* example) const;
+  // ParityStatus where golden rows refuse the placement. What they say goes to whoever wants to know.
+  absl::Status TellParity(const ParityCheck& check, model::ParityInfo found, const plan::LoadPlan& plan,
+                          model::ModelInfo& info) const;
   void ReportFault(const tensor::DeviceId& device, const absl::Status& status) const;
   plan::TuningKey KeyOfFiles() const;
 
@@ -65,6 +76,7 @@ class VersionLoad {
   const FileFacts file_;
   const std::shared_ptr<const checkpoint::FileDigest> architecture_digest_;  // null: not needed, or no such file
   const MasterModule master_;
+  const std::shared_ptr<model::ParityRecord> parity_;
 };
 
 }  // namespace torchferry::libtorch

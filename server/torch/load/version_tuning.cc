@@ -142,6 +142,7 @@ absl::StatusOr<Tuned> TuneVersion(const VersionTuning& version, const PlacedCopy
       .intra_op_threads = options.intra_op_threads,
       .workers = is_on_cpu ? 0 : WorkersOnAccelerator(options, config),
       .tolerance = info.precision.find("16") == std::string::npos ? kTolerance : kHalfTolerance,
+      .accept = version.accept,
       .may_search = version.may_search,
       .record_path = std::filesystem::path(version.model_path).replace_filename(plan::kTuningRecordName).string(),
       .key = KeyOf(version, info.precision)};

@@ -44,6 +44,7 @@ struct VersionTuning {
   const std::string& model_path;                  // on this host; the record is kept beside it
   std::function<plan::TuningKey()> key_of_files;  // by their content; may wait until it is known
   bool may_search = true;                         // otherwise only a kept result is used
+  TuningVariants::Accept accept = nullptr;        // see TuningTask
 };
 
 // `plain`, which is the model of `copy`, or the same model in the fastest variants. As Tune; info.decisions also says
