@@ -19,6 +19,19 @@ std::string ErrorCodeName(const v1::ModelVersion& version) {
   return base::CodeName(static_cast<absl::StatusCode>(version.error_code()));
 }
 
+std::string ParityName(const v1::Parity& parity) {
+  switch (parity.state()) {
+    case v1::PARITY_STATE_NOT_CHECKED:
+      return "not checked";
+    case v1::PARITY_STATE_PASSED:
+      return "passed";
+    case v1::PARITY_STATE_FAILED:
+      return "failed";
+    default:
+      return "unknown";
+  }
+}
+
 std::string DTypeName(v1::DataType number) {
   const tensor::DType dtype = FromProto(number);
   return dtype == tensor::DType::kInvalid ? "any" : std::string(Name(dtype));

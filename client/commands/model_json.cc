@@ -1,5 +1,6 @@
 #include "client/commands/model_json.h"
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,8 +25,37 @@ Json ToJson(const google::protobuf::RepeatedPtrField<TensorSpec>& specs) {
   return list;
 }
 
+Json ToJson(const v1::Provenance& provenance) {
+  Json document = {
+      {"saved_device", provenance.saved_device()},
+      {"saved_dtypes", std::vector<std::string>(provenance.saved_dtypes().begin(), provenance.saved_dtypes().end())},
+      {"torch_version", provenance.torch_version()},
+      {"created", provenance.created()},
+      {"program", provenance.program()},
+      {"git_commit", provenance.git_commit()},
+      {"git_dirty", provenance.has_git_dirty() ? Json(provenance.git_dirty()) : Json()},
+      {"run_id", provenance.run_id()},
+      {"metrics", std::map<std::string, double>(provenance.metrics().begin(), provenance.metrics().end())},
+      {"source", provenance.source()},
+      {"sha256", provenance.sha256()}};
+  return document;
+}
+
+Json ToJson(const v1::Parity& parity) {
+  return {{"device", parity.device()},
+          {"precision", parity.precision()},
+          {"state", ParityName(parity)},
+          {"rows", parity.rows()},
+          {"difference", parity.difference()},
+          {"allowed", parity.allowed()},
+          {"where", parity.where()},
+          {"rtol", parity.rtol()},
+          {"atol", parity.atol()},
+          {"detail", parity.detail()}};
+}
+
 Json ToJson(const v1::ModelFile& file) {
-  return {
+  Json document = {
       {"path", file.path()},
       {"format", file.format()},
       {"producer", file.producer()},
@@ -36,6 +66,8 @@ Json ToJson(const v1::ModelFile& file) {
       {"architecture", file.architecture()},
       {"state_dict_key", file.state_dict_key()},
       {"removed_prefixes", std::vector<std::string>(file.removed_prefixes().begin(), file.removed_prefixes().end())}};
+  if (file.has_provenance()) document["provenance"] = ToJson(file.provenance());
+  return document;
 }
 
 Json ToJson(const v1::Placement& placement) {
@@ -48,6 +80,7 @@ Json ToJson(const v1::Placement& placement) {
                    {"rewritten_constants", placement.rewritten_constants()},
                    {"decisions", std::vector<std::string>(placement.decisions().begin(), placement.decisions().end())}};
   if (placement.has_precision_deviation()) document["precision_deviation"] = placement.precision_deviation();
+  for (const v1::Parity& parity : placement.parity()) document["parity"].push_back(ToJson(parity));
   if (placement.has_memory()) {
     const v1::Memory& memory = placement.memory();
     document["memory"] = {{"weight_bytes", memory.weight_bytes()},

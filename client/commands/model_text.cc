@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -77,6 +78,20 @@ void AddIfKnown(Table* table, const char* key, const std::string& value) {
   if (!value.empty()) table->AddRow({key, Printable(value)});
 }
 
+void AddProvenance(const v1::Provenance& provenance, Table* table) {
+  const std::string dtypes = Join(provenance.saved_dtypes());
+  AddIfKnown(table, "saved on", provenance.saved_device() + (dtypes.empty() ? "" : " in " + dtypes));
+  AddIfKnown(table, "saved with", provenance.torch_version().empty() ? "" : "torch " + provenance.torch_version());
+  AddIfKnown(table, "saved as", provenance.program());
+  AddIfKnown(table, "saved at", provenance.created());
+  AddIfKnown(table, "commit", provenance.git_commit() + (provenance.git_dirty() ? ", with changes" : ""));
+  AddIfKnown(table, "run", provenance.run_id());
+  const std::map<std::string, double> metrics(provenance.metrics().begin(), provenance.metrics().end());
+  for (const auto& [name, value] : metrics) table->AddRow({"metric", fmt::format("{} {:g}", Printable(name), value)});
+  AddIfKnown(table, "source", provenance.source());
+  AddIfKnown(table, "source sha256", provenance.sha256());
+}
+
 void AddFile(const v1::ModelFile& file, Table* table) {
   AddIfKnown(table, "file", file.path());
   AddIfKnown(table, "format", file.format());
@@ -88,6 +103,7 @@ void AddFile(const v1::ModelFile& file, Table* table) {
   AddIfKnown(table, "saved dtypes", Join(file.saved_dtypes()));
   if (file.size_bytes() > 0) table->AddRow({"size", FormatBytes(file.size_bytes())});
   AddIfKnown(table, "sha256", file.sha256());
+  if (file.has_provenance()) AddProvenance(file.provenance(), table);
 }
 
 void AddTuning(const v1::Tuning& tuning, Table* table) {
@@ -129,6 +145,12 @@ void AddPlacement(const v1::Placement& placement, Table* table) {
   if (placement.has_precision_deviation()) {
     table->AddRow(
         {"deviation", fmt::format("{:.1e} of the largest output, from FP32", placement.precision_deviation())});
+  }
+  for (const v1::Parity& parity : placement.parity()) {
+    table->AddRow({"parity",
+                   {fmt::format("{} in {}: {}; {}", Printable(parity.device()), Printable(parity.precision()),
+                                ParityName(parity), Printable(parity.detail())),
+                    parity.state() == v1::PARITY_STATE_PASSED ? Style::kPlain : Style::kWarning}});
   }
   if (placement.rewritten_constants() > 0) {
     table->AddRow({"rewritten", fmt::format("{} constants of its code", placement.rewritten_constants())});

@@ -149,6 +149,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
   if (planned.plan.uses_architecture) {
     inspection.architecture = files.architecture_file->name();
   }
+  inspection.passport = planned.passport;
   inspection.program = ProgramOf(planned);
   AddTensors(planned, inspection);
   FERRY_ASSIGN_OR_RETURN(inspection.sha256, checkpoint::Sha256(*files.model, [&](uint64_t done) {
@@ -156,7 +157,8 @@ absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions
                            return true;
                          }));
   inspection.plan = std::move(planned.plan);
-  if (!found.is_there) inspection.suggested_config = SuggestConfig(inspection, planned.script);
+  const bool is_signed = inspection.passport != nullptr && inspection.passport->signature.has_value();
+  if (!found.is_there && !is_signed) inspection.suggested_config = SuggestConfig(inspection, planned.script);
   const bool has_code = files.format == checkpoint::FileFormat::kExportedProgram;
   if (planned.checkpoint != nullptr && !has_code) inspection.scaffold = ScaffoldForward(inspection);
   return inspection;

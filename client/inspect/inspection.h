@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "server/plan/load_plan.h"
+#include "server/plan/passport.h"
 
 namespace torchferry::client {
 
@@ -50,14 +52,15 @@ struct Inspection {
   absl::Status missing;
   bool has_config = false;
 
-  std::optional<InspectedProgram> program;     // of the file, or of its architecture
-  std::vector<InspectedTensor> tensors;        // in the order of the file
-  std::map<std::string, size_t> dtype_counts;  // tensors of each dtype
-  uint64_t parameters = 0;                     // elements of the floating tensors, tied ones once
-  uint64_t tensor_bytes = 0;                   // of the storages
-  std::vector<std::vector<std::string>> tied;  // names that share the same bytes
-  std::vector<checkpoint::NestedDict> dicts;   // of a training checkpoint
-  std::vector<std::string> other_entries;      // keys that hold no tensors
+  std::shared_ptr<const plan::Passport> passport;  // in the file or beside it; null: none
+  std::optional<InspectedProgram> program;         // of the file, or of its architecture
+  std::vector<InspectedTensor> tensors;            // in the order of the file
+  std::map<std::string, size_t> dtype_counts;      // tensors of each dtype
+  uint64_t parameters = 0;                         // elements of the floating tensors, tied ones once
+  uint64_t tensor_bytes = 0;                       // of the storages
+  std::vector<std::vector<std::string>> tied;      // names that share the same bytes
+  std::vector<checkpoint::NestedDict> dicts;       // of a training checkpoint
+  std::vector<std::string> other_entries;          // keys that hold no tensors
 
   std::string suggested_config;  // config.pbtxt; empty when there is one
   std::string scaffold;          // forward.py; empty for TorchScript and programs

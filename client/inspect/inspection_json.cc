@@ -38,6 +38,38 @@ Json ToJson(const InspectedProgram& program) {
           {"dynamic_batching", program.dynamic_batching}};
 }
 
+Json TensorsJson(const std::vector<plan::PassportTensor>& tensors) {
+  Json list = Json::array();
+  for (const plan::PassportTensor& tensor : tensors) {
+    list.push_back({{"name", tensor.name}, {"datatype", Name(tensor.dtype)}, {"dims", tensor.dims}});
+  }
+  return list;
+}
+
+Json ToJson(const model::Provenance& provenance) {
+  return {{"saved_device", provenance.saved_device},
+          {"saved_dtypes", provenance.saved_dtypes},
+          {"torch_version", provenance.torch_version},
+          {"created", provenance.created},
+          {"program", provenance.program},
+          {"git_commit", provenance.git_commit},
+          {"git_dirty", provenance.git_dirty.has_value() ? Json(*provenance.git_dirty) : Json()},
+          {"run_id", provenance.run_id},
+          {"metrics", provenance.metrics},
+          {"source", provenance.source},
+          {"sha256", provenance.sha256}};
+}
+
+Json ToJson(const plan::Passport& passport) {
+  Json document = {{"provenance", ToJson(passport.provenance)}, {"golden_rows", passport.golden.rows.size()}};
+  if (passport.signature.has_value()) {
+    document["signature"] = {{"max_batch_size", passport.signature->max_batch_size},
+                             {"inputs", TensorsJson(passport.signature->inputs)},
+                             {"outputs", TensorsJson(passport.signature->outputs)}};
+  }
+  return document;
+}
+
 Json TensorsJson(const Inspection& inspection) {
   Json list = Json::array();
   for (const InspectedTensor& tensor : inspection.tensors) {
@@ -71,6 +103,7 @@ Json ToJson(const Inspection& inspection) {
                    {"other_entries", inspection.other_entries},
                    {"tied", inspection.tied},
                    {"plan", ToJson(plan)}};
+  if (inspection.passport != nullptr) document["passport"] = ToJson(*inspection.passport);
   if (inspection.program.has_value()) document["program"] = ToJson(*inspection.program);
   if (!inspection.missing.ok()) document["needs"] = base::MessageOf(inspection.missing);
   if (!plan.left_to_server.empty()) document["only_the_server_can_tell"] = plan.left_to_server;

@@ -40,6 +40,40 @@ std::vector<std::string> DictTexts(const Inspection& inspection) {
   return texts;
 }
 
+std::string PassportTable(const plan::Passport& passport, const Console& console) {
+  const model::Provenance& provenance = passport.provenance;
+  Table table({"PASSPORT", ""});
+  const auto add = [&table](const char* key, const std::string& value) {
+    if (!value.empty()) table.AddRow({key, Printable(value)});
+  };
+  add("saved on", provenance.saved_device);
+  AddIfAny(table, "saved in", provenance.saved_dtypes);
+  add("saved with", provenance.torch_version.empty() ? "" : "torch " + provenance.torch_version);
+  add("saved as", provenance.program);
+  add("saved at", provenance.created);
+  add("commit", provenance.git_commit + (provenance.git_dirty.value_or(false) ? ", with changes" : ""));
+  add("run", provenance.run_id);
+  for (const auto& [name, value] : provenance.metrics) add("metric", fmt::format("{} {:g}", name, value));
+  add("source", provenance.source);
+  add("source sha256", provenance.sha256);
+  if (passport.signature.has_value()) {
+    for (const plan::PassportTensor& tensor : passport.signature->inputs) {
+      add("input", fmt::format("{} {} {}", tensor.name, Name(tensor.dtype), tensor::ToString(tensor.dims)));
+    }
+    for (const plan::PassportTensor& tensor : passport.signature->outputs) {
+      add("output", fmt::format("{} {} {}", tensor.name, Name(tensor.dtype), tensor::ToString(tensor.dims)));
+    }
+    add("rows", passport.signature->max_batch_size == 0
+                    ? "no batch dimension"
+                    : fmt::format("up to {}, beside these dims", passport.signature->max_batch_size));
+  }
+  add("golden rows", passport.golden.rows.empty()
+                         ? ""
+                         : fmt::format("{}, which the server runs wherever it places the model (rtol {:g}, atol {:g})",
+                                       passport.golden.rows.size(), passport.golden.rtol, passport.golden.atol));
+  return table.Render(console.color);
+}
+
 std::string FactsTable(const Inspection& inspection, const Console& console) {
   const plan::LoadPlan& plan = inspection.plan;
   Table table;
@@ -125,6 +159,7 @@ std::string PlanTable(const Inspection& inspection, const Console& console) {
 
 std::string InspectionText(const Inspection& inspection, const Console& console) {
   std::string text = FactsTable(inspection, console);
+  if (inspection.passport != nullptr) text += "\n" + PassportTable(*inspection.passport, console);
   if (inspection.program.has_value()) text += "\n" + ProgramTable(*inspection.program, console);
   if (!inspection.tensors.empty()) text += "\n" + LargestTable(inspection, console);
   text += "\n" + PlanTable(inspection, console);
