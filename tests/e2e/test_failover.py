@@ -45,10 +45,10 @@ MODELS = {"mlp": {"probabilities"}, "lstm": {"scores", "hidden"}}
 
 
 @contextlib.contextmanager
-def sim_server(folder, store, *flags, devices=2):
-    """(server, set_faults)"""
+def sim_server(folder, store, *flags, devices=2, at_start=""):
+    """(server, set_faults); `at_start`: faults that it begins with."""
     faults = folder / "faults"
-    faults.write_text("")
+    faults.write_text(at_start)
 
     def set_faults(text):
         partial = folder / "faults.partial"

@@ -28,6 +28,16 @@ def forward(self, x: Tensor, n: int = 2) -> Dict[str, Tensor]:
     return {"y": x, 'z\'': torch.relu(x)}
 '''
 
+PASSPORT = """{"format": "torchferry-passport", "version": 1,
+ "signature": {"max_batch_size": 64, "inputs": [{"name": "x", "type": "FP32", "dims": [2, -1]}],
+   "outputs": [{"name": "y", "type": "FP32", "dims": [1]}, {"name": "n", "type": "INT64", "dims": []}]},
+ "saved": {"device": "cuda:0", "dtypes": ["FP32"], "torch": "2.11.0", "created": "2026-11-29T12:00:00Z", "program": "torch.export"},
+ "origin": {"git_commit": "0a1b", "git_dirty": false, "run_id": "r1", "metrics": {"accuracy": 0.93}, "source": "hf://o/r@1"},
+ "golden": {"rtol": 0.01, "atol": 0.001,
+   "rows": [{"inputs": {"x": {"type": "FP32", "shape": [1, 2, 1], "data": "AACAPwAAAEA="}},
+             "outputs": {"y": {"type": "FP32", "shape": [1, 1], "data": "AABAQA=="}}}]}}
+"""
+
 ARCHIVE = '''class Net(Module):
   __parameters__ = ["weight", ]
   weight : Tensor
@@ -100,6 +110,15 @@ TEXTS = {
                    '"rows_per_second": 91.5, "simplest_rows_per_second": 60.25, "budget_seconds": 0, "deviation": 0, "final": true, '
                    '"latency": {"variant": "plain", "intra_op_threads": 2, "max_rows": 2, "seconds": 0.02, "throughput_seconds": 0.04}}]}',
         "deep": '{"records": [{"key": ' + "[" * 100 + "]" * 100 + "}]}",
+    },
+    "passport": {
+        "whole": PASSPORT,
+        "two": PASSPORT + "\0" + PASSPORT.replace('"r1"', '"r2"'),
+        "provenance": '{"format": "torchferry-passport", "version": 1, "origin": {"source": "https://host/file", "sha256": "00"}}',
+        "later": '{"format": "torchferry-passport", "version": 2, "new": [1.5, null]}',
+        "deep": '{"format": "torchferry-passport", "version": 1, "a": ' + "[" * 20 + "]" * 20 + "}",
+        "large": '{"format": "torchferry-passport", "version": 1, "golden": {"rows": [{"inputs": {"x": {"type": "FP64", '
+                 '"shape": [9999, 9999], "data": ""}}, "outputs": {}}]}}',
     },
     "input_value": {
         "floats": "[[1.5, -2e3], [3, 0.1]]",
