@@ -24,6 +24,7 @@ MAKERS = re.compile(rf"""
     (?:base::)?MakeStatus\(\s*(?P<choice>[^",]*\?\s*)?(?:absl::)?(?:StatusCode::)k(?P<made>{CODES})(?:\s*:[^,"]*)?\s*,
   | absl::(?P<plain>{CODES})Error\(
   | (?P<precondition>\bPrecondition)\(
+  | \bInvalid\(
   | Magic\{{[^{{}}]*?StatusCode::k(?P<magic>{CODES}),
   | (?P<kind>UnsupportedKind)\{{"[^"]*",
 """, re.VERBOSE | re.DOTALL)
@@ -59,7 +60,7 @@ SAID = {
     "key {} is a tensor's": "in the message, at its end: rename one, or what bitsandbytes' weights need",
     "the module has no method {}; {}": "in the message, at its end: its methods, or a forward.py",
     "the module has no {} method": "none: never seen, as the plan has refused it",
-    "two inputs of config.pbtxt are": "in config.pbtxt: an argument of its own for each input",
+    "two inputs of {} are the same": "in config.pbtxt: an argument of its own for each input",
     "holds no program {}; it has {}": "in the message, at its end: the programs that it has",
     "the program has no example inputs": SERVED_WITHOUT,
     "the example inputs are not as many as": SERVED_WITHOUT,
@@ -67,8 +68,14 @@ SAID = {
     "the example inputs have {} bytes": SERVED_WITHOUT,
     "the example of input {} has another type": SERVED_WITHOUT,
     "the config gives its inputs other shapes": SERVED_WITHOUT,
+    "its text {}": "the passport written anew, or removed",
+    "it nests more than": "the passport written anew, or removed",
+    "has the name {} once more": "the passport written anew, or removed",
+    "is no base64": "the passport written anew, or removed",
+    "which the signature does not declare": "the passport written anew, or removed",
+    "when it was saved": "none: the next placement is tried",
     "an example is missing": SERVED_WITHOUT,
-    "of config.pbtxt is result {} of forward": "in config.pbtxt: results that forward gives, each once",
+    "of {} is result {} of forward": "in config.pbtxt: results that forward gives, each once",
 }
 
 

@@ -180,7 +180,7 @@ absl::StatusOr<JsonValue> ParsePassportJson(std::string_view text) {
     return Invalid("it nests more than {} deep", limits::kMaxPassportDepth);
   }
   absl::StatusOr<JsonValue> tree = checkpoint::ParseProgramJson(text);
-  if (!tree.ok()) return Invalid("it {}", base::MessageOf(tree.status()));
+  if (!tree.ok()) return Invalid("its text {}", base::MessageOf(tree.status()));
   FERRY_RETURN_IF_ERROR(CheckMembers(*tree));
   return tree;
 }

@@ -16,7 +16,7 @@ using config::TensorConfig;
 constexpr size_t kMaxListedNames = 20;
 
 template <typename... Args>
-absl::Status Contradiction(fmt::format_string<Args...> format, Args&&... args) {
+absl::Status Precondition(fmt::format_string<Args...> format, Args&&... args) {
   return base::MakeStatus(absl::StatusCode::kFailedPrecondition, format, std::forward<Args>(args)...);
 }
 
@@ -30,13 +30,13 @@ absl::Status CheckRows(const ModelConfig& config, const PassportSignature& passp
   if (!SaysRows(config)) return absl::OkStatus();
   const int64_t own = config.max_batch_size;
   if ((own > 0) != (passport.max_batch_size > 0)) {
-    return Contradiction(
+    return Precondition(
         "max_batch_size is {} in {} and {} in {}, so dims have another meaning: write max_batch_size: {}, or save the "
         "model again",
         own, sources.config, passport.max_batch_size, sources.passport, passport.max_batch_size);
   }
   if (own <= passport.max_batch_size) return absl::OkStatus();
-  return Contradiction(
+  return Precondition(
       "max_batch_size is {} in {}, and {} allows {}: write max_batch_size: {} or less, or save the model for more rows",
       own, sources.config, sources.passport, passport.max_batch_size, passport.max_batch_size);
 }
@@ -56,19 +56,19 @@ absl::Status CheckTensors(std::string_view what, const std::vector<TensorConfig>
     if (found == saved.end()) {
       const std::string names = base::ListText(
           saved, [](const PassportTensor& tensor) { return Quoted(tensor.name); }, kMaxListedNames);
-      return Contradiction(
+      return Precondition(
           "{} {} is in {} and not in {}, which has {}: call it as one of these, or save the model again", what,
           Quoted(own.name), sources.config, sources.passport, names.empty() ? "none" : names);
     }
     if (own.dtype != tensor::DType::kInvalid && own.dtype != found->dtype) {
-      return Contradiction("{} {} is {} in {} and {} in {}: write TYPE_{}, or save the model again", what,
-                           Quoted(own.name), Name(own.dtype), sources.config, Name(found->dtype), sources.passport,
-                           found->dtype == tensor::DType::kBytes ? "STRING" : Name(found->dtype));
+      return Precondition("{} {} is {} in {} and {} in {}: write TYPE_{}, or save the model again", what,
+                          Quoted(own.name), Name(own.dtype), sources.config, Name(found->dtype), sources.passport,
+                          found->dtype == tensor::DType::kBytes ? "STRING" : Name(found->dtype));
     }
     if (own.dtype == tensor::DType::kInvalid || AreEqual(own.dims, found->dims)) continue;
-    return Contradiction("{} {} has dims {} in {} and {} in {}: write dims: [ {} ], or save the model again", what,
-                         Quoted(own.name), tensor::ToString(own.dims), sources.config, tensor::ToString(found->dims),
-                         sources.passport, fmt::join(found->dims, ", "));
+    return Precondition("{} {} has dims {} in {} and {} in {}: write dims: [ {} ], or save the model again", what,
+                        Quoted(own.name), tensor::ToString(own.dims), sources.config, tensor::ToString(found->dims),
+                        sources.passport, fmt::join(found->dims, ", "));
   }
   return absl::OkStatus();
 }
