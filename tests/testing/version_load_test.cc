@@ -6,9 +6,11 @@
 #include <array>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <latch>
 #include <thread>
 
+#include "server/model/device_fault.h"
 #include "server/torch/device/convert.h"
 #include "tests/testing/sim_fixture.h"
 
@@ -98,6 +100,83 @@ TEST_F(VersionLoadTest, ADeviceWithoutMemoryIsPassedOverAndPreferredLater) {
   EXPECT_EQ(first->placed.info.fallback_from, "sim:0");
   EXPECT_THAT(first->rather, ::testing::ElementsAre(tensor::DeviceId{"sim", 0}));
   EXPECT_THAT(first->others, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
+}
+
+// [1, 2] -> [1, 2], by a product, with a passport whose one golden row is x = [1, 2] -> y.
+class GoldenLoadTest : public VersionLoadTest {
+ protected:
+  // `y`: base64 of two FP32.
+  void Save(const std::string& y) {
+    torch::jit::Module module("m");
+    module.register_parameter("w", at::eye(2) * 2, false);
+    module.define("def forward(self, x: Tensor) -> Tensor:\n  return torch.mm(x, self.w)\n");
+    module.save((store_ / "m" / "1" / "model.pt").string());
+    std::ofstream(store_ / "m" / "1" / "torchferry.json")
+        << R"({"format": "torchferry-passport", "version": 1, "golden": {"rtol": 0.01, "rows": [{"inputs":)"
+        << R"({"x": {"type": "FP32", "shape": [1, 2], "data": "AACAPwAAAEA="}}, "outputs": {"OUTPUT__0":)"
+        << R"({"type": "FP32", "shape": [1, 2], "data": ")" << y << R"("}}}]}})";
+  }
+
+  static std::vector<std::string> Texts(const model::ModelInfo& info) {
+    std::vector<std::string> texts;
+    for (const model::ParityInfo& parity : info.parity->List()) {
+      texts.push_back(fmt::format("{} in {}: {}", parity.device, parity.precision, Name(parity.state)));
+    }
+    return texts;
+  }
+
+  static constexpr char kRight[] = "AAAAQAAAgEA=";  // [2, 4]
+  static constexpr char kWrong[] = "AAAAQAAAoEA=";  // [2, 5]
+};
+
+TEST_F(GoldenLoadTest, AWrongKernelIsPassedOverAndNotPreferredLater) {
+  Save(kRight);
+  Devices::Get().SetFaults(0, {.wrong_products = true});
+  const auto first = Read()->PlaceFirst();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->placed.model->device(), (tensor::DeviceId{"sim", 1}));
+  EXPECT_EQ(first->placed.info.fallback_reason, tensor::FallbackReason::kParity);
+  EXPECT_TRUE(first->rather.empty());
+  EXPECT_THAT(first->others, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
+  EXPECT_THAT(Texts(first->placed.info), ::testing::ElementsAre("sim:0 in FP32: failed", "sim:1 in FP32: passed"));
+}
+
+TEST_F(GoldenLoadTest, AFurtherPlacementIsCheckedAndRefusedAlone) {
+  Save(kRight);
+  const auto load = Read();
+  const auto first = load->PlaceFirst();
+  ASSERT_TRUE(first.ok()) << first.status();
+  Devices::Get().SetFaults(2, {.wrong_products = true});
+  const auto refused = load->PlaceOn({"sim", 2});
+  EXPECT_TRUE(model::IsOfParity(refused.status())) << refused.status();
+  EXPECT_FALSE(model::IsOfDevice(refused.status()));
+  EXPECT_TRUE(load->PlaceOn(tensor::DeviceId::Cpu()).ok());
+  EXPECT_THAT(Texts(first->placed.info),
+              ::testing::ElementsAre("sim:0 in FP32: passed", "sim:2 in FP32: failed", "cpu in FP32: passed"));
+}
+
+TEST_F(GoldenLoadTest, WhereNonePassesTheVersionFailsWithEachReason) {
+  Save(kWrong);
+  const auto first = Read()->PlaceFirst();
+  EXPECT_EQ(first.status().code(), absl::StatusCode::kFailedPrecondition);
+  for (const char* device : {"sim:0", "sim:1", "sim:2", "cpu"}) {
+    EXPECT_THAT(
+        std::string(first.status().message()),
+        HasSubstr(fmt::format("not on {} in FP32: row 0, output \"OUTPUT__0\" at [0, 1] is 4 and was 5", device)));
+  }
+}
+
+TEST_F(GoldenLoadTest, AWarningServesAndOffRunsNone) {
+  Save(kWrong);
+  request_.config.parity = config::ParityPolicy::kWarn;
+  auto first = Read()->PlaceFirst();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(first->placed.info.warnings, Contains(HasSubstr("beyond their tolerance")));
+  EXPECT_THAT(Texts(first->placed.info), ::testing::ElementsAre("sim:0 in FP32: failed"));
+  request_.config.parity = config::ParityPolicy::kOff;
+  first = Read()->PlaceFirst();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(Texts(first->placed.info), ::testing::ElementsAre("sim:0 in FP32: not_checked"));
 }
 
 TEST_F(VersionLoadTest, TwoThreadsPlaceItOnTwoDevicesAtTheSameTime) {

@@ -61,6 +61,7 @@ class TuningTest : public ::testing::Test {
                           .intra_op_threads = 1,
                           .workers = workers_,
                           .tolerance = 1e-3,
+                          .accept = accept_,
                           .may_search = may_search_,
                           .record_path = RecordPath(),
                           .key = key_,
@@ -97,6 +98,7 @@ class TuningTest : public ::testing::Test {
   TuningOptions options_;
   int workers_ = 0;
   bool may_search_ = true;
+  TuningVariants::Accept accept_ = nullptr;
   Measurement measure_ = &MeasureThroughput;
   bool is_disturbed_ = false;
   Tuned tuned_;
@@ -105,6 +107,19 @@ class TuningTest : public ::testing::Test {
   std::vector<std::string> made_;
   model::ModelInfo info_;
 };
+
+TEST_F(TuningTest, AVariantThatIsNotAcceptedIsLeftOutHoweverFast) {
+  MeasureWithoutMeasuring();
+  hows_["frozen"] = {microseconds(1000), microseconds(250)};
+  accept_ = [this](model::Model& model) {
+    return &model == models_["frozen"].get() ? absl::FailedPreconditionError("golden rows disagree") : absl::OkStatus();
+  };
+  EXPECT_EQ(Run(), models_["plain"]);
+  EXPECT_THAT(Decisions(), HasSubstr("frozen (golden rows disagree)"));
+  accept_ = nullptr;
+  key_["sha256"] = "cd";
+  EXPECT_EQ(Run(), models_["frozen"]);
+}
 
 TEST_F(TuningTest, TheFastestThatAgreesIsTakenAndWhatWasLeftOutIsSaid) {
   hows_["frozen"] = {microseconds(1000), microseconds(250)};
