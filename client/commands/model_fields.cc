@@ -22,7 +22,7 @@ std::string ErrorCodeName(const v1::ModelVersion& version) {
 std::string ParityName(const v1::Parity& parity) {
   switch (parity.state()) {
     case v1::PARITY_STATE_NOT_CHECKED:
-      return "not checked";
+      return "not_checked";
     case v1::PARITY_STATE_PASSED:
       return "passed";
     case v1::PARITY_STATE_FAILED:

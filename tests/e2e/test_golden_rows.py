@@ -67,6 +67,9 @@ def sim(tmp_path_factory):
         {"x": reference("mlp", "x", 1)}, {name: reference("mlp", name, 1) for name in ("probabilities", "label")})]))
     other = store.add("mlp_dict", "other_label")
     (other / "config.pbtxt").unlink()
+    fewer = store.add("mlp_dict", "fewer")
+    put_beside(fewer / "1", passport(rows=[row({"x": reference("mlp", "x", 1)}, {
+        "probabilities": reference("mlp", "probabilities", 1), "gone": np.zeros((1, 1), np.float32)})]))
     put_beside(other / "1", passport(rows=[row({"x": reference("mlp", "x", 1)}, {"label": reference("mlp", "label", 1) + 1})], rtol=9, atol=9))
     state = store.add("running_sum")
     five = row({"x": np.full((1, 1), 5, np.float32)}, {"sum": np.full((1, 1), 5001, np.float32)})
@@ -161,6 +164,11 @@ def test_whole_numbers_are_equal_or_not(client):
     version = client.model("other_label")
     assert version.state == pb.MODEL_STATE_FAILED
     check_message(version.error_message, 'output "label" at [0, 0]', "0 allowed")
+
+
+def test_outputs_that_the_model_does_not_give_are_named(client):
+    (parity, *_) = client.model("fewer").placement.parity
+    assert parity.state == PASSED and parity.detail.endswith('not compared, as it does not give them: "gone"')
 
 
 def test_state_is_not_touched(client):

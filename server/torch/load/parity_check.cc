@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "server/base/list_text.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
 #include "server/torch/load/golden_difference.h"
@@ -51,6 +53,9 @@ class GoldenRun {
     }
     found_.detail = fmt::format("golden rows are answered as when it was saved: {} of {}, {:.2g} of {:.2g} allowed",
                                 found_.rows, golden_.rows.size(), found_.difference, found_.allowed);
+    if (!left_out_.empty()) {
+      found_.detail += "; not compared, as it does not give them: " + base::ListText(left_out_, base::InQuotes);
+    }
     return found_;
   }
 
@@ -91,7 +96,10 @@ class GoldenRun {
   void Compare(size_t index, const plan::GoldenRow& row, const model::Outputs& outputs) {
     for (const auto& [name, wanted] : row.outputs) {
       const auto given = std::ranges::find(outputs, name, &model::NamedTensor::name);
-      if (given == outputs.end()) continue;  // the configuration may leave outputs out
+      if (given == outputs.end()) {  // the configuration may leave it out
+        left_out_.insert(name);
+        continue;
+      }
       has_compared_ = true;
       const std::string where = fmt::format("row {}, output \"{}\"", index, name);
       const absl::StatusOr<GoldenDifference> furthest =
@@ -122,6 +130,7 @@ class GoldenRun {
   const plan::GoldenRows& golden_;
   ParityInfo found_;
   bool has_compared_ = false;
+  std::set<std::string> left_out_;  // outputs of golden rows that the model does not give
 };
 
 }  // namespace

@@ -245,9 +245,7 @@ absl::Status VersionLoad::TellParity(const ParityCheck& check, model::ParityInfo
   return check.Refuses(found) ? model::ParityStatus(found.detail) : absl::OkStatus();
 }
 
-// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
-absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
-  const tensor::DeviceId& device = plan.placement.device;
+model::ModelInfo VersionLoad::Describe(const plan::LoadPlan& plan) const {
   model::ModelInfo info = DescribeVersion(file_, plan, master_.state, request_.config);
   info.warnings = plan.warnings;
   info.warnings.insert(info.warnings.end(), master_.warnings.begin(), master_.warnings.end());
@@ -256,6 +254,13 @@ absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan&
   info.parity = parity_;
   if (planned_.passport != nullptr && planned_.passport->provenance != model::Provenance{})
     info.provenance = {planned_.passport, &planned_.passport->provenance};
+  return info;
+}
+
+// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
+absl::StatusOr<VersionLoad::Placed> VersionLoad::PlaceOnce(const plan::LoadPlan& plan, bool may_search) const {
+  const tensor::DeviceId& device = plan.placement.device;
+  model::ModelInfo info = Describe(plan);
   MasterModule master = master_;
   plan::LoadRequest request = request_;
   const base::StoreFolder folder = request.store / request.config.name;

@@ -61,6 +61,8 @@ class VersionLoad {
   // What is tried after `plan`, which failed with `why`; `why` where nothing is.
   absl::StatusOr<plan::LoadPlan> NextPlan(const plan::LoadPlan& plan, const absl::Status& why,
                                           plan::Refusals& refusals) const;
+  // What is known of a placement before it is made.
+  model::ModelInfo Describe(const plan::LoadPlan& plan) const;
   absl::StatusOr<Placed> PlaceOnce(const plan::LoadPlan& plan, bool may_search) const;
   absl::StatusOr<Placed> WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
                                 const base::StoreFolder& folder, const tensor::BoundInputs* example) const;
