@@ -1,6 +1,7 @@
 // A version that is placed on one device after another, and on several at the same time.
 #include "server/torch/load/version_load.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <array>
