@@ -1,7 +1,6 @@
 #include "server/checkpoint/file.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "server/base/status.h"
+#include "server/checkpoint/sha256.h"
 
 namespace torchferry::checkpoint {
 namespace {
@@ -124,25 +124,19 @@ absl::Status File::Read(uint64_t offset, std::span<std::byte> out) const {
 }
 
 absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress) {
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    return absl::InternalError("OpenSSL has no SHA-256");
-  }
+  if (std::string known = file.known_sha256(); !known.empty()) return known;
+  Sha256Stream digest;
   std::vector<std::byte> piece(std::min(file.size(), kDigestPieceBytes));
   for (uint64_t offset = 0; offset < file.size(); offset += piece.size()) {
     piece.resize(std::min(file.size() - offset, kDigestPieceBytes));
     FERRY_RETURN_IF_ERROR(file.Read(offset, piece));
-    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+    digest.Add(piece);
     if (on_progress && !on_progress(offset + piece.size())) {
       return absl::CancelledError("the digest was not wanted any more");
     }
   }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  EVP_DigestFinal_ex(context.get(), digest, &length);
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  FERRY_ASSIGN_OR_RETURN(const Sha256Digest done, digest.Finish());
+  return ToHex(done);
 }
 
 }  // namespace torchferry::checkpoint

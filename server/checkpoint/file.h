@@ -40,6 +40,9 @@ class File {
   // A path that leads to what was opened, for as long as this lives, for who must open it once more. Empty for one in
   // memory.
   virtual std::string open_path() const { return ""; }
+  // Lower-case hex SHA-256 of exactly the bytes that Read gives, where it was computed when the file was opened
+  // (verified_file.h); empty otherwise.
+  virtual std::string known_sha256() const { return ""; }
 
   // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
   absl::Status Read(uint64_t offset, std::span<std::byte> out) const;
@@ -56,7 +59,7 @@ class File {
 };
 
 // Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done,
-// and says whether to go on. CANCELLED when it said no.
+// and says whether to go on. CANCELLED when it said no. One that is known is not computed again.
 absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress = nullptr);
 
 }  // namespace torchferry::checkpoint

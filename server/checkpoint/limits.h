@@ -101,6 +101,12 @@ inline constexpr size_t kMaxGoldenBytes = size_t{64} << 10;
 // Of a golden row's tolerances.
 inline constexpr double kMaxGoldenTolerance = 1e6;
 
+// --- digests ---
+// Of the list of trusted digests, which is read anew for each load: a line takes a hundred bytes or two. A store of a
+// thousand models with ten versions of ten files each has 100,000.
+inline constexpr uint64_t kMaxDigestListBytes = uint64_t{32} << 20;
+inline constexpr size_t kMaxDigests = 200'000;
+
 // --- tensors ---
 inline constexpr size_t kMaxRank = 64;            // PyTorch's own limit for most operators
 inline constexpr size_t kMaxTensorMetadata = 64;  // keys and values of a tensor's metadata

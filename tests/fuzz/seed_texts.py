@@ -120,6 +120,12 @@ TEXTS = {
         "large": '{"format": "torchferry-passport", "version": 1, "golden": {"rows": [{"inputs": {"x": {"type": "FP64", '
                  '"shape": [9999, 9999], "data": ""}}, "outputs": {}}]}}',
     },
+    "trusted_digests": {
+        "listed": "# published\n\n" + "1a" * 32 + "  m/1/model.pt\n" + "2B" * 32 + " *weights of b.pt\r\n",
+        "escaped": "\\" + "3c" * 32 + "  a\\nb\n" + "3c" * 32 + "  again",
+        "bsd": "SHA256 (model.pt) = " + "4d" * 32 + "\n",
+        "short": "5e" * 31 + "  model.pt\n",
+    },
     "input_value": {
         "floats": "[[1.5, -2e3], [3, 0.1]]",
         "bools": "[true, false]",
