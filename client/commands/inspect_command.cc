@@ -88,6 +88,10 @@ void AddInspect(CLI::App& app, Invocation& invocation) {
                     "As the server's --no-torchscript");
   command->add_flag("--follow-links-out-of-store", options->inspect.follows_links_out,
                     "As the server's --follow-links-out-of-store, for a file in a version's folder");
+  command
+      ->add_option("--trusted-digests", options->inspect.trusted_digests,
+                   "As the server's --trusted-digests: nothing is read of a file that the list has not")
+      ->type_name("FILE");
   command->add_flag("--scaffold", options->scaffold,
                     "Write a forward.py to start from, for a state_dict, and nothing else");
   command->footer(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 #include <tuple>
 
@@ -57,6 +58,12 @@ absl::StatusOr<FoundConfig> FindConfig(const std::string& path, const InspectOpt
   FERRY_ASSIGN_OR_RETURN(config::ModelConfig config,
                          config::ReadModelConfig(model, file.string(), folder.filename().string()));
   return FoundConfig{true, std::move(config)};
+}
+
+// Null: every file may be looked into.
+absl::StatusOr<std::shared_ptr<const checkpoint::TrustedDigests>> ReadTrusted(const InspectOptions& options) {
+  if (options.trusted_digests.empty()) return nullptr;
+  return checkpoint::TrustedDigests::Read(options.trusted_digests);
 }
 
 void AddStateDict(const plan::PlannedVersion& planned, Inspection& inspection) {
@@ -137,8 +144,9 @@ std::optional<InspectedProgram> ProgramOf(const plan::PlannedVersion& planned) {
 absl::StatusOr<Inspection> Inspect(const std::string& path, const InspectOptions& options,
                                    const std::function<void(uint64_t, uint64_t)>& on_progress) {
   FERRY_ASSIGN_OR_RETURN(const FoundConfig found, FindConfig(path, options));
+  FERRY_ASSIGN_OR_RETURN(const auto trusted, ReadTrusted(options));
   FERRY_ASSIGN_OR_RETURN(const plan::VersionFiles files,
-                         plan::FindFilesOf(path, found.config, options.follows_links_out));
+                         plan::FindFilesOf(path, found.config, options.follows_links_out, trusted.get()));
   FERRY_ASSIGN_OR_RETURN(plan::PlannedVersion planned, plan::PlanVersion(files, found.config, ThisHost(options)));
   Inspection inspection;
   inspection.path = path;

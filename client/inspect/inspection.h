@@ -71,6 +71,7 @@ struct InspectOptions {
   bool trust_model_code = false;   // the server's --trust-model-code
   bool torchscript = true;         // false: the server's --no-torchscript
   bool follows_links_out = false;  // the server's --follow-links-out-of-store
+  std::string trusted_digests;     // the server's --trusted-digests; empty: none
   std::string config;              // a config.pbtxt; empty: the one of the store that the file is in, if any
 };
 

@@ -73,7 +73,7 @@ class StoreChecker {
     if (flags_.check_loads) progress.emplace("loading", static_cast<int>(wanted.size()), /*expected_seconds=*/0);
     for (const WantedVersion& one : wanted) {
       if (progress.has_value()) progress->Begin(fmt::format("{}/{}", one.folder->name, one.version));
-      const plan::LoadRequest request = loads_.RequestOf(*one.folder, one.version);
+      FERRY_ASSIGN_OR_RETURN(const plan::LoadRequest request, loads_.RequestOf(*one.folder, one.version));
       CheckedVersion version = flags_.check_loads ? Load(request) : Plan(request);
       version.warnings.insert(version.warnings.begin(), one.warnings.begin(), one.warnings.end());
       checked[one.place] = std::move(version);

@@ -244,6 +244,10 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--follow-links-out-of-store", flags.follow_links_out_of_store,
                "Models may be links to files and folders outside --model-store")
       ->envname("TORCHFERRY_FOLLOW_LINKS_OUT_OF_STORE");
+  Add(app, "--trusted-digests", flags.trusted_digests,
+      "A list as sha256sum writes it, read anew for each load: a version that has a file whose SHA-256 is not on it "
+      "fails, and nothing of that file is read but its digest. Empty: every file may be loaded")
+      ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingFile(text); });
 }
 
 // What no single flag's check sees.

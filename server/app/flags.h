@@ -56,6 +56,7 @@ struct ServerFlags {
   bool trust_model_code = false;
   bool torchscript = true;
   bool follow_links_out_of_store = false;
+  std::string trusted_digests;    // a list of SHA-256 digests: no other file is loaded; empty: every file may be
   bool checks_store = false;      // --check: what a server would make of `model_store` is said, and nothing is served
   bool check_loads = false;       // with that: each version is loaded, too
   std::string state_dir;          // empty: nothing is kept from one run to the next

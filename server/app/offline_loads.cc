@@ -6,6 +6,7 @@
 #include "server/app/store_models.h"
 #include "server/app/thread_plan.h"
 #include "server/app/torch_options.h"
+#include "server/base/status.h"
 #include "server/torch/load/loader.h"
 
 namespace torchferry::app {
@@ -28,13 +29,14 @@ OfflineLoads::OfflineLoads(const ServerFlags& flags, std::vector<std::unique_ptr
           {.intra_op_threads = flags.intra_op_threads, .tuning = OptionsOf(tuning, flags, host_)})),
       loaders_({torch_loader_.get()}) {}
 
-plan::LoadRequest OfflineLoads::RequestOf(const registry::ModelFolder& folder, int64_t version) const {
+absl::StatusOr<plan::LoadRequest> OfflineLoads::RequestOf(const registry::ModelFolder& folder, int64_t version) const {
   plan::LoadRequest request{
       .store = StoreOf(flags_),
       .model = folder.name,
       .version = version,
       .config = *folder.config,
       .host = PlanContextOf(flags_, host_, *runtime_, LoadBudgetOf(flags_, /*is_stopping=*/nullptr))};
+  FERRY_ASSIGN_OR_RETURN(request.trusted, TrustedDigestsOf(flags_));
   if (tuning_ == Tuning::kOff) request.config.optimize.mode = config::OptimizeConfig::Mode::kOff;
   return request;
 }

@@ -1,6 +1,8 @@
 // What a server with these flags loads by, without the server: for --tune and --check.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -24,8 +26,9 @@ class OfflineLoads {
   OfflineLoads(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers,
                Tuning tuning);
 
-  // A load of `version` of `folder`, whose config is there. Nothing else is loaded meanwhile.
-  plan::LoadRequest RequestOf(const registry::ModelFolder& folder, int64_t version) const;
+  // A load of `version` of `folder`, whose config is there. Nothing else is loaded meanwhile. Errors of
+  // TrustedDigestsOf.
+  absl::StatusOr<plan::LoadRequest> RequestOf(const registry::ModelFolder& folder, int64_t version) const;
 
   // Runtimes, in order of preference.
   std::span<const plan::ModelLoader* const> loaders() const { return loaders_; }

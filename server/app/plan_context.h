@@ -1,10 +1,13 @@
 // What plans are made for: the devices of this host, and what the flags allow.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <functional>
 #include <memory>
 
 #include "server/app/flags.h"
+#include "server/checkpoint/trusted_digests.h"
 #include "server/host/host.h"
 #include "server/plan/load_budget.h"
 #include "server/plan/load_plan.h"
@@ -15,6 +18,10 @@ namespace torchferry::app {
 // Of the memory that this process may still take. Null with --no-check-load-memory. `is_stopping`: nobody waits for
 // room any longer; null: never.
 std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping);
+
+// The list of --trusted-digests as it is now; null without that flag. Errors of TrustedDigests::Read, which name the
+// flag.
+absl::StatusOr<std::shared_ptr<const checkpoint::TrustedDigests>> TrustedDigestsOf(const ServerFlags& flags);
 
 // `budget`: of the memory that loading may take; null: it is not bounded.
 plan::PlanContext PlanContextOf(const ServerFlags& flags, const host::HostInfo& host,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/app/device_reports.h"
+#include "server/app/plan_context.h"
 #include "server/app/store_models.h"
 #include "server/base/status.h"
 #include "server/plan/label_files.h"
@@ -81,6 +82,7 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   plan::LoadRequest request{
       .store = StoreOf(parts_.flags), .model = model, .version = version, .config = config, .host = parts_.host};
   request.host.ruled_out = LostDevices(parts_.health->List());
+  FERRY_ASSIGN_OR_RETURN(request.trusted, TrustedDigestsOf(parts_.flags));
   FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion planned, plan::LoadVersion(request, parts_.loaders));
   model::LoadedModel& loaded = planned.model;
   const config::ModelConfig& effective = planned.config;

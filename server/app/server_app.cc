@@ -101,6 +101,10 @@ class ServerAppImpl final : public ServerApp {
 
   absl::Status Start(std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers) {
     FERRY_ASSIGN_OR_RETURN(std::vector<registry::ModelFolder> models, ScanModels(flags_));
+    FERRY_ASSIGN_OR_RETURN(const auto trusted, TrustedDigestsOf(flags_));  // a list that is none is seen at once
+    if (trusted != nullptr) {
+      base::LogInfo("only trusted files are loaded", {{"list", trusted->name()}, {"digests", trusted->size()}});
+    }
     const auto is_loaded = [this](const registry::ModelFolder& folder) { return LoadsAtStart(flags_, folder.name); };
     const auto unloaded = std::stable_partition(models.begin(), models.end(), is_loaded);
     registry_.SetListener([this] { NotifyHealth(); });

@@ -87,8 +87,8 @@ class StoreTuner {
 
   absl::StatusOr<model::ModelInfo> Tune(const registry::ModelFolder& folder, int64_t version) const {
     FERRY_RETURN_IF_ERROR(CheckMayKeep(folder.name, version));
-    FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded,
-                           plan::LoadVersion(loads_.RequestOf(folder, version), loads_.loaders()));
+    FERRY_ASSIGN_OR_RETURN(plan::LoadRequest request, loads_.RequestOf(folder, version));
+    FERRY_ASSIGN_OR_RETURN(plan::LoadedVersion loaded, plan::LoadVersion(std::move(request), loads_.loaders()));
     model::ModelInfo info = std::move(loaded.model.info);
     if (!info.tuning.has_value() || info.tuning->is_final) return info;
     RunJobs(loaded.model.idle_jobs, info, BudgetOf(loaded.config));

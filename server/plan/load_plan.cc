@@ -59,6 +59,7 @@ class Planner {
   absl::StatusOr<PlannedVersion> Run() {
     planned_.plan.format = files_.format;
     planned_.config = config_;
+    if (!files_.trusted_by.empty()) Decide(fmt::format("the SHA-256 of each file is in {}", files_.trusted_by));
     if (files_.format == checkpoint::FileFormat::kTorchScript) {
       FERRY_RETURN_IF_ERROR(PlanTorchScript());
     } else if (files_.format == checkpoint::FileFormat::kExportedProgram) {

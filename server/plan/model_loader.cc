@@ -28,8 +28,8 @@ absl::Status NoLoader(const PlannedFiles& version, std::span<const ModelLoader* 
 }  // namespace
 
 absl::StatusOr<PlannedFiles> PlanFiles(const LoadRequest& request) {
-  FERRY_ASSIGN_OR_RETURN(VersionFiles files,
-                         FindVersionFiles(request.store, request.model, request.version, request.config));
+  FERRY_ASSIGN_OR_RETURN(VersionFiles files, FindVersionFiles(request.store, request.model, request.version,
+                                                              request.config, request.trusted.get()));
   FERRY_ASSIGN_OR_RETURN(PlannedVersion planned, PlanVersion(files, request.config, request.host));
   return PlannedFiles{std::move(files), std::move(planned)};
 }

@@ -25,6 +25,8 @@ struct LoadRequest {
   int64_t version = 0;
   config::ModelConfig config;
   PlanContext host;
+  // The list as it was when this load began: further placements use the same. Null: every file may be loaded.
+  std::shared_ptr<const checkpoint::TrustedDigests> trusted = nullptr;
 };
 
 struct PlannedFiles {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "server/base/status.h"
 #include "server/checkpoint/passport_text.h"
 #include "server/checkpoint/shards.h"
+#include "server/checkpoint/verified_file.h"
 #include "server/plan/file_name_hints.h"
 
 namespace torchferry::plan {
@@ -24,9 +26,34 @@ constexpr char kArchitecturePt2[] = "architecture.pt2";
 constexpr size_t kMostFiles = 1000;
 constexpr size_t kMostListed = 20;
 
+using OpenedFile = std::shared_ptr<const checkpoint::File>;
+
+// The files of one version. With a list of trusted digests each is held against it when it is opened, once, and what
+// was verified is what is read from then on.
+class Opener {
+ public:
+  explicit Opener(const checkpoint::TrustedDigests* trusted) : trusted_(trusted) {}
+
+  absl::StatusOr<OpenedFile> Open(const base::StoreFolder& folder, const std::string& name, const std::string& shown) {
+    if (const auto known = verified_.find(shown); known != verified_.end()) return known->second;
+    FERRY_ASSIGN_OR_RETURN(OpenedFile file, checkpoint::File::Open(folder, name, shown));
+    if (trusted_ == nullptr) return file;
+    FERRY_ASSIGN_OR_RETURN(file, checkpoint::VerifyFile(std::move(file), *trusted_));
+    verified_.emplace(shown, file);
+    return file;
+  }
+
+  bool verifies() const { return trusted_ != nullptr; }
+
+ private:
+  const checkpoint::TrustedDigests* const trusted_;  // null: every file may be read
+  std::map<std::string, OpenedFile> verified_;
+};
+
 struct Folder {
   base::StoreFolder folder;
   std::string name;  // inside the store, for messages
+  Opener& opener;    // of all files, so that none is read that is not trusted
 };
 
 bool IsSetAside(const std::string& name, const config::ModelConfig& config) {
@@ -57,9 +84,8 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
   return names;
 }
 
-absl::StatusOr<std::shared_ptr<const checkpoint::File>> OpenIn(const Folder& folder, const std::string& name) {
-  FERRY_ASSIGN_OR_RETURN(auto file, checkpoint::File::Open(folder.folder, name, folder.name + "/" + name));
-  return std::shared_ptr<const checkpoint::File>(std::move(file));
+absl::StatusOr<OpenedFile> OpenIn(const Folder& folder, const std::string& name) {
+  return folder.opener.Open(folder.folder, name, folder.name + "/" + name);
 }
 
 // Opens the parts and puts all files together; files.model is the index, if there is one.
@@ -113,6 +139,8 @@ absl::Status FindModel(const Folder& folder, const config::ModelConfig& config, 
   std::vector<Candidate> candidates;
   for (const std::string& name : names) {
     auto file = OpenIn(folder, name);
+    // What a file is can be told by reading it: with a list of digests all files of the folder are on it.
+    if (!file.ok() && folder.opener.verifies()) return file.status();
     candidates.push_back(
         {name, file.ok() ? checkpoint::Recognise(**file) : absl::StatusOr<checkpoint::FileFormat>(file.status())});
     if (candidates.back().format.ok() && *candidates.back().format == checkpoint::FileFormat::kShards) {
@@ -243,10 +271,14 @@ absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candid
 }
 
 absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, const std::string& model, int64_t version,
-                                              const config::ModelConfig& config) {
-  const Folder model_folder{store / model, model};
-  const Folder version_folder{model_folder.folder / std::to_string(version), fmt::format("{}/{}", model, version)};
+                                              const config::ModelConfig& config,
+                                              const checkpoint::TrustedDigests* trusted) {
+  Opener opener(trusted);
+  const Folder model_folder{store / model, model, opener};
+  const Folder version_folder{model_folder.folder / std::to_string(version), fmt::format("{}/{}", model, version),
+                              opener};
   VersionFiles files;
+  files.trusted_by = trusted == nullptr ? "" : trusted->name();
   FERRY_RETURN_IF_ERROR(FindModel(version_folder, config, files));
   FERRY_RETURN_IF_ERROR(FindPassport(version_folder, files));
   FERRY_RETURN_IF_ERROR(FindArchitecture({version_folder, model_folder}, config, files));
@@ -259,7 +291,8 @@ bool IsVersionFolder(const std::string& path) {
 }
 
 absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config,
-                                         bool follows_links_out) {
+                                         bool follows_links_out, const checkpoint::TrustedDigests* trusted) {
+  Opener opener(trusted);
   const fs::path file = fs::path(path);
   const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
   std::error_code error;
@@ -270,14 +303,16 @@ absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::
     const fs::path above = absolute.parent_path();
     const base::StoreFolder store(above.parent_path().string(), follows_links_out);
     const base::StoreFolder model = store / above.filename().string();
-    folders.push_back({model / absolute.filename().string(), parent.string()});
+    folders.push_back({model / absolute.filename().string(), parent.string(), opener});
     folders.push_back(
-        {model, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string()});
+        {model, file.is_absolute() ? above.string() : above.lexically_proximate(fs::current_path(error)).string(),
+         opener});
   } else {
-    folders.push_back({base::StoreFolder(parent.string(), /*follows_links_out=*/true), parent.string()});
+    folders.push_back({base::StoreFolder(parent.string(), /*follows_links_out=*/true), parent.string(), opener});
   }
   VersionFiles files;
-  FERRY_ASSIGN_OR_RETURN(files.model, checkpoint::File::Open(folders[0].folder, file.filename().string(), path));
+  files.trusted_by = trusted == nullptr ? "" : trusted->name();
+  FERRY_ASSIGN_OR_RETURN(files.model, opener.Open(folders[0].folder, file.filename().string(), path));
   FERRY_ASSIGN_OR_RETURN(files.format, checkpoint::Recognise(*files.model));
   files.model_path = path;
   if (files.format == checkpoint::FileFormat::kShards)

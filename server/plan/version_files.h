@@ -12,6 +12,7 @@
 #include "server/checkpoint/file.h"
 #include "server/checkpoint/format.h"
 #include "server/checkpoint/shard_index.h"
+#include "server/checkpoint/trusted_digests.h"
 #include "server/config/model_config.h"
 
 namespace torchferry::plan {
@@ -30,6 +31,7 @@ struct VersionFiles {
   std::shared_ptr<const checkpoint::ShardIndex> index;  // null where their names alone say that they are one model
   // FAILED_PRECONDITION: the file is a state_dict, and its architecture is not there.
   absl::Status missing;
+  std::string trusted_by;  // the list that has the digest of each of the files; empty: none was asked for
 };
 
 // A file of the version's folder and what Recognise says of it.
@@ -54,8 +56,12 @@ absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candid
 // NOT_FOUND for no file, FAILED_PRECONDITION for several models or a link out of the store, else Recognise's errors. A
 // missing architecture is in VersionFiles::missing: what is wrong with the file itself comes first, an architecture
 // would not mend it.
+// `trusted`: null, or the list that must have the digest of each file before anything of it is read but its digest: of
+// all that lie in the version's folder, or of the one that config.default_model_filename names with its parts; and of
+// the architecture. FAILED_PRECONDITION for one that it has not. Files whose names begin with a point are not read.
 absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, const std::string& model, int64_t version,
-                                              const config::ModelConfig& config);
+                                              const config::ModelConfig& config,
+                                              const checkpoint::TrustedDigests* trusted = nullptr);
 
 // Whether `path` ends as a version's folder does: in a positive integer.
 bool IsVersionFolder(const std::string& path);
@@ -64,9 +70,10 @@ bool IsVersionFolder(const std::string& path);
 // architecture is looked for as in a store, in the file's folder and, where that is a version, in the one above. A file
 // in a version's folder is taken for one of the store two folders above, and links out of it are treated as the server
 // would (`follows_links_out`: --follow-links-out-of-store).
-// NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), FAILED_PRECONDITION (such a link), else Recognise's
-// errors.
+// NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), FAILED_PRECONDITION (such a link, or a digest that is not
+// in `trusted`), else Recognise's errors.
 absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config,
-                                         bool follows_links_out = false);
+                                         bool follows_links_out = false,
+                                         const checkpoint::TrustedDigests* trusted = nullptr);
 
 }  // namespace torchferry::plan

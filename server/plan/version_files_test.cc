@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "server/base/status.h"
+#include "server/checkpoint/trusted_digests.h"
 
 namespace torchferry::plan {
 namespace {
@@ -74,6 +75,72 @@ TEST(VersionFilesTest, OfManyFilesTheFirstAreListed) {
     EXPECT_THAT(message, AllOf(HasSubstr("file19"), HasSubstr("and 880 more")));
     EXPECT_LT(message.size(), 2'000u);
   }
+}
+
+// A version of an index, its two parts and a forward.py, and a list of some of these.
+class TrustedFilesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(store_);
+    fs::create_directories(folder_);
+    Write("model.safetensors.index.json", R"({"weight_map": {"a": "m-1-of-2", "b": "m-2-of-2"}})");
+    Write("m-1-of-2", "part one");
+    Write("m-2-of-2", "part two");
+    Write("forward.py", "def forward(self, x: Tensor): return x");
+  }
+  void TearDown() override { fs::remove_all(store_); }
+
+  void Write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
+
+  absl::Status FindWithout(const std::string& unlisted, const config::ModelConfig& config = {}) const {
+    std::string lines;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().filename() == unlisted) continue;
+      const auto file = checkpoint::File::Open(entry.path().string(), "f");
+      lines += *checkpoint::Sha256(**file) + "  " + entry.path().filename().string() + "\n";
+    }
+    const auto list = checkpoint::TrustedDigests::Parse(lines, "published.sha256");
+    const auto files = FindVersionFiles(store_.string(), "m", 1, config, &*list);
+    if (files.ok()) {
+      EXPECT_EQ(files->trusted_by, "published.sha256");
+      EXPECT_EQ(files->parts.size(), 2u);
+      EXPECT_FALSE(files->parts[0]->known_sha256().empty());
+      EXPECT_FALSE(files->architecture_file->known_sha256().empty());
+    }
+    return files.status();
+  }
+
+  const fs::path store_ = fs::path(::testing::TempDir()) / "trusted_files_test";
+  const fs::path folder_ = store_ / "m" / "1";
+};
+
+TEST_F(TrustedFilesTest, AVersionWhoseFilesAreAllListedIsFound) {
+  EXPECT_EQ(FindWithout(""), absl::OkStatus());
+  Write(".torchferry-tuning.json", "written by the server itself");
+  EXPECT_EQ(FindWithout(".torchferry-tuning.json"), absl::OkStatus());
+}
+
+TEST_F(TrustedFilesTest, EachFileOfTheVersionMustBeListed) {
+  Write("README.md", "not a model");
+  for (const char* name : {"model.safetensors.index.json", "m-1-of-2", "m-2-of-2", "forward.py", "README.md"}) {
+    const absl::Status status = FindWithout(name);
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(base::MessageOf(status), AllOf(HasSubstr(std::string("m/1/") + name + ": its SHA-256 "),
+                                               HasSubstr("published.sha256 (--trusted-digests)")));
+  }
+}
+
+TEST_F(TrustedFilesTest, OfAFileThatIsNamedTheOthersAreNotRead) {
+  Write("README.md", "not a model");
+  config::ModelConfig config;
+  config.default_model_filename = "model.safetensors.index.json";
+  EXPECT_EQ(FindWithout("README.md", config), absl::OkStatus());
+  EXPECT_EQ(FindWithout("m-2-of-2", config).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(TrustedFilesTest, AnArchitectureOfTheModelsFolderMustBeListed) {
+  fs::rename(folder_ / "forward.py", store_ / "m" / "forward.py");
+  EXPECT_THAT(base::MessageOf(FindWithout("")), HasSubstr("m/forward.py: its SHA-256 "));
 }
 
 }  // namespace
