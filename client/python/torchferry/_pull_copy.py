@@ -1,0 +1,87 @@
+"""Bytes into a file, counted, bounded and hashed on their way."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import BinaryIO
+
+from torchferry._pull_types import PullError, Progress
+
+PIECE_BYTES = 1 << 20
+UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+    "TIB": 1 << 40,
+}
+
+
+def size_text(count: int) -> str:
+    """Bytes for people: "1.5 GiB"."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+class HashedFile:
+    """A file that is written from its beginning to its end. Not thread-safe."""
+
+    def __init__(self, file: BinaryIO, name: str, max_bytes: int, total: int | None, on_progress: Progress) -> None:
+        self._file = file
+        self._name = name
+        self._max_bytes = max_bytes
+        self._on_progress = on_progress
+        self._digest = hashlib.sha256()
+        self.total = total
+        self.written = 0
+
+    def write(self, piece: bytes) -> None:
+        """Raises PullError beyond the limit, before `piece` is written."""
+        check_size(self._name, self.written + len(piece), self._max_bytes)
+        self._file.write(piece)
+        self._digest.update(piece)
+        self.written += len(piece)
+        self._on_progress(self.written, self.total)
+
+    def restart(self) -> None:
+        """Forgets what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.written = 0
+
+    def sha256(self) -> str:
+        """Lower-case hex, of what was written."""
+        return self._digest.hexdigest()
+
+
+def check_size(name: str, count: int, max_bytes: int) -> None:
+    """Raises PullError when `count` bytes are more than may be fetched."""
+    if count > max_bytes:
+        raise PullError(
+            f"{name}: has {size_text(count)} or more, and at most {size_text(max_bytes)} are left of "
+            "--max-size for this version; give a larger --max-size if it is what you want"
+        )
+
+
+def copy(source: BinaryIO, to: HashedFile) -> None:
+    """All that is left of `source`."""
+    while piece := source.read(PIECE_BYTES):
+        to.write(piece)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "500MB", "20 GiB" or "1048576". Raises ValueError."""
+    digits = text.strip().rstrip("KMGTIBkmgtib ")
+    unit = text.strip()[len(digits) :].strip().upper()
+    number = float(digits) if unit in UNITS else float("nan")
+    if not 0 < number * UNITS.get(unit, 1) < 1 << 63:
+        raise ValueError(text)
+    return int(number * UNITS[unit])
