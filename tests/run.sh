@@ -25,7 +25,8 @@ install_test_pythons() {
   TORCHFERRY_TEST_PYTHON=$(install_python venv-tests python-tests.txt "grpc, numpy, pytest")
   TORCHFERRY_TRITONCLIENT_PYTHON=$(install_python venv-tritonclient python-tritonclient.txt tritonclient.grpc)
   TORCHFERRY_KSERVE_PYTHON=$(install_python venv-kserve python-kserve.txt kserve)
-  export TORCHFERRY_TEST_PYTHON TORCHFERRY_TRITONCLIENT_PYTHON TORCHFERRY_KSERVE_PYTHON
+  TORCHFERRY_REGISTRIES_PYTHON=$(install_python venv-registries python-registries.txt "huggingface_hub, mlflow, pytest")
+  export TORCHFERRY_TEST_PYTHON TORCHFERRY_TRITONCLIENT_PYTHON TORCHFERRY_KSERVE_PYTHON TORCHFERRY_REGISTRIES_PYTHON
 }
 
 # Envoy, which comes as a wheel; its tests are skipped where that cannot be had.
