@@ -40,7 +40,8 @@ def safetensors(tensors):
     header, data = {}, b""
     for name, values in tensors.items():
         content = np.ascontiguousarray(values, np.float32).tobytes()
-        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(data), len(data) + len(content)]}
+        offsets = [len(data), len(data) + len(content)]
+        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": offsets}
         data += content
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
@@ -70,7 +71,8 @@ def test_a_sharded_repository_is_served_and_trusted(store, start, pull, tmp_path
     x = np.random.Generator(np.random.PCG64(4)).standard_normal((5, 4)).astype(np.float32)
     hidden = np.maximum(x @ weights["a.weight"].T + weights["a.bias"], 0)
     with Client(server.address) as client:
-        assert_close(client.predict_arrays("net", {"x": x})["OUTPUT__0"], hidden @ weights["b.weight"].T + weights["b.bias"])
+        expected = hidden @ weights["b.weight"].T + weights["b.bias"]
+        assert_close(client.predict_arrays("net", {"x": x})["OUTPUT__0"], expected)
         # The passport says the digest that the server has found.
         origin = json.loads((store.path / "net" / "1" / "torchferry.json").read_text())["origin"]
         assert client.model("net").file.sha256 == origin["sha256"]

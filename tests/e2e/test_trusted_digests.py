@@ -33,9 +33,10 @@ class List:
 
     def write(self, without=(), more=""):
         """Of all files of the store, as sha256sum writes it; `without`: paths in the store."""
-        files = [p for p in sorted(self.store.path.rglob("*")) if p.is_file() and str(p.relative_to(self.store.path)) not in without]
-        names = [str(p.relative_to(self.store.path)) for p in files]
-        text = subprocess.run(["sha256sum", *names], cwd=self.store.path, check=True, capture_output=True, text=True).stdout
+        root = self.store.path
+        names = [str(file.relative_to(root)) for file in sorted(root.rglob("*")) if file.is_file()]
+        command = ["sha256sum", *(name for name in names if name not in without)]
+        text = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
         partial = self.path.with_suffix(".partial")
         partial.write_text(text + more)
         os.replace(partial, self.path)
@@ -128,7 +129,8 @@ def test_a_version_that_is_not_listed_leaves_the_old_one_serving(trusted, start)
 
 
 @pytest.mark.parametrize("text,message", [
-    ("x\n", "published.sha256:1: "), ("# fine\n\n" + "0" * 64 + " one space\n", "published.sha256:3: "), (None, "File does not exist"),
+    ("x\n", "published.sha256:1: "), ("# fine\n\n" + "0" * 64 + " one space\n", "published.sha256:3: "),
+    (None, "File does not exist"),
 ])
 def test_a_list_that_is_none_is_said_at_the_start(trusted, tmp_path, text, message):
     if text is None:
@@ -161,8 +163,8 @@ def test_a_copy_on_another_device_is_made_by_the_list_of_its_load(tmp_path):
 
 def check(trusted, *flags):
     command = [harness.server_binary(), "--check", trusted.store.path, FLAG, trusted.path, *flags]
-    return subprocess.run(list(map(str, command)), env=harness.clean_environment(), stdin=subprocess.DEVNULL, check=False,
-                          capture_output=True, text=True, timeout=harness.DEADLINE_SECONDS)
+    return subprocess.run(list(map(str, command)), env=harness.clean_environment(), stdin=subprocess.DEVNULL,
+                          check=False, capture_output=True, text=True, timeout=harness.DEADLINE_SECONDS)
 
 
 def test_check_says_the_same(trusted):
