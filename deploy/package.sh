@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-targets=(--target torchferry-server --target torchferry)
+targets=(--target torchferry-server --target torchferry --target torchferry_python_api)
 
 pinned_versions() {
   local lock
@@ -93,7 +93,7 @@ make_tarball() {
     xz -T0 -6 >"$2"
 }
 
-# make_wheel STAGE DIR
+# make_wheel STAGE DIR BUILD_DIR
 make_wheel() {
   local python source newest temporary
   python=$(install_python venv-package python-package.txt "build, scikit_build_core, auditwheel")
@@ -104,6 +104,8 @@ make_wheel() {
     cp -r "$TORCHFERRY_ROOT/client/python" "$source"
     project_version >"$source/VERSION"
     cp "$TORCHFERRY_ROOT/LICENSE" "$source/"
+    rm -rf "$source/tests"
+    cp "$3/python/torchferry/api.binpb" "$source/torchferry/" || die "$3 has no python/; build torchferry_python_api there"
     # A torch that no server in the wheel is built for is not installed with it.
     newest=$(find "$1/libexec" -name 'torchferry-server-process-*' | sed 's/.*-//' | sort -V | tail -n 1)
     sed -i "s/\"torch>=2.11\"/\"torch>=2.11,<${newest%.*}.$((${newest#*.} + 1))\"/" "$source/pyproject.toml"
@@ -138,5 +140,5 @@ step "packing $name.tar.xz"
 make_tarball "$tree/stage" "$output/$name.tar.xz"
 step "packing the wheel"
 rm -f "$output"/torchferry-*.whl
-make_wheel "$tree/stage" "$output"
+make_wheel "$tree/stage" "$output" "${build_dirs[0]}"
 (cd "$output" && sha256sum torchferry-*.tar.xz torchferry-*.whl >SHA256SUMS && ls -l --block-size=K torchferry-*) >&2

@@ -1,8 +1,106 @@
 """torchferry: a gRPC inference server for PyTorch models.
 
-The wheel has the programs `torchferry-server` and `torchferry`. They use the `torch` that is installed beside this package.
+`Client` and `aio.Client` ask a server. `serve` starts one, for tests and notebooks. The wheel also has the programs
+`torchferry-server` and `torchferry`, which use the `torch` that is installed beside this package.
+
+`import torchferry` imports neither torch nor grpc: each public name imports what it needs when it is first used.
 """
 
-from importlib import metadata
+from __future__ import annotations
 
-__version__ = metadata.version("torchferry")
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torchferry import aio as aio
+    from torchferry._client import Client as Client
+    from torchferry._errors import CancelledError as CancelledError
+    from torchferry._errors import DeadlineExceededError as DeadlineExceededError
+    from torchferry._errors import FailedPreconditionError as FailedPreconditionError
+    from torchferry._errors import InternalError as InternalError
+    from torchferry._errors import InvalidArgumentError as InvalidArgumentError
+    from torchferry._errors import NotFoundError as NotFoundError
+    from torchferry._errors import ResourceExhaustedError as ResourceExhaustedError
+    from torchferry._errors import TorchferryError as TorchferryError
+    from torchferry._errors import UnavailableError as UnavailableError
+    from torchferry._errors import UnimplementedError as UnimplementedError
+    from torchferry._models import ModelInfo as ModelInfo
+    from torchferry._models import TensorInfo as TensorInfo
+    from torchferry._results import Execution as Execution
+    from torchferry._results import Prediction as Prediction
+    from torchferry._serve import Server as Server
+    from torchferry._serve import serve as serve
+
+    __version__: str
+
+# Further folders named torchferry on sys.path belong to this package, too: stubs that somebody generated from proto/
+# stay importable as torchferry.v1, and a build from source has its generated files in a folder of their own.
+__path__ = pkgutil.extend_path(__path__, __name__)
+
+# The module of each public name.
+_MODULES = {
+    "CancelledError": "_errors",
+    "Client": "_client",
+    "DeadlineExceededError": "_errors",
+    "Execution": "_results",
+    "FailedPreconditionError": "_errors",
+    "InternalError": "_errors",
+    "InvalidArgumentError": "_errors",
+    "ModelInfo": "_models",
+    "NotFoundError": "_errors",
+    "Prediction": "_results",
+    "ResourceExhaustedError": "_errors",
+    "Server": "_serve",
+    "TensorInfo": "_models",
+    "TorchferryError": "_errors",
+    "UnavailableError": "_errors",
+    "UnimplementedError": "_errors",
+    "serve": "_serve",
+}
+
+__all__ = [
+    "CancelledError",
+    "Client",
+    "DeadlineExceededError",
+    "Execution",
+    "FailedPreconditionError",
+    "InternalError",
+    "InvalidArgumentError",
+    "ModelInfo",
+    "NotFoundError",
+    "Prediction",
+    "ResourceExhaustedError",
+    "Server",
+    "TensorInfo",
+    "TorchferryError",
+    "UnavailableError",
+    "UnimplementedError",
+    "aio",
+    "serve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value = getattr(importlib.import_module(f"torchferry.{_MODULES[name]}"), name)
+    elif name == "aio":
+        value = importlib.import_module("torchferry.aio")
+    elif name == "__version__":
+        value = _version()
+    else:
+        raise AttributeError(f"module 'torchferry' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _version() -> str:
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        return str(metadata.version("torchferry"))
+    except metadata.PackageNotFoundError:  # a checkout on sys.path
+        return "0+source"

@@ -1,38 +1,38 @@
-"""The wheel's commands. Each finds what it needs and becomes a program of the package, which keeps the process's number."""
+"""The wheel's commands. Each finds what it needs and becomes a program of the package, which keeps the process's
+number. What needs Python stays in this process."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
-import pathlib
 import sys
 
-# bin/, lib/, libexec/ and share/, as in the tarball.
-PREFIX = pathlib.Path(__file__).resolve().parent / "_dist"
+from torchferry import _programs
 
-
-def torch_folder() -> str | None:
-    """The folder of the package `torch`, which is not imported; None where there is none."""
-    spec = importlib.util.find_spec("torch")
-    return next(iter(spec.submodule_search_locations), None) if spec and spec.submodule_search_locations else None
+# Commands that are modules of this package, each with main(argv) -> exit code. The others are the program's.
+PYTHON_COMMANDS = {"convert": "torchferry._convert", "pull": "torchferry._pull"}
 
 
 def server() -> None:
     """torchferry-server, with the LibTorch of this Python's torch unless another is named."""
-    folder = torch_folder()
-    if folder is not None and not os.environ.get("TORCHFERRY_LIBTORCH"):
-        os.environ["TORCHFERRY_LIBTORCH"] = folder
+    os.environ.update(_programs.wheel_environment())
     _become("torchferry-server")
 
 
 def cli() -> None:
     """torchferry, the command line client."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in PYTHON_COMMANDS:
+        sys.exit(importlib.import_module(PYTHON_COMMANDS[command]).main(sys.argv[2:]))
     _become("torchferry")
 
 
 def _become(program: str) -> None:
-    path = PREFIX / "bin" / program
+    path = _programs.PREFIX / "bin" / program
     try:
         os.execv(path, [program, *sys.argv[1:]])
     except OSError as error:
-        sys.exit(f"{program}: cannot run {path}: {error.strerror}; this is no wheel of deploy/package.sh, or not for this machine")
+        sys.exit(
+            f"{program}: cannot run {path}: {error.strerror}; "
+            "this is no wheel of deploy/package.sh, or not for this machine"
+        )

@@ -1,0 +1,170 @@
+"""From addresses to a gRPC target, and the options of the one channel that a client has."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import json
+import os
+import re
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torchferry import _api
+from torchferry._errors import UnavailableError, invalid
+
+DEFAULT_ADDRESS = "127.0.0.1:8001"
+DEFAULT_TIMEOUT_SECONDS = 30.0
+DEFAULT_MAX_MESSAGE_BYTES = 256 << 20
+# Of a message in bytes: gRPC counts them in 31 bits.
+MAX_MESSAGE_BYTES = 2**31 - 1
+
+# gRPC's own bound is 5. The waits between them are 0.2, 0.4, 0.8 and 1.6 s, each up to a fifth more or less: longer
+# than a channel takes to connect anew (RECONNECT_MS), so that a server that is back is found.
+MAX_ATTEMPTS = 5
+RETRY_POLICY = {
+    "maxAttempts": MAX_ATTEMPTS,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+RECONNECT_MS = (("initial", 100), ("max", 1000))
+
+_SCHEME = re.compile(r"^(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
+_HOST_PORT = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})$")
+
+
+class Endpoint(NamedTuple):
+    """One HOST:PORT. `ip` is the host where that is an address and no name."""
+
+    host: str
+    port: int
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+
+
+class Target(NamedTuple):
+    """What gRPC is told to connect to."""
+
+    uri: str
+    is_balanced: bool  # several servers may be behind it: requests go to those that are ready, in turn
+    is_local: bool  # all of them are on this host
+    authority: str | None  # of the requests; None: gRPC's choice
+
+
+def parse_target(address: str | Sequence[str] | None) -> Target:
+    """HOST:PORT, several of them (a list, or with commas between), or a target URI of gRPC. None: TORCHFERRY_ADDRESS,
+    else 127.0.0.1:8001. InvalidArgumentError for what is none of these."""
+    if address is None:
+        address = os.environ.get("TORCHFERRY_ADDRESS") or DEFAULT_ADDRESS
+    if isinstance(address, str):
+        if _SCHEME.match(address):
+            is_one = address.startswith(("unix:", "unix-abstract:", "vsock:"))
+            return Target(address, is_balanced=not is_one, is_local=is_one, authority=None)
+        address = address.split(",")
+    endpoints = [_endpoint_of(item) for item in address]
+    if not endpoints:
+        raise invalid("address: an empty list; expected HOST:PORT, or several of them")
+    is_local = all(
+        endpoint.host == "localhost" or (endpoint.ip is not None and endpoint.ip.is_loopback) for endpoint in endpoints
+    )
+    if len(endpoints) == 1:
+        (endpoint,) = endpoints
+        # A name may stand for several servers, and gRPC asks for it again when one of them is gone.
+        is_balanced = endpoint.ip is None and endpoint.host != "localhost"
+        return Target(f"dns:///{_text_of(endpoint)}", is_balanced, is_local, authority=None)
+    return Target(_join(endpoints), is_balanced=True, is_local=is_local, authority=_text_of(endpoints[0]))
+
+
+def channel_options(target: Target, max_message_bytes: int) -> list[tuple[str, Any]]:
+    """The options of a channel to the target. InvalidArgumentError for a limit that gRPC cannot hold."""
+    if not isinstance(max_message_bytes, int) or not 1 <= max_message_bytes <= MAX_MESSAGE_BYTES:
+        raise invalid(f"max_message_bytes: {max_message_bytes!r}; expected 1 to {MAX_MESSAGE_BYTES}")
+    options: list[tuple[str, Any]] = [
+        ("grpc.service_config", json.dumps(_service_config(target))),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_receive_message_length", max_message_bytes),
+        # gRPC retries no request that is larger than this; its own value, 256 KiB, is less than an image.
+        ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
+        # Connections of this client's own: it shares none with other clients in the process.
+        ("grpc.use_local_subchannel_pool", 1),
+        *((f"grpc.{which}_reconnect_backoff_ms", milliseconds) for which, milliseconds in RECONNECT_MS),
+    ]
+    if target.is_local:
+        options.append(("grpc.enable_http_proxy", 0))
+    if target.authority is not None:
+        options.append(("grpc.default_authority", target.authority))
+    return options
+
+
+def _service_config(target: Target) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "methodConfig": [{"name": [{"service": _api.INFERENCE_SERVICE}], "retryPolicy": RETRY_POLICY}],
+        "loadBalancingConfig": [{"round_robin" if target.is_balanced else "pick_first": {}}],
+    }
+    if target.is_balanced:
+        config["healthCheckConfig"] = {"serviceName": ""}  # readiness, as the server announces it
+    return config
+
+
+def _endpoint_of(item: Any) -> Endpoint:
+    match = _HOST_PORT.match(item.strip()) if isinstance(item, str) else None
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise invalid(
+            f"address: {item!r}; expected HOST:PORT, [IPV6]:PORT, a list of them, or a gRPC target such as unix:PATH"
+        )
+    host = match["six"] or match["host"]
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        ip = None
+    return Endpoint(host, int(match["port"]), ip)
+
+
+def _text_of(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.host}]" if endpoint.ip is not None and endpoint.ip.version == 6 else endpoint.host
+    return f"{host}:{endpoint.port}"
+
+
+def _join(endpoints: Sequence[Endpoint]) -> str:
+    """One URI of several endpoints. gRPC takes a list of addresses alone, all of one family: names are looked up here,
+    once."""
+    for family, version, scheme in ((socket.AF_INET, 4, "ipv4"), (socket.AF_INET6, 6, "ipv6")):
+        found = [_addresses_of(endpoint, family, version) for endpoint in endpoints]
+        if all(found):
+            unique = dict.fromkeys(address for addresses in found for address in addresses)
+            return f"{scheme}:{','.join(unique)}"
+    missing = [
+        _text_of(endpoint) for endpoint in endpoints if endpoint.ip is None and not _addresses_of(endpoint, 0, 0)
+    ]
+    if missing:
+        raise UnavailableError("UNAVAILABLE", f"address: no host is known by the name of {', '.join(missing)}", "")
+    raise invalid(
+        f"address: {', '.join(map(_text_of, endpoints))} are partly IPv4 and partly IPv6; expected one of the two"
+    )
+
+
+def _addresses_of(endpoint: Endpoint, family: int, version: int) -> list[str]:
+    """HOST:PORT of that family; of any for 0."""
+    if endpoint.ip is not None:
+        return [_text_of(endpoint)] if endpoint.ip.version == version else []
+    try:
+        infos = socket.getaddrinfo(endpoint.host, endpoint.port, family, socket.SOCK_STREAM)
+    except OSError:
+        return []
+    hosts = [str(address[0]) for *_, address in infos]
+    return [f"[{host}]:{endpoint.port}" if ":" in host else f"{host}:{endpoint.port}" for host in hosts]
+
+
+class Default(enum.Enum):
+    """A timeout that was not given: the client's own is taken."""
+
+    DEFAULT = "default"
+
+    def __repr__(self) -> str:
+        return "DEFAULT"
+
+
+DEFAULT = Default.DEFAULT

@@ -1,0 +1,300 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import grpc
+
+from torchferry import _answers, _api, _channel, _requests
+from torchferry._errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    TorchferryError,
+    UnavailableError,
+    error_of_rpc,
+)
+from torchferry._models import ModelInfo
+from torchferry._results import Prediction, prediction_of
+from torchferry._tensors import TensorLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Client:
+    """Asks torchferry-server, over one channel that it keeps open.
+
+        with torchferry.Client("127.0.0.1:8001") as client:
+            outputs = client.predict("mlp", x=numpy.ones([1, 4], "float32"))
+            print(outputs["probabilities"], outputs.execution.device)
+
+    Threads: all methods may be called from any number of threads at once. They share the channel.
+
+    Several servers: `address` may be a list, or a DNS name with several addresses. Requests then go in turn to those
+    that are reachable and ready; a server that announces its end gets no more. Names in a list are looked up once.
+
+    Retries: a request that gets UNAVAILABLE is sent again, up to 5 times in about 3 seconds, at another server where
+    there is one. A stream is begun again only while nothing of its answer has come.
+
+    Fork: a client works in the process that made it, and raises FailedPreconditionError in a child of os.fork. Make one
+    in each process, after the fork, or start processes by "spawn".
+
+    Args:
+        address: HOST:PORT, [IPV6]:PORT, several of them, or a target of gRPC such as "unix:/run/ferry.sock". None: the
+            variable TORCHFERRY_ADDRESS, else 127.0.0.1:8001.
+        timeout: seconds for each call that names none; None for no deadline. Streams have none of themselves.
+        max_message_bytes: largest request that is sent, and answer that is taken.
+
+    Raises:
+        InvalidArgumentError: an address, timeout or limit that is none.
+        UnavailableError: a name in a list of addresses that no host has. No connection is made before the first call.
+    """
+
+    def __init__(
+        self,
+        address: str | Sequence[str] | None = None,
+        *,
+        timeout: float | None = _channel.DEFAULT_TIMEOUT_SECONDS,
+        max_message_bytes: int = _channel.DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        self._timeout = _requests.check_timeout(timeout)
+        self._target = _channel.parse_target(address)
+        channel: Any = grpc.insecure_channel(
+            self._target.uri, _channel.channel_options(self._target, max_message_bytes)
+        )
+        self._channel = channel
+        self._owner = os.getpid()
+        self._is_closed = threading.Event()
+        self._predict = channel.unary_unary(_api.PREDICT, None, _api.PredictResponse.FromString)
+        self._stream = channel.stream_stream(_api.PREDICT_STREAM, None, _api.PredictStreamResponse.FromString)
+        self._list_models = _unary(channel, _api.LIST_MODELS, _api.ListModelsRequest, _api.ListModelsResponse)
+        self._get_model = _unary(channel, _api.GET_MODEL, _api.GetModelRequest, _api.GetModelResponse)
+        self._load = _unary(channel, _api.LOAD_MODEL, _api.LoadModelRequest, _api.LoadModelResponse)
+        self._unload = _unary(channel, _api.UNLOAD_MODEL, _api.UnloadModelRequest, _api.UnloadModelResponse)
+        self._health = _unary(channel, _api.HEALTH_CHECK, _api.HealthCheckRequest, _api.HealthCheckResponse)
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, TensorLike] | None = None,
+        /,
+        *,
+        version: int = 0,
+        timeout: float | None | _channel.Default = _channel.DEFAULT,
+        outputs: Iterable[str] = (),
+        request_id: str = "",
+        **named: TensorLike,
+    ) -> Prediction:
+        """One forward pass.
+
+        Args:
+            model: its name, the folder in the store.
+            inputs: arrays by name; those whose names are identifiers may also be given by keyword. Where the model
+                batches, dimension 0 is the rows. numpy, torch, DLPack, lists, scalars and str are taken. Arrays keep
+                their element type; Python's floats become FP32, ints INT64.
+            version: 0 for the newest that is READY.
+            timeout: seconds; None for no deadline; the client's own when it is not given.
+            outputs: names of those wanted; all of them when it is empty.
+            request_id: comes back in the answer, and is in the server's request log.
+
+        Raises:
+            InvalidArgumentError: a wrong name, dtype, shape or value.
+            NotFoundError: no such model or version.
+            UnavailableError, DeadlineExceededError, ResourceExhaustedError, InternalError and other TorchferryErrors.
+        """
+        request = _requests.encode_request(model, version, _requests.join_inputs(inputs, named), outputs, request_id)
+        response = self._call(self._predict, request, timeout)
+        return prediction_of(response)
+
+    @overload
+    def stream(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, TensorLike]],
+        /,
+        *,
+        version: int = 0,
+        timeout: float | None = None,
+        outputs: Iterable[str] = (),
+        errors: Literal["raise"] = "raise",
+    ) -> Iterator[Prediction]: ...
+
+    @overload
+    def stream(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, TensorLike]],
+        /,
+        *,
+        version: int = 0,
+        timeout: float | None = None,
+        outputs: Iterable[str] = (),
+        errors: Literal["yield"],
+    ) -> Iterator[Prediction | TorchferryError]: ...
+
+    def stream(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, TensorLike]],
+        /,
+        *,
+        version: int = 0,
+        timeout: float | None = None,
+        outputs: Iterable[str] = (),
+        errors: Literal["raise", "yield"] = "raise",
+    ) -> Iterator[Prediction | TorchferryError]:
+        """The answers to a stream of requests, in their order, as they come.
+
+        A stateful model has a state of its own for each stream: it begins as saved, and each request goes on where
+        the one before it ended. Several requests are under way at the same time, and `requests` is read by a thread
+        of gRPC, so it may wait for answers. Leaving the loop early, or closing the generator, ends the stream.
+
+        Args:
+            requests: for each request, its inputs by name.
+            version: 0 for the newest that is READY at the first request; it answers to the end.
+            timeout: seconds for the whole stream; None for no deadline.
+            outputs: names of those wanted; all of them when it is empty.
+            errors: "raise" ends the stream with the first request that fails; "yield" gives the exception in place of
+                its answer, and goes on.
+
+        Raises:
+            What `predict` raises, and what `requests` itself raises.
+        """
+        stream = _answers.StreamRequests(model, version, outputs, errors)
+        return self._answers(stream, stream.encode_all(requests), _requests.check_timeout(timeout))
+
+    def _answers(
+        self, stream: _answers.StreamRequests, requests: Iterator[bytes], timeout: float | None
+    ) -> Iterator[Prediction | TorchferryError]:
+        self._check_usable()
+        call = self._stream(requests, timeout=timeout)
+        try:
+            for response in call:
+                yield stream.answer_of(response)
+        except grpc.RpcError as failure:
+            raise stream.failure_of(failure) from None
+        finally:
+            call.cancel()
+
+    def models(self, *, timeout: float | None | _channel.Default = _channel.DEFAULT) -> list[ModelInfo]:
+        """Every version of every model in the store, by name, the newest version first."""
+        response = self._call(self._list_models, _api.ListModelsRequest(), timeout)
+        return _answers.models_of(response)
+
+    def metadata(
+        self, model: str, /, *, version: int = 0, timeout: float | None | _channel.Default = _channel.DEFAULT
+    ) -> ModelInfo:
+        """One version: its inputs and outputs, where it runs and why. For version 0 the newest that is READY, or the
+        newest where none is. NotFoundError: there is none."""
+        request = _api.GetModelRequest(model_name=model, model_version=_requests.check_version(version))
+        return _answers.chosen_of(self._call(self._get_model, request, timeout), model)
+
+    def load(self, model: str, /, *, versions: Sequence[int] = (), timeout: float | None = None) -> list[ModelInfo]:
+        """Makes the server serve what the store has now, and returns when it does. What serves goes on until then,
+        and when loading fails. Needs a server with --enable-admin.
+
+        Args:
+            versions: those to serve, and no others, until the model is loaded without any. To go back to a version,
+                name it. Empty: those that the model's version_policy wants.
+
+        Raises:
+            NotFoundError: no such model or version in the store. Otherwise the error of the first version that failed.
+        """
+        request = _api.LoadModelRequest(model_name=model, model_versions=map(_requests.check_version, versions))
+        return _answers.models_of(self._call(self._load, request, timeout))
+
+    def unload(self, model: str, /, *, version: int = 0, timeout: float | None = None) -> list[ModelInfo]:
+        """Takes a version away, all of them for 0, and returns when those have ended. Requests under way are
+        answered. Needs a server with --enable-admin."""
+        request = _api.UnloadModelRequest(model_name=model, model_version=_requests.check_version(version))
+        return _answers.models_of(self._call(self._unload, request, timeout))
+
+    def ready(self, model: str | None = None, *, timeout: float | None | _channel.Default = _channel.DEFAULT) -> bool:
+        """Whether the server, or that model, is ready now. False for a server that cannot be reached, too."""
+        try:
+            return self._is_serving(model, timeout)
+        except UnavailableError:
+            return False
+
+    def wait_ready(self, model: str | None = None, *, timeout: float = 60.0) -> None:
+        """Returns when the server, or that model, is ready. DeadlineExceededError after `timeout` seconds, with what
+        it knows of the reason."""
+        end = time.monotonic() + (_requests.check_timeout(timeout) or math.inf)
+        reason = ""
+        for pause in _answers.pauses():
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                if self._is_serving(model, left if left < math.inf else None):
+                    return
+                reason = ""
+            except (UnavailableError, DeadlineExceededError) as error:
+                reason = reason or error.message
+            self._is_closed.wait(min(pause, max(0.0, end - time.monotonic())))
+        raise _answers.not_ready(model, timeout, reason or self._states(model))
+
+    def _is_serving(self, model: str | None, timeout: float | None | _channel.Default) -> bool:
+        request = _api.HealthCheckRequest(service=_answers.health_service(model))
+        try:
+            return bool(self._call(self._health, request, timeout).status == _api.SERVING)
+        except NotFoundError:  # the store has no such model
+            return False
+
+    def _states(self, model: str | None) -> str:
+        try:
+            return _answers.state_text(self.models(timeout=1.0), model)
+        except TorchferryError as error:
+            return error.message
+
+    def close(self) -> None:
+        """Ends the channel. Calls under way fail with CancelledError, later ones with FailedPreconditionError."""
+        self._is_closed.set()
+        if os.getpid() == self._owner:
+            self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"torchferry.Client({self._target.uri!r})"
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._owner:
+            raise FailedPreconditionError(
+                "FAILED_PRECONDITION",
+                f"this client was made in process {self._owner} and is used in {os.getpid()}, after a fork",
+                "make a client in each process, after the fork",
+            )
+        if self._is_closed.is_set():
+            raise FailedPreconditionError("FAILED_PRECONDITION", "this client is closed", "make another one")
+
+    def _call(self, method: Callable[..., Any], request: Any, timeout: float | None | _channel.Default) -> Any:
+        self._check_usable()
+        seconds = self._timeout if isinstance(timeout, _channel.Default) else _requests.check_timeout(timeout)
+        try:
+            return method(request, timeout=seconds)
+        except grpc.RpcError as failure:
+            raise error_of_rpc(failure) from None
+        except ValueError:
+            if self._is_closed.is_set():  # by another thread, meanwhile
+                self._check_usable()
+            raise
+
+
+def _unary(channel: Any, path: str, request: Any, response: Any) -> Callable[..., Any]:
+    method: Callable[..., Any] = channel.unary_unary(path, request.SerializeToString, response.FromString)
+    return method

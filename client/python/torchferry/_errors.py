@@ -1,0 +1,119 @@
+"""What goes wrong, as exceptions: one class for each gRPC code that a caller can act on, under one base class."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+
+class TorchferryError(Exception):
+    """A call that failed.
+
+    Attributes:
+        code: the gRPC code by name: "INVALID_ARGUMENT", "UNAVAILABLE", ...
+        message: what was wrong, which value, and what was expected. Most often the server's own words.
+        hint: what to do about it; may be empty.
+    """
+
+    _hint: ClassVar[str] = ""
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(code, message, hint)
+        self.code = code
+        self.message = message
+        self.hint = self._hint if hint is None else hint
+
+    def __str__(self) -> str:
+        text = f"{self.code}: {self.message}"
+        return f"{text} [{self.hint}]" if self.hint else text
+
+
+class InvalidArgumentError(TorchferryError, ValueError):
+    """A wrong name, dtype, shape or value: INVALID_ARGUMENT. It never ran."""
+
+    _hint = "client.metadata(NAME).inputs lists names, types and shapes"
+
+
+class NotFoundError(TorchferryError, LookupError):
+    """No such model or version: NOT_FOUND."""
+
+    _hint = "client.models() lists what the server has"
+
+
+class FailedPreconditionError(TorchferryError):
+    """The version failed to load, or the client cannot be used any more: FAILED_PRECONDITION."""
+
+    _hint = "client.metadata(NAME) has the version's state and error"
+
+
+class UnavailableError(TorchferryError):
+    """No server could be reached, or none could take the request, for all retries: UNAVAILABLE."""
+
+    _hint = "see that a server listens there; client.wait_ready() waits for one"
+
+
+class DeadlineExceededError(TorchferryError, TimeoutError):
+    """The timeout has passed: DEADLINE_EXCEEDED."""
+
+    _hint = "a longer timeout= gives it more time"
+
+
+class ResourceExhaustedError(TorchferryError):
+    """A message over a limit, or no memory left: RESOURCE_EXHAUSTED."""
+
+    _hint = "send fewer rows at once; max_message_bytes= bounds what this client sends and takes"
+
+
+class CancelledError(TorchferryError):
+    """The call was cancelled, on one side or the other: CANCELLED."""
+
+
+class InternalError(TorchferryError):
+    """The model raised, or its output disagrees with its signature: INTERNAL."""
+
+    _hint = "the server's log has more"
+
+
+class UnimplementedError(TorchferryError):
+    """The server has no such call: UNIMPLEMENTED."""
+
+    _hint = "is this the gRPC address of a torchferry-server of this version?"
+
+
+_CLASSES: dict[str, type[TorchferryError]] = {
+    "CANCELLED": CancelledError,
+    "DEADLINE_EXCEEDED": DeadlineExceededError,
+    "FAILED_PRECONDITION": FailedPreconditionError,
+    "INTERNAL": InternalError,
+    "INVALID_ARGUMENT": InvalidArgumentError,
+    "NOT_FOUND": NotFoundError,
+    "RESOURCE_EXHAUSTED": ResourceExhaustedError,
+    "UNAVAILABLE": UnavailableError,
+    "UNIMPLEMENTED": UnimplementedError,
+}
+
+
+def error_of(code: str, message: str) -> TorchferryError:
+    """The exception for a gRPC code by name; the base class for a code that has none of its own."""
+    return _CLASSES.get(code, TorchferryError)(code, message)
+
+
+def invalid(message: str, hint: str = "") -> InvalidArgumentError:
+    """The exception for a value that this client refuses before it sends anything."""
+    return InvalidArgumentError("INVALID_ARGUMENT", message, hint)
+
+
+class _StatusCode(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class RpcFailure(Protocol):
+    """What grpc.RpcError and grpc.aio.AioRpcError have in common."""
+
+    def code(self) -> _StatusCode: ...
+
+    def details(self) -> str | None: ...
+
+
+def error_of_rpc(failure: RpcFailure) -> TorchferryError:
+    return error_of(failure.code().name, failure.details() or "the call gave no reason")

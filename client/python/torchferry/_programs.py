@@ -1,0 +1,46 @@
+"""Where the programs of torchferry are."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import shutil
+
+# bin/, lib/, libexec/ and share/, as in the tarball.
+PREFIX = pathlib.Path(__file__).resolve().parent / "_dist"
+
+
+def torch_folder() -> str | None:
+    """The folder of the package `torch`, which is not imported; None where there is none."""
+    spec = importlib.util.find_spec("torch")
+    return next(iter(spec.submodule_search_locations), None) if spec and spec.submodule_search_locations else None
+
+
+def wheel_environment() -> dict[str, str]:
+    """This process's environment, with the LibTorch of this Python's torch unless another is named."""
+    environment = dict(os.environ)
+    folder = torch_folder()
+    if folder is not None and not environment.get("TORCHFERRY_LIBTORCH"):
+        environment["TORCHFERRY_LIBTORCH"] = folder
+    return environment
+
+
+def find_server() -> tuple[str, dict[str, str]]:
+    """torchferry-server and the environment that it needs: that of the variable TORCHFERRY_SERVER, of the wheel, or
+    on PATH, in this order. FileNotFoundError where there is none."""
+    named = os.environ.get("TORCHFERRY_SERVER")
+    if named:
+        path = shutil.which(named)
+        if path is None:
+            raise FileNotFoundError(f"TORCHFERRY_SERVER={named} is no program; expected the path of torchferry-server")
+        return path, dict(os.environ)
+    bundled = PREFIX / "bin" / "torchferry-server"
+    if bundled.is_file():
+        return str(bundled), wheel_environment()
+    path = shutil.which("torchferry-server")
+    if path is None:
+        raise FileNotFoundError(
+            "no torchferry-server: this package is no wheel, and none is on PATH; TORCHFERRY_SERVER may name one"
+        )
+    return path, dict(os.environ)
