@@ -76,7 +76,24 @@ has_sha256() { # FILE HASH
   [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null
 }
 
-# install_python NAME LOCK IMPORTS: a virtual environment, made anew when its lock file changed. Prints its Python.
+# find_python_of FIRST LAST: the first CPython 3.FIRST to 3.LAST, counted up or down, that can make a virtual environment: on
+# PATH, or of pyenv. Prints nothing where there is none.
+find_python_of() {
+  local minor python
+  for minor in $(seq "$1" "$([ "$1" -le "$2" ] && echo 1 || echo -1)" "$2"); do
+    for python in "/usr/bin/python3.$minor" "$(command -v "python3.$minor" || true)" \
+      "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*/bin/python; do
+      # pyenv's own python3.N on PATH may stand for one that is not installed.
+      if [ -x "$python" ] && "$python" -m ensurepip --version >/dev/null 2>&1; then
+        printf '%s\n' "$python"
+        return
+      fi
+    done
+  done
+}
+
+# install_python NAME LOCK IMPORTS [PYTHON]: a virtual environment of that Python, made anew when its lock file changed. Prints
+# its Python.
 install_python() {
   local lock=$TORCHFERRY_ROOT/deploy/locks/$2 venv python
   venv=$(deps_dir)/$1
@@ -84,7 +101,7 @@ install_python() {
     say "$1: there, in $venv"
   else
     say "$1: installing into $venv"
-    python=$(find_python -m ensurepip --version)
+    python=${4:-$(find_python -m ensurepip --version)}
     rm -rf "$venv"
     "$python" -m venv "$venv"
     retry "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --progress-bar off \

