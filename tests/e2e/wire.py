@@ -2,6 +2,7 @@
 
 import atexit
 import importlib
+import os
 import pathlib
 import shutil
 import sys
@@ -12,7 +13,9 @@ from grpc_tools import protoc
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPO / "tests" / "fixtures"
-
+# The Python package: its sources, and what the build makes for it.
+PACKAGE_PATH = [str(REPO / "client" / "python"),
+                str(pathlib.Path(os.environ.get("TORCHFERRY_BINARY_DIR", REPO / "build")).resolve() / "python")]
 
 PROTOS = ("torchferry/v1/inference.proto", "torchferry/v1/admin.proto", "inference/model_config.proto", "inference/grpc_service.proto")
 
@@ -24,7 +27,7 @@ def generate_stubs():
     arguments = ["protoc", f"--proto_path={REPO / 'proto'}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     if protoc.main(arguments + list(PROTOS)) != 0:
         raise RuntimeError(f"protoc failed on {', '.join(PROTOS)}")
-    sys.path.insert(0, folder)
+    sys.path[:0] = [folder, *PACKAGE_PATH]
 
 
 generate_stubs()

@@ -20,14 +20,14 @@ DEFAULT_MAX_MESSAGE_BYTES = 256 << 20
 # Of a message in bytes: gRPC counts them in 31 bits.
 MAX_MESSAGE_BYTES = 2**31 - 1
 
-# gRPC's own bound is 5. The waits between them are 0.2, 0.4, 0.8 and 1.6 s, each up to a fifth more or less: longer
-# than a channel takes to connect anew (RECONNECT_MS), so that a server that is back is found.
+# gRPC's own bound is 5. The waits between them are 0.1, 0.3, 0.9 and 2.7 s, each up to a fifth more or less: another
+# server is asked soon, and all of them last longer than a channel takes to connect anew (RECONNECT_MS).
 MAX_ATTEMPTS = 5
 RETRY_POLICY = {
     "maxAttempts": MAX_ATTEMPTS,
-    "initialBackoff": "0.2s",
-    "maxBackoff": "2s",
-    "backoffMultiplier": 2,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "3s",
+    "backoffMultiplier": 3,
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 RECONNECT_MS = (("initial", 100), ("max", 1000))

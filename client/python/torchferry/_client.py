@@ -41,7 +41,7 @@ class Client:
     Several servers: `address` may be a list, or a DNS name with several addresses. Requests then go in turn to those
     that are reachable and ready; a server that announces its end gets no more. Names in a list are looked up once.
 
-    Retries: a request that gets UNAVAILABLE is sent again, up to 5 times in about 3 seconds, at another server where
+    Retries: a request that gets UNAVAILABLE is sent again, up to 5 times in about 4 seconds, at another server where
     there is one. A stream is begun again only while nothing of its answer has come.
 
     Fork: a client works in the process that made it, and raises FailedPreconditionError in a child of os.fork. Make one
