@@ -2,7 +2,7 @@
 
     python -m pytest client/python/tests/test_predict.py
 
-with grpcio, numpy, protobuf and pytest (deploy/locks/python-client-newest.txt). Environment:
+with grpcio, numpy, protobuf and pytest (deploy/locks/python-client-newest.txt), and torch for some. Environment:
     TORCHFERRY_BINARY_DIR   the build folder that has bin/ and python/; default build
     TORCHFERRY_JUNIT_DIR    when set, results also go to FILE.xml there, as JUnit
 
@@ -11,6 +11,7 @@ Nothing here sleeps to let something happen: it waits for a condition, up to a d
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pathlib
 import sys
@@ -25,6 +26,10 @@ sys.path[:0] = PACKAGE_PATH
 
 import stores  # noqa: E402
 import torchferry  # noqa: E402
+
+# Those that are about torch; CTest runs them as python_package_torch.
+if importlib.util.find_spec("torch") is None:
+    collect_ignore_glob = ["test_save*.py", "test_convert*.py", "test_torch*.py", "test_examples.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
