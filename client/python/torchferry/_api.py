@@ -49,6 +49,7 @@ def _enum(name: str, prefix: str) -> dict[str, int]:
     return {value.name.removeprefix(prefix): value.number for value in values}
 
 
+Tensor = _message("torchferry.v1.Tensor")
 PredictRequest = _message("torchferry.v1.PredictRequest")
 PredictResponse = _message("torchferry.v1.PredictResponse")
 PredictStreamResponse = _message("torchferry.v1.PredictStreamResponse")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torchferry import _api, _dtypes, _tensors
+from torchferry import _api, _dtypes, _tensors, _wire
 from torchferry._errors import invalid
 
 _MAX_VERSION = 2**63 - 1
+_DATA: int = _api.Tensor.DESCRIPTOR.fields_by_name["data"].number
+_INPUTS: int = _api.PredictRequest.DESCRIPTOR.fields_by_name["inputs"].number
+_KEY, _VALUE = 1, 2  # of every map's entries
 
 
 def encode_request(
@@ -20,14 +23,18 @@ def encode_request(
     if isinstance(outputs, str):
         raise invalid(f"outputs: {outputs!r} is one string; expected a list of names")
     request.outputs.extend(_text(name, "a name in outputs") for name in outputs)
-    for name, value in inputs.items():
-        elements = _tensors.encode(value, f"input '{name}'")
-        tensor = request.inputs[_text(name, "an input's name")]
-        tensor.dtype = _dtypes.number_of(elements.dtype)
-        tensor.shape.extend(elements.shape)
-        tensor.data = bytes(elements.data)
-    encoded: bytes = request.SerializeToString()
-    return encoded
+    encoded = _wire.pieces(request.SerializeToString(), *(_input(name, value) for name, value in inputs.items()))
+    return b"".join(encoded.parts)
+
+
+def _input(name: str, value: _tensors.TensorLike) -> _wire.Pieces:
+    """One entry of the map `inputs`. The tensor's bytes are the caller's own memory until all is joined."""
+    key = _text(name, "an input's name").encode()
+    elements = _tensors.encode(value, f"input '{name}'")
+    tensor = _api.Tensor(dtype=_dtypes.number_of(elements.dtype), shape=elements.shape).SerializeToString()
+    content = _wire.pieces(tensor, _wire.field(_DATA, _wire.pieces(elements.data)))
+    entry = _wire.pieces(_wire.field(_KEY, _wire.pieces(key)), _wire.field(_VALUE, content))
+    return _wire.field(_INPUTS, entry)
 
 
 def join_inputs(
