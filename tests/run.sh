@@ -42,14 +42,6 @@ install_package_pythons() {
     TORCHFERRY_NEWEST_PYTHON=$(install_python venv-client-newest python-client-newest.txt "grpc, numpy, pytest, mypy" "$newest")
   fi
   export TORCHFERRY_OLDEST_PYTHON=${TORCHFERRY_OLDEST_PYTHON:-} TORCHFERRY_NEWEST_PYTHON=${TORCHFERRY_NEWEST_PYTHON:-}
-  # torch's wheels are 2.5 GB with the CUDA libraries that importing it needs; its tests are skipped where they cannot be had.
-  if TORCHFERRY_TORCH_PYTHON=$(install_python venv-client-torch python-client-torch.txt "grpc, pytest, torchvision") &&
-    "$TORCHFERRY_TORCH_PYTHON" -c 'import torchvision' 2>/dev/null; then
-    export TORCHFERRY_TORCH_PYTHON
-  else
-    say "torch: left out, as its wheels could not be installed"
-    export TORCHFERRY_TORCH_PYTHON=
-  fi
   say "the package is tested with ${oldest:-no Python 3.10 or 3.11} and ${newest:-no Python 3.11 or newer}"
 }
 
