@@ -46,6 +46,13 @@ def test_it_is_ready_when_it_returns_and_gone_after(store, caplog):
     assert not any(record.message.startswith("{") for record in caplog.records)
 
 
+def test_an_interrupt_of_the_caller_is_not_the_servers(store):
+    """Ctrl-C in a terminal goes to all of a process group."""
+    store.add("mlp")
+    with torchferry.serve(store.path) as server:
+        assert os.getpgid(server.pid) != os.getpgid(0)
+
+
 def test_the_store_is_left_as_it_was(store):
     store.add("mlp")
     before = {path: path.stat().st_mtime_ns for path in store.path.rglob("*")}

@@ -130,12 +130,19 @@ class Server:
         self, command: list[str], environment: dict[str, str], started: queue.Queue[subprocess.Popen[str] | Exception]
     ) -> None:
         """Starts the process, and reads its log to the end."""
-        pipe = subprocess.PIPE
         try:
+            # In a session of its own: Ctrl-C is for the caller, who then ends the server in order.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, env=environment, text=True,
-                encoding="utf-8", errors="replace",
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
         except Exception as error:
             started.put(error)
             return
