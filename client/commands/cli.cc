@@ -34,6 +34,7 @@ class Cli {
     AddAdmin(app_, invocation_);
     AddHealth(app_, invocation_);
     AddInspect(app_, invocation_);
+    AddPythonCommands(app_, invocation_);
   }
 
   ExitCode Run() {
@@ -80,7 +81,8 @@ class Cli {
     }
     if (invocation_.run || invocation_.run_local) return true;
     return absl::InvalidArgumentError(
-        "say what to do: predict, bench, models, model, load, unload, health or inspect; see torchferry --help");
+        "say what to do: predict, bench, models, model, load, unload, health, inspect, convert or pull; see "
+        "torchferry --help");
   }
 
   absl::StatusOr<ExitCode> ParseAndRun() {

@@ -17,5 +17,6 @@ void AddModels(CLI::App& app, Invocation& invocation);  // models, model
 void AddAdmin(CLI::App& app, Invocation& invocation);   // load, unload
 void AddHealth(CLI::App& app, Invocation& invocation);
 void AddInspect(CLI::App& app, Invocation& invocation);
+void AddPythonCommands(CLI::App& app, Invocation& invocation);  // convert, pull: where to have them
 
 }  // namespace torchferry::client

@@ -192,6 +192,21 @@ TEST_F(CliTest, HelpNamesCommandsAndExitCodes) {
   EXPECT_THAT(RunAlone({"--version"}).out, StartsWith("torchferry "));
 }
 
+TEST_F(CliTest, CommandsOfThePythonPackageSayWhereTheyAre) {
+  const Result help = RunAlone({"--help"});
+  for (const char* command : {"convert", "pull"}) {
+    EXPECT_THAT(help.out, HasSubstr(command));
+    // Its arguments and flags are not this program's.
+    for (const char* argument : {"model.pth", "--class"}) {
+      const Result run = RunAlone({command, argument});
+      EXPECT_EQ(run.exit_code, 2) << argument;
+      EXPECT_THAT(run.err, AllOf(StartsWith("torchferry: INVALID_ARGUMENT: " + std::string(command)),
+                                 HasSubstr("pip install torchferry")));
+    }
+    EXPECT_THAT(RunAlone({command, "--help"}).out, HasSubstr("pip install torchferry"));
+  }
+}
+
 TEST_F(CliTest, ColoursOnlyWhereTheConsoleHasThem) {
   EXPECT_THAT(Run({"models"}).out, Not(HasSubstr("\x1b")));
   std::istringstream in;
