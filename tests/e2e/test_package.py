@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 
@@ -219,6 +220,7 @@ def test_the_wheel_is_small_and_for_any_python(wheel):
     major, minor = minor_of_libtorch().split(".")
     requirement = re.search(r"^Requires-Dist: torch(.*)$", metadata, re.MULTILINE)[1]
     assert set(re.findall(r"[<>=]+[\d.]+", requirement)) == {">=2.11", f"<{major}.{int(minor) + 1}"}
+    assert set(re.findall(r"^Requires-Dist: ([a-z]+)", metadata, re.MULTILINE)) == {"grpcio", "numpy", "protobuf", "torch"}
 
 
 def test_the_wheel_serves_with_the_torch_beside_it(site, store, tmp_path):
@@ -234,6 +236,35 @@ def test_the_wheels_cli_is_the_packages(site):
 def test_the_wheel_loads_no_library_into_its_python(site):
     maps = run(site, "-c", "import torchferry; print(open('/proc/self/maps').read())")
     assert "_dist" not in maps
+
+
+def test_the_wheel_starts_a_server_and_asks_it(site, store):
+    """torchferry.serve and Client of the wheel alone: its server, its messages."""
+    store.add("mlp")
+    script = """
+import sys
+import torchferry
+assert "site-packages" in torchferry.__file__
+with torchferry.serve(sys.argv[1]) as server, server.client() as client:
+    print(client.predict("mlp", x=[[0.0, 0.0, 0.0, 0.0]]).version, client.ready("mlp"))
+"""
+    # grpcio and numpy, which the wheel depends on.
+    environment = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
+    assert run(site, "-c", script, store.path, environment=environment).strip() == "1 True"
+
+
+def test_the_wheel_has_no_tests(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "torchferry/api.binpb" in names and "torchferry/py.typed" in names
+    assert not [name for name in names if "test" in name and name.endswith(".py")]
+
+
+def test_commands_of_the_package_are_named_by_both_programs(site, tree):
+    for program in (site.parent / "torchferry", tree / "bin" / "torchferry"):
+        said = run(program, "--help")
+        assert "convert" in said and "pull" in said
+    assert "pip install torchferry" in run(tree / "bin" / "torchferry", "pull", "file:x", "store/m", expect=2)
 
 
 def test_a_signal_ends_the_server_of_a_wheel(site, store, tmp_path):
