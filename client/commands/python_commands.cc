@@ -25,7 +25,7 @@ constexpr PythonCommand kPythonCommands[] = {
 void AddPythonCommands(CLI::App& app, Invocation& invocation) {
   for (const PythonCommand& python_command : kPythonCommands) {
     CLI::App* command = app.add_subcommand(python_command.name, python_command.what);
-    command->prefix_command();  // its arguments are the package's to read
+    command->fallthrough(false)->allow_extras();  // its arguments are the package's to read
     command->footer("It comes with the Python package: pip install torchferry");
     command->callback([name = std::string(python_command.name), &invocation] {
       invocation.run_local = [name](const Console&) -> absl::StatusOr<ExitCode> {
