@@ -1,6 +1,6 @@
 """torchferry: a gRPC inference server for PyTorch models.
 
-`Client` and `aio.Client` ask a server. `serve` starts one, for tests and notebooks. The wheel also has the programs
+`save` puts a model into a model store. `Client` and `aio.Client` ask a server. `serve` starts one, for tests and notebooks. The wheel also has the programs
 `torchferry-server` and `torchferry`, which use the `torch` that is installed beside this package.
 
 `import torchferry` imports neither torch nor grpc: each public name imports what it needs when it is first used.
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from torchferry._models import TensorInfo as TensorInfo
     from torchferry._results import Execution as Execution
     from torchferry._results import Prediction as Prediction
+    from torchferry._save import Saved as Saved
+    from torchferry._save import save as save
+    from torchferry._save_report import SaveError as SaveError
+    from torchferry._save_types import Signature as Signature
+    from torchferry._save_types import TensorSpec as TensorSpec
     from torchferry._serve import Server as Server
     from torchferry._serve import serve as serve
 
@@ -51,11 +56,16 @@ _MODULES = {
     "NotFoundError": "_errors",
     "Prediction": "_results",
     "ResourceExhaustedError": "_errors",
+    "SaveError": "_save_report",
+    "Saved": "_save",
     "Server": "_serve",
+    "Signature": "_save_types",
     "TensorInfo": "_models",
+    "TensorSpec": "_save_types",
     "TorchferryError": "_errors",
     "UnavailableError": "_errors",
     "UnimplementedError": "_errors",
+    "save": "_save",
     "serve": "_serve",
 }
 
@@ -71,12 +81,17 @@ __all__ = [
     "NotFoundError",
     "Prediction",
     "ResourceExhaustedError",
+    "SaveError",
+    "Saved",
     "Server",
+    "Signature",
     "TensorInfo",
+    "TensorSpec",
     "TorchferryError",
     "UnavailableError",
     "UnimplementedError",
     "aio",
+    "save",
     "serve",
 ]
 

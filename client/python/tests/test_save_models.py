@@ -1,0 +1,453 @@
+"""torchferry.save over modules of every shape that people write: names, types, sizes, batching, and answers that are
+the module's."""
+
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import torchferry
+from saving import config_of, loaded, passport_of, said, tensors_in
+
+
+@pytest.fixture
+def save(tmp_path):
+    def one(model, example, name="m", **options):
+        return torchferry.save(model, example, tmp_path / "store", name=name, **options)
+
+    return one
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Linear(6, 5)
+
+    def forward(self, x):
+        return torch.tanh(self.body(x))
+
+
+class OfDict(Net):
+    def forward(self, x):
+        y = self.body(x)
+        return {"scores": y, "best": y.argmax(1)}
+
+
+class OfNested(Net):
+    def forward(self, x):
+        y = self.body(x)
+        return y, (y + 1, {"deep": y * 2}), None, y.sum(1)
+
+
+@dataclasses.dataclass
+class Answer:
+    scores: torch.Tensor
+    hidden: torch.Tensor | None = None
+    also: torch.Tensor | None = None
+
+
+class OfDataclass(Net):
+    def forward(self, x):
+        return Answer(self.body(x), also=x * 2)
+
+
+Pair = collections.namedtuple("Pair", ["sum", "difference"])
+
+
+class OfNamedTuple(Net):
+    def forward(self, x):
+        y = self.body(x)
+        return Pair(y + 1, y - 1)
+
+
+class OfTuple(Net):
+    def forward(self, x):
+        y = self.body(x)
+        return y, x
+
+
+class OfDictInput(Net):
+    def forward(self, batch: dict[str, torch.Tensor], bias: torch.Tensor):
+        return self.body(batch["Image"]) + batch["scale"] * bias
+
+
+class Keywords(Net):
+    def forward(self, x, *, scale, shift=None, power: int = 2):
+        y = self.body(x) * scale**power
+        return y if shift is None else y + shift
+
+
+class Mixed(Net):
+    """A control flow of Python on a number."""
+
+    def forward(self, x, times: int = 1):
+        y = self.body(x)
+        for _ in range(times):
+            y = y * 2
+        return y
+
+
+class Branches(Net):
+    """A control flow of Python on values: neither a program nor a trace has both branches."""
+
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            return self.body(x)
+        return self.body(-x) + 1
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(20, 8)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, ids, mask):
+        y = self.embed(ids) * mask[..., None]
+        return {"tokens": self.out(y), "pooled": self.out(y.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))}
+
+
+class SequenceFirst(nn.Module):
+    """Dimension 0 is time, and any length does: it only looks like a batch."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.rnn = nn.GRU(6, 5)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+class Mean(Net):
+    def forward(self, x):
+        return self.body(x - x.mean(0, keepdim=True))
+
+
+class Random(Net):
+    def forward(self, x):
+        return F.dropout(self.body(x), 0.5, training=True)
+
+
+class Counter(Net):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        self.seen.add_(1)
+        return self.body(x) + self.seen
+
+
+class Remembering(Net):
+    """State in an attribute that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = torch.zeros(5)
+
+    def forward(self, x):
+        y = self.body(x) + self.last
+        self.last = y[-1]
+        return y
+
+
+class Autocast(Net):
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.body(x).float()
+
+
+X = torch.linspace(-1, 1, 24).reshape(4, 6)
+
+
+def tensors(result):
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if dataclasses.is_dataclass(result):
+        result = [getattr(result, field.name) for field in dataclasses.fields(result)]
+    values = result.values() if isinstance(result, dict) else result
+    return [tensor for value in values if value is not None for tensor in tensors(value)]
+
+
+def check_answers(saved, model, example, **options):
+    """The version answers in PyTorch as the module does, for the example and for other rows."""
+    run = loaded(saved)
+    args, kwargs = (example if isinstance(example, tuple) else (example,)), {}
+    if isinstance(example, dict):
+        args, kwargs = (), example
+    model.eval()
+    with torch.no_grad():
+        got, want = tensors(run(*args, **kwargs)), tensors(model(*args, **kwargs))
+    assert len(got) == len(want)
+    for one, other in zip(got, want, strict=True):
+        torch.testing.assert_close(one, other, **options)
+
+
+@pytest.mark.parametrize("format", ["export", "script", "trace", "state_dict"])
+@pytest.mark.parametrize(
+    "module, outputs",
+    [
+        (Net, {"OUTPUT__0": ("FP32", [5])}),
+        (OfTuple, {"OUTPUT__0": ("FP32", [5]), "OUTPUT__1": ("FP32", [6])}),
+        (OfDict, {"scores": ("FP32", [5]), "best": ("INT64", [1])}),
+        (OfNamedTuple, {"sum": ("FP32", [5]), "difference": ("FP32", [5])}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_format_has_the_modules_names_and_answers(save, format, module, outputs):
+    model = module()
+    saved = save(model, X, format=format)
+    config = config_of(saved)
+    assert saved.format == format
+    assert tensors_in(config, "input") == {"x": ("FP32", [6])}
+    assert tensors_in(config, "output") == outputs
+    assert "max_batch_size: 64\n" in config and "dynamic_batching { }" in config
+    check_answers(saved, model, X)
+    assert (
+        passport_of(saved)["saved"]["program"]
+        == {
+            "export": "torch.export",
+            "script": "torchscript-script",
+            "trace": "torchscript-trace",
+            "state_dict": "state_dict",
+        }[format]
+    )
+
+
+@pytest.mark.parametrize("format", ["export", "trace"])
+@pytest.mark.parametrize(
+    "module, names",
+    [
+        (OfNested, ["OUTPUT__0", "OUTPUT__1", "OUTPUT__2", "OUTPUT__4"]),
+        (OfDataclass, ["scores", "also"]),
+    ],
+    ids=["nested", "dataclass"],
+)
+def test_outputs_of_any_structure_are_flat(save, format, module, names):
+    model = module()
+    saved = save(model, X, format=format)
+    if module is OfNested:
+        names = ["OUTPUT__0", "OUTPUT__1", "OUTPUT__2", "OUTPUT__4"]
+    assert [output.name for output in saved.signature.outputs] == names
+    check_answers(saved, model, X)
+
+
+def test_output_names_replace_all(save):
+    for format in ("export", "trace"):
+        saved = save(OfDict(), X, name=format, format=format, output_names=["a", "b"])
+        assert list(tensors_in(config_of(saved), "output")) == ["a", "b"]
+        assert list(loaded(saved)(X)) == ["a", "b"]
+    assert [
+        o.name for o in save(OfTuple(), X, name="s", format="script", output_names=["a", "b"]).signature.outputs
+    ] == ["a", "b"]
+    with pytest.raises(torchferry.SaveError, match="expected 2 different names, for forward gives scores, best"):
+        save(OfDict(), X, name="few", output_names=["a"])
+    with pytest.raises(torchferry.SaveError, match="keys of a dict are the names"):
+        save(OfDict(), X, name="script", format="script", output_names=["a", "b"])
+
+
+@pytest.mark.parametrize("format", ["export", "script", "trace"])
+def test_parts_of_a_dict_are_inputs(save, format):
+    model = OfDictInput()
+    example = ({"Image": X, "scale": torch.ones(4, 1)}, torch.ones(4, 5))
+    saved = save(model, example, format=format)
+    assert [(i.name, i.dims) for i in saved.signature.inputs] == [
+        ("batch_image", (6,)),
+        ("batch_scale", (1,)),
+        ("bias", (5,)),
+    ]
+    check_answers(saved, model, example)
+
+
+def test_keyword_arguments_and_numpy_arrays(save):
+    model = Keywords()
+    example = {"shift": np.ones((4, 5), np.float32), "x": X.numpy(), "scale": np.full((4, 1), 0.5, np.float32)}
+    saved = save(model, example)
+    assert [i.name for i in saved.signature.inputs] == ["x", "scale", "shift"]
+    check_answers(saved, model, {name: torch.tensor(value) for name, value in example.items()})
+
+
+def test_an_example_may_be_a_function(save):
+    assert save(Net(), lambda: (X,)).signature.inputs[0].dims == (6,)
+
+
+@pytest.mark.parametrize("format, inputs", [("export", ["x"]), ("trace", ["x"]), ("script", ["x", "times"])])
+def test_a_number_is_fixed_but_in_a_script(save, format, inputs):
+    saved = save(Mixed(), (X, 3), format=format)
+    assert [i.name for i in saved.signature.inputs] == inputs
+    assert said(saved, "argument times is 3", "no input") == (format != "script")
+
+
+def test_branches_on_values_are_left_to_script(save):
+    model = Branches()
+    saved = save(model, X)
+    assert saved.format == "script"
+    assert said(saved, "torch.export does not work") and said(saved, "saved with torch.jit.script")
+    check_answers(saved, model, X + 2)
+    check_answers(saved, model, X - 2)
+
+
+def test_a_trace_that_has_one_branch_alone_is_found_out(save):
+    class OtherRows(Net):
+        def forward(self, x):
+            return self.body(x) if x.shape[0] < 3 else self.body(x) * 1.01
+
+    with pytest.raises(torchferry.SaveError, match="what it made answers otherwise than the model in OUTPUT__0, for x"):
+        save(OtherRows(), X, format="trace")
+
+
+def test_other_sizes_than_the_batch_are_free_where_asked(save):
+    example = {"ids": torch.arange(12).reshape(2, 6) % 20, "mask": torch.ones(2, 6, dtype=torch.int64)}
+    model = Tokens()
+    fixed = save(model, example, name="fixed")
+    free = save(model, example, name="free", dynamic={"ids": {1: "tokens"}, "mask": {1: "tokens"}})
+    assert tensors_in(config_of(fixed), "input") == {"ids": ("INT64", [6]), "mask": ("INT64", [6])}
+    assert tensors_in(config_of(free), "input") == {"ids": ("INT64", [-1]), "mask": ("INT64", [-1])}
+    assert tensors_in(config_of(free), "output") == {"tokens": ("FP32", [-1, 3]), "pooled": ("FP32", [3])}
+    longer = {"ids": torch.arange(27).reshape(3, 9) % 20, "mask": torch.ones(3, 9, dtype=torch.int64)}
+    check_answers(free, model, longer)
+
+
+@pytest.mark.parametrize(
+    "dynamic, message",
+    [
+        ({"y": {1: "n"}}, "dynamic names the input 'y'; expected one of x"),
+        ({"x": {2: "n"}}, "dimension 2 of x; expected 0 to 1"),
+        ({"x": {1: 5}}, "dynamic has the label 5"),
+        ({"x": {1: "n"}}, "forward fails on other sizes"),
+    ],
+)
+def test_wrong_dynamic_sizes_are_refused(save, dynamic, message):
+    with pytest.raises(torchferry.SaveError, match=message):
+        save(Net(), X, dynamic=dynamic)
+
+
+@pytest.mark.parametrize(
+    "module, why",
+    [
+        (SequenceFirst, "a row alone is answered otherwise"),
+        (Mean, "a row alone is answered otherwise"),
+    ],
+    ids=["sequence first", "rows that see one another"],
+)
+def test_what_only_looks_like_a_batch_is_none(save, module, why):
+    model = module()
+    example = torch.randn(5, 3, 6) if module is SequenceFirst else X
+    saved = save(model, example)
+    assert saved.signature.max_batch_size == 0 and said(saved, "requests share no batch", why)
+    assert saved.signature.inputs[0].dims == tuple(example.shape)
+    assert "dynamic_batching" not in config_of(saved)
+    check_answers(saved, model, example)
+
+
+def test_max_batch_size_is_the_callers(save):
+    assert "max_batch_size: 7\n" in config_of(save(Net(), X, name="seven", max_batch_size=7))
+    none = save(Net(), X, name="none", max_batch_size=0)
+    assert none.signature.inputs[0].dims == (4, 6) and "max_batch_size" not in config_of(none)
+
+
+def test_a_batch_that_export_fixes_is_said(save):
+    class Two(Net):
+        def forward(self, x):
+            return torch.stack([self.body(row) for row in x])
+
+    saved = save(Two(), X)
+    assert saved.format == "export" and saved.signature.max_batch_size == 0
+    assert said(saved, "torch.export fixed the batch at the example's 4 rows", 'format="script"')
+    assert save(Two(), X, name="scripted", format="script").signature.max_batch_size == 64
+
+
+def test_random_answers_have_no_golden_row(save):
+    model = Random()
+    before = torch.get_rng_state()
+    saved = save(model, X)
+    assert torch.equal(before, torch.get_rng_state())
+    assert said(saved, "random numbers") and "golden" not in passport_of(saved)
+
+
+@pytest.mark.parametrize("module, format", [(Counter, "export"), (Counter, "script"), (Remembering, "script")])
+def test_state_stays_as_it_was(save, module, format):
+    model = module()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    last = model.last if module is Remembering else None
+    saved = save(model, X, format=format, max_batch_size=0)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    if last is not None:
+        assert model.last is last
+    fresh = module()
+    check_answers(saved, fresh, X)
+
+
+def test_a_region_of_autocast_becomes_casts(save):
+    saved = save(Autocast(), X, format="export")
+    program = torch.export.load(saved.path / "model.pt2")
+    assert not any("autocast" in str(node.target) for node in program.graph.nodes)
+
+
+@pytest.mark.parametrize("dtype, name", [(torch.float16, "FP16"), (torch.bfloat16, "BF16"), (torch.float64, "FP64")])
+def test_precisions_are_kept(save, dtype, name):
+    model = Net().to(dtype)
+    saved = save(model, X.to(dtype))
+    assert saved.signature.inputs[0].type == saved.signature.outputs[0].type == name
+    assert passport_of(saved)["saved"]["dtypes"] == [name]
+    check_answers(saved, model, X.to(dtype))
+    assert next(model.parameters()).dtype is dtype
+
+
+def test_modes_and_gradients_are_restored(save):
+    model = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Dropout(0.5))
+    model.train()
+    model[1].eval()
+    mean = model[1].running_mean.clone()
+    saved = save(model, X)
+    assert [part.training for part in model] == [True, False, True] and model.training
+    assert torch.equal(model[1].running_mean, mean)
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+    assert torch.is_grad_enabled() and said(saved, "was in train mode")
+    check_answers(saved, model, X)
+
+
+@pytest.mark.parametrize(
+    "example, message",
+    [
+        (X.numpy().astype(np.float64), "FP64, as NumPy makes it"),
+        ({"y": X}, "forward does not take the example: missing a required argument: 'x'. It takes .x."),
+        ([X], "the example is a list; expected a tensor, a tuple"),
+        ((3,), "the example has no tensor"),
+        (torch.randn(4, 7), "forward fails on the example: mat1 and mat2 shapes cannot be multiplied"),
+    ],
+)
+def test_wrong_examples_are_refused(save, example, message, tmp_path):
+    with pytest.raises(torchferry.SaveError, match=message):
+        save(Net(), example)
+    assert not (tmp_path / "store").exists()
+
+
+def test_types_that_no_config_has_are_refused(save):
+    class Complex(Net):
+        def forward(self, x):
+            return torch.fft.fft(self.body(x))
+
+    with pytest.raises(torchferry.SaveError, match="output OUTPUT__0 is complex64.*torch.view_as_real"):
+        save(Complex(), X)
+
+
+def test_a_foreign_operator_is_refused_by_name(save):
+    library = torch.library.Library("torchferry_test", "DEF")
+    library.define("twice(Tensor x) -> Tensor")
+    library.impl("twice", lambda x: x * 2, "CompositeExplicitAutograd")
+    library.impl("twice", lambda x: torch.empty_like(x), "Meta")
+
+    class Foreign(Net):
+        def forward(self, x):
+            return torch.ops.torchferry_test.twice(self.body(x))
+
+    with pytest.raises(torchferry.SaveError, match="it calls torchferry_test.twice.*leave that step to the client"):
+        save(Foreign(), X)

@@ -1,0 +1,190 @@
+"""The passport: what a saved model says of itself, as JSON inside its file. The server reads it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import pathlib
+import subprocess
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from torchferry._save_outputs import Outputs
+from torchferry._save_probe import Case
+from torchferry._save_report import Report, SaveError
+from torchferry._save_types import Signature, TensorSpec, api_name, raw_bytes
+
+FORMAT = "torchferry-passport"
+VERSION = 1
+MAX_BYTES = 256 << 10  # of the text
+MAX_GOLDEN_BYTES = 64 << 10  # of the golden tensors
+MAX_TOLERANCE = 1e6
+_MAX_METRICS = 64
+_MAX_TEXT = 1024
+_GIT_SECONDS = 5
+
+# How far an answer on any device and in any precision may be from the golden one, by the type that most weights have:
+# relative, and as a part of the outputs' largest magnitude. BF16 keeps 8 bits, FP16 11; FP32 leaves room for a server
+# that is told to compute in less.
+_TOLERANCES = {torch.float16: 0.02, torch.bfloat16: 0.05}
+_TOLERANCE = 0.01
+
+
+def passport_text(
+    signature: Signature,
+    saved: Mapping[str, Any],
+    origin: Mapping[str, Any],
+    golden: Mapping[str, Any] | None,
+) -> str:
+    """Raises SaveError where it would be larger than a server reads."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "signature": {
+            "max_batch_size": signature.max_batch_size,
+            "inputs": [_declared(tensor) for tensor in signature.inputs],
+            "outputs": [_declared(tensor) for tensor in signature.outputs],
+        },
+        "saved": dict(saved),
+    }
+    if origin:
+        document["origin"] = dict(origin)
+    if golden is not None:
+        document["golden"] = dict(golden)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise SaveError(
+            f"the passport has {size} bytes, and a server reads up to {MAX_BYTES}; give fewer or shorter metrics"
+        )
+    return text
+
+
+def saved_facts(devices: list[torch.device], dtypes: list[torch.dtype], program: str) -> dict[str, Any]:
+    names = [api_name(dtype) or str(dtype).removeprefix("torch.") for dtype in dtypes]
+    return {
+        "device": ", ".join(map(str, devices)),
+        "dtypes": names,
+        "torch": torch.__version__.partition("+")[0],
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "program": program,
+    }
+
+
+def origin_facts(run_id: str | None, metrics: Mapping[str, float] | None, folder: pathlib.Path) -> dict[str, Any]:
+    """Commit and state of the git repository that holds `folder`, where there is one, and what the caller says of the
+    run."""
+    origin = _git(folder)
+    if run_id is not None:
+        if not _is_text(run_id):
+            raise SaveError(
+                f"run_id is {run_id!r}; expected a text of 1 to {_MAX_TEXT} bytes without control characters"
+            )
+        origin["run_id"] = run_id
+    if metrics:
+        origin["metrics"] = _metrics(metrics)
+    return origin
+
+
+def golden_rows(
+    case: Case,
+    inputs: Mapping[str, str],
+    tolerance: tuple[float, float] | None,
+    dtypes: list[torch.dtype],
+    report: Report,
+) -> dict[str, Any] | None:
+    """One row: what goes in and what the caller's model answers; None, with a sentence, where that is too large.
+
+    Floating outputs are FP32, others as they are. `inputs` are the server's names of the example's tensors.
+    """
+    row_in = {inputs[leaf.name]: leaf.value for leaf in case.arguments.tensors()}
+    row_out = {name: t.float() if t.is_floating_point() else t for name, t in case.outputs.tensors.items()}
+    size = sum(t.numel() * t.element_size() for t in (*row_in.values(), *row_out.values()))
+    if size > MAX_GOLDEN_BYTES:
+        report.say(
+            f"the passport has no golden row: one has {size} bytes, and a passport up to {MAX_GOLDEN_BYTES}. The "
+            "server will "
+            "not compare its answers with these"
+        )
+        return None
+    rtol, atol = tolerance or _tolerance(case.outputs, dtypes)
+    return {
+        "rtol": rtol,
+        "atol": atol,
+        "rows": [
+            {"inputs": {n: _value(t) for n, t in row_in.items()}, "outputs": {n: _value(t) for n, t in row_out.items()}}
+        ],
+    }
+
+
+def _tolerance(outputs: Outputs, dtypes: list[torch.dtype]) -> tuple[float, float]:
+    factor = max((_TOLERANCES.get(dtype, _TOLERANCE) for dtype in dtypes), default=_TOLERANCE)
+    largest = 0.0
+    for tensor in outputs.tensors.values():
+        finite = tensor[tensor.isfinite()] if tensor.is_floating_point() else tensor.new_empty(0)
+        if finite.numel():
+            largest = max(largest, float(finite.abs().max()))
+    return factor, min(factor * largest, MAX_TOLERANCE)
+
+
+def _declared(tensor: TensorSpec) -> dict[str, Any]:
+    return {"name": tensor.name, "type": tensor.type, "dims": list(tensor.dims)}
+
+
+def _value(tensor: torch.Tensor) -> dict[str, Any]:
+    return {
+        "type": api_name(tensor.dtype),
+        "shape": list(tensor.shape),
+        "data": base64.b64encode(raw_bytes(tensor)).decode(),
+    }
+
+
+def _metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    if len(metrics) > _MAX_METRICS:
+        raise SaveError(f"metrics has {len(metrics)} entries; expected at most {_MAX_METRICS}")
+    result: dict[str, float] = {}
+    for name, value in metrics.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise SaveError(f"metrics[{name!r}] is {value!r}; expected a number") from None
+        if not _is_text(name):
+            raise SaveError(
+                f"metrics has the name {name!r}; expected 1 to {_MAX_TEXT} bytes without control characters"
+            )
+        if not math.isfinite(number):
+            raise SaveError(f"metrics[{name!r}] is {number}; expected a finite number, for JSON has no other")
+        result[name] = number
+    return result
+
+
+def _is_text(value: Any) -> bool:
+    """What a server reads as a text of a passport."""
+    return isinstance(value, str) and 0 < len(value.encode(errors="replace")) <= _MAX_TEXT and value.isprintable()
+
+
+def _git(folder: pathlib.Path) -> dict[str, Any]:
+    commit = _git_line(folder, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    status = _git_line(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit} | ({} if status is None else {"git_dirty": bool(status)})
+
+
+def _git_line(folder: pathlib.Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,251 @@
+"""The model as a torch.export program."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pathlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch._dynamo.exc import UserError
+from torch.export import Dim, ExportedProgram
+from torch.export.dynamic_shapes import refine_dynamic_shapes_from_suggested_fixes
+from torch.export.graph_signature import InputKind, TensorArgument
+from torch.utils import _pytree as pytree
+
+from torchferry._save_example import Arguments, Leaf
+from torchferry._save_format import Attempt, CannotExport, Shapes
+from torchferry._save_outputs import named
+from torchferry._save_probe import Case, Dynamic, Probe, label_of
+from torchferry._save_report import Report, reason_of
+
+FILE = "model.pt2"
+
+# Operators of PyTorch's own dispatcher, and of Python on sizes.
+_SERVED_NAMESPACES = ("aten", "prim", "prims", "higher_order")
+# The label of dimension 0 where there are rows.
+_BATCH = "batch"
+# PyTorch says what would help, such as a limit on a size; it is followed so often at most.
+_REFINEMENTS = 3
+
+
+def export_program(module: nn.Module, probe: Probe, names: list[str] | None, report: Report) -> Attempt:
+    """Exports with the batch and the other free sizes as the probe found them. Raises CannotExport."""
+    plain = probe.example.outputs.is_plain
+    source = module if plain else named(module, names)
+    if not probe.rows:
+        return _attempt(_exported(source, probe.example, probe.free, rows=False), probe, rows=False, report=report)
+    try:
+        program = _exported(source, probe.cases[0], probe.free, rows=True)
+        return _attempt(program, probe, rows=True, report=report)
+    except CannotExport as error:
+        program = _exported(source, probe.example, probe.free, rows=False)
+        report.warn(
+            f"torch.export fixed the batch at the example's {probe.example.arguments.rows()} rows, and requests "
+            "share none: "
+            f'{error}. format="script" or "trace" may free it'
+        )
+        return _attempt(program, probe, rows=False, report=report)
+
+
+def write_program(program: ExportedProgram, path: pathlib.Path, extra: dict[str, str]) -> None:
+    """A .pt2 file. Raises CannotExport."""
+    try:
+        with _quiet():
+            torch.export.save(program, path, extra_files=extra)
+    except Exception as error:
+        raise CannotExport(f"torch.export.save failed: {reason_of(error)}") from error
+
+
+def load_program(path: pathlib.Path) -> ExportedProgram:
+    """Raises CannotExport."""
+    try:
+        with _quiet():
+            return torch.export.load(path)
+    except Exception as error:
+        raise CannotExport(f"torch.export.load failed on what was written: {reason_of(error)}") from error
+
+
+def _exported(module: nn.Module, case: Case, free: Dynamic, *, rows: bool) -> ExportedProgram:
+    """With each size by a name of its own where PyTorch proves that it may vary, else with what it finds out by
+    itself."""
+    try:
+        return _exported_with(module, case, free, lambda name: Dim(name, min=1), rows=rows)
+    except CannotExport as error:
+        try:
+            return _exported_with(module, case, free, lambda _: Dim.AUTO, rows=rows)
+        except CannotExport:
+            raise error from None
+
+
+def _exported_with(
+    module: nn.Module, case: Case, free: Dynamic, dim: Callable[[str], Any], *, rows: bool
+) -> ExportedProgram:
+    shapes = _dynamic_shapes(case.arguments, free, dim, rows)
+    for left in reversed(range(_REFINEMENTS)):
+        given = case.arguments.copied()
+        try:
+            with _quiet():
+                program = torch.export.export(module, given.args, given.kwargs, dynamic_shapes=shapes, strict=False)
+                if _has_autocast(program) or not _can_be_saved(program):
+                    program = program.run_decompositions({})
+                break
+        except UserError as error:
+            refined = _refined(error, shapes)
+            if not left or refined is None:
+                raise CannotExport(reason_of(error)) from error
+            shapes = refined
+        except Exception as error:
+            raise CannotExport(reason_of(error)) from error
+    _check_operators(program)
+    _check_free(program, case.arguments, free, rows)
+    return program
+
+
+def _dynamic_shapes(arguments: Arguments, free: Dynamic, dim: Callable[[str], Any], rows: bool) -> Any:
+    """As torch.export wants them: by parameter, in the structure of the arguments."""
+    dims: dict[str, Any] = {}
+    leaves = iter(arguments.leaves())
+
+    def of(value: Any) -> Any:
+        leaf = None if value is None else next(leaves)
+        if leaf is None or not leaf.is_tensor:
+            return None
+        sizes: dict[int, Any] = {}
+        for dimension, label in _free_dimensions(leaf, free, rows).items():
+            name = label_of(label)
+            sizes[dimension] = dims.setdefault(name, dim(name) if isinstance(label, str) else label)
+        return sizes or None
+
+    return pytree.tree_map(of, arguments.bound(), is_leaf=lambda value: value is None)
+
+
+def _free_dimensions(leaf: Leaf, free: Dynamic, rows: bool) -> Mapping[int, Any]:
+    own = free.get(leaf.name, {})
+    return {**own, 0: _BATCH} if rows else own
+
+
+def _refined(error: UserError, shapes: Any) -> Any:
+    """The shapes with what PyTorch suggests in its message; None where it suggests nothing."""
+    try:
+        refined = refine_dynamic_shapes_from_suggested_fixes(str(error), shapes)
+    except Exception:
+        return None
+    return None if refined == shapes else refined
+
+
+def _check_free(program: ExportedProgram, arguments: Arguments, free: Dynamic, rows: bool) -> None:
+    """A size that PyTorch cannot let vary becomes a constant without a word with Dim.AUTO, and by a suggestion."""
+    batch: set[str] = set()
+    for leaf, size in zip(arguments.tensors(), _sizes(program), strict=True):
+        for dimension in _free_dimensions(leaf, free, rows):
+            if not _varies(size[dimension]):
+                raise CannotExport(f"dimension {dimension} of {leaf.name} became {size[dimension]}")
+        if rows:
+            batch.add(str(size[0]))
+    if len(batch) > 1:
+        raise CannotExport(f"dimension 0 of the inputs became {', '.join(sorted(batch))}")
+
+
+def _attempt(program: ExportedProgram, probe: Probe, *, rows: bool, report: Report) -> Attempt:
+    leaves = [leaf for leaf in probe.example.arguments.leaves()]
+    users = [spec for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT]
+    # None is an argument of the graph, and no leaf here.
+    values = [spec for spec in users if isinstance(spec.arg, TensorArgument)]
+    tensors = [leaf for leaf in leaves if leaf.is_tensor]
+    if len(values) != len(tensors):
+        raise CannotExport(f"the program takes {len(values)} tensors, and the example has {len(tensors)}")
+    inputs = {leaf.name: spec.arg.name for leaf, spec in zip(tensors, values, strict=True)}
+    for leaf in leaves:
+        if not leaf.is_tensor:
+            report.say(f"argument {leaf.name} is {leaf.value!r} in the program, and no input")
+
+    def load(folder: pathlib.Path) -> Callable[[Arguments], Any]:
+        module: Any = load_program(folder / FILE).module()
+        return lambda given: module(*given.args, **given.kwargs)
+
+    return Attempt(
+        program="torch.export",
+        inputs=inputs,
+        numbers={},
+        shapes=Shapes(
+            rows=rows,
+            max_rows=_max_rows(program) if rows else None,
+            least_rows=2 if rows and _needs_two(program) else 1,
+        ),
+        write=lambda folder, text: write_program(program, folder / FILE, {"torchferry.json": text}),
+        load=load,
+        source=program,
+    )
+
+
+def _sizes(program: ExportedProgram) -> list[Sequence[Any]]:
+    """Of the tensors that it takes, in order. One that varies is a torch.SymInt."""
+    names = set(program.graph_signature.user_inputs)
+    values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    return [value.shape for value in values if isinstance(value, torch.Tensor)]
+
+
+def _range_of_rows(program: ExportedProgram) -> Any:
+    size = _sizes(program)[0][0]
+    return program.range_constraints.get(size.node.expr) if _varies(size) else None
+
+
+def _varies(size: Any) -> bool:
+    """Whether it is a symbol and not, in whatever guise, a number."""
+    return isinstance(size, torch.SymInt) and bool(size.node.expr.free_symbols)
+
+
+def _max_rows(program: ExportedProgram) -> int | None:
+    """The largest batch that it was exported for; None where there is no limit."""
+    limits = _range_of_rows(program)
+    upper: Any = None if limits is None else limits.upper
+    return int(upper) if getattr(upper, "is_Integer", False) and int(upper) < 2**31 else None
+
+
+def _needs_two(program: ExportedProgram) -> bool:
+    """Whether PyTorch's own check refuses a single row. The server gives the program single rows all the same."""
+    limits = _range_of_rows(program)
+    return limits is not None and bool(limits.lower >= 2)
+
+
+def _has_autocast(program: ExportedProgram) -> bool:
+    return any(node.op == "call_function" and "autocast" in str(node.target) for node in program.graph.nodes)
+
+
+def _can_be_saved(program: ExportedProgram) -> bool:
+    """Decoders of transformers leave nodes that torch.export.save does not know."""
+    return not any("lazy_load_decompositions" in str(node.target) for node in program.graph.nodes)
+
+
+def _check_operators(program: ExportedProgram) -> None:
+    for graph_module in program.graph_module.modules():
+        if not isinstance(graph_module, torch.fx.GraphModule):
+            continue
+        for node in graph_module.graph.nodes:
+            namespace = getattr(node.target, "namespace", None)
+            if node.op == "call_function" and isinstance(namespace, str) and namespace not in _SERVED_NAMESPACES:
+                raise CannotExport(
+                    f"it calls {node.target}, an operator that PyTorch does not bring and the server does not "
+                    "have; leave "
+                    "that step to the client, or write it with PyTorch's own operators"
+                )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings and the log lines that torch.export writes about itself; errors say what went wrong."""
+    levels = {name: logging.getLogger(name).level for name in ("torch", "torch._export", "torch.export", "torch.fx")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for name in levels:
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

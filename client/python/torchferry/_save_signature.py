@@ -1,0 +1,58 @@
+"""The signature that a file in one format is served with."""
+
+from __future__ import annotations
+
+import torch
+
+from torchferry._save_format import Attempt, CannotExport
+from torchferry._save_probe import Case, Probe
+from torchferry._save_report import Report
+from torchferry._save_types import ANY, Signature, TensorSpec, api_name
+
+
+def signature_of(attempt: Attempt, found: Probe, max_batch_size: int, report: Report) -> Signature:
+    """Names as the server has them for that format, types of the example and its answers, and sizes: those that
+    `dynamic` frees, and outputs' that follow them, are -1. Raises CannotExport for a type that config.pbtxt does not
+    have."""
+    rows = 0
+    if attempt.shapes.rows:
+        rows = min(max_batch_size, attempt.shapes.max_rows or max_batch_size)
+        if rows < max_batch_size:
+            report.say(f"max_batch_size is {rows}: the program was exported for so many rows")
+    case = found.one_row if rows else found.example
+    skip = 1 if rows else 0
+    inputs: list[TensorSpec] = []
+    for leaf in case.arguments.leaves():
+        if leaf.name in attempt.numbers:
+            inputs.append(TensorSpec(leaf.name, attempt.numbers[leaf.name], (1,)))
+        if leaf.name not in attempt.inputs:
+            continue
+        free = found.free.get(leaf.name, {})
+        sizes = [ANY if dimension in free else size for dimension, size in enumerate(leaf.value.shape)]
+        inputs.append(_spec("input", attempt.inputs[leaf.name], leaf.value, sizes[skip:]))
+    outputs = [
+        _spec("output", name, tensor, _sizes(name, found)[skip:]) for name, tensor in case.outputs.tensors.items()
+    ]
+    return Signature(rows, tuple(inputs), tuple(outputs))
+
+
+def _sizes(name: str, found: Probe) -> list[int]:
+    """Of an output: those that differ from case to case are free."""
+    seen = [case.outputs.tensors[name].shape for case in _with_output(name, found)]
+    if len({len(shape) for shape in seen}) > 1:
+        raise CannotExport(f"output {name} has {' or '.join(str(len(shape)) for shape in seen)} dimensions")
+    return [sizes[0] if len(set(sizes)) == 1 else ANY for sizes in zip(*seen, strict=True)]
+
+
+def _with_output(name: str, found: Probe) -> list[Case]:
+    cases = [found.one_row, found.example, *found.cases]
+    return [case for case in cases if name in case.outputs.tensors]
+
+
+def _spec(kind: str, name: str, tensor: torch.Tensor, dims: list[int]) -> TensorSpec:
+    known = api_name(tensor.dtype)
+    if known is None:
+        way_out = "torch.view_as_real makes numbers of it" if tensor.is_complex() else "convert it in forward"
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        raise CannotExport(f"{kind} {name} is {dtype}, for which config.pbtxt has no type; {way_out}")
+    return TensorSpec(name, known, tuple(dims))

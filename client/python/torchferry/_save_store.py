@@ -1,0 +1,141 @@
+"""Puts a version into a model store so that a server that watches it sees it whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterator
+
+from torchferry._save_report import SaveError
+
+CONFIG = "config.pbtxt"
+WARM_UP = "warmup"
+_MAX_NAME_BYTES = 255  # of a file's name
+_MAX_VERSION = 2**63 - 1
+
+
+def check_name(name: str) -> None:
+    """Raises SaveError for what cannot be the name of a model."""
+    wrong = not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\0" in name
+    if wrong or name == "lost+found" or len(name.encode(errors="surrogatepass")) > _MAX_NAME_BYTES:
+        raise SaveError(
+            f"the name is {name!r}; expected 1 to {_MAX_NAME_BYTES} bytes without a slash, and without a point in front"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SaveError(f"the name is {name!r}, which is not UTF-8, so that no client can say it") from None
+
+
+def check_version(version: int | None) -> None:
+    if version is not None and (type(version) is not int or not 1 <= version <= _MAX_VERSION):
+        raise SaveError(f"the version is {version!r}; expected an integer from 1 to {_MAX_VERSION}")
+
+
+def versions_of(model: pathlib.Path) -> list[int]:
+    """Those that a server sees, in order."""
+    if not model.is_dir():
+        return []
+    names = [entry.name for entry in model.iterdir() if entry.is_dir()]
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0")
+
+
+def next_version(model: pathlib.Path, version: int | None) -> int:
+    """`version`, or the one after the newest. Raises SaveError where it is taken."""
+    there = versions_of(model)
+    if version is None:
+        return there[-1] + 1 if there else 1
+    if version in there or (model / str(version)).exists():
+        raise SaveError(
+            f"{model.name}/{version} is there already; leave version away for the next one, or name another"
+        )
+    return version
+
+
+@contextlib.contextmanager
+def staging(store: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
+    """An empty folder for the model in a folder of the store that servers step over. It is gone at the end."""
+    store.mkdir(parents=True, exist_ok=True)
+    folder = store / f".saving-{secrets.token_hex(8)}"
+    folder.mkdir()
+    try:
+        (folder / name).mkdir()
+        yield folder / name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: bool) -> int:
+    """Moves the staged model into the store; where the model is there, its version alone. Gives the version that it
+    has.
+
+    `staged` holds the folder `version` and what belongs to the model. Files of the model that are there stay, but for
+    a config.pbtxt that is staged: it replaces the old one, before the version appears. A version that somebody else
+    has published meanwhile is not touched: with `chosen` SaveError, else the next number is taken."""
+    sync(staged)
+    model = store / staged.name
+    if not model.exists():
+        try:
+            os.rename(staged, model)
+        except OSError:
+            # Somebody has made it in between.
+            if not model.is_dir():
+                raise
+        else:
+            _sync_folder(store)
+            return version
+    _merge(staged, model, version)
+    while True:
+        target = model / str(version)
+        try:
+            # An empty folder would be replaced without an error.
+            if target.exists():
+                raise FileExistsError(target)
+            os.rename(staged / str(version), target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            if chosen:
+                raise SaveError(
+                    f"{staged.name}/{version} is there already: another process has saved it meanwhile"
+                ) from error
+            later = max(versions_of(model)) + 1
+            os.rename(staged / str(version), staged / str(later))
+            version = later
+            continue
+        _sync_folder(model)
+        return version
+
+
+def sync(folder: pathlib.Path) -> None:
+    """Writes files and folders through to the disk: a name that a crash leaves must have its bytes."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            _sync_folder(path)
+        else:
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _merge(staged: pathlib.Path, model: pathlib.Path, version: int) -> None:
+    """Files of the model into the folder that is there: those of warmup/ and a config.pbtxt replace the old ones."""
+    for path in sorted(staged.rglob("*"), key=lambda entry: entry.name == CONFIG):
+        inside = path.relative_to(staged)
+        if inside.parts[0] == str(version) or path.is_dir():
+            continue
+        target = model / inside
+        target.parent.mkdir(exist_ok=True)
+        os.replace(path, target)
+        _sync_folder(target.parent)
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
