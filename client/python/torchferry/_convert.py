@@ -1,0 +1,94 @@
+"""`torchferry convert`: a pickle of a whole model becomes a version of a store.
+
+Reading such a file runs code that the file names. That is said, and asked, before a second process does it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import subprocess
+import sys
+from collections.abc import Sequence
+
+_USAGE = 2
+
+_DESCRIPTION = """\
+Turns a file of torch.save(model) into a version of a model store: the program and its weights, which a server reads
+without running code of the file. Reading the file here runs the code that its pickle names, as you, on this machine."""
+
+_EXAMPLES = """\
+examples:
+  torchferry convert model.pth --class nets.Unet --example x:FP32:1,3,224,224
+  torchferry convert model.pth store/unet --class nets.Unet --example inputs.npz
+  torchferry convert last.ckpt store/encoder --class nets.Encoder --key model --example nets:example --yes
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="torchferry convert",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("file", metavar="FILE", help="the pickle of a model")
+    made.add_argument(
+        "target", metavar="STORE/NAME", nargs="?", help="where to save it; default: model_store/ and FILE's name"
+    )
+    made.add_argument(
+        "--class",
+        dest="cls",
+        metavar="PKG.MODEL",
+        required=True,
+        help="the model's class; imported from the current folder or installed",
+    )
+    made.add_argument(
+        "--example",
+        action="append",
+        required=True,
+        metavar="EXAMPLE",
+        help="what forward takes: NAME:TYPE:SIZES for each input, a .npz or .npy file, or package.module:function",
+    )
+    made.add_argument("--key", help="of the model, where the file holds a dict of several")
+    made.add_argument("--version", type=int, metavar="N", help="default: the one after the newest")
+    made.add_argument(
+        "--format", choices=("export", "script", "trace", "state_dict"), help="default: the first that works"
+    )
+    made.add_argument(
+        "--max-batch-size", type=int, metavar="ROWS", help="of requests that share a forward pass; 0: none do"
+    )
+    made.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: saved. 1: it failed, or the answer was no. 2: wrong usage, or a file that is not there."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(given)
+    file = pathlib.Path(options.file)
+    if not file.is_file():
+        print(f"torchferry convert: {file}: no such file", file=sys.stderr)
+        return _USAGE
+    print(
+        f"torchferry convert: reading {file} runs the Python code that its pickle names, as you, on this machine. "
+        "Go on only with a "
+        "file whose origin you trust.",
+        file=sys.stderr,
+    )
+    if not options.yes and not _agreed():
+        return 1
+    # A process of its own: what the file does to the interpreter ends with it.
+    return subprocess.run([sys.executable, "-m", "torchferry._convert_file", *given], check=False).returncode
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        print("torchferry convert: there is no terminal to ask on; say --yes", file=sys.stderr)
+        return False
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
