@@ -35,7 +35,7 @@ class Net(nn.Module):
 class OfDict(Net):
     def forward(self, x):
         y = self.body(x)
-        return {"scores": y, "best": y.argmax(1)}
+        return {"scores": y, "best": y.argsort(1)}
 
 
 class OfNested(Net):
@@ -196,7 +196,7 @@ def check_answers(saved, model, example, **options):
     [
         (Net, {"OUTPUT__0": ("FP32", [5])}),
         (OfTuple, {"OUTPUT__0": ("FP32", [5]), "OUTPUT__1": ("FP32", [6])}),
-        (OfDict, {"scores": ("FP32", [5]), "best": ("INT64", [1])}),
+        (OfDict, {"scores": ("FP32", [5]), "best": ("INT64", [5])}),
         (OfNamedTuple, {"sum": ("FP32", [5]), "difference": ("FP32", [5])}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -345,6 +345,18 @@ def test_what_only_looks_like_a_batch_is_none(save, module, why):
     assert saved.signature.inputs[0].dims == tuple(example.shape)
     assert "dynamic_batching" not in config_of(saved)
     check_answers(saved, model, example)
+
+
+def test_single_numbers_are_left_to_the_passport(save):
+    class Numbers(Net):
+        def forward(self, x, scale):
+            return self.body(x).sum(1) * scale
+
+    saved = save(Numbers(), (X, torch.ones(4)))
+    config = config_of(saved)
+    assert tensors_in(config, "input") == tensors_in(config, "output") == {}
+    assert '# "scale" is a single number in each row' in config and "max_batch_size: 64" in config
+    assert passport_of(saved)["signature"]["inputs"][1] == {"name": "scale", "type": "FP32", "dims": []}
 
 
 def test_max_batch_size_is_the_callers(save):

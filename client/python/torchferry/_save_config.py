@@ -28,12 +28,21 @@ class WarmUpInput:
 
 
 def config_text(name: str, signature: Signature, warm_up: Mapping[str, WarmUpInput] | None) -> str:
-    """config.pbtxt of a model. With `warm_up`, an entry for each input, it has two requests of model_warmup."""
+    """config.pbtxt of a model. With `warm_up`, an entry for each input, it has two requests of model_warmup.
+
+    dims cannot be empty: of [ 1 ], and of a reshape, clients would have a dimension more than the model. Where an input
+    or an output has none, no input or output is declared, and the server takes them from the program or the passport.
+    """
     lines = ["# Written by torchferry.save, from the model and its example.", f"name: {_quoted(name)}"]
     if signature.max_batch_size:
         lines.append(f"max_batch_size: {signature.max_batch_size}")
     for kind, tensors in (("input", signature.inputs), ("output", signature.outputs)):
-        lines += [f"{kind} {{ {_tensor(tensor, kind, signature)} }}" for tensor in tensors]
+        numbers = [tensor.name for tensor in tensors if not tensor.dims]
+        if numbers:
+            what = "a single number in each row" if signature.max_batch_size else "a single number"
+            lines.append(f"# {_quoted(numbers[0])} is {what}, which no dims say: the {kind}s are declared in the passport.")
+        else:
+            lines += [f"{kind} {{ {_tensor(tensor)} }}" for tensor in tensors]
     if signature.max_batch_size:
         lines.append("dynamic_batching { }")
     if warm_up is not None:
@@ -105,13 +114,9 @@ def _difference(kind: str, declared: Any, tensor: TensorSpec) -> list[str]:
     )
 
 
-def _tensor(tensor: TensorSpec, kind: str, signature: Signature) -> str:
-    dims = ", ".join(str(size) for size in tensor.dims or (1,))
-    text = f"name: {_quoted(tensor.name)} data_type: {config_type(tensor.type)} dims: [ {dims} ]"
-    # One number a row. Without a batch dims: [ 1 ] stands for a single number by itself.
-    if not tensor.dims and kind == "input" and signature.max_batch_size:
-        text += " reshape { shape: [ ] }"
-    return text
+def _tensor(tensor: TensorSpec) -> str:
+    dims = ", ".join(map(str, tensor.dims))
+    return f"name: {_quoted(tensor.name)} data_type: {config_type(tensor.type)} dims: [ {dims} ]"
 
 
 def _warm_ups(signature: Signature, warm_up: Mapping[str, WarmUpInput]) -> list[str]:
@@ -122,7 +127,7 @@ def _warm_ups(signature: Signature, warm_up: Mapping[str, WarmUpInput]) -> list[
         lines.append(f"model_warmup {{ name: {_quoted(name)} batch_size: {size}")
         for tensor in signature.inputs:
             row = warm_up[tensor.name]
-            dims = ", ".join(str(size) for size in row.dims or (1,))
+            dims = ", ".join(map(str, row.dims))
             lines.append(
                 "  inputs "
                 f"{{ key: {_quoted(tensor.name)} value {{ data_type: {config_type(tensor.type)} dims: [ {dims} ] "
