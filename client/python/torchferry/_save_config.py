@@ -40,7 +40,7 @@ def config_text(name: str, signature: Signature, warm_up: Mapping[str, WarmUpInp
         numbers = [tensor.name for tensor in tensors if not tensor.dims]
         if numbers:
             what = "a single number in each row" if signature.max_batch_size else "a single number"
-            lines.append(f"# {_quoted(numbers[0])} is {what}, which no dims say: the {kind}s are declared in the passport.")
+            lines.append(f"# {_quoted(numbers[0])} is {what}, which no dims say: the passport declares the {kind}s.")
         else:
             lines += [f"{kind} {{ {_tensor(tensor)} }}" for tensor in tensors]
     if signature.max_batch_size:
