@@ -347,6 +347,70 @@ def test_what_only_looks_like_a_batch_is_none(save, module, why):
     check_answers(saved, model, example)
 
 
+def test_sizes_that_the_values_decide_are_free(save):
+    class Positive(nn.Module):
+        def forward(self, x):
+            return x[x > 0]
+
+    for format in ("export", "script", "trace"):
+        assert save(Positive(), X, name=format, format=format).signature.outputs[0].dims == (-1,)
+
+
+def test_an_output_that_follows_a_free_size_slowly_is_free(save):
+    model = nn.Sequential(nn.Conv1d(2, 3, 8, stride=8))
+    for format in ("export", "trace"):
+        saved = save(model, torch.randn(2, 2, 64), name=format, format=format, dynamic={"input": {2: "samples"}})
+        assert saved.signature.outputs[0].dims == (3, -1)
+
+
+def test_free_sizes_without_a_free_batch(save):
+    """torch.export fixes the batch here; the other size is free, and is checked with the example's rows."""
+
+    class Rows(Net):
+        def forward(self, x):
+            return torch.stack([row.sum(1) for row in x])
+
+    saved = save(Rows(), torch.randn(3, 4, 6), format="export", dynamic={"x": {1: "n"}})
+    assert saved.signature.max_batch_size == 0
+    assert saved.signature.inputs[0].dims == (3, -1, 6) and saved.signature.outputs[0].dims == (3, -1)
+    check_answers(saved, Rows(), torch.randn(3, 9, 6))
+
+
+def test_two_inputs_whose_rows_nothing_makes_equal_share_the_batch(save):
+    class Apart(Net):
+        def forward(self, x, y):
+            return {"a": self.body(x), "b": y + 1}
+
+    saved = save(Apart(), (X, torch.ones(4, 2)), format="export")
+    assert saved.signature.max_batch_size == 64
+
+
+def test_values_that_a_trace_keeps_are_found_out(save):
+    """Another example of the same size shows them, also where nothing varies."""
+
+    class Kept(Net):
+        def forward(self, x):
+            return self.body(x) * float(x.sum())
+
+    with pytest.raises(torchferry.SaveError, match="what it made answers otherwise"):
+        save(Kept(), X + torch.arange(24).reshape(4, 6) ** 2, format="trace", max_batch_size=0)
+
+
+def test_torchscript_is_no_module_to_save(save):
+    with pytest.raises(torchferry.SaveError, match="TorchScript already, which is served as it is"):
+        save(torch.jit.script(Net()), X)
+
+
+def test_pages_of_a_failed_export_are_not_printed(save, capfd):
+    class Guarded(Net):
+        def forward(self, x):
+            y = x[x > 0]
+            return self.body(x) if y.numel() > 3 else self.body(x) + 1
+
+    assert save(Guarded(), X).format == "script"
+    assert "def forward" not in capfd.readouterr().err
+
+
 def test_single_numbers_are_left_to_the_passport(save):
     class Numbers(Net):
         def forward(self, x, scale):

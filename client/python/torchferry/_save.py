@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from torchferry import _save_config, _save_store
@@ -288,6 +289,11 @@ def _check_options(
 ) -> None:
     if not isinstance(model, nn.Module):
         raise SaveError(f"the model is of the type {type(model).__name__}; expected a torch.nn.Module")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise SaveError(
+            "the model is TorchScript already, which is served as it is: torch.jit.save(model, "
+            '"STORE/NAME/1/model.pt"). To have a program of it, save the module that it was made of'
+        )
     if format is not None and format not in _CALLS:
         raise SaveError(f"format is {format!r}; expected one of {', '.join(_CALLS)}, or None")
     if max_batch_size is not None and (type(max_batch_size) is not int or not 0 <= max_batch_size < 2**31):

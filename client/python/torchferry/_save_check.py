@@ -40,7 +40,7 @@ def check(
 
 def _cases(attempt: Attempt, found: Probe) -> list[Case]:
     if not attempt.shapes.rows:
-        return [found.example] if found.rows or found.cases[0] is found.cases[1] else list(found.cases)
+        return list(found.fixed) if found.fixed[1] is not found.fixed[0] else [found.example]
     cases = list(found.cases)
     return cases + [found.one_row] if attempt.shapes.least_rows == 1 else cases
 

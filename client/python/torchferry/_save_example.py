@@ -88,6 +88,16 @@ class Arguments:
 
         return self.changed(change)
 
+    def altered(self) -> Arguments:
+        """Of the same sizes, with other values of the same range: each element is the lesser of itself and the one before
+        it."""
+
+        def change(_: str, tensor: torch.Tensor) -> torch.Tensor:
+            before = tensor.reshape(-1).roll(1).reshape(tensor.shape)
+            return tensor & before if tensor.dtype is torch.bool else torch.minimum(tensor, before)
+
+        return self.changed(change)
+
     def row(self, index: int) -> Arguments:
         """That row alone."""
         return self.changed(lambda _, tensor: tensor[index : index + 1])

@@ -18,11 +18,13 @@ class CannotExport(Exception):
 @dataclasses.dataclass(frozen=True)
 class Shapes:
     """`rows`: dimension 0 of each tensor is the batch. `max_rows`: the most that the file takes, None without a limit.
-    `least_rows`: the fewest that PyTorch itself runs the file with."""
+    `least_rows`: the fewest that PyTorch itself runs the file with. `free_outputs` has the dimensions of each output
+    tensor, in order, whose size the file says to vary; it is empty where the file says nothing of them."""
 
     rows: bool
     max_rows: int | None = None
     least_rows: int = 1
+    free_outputs: tuple[frozenset[int], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

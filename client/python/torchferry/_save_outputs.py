@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 import functools
@@ -97,7 +98,7 @@ def _form(result: Any) -> Form:
         if hasattr(result, "_fields"):
             return Form.NAMED_TUPLE
         return Form.SEQUENCE if type(result) in (tuple, list) else Form.OTHER
-    if type(result) is dict and all(_is_entry(key, value) for key, value in result.items()):
+    if type(result) in (dict, collections.OrderedDict) and all(_is_entry(key, value) for key, value in result.items()):
         return Form.DICT
     return Form.OTHER
 

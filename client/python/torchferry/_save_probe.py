@@ -18,12 +18,13 @@ from torchferry._save_report import Report, SaveError, reason_of
 Dynamic = Mapping[str, Mapping[int, Any]]
 
 
-# What is tried for a free size beside the example's: some models take multiples of a number alone.
+# What is tried for a free size beside the example's: some models take multiples of a number alone. The difference is
+# large, so that an output that follows the size shows it.
 _OTHER_SIZES: tuple[Callable[[int], int], ...] = (
+    lambda size: size // 2,
+    lambda size: size * 2,
     lambda size: size + 1,
     lambda size: size - 1,
-    lambda size: size * 2,
-    lambda size: size // 2,
 )
 
 
@@ -39,12 +40,16 @@ class Case:
 class Probe:
     """What is known of the model before anything is exported.
 
-    `rows`: dimension 0 of each input and output is a batch, and rows do not see one another. `cases` are two calls,
-    of different sizes where any size may vary; the first is for exporting. `one_row` is the example's first row where
-    there are rows, else the example. `free` has the dimensions that vary beside the batch, with their labels."""
+    `rows`: dimension 0 of each input and output is a batch, and rows do not see one another. `cases` are two calls of
+    different rows, and of different sizes where `free` has some; the first is for exporting. `fixed` are two calls with
+    the example's rows, the example and one of other sizes or values. Without rows `cases` are `fixed`. `one_row` is the
+    example's first row where there are rows, else the example. `free` has the dimensions that vary beside the batch,
+    with their labels.
+    """
 
     rows: bool
     cases: tuple[Case, Case]
+    fixed: tuple[Case, Case]
     one_row: Case
     example: Case
     free: Dynamic
@@ -94,14 +99,15 @@ class _Prober:
         if self._is_random:
             self._report.warn("forward gives random numbers: its answers are compared by shape and type alone")
         batch = self._batch(example, max_batch_size)
+        fixed = (example, self._other_sizes(example) or self._altered(example))
         if batch is None:
-            return self._probe(False, (example, self._other_sizes(example) or example), example, example)
+            return self._probe(False, fixed, fixed, example)
         other = self._other_sizes(batch.first) or batch.first
         second = self._case(other.arguments.with_rows(batch.rows + 1, differ=batch.differ))
-        return self._probe(True, (batch.first, second), batch.one, example)
+        return self._probe(True, (batch.first, second), fixed, batch.one)
 
-    def _probe(self, rows: bool, cases: tuple[Case, Case], one_row: Case, example: Case) -> Probe:
-        return Probe(rows, cases, one_row, example, self._dynamic, self._is_random, self._eager.has_state)
+    def _probe(self, rows: bool, cases: tuple[Case, Case], fixed: tuple[Case, Case], one_row: Case) -> Probe:
+        return Probe(rows, cases, fixed, one_row, fixed[0], self._dynamic, self._is_random, self._eager.has_state)
 
     def _case(self, arguments: Arguments, seed: int = 0) -> Case:
         return Case(arguments, outputs_of(self._eager(arguments, seed), self._names))
@@ -175,6 +181,14 @@ class _Prober:
                 )
         return ""
 
+    def _altered(self, example: Case) -> Case:
+        """The same sizes with other values: what a trace or an export has taken from the example's shows. The example
+        where the model does not take them."""
+        try:
+            return self._case(example.arguments.altered())
+        except Exception:
+            return example
+
     def _other_sizes(self, case: Case) -> Case | None:
         """The case with other sizes of what `dynamic` frees; None where it frees nothing."""
         if not self._dynamic:
@@ -185,7 +199,7 @@ class _Prober:
             for leaf in case.arguments.tensors():
                 for dimension in self._dynamic.get(leaf.name, {}):
                     sizes.setdefault(leaf.name, {})[dimension] = change(leaf.value.shape[dimension])
-            if any(size < 1 for of_one in sizes.values() for size in of_one.values()):
+            if any(size < 2 for of_one in sizes.values() for size in of_one.values()):
                 continue
             try:
                 return self._case(case.arguments.resized(sizes))

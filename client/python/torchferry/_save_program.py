@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import pathlib
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +16,7 @@ from torch import nn
 from torch._dynamo.exc import UserError
 from torch.export import Dim, ExportedProgram
 from torch.export.dynamic_shapes import refine_dynamic_shapes_from_suggested_fixes
-from torch.export.graph_signature import InputKind, TensorArgument
+from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.utils import _pytree as pytree
 
 from torchferry._save_example import Arguments, Leaf
@@ -72,14 +74,19 @@ def load_program(path: pathlib.Path) -> ExportedProgram:
 
 def _exported(module: nn.Module, case: Case, free: Dynamic, *, rows: bool) -> ExportedProgram:
     """With each size by a name of its own where PyTorch proves that it may vary, else with what it finds out by
-    itself."""
-    try:
-        return _exported_with(module, case, free, lambda name: Dim(name, min=1), rows=rows)
-    except CannotExport as error:
+    itself. The batch alone by name is last: it takes PyTorch minutes where sizes depend on one another."""
+    ways: list[Callable[[str], Any]] = [lambda name: Dim(name, min=1)]
+    if rows or free:
+        ways.append(lambda _: Dim.AUTO)
+    if rows and free:
+        ways.append(lambda name: Dim(name, min=1) if name == _BATCH else Dim.AUTO)
+    errors: list[CannotExport] = []
+    for way in ways:
         try:
-            return _exported_with(module, case, free, lambda _: Dim.AUTO, rows=rows)
-        except CannotExport:
-            raise error from None
+            return _exported_with(module, case, free, way, rows=rows)
+        except CannotExport as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _exported_with(
@@ -89,7 +96,7 @@ def _exported_with(
     for left in reversed(range(_REFINEMENTS)):
         given = case.arguments.copied()
         try:
-            with _quiet():
+            with _quiet(), contextlib.redirect_stderr(_WithoutGraphs()):
                 program = torch.export.export(module, given.args, given.kwargs, dynamic_shapes=shapes, strict=False)
                 if _has_autocast(program) or not _can_be_saved(program):
                     program = program.run_decompositions({})
@@ -176,6 +183,7 @@ def _attempt(program: ExportedProgram, probe: Probe, *, rows: bool, report: Repo
             rows=rows,
             max_rows=_max_rows(program) if rows else None,
             least_rows=2 if rows and _needs_two(program) else 1,
+            free_outputs=_free_outputs(program),
         ),
         write=lambda folder, text: write_program(program, folder / FILE, {"torchferry.json": text}),
         load=load,
@@ -188,6 +196,14 @@ def _sizes(program: ExportedProgram) -> list[Sequence[Any]]:
     names = set(program.graph_signature.user_inputs)
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
     return [value.shape for value in values if isinstance(value, torch.Tensor)]
+
+
+def _free_outputs(program: ExportedProgram) -> tuple[frozenset[int], ...]:
+    """The dimensions of each output tensor that are symbols in the program."""
+    nodes = {node.name: node for node in program.graph.nodes}
+    outputs = [spec.arg for spec in program.graph_signature.output_specs if spec.kind is OutputKind.USER_OUTPUT]
+    values = [nodes[arg.name].meta["val"] for arg in outputs if isinstance(arg, TensorArgument)]
+    return tuple(frozenset(at for at, size in enumerate(value.shape) if _varies(size)) for value in values)
 
 
 def _range_of_rows(program: ExportedProgram) -> Any:
@@ -234,6 +250,21 @@ def _check_operators(program: ExportedProgram) -> None:
                     "have; leave "
                     "that step to the client, or write it with PyTorch's own operators"
                 )
+
+
+class _WithoutGraphs(io.TextIOBase):
+    """Standard error without the graphs that torch.export prints when it fails: pages of operators."""
+
+    def __init__(self) -> None:
+        self._target = sys.stderr
+
+    def write(self, text: str) -> int:
+        if not text.lstrip().startswith(("def forward(", "class GraphModule(")):
+            self._target.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._target.flush()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from torchferry._save_format import Attempt, CannotExport
-from torchferry._save_probe import Case, Probe
+from torchferry._save_probe import Probe
 from torchferry._save_report import Report
 from torchferry._save_types import ANY, Signature, TensorSpec, api_name
 
@@ -30,23 +30,22 @@ def signature_of(attempt: Attempt, found: Probe, max_batch_size: int, report: Re
         free = found.free.get(leaf.name, {})
         sizes = [ANY if dimension in free else size for dimension, size in enumerate(leaf.value.shape)]
         inputs.append(_spec("input", attempt.inputs[leaf.name], leaf.value, sizes[skip:]))
-    outputs = [
-        _spec("output", name, tensor, _sizes(name, found)[skip:]) for name, tensor in case.outputs.tensors.items()
-    ]
+    outputs: list[TensorSpec] = []
+    for place, (name, tensor) in enumerate(case.outputs.tensors.items()):
+        sizes = _sizes(name, found, attempt)
+        if place < len(attempt.shapes.free_outputs):
+            sizes = [ANY if at in attempt.shapes.free_outputs[place] else size for at, size in enumerate(sizes)]
+        outputs.append(_spec("output", name, tensor, sizes[skip:]))
     return Signature(rows, tuple(inputs), tuple(outputs))
 
 
-def _sizes(name: str, found: Probe) -> list[int]:
+def _sizes(name: str, found: Probe, attempt: Attempt) -> list[int]:
     """Of an output: those that differ from case to case are free."""
-    seen = [case.outputs.tensors[name].shape for case in _with_output(name, found)]
+    cases = [found.one_row, *found.cases] if attempt.shapes.rows else found.fixed
+    seen = [case.outputs.tensors[name].shape for case in cases if name in case.outputs.tensors]
     if len({len(shape) for shape in seen}) > 1:
         raise CannotExport(f"output {name} has {' or '.join(str(len(shape)) for shape in seen)} dimensions")
     return [sizes[0] if len(set(sizes)) == 1 else ANY for sizes in zip(*seen, strict=True)]
-
-
-def _with_output(name: str, found: Probe) -> list[Case]:
-    cases = [found.one_row, found.example, *found.cases]
-    return [case for case in cases if name in case.outputs.tensors]
 
 
 def _spec(kind: str, name: str, tensor: torch.Tensor, dims: list[int]) -> TensorSpec:
