@@ -5,6 +5,7 @@ Needs a Python with torch; those of torchvision and transformers are run where t
 """
 
 import dataclasses
+import shutil
 import typing
 
 import numpy as np
@@ -245,16 +246,23 @@ def saved(tmp_path_factory, process_group):
     return models, store
 
 
-@pytest.fixture(scope="module")
-def server(saved, tmp_path_factory):
-    with harness.serving(saved[1], tmp_path_factory.mktemp("served") / "server", ready=False) as server:
-        yield server.wait_settled()
+READS_PASSPORTS = "provenance" in pb.ModelFile.DESCRIPTOR.fields_by_name
 
 
-@pytest.fixture(scope="module")
-def client(server):
-    with Client(server.address) as client:
-        yield client
+@pytest.fixture(scope="module", params=["config", "passport"])
+def client(request, saved, tmp_path_factory):
+    """Of a server of the store as it was saved, and of one without any config.pbtxt."""
+    store = saved[1]
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "passport":
+        if not READS_PASSPORTS:
+            pytest.skip("this server reads no passports")
+        shutil.copytree(store.path, folder / "store", ignore=shutil.ignore_patterns("config.pbtxt", "warmup"))
+        store = Store(folder / "store")
+    with harness.serving(store, folder / "server", ready=False) as server:
+        with Client(server.wait_settled().address) as client:
+            client.has_configs = request.param == "config"
+            yield client
 
 
 def check_answer(client, name, case, model, version, rows, example=None):
@@ -305,7 +313,7 @@ def test_served_as_it_was_saved(saved, client, name):
 def test_the_signature_is_what_was_saved(saved, client):
     for name, (_, version) in saved[0].items():
         served = client.model(name)
-        if name == "scalars_script":
+        if name == "scalars_script" and not READS_PASSPORTS:
             continue  # TorchScript has no types, and the config no dims: they are in the passport
         for kind, tensors in (("inputs", version.signature.inputs), ("outputs", version.signature.outputs)):
             rows = [-1] if version.signature.max_batch_size else []
@@ -320,9 +328,19 @@ def test_the_signature_is_what_was_saved(saved, client):
 
 
 def test_each_version_is_warmed_up_by_the_example(saved, client):
-    for name in saved[0]:
+    for name in saved[0] if client.has_configs else ():
         decisions = list(client.model(name).placement.decisions)
         assert any("model_warmup" in text for text in decisions), (name, decisions)
+
+
+@pytest.mark.skipif(not READS_PASSPORTS, reason="this server reads no passports")
+def test_golden_rows_hold_and_the_origin_is_shown(saved, client):
+    for name, (_, version) in saved[0].items():
+        served = client.model(name)
+        assert served.file.provenance.program and served.file.provenance.saved_device == "cpu", name
+        states = {pb.ParityState.Name(parity.state): parity.detail for parity in served.placement.parity}
+        has_golden = not any("no golden row" in sentence for sentence in version.sentences)
+        assert set(states) == ({"PARITY_STATE_PASSED"} if has_golden else set()), (name, states)
 
 
 def test_other_numbers_of_tokens_are_answered_where_they_are_free(saved, client):
