@@ -194,7 +194,7 @@ class _Job:
             folder = staged / str(version)
             folder.mkdir()
             attempt.write(folder, text)
-            check(attempt, folder, found, dtypes, self.output_names)
+            check(attempt, folder, found, dtypes)
             self._stage_model_files(staged, folder, attempt, found, signature)
             chosen = self.version is not None
             version = _save_store.publish(staged, version, self.store, chosen=chosen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
 
 import torch
 
@@ -14,9 +13,7 @@ from torchferry._save_probe import Case, Probe
 from torchferry._save_report import SaveError, reason_of
 
 
-def check(
-    attempt: Attempt, folder: pathlib.Path, found: Probe, dtypes: list[torch.dtype], names: Sequence[str] | None
-) -> None:
+def check(attempt: Attempt, folder: pathlib.Path, found: Probe, dtypes: list[torch.dtype]) -> None:
     """Loads what is in `folder` and compares its answers with the model's, at two sizes and for one row.
 
     Raises CannotExport with the largest deviation where they differ by more than another order of additions explains.
@@ -35,7 +32,7 @@ def check(
             raise CannotExport(
                 f"what it made fails where the model runs, for {_shapes(case)}: {reason_of(error)}"
             ) from error
-        _compare(result, case, found.is_random, dtypes, names)
+        _compare(result, case, found.is_random, dtypes)
 
 
 def _cases(attempt: Attempt, found: Probe) -> list[Case]:
@@ -45,9 +42,7 @@ def _cases(attempt: Attempt, found: Probe) -> list[Case]:
     return cases + [found.one_row] if attempt.shapes.least_rows == 1 else cases
 
 
-def _compare(
-    result: object, case: Case, is_random: bool, dtypes: list[torch.dtype], names: Sequence[str] | None
-) -> None:
+def _compare(result: object, case: Case, is_random: bool, dtypes: list[torch.dtype]) -> None:
     want = case.outputs.tensors
     try:
         got = outputs_of(result, None).tensors
