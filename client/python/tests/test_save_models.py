@@ -497,6 +497,7 @@ def test_modes_and_gradients_are_restored(save):
         ({"y": X}, "forward does not take the example: missing a required argument: 'x'. It takes .x."),
         ([X], "the example is a list; expected a tensor, a tuple"),
         ((3,), "the example has no tensor"),
+        (X[:0], "the example has no rows"),
         (torch.randn(4, 7), "forward fails on the example: mat1 and mat2 shapes cannot be multiplied"),
     ],
 )
@@ -513,6 +514,38 @@ def test_types_that_no_config_has_are_refused(save):
 
     with pytest.raises(torchferry.SaveError, match="output OUTPUT__0 is complex64.*torch.view_as_real"):
         save(Complex(), X)
+
+
+def test_a_forward_that_writes_to_its_input_leaves_the_example_alone(save):
+    class Writes(nn.Module):
+        def forward(self, x):
+            return x.mul_(2)
+
+    example = torch.ones(2, 3)
+    save(Writes(), example)
+    assert torch.equal(example, torch.ones(2, 3))
+
+
+def test_a_callers_autocast_does_not_reach_the_file(save):
+    model = Net()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        saved = save(model, X)
+    assert saved.signature.outputs[0].type == "FP32"
+    check_answers(saved, model, X)
+
+
+def test_tensors_and_a_block_in_inference_mode(save):
+    model = Net()
+    with torch.inference_mode():
+        example = torch.ones(2, 6)
+        save(model, example, name="inside")
+    save(model, example, name="outside")
+
+
+def test_hooks_are_part_of_the_model(save):
+    model = Net()
+    model.body.register_forward_hook(lambda module, given, result: result * 2)
+    check_answers(save(model, X, format="export"), model, X)
 
 
 def test_a_foreign_operator_is_refused_by_name(save):

@@ -156,7 +156,7 @@ class _Prober:
             sizes = ", ".join(f"{leaf.name} {list(leaf.value.shape)}" for leaf in example.arguments.tensors())
             return f"the inputs of the example differ in dimension 0 ({sizes})"
         if rows == 0:
-            return "the example has no rows"
+            raise SaveError("the example has no rows: dimension 0 of its tensors is 0; give one row or more")
         for name, tensor in example.outputs.tensors.items():
             if tensor.ndim == 0:
                 return f"output {name} has no dimension"
