@@ -47,7 +47,9 @@ absl::StatusOr<GoldenDifference> FurthestFromGolden(const tensor::HostTensor& go
   const at::Tensor b = View(want).to(at::kDouble).flatten();
   // What is not finite in both, and the same, is no difference.
   const at::Tensor same = are_equal.logical_or(a.isnan().logical_and(b.isnan()));
-  const at::Tensor difference = (a - b).abs().masked_fill(same, 0).nan_to_num(kInfinity, kInfinity);
+  at::Tensor difference = (a - b).abs().masked_fill(same, 0).nan_to_num(kInfinity, kInfinity);
+  // Whole numbers that a double does not tell apart.
+  difference = difference.masked_fill(same.logical_not().logical_and(difference.eq(0)), 1);
   const at::Tensor allowed = are_floating ? b.abs() * rtol + atol : at::zeros_like(b);
   // Where nothing is allowed, a share is infinite.
   const at::Tensor share = (difference / allowed).masked_fill(same, 0).nan_to_num(kInfinity, kInfinity);
@@ -58,7 +60,7 @@ absl::StatusOr<GoldenDifference> FurthestFromGolden(const tensor::HostTensor& go
   furthest.want = b[at].item<double>();
   furthest.index = IndexOf(at, want.shape);
   // By the difference itself: a share of 1 is rounded.
-  furthest.is_within = difference.le(allowed).logical_or(same).all().item<bool>();
+  furthest.is_within = difference.le(allowed).logical_and(difference.isfinite()).logical_or(same).all().item<bool>();
   return furthest;
 }
 
