@@ -64,8 +64,10 @@ absl::StatusOr<Passport> ReadPassport(const checkpoint::JsonValue& tree);
 // Both.
 absl::StatusOr<Passport> ParsePassport(std::string_view text);
 
-// The path of the first field that two passports do not have alike, with both values: `signature.max_batch_size is 8
-// and 64`; empty where they say the same. The order of members does not count.
-std::string FirstDifference(const checkpoint::JsonValue& one, const checkpoint::JsonValue& other);
+// Adds to `into` the fields that `from` alone has, at any depth of objects; lists are fields as a whole. Gives the path
+// of the first field that both have and do not have alike, with the values of `into` and of `from`:
+// `signature.max_batch_size is 8 and 64`; empty where there is none. The order of members does not count. Both are
+// documents of ParsePassportJson; the limits of ReadPassport hold for what comes of them.
+std::string MergePassport(const checkpoint::JsonValue& from, checkpoint::JsonValue& into);
 
 }  // namespace torchferry::plan

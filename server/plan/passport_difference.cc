@@ -1,6 +1,7 @@
-// What two passports of one model do not say alike.
+// Two passports of one model: what they say together, and what they do not say alike.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "server/base/cut_text.h"
@@ -46,15 +47,16 @@ std::string Differ(const std::string& path, const JsonValue* one, const JsonValu
 // Nesting is bounded: ParsePassportJson.
 std::string Compare(const std::string& path, const JsonValue& one, const JsonValue& other);
 
+std::string PathOf(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+
 std::string CompareObjects(const std::string& path, const JsonValue& one, const JsonValue& other) {
-  const auto path_of = [&](const std::string& key) { return path.empty() ? key : path + "." + key; };
   for (const JsonValue& member : one.items) {
     const JsonValue* second = other.Find(member.key);
-    if (second == nullptr) return Differ(path_of(member.key), &member, nullptr);
-    if (std::string found = Compare(path_of(member.key), member, *second); !found.empty()) return found;
+    if (second == nullptr) return Differ(PathOf(path, member.key), &member, nullptr);
+    if (std::string found = Compare(PathOf(path, member.key), member, *second); !found.empty()) return found;
   }
   for (const JsonValue& member : other.items) {
-    if (one.Find(member.key) == nullptr) return Differ(path_of(member.key), nullptr, &member);
+    if (one.Find(member.key) == nullptr) return Differ(PathOf(path, member.key), nullptr, &member);
   }
   return "";
 }
@@ -74,8 +76,26 @@ std::string Compare(const std::string& path, const JsonValue& one, const JsonVal
   return "";
 }
 
+std::string Merge(const std::string& path, const JsonValue& from, JsonValue& into) {
+  for (const JsonValue& member : from.items) {
+    const auto known = std::ranges::find(into.items, member.key, &JsonValue::key);
+    if (known == into.items.end()) {
+      into.items.push_back(member);
+      continue;
+    }
+    const std::string at = PathOf(path, member.key);
+    const bool are_objects = known->kind == Kind::kObject && member.kind == Kind::kObject;
+    if (std::string found = are_objects ? Merge(at, member, *known) : Compare(at, *known, member); !found.empty())
+      return found;
+  }
+  return "";
+}
+
 }  // namespace
 
-std::string FirstDifference(const JsonValue& one, const JsonValue& other) { return Compare("", one, other); }
+std::string MergePassport(const JsonValue& from, JsonValue& into) {
+  const bool are_objects = from.kind == Kind::kObject && into.kind == Kind::kObject;
+  return are_objects ? Merge("", from, into) : Compare("", into, from);
+}
 
 }  // namespace torchferry::plan

@@ -46,7 +46,8 @@ absl::StatusOr<std::optional<Source>> Find(const VersionFiles& files, std::strin
   FERRY_ASSIGN_OR_RETURN(const std::string text, checkpoint::ReadPassportFile(*files.passport_file));
   FERRY_ASSIGN_OR_RETURN(Source beside, Parse(NameOf(*files.passport_file), text));
   if (!source.has_value()) return beside;
-  const std::string difference = FirstDifference(source->tree, beside.tree);
+  // What has brought the model here says where it comes from, in a file that it can write.
+  const std::string difference = MergePassport(beside.tree, source->tree);
   if (difference.empty()) return source;
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "{} and {} differ: {}; remove {}, or write there what the other says", source->name,

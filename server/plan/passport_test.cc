@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "server/base/status.h"
 #include "server/checkpoint/limits.h"
@@ -12,6 +13,7 @@
 namespace torchferry::plan {
 namespace {
 
+using checkpoint::JsonValue;
 using Json = nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -203,10 +205,15 @@ TEST(PassportTest, WhatIsNoBoundedJsonIsRefused) {
   EXPECT_THAT(refusal("{\"format\": \"\xff\"}"), HasSubstr("is no JSON"));
 }
 
-TEST(PassportDifferenceTest, TheFirstFieldThatDiffersIsNamedWithBothValues) {
-  const auto differ = [](const Json& one, const Json& other) {
-    return FirstDifference(ParsePassportJson(one.dump()).value(), ParsePassportJson(other.dump()).value());
-  };
+// What one document says with another's fields, and the first contradiction.
+std::pair<JsonValue, std::string> Merged(const Json& one, const Json& other) {
+  JsonValue into = ParsePassportJson(one.dump()).value();
+  std::string difference = MergePassport(ParsePassportJson(other.dump()).value(), into);
+  return {std::move(into), std::move(difference)};
+}
+
+TEST(PassportMergeTest, TheFirstFieldThatDiffersIsNamedWithBothValues) {
+  const auto differ = [](const Json& one, const Json& other) { return Merged(one, other).second; };
   EXPECT_EQ(differ(Whole(), Whole()), "");
   EXPECT_EQ(differ(Whole(), With("/signature/max_batch_size", 64.0)), "");
   EXPECT_EQ(differ(Whole(), With("/signature/max_batch_size", 8)), "signature.max_batch_size is 64 and 8");
@@ -215,12 +222,43 @@ TEST(PassportDifferenceTest, TheFirstFieldThatDiffersIsNamedWithBothValues) {
             "signature.inputs[0].dims is a list of 2 and a list of 1");
   EXPECT_EQ(differ(Whole(), With("/origin/git_dirty", false)), "origin.git_dirty is true and false");
   EXPECT_EQ(differ(Whole(), With("/origin/run_id", nullptr)), "origin.run_id is \"r1\" and null");
-  EXPECT_EQ(differ(Whole(), With("/later", "z")), "later is nothing and \"z\"");
-  EXPECT_EQ(differ(With("/later", "z"), Whole()), "later is \"z\" and nothing");
+  EXPECT_EQ(differ(Whole(), With("/signature", "z")), "signature is an object and \"z\"");
+  // A list is a field as a whole: nothing is added to it.
+  EXPECT_EQ(differ(Whole(), With("/signature/inputs/0/later", 1)), "signature.inputs[0].later is nothing and 1");
   // The order of members does not count.
-  const std::string one = R"({"a": 1, "b": 2})";
-  const std::string other = R"({"b": 2, "a": 1})";
-  EXPECT_EQ(FirstDifference(ParsePassportJson(one).value(), ParsePassportJson(other).value()), "");
+  EXPECT_EQ(differ(Json::parse(R"({"a": 1, "b": 2})"), Json::parse(R"({"b": 2, "a": 1})")), "");
+}
+
+TEST(PassportMergeTest, WhatOneOfThemSaysIsSaid) {
+  const Json head = {{"format", "torchferry-passport"}, {"version", 1}};
+  Json beside = head;
+  beside["origin"] = {{"source", "hf://a/b@c"}, {"git_dirty", true}};
+  beside["later"] = "z";
+  Json inside = Whole();
+  inside["origin"].erase("source");
+  const auto [merged, difference] = Merged(inside, beside);
+  EXPECT_EQ(difference, "");
+  const auto passport = ReadPassport(merged);
+  ASSERT_TRUE(passport.ok()) << passport.status();
+  EXPECT_EQ(passport->provenance.source, "hf://a/b@c");
+  EXPECT_EQ(passport->provenance.run_id, "r1");
+  EXPECT_THAT(passport->unknown_fields, ElementsAre("later"));
+  EXPECT_EQ(Merged(head, Whole()).second, "");
+  EXPECT_TRUE(ReadPassport(Merged(head, Whole()).first)->signature.has_value());
+}
+
+TEST(PassportMergeTest, TheLimitsHoldForBothTogether) {
+  Json inside = Whole();
+  Json beside = Whole();
+  inside["origin"]["metrics"] = Json::object();
+  beside["origin"]["metrics"] = Json::object();
+  for (int i = 0; i < 40; ++i) {
+    inside["origin"]["metrics"]["a" + std::to_string(i)] = i;
+    beside["origin"]["metrics"]["b" + std::to_string(i)] = i;
+  }
+  const auto [merged, difference] = Merged(inside, beside);
+  EXPECT_EQ(difference, "");
+  EXPECT_FALSE(ReadPassport(merged).ok());
 }
 
 }  // namespace

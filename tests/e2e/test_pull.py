@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import harness
 from harness import Client, Code
+from passports import passport, put_into_archive, spec
 from wire import FIXTURES, REPO, assert_close, pb, reference
 
 FORWARD = "def forward(self, x: Tensor) -> Tensor:\n    return self.b(torch.relu(self.a(x)))\n"
@@ -91,6 +93,21 @@ def test_a_part_that_was_changed_since_is_not_loaded(store, start, pull, tmp_pat
         version = client.model("net")
         assert (version.state, version.error_code) == (pb.MODEL_STATE_FAILED, Code.FAILED_PRECONDITION.value[0])
         harness.check_message(version.error_message, "net/1/model-00002-of-00002.safetensors: its SHA-256 ")
+
+
+def test_an_archive_keeps_its_passport_and_gets_its_source(store, start, pull, tmp_path):
+    document = passport([spec("x", [4])], [spec("probabilities", [3])], origin={"run_id": "run-17"})
+    shutil.copy(FIXTURES / "mlp" / "1" / "mlp.pt", tmp_path / "net.pt")
+    put_into_archive(tmp_path / "net.pt", document)
+    digests = tmp_path / "published.sha256"
+    digests.write_text(pull(tmp_path / "net.pt", "net"))
+    server = start("--trusted-digests", str(digests))
+    with Client(server.address) as client:
+        assert_close(client.predict_arrays("net", {"x": reference("mlp", "x", 7)})["probabilities"],
+                     reference("mlp", "probabilities", 7))
+        file = client.model("net").file
+        assert (file.provenance.source, file.provenance.run_id) == ("file:net.pt", "run-17")
+        assert file.provenance.sha256 == file.sha256
 
 
 def test_a_server_that_watches_takes_what_is_pulled(store, start, pull):

@@ -46,9 +46,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!first.ok()) return 0;
   const auto passport = torchferry::plan::ReadPassport(*first);
   if (passport.ok()) Check(*passport);
-  if (!torchferry::plan::FirstDifference(*first, *first).empty()) std::abort();
+  torchferry::checkpoint::JsonValue into = *first;
+  if (!torchferry::plan::MergePassport(*first, into).empty()) std::abort();
   if (text.find('\0') == std::string_view::npos) return 0;
   const auto second = torchferry::plan::ParsePassportJson(text.substr(text.find('\0') + 1));
-  if (second.ok()) (void)torchferry::plan::FirstDifference(*first, *second);
+  if (!second.ok() || !torchferry::plan::MergePassport(*second, into).empty()) return 0;
+  // Nothing that either says is lost: once more adds and contradicts nothing.
+  const size_t members = into.items.size();
+  if (!torchferry::plan::MergePassport(*first, into).empty() ||
+      !torchferry::plan::MergePassport(*second, into).empty() || into.items.size() != members) {
+    std::abort();
+  }
   return 0;
 }
