@@ -122,7 +122,7 @@ TEST_F(RegistryTest, StopWaitsForAHandleThatAnotherThreadStillHolds) {
 TEST(ScanStoreTest, ReadsVersionsAndKeepsABadConfigToItsModel) {
   const std::filesystem::path store = std::filesystem::path(::testing::TempDir()) / "torchferry_scan_store";
   std::filesystem::remove_all(store);
-  for (const char* folder : {"a/1", "a/10", "a/2", "a/x", "a/03", "b/1", ".hidden/1"})
+  for (const char* folder : {"a/1", "a/10", "a/2", "a/x", "a/03", "a/warmup", "b/1", ".hidden/1"})
     std::filesystem::create_directories(store / folder);
   std::ofstream(store / "b" / "config.pbtxt") << "no_such_field: 3\n";
   const auto models = ScanStore(store.string());

@@ -50,6 +50,9 @@ ModelFolder FolderOf(std::string name, absl::StatusOr<config::ModelConfig> confi
 // Where ext4 puts what it has found; often in the root of a volume, and for root alone.
 bool IsOfFileSystem(const std::string& name) { return name == "lost+found"; }
 
+// Rows of model_warmup, in the folder of the model.
+bool IsOfWarmUp(const std::string& entry) { return entry == "warmup"; }
+
 // A folder whose name no client can say: protobuf's strings are UTF-8.
 ModelFolder Unnamable(const std::string& name) {
   const std::string shown = base::ToUtf8(name);
@@ -75,7 +78,7 @@ ModelFolder Scan(const base::StoreFolder& folder, const std::string& name) {
   for (fs::directory_iterator it(open->path(), error), end; !error && it != end; it.increment(error)) {
     const std::string entry = it->path().filename().string();
     std::error_code ignored;
-    if (!it->is_directory(ignored) || entry.front() == '.') continue;
+    if (!it->is_directory(ignored) || entry.front() == '.' || IsOfWarmUp(entry)) continue;
     if (const auto version = ParseVersion(entry)) {
       model.versions.push_back(*version);
       model.fingerprints[*version] = beside + FingerprintOfVersion(folder / entry, fmt::format("{}/{}", name, entry));
