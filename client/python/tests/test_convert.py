@@ -119,6 +119,11 @@ def test_the_place_has_a_default(project):
     assert done.stdout == "model_store/model/1\n", done.stderr
 
 
+def test_options_may_stand_between_the_arguments(project):
+    done = convert(project, "model.pth", "--class", "nets.Net", *EXAMPLE, "--yes", "store/net")
+    assert done.stdout == "store/net/1\n", done.stderr
+
+
 def test_options_reach_save(project):
     options = ("--version", "4", "--format", "script", "--max-batch-size", "7", "--yes")
     done = convert(project, "model.pth", "store/net", "--class", "nets.Net", *EXAMPLE, *options)

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """0: saved. 1: it failed, or the answer was no. 2: wrong usage, or a file that is not there."""
     given = list(sys.argv[1:] if argv is None else argv)
-    options = parser().parse_args(given)
+    options = parser().parse_intermixed_args(given)
     file = pathlib.Path(options.file)
     if not file.is_file():
         print(f"torchferry convert: {file}: no such file", file=sys.stderr)

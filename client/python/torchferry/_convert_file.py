@@ -28,7 +28,7 @@ class CannotConvert(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """As `torchferry convert`, but for the question."""
-    options = parser().parse_args(argv)
+    options = parser().parse_intermixed_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     LOGGER.setLevel(logging.INFO)
     file = pathlib.Path(options.file)

@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """The exit status: 0, 1 for what was not pulled, 2 for a command line that is wrong."""
     try:
-        options = parser().parse_args(argv)
+        options = parser().parse_intermixed_args(argv)
     except SystemExit as end:  # argparse's, after --help or its message
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     try:
