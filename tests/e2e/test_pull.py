@@ -123,4 +123,4 @@ def test_a_server_that_watches_takes_what_is_pulled(store, start, pull):
 
             harness.wait_until(serves, f"version {version} serves")
         assert not [v for v in client.models().values() if v.state == pb.MODEL_STATE_FAILED]
-    assert "FAILED" not in server.log() and "torchferry-pull" not in server.log()
+    assert "FAILED" not in server.log() and "torchferry-stage" not in server.log()

@@ -390,4 +390,4 @@ def test_a_watching_server_takes_each_version_up_whole(store, start):
             got = client.predict_arrays("m", {"input": np.ones((1, 4), np.float32)}, model_version=version)
             np.testing.assert_allclose(got["OUTPUT__0"], want, rtol=1e-5)
     log = server.log()
-    assert "FAILED" not in log and "saving-" not in log
+    assert "FAILED" not in log and "torchferry-stage" not in log

@@ -17,7 +17,8 @@ from torchferry._pull_local import LocalFile, LocalFolder
 from torchferry._pull_mlflow import MlflowArtifacts
 from torchferry._pull_types import PullError, Source
 from torchferry._pull_version import Pulled, Wanted, pull
-from torchferry._store_landing import StoreError, is_readable_name, is_version, next_version, staging
+from torchferry._store_landing import StoreError, is_readable_name, next_version, staging
+from torchferry._store_stage import is_version
 
 DESCRIPTION = """\
 Puts a model into STORE/NAME as a new version, whole or not at all, with a passport that says where it comes from.

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import secrets
-import shutil
 from collections.abc import Iterator
 
+from torchferry import _store_stage
 from torchferry._save_report import SaveError
+from torchferry._store_stage import MAX_VERSION, is_version
 
 CONFIG = "config.pbtxt"
 WARM_UP = "warmup"
 _MAX_NAME_BYTES = 255  # of a file's name
-_MAX_VERSION = 2**63 - 1
 
 
 def check_name(name: str) -> None:
@@ -31,16 +30,15 @@ def check_name(name: str) -> None:
 
 
 def check_version(version: int | None) -> None:
-    if version is not None and (type(version) is not int or not 1 <= version <= _MAX_VERSION):
-        raise SaveError(f"the version is {version!r}; expected an integer from 1 to {_MAX_VERSION}")
+    if version is not None and (type(version) is not int or not 1 <= version <= MAX_VERSION):
+        raise SaveError(f"the version is {version!r}; expected an integer from 1 to {MAX_VERSION}")
 
 
 def versions_of(model: pathlib.Path) -> list[int]:
     """Those that a server sees, in order."""
     if not model.is_dir():
         return []
-    names = [entry.name for entry in model.iterdir() if entry.is_dir()]
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0")
+    return sorted(int(entry.name) for entry in model.iterdir() if is_version(entry.name) and entry.is_dir())
 
 
 def next_version(model: pathlib.Path, version: int | None) -> int:
@@ -59,13 +57,9 @@ def next_version(model: pathlib.Path, version: int | None) -> int:
 def staging(store: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
     """An empty folder for the model in a folder of the store that servers step over. It is gone at the end."""
     store.mkdir(parents=True, exist_ok=True)
-    folder = store / f".saving-{secrets.token_hex(8)}"
-    folder.mkdir()
-    try:
+    with _store_stage.stage(store) as folder:
         (folder / name).mkdir()
         yield folder / name
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: bool) -> int:
@@ -85,7 +79,7 @@ def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: 
             if not model.is_dir():
                 raise
         else:
-            _sync_folder(store)
+            _store_stage.sync(store)
             return version
     _merge(staged, model, version)
     while True:
@@ -106,19 +100,15 @@ def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: 
             os.rename(staged / str(version), staged / str(later))
             version = later
             continue
-        _sync_folder(model)
+        _store_stage.sync(model)
         return version
 
 
 def sync(folder: pathlib.Path) -> None:
     """Writes files and folders through to the disk: a name that a crash leaves must have its bytes."""
     for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            _sync_folder(path)
-        else:
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-    _sync_folder(folder)
+        _store_stage.sync(path)
+    _store_stage.sync(folder)
 
 
 def _merge(staged: pathlib.Path, model: pathlib.Path, version: int) -> None:
@@ -130,12 +120,4 @@ def _merge(staged: pathlib.Path, model: pathlib.Path, version: int) -> None:
         target = model / inside
         target.parent.mkdir(exist_ok=True)
         os.replace(path, target)
-        _sync_folder(target.parent)
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        _store_stage.sync(target.parent)
