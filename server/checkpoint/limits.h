@@ -95,9 +95,12 @@ inline constexpr size_t kMaxPassportFacts = 64;
 // Of a size in a signature, and of max_batch_size.
 inline constexpr int64_t kMaxPassportSize = int64_t{1} << 48;
 inline constexpr int64_t kMaxPassportRows = int64_t{1} << 31;
-// Rows that the model is run on wherever it is placed, and bytes of all their tensors.
+// Rows that the model is run on wherever it is placed, and bytes of all their tensors that are stored.
 inline constexpr size_t kMaxGoldenRows = 4;
 inline constexpr size_t kMaxGoldenBytes = size_t{64} << 10;
+// Bytes of all inputs of golden rows that are generated from seeds: 27 images of 3 x 224 x 224 numbers. They are in
+// memory while a row runs.
+inline constexpr size_t kMaxFilledBytes = size_t{16} << 20;
 // Of a golden row's tolerances.
 inline constexpr double kMaxGoldenTolerance = 1e6;
 

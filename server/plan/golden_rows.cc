@@ -3,8 +3,10 @@
 #include <absl/strings/escaping.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "server/base/status.h"
@@ -18,7 +20,6 @@ namespace {
 using checkpoint::JsonValue;
 using checkpoint::Quoted;
 using Kind = JsonValue::Kind;
-using Tensors = std::map<std::string, tensor::HostTensor>;
 
 class GoldenReader {
  public:
@@ -59,60 +60,121 @@ class GoldenReader {
                            PassportObject::Of(value, path, {"inputs", "outputs"}, unknown_));
     GoldenRow row;
     FERRY_ASSIGN_OR_RETURN(const JsonValue* inputs, object.Get("inputs", Kind::kObject));
-    FERRY_ASSIGN_OR_RETURN(row.inputs, ReadTensors(*inputs, object.PathOf("inputs")));
+    FERRY_RETURN_IF_ERROR(
+        ForEachTensor(*inputs, object.PathOf("inputs"),
+                      [&](const JsonValue& member, const std::string& at) { return ReadInput(member, at, row); }));
     FERRY_ASSIGN_OR_RETURN(const JsonValue* outputs, object.Get("outputs", Kind::kObject));
-    FERRY_ASSIGN_OR_RETURN(row.outputs, ReadTensors(*outputs, object.PathOf("outputs")));
+    FERRY_RETURN_IF_ERROR(
+        ForEachTensor(*outputs, object.PathOf("outputs"),
+                      [&](const JsonValue& member, const std::string& at) { return ReadOutput(member, at, row); }));
     if (row.outputs.empty()) return Invalid("{} has no tensor; expected one or more", object.PathOf("outputs"));
     return row;
   }
 
-  absl::StatusOr<Tensors> ReadTensors(const JsonValue& members, const std::string& path) {
+  static absl::Status ForEachTensor(
+      const JsonValue& members, const std::string& path,
+      const std::function<absl::Status(const JsonValue& value, const std::string& path)>& read) {
     if (members.items.size() > limits::kMaxPassportTensors) {
       return Invalid("{} has {} entries; expected at most {}", path, members.items.size(), limits::kMaxPassportTensors);
     }
-    Tensors tensors;
     for (const JsonValue& member : members.items) {
       if (member.key.empty() || member.key.size() > limits::kMaxPassportTextBytes ||
           !checkpoint::IsCleanUtf8(member.key)) {
         return Invalid("{} has the name {}; expected a text without control characters, of 1 to {} bytes", path,
                        Quoted(member.key), limits::kMaxPassportTextBytes);
       }
-      FERRY_ASSIGN_OR_RETURN(tensors[member.key], ReadTensor(member, fmt::format("{}.{}", path, member.key)));
+      FERRY_RETURN_IF_ERROR(read(member, fmt::format("{}.{}", path, member.key)));
     }
-    return tensors;
+    return absl::OkStatus();
   }
 
-  absl::StatusOr<tensor::HostTensor> ReadTensor(const JsonValue& value, const std::string& path) {
+  absl::Status ReadInput(const JsonValue& value, const std::string& path, GoldenRow& row) {
+    FERRY_ASSIGN_OR_RETURN(const PassportObject object,
+                           PassportObject::Of(value, path, {"type", "shape", "data", "fill"}, unknown_));
+    FERRY_ASSIGN_OR_RETURN(const JsonValue* data, object.Find("data", Kind::kString));
+    FERRY_ASSIGN_OR_RETURN(const JsonValue* fill, object.Find("fill", Kind::kObject));
+    if ((data == nullptr) == (fill == nullptr)) {
+      return Invalid("{} has {}; expected one of \"data\", its elements, and \"fill\", which generates them", path,
+                     data == nullptr ? "neither \"data\" nor \"fill\"" : "both \"data\" and \"fill\"");
+    }
+    if (data != nullptr) {
+      FERRY_ASSIGN_OR_RETURN(row.inputs[value.key], ReadStored(object, *data));
+    } else {
+      FERRY_ASSIGN_OR_RETURN(row.fills[value.key], ReadFill(object, *fill));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadOutput(const JsonValue& value, const std::string& path, GoldenRow& row) {
     FERRY_ASSIGN_OR_RETURN(const PassportObject object,
                            PassportObject::Of(value, path, {"type", "shape", "data"}, unknown_));
-    tensor::HostTensor tensor;
-    FERRY_ASSIGN_OR_RETURN(const std::string type, object.Name("type"));
-    FERRY_ASSIGN_OR_RETURN(tensor.dtype, PassportDType(type, object.PathOf("type")));
-    if (tensor.dtype == tensor::DType::kBytes) return Invalid("{} is BYTES; expected numbers", object.PathOf("type"));
-    FERRY_ASSIGN_OR_RETURN(const JsonValue* shape, object.Get("shape", Kind::kList));
-    FERRY_ASSIGN_OR_RETURN(tensor.shape, PassportShape(*shape, object.PathOf("shape"), 0));
-    const absl::StatusOr<int64_t> wanted = tensor::ByteCount(tensor.dtype, tensor.shape);
-    if (!wanted.ok() || static_cast<uint64_t>(*wanted) > left_) {
-      return Invalid("{} is {} of {}; expected at most {} bytes of all tensors of golden rows", object.PathOf("shape"),
-                     tensor::ToString(tensor.shape), type, limits::kMaxGoldenBytes);
+    if (value.Find("fill") != nullptr) {
+      return Invalid("{} is an output with \"fill\", which only inputs may have; expected its elements as \"data\"",
+                     path);
     }
-    left_ -= static_cast<size_t>(*wanted);
     FERRY_ASSIGN_OR_RETURN(const JsonValue* data, object.Get("data", Kind::kString));
+    FERRY_ASSIGN_OR_RETURN(row.outputs[value.key], ReadStored(object, *data));
+    return absl::OkStatus();
+  }
+
+  // The type and the shape, of numbers.
+  static absl::StatusOr<std::pair<tensor::DType, tensor::Shape>> ReadLayout(const PassportObject& object) {
+    FERRY_ASSIGN_OR_RETURN(const std::string type, object.Name("type"));
+    FERRY_ASSIGN_OR_RETURN(const tensor::DType dtype, PassportDType(type, object.PathOf("type")));
+    if (dtype == tensor::DType::kBytes) return Invalid("{} is BYTES; expected numbers", object.PathOf("type"));
+    FERRY_ASSIGN_OR_RETURN(const JsonValue* list, object.Get("shape", Kind::kList));
+    FERRY_ASSIGN_OR_RETURN(tensor::Shape shape, PassportShape(*list, object.PathOf("shape"), 0));
+    return std::pair(dtype, std::move(shape));
+  }
+
+  absl::StatusOr<tensor::HostTensor> ReadStored(const PassportObject& object, const JsonValue& data) {
+    tensor::HostTensor tensor;
+    FERRY_ASSIGN_OR_RETURN(std::tie(tensor.dtype, tensor.shape), ReadLayout(object));
+    const absl::StatusOr<int64_t> wanted = tensor::ByteCount(tensor.dtype, tensor.shape);
+    if (!wanted.ok() || static_cast<uint64_t>(*wanted) > stored_left_) {
+      return Invalid("{} is {} of {}; expected at most {} bytes of all tensors of golden rows", object.PathOf("shape"),
+                     tensor::ToString(tensor.shape), Name(tensor.dtype), limits::kMaxGoldenBytes);
+    }
+    stored_left_ -= static_cast<size_t>(*wanted);
     auto bytes = std::make_shared<std::string>();
-    if (!absl::Base64Unescape(data->text, bytes.get())) return Invalid("{} is no base64", object.PathOf("data"));
+    if (!absl::Base64Unescape(data.text, bytes.get())) return Invalid("{} is no base64", object.PathOf("data"));
     if (bytes->size() != static_cast<uint64_t>(*wanted)) {
       return Invalid("{} has {} bytes; expected {}, as {} of shape {} has", object.PathOf("data"), bytes->size(),
-                     *wanted, type, tensor::ToString(tensor.shape));
+                     *wanted, Name(tensor.dtype), tensor::ToString(tensor.shape));
     }
     tensor.bytes = std::as_bytes(std::span<const char>(*bytes));
     tensor.owner = std::move(bytes);
     return tensor;
   }
 
+  absl::StatusOr<GoldenFill> ReadFill(const PassportObject& object, const JsonValue& value) {
+    GoldenFill fill;
+    FERRY_ASSIGN_OR_RETURN(std::tie(fill.dtype, fill.shape), ReadLayout(object));
+    if (!IsFillable(fill.dtype)) {
+      return Invalid("{} is {}; expected FP32 or FP64, the types that \"fill\" generates", object.PathOf("type"),
+                     Name(fill.dtype));
+    }
+    const absl::StatusOr<int64_t> bytes = tensor::ByteCount(fill.dtype, fill.shape);
+    if (!bytes.ok() || static_cast<uint64_t>(*bytes) > filled_left_) {
+      return Invalid("{} is {} of {}; expected at most {} bytes of all generated inputs of golden rows",
+                     object.PathOf("shape"), tensor::ToString(fill.shape), Name(fill.dtype), limits::kMaxFilledBytes);
+    }
+    filled_left_ -= static_cast<size_t>(*bytes);
+    FERRY_ASSIGN_OR_RETURN(const PassportObject by,
+                           PassportObject::Of(value, object.PathOf("fill"), {"seed"}, unknown_));
+    FERRY_ASSIGN_OR_RETURN(const JsonValue* seed, by.Get("seed", Kind::kInt));
+    FERRY_ASSIGN_OR_RETURN(const int64_t number, PassportInteger(*seed, by.PathOf("seed"), 0, INT64_MAX));
+    fill.seed = static_cast<uint64_t>(number);
+    return fill;
+  }
+
   std::vector<std::string>& unknown_;
-  size_t left_ = limits::kMaxGoldenBytes;
+  size_t stored_left_ = limits::kMaxGoldenBytes;
+  size_t filled_left_ = limits::kMaxFilledBytes;
 };
 
+// `tensors`: by name, with dtype and shape.
+template <typename Tensors>
 absl::Status CheckTensors(const Tensors& tensors, const std::vector<PassportTensor>& declared, bool has_rows,
                           const std::string& path) {
   for (const auto& [name, tensor] : tensors) {
@@ -142,9 +204,16 @@ absl::Status CheckGoldenRows(const GoldenRows& golden, const PassportSignature& 
   for (size_t i = 0; i < golden.rows.size(); ++i) {
     const std::string path = fmt::format("golden.rows[{}]", i);
     FERRY_RETURN_IF_ERROR(CheckTensors(golden.rows[i].inputs, signature.inputs, has_rows, path + ".inputs"));
+    FERRY_RETURN_IF_ERROR(CheckTensors(golden.rows[i].fills, signature.inputs, has_rows, path + ".inputs"));
     FERRY_RETURN_IF_ERROR(CheckTensors(golden.rows[i].outputs, signature.outputs, has_rows, path + ".outputs"));
   }
   return absl::OkStatus();
+}
+
+std::map<std::string, tensor::HostTensor> InputsOf(const GoldenRow& row) {
+  std::map<std::string, tensor::HostTensor> inputs = row.inputs;
+  for (const auto& [name, fill] : row.fills) inputs.emplace(name, Generate(fill));
+  return inputs;
 }
 
 absl::StatusOr<tensor::DType> PassportDType(std::string_view name, const std::string& path) {

@@ -14,6 +14,7 @@
 
 #include "server/checkpoint/exported_json.h"
 #include "server/model/provenance.h"
+#include "server/plan/golden_fill.h"
 #include "server/tensor/dtype.h"
 #include "server/tensor/host_tensor.h"
 #include "server/tensor/shape.h"
@@ -32,9 +33,10 @@ struct PassportSignature {
   std::vector<PassportTensor> outputs;
 };
 
-// Tensors by name, with the rows where there are some; they own their bytes.
+// Tensors by name, with the rows where there are some; they own their bytes. An input is stored or generated.
 struct GoldenRow {
-  std::map<std::string, tensor::HostTensor> inputs;
+  std::map<std::string, tensor::HostTensor> inputs;  // those that are stored
+  std::map<std::string, GoldenFill> fills;           // those that are generated
   std::map<std::string, tensor::HostTensor> outputs;
 };
 

@@ -9,6 +9,7 @@
 
 #include "server/base/status.h"
 #include "server/checkpoint/limits.h"
+#include "server/plan/golden_rows.h"
 
 namespace torchferry::plan {
 namespace {
@@ -30,6 +31,10 @@ std::string Base64(const std::vector<float>& values) {
 
 Json Floats(const std::vector<int64_t>& shape, const std::vector<float>& values) {
   return {{"type", "FP32"}, {"shape", shape}, {"data", Base64(values)}};
+}
+
+Json Filled(const std::vector<int64_t>& shape, Json fill = {{"seed", 7}}, const std::string& type = "FP32") {
+  return {{"type", type}, {"shape", shape}, {"fill", std::move(fill)}};
 }
 
 Json Whole() {
@@ -115,6 +120,25 @@ TEST(PassportTest, AllButFormatAndVersionMayBeMissing) {
   }
 }
 
+TEST(PassportTest, AnInputMayBeGenerated) {
+  Json passport = Whole();
+  passport["signature"]["inputs"].push_back({{"name", "z"}, {"type", "FP64"}, {"dims", {-1}}});
+  passport["golden"]["rows"][0]["inputs"]["z"] = Filled({1, 2}, {{"seed", INT64_MAX}}, "FP64");
+  const absl::StatusOr<Passport> read = ParsePassport(passport.dump());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->unknown_fields, IsEmpty());
+  const std::map<std::string, tensor::HostTensor> inputs = InputsOf(read->golden.rows[0]);
+  ASSERT_EQ(inputs.size(), 2U);
+  EXPECT_EQ(inputs.at("x").bytes.data(), read->golden.rows[0].inputs.at("x").bytes.data());
+  const tensor::HostTensor& z = inputs.at("z");
+  EXPECT_EQ(z.dtype, tensor::DType::kFp64);
+  EXPECT_EQ(z.shape, (tensor::Shape{1, 2}));
+  double second = 0;
+  ASSERT_EQ(z.bytes.size(), 2 * sizeof(second));
+  std::memcpy(&second, z.bytes.data() + sizeof(second), sizeof(second));
+  EXPECT_EQ(second, 7474177.0 / (1 << 23));
+}
+
 TEST(PassportTest, FieldsThatNobodyKnowsAreNamed) {
   Json passport = Whole();
   passport["later"] = 1;
@@ -169,6 +193,21 @@ TEST(PassportTest, WhatIsWrongIsNamedWithItsValueAndWhatWasExpected) {
       {"/golden/rows/0/inputs/x/shape", {1LL << 40, 1LL << 40}, {"golden.rows[0].inputs.x.shape", "65536 bytes"}},
       {"/golden/rows/0/inputs/x/data", "*", {"golden.rows[0].inputs.x.data is no base64"}},
       {"/golden/rows/0/inputs/z", Floats({1}, {1}), {"golden.rows[0].inputs has \"z\"", "does not declare"}},
+      {"/golden/rows/0/inputs/z", Filled({1}), {"golden.rows[0].inputs has \"z\"", "does not declare"}},
+      {"/golden/rows/0/inputs/x", Filled({2, 2, 1}), {"of shape [2, 2, 1]", "[1, 2, -1]", "with one row"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, {{"seed", 0}}, "FP64"), {"is FP64 of shape", "expected FP32"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, {{"seed", 0}}, "FP16"), {"x.type is FP16", "FP32 or FP64"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, 7), {"golden.rows[0].inputs.x.fill is an integer", "an object"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, Json::object()), {"inputs.x.fill.seed is missing", "an integer"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, {{"seed", -1}}), {"x.fill.seed is -1", "0 to 9223372036854775807"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, {{"seed", 0.5}}), {"x.fill.seed is a number", "an integer"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1}, {{"seed", UINT64_MAX}}), {"18446744073709551615"}},
+      {"/golden/rows/0/inputs/x", Filled({1, 2, 1LL << 23}), {"inputs.x.shape is [1, 2, 8388608]", "16777216 bytes"}},
+      {"/golden/rows/0/inputs/x/fill", {{"seed", 7}}, {"golden.rows[0].inputs.x has both \"data\" and \"fill\""}},
+      {"/golden/rows/0/inputs/x/data", nullptr, {"golden.rows[0].inputs.x has neither \"data\" nor \"fill\""}},
+      {"/golden/rows/0/outputs/y",
+       Filled({1, 2}),
+       {"golden.rows[0].outputs.y is an output with \"fill\"", "as \"data\""}},
       {"/golden/rows/0/inputs/x", Floats({2, 1}, {1, 2}), {"of shape [2, 1]", "[1, 2, -1]", "with one row"}},
       {"/golden/rows/0/outputs/y", Floats({1, 1}, {1}), {"golden.rows[0].outputs.y is FP32 of shape [1, 1]"}},
   };
@@ -186,6 +225,17 @@ TEST(PassportTest, TensorsOfAllRowsTogetherAreBounded) {
   EXPECT_EQ(ErrorOf(passport), "");
   passport["golden"]["rows"].push_back({{"inputs", Json::object()}, {"outputs", {{"c", Floats({1}, {1})}}}});
   EXPECT_THAT(ErrorOf(passport), HasSubstr("golden.rows[2].outputs.c.shape is [1] of FP32; expected at most 65536"));
+}
+
+TEST(PassportTest, GeneratedInputsOfAllRowsTogetherAreBounded) {
+  const auto half = static_cast<int64_t>(limits::kMaxFilledBytes / 2 / sizeof(float));
+  const Json outputs = {{"b", Floats({1}, {1})}};
+  const Json row = {{"inputs", {{"a", Filled({half})}}}, {"outputs", outputs}};
+  Json passport = {{"format", "torchferry-passport"}, {"version", 1}, {"golden", {{"rows", {row, row}}}}};
+  EXPECT_EQ(ErrorOf(passport), "");
+  passport["golden"]["rows"].push_back({{"inputs", {{"c", Filled({1})}}}, {"outputs", outputs}});
+  EXPECT_THAT(ErrorOf(passport), HasSubstr("golden.rows[2].inputs.c.shape is [1] of FP32; expected at most 16777216 "
+                                           "bytes of all generated inputs of golden rows"));
 }
 
 TEST(PassportTest, WhatIsNoBoundedJsonIsRefused) {

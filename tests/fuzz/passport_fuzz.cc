@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "server/checkpoint/limits.h"
+#include "server/plan/golden_fill.h"
 #include "server/plan/passport.h"
 #include "server/plan/passport_config.h"
 
@@ -24,11 +25,28 @@ size_t BytesOf(const std::map<std::string, torchferry::tensor::HostTensor>& tens
   return bytes;
 }
 
+size_t BytesOf(const std::map<std::string, torchferry::plan::GoldenFill>& fills) {
+  // More than what may be stored would take most of the fuzzer's time.
+  constexpr size_t kMaxGeneratedBytes = limits::kMaxGoldenBytes;
+  size_t bytes = 0;
+  for (const auto& [name, fill] : fills) {
+    const auto wanted = torchferry::tensor::ByteCount(fill.dtype, fill.shape);
+    if (!wanted.ok() || !torchferry::plan::IsFillable(fill.dtype)) std::abort();
+    const auto size = static_cast<size_t>(*wanted);
+    if (size <= kMaxGeneratedBytes && torchferry::plan::Generate(fill).bytes.size() != size) std::abort();
+    bytes += size;
+  }
+  return bytes;
+}
+
 void Check(const Passport& passport) {
   if (passport.golden.rows.size() > limits::kMaxGoldenRows) std::abort();
   size_t bytes = 0;
   for (const auto& row : passport.golden.rows) bytes += BytesOf(row.inputs) + BytesOf(row.outputs);
   if (bytes > limits::kMaxGoldenBytes) std::abort();
+  size_t filled = 0;
+  for (const auto& row : passport.golden.rows) filled += BytesOf(row.fills);
+  if (filled > limits::kMaxFilledBytes) std::abort();
   if (!passport.signature.has_value()) return;
   const auto& signature = *passport.signature;
   if (signature.inputs.size() > limits::kMaxPassportTensors || signature.max_batch_size < 0) std::abort();

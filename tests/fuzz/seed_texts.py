@@ -117,6 +117,10 @@ TEXTS = {
         "provenance": '{"format": "torchferry-passport", "version": 1, "origin": {"source": "https://host/file", "sha256": "00"}}',
         "later": '{"format": "torchferry-passport", "version": 2, "new": [1.5, null]}',
         "deep": '{"format": "torchferry-passport", "version": 1, "a": ' + "[" * 20 + "]" * 20 + "}",
+        "filled": PASSPORT.replace('"data": "AACAPwAAAEA="', '"fill": {"seed": 7}'),
+        "filled_large": '{"format": "torchferry-passport", "version": 1, "golden": {"rows": [{"inputs": {"x": {"type": "FP32", '
+                        '"shape": [1, 3, 224, 224], "fill": {"seed": 9223372036854775807}}, "z": {"type": "FP64", "shape": [4, 1048576], '
+                        '"fill": {"seed": 0}}}, "outputs": {}}]}}',
         "large": '{"format": "torchferry-passport", "version": 1, "golden": {"rows": [{"inputs": {"x": {"type": "FP64", '
                  '"shape": [9999, 9999], "data": ""}}, "outputs": {}}]}}',
     },

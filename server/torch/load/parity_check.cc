@@ -10,6 +10,7 @@
 #include "server/base/list_text.h"
 #include "server/base/status.h"
 #include "server/model/device_fault.h"
+#include "server/plan/golden_rows.h"
 #include "server/torch/load/golden_difference.h"
 
 namespace torchferry::libtorch {
@@ -67,7 +68,7 @@ class GoldenRun {
 
   absl::Status RunRow(size_t index) {
     const plan::GoldenRow& row = golden_.rows[index];
-    const absl::StatusOr<tensor::BoundInputs> inputs = tensor::BindInputs(model_.signature(), row.inputs);
+    const absl::StatusOr<tensor::BoundInputs> inputs = tensor::BindInputs(model_.signature(), plan::InputsOf(row));
     if (!inputs.ok()) {
       End(ParityState::kNotChecked,
           fmt::format("golden row {} does not fit the signature: {}", index, base::MessageOf(inputs.status())));
