@@ -20,9 +20,23 @@ def tensor(array):
             "data": base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()}
 
 
+def filled(shape, seed, type="FP32"):
+    """An input of a golden row that the server generates."""
+    return {"type": type, "shape": list(shape), "fill": {"seed": seed}}
+
+
+def generated(shape, seed):
+    """The elements of such an input: the upper 24 bits of splitmix64's numbers."""
+    state = np.arange(1, np.prod(shape) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ state >> np.uint64(shift)) * np.uint64(factor)
+    upper = (state ^ state >> np.uint64(31)) >> np.uint64(40)
+    return ((upper.astype(np.float64) - 2**23) / 2**23).astype(np.float32).reshape(shape)
+
+
 def row(inputs, outputs):
-    """A golden row of arrays by name."""
-    return {"inputs": {name: tensor(array) for name, array in inputs.items()},
+    """A golden row of arrays by name; an input may also be one of `filled`."""
+    return {"inputs": {name: array if isinstance(array, dict) else tensor(array) for name, array in inputs.items()},
             "outputs": {name: tensor(array) for name, array in outputs.items()}}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import harness
 from harness import Client, Code, check_message, cli
-from passports import passport, put_beside, put_into_archive, row, spec
+from passports import filled, generated, passport, put_beside, put_into_archive, row, spec
 from stores import Store
 from test_failover import sim_server
 from test_random import put as put_code
@@ -29,6 +29,16 @@ def mlp(store, name, own="", rows=None, **tolerance):
     (folder / "config.pbtxt").write_text(f"torchferry {{ {own} }}\n")
     put_into_archive(folder / "1" / "mlp.pt", passport(**MLP, rows=[mlp_row()] if rows is None else rows, **tolerance))
     return folder
+
+
+def image(store, name, wrong=0.0):
+    """A model of 600 KB a request whose golden input is generated; one of its golden answers is off by `wrong`."""
+    shape = (3, 224, 224)
+    put_code(store, name, "    return x[:, ::56, 100] * 2 + self.w\n")
+    (store.path / name / "config.pbtxt").write_text('max_batch_size: 0\ninput { name: "x" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] }\n')
+    answer = generated(shape, seed=7)[:, ::56, 100] * 2
+    answer[2, 3] += np.float32(wrong)
+    put_beside(store.path / name / "1", passport(rows=[row({"x": filled(shape, seed=7)}, {"OUTPUT__0": answer})], rtol=0, atol=0))
 
 
 def parity_of(version):
@@ -79,6 +89,8 @@ def sim(tmp_path_factory):
     put_beside(store.path / "draws" / "1", passport(rows=[row({"x": x}, {"OUTPUT__0": x})]))
     put_code(store, "unfit", "    return x + self.w\n")
     put_beside(store.path / "unfit" / "1", passport(rows=[row({"x": np.zeros(5, np.float32)}, {"OUTPUT__0": x})]))
+    image(store, "generated")
+    image(store, "generated_wrong", wrong=0.25)
     with sim_server(folder, store) as (server, _):
         yield server
 
@@ -164,6 +176,15 @@ def test_whole_numbers_are_equal_or_not(client):
     version = client.model("other_label")
     assert version.state == pb.MODEL_STATE_FAILED
     check_message(version.error_message, 'output "label" at [0, 0]', "0 allowed")
+
+
+def test_an_input_that_is_too_large_for_a_passport_is_generated(client):
+    version = client.model("generated")
+    assert version.state == pb.MODEL_STATE_READY, version.error_message
+    assert parity_of(version)[0] == ("sim:0", "FP32", PASSED)
+    version = client.model("generated_wrong")
+    assert version.state == pb.MODEL_STATE_FAILED and version.error_code == Code.FAILED_PRECONDITION.value[0]
+    check_message(version.error_message, 'not on sim:0 in FP32: row 0, output "OUTPUT__0" at [2, 3]', "0.25 apart, 0 allowed")
 
 
 def test_outputs_that_the_model_does_not_give_are_named(client):
