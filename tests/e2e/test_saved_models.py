@@ -194,6 +194,8 @@ CASES = {
     ),
     "named": Case(Residual, IMAGE, {"output_names": ["logits"]}),
     "named_script": Case(Residual, IMAGE, {"output_names": ["logits"], "format": "script"}),
+    "photographs": Case(Residual, images(3, 224, 224), rows=(1, 2)),
+    "photographs_script": Case(Residual, images(3, 224, 224), {"format": "script"}, rows=(1, 2)),
     "branches": Case(Branches, images(4)),
     "unbatched": Case(Residual, IMAGE, {"max_batch_size": 0}, rows=(4,), is_batched=False),
 }
@@ -341,6 +343,19 @@ def test_golden_rows_hold_and_the_origin_is_shown(saved, client):
         states = {pb.ParityState.Name(parity.state): parity.detail for parity in served.placement.parity}
         has_golden = not any("no golden row" in sentence for sentence in version.sentences)
         assert set(states) == ({"PARITY_STATE_PASSED"} if has_golden else set()), (name, states)
+
+
+@pytest.mark.skipif(not READS_PASSPORTS, reason="this server reads no passports")
+@pytest.mark.parametrize("name", ["photographs", "photographs_script"])
+def test_a_golden_row_of_photographs_is_generated_and_holds(saved, client, name):
+    version = saved[0][name][1]
+    assert any("generated numbers and not the example's as image" in text for text in version.sentences), (
+        version.sentences
+    )
+    (parity, *_) = client.model(name).placement.parity
+    assert parity.state == pb.PARITY_STATE_PASSED and parity.rows == 1, parity.detail
+    # The answer is one to compare with: it is large beside what a server may be off by.
+    assert parity.difference < 1e-4 < parity.allowed
 
 
 def test_other_numbers_of_tokens_are_answered_where_they_are_free(saved, client):

@@ -48,8 +48,22 @@ def loaded(saved):
     return module
 
 
+def splitmix64(seed, count):
+    """The first numbers of the generator, in Python's own integers."""
+    mask = 2**64 - 1
+    for place in range(1, count + 1):
+        state = (seed + place * 0x9E3779B97F4A7C15) & mask
+        state = ((state ^ state >> 30) * 0xBF58476D1CE4E5B9) & mask
+        state = ((state ^ state >> 27) * 0x94D049BB133111EB) & mask
+        yield state ^ state >> 31
+
+
 def array_of(value):
-    """The array of a tensor in the passport."""
+    """The array of a tensor in the passport, stored or generated."""
+    if "fill" in value:
+        numbers = splitmix64(value["fill"]["seed"], int(np.prod(value["shape"])))
+        elements = [((number >> 40) - 2**23) / 2**23 for number in numbers]
+        return np.array(elements, NUMPY[value["type"]]).reshape(value["shape"])
     return np.frombuffer(base64.b64decode(value["data"]), NUMPY[value["type"]]).reshape(value["shape"])
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import torchferry
-from saving import array_of, passport_of, said
-from torchferry import _save_passport
+from saving import array_of, passport_of, said, splitmix64
+from torchferry import _save_fill, _save_passport
+from torchferry._save_fill import generated
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -101,10 +102,114 @@ def test_the_tolerance_is_the_callers(save):
     assert (golden["rtol"], golden["atol"]) == (0.5, 0.25)
 
 
-def test_a_row_that_is_too_large_is_left_out_and_said(save):
-    model = nn.Sequential(nn.Linear(20000, 2))
-    saved = save(model, torch.ones(2, 20000))
-    assert "golden" not in passport_of(saved) and said(saved, "no golden row: one has 80008 bytes")
+def test_generated_numbers_are_those_of_splitmix64():
+    # As its author's program prints them for the seed 1234567.
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    assert list(splitmix64(1234567, 4)) == published
+    for seed in (0, 7, 1234567, 2**63 - 1):
+        for dtype, name in ((torch.float32, "FP32"), (torch.float64, "FP64")):
+            got = generated(seed, (2, 3, 5), dtype)
+            assert got.dtype is dtype
+            value = {"type": name, "shape": [2, 3, 5], "fill": {"seed": seed}}
+            np.testing.assert_array_equal(got.numpy(), array_of(value))
+    assert generated(1, (3, 0), torch.float32).shape == (3, 0)
+
+
+class Large(nn.Module):
+    """Of `size` numbers a row, and a few more; `forward` is what a test gives."""
+
+    def __init__(self, forward, size=20000):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.does = nn.Linear(size, 2), forward
+
+    def forward(self, image, scale):
+        return self.does(self.body, image, scale)
+
+
+LARGE = (torch.rand(2, 20000), torch.tensor([[2.0], [3.0]]))
+
+
+def test_large_inputs_are_generated_and_small_ones_are_the_examples(save):
+    model = Large(lambda body, image, scale: body(image) * scale)
+    saved = save(model, LARGE)
+    passport = passport_of(saved)
+    (row,) = passport["golden"]["rows"]
+    assert row["inputs"]["image"] == {"type": "FP32", "shape": [1, 20000], "fill": {"seed": 0}}
+    np.testing.assert_array_equal(array_of(row["inputs"]["scale"]), [[2.0]])
+    with torch.no_grad():
+        want = model(torch.from_numpy(array_of(row["inputs"]["image"])), LARGE[1][:1]).numpy()
+    np.testing.assert_allclose(array_of(row["outputs"]["OUTPUT__0"]), want, rtol=1e-5)
+    assert passport["golden"]["atol"] == pytest.approx(0.01 * np.abs(want).max(), rel=1e-4)
+    assert said(saved, "generated numbers and not the example's as image", "one has 80012 bytes")
+
+
+def test_each_generated_input_has_its_own_seed_and_type(save):
+    class Sum(nn.Module):
+        def forward(self, a, b):
+            return a.mean(1) + b.mean(1)
+
+    saved = save(Sum(), (torch.ones(2, 9000, dtype=torch.float64), torch.ones(2, 17000)))
+    inputs = passport_of(saved)["golden"]["rows"][0]["inputs"]
+    assert inputs["a"] == {"type": "FP64", "shape": [1, 9000], "fill": {"seed": 0}}
+    assert inputs["b"] == {"type": "FP32", "shape": [1, 17000], "fill": {"seed": 1}}
+
+
+def test_without_a_batch_whole_inputs_are_generated(save):
+    row = passport_of(save(nn.Linear(9000, 2), torch.ones(2, 9000), max_batch_size=0))["golden"]["rows"][0]
+    assert row["inputs"]["input"] == {"type": "FP32", "shape": [2, 9000], "fill": {"seed": 0}}
+
+
+def test_whole_numbers_that_a_small_change_of_noise_changes_are_left_out(save):
+    model = Large(
+        lambda body, image, scale: {"y": body(image), "best": body(image).argmax(1), "order": image.argsort(1)[:, :9]}
+    )
+    saved = save(model, LARGE, format="trace")
+    assert set(passport_of(saved)["golden"]["rows"][0]["outputs"]) == {"y", "best"}
+    assert said(saved, "the golden row has no order")
+
+
+def fails_on_noise(body, image, scale):
+    if image.min() < 0:
+        raise ValueError("a pixel is negative")
+    return body(image)
+
+
+@pytest.mark.parametrize(
+    "forward, example, why",
+    [
+        (lambda body, image, scale: body(image.sqrt()), LARGE, "output OUTPUT__0 is NaN for generated inputs"),
+        (
+            lambda body, image, scale: body(image) / (image.min() >= 0),
+            LARGE,
+            "output OUTPUT__0 is infinite for generated inputs",
+        ),
+        (fails_on_noise, LARGE, "forward fails on generated inputs: ValueError: a pixel is negative"),
+        (
+            lambda body, image, scale: body(image).half() if image.min() < 0 else body(image),
+            LARGE,
+            "other names, types or sizes",
+        ),
+        (lambda body, image, scale: image.argsort(1)[:, :9], LARGE, "changes all outputs"),
+        (lambda body, image, scale: image * scale, LARGE, "its outputs alone are larger"),
+        (
+            lambda body, image, scale: body(image.float()),
+            (torch.ones(2, 20000, dtype=torch.int64), LARGE[1]),
+            "not FP32 or FP64, have 160",
+        ),
+    ],
+)
+def test_a_row_for_which_nothing_can_be_generated_is_left_out_and_said(save, forward, example, why):
+    saved = save(Large(forward), example, format="trace")
+    assert "golden" not in passport_of(saved)
+    assert said(saved, "no golden row: one has ", why, "will not compare its answers")
+
+
+def test_generated_inputs_are_bounded(save, monkeypatch):
+    monkeypatch.setattr(_save_fill, "MAX_BYTES", 79999)
+    saved = save(nn.Linear(20000, 2), torch.ones(2, 20000))
+    assert "golden" not in passport_of(saved)
+    assert said(saved, "generated inputs would have 80000 bytes, and a server generates up to 79999")
 
 
 def test_the_run_and_its_metrics(save):

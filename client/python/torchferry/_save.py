@@ -14,8 +14,9 @@ from torch import nn
 from torchferry import _save_config, _save_store
 from torchferry._save_check import check
 from torchferry._save_eager import Eager, evaluating
-from torchferry._save_example import arguments_of
+from torchferry._save_example import Arguments, arguments_of
 from torchferry._save_format import Attempt, CannotExport
+from torchferry._save_outputs import Outputs, outputs_of
 from torchferry._save_passport import MAX_TOLERANCE, golden_rows, origin_facts, passport_text, saved_facts
 from torchferry._save_peel import devices_of, floating_dtypes_of, is_sharded, peeled
 from torchferry._save_probe import Dynamic, Probe, probe
@@ -188,7 +189,11 @@ class _Job:
         golden = None
         if not found.is_random and not attempt.numbers:
             row = found.one_row if signature.max_batch_size else found.example
-            golden = golden_rows(row, attempt.inputs, self.tolerance, dtypes, self.report)
+
+            def run(arguments: Arguments) -> Outputs:
+                return outputs_of(eager(arguments), self.output_names)
+
+            golden = golden_rows(row, attempt.inputs, self.tolerance, dtypes, run, self.report)
         text = passport_text(signature, saved_facts(eager.devices, dtypes, attempt.program), origin, golden)
         with _save_store.staging(self.store, self.name) as staged:
             folder = staged / str(version)

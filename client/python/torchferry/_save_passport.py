@@ -8,11 +8,13 @@ import math
 import pathlib
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
+from torchferry._save_example import Arguments
+from torchferry._save_fill import CannotFill, Filled, filled
 from torchferry._save_outputs import Outputs
 from torchferry._save_probe import Case
 from torchferry._save_report import Report, SaveError
@@ -21,7 +23,7 @@ from torchferry._save_types import Signature, TensorSpec, api_name, raw_bytes
 FORMAT = "torchferry-passport"
 VERSION = 1
 MAX_BYTES = 256 << 10  # of the text
-MAX_GOLDEN_BYTES = 64 << 10  # of the golden tensors
+MAX_GOLDEN_BYTES = 64 << 10  # of the golden tensors that are stored
 MAX_TOLERANCE = 1e6
 _MAX_METRICS = 64
 _MAX_TEXT = 1024
@@ -95,40 +97,69 @@ def golden_rows(
     inputs: Mapping[str, str],
     tolerance: tuple[float, float] | None,
     dtypes: list[torch.dtype],
+    run: Callable[[Arguments], Outputs],
     report: Report,
 ) -> dict[str, Any] | None:
     """One row: what goes in and what the caller's model answers; None, with a sentence, where that is too large.
 
-    Floating outputs are FP32, others as they are. `inputs` are the server's names of the example's tensors.
+    Floating outputs are FP32, others as they are. `inputs` are the server's names of the example's tensors. `run` gives
+    the model's answer where large inputs are generated in place of the example's.
     """
-    row_in = {inputs[leaf.name]: leaf.value for leaf in case.arguments.tensors()}
-    row_out = {name: t.float() if t.is_floating_point() else t for name, t in case.outputs.tensors.items()}
-    size = sum(t.numel() * t.element_size() for t in (*row_in.values(), *row_out.values()))
-    if size > MAX_GOLDEN_BYTES:
-        report.say(
-            f"the passport has no golden row: one has {size} bytes, and a passport up to {MAX_GOLDEN_BYTES}. The "
-            "server will "
-            "not compare its answers with these"
-        )
-        return None
-    rtol, atol = tolerance or _tolerance(case.outputs, dtypes)
+    rtol = max((_TOLERANCES.get(dtype, _TOLERANCE) for dtype in dtypes), default=_TOLERANCE)
+    seeds: dict[str, int] = {}
+    row_out = _golden_outputs(case)
+    stored = _size(row_out) + _size({leaf.name: leaf.value for leaf in case.arguments.tensors()})
+    if stored > MAX_GOLDEN_BYTES:
+        too_large = f"one has {stored} bytes, and a passport up to {MAX_GOLDEN_BYTES}"
+        try:
+            row = filled(case, MAX_GOLDEN_BYTES - _size(row_out), rtol, run)
+            case, seeds, row_out = row.case, row.seeds, _steady(row)
+        except CannotFill as why:
+            report.say(
+                f"the passport has no golden row: {too_large}; {why}. The server will not compare its answers with "
+                "the model's"
+            )
+            return None
+        generated = ", ".join(inputs[name] for name in seeds)
+        report.say(f"the golden row has generated numbers and not the example's as {generated}: {too_large}")
+        if row.unsteady:
+            report.say(f"the golden row has no {', '.join(row.unsteady)}: a small change of its inputs changes them")
+    atol = min(rtol * _largest(row_out), MAX_TOLERANCE)
+    rtol, atol = tolerance or (rtol, atol)
+    row_in = {
+        inputs[leaf.name]: _fill(leaf.value, seeds[leaf.name]) if leaf.name in seeds else _value(leaf.value)
+        for leaf in case.arguments.tensors()
+    }
     return {
         "rtol": rtol,
         "atol": atol,
-        "rows": [
-            {"inputs": {n: _value(t) for n, t in row_in.items()}, "outputs": {n: _value(t) for n, t in row_out.items()}}
-        ],
+        "rows": [{"inputs": row_in, "outputs": {name: _value(tensor) for name, tensor in row_out.items()}}],
     }
 
 
-def _tolerance(outputs: Outputs, dtypes: list[torch.dtype]) -> tuple[float, float]:
-    factor = max((_TOLERANCES.get(dtype, _TOLERANCE) for dtype in dtypes), default=_TOLERANCE)
+def _golden_outputs(case: Case) -> dict[str, torch.Tensor]:
+    return {name: t.float() if t.is_floating_point() else t for name, t in case.outputs.tensors.items()}
+
+
+def _steady(row: Filled) -> dict[str, torch.Tensor]:
+    outputs = {name: tensor for name, tensor in _golden_outputs(row.case).items() if name not in row.unsteady}
+    if not outputs:
+        raise CannotFill("a small change of generated inputs changes all outputs")
+    return outputs
+
+
+def _size(tensors: Mapping[str, torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _largest(outputs: Mapping[str, torch.Tensor]) -> float:
+    """The largest finite magnitude of floating outputs."""
     largest = 0.0
-    for tensor in outputs.tensors.values():
+    for tensor in outputs.values():
         finite = tensor[tensor.isfinite()] if tensor.is_floating_point() else tensor.new_empty(0)
         if finite.numel():
             largest = max(largest, float(finite.abs().max()))
-    return factor, min(factor * largest, MAX_TOLERANCE)
+    return largest
 
 
 def _declared(tensor: TensorSpec) -> dict[str, Any]:
@@ -141,6 +172,10 @@ def _value(tensor: torch.Tensor) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "data": base64.b64encode(raw_bytes(tensor)).decode(),
     }
+
+
+def _fill(tensor: torch.Tensor, seed: int) -> dict[str, Any]:
+    return {"type": api_name(tensor.dtype), "shape": list(tensor.shape), "fill": {"seed": seed}}
 
 
 def _metrics(metrics: Mapping[str, float]) -> dict[str, float]:
