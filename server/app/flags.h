@@ -51,12 +51,12 @@ struct ServerFlags {
   bool tunes_store = false;              // --tune: the models of `model_store` are tuned, and nothing is served
   bool loads_by_call_alone = false;      // --model-control explicit
   std::vector<std::string> load_models;  // with that: those that are loaded at the start; "*": all
+  std::string trusted_digests;           // a list of SHA-256 digests: no other file is loaded; empty: every file may be
   bool exit_on_stuck = false;
   bool exit_on_device_loss = false;
   bool trust_model_code = false;
   bool torchscript = true;
   bool follow_links_out_of_store = false;
-  std::string trusted_digests;    // a list of SHA-256 digests: no other file is loaded; empty: every file may be
   bool checks_store = false;      // --check: what a server would make of `model_store` is said, and nothing is served
   bool check_loads = false;       // with that: each version is loaded, too
   std::string state_dir;          // empty: nothing is kept from one run to the next

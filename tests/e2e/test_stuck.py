@@ -263,7 +263,8 @@ def test_a_load_that_does_not_end_holds_up_nothing(kind, tmp_path):
     def extra(store):
         for i in range(3):  # more than the threads that load
             LOADS[kind](store, f"a_endless{i}")  # the first in the order of loading
-    with stuck_server(tmp_path, "--load-threads", "2", "--enable-admin", "--optimize-budget-seconds", "1", extra=extra) as server:
+    # A busy host may take seconds until a search looks at the rows that do not end.
+    with stuck_server(tmp_path, "--load-threads", "2", "--enable-admin", "--optimize-budget-seconds", "30", extra=extra) as server:
         with Client(server.address) as client:
             for i in range(3):
                 version = client.model(f"a_endless{i}")
