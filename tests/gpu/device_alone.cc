@@ -82,7 +82,7 @@ nlohmann::json Measure(const Options& options) {
   const at::Device device(options.device);
   torch::jit::Module loaded = torch::jit::load(options.path, at::kCPU);
   loaded.eval();
-  const torch::jit::Module module = libtorch::PlaceModule(loaded, {.device = device, .renames_cpu = true}).module;
+  const libtorch::PlacedModule placed = libtorch::PlaceModule(loaded, {.device = device, .renames_cpu = true});
   libtorch::SynchronizeStream(device);
   std::vector<at::Tensor> inputs;
   for (const std::string& text : options.inputs) inputs.push_back(MakeInput(text, options.rows));
@@ -93,7 +93,7 @@ nlohmann::json Measure(const Options& options) {
     threads.emplace_back([&] {
       libtorch::TorchRuntime::SetIntraOpThreads(1);
       const c10::InferenceMode mode;
-      torch::jit::Module mine = module;
+      torch::jit::Module mine = placed.module;
       const libtorch::StreamLease lease(device, true);
       for (int i = 0; i < options.runs_before; ++i) RunOnce(mine, inputs, device);
       ready.arrive_and_wait();
