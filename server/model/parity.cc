@@ -9,12 +9,12 @@
 namespace torchferry::model {
 namespace {
 
-constexpr char kPayload[] = "torchferry/parity";
-constexpr std::array<std::string_view, 3> kNames = {"not_checked", "passed", "failed"};
+constexpr char kParityPayload[] = "torchferry/parity";
+constexpr std::array<std::string_view, 3> kParityNames = {"not_checked", "passed", "failed"};
 
 }  // namespace
 
-std::string_view Name(ParityState state) { return kNames.at(static_cast<size_t>(state)); }
+std::string_view Name(ParityState state) { return kParityNames.at(static_cast<size_t>(state)); }
 
 void ParityRecord::Set(ParityInfo info) {
   base::MutexLock lock(mutex_);
@@ -35,10 +35,10 @@ std::vector<ParityInfo> ParityRecord::List() const {
 
 absl::Status ParityStatus(std::string_view message) {
   absl::Status status(absl::StatusCode::kFailedPrecondition, std::string(message));
-  status.SetPayload(kPayload, absl::Cord(""));
+  status.SetPayload(kParityPayload, absl::Cord(""));
   return status;
 }
 
-bool IsOfParity(const absl::Status& status) { return status.GetPayload(kPayload).has_value(); }
+bool IsOfParity(const absl::Status& status) { return status.GetPayload(kParityPayload).has_value(); }
 
 }  // namespace torchferry::model
