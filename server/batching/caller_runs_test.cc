@@ -211,6 +211,19 @@ TEST_F(CallerRunsTest, AClosedQueueDropsWhatItsCallersLeft) {
   });
 }
 
+// A caller still knows a queue whose tasks workers took, or whose model was unloaded.
+TEST_F(CallerRunsTest, TheHandlerOfAClosedQueueIsLeftAlone) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    Submit(*queue);
+    ASSERT_TRUE(scheduler_.HasCallerWork());
+    scheduler_.Close(*queue);
+    handler_.is_gone = true;
+    RunAll();
+  });
+}
+
 TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
   Scheduler scheduler({.workers = 3}, base::Clock::Real());
   FakeHandler quick;

@@ -187,6 +187,7 @@ void Scheduler::HandOverToWorkers() {
 
 bool Scheduler::TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Carried& carried) {
   base::MutexLock lock(mutex_);
+  if (queue->is_closed) return false;  // its handler may be gone
   Dispatcher::Work work = dispatcher_.TakeAsCaller(*queue, clock_.Now());
   if (work.queue == nullptr) {
     WakeFor(*queue);

@@ -1,6 +1,8 @@
 // Tasks, and a handler that counts them, for the tests.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -40,9 +42,15 @@ class FakeHandler : public Scheduler::Handler {
     ++suspect_news;
     suspect_news.notify_all();
   }
-  void OnDepth(int64_t) override {}
-  int MostAtOnce() const override { return most_at_once; }
-  bool MayRunOnCaller() const override { return may_run_on_caller; }
+  void OnDepth(int64_t) override { EXPECT_FALSE(is_gone); }
+  int MostAtOnce() const override {
+    EXPECT_FALSE(is_gone);
+    return most_at_once;
+  }
+  bool MayRunOnCaller() const override {
+    EXPECT_FALSE(is_gone);
+    return may_run_on_caller;
+  }
 
   void WaitUntilRan(int tasks) const { WaitUntil(ran, tasks); }
   void WaitUntilSuspectNews(int news) const { WaitUntil(suspect_news, news); }
@@ -59,6 +67,7 @@ class FakeHandler : public Scheduler::Handler {
   std::atomic<int> suspect_news{0};
   std::atomic<absl::StatusCode> suspect_code{absl::StatusCode::kOk};  // of the last
   std::atomic<std::thread::id> last_thread{};                         // that ran a batch
+  std::atomic<bool> is_gone{false};  // set after Close: a test expects no call from then on
 
  private:
   static void WaitUntil(const std::atomic<int>& count, int least) {
