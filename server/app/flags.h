@@ -23,10 +23,6 @@ struct ServerFlags {
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   int busy_poll_microseconds = 100;
   std::string metrics_address = "127.0.0.1:8002";
-  tls::Files tls;  // no certificate: plain text
-  tls::ClientAuth tls_client_auth = tls::ClientAuth::kNone;
-  // Of --metrics-address: none: plain text; with TLS clients may have to show a certificate.
-  std::optional<tls::ClientAuth> metrics_tls;
   std::string device = "auto";
   int workers = 0;           // 0: one for each processor of the cgroup's quota
   int intra_op_threads = 1;  // of each worker
@@ -71,6 +67,10 @@ struct ServerFlags {
   base::LogFormat log_format = base::LogFormat::kText;
   base::LogLevel log_level = base::LogLevel::kInfo;
   std::string port_file;
+  tls::Files tls;  // no certificate: plain text
+  tls::ClientAuth tls_client_auth = tls::ClientAuth::kNone;
+  // Of --metrics-address: none: plain text; with TLS clients may have to show a certificate.
+  std::optional<tls::ClientAuth> metrics_tls;
 };
 
 // Whether `model` is one of those that are loaded at the start.
