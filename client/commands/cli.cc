@@ -54,6 +54,7 @@ class Cli {
         ->envname("TORCHFERRY_ADDRESS")
         ->type_name("HOST:PORT")
         ->capture_default_str();
+    AddTlsFlags();
     timeout_ = app_.add_option("--timeout", timeout_seconds_,
                                "Deadline of each call (health --watch, predict --stream, load, "
                                "unload: none unless given)")
@@ -64,6 +65,26 @@ class Cli {
         ->check(CLI::Range(1, 2047).description(""))
         ->capture_default_str();
     app_.add_flag("--json", console_.json, "Write JSON, errors too");
+  }
+
+  void AddTlsFlags() {
+    TlsOptions& tls = connection_.tls;
+    app_.add_flag("--tls", tls.is_asked_for, "Speak TLS; so does each of the following")->envname("TORCHFERRY_TLS");
+    AddFile("--tls-ca", tls.files.ca,
+            "PEM file of the authorities that the server's certificate is of; without it those of this host")
+        ->envname("TORCHFERRY_TLS_CA");
+    AddFile("--tls-client-cert", tls.files.certificate, "PEM file of a certificate to show the server (mTLS)")
+        ->envname("TORCHFERRY_TLS_CLIENT_CERT");
+    AddFile("--tls-client-key", tls.files.key, "PEM file of that certificate's key")
+        ->envname("TORCHFERRY_TLS_CLIENT_KEY");
+    app_.add_option("--tls-server-name", tls.server_name,
+                    "Name that the server's certificate has, where --address has another")
+        ->envname("TORCHFERRY_TLS_SERVER_NAME")
+        ->type_name("NAME");
+  }
+
+  CLI::Option* AddFile(const char* name, std::string& path, const char* description) {
+    return app_.add_option(name, path, description)->type_name("FILE");
   }
 
   // False when there is nothing left to do: help was asked for.

@@ -1,7 +1,6 @@
 #include "client/rpc/connection.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <limits>
@@ -30,7 +29,9 @@ bool IsLoopback(const std::string& address) {
   return address.starts_with("127.") || address.starts_with("localhost:") || address.starts_with("[::1]");
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options, bool is_separate) {
+std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options,
+                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                           bool is_separate) {
   grpc::ChannelArguments arguments;
   if (is_separate) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(
@@ -38,19 +39,23 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options, b
   arguments.SetMaxSendMessageSize(-1);
   // A proxy of the environment is not asked for the way to this host.
   if (IsLoopback(options.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
+  if (!options.tls.server_name.empty()) arguments.SetSslTargetNameOverride(options.tls.server_name);
+  return grpc::CreateCustomChannel(options.address, credentials, arguments);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
   FERRY_RETURN_IF_ERROR(CheckAddress(options.address));
-  const auto channel = MakeChannel(options, false);
-  return std::unique_ptr<Connection>(new Connection(std::move(options), channel));
+  FERRY_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials, MakeCredentials(options.tls));
+  const auto channel = MakeChannel(options, credentials, false);
+  return std::unique_ptr<Connection>(new Connection(std::move(options), std::move(credentials), channel));
 }
 
-Connection::Connection(Options options, const std::shared_ptr<grpc::Channel>& channel)
+Connection::Connection(Options options, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                       const std::shared_ptr<grpc::Channel>& channel)
     : options_(std::move(options)),
+      credentials_(std::move(credentials)),
       inference_(v1::InferenceService::NewStub(channel)),
       admin_(v1::ModelAdminService::NewStub(channel)),
       health_(grpc::health::v1::Health::NewStub(channel)),
@@ -62,7 +67,7 @@ void Connection::SetDeadline(grpc::ClientContext* context) const {
   }
 }
 
-std::shared_ptr<grpc::Channel> Connection::NewChannel() const { return MakeChannel(options_, true); }
+std::shared_ptr<grpc::Channel> Connection::NewChannel() const { return MakeChannel(options_, credentials_, true); }
 
 std::string Connection::ServerVersion() {
   grpc::ClientContext context;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "client/rpc/credentials.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "torchferry/v1/admin.grpc.pb.h"
@@ -27,13 +28,14 @@ class Connection {
  public:
   struct Options {
     std::string address = "127.0.0.1:8001";
+    TlsOptions tls;
     // Of each call; absent: none.
     std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(30);
     // Largest answer. (What may be sent is the server's business.)
     int64_t max_message_bytes = int64_t{256} << 20;
   };
 
-  // INVALID_ARGUMENT for an address that is not HOST:PORT.
+  // INVALID_ARGUMENT for an address that is not HOST:PORT. Errors of MakeCredentials.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
 
   const Options& options() const { return options_; }
@@ -61,10 +63,12 @@ class Connection {
   absl::Status WatchHealth(const std::string& service, const std::function<void(ServingStatus)>& on_change);
 
  private:
-  Connection(Options options, const std::shared_ptr<grpc::Channel>& channel);
+  Connection(Options options, std::shared_ptr<grpc::ChannelCredentials> credentials,
+             const std::shared_ptr<grpc::Channel>& channel);
   void SetDeadline(grpc::ClientContext* context) const;
 
   const Options options_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   const std::unique_ptr<v1::InferenceService::Stub> inference_;
   const std::unique_ptr<v1::ModelAdminService::Stub> admin_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;

@@ -2,6 +2,8 @@
 
 #include <absl/strings/cord.h>
 
+#include <algorithm>
+#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +16,34 @@ constexpr char kFromServer[] = "torchferry/from-server";
 
 bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
+// What gRPC says of handshakes, in small letters, and what to do about it.
+std::string ExplainHandshake(const std::string& message, const std::string& address) {
+  if (Contains(message, "certificate verify failed")) {
+    return fmt::format(
+        "the certificate of {} is of no authority that is trusted here, or has expired: pass the authority's file to "
+        "--tls-ca",
+        address);
+  }
+  if (Contains(message, "is not in peer certificate") || Contains(message, "hostname verification")) {
+    return fmt::format(
+        "the certificate of {} is not of that host: pass the name that it has to --tls-server-name, or ask for a "
+        "certificate with this one",
+        address);
+  }
+  if (Contains(message, "wrong version number")) {
+    return fmt::format("{} speaks no TLS: leave the --tls flags out, or pass another --address", address);
+  }
+  if (Contains(message, "handshake failed") || Contains(message, "certificate required")) {
+    return fmt::format("TLS with {} fails: does the server ask for a certificate (--tls-client-cert)?", address);
+  }
+  return "";
+}
+
+std::string Lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 // gRPC says that nobody answered in words only.
 std::string ExplainUnavailable(const std::string& message, const std::string& address) {
   if (Contains(message, "http1.x server")) {
@@ -25,13 +55,16 @@ std::string ExplainUnavailable(const std::string& message, const std::string& ad
   if (Contains(message, "DNS resolution failed")) {
     return fmt::format("cannot find the host of {}: check --address", address);
   }
+  if (const std::string why = ExplainHandshake(Lower(message), address); !why.empty()) {
+    return fmt::format("{} ({})", why, message);
+  }
   if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {
     return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})", address, message);
   }
   if (Contains(message, "Socket closed") || Contains(message, "Connection reset")) {
     return fmt::format(
-        "the server at {} closed the connection ({}): it is stopping, or this is "
-        "not its gRPC port",
+        "the server at {} closed the connection ({}): it is stopping, this is not its gRPC port, it takes TLS alone "
+        "(--tls), or it asks for another certificate (--tls-client-cert)",
         address, message);
   }
   return message;

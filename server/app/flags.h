@@ -4,12 +4,15 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "server/base/logging.h"
 #include "server/registry/registry.h"
+#include "server/tls/credentials.h"
+#include "server/tls/files.h"
 
 namespace torchferry::app {
 
@@ -64,6 +67,10 @@ struct ServerFlags {
   base::LogFormat log_format = base::LogFormat::kText;
   base::LogLevel log_level = base::LogLevel::kInfo;
   std::string port_file;
+  tls::Files tls;  // no certificate: plain text
+  tls::ClientAuth tls_client_auth = tls::ClientAuth::kNone;
+  // Of --metrics-address: none: plain text; with TLS clients may have to show a certificate.
+  std::optional<tls::ClientAuth> metrics_tls;
 };
 
 // Whether `model` is one of those that are loaded at the start.

@@ -226,5 +226,42 @@ TEST(FlagsTest, WhatDoesNotGoWithCheckIsRefused) {
   EXPECT_EQ(ParseExactly({"--check", "/proc/self/status"}).exit_code, 2) << "a file";
 }
 
+TEST(FlagsTest, AClientCaAsksClientsForACertificate) {
+  const std::vector<std::string> pair = {"--tls-cert", "/etc/passwd", "--tls-key", "/etc/passwd"};
+  const auto with = [&pair](std::vector<std::string> more) {
+    more.insert(more.begin(), pair.begin(), pair.end());
+    return Parse(std::move(more));
+  };
+  EXPECT_EQ(with({}).flags->tls_client_auth, tls::ClientAuth::kNone);
+  EXPECT_EQ(with({"--tls-client-ca", "/etc/passwd"}).flags->tls_client_auth, tls::ClientAuth::kRequire);
+  EXPECT_EQ(with({"--tls-client-ca", "/etc/passwd", "--tls-client-auth", "request"}).flags->tls_client_auth,
+            tls::ClientAuth::kRequest);
+  EXPECT_EQ(with({"--metrics-tls", "server"}).flags->metrics_tls, tls::ClientAuth::kNone);
+  EXPECT_EQ(with({"--metrics-tls", "off"}).flags->metrics_tls, std::nullopt);
+  const Parsed mixed = with({"--tls-client-ca", "/etc/passwd", "--tls-client-auth", "none", "--metrics-tls", "mutual"});
+  EXPECT_EQ(mixed.flags->metrics_tls, tls::ClientAuth::kRequire) << mixed.err;
+}
+
+TEST(FlagsTest, TlsFlagsThatDoNotGoTogetherAreRefused) {
+  const std::string file = "/etc/passwd";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> table = {
+      {{"--tls-cert", file}, "add --tls-key FILE"},
+      {{"--tls-key", file}, "add --tls-cert FILE"},
+      {{"--tls-cert", "/none", "--tls-key", file}, "/none"},
+      {{"--tls-client-ca", file}, "add --tls-cert FILE"},
+      {{"--metrics-tls", "server"}, "add --tls-cert FILE"},
+      {{"--tls-cert", file, "--tls-key", file, "--metrics-tls", "mutual"}, "add --tls-client-ca FILE"},
+      {{"--tls-cert", file, "--tls-key", file, "--tls-client-auth", "require"}, "add --tls-client-ca FILE"},
+      {{"--tls-cert", file, "--tls-key", file, "--tls-client-ca", file, "--tls-client-auth", "none"}, "no effect"},
+      {{"--tls-client-auth", "perhaps"}, "none, request, require"},
+      {{"--metrics-tls", "yes"}, "off, server, mutual"},
+  };
+  for (const auto& [arguments, said] : table) {
+    const Parsed parsed = Parse(arguments);
+    EXPECT_EQ(parsed.exit_code, 2) << said;
+    EXPECT_THAT(parsed.err, HasSubstr(said));
+  }
+}
+
 }  // namespace
 }  // namespace torchferry::app

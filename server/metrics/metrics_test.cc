@@ -172,5 +172,17 @@ TEST(MetricsTest, RefusalsForWantOfMemoryAreCountedUp) {
   EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_request_memory_bytes{kind=\"used\"} 5"));
 }
 
+TEST(MetricsTest, TheFirstCertificateIsNoRotation) {
+  Metrics metrics;
+  EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("torchferry_tls_")));
+  metrics.TlsTaken(1800000000);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_tls_certificate_expiry_timestamp_seconds 1800000000"));
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_tls_rotations_total{result=\"taken\"} 0"));
+  metrics.TlsRefused();
+  metrics.TlsTaken(1900000000);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_tls_rotations_total{result=\"taken\"} 1"));
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("torchferry_tls_rotations_total{result=\"refused\"} 1"));
+}
+
 }  // namespace
 }  // namespace torchferry::metrics

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torchferry._save_types import TensorSpec as TensorSpec
     from torchferry._serve import Server as Server
     from torchferry._serve import serve as serve
+    from torchferry._tls import Tls as Tls
 
     __version__: str
 
@@ -62,6 +63,7 @@ _MODULES = {
     "Signature": "_save_types",
     "TensorInfo": "_models",
     "TensorSpec": "_save_types",
+    "Tls": "_tls",
     "TorchferryError": "_errors",
     "UnavailableError": "_errors",
     "UnimplementedError": "_errors",
@@ -87,6 +89,7 @@ __all__ = [
     "Signature",
     "TensorInfo",
     "TensorSpec",
+    "Tls",
     "TorchferryError",
     "UnavailableError",
     "UnimplementedError",

@@ -8,10 +8,10 @@ import json
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from torchferry import _api
+from torchferry import _api, _tls
 from torchferry._errors import UnavailableError, invalid
 
 DEFAULT_ADDRESS = "127.0.0.1:8001"
@@ -97,6 +97,19 @@ def channel_options(target: Target, max_message_bytes: int) -> list[tuple[str, A
     if target.authority is not None:
         options.append(("grpc.default_authority", target.authority))
     return options
+
+
+def open_channel(
+    module: Any, target: Target, max_message_bytes: int, tls: _tls.Tls | bool | None
+) -> Callable[[], Any]:
+    """Makes the channel when it is called. `module` is grpc or grpc.aio. What is wrong with the arguments is said now."""
+    options = channel_options(target, max_message_bytes)
+    wanted = _tls.chosen(tls)
+    if wanted is None:
+        return lambda: module.insecure_channel(target.uri, options)
+    secured = _tls.credentials(wanted)
+    options += _tls.options(wanted)
+    return lambda: module.secure_channel(target.uri, secured, options)
 
 
 def _service_config(target: Target) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from torchferry._errors import (
 from torchferry._models import ModelInfo
 from torchferry._results import Prediction, prediction_of
 from torchferry._tensors import TensorLike
+from torchferry._tls import Tls
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,9 +53,11 @@ class Client:
             variable TORCHFERRY_ADDRESS, else 127.0.0.1:8001.
         timeout: seconds for each call that names none; None for no deadline. Streams have none of themselves.
         max_message_bytes: largest request that is sent, and answer that is taken.
+        tls: `Tls(ca=FILE)` and more, True for TLS with authorities that gRPC brings, False for plain text. None: the
+            variables TORCHFERRY_TLS, TORCHFERRY_TLS_CA and so on, else plain text.
 
     Raises:
-        InvalidArgumentError: an address, timeout or limit that is none.
+        InvalidArgumentError: an address, timeout or limit that is none; a file of `tls` that is no certificate or key.
         UnavailableError: a name in a list of addresses that no host has. No connection is made before the first call.
     """
 
@@ -64,12 +67,11 @@ class Client:
         *,
         timeout: float | None = _channel.DEFAULT_TIMEOUT_SECONDS,
         max_message_bytes: int = _channel.DEFAULT_MAX_MESSAGE_BYTES,
+        tls: Tls | bool | None = None,
     ) -> None:
         self._timeout = _requests.check_timeout(timeout)
         self._target = _channel.parse_target(address)
-        channel: Any = grpc.insecure_channel(
-            self._target.uri, _channel.channel_options(self._target, max_message_bytes)
-        )
+        channel: Any = _channel.open_channel(grpc, self._target, max_message_bytes, tls)()
         self._channel = channel
         self._owner = os.getpid()
         self._is_closed = threading.Event()

@@ -94,12 +94,38 @@ _CLASSES: dict[str, type[TorchferryError]] = {
 
 def error_of(code: str, message: str) -> TorchferryError:
     """The exception for a gRPC code by name; the base class for a code that has none of its own."""
-    return _CLASSES.get(code, TorchferryError)(code, message)
+    return _CLASSES.get(code, TorchferryError)(code, message, _hint_of(code, message))
 
 
 def invalid(message: str, hint: str = "") -> InvalidArgumentError:
     """The exception for a value that this client refuses before it sends anything."""
     return InvalidArgumentError("INVALID_ARGUMENT", message, hint)
+
+
+# What gRPC says of a TLS handshake, in small letters, and what to do about it.
+_TLS_HINTS = (
+    (
+        "certificate_verify_failed",
+        "the server's certificate is of no authority that is trusted here, or has expired: tls=torchferry.Tls(ca=FILE)",
+    ),
+    (
+        "certificate verify failed",
+        "the server's certificate is of no authority that is trusted here, or has expired: tls=torchferry.Tls(ca=FILE)",
+    ),
+    ("is not in peer certificate", "the certificate has another name than the address: Tls(server_name=NAME)"),
+    ("hostname verification", "the certificate has another name than the address: Tls(server_name=NAME)"),
+    ("wrong_version_number", "the server there speaks no TLS: leave tls= out"),
+    ("handshake failed", "does the server ask for a certificate? Tls(client_cert=FILE, client_key=FILE)"),
+    ("certificate_required", "the server asks for a certificate: Tls(client_cert=FILE, client_key=FILE)"),
+    ("connection reset", "see that a server listens there, at its gRPC address, and whether it takes TLS alone: tls=torchferry.Tls(ca=FILE)"),
+    ("socket closed", "see that a server listens there, at its gRPC address, and whether it takes TLS alone: tls=torchferry.Tls(ca=FILE)"),
+)
+
+
+def _hint_of(code: str, message: str) -> str | None:
+    """None: that of the class."""
+    said = message.lower()
+    return next((hint for part, hint in _TLS_HINTS if code == "UNAVAILABLE" and part in said), None)
 
 
 class _StatusCode(Protocol):

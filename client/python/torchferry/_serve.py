@@ -29,6 +29,7 @@ from torchferry._errors import (
     UnavailableError,
     invalid,
 )
+from torchferry._tls import Tls
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +50,7 @@ def serve(
     *flags: str,
     timeout: float = 120.0,
     logger: logging.Logger | None = None,
+    tls: Tls | None = None,
 ) -> Server:
     """Starts torchferry-server over a model store, and returns when it is ready.
 
@@ -65,6 +67,7 @@ def serve(
             set here.
         timeout: seconds until it must be ready; what loads is part of it.
         logger: "torchferry.server" when it is not given.
+        tls: how its clients speak to it, where flags have --tls-cert and --tls-key: `torchferry.Tls(ca=FILE)`.
 
     Raises:
         FileNotFoundError: no torchferry-server.
@@ -72,7 +75,7 @@ def serve(
         FailedPreconditionError: the server ended, or no model could be loaded; the message has the reason.
         DeadlineExceededError: it is not ready in time.
     """
-    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"))
+    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"), tls)
 
 
 class Server:
@@ -85,7 +88,12 @@ class Server:
     """
 
     def __init__(
-        self, store: str | os.PathLike[str], flags: tuple[str, ...], timeout: float, logger: logging.Logger
+        self,
+        store: str | os.PathLike[str],
+        flags: tuple[str, ...],
+        timeout: float,
+        logger: logging.Logger,
+        tls: Tls | None = None,
     ) -> None:
         folder = pathlib.Path(store)
         if not folder.is_dir():
@@ -94,6 +102,7 @@ class Server:
         self.address = ""
         self.metrics_address = ""
         self._logger = logger
+        self._tls = tls
         self._lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LOG_LINES)
         program, environment = _programs.find_server()
         with tempfile.TemporaryDirectory(prefix="torchferry-serve-") as temporary:
@@ -202,7 +211,7 @@ class Server:
 
     def client(self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS) -> Client:
         """A client of this server. Its owner closes it."""
-        return Client(self.address, timeout=timeout)
+        return Client(self.address, timeout=timeout, tls=self._tls or False)
 
     def stop(self, timeout: float = _STOP_SECONDS) -> int:
         """Ends the server, and returns its exit code: 0 after an orderly end. Requests under way are answered. One

@@ -25,6 +25,7 @@ from torchferry._errors import (
 from torchferry._models import ModelInfo
 from torchferry._results import Prediction, prediction_of
 from torchferry._tensors import TensorLike
+from torchferry._tls import Tls
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,10 +50,11 @@ class Client:
         *,
         timeout: float | None = _channel.DEFAULT_TIMEOUT_SECONDS,
         max_message_bytes: int = _channel.DEFAULT_MAX_MESSAGE_BYTES,
+        tls: Tls | bool | None = None,
     ) -> None:
         self._timeout = _requests.check_timeout(timeout)
         self._target = _channel.parse_target(address)
-        self._options = _channel.channel_options(self._target, max_message_bytes)
+        self._open = _channel.open_channel(grpc.aio, self._target, max_message_bytes, tls)
         self._owner = os.getpid()
         # gRPC ties a channel to the loop that runs when it is made.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -231,7 +233,7 @@ class Client:
             )
         loop = asyncio.get_running_loop()
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self._target.uri, self._options)
+            self._channel = self._open()
             self._loop = loop
         elif self._loop is not loop:
             raise FailedPreconditionError(

@@ -15,8 +15,10 @@ constexpr int64_t kLongAnswer = 64 << 10;
 // What a call takes on the wire beside its message and its own headers, at most: the other headers, frames' heads,
 // pings and window updates.
 constexpr int64_t kFramesOfCall = 1024;
-constexpr int64_t kHeaderEntry = 32;   // of HPACK, beside its name and value
-constexpr int64_t kFrameShare = 1024;  // a byte of frames' heads for so many of a message
+constexpr int64_t kHeaderEntry = 32;  // of HPACK, beside its name and value
+// A byte of the heads of frames and TLS records for so many of a message: a record takes 29 bytes, and some clients
+// send only 1,400 in one at first.
+constexpr int64_t kFrameShare = 32;
 
 constexpr int64_t kYearSeconds = int64_t{365} * 24 * 3600;
 

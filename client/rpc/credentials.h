@@ -1,0 +1,28 @@
+// How a connection is secured: plain text or TLS.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <grpcpp/security/credentials.h>
+
+#include <memory>
+#include <string>
+
+#include "server/tls/client_credentials.h"
+
+namespace torchferry::client {
+
+struct TlsOptions {
+  bool is_asked_for = false;  // the rest asks for it, too
+  tls::ClientFiles files;     // without a CA: the authorities of this host
+  std::string server_name;    // that the server's certificate has; empty: the address's host
+
+  bool IsOn() const {
+    return is_asked_for || !files.ca.empty() || !files.certificate.empty() || !files.key.empty() ||
+           !server_name.empty();
+  }
+};
+
+// Reads the files once. Errors of tls::ReadClientCredentials.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(const TlsOptions& options);
+
+}  // namespace torchferry::client
