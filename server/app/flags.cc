@@ -6,25 +6,14 @@
 #include <cmath>
 #include <map>
 
+#include "server/app/flag_options.h"
+#include "server/app/tls_flags.h"
 #include "server/app/version.h"
 #include "server/base/status.h"
 #include "server/tensor/device_id.h"
 
 namespace torchferry::app {
 namespace {
-
-// --model-store → TORCHFERRY_MODEL_STORE
-std::string EnvironmentName(const std::string& flag) {
-  std::string name = "TORCHFERRY_" + flag.substr(2);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
-  return name;
-}
-
-template <typename T>
-CLI::Option* Add(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
-  return app.add_option(flag, value, help)->envname(EnvironmentName(flag))->capture_default_str();
-}
 
 std::string CheckAddress(const std::string& text) {
   const size_t colon = text.rfind(':');
@@ -247,7 +236,7 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
   Add(app, "--trusted-digests", flags.trusted_digests,
       "A list as sha256sum writes it, read anew for each load: a version that has a file whose SHA-256 is not on it "
       "fails, and nothing of that file is read but its digest. Empty: every file may be loaded")
-      ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingFile(text); });
+      ->check(CheckFile);
 }
 
 // What no single flag's check sees.
@@ -296,6 +285,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   ServerFlags flags;
   std::string tuned_store;
   std::string checked_store;
+  TlsWords tls_words;
   CLI::App app(
       "Serves PyTorch models over gRPC, on a GPU where there is one and on the CPU otherwise.\n"
       "Each flag is also an environment variable: --model-store is TORCHFERRY_MODEL_STORE.",
@@ -303,6 +293,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   app.set_version_flag("--version", std::string("torchferry-server ") + kVersion);
   AddLibTorch(app);
   AddAddresses(app, flags, device_types);
+  AddTlsFlags(app, flags, tls_words);
   AddThreads(app, flags);
   AddTuning(app, flags, tuned_store);
   AddCheck(app, flags, checked_store);
@@ -320,6 +311,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
     flags.checks_store = !checked_store.empty();
     if (flags.tunes_store) flags.model_store = tuned_store;
     if (flags.checks_store) flags.model_store = checked_store;
+    ReadTlsFlags(tls_words, flags);
     CheckTogether(flags);
   } catch (const CLI::ParseError& error) {
     const bool is_help = error.get_exit_code() == 0;

@@ -4,12 +4,15 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "server/base/logging.h"
 #include "server/registry/registry.h"
+#include "server/tls/credentials.h"
+#include "server/tls/files.h"
 
 namespace torchferry::app {
 
@@ -20,6 +23,10 @@ struct ServerFlags {
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   int busy_poll_microseconds = 100;
   std::string metrics_address = "127.0.0.1:8002";
+  tls::Files tls;  // no certificate: plain text
+  tls::ClientAuth tls_client_auth = tls::ClientAuth::kNone;
+  // Of --metrics-address: none: plain text; with TLS clients may have to show a certificate.
+  std::optional<tls::ClientAuth> metrics_tls;
   std::string device = "auto";
   int workers = 0;           // 0: one for each processor of the cgroup's quota
   int intra_op_threads = 1;  // of each worker

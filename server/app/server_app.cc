@@ -25,6 +25,7 @@
 #include "server/app/store_models.h"
 #include "server/app/stuck_report.h"
 #include "server/app/thread_plan.h"
+#include "server/app/tls_setup.h"
 #include "server/app/torch_options.h"
 #include "server/app/version.h"
 #include "server/base/file_limit.h"
@@ -198,6 +199,7 @@ class ServerAppImpl final : public ServerApp {
     workers_ = nullptr;
     scheduler_.reset();
     rpc_.reset();
+    tls_.reset();
   }
 
   void NotifyHealth() {
@@ -214,6 +216,7 @@ class ServerAppImpl final : public ServerApp {
                                      options.max_message_bytes);
     options.max_streams = flags_.max_streams_per_connection;
     options.send_timeout = Seconds(flags_.send_timeout_seconds);
+    options.tls = {.source = tls_.get(), .client_auth = flags_.tls_client_auth};
     options.reflection = flags_.reflection;
     options.server_version = kVersion;
     options.admin = flags_.enable_admin;
@@ -227,6 +230,7 @@ class ServerAppImpl final : public ServerApp {
 
   absl::Status Listen() {
     FERRY_ASSIGN_OR_RETURN(const ConnectionPlan connections, PlanConnections(flags_, base::FileLimit()));
+    FERRY_ASSIGN_OR_RETURN(tls_, OpenTls(flags_, metrics_));
     const rpc::RpcServer::Options options = RpcOptions(connections);
     FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, registry_, metrics_, clock_));
     base::LogInfo("memory for requests and answers", {{"budget_mib", options.memory.budget >> 20},
@@ -241,10 +245,15 @@ class ServerAppImpl final : public ServerApp {
     };
     http::Limits http_limits;
     http_limits.max_connections = connections.http;
-    FERRY_ASSIGN_OR_RETURN(http_, http::HttpServer::Start(flags_.metrics_address, callbacks, http_limits));
+    const http::TlsOptions https = {.source = flags_.metrics_tls.has_value() ? tls_.get() : nullptr,
+                                    .client_auth = flags_.metrics_tls.value_or(tls::ClientAuth::kNone)};
+    FERRY_ASSIGN_OR_RETURN(http_, http::HttpServer::Start(flags_.metrics_address, callbacks, http_limits, https));
     const BoundAddresses bound = Bound();
-    base::LogInfo("listening",
-                  {{"grpc", bound.grpc}, {"metrics", bound.metrics}, {"admin", bound.admin}, {"version", kVersion}});
+    base::LogInfo("listening", {{"grpc", bound.grpc},
+                                {"metrics", bound.metrics},
+                                {"admin", bound.admin},
+                                {"tls", tls_ != nullptr},
+                                {"version", kVersion}});
     return flags_.port_file.empty() ? absl::OkStatus() : WritePortFile(flags_.port_file, bound);
   }
 
@@ -393,6 +402,7 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<IdleWork> idle_work_;
   std::unique_ptr<ServableFactory> servables_;
   registry::Registry registry_;
+  std::unique_ptr<tls::CredentialsWatch> tls_;  // null: plain text; the listeners ask it
   std::unique_ptr<rpc::RpcServer> rpc_;
   std::unique_ptr<http::HttpServer> http_;
   std::atomic<bool> is_stopping_{false};

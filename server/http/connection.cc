@@ -35,11 +35,12 @@ bool IsTheClients(const beast::error_code& error) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, uint64_t id, std::string peer, const Limits& limits, Owner& owner)
+Connection::Connection(asio::ip::tcp::socket socket, const Stream::TlsContext& tls, uint64_t id, std::string peer,
+                       const Limits& limits, Owner& owner)
     : limits_(limits),
       owner_(owner),
       occupant_{.id = id, .peer = std::move(peer), .stage = Stage::kReading, .since = owner.NextNumber()},
-      stream_(std::move(socket)),
+      stream_(std::move(socket), tls),
       render_timer_(stream_.get_executor()),
       buffer_(limits.max_header_bytes) {}
 
@@ -49,19 +50,28 @@ void Connection::Enter(Stage stage) {
 }
 
 void Connection::Start() {
-  stream_.expires_after(limits_.header_time);
+  if (!stream_.has_tls()) return BeginRequest();
+  stream_.tcp().expires_after(limits_.header_time);  // for both
+  stream_.Handshake([self = shared_from_this()](beast::error_code error) {
+    if (error || self->is_closed_) return self->Close();
+    self->ReadHeader();
+  });
+}
+
+void Connection::BeginRequest() {
+  stream_.tcp().expires_after(limits_.header_time);
   ReadHeader();
 }
 
 void Connection::AwaitRequest() {
-  if (buffer_.size() > 0) return Start();  // it has come with the one before
+  if (buffer_.size() > 0) return BeginRequest();  // it has come with the one before
   Enter(Stage::kIdle);
-  stream_.expires_after(limits_.idle_time);
+  stream_.tcp().expires_after(limits_.idle_time);
   stream_.async_read_some(buffer_.prepare(limits_.max_header_bytes),
                           [self = shared_from_this()](beast::error_code error, size_t bytes) {
                             if (error || self->is_closed_) return self->Close();
                             self->buffer_.commit(bytes);
-                            self->Start();
+                            self->BeginRequest();
                           });
 }
 
@@ -96,7 +106,7 @@ void Connection::Take() {
   is_kept_ = request.keep_alive() && ++requests_ < limits_.max_requests_per_connection;
   Enter(Stage::kAnswering);
   is_waiting_ = true;
-  stream_.expires_never();
+  stream_.tcp().expires_never();
   render_timer_.expires_after(limits_.render_time);
   render_timer_.async_wait([self = shared_from_this()](beast::error_code cancelled) {
     if (!cancelled && self->is_waiting_) self->Refuse(status::service_unavailable, "the page takes too long to make");
@@ -128,7 +138,7 @@ void Connection::Write(Reply reply) {
   response_->content_length(reply_.body->size());
   response_->keep_alive(is_kept_);
   serializer_.emplace(*response_);
-  stream_.expires_after(limits_.write_time);
+  stream_.tcp().expires_after(limits_.write_time);
   SetAbort(true);
   const auto written = [self = shared_from_this()](beast::error_code error, size_t) { self->OnWritten(error); };
   if (is_head_) {
@@ -148,25 +158,33 @@ void Connection::OnWritten(beast::error_code error) {
   if (is_kept_) return AwaitRequest();
   // Closing with bytes unread would make the kernel take back the answer.
   Enter(Stage::kEnding);
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return Close();
-  stream_.expires_after(limits_.linger_time);
+  stream_.tcp().expires_after(limits_.linger_time);
   buffer_.clear();
+  if (!stream_.has_tls()) return EndSending();
+  stream_.EndTls([self = shared_from_this()](beast::error_code /*of a client that goes on sending*/) {
+    if (!self->is_closed_) self->EndSending();
+  });
+}
+
+void Connection::EndSending() {
+  beast::error_code error;
+  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  if (error) return Close();
   Linger(0);
 }
 
 void Connection::SetAbort(bool aborts) {
   beast::error_code ignored;
-  stream_.socket().set_option(asio::socket_base::linger(aborts, 0), ignored);
+  stream_.tcp().socket().set_option(asio::socket_base::linger(aborts, 0), ignored);
 }
 
 void Connection::Linger(size_t dropped) {
   if (dropped > limits_.max_linger_bytes) return Close();
-  stream_.async_read_some(buffer_.prepare(limits_.max_header_bytes),
-                          [self = shared_from_this(), dropped](beast::error_code error, size_t bytes) {
-                            if (error || self->is_closed_) return self->Close();
-                            self->Linger(dropped + bytes);
-                          });
+  stream_.tcp().async_read_some(buffer_.prepare(limits_.max_header_bytes),
+                                [self = shared_from_this(), dropped](beast::error_code error, size_t bytes) {
+                                  if (error || self->is_closed_) return self->Close();
+                                  self->Linger(dropped + bytes);
+                                });
 }
 
 void Connection::CloseSoon() {
@@ -178,7 +196,7 @@ void Connection::Close() {
   if (std::exchange(is_closed_, true)) return;
   is_waiting_ = false;
   render_timer_.cancel();
-  stream_.close();
+  stream_.tcp().close();
   owner_.Ended(occupant_.id);
 }
 

@@ -4,7 +4,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -18,6 +17,7 @@
 
 #include "server/http/connection_table.h"
 #include "server/http/limits.h"
+#include "server/http/stream.h"
 
 namespace torchferry::http {
 
@@ -46,12 +46,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ~Owner() = default;
   };
 
-  Connection(boost::asio::ip::tcp::socket socket, uint64_t id, std::string peer, const Limits& limits, Owner& owner);
+  // `tls` null: plain text.
+  Connection(boost::asio::ip::tcp::socket socket, const Stream::TlsContext& tls, uint64_t id, std::string peer,
+             const Limits& limits, Owner& owner);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   const Occupant& occupant() const { return occupant_; }
 
+  // TLS's handshake, where there is one, and the first request.
   void Start();
   // The answer to what Answer was told, within limits.render_time, after which the client has been told that there is
   // none. Nothing when the connection has been closed.
@@ -68,19 +71,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void Enter(Stage stage);
   void AwaitRequest();
+  void BeginRequest();
   void ReadHeader();
   void OnHeader(boost::beast::error_code error);
   void Take();
   void Refuse(boost::beast::http::status status, std::string_view why);
   void OnWritten(boost::beast::error_code error);
+  void EndSending();
   // Whether closing drops what the client has not taken, which the kernel would keep for it otherwise.
   void SetAbort(bool aborts);
+  // Drops what still comes, as it is on the wire.
   void Linger(size_t dropped);
 
   const Limits& limits_;
   Owner& owner_;
   Occupant occupant_;
-  boost::beast::tcp_stream stream_;
+  Stream stream_;
   boost::asio::steady_timer render_timer_;
   boost::beast::flat_buffer buffer_;
   std::optional<Request> request_;

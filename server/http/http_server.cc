@@ -21,6 +21,7 @@
 #include "server/http/connection_table.h"
 #include "server/http/listen_address.h"
 #include "server/http/page_renderer.h"
+#include "server/http/tls_context.h"
 
 namespace torchferry::http {
 namespace {
@@ -41,8 +42,8 @@ Reply Text(status code, std::string text) {
 
 class AsioServer final : public HttpServer, public Connection::Owner {
  public:
-  AsioServer(Callbacks callbacks, const Limits& limits)
-      : callbacks_(std::move(callbacks)), limits_(limits), renderer_(callbacks_.metrics, limits.max_pages) {}
+  AsioServer(Callbacks callbacks, const Limits& limits, const TlsOptions& tls)
+      : callbacks_(std::move(callbacks)), limits_(limits), tls_(tls), renderer_(callbacks_.metrics, limits.max_pages) {}
 
   ~AsioServer() override { Stop(); }
   AsioServer(const AsioServer&) = delete;
@@ -121,8 +122,9 @@ class AsioServer final : public HttpServer, public Connection::Owner {
     if (error) return;  // it has gone
     if (connections_.size() >= limits_.max_connections) MakeRoom();
     const uint64_t id = NextNumber();
-    auto connection = std::make_shared<Connection>(
-        std::move(socket), id, base::PeerGroupOf(*peer.data(), static_cast<socklen_t>(peer.size())), limits_, *this);
+    auto connection = std::make_shared<Connection>(std::move(socket), tls_.Current(), id,
+                                                   base::PeerGroupOf(*peer.data(), static_cast<socklen_t>(peer.size())),
+                                                   limits_, *this);
     connections_.emplace(id, connection);
     connection->Start();
   }
@@ -209,6 +211,7 @@ class AsioServer final : public HttpServer, public Connection::Owner {
 
   const Callbacks callbacks_;
   const Limits limits_;
+  TlsContext tls_;  // the thread's
   int port_ = 0;
   // The thread's, once it runs. The connections go before the context that has their operations.
   asio::io_context io_{1};
@@ -224,9 +227,9 @@ class AsioServer final : public HttpServer, public Connection::Owner {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Callbacks callbacks,
-                                                              const Limits& limits) {
+                                                              const Limits& limits, const TlsOptions& tls) {
   FERRY_ASSIGN_OR_RETURN(const ListenAddress listen, ParseListenAddress(address));
-  auto server = std::make_unique<AsioServer>(std::move(callbacks), limits);
+  auto server = std::make_unique<AsioServer>(std::move(callbacks), limits, tls);
   FERRY_RETURN_IF_ERROR(server->Listen(listen));
   return server;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "server/http/limits.h"
+#include "server/http/tls_options.h"
 
 namespace torchferry::http {
 
@@ -27,9 +28,9 @@ class HttpServer {
   };
 
   // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it
-  // is not an address.
+  // is not an address. With `tls` it takes HTTPS alone.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Callbacks callbacks,
-                                                           const Limits& limits = {});
+                                                           const Limits& limits = {}, const TlsOptions& tls = {});
 
   virtual ~HttpServer() = default;
   virtual int port() const = 0;

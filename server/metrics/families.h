@@ -59,6 +59,8 @@ struct Families {
   Counters& log_lines_dropped;
   Gauges& connections;
   Counters& connections_total;
+  Gauges& tls_certificate_expiry;
+  Counters& tls_rotations;
   Gauges& stuck_workers;
   Gauges& stuck_loads;
   Gauges& suspect_versions;

@@ -124,6 +124,16 @@ void Metrics::ConnectionCame(const std::string& listener, const std::string& out
   families_->connections_total.Add({{"listener", listener}, {"outcome", outcome}}).Increment();
 }
 
+void Metrics::TlsTaken(double expiry_timestamp_seconds) {
+  families_->tls_certificate_expiry.Add({}).Set(expiry_timestamp_seconds);
+  families_->tls_rotations.Add({{"result", "refused"}});  // from 0
+  prometheus::Counter& taken = families_->tls_rotations.Add({{"result", "taken"}});
+  base::MutexLock lock(mutex_);
+  if (std::exchange(has_certificate_, true)) taken.Increment();
+}
+
+void Metrics::TlsRefused() { families_->tls_rotations.Add({{"result", "refused"}}).Increment(); }
+
 void Metrics::SetStuck(const Stuck& stuck) {
   families_->stuck_workers.Add({}).Set(stuck.workers);
   families_->stuck_loads.Add({}).Set(stuck.loads);

@@ -62,6 +62,10 @@ class Metrics {
   // "too_many_of_peer", "failed", "ended_unfinished".
   void SetConnections(const std::string& listener, double open);
   void ConnectionCame(const std::string& listener, const std::string& outcome);
+  // The certificate that is served from now on, and its end as Unix time. The first is no rotation.
+  void TlsTaken(double expiry_timestamp_seconds);
+  // What came in its files is not served.
+  void TlsRefused();
   // What requests and their answers hold; `kind` is "used" or "limit".
   void SetRequestMemory(const std::string& kind, double bytes);
   // So many refused since the start, by `limit`: "server" or "connection".
@@ -102,6 +106,7 @@ class Metrics {
   base::Mutex mutex_;
   std::map<ModelVersion, std::shared_ptr<ModelMetrics>> models_ FERRY_GUARDED_BY(mutex_);
   std::map<ModelVersion, Users> users_ FERRY_GUARDED_BY(mutex_);
+  bool has_certificate_ FERRY_GUARDED_BY(mutex_) = false;
   std::vector<std::function<void(Metrics&)>> collectors_ FERRY_GUARDED_BY(mutex_);
 };
 

@@ -14,6 +14,7 @@
 #include "server/rpc/transport/call_loop.h"
 #include "server/rpc/transport/call_memory.h"
 #include "server/rpc/transport/open_connections.h"
+#include "server/rpc/transport/tls_credentials.h"
 
 namespace torchferry::rpc {
 
@@ -28,6 +29,7 @@ class RpcServer {
     MemoryPlan memory = PlanMemory(0, 0, 64 << 20);
     int max_streams = 1024;                                 // of a connection, at the same time
     base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
+    TlsOptions tls;                                         // of both addresses
     bool reflection = false;
     std::string server_version;
     bool admin = false;         // loading and unloading

@@ -78,10 +78,11 @@ def server_binary(name=SERVER):
 
 class Server:
     """A torchferry-server process over a store, on free ports. Its current folder is empty and its own. `prefix` is a
-    command that runs it; `environment` is added to this process's."""
+    command that runs it; `environment` is added to this process's. `credentials` are those of its own clients (Client)."""
 
-    def __init__(self, store, folder, *flags, defaults=True, prefix=(), binary=SERVER, environment=None):
+    def __init__(self, store, folder, *flags, defaults=True, prefix=(), binary=SERVER, environment=None, credentials=None):
         self.store = store
+        self.credentials = credentials
         self.folder = pathlib.Path(folder)
         self.cwd = self.folder / "cwd"
         self.cwd.mkdir(parents=True)
@@ -124,7 +125,7 @@ class Server:
 
     def wait_ready(self):
         """Ready in the health service's words. One that is not, within the deadline, shows its log."""
-        with Client(self.address) as client:
+        with Client(self.address, self.credentials) as client:
             def ready():
                 self._check_alive()
                 return client.health("") == Health.SERVING
@@ -135,7 +136,7 @@ class Server:
     def wait_settled(self):
         """No version is waiting or loading any more."""
         busy = (pb.MODEL_STATE_PENDING, pb.MODEL_STATE_LOADING)
-        with Client(self.address) as client:
+        with Client(self.address, self.credentials) as client:
             def settled():
                 self._check_alive()
                 versions = client.stub.ListModels(pb.ListModelsRequest(), timeout=DEADLINE_SECONDS).versions
@@ -215,12 +216,16 @@ def serving(store, folder, *flags, ready=True, **options):
 
 
 class Client:
-    """A channel of its own, never shared with another Client of this process."""
+    """A channel of its own, never shared with another Client of this process: TLS with `credentials`, else plain text.
+    `options` are added to the channel's."""
 
-    def __init__(self, address):
+    def __init__(self, address, credentials=None, options=()):
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1),
-                   ("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
-        self.channel = grpc.insecure_channel(address, options)
+                   ("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0), *options]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options)
         self.stub = pb_grpc.InferenceServiceStub(self.channel)
         self.open_stub = oip_grpc.GRPCInferenceServiceStub(self.channel)
         self.health_stub = health_pb2_grpc.HealthStub(self.channel)

@@ -4,13 +4,15 @@
 
 #include "server/base/keep_forever.h"
 #include "server/base/status.h"
+#include "server/rpc/transport/tls_credentials.h"
 
 namespace torchferry::rpc {
 namespace {
 
 using grpc::experimental::ExternalConnectionAcceptor;
 
-// A connection that has not sent HTTP/2's preface and settings by then is closed, however it drips.
+// A connection that has not ended TLS's handshake and sent HTTP/2's preface and settings by then is closed, however it
+// drips.
 constexpr int kHandshakeMs = 10000;
 // One without a call for so long is told to go; a client connects again when it has one.
 constexpr int kIdleMs = 300000;
@@ -41,7 +43,7 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
   memory.BoundListener(builder);
   std::shared_ptr<ExternalConnectionAcceptor> given = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MakeServerCredentials(options.tls));
   for (RpcService* service : services) builder.RegisterService(&service->service());
   std::vector<std::unique_ptr<CallLoop>> loops;
   loops.reserve(static_cast<size_t>(threads));

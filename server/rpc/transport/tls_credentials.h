@@ -1,0 +1,23 @@
+// TLS for a gRPC listener whose certificate changes while it runs.
+#pragma once
+
+#include <grpcpp/security/server_credentials.h>
+
+#include <memory>
+
+#include "server/tls/credentials_watch.h"
+
+namespace torchferry::rpc {
+
+// What a listener demands, and where its certificate comes from.
+struct TlsOptions {
+  const tls::CredentialsSource* source = nullptr;  // null: plain text; outlives the server
+  tls::ClientAuth client_auth = tls::ClientAuth::kNone;
+};
+
+// TLS 1.2 and 1.3. gRPC asks for the certificate before each handshake, so a connection has that of its beginning, and
+// nothing lies on a disk beside the operator's files. For one listener, whose connections come on one thread: gRPC 1.51
+// guards what it made of the last certificate against no other (docs/adr/0032-tls.md).
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsOptions& options);
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,28 @@
+// The files that --tls-cert, --tls-key and --tls-client-ca name.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+
+#include "server/tls/credentials.h"
+
+namespace torchferry::tls {
+
+// Paths of this host.
+struct Files {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;  // empty: none
+};
+
+// The file at `path`, links followed; "FLAG PATH" is what messages call it. FAILED_PRECONDITION: it cannot be read.
+absl::StatusOr<NamedText> ReadFile(const char* flag, const std::string& path);
+
+// Their contents as they are now, links followed. FAILED_PRECONDITION names the file that cannot be read, and why.
+absl::StatusOr<Texts> ReadFiles(const Files& files);
+
+// A sentence when others than the owner and the group may read the key; empty: they may not.
+std::string WhyKeyIsOpen(const Files& files);
+
+}  // namespace torchferry::tls

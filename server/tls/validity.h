@@ -1,0 +1,25 @@
+// From when to when a certificate may be used, and how near the end is. Dates come in as arguments.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace torchferry::tls {
+
+using Date = std::chrono::sys_seconds;
+
+struct Validity {
+  Date not_before{};
+  Date not_after{};
+};
+
+enum class Age : uint8_t { kNotYet, kValid, kEndsSoon, kExpired };
+
+// kEndsSoon: in the last fifth of its time, or its last 14 days where that is less. Who renews as usual has done so.
+Age AgeOf(const Validity& validity, Date now);
+
+// "2027-01-31T12:00:00Z".
+std::string ToText(Date date);
+
+}  // namespace torchferry::tls
