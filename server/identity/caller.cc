@@ -8,6 +8,7 @@
 #include "server/base/peer_group.h"
 #include "server/base/status.h"
 #include "server/base/utf8.h"
+#include "server/identity/limits.h"
 
 namespace torchferry::identity {
 namespace {
@@ -76,7 +77,7 @@ std::string Caller::Client() const {
 
 bool Caller::MaySee(std::string_view model) const {
   if (!is_restricted_) return true;
-  return identity_ != nullptr &&
+  return identity_ != nullptr && model.size() <= limits::kMaxModelBytes &&
          std::ranges::any_of(identity_->models, [model](const std::string& glob) { return MatchesGlob(glob, model); });
 }
 
