@@ -46,7 +46,7 @@ class HealthServiceTest : public testing::Test {
   std::atomic<bool> holds_next_{false};
   std::latch has_begun_{1};
   std::latch go_on_{1};
-  HealthService health_{[this](const std::string& service) { return Lookup(service); }};
+  HealthService health_{[this](const identity::Caller&, const std::string& service) { return Lookup(service); }};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
@@ -147,7 +147,7 @@ class WatchLimitTest : public testing::Test {
     EXPECT_EQ(watch.Finish(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   }
 
-  HealthService health_{[](const std::string&) { return std::optional(true); },
+  HealthService health_{[](const identity::Caller&, const std::string&) { return std::optional(true); },
                         {.max_watches = 3, .max_watches_of_connection = 2}};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};

@@ -288,6 +288,8 @@ class BidiCall final : public Call {
     Hold();
     stream_.Read(&received_, &read_);
   }
+  // Who calls as far as the gate knows now, which may be later than when the call began. Its errors.
+  absl::Status Renew(identity::Caller& caller) { return loop_.gate().Admit(context_, *method_->rule, caller); }
   // The message that MayTake has left: OnRead is called with it, now or soon. During another event.
   void Take() {
     if (!is_large_) return TakeNow();

@@ -76,7 +76,7 @@ class CallLoopTest : public testing::Test {
 
   int left_ = 0;
   FakeWork work_;
-  HealthService health_{[this](const std::string& service) -> std::optional<bool> {
+  HealthService health_{[this](const identity::Caller&, const std::string& service) -> std::optional<bool> {
     if (service == "work") work_.Leave();
     return true;
   }};
@@ -136,7 +136,7 @@ TEST(LostThreadTest, StopDoesNotWaitForAThreadThatDoesNotComeBack) {
   auto& memory = *new CallMemory({.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20});
   metrics::Metrics metrics;
   ConnectionMetrics connections("grpc", metrics, [] {});
-  HealthService health([&](const std::string& service) -> std::optional<bool> {
+  HealthService health([&](const identity::Caller&, const std::string& service) -> std::optional<bool> {
     if (service == "work") work.Leave();
     return true;
   });

@@ -20,6 +20,8 @@ constexpr bool kProbe = true;
 constexpr auto kRules = std::to_array<MethodRule>({
     {"grpc.health.v1.Health.Check", kAny, kProbe},
     {"grpc.health.v1.Health.Watch", kAny, kProbe},
+    {"grpc.reflection.v1.ServerReflection.ServerReflectionInfo", kAny},
+    {"grpc.reflection.v1alpha.ServerReflection.ServerReflectionInfo", kAny},
     {"inference.GRPCInferenceService.ServerLive", kAny, kProbe},
     {"inference.GRPCInferenceService.ServerReady", kAny, kProbe},
     {"inference.GRPCInferenceService.ModelReady", kRunsOrSees},

@@ -43,11 +43,6 @@ struct MethodIndex<Outer<Rest>, Outer<Rest>> {
 template <typename Api>
 class RawService final : public Api::AsyncService {
  public:
-  // Without `is_listed` reflection does not list the service, whose methods answer all the same.
-  explicit RawService(bool is_listed = true) {
-    if (!is_listed) this->AddMethod(Unlisted());
-  }
-
   // "torchferry.v1.InferenceService.Predict", and who may call it.
   template <typename Wrapper>
   static const MethodRule* Rule() {
@@ -74,16 +69,6 @@ class RawService final : public Api::AsyncService {
   }
 
  private:
-  // gRPC lists a service by the path of its last method. This one's has no service in it, and no client can call it.
-  static grpc::internal::RpcServiceMethod* Unlisted() {
-    using grpc::internal::RpcServiceMethod;
-    auto* method = new RpcServiceMethod("-", grpc::internal::RpcMethod::NORMAL_RPC, nullptr);
-    // A method is synchronous unless marked. gRPC then leaves calls of unknown methods to synchronous threads that
-    // never run, and such a call has no answer.
-    method->SetServerApiType(RpcServiceMethod::ApiType::ASYNC);
-    return method;
-  }
-
   template <typename Wrapper>
   static constexpr int kIndex = MethodIndex<typename Api::AsyncService, Wrapper>::kValue;
 };
@@ -108,12 +93,13 @@ void ServeLater(CallLoop& loop, RawService<Service>& service,
 
 // Calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeNow(CallLoop& loop, RawService<Service>& service,
-              void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-              std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
+void ServeNow(
+    CallLoop& loop, RawService<Service>& service,
+    void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+    std::type_identity_t<std::function<absl::Status(const identity::Caller&, const Request&, Response&)>> handler) {
   ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
-    const absl::Status status = Guarded([&] { return handler(call.request(), call.response()); });
+    const absl::Status status = Guarded([&] { return handler(call.caller(), call.request(), call.response()); });
     if (status.ok()) MakeUtf8(call.response());
     call.Finish(status);
   });
