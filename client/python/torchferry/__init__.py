@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from torchferry._errors import InternalError as InternalError
     from torchferry._errors import InvalidArgumentError as InvalidArgumentError
     from torchferry._errors import NotFoundError as NotFoundError
+    from torchferry._errors import PermissionDeniedError as PermissionDeniedError
     from torchferry._errors import ResourceExhaustedError as ResourceExhaustedError
     from torchferry._errors import TorchferryError as TorchferryError
+    from torchferry._errors import UnauthenticatedError as UnauthenticatedError
     from torchferry._errors import UnavailableError as UnavailableError
     from torchferry._errors import UnimplementedError as UnimplementedError
     from torchferry._models import ModelInfo as ModelInfo
@@ -55,6 +57,7 @@ _MODULES = {
     "ModelInfo": "_models",
     "NotFoundError": "_errors",
     "Prediction": "_results",
+    "PermissionDeniedError": "_errors",
     "ResourceExhaustedError": "_errors",
     "SaveError": "_save_report",
     "Saved": "_save",
@@ -63,6 +66,7 @@ _MODULES = {
     "TensorInfo": "_models",
     "TensorSpec": "_save_types",
     "TorchferryError": "_errors",
+    "UnauthenticatedError": "_errors",
     "UnavailableError": "_errors",
     "UnimplementedError": "_errors",
     "save": "_save",
@@ -80,6 +84,7 @@ __all__ = [
     "ModelInfo",
     "NotFoundError",
     "Prediction",
+    "PermissionDeniedError",
     "ResourceExhaustedError",
     "SaveError",
     "Saved",
@@ -88,6 +93,7 @@ __all__ = [
     "TensorInfo",
     "TensorSpec",
     "TorchferryError",
+    "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
     "aio",

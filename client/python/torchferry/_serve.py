@@ -49,6 +49,7 @@ def serve(
     *flags: str,
     timeout: float = 120.0,
     logger: logging.Logger | None = None,
+    token: str | os.PathLike[str] | None = None,
 ) -> Server:
     """Starts torchferry-server over a model store, and returns when it is ready.
 
@@ -65,6 +66,8 @@ def serve(
             set here.
         timeout: seconds until it must be ready; what loads is part of it.
         logger: "torchferry.server" when it is not given.
+        token: of an identity with the role "read", for a server with --identities; its clients send it, too, unless
+            they are given another.
 
     Raises:
         FileNotFoundError: no torchferry-server.
@@ -72,7 +75,7 @@ def serve(
         FailedPreconditionError: the server ended, or no model could be loaded; the message has the reason.
         DeadlineExceededError: it is not ready in time.
     """
-    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"))
+    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"), token)
 
 
 class Server:
@@ -85,7 +88,12 @@ class Server:
     """
 
     def __init__(
-        self, store: str | os.PathLike[str], flags: tuple[str, ...], timeout: float, logger: logging.Logger
+        self,
+        store: str | os.PathLike[str],
+        flags: tuple[str, ...],
+        timeout: float,
+        logger: logging.Logger,
+        token: str | os.PathLike[str] | None = None,
     ) -> None:
         folder = pathlib.Path(store)
         if not folder.is_dir():
@@ -94,6 +102,7 @@ class Server:
         self.address = ""
         self.metrics_address = ""
         self._logger = logger
+        self._token = token
         self._lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LOG_LINES)
         program, environment = _programs.find_server()
         with tempfile.TemporaryDirectory(prefix="torchferry-serve-") as temporary:
@@ -200,9 +209,11 @@ class Server:
     def _last_lines(self) -> str:
         return "\n".join(self._lines) or "it said nothing"
 
-    def client(self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS) -> Client:
-        """A client of this server. Its owner closes it."""
-        return Client(self.address, timeout=timeout)
+    def client(
+        self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS, token: str | os.PathLike[str] | None = None
+    ) -> Client:
+        """A client of this server, with its token unless another is given. Its owner closes it."""
+        return Client(self.address, timeout=timeout, token=self._token if token is None else token)
 
     def stop(self, timeout: float = _STOP_SECONDS) -> int:
         """Ends the server, and returns its exit code: 0 after an orderly end. Requests under way are answered. One
