@@ -57,14 +57,9 @@ minor_of_build() {
   die "$1: its LibTorch, $libtorch, does not say its version"
 }
 
-# Opened by name when it is asked for (server/rpc/rpc_server.cc), so no binary names it.
-reflection_library() { readlink -f "$(g++ -print-file-name=libgrpc++_reflection.so)"; }
-
-soname_of() { objdump -p "$1" | awk '$1 == "SONAME" {print $2}'; }
-
 # make_stage DIR BUILD_DIR...
 make_stage() {
-  local into=$1 dir minor server reflection servers=()
+  local into=$1 dir minor server servers=()
   shift
   rm -rf "$into"
   for dir in "$@"; do
@@ -77,9 +72,7 @@ make_stage() {
   bundle_binary "$1/bin/torchferry" "$into/bin/torchferry" "\$ORIGIN/../lib"
   install -D -m 755 "$1/bin/torchferry-server" "$into/bin/torchferry-server"
   strip "$into/bin/torchferry-server"
-  reflection=$(reflection_library)
-  install -D -m 644 "$reflection" "$into/lib/$(soname_of "$reflection")"
-  bundle_libraries "$into/lib" "$1/bin/torchferry" "$reflection" "${servers[@]}"
+  bundle_libraries "$into/lib" "$1/bin/torchferry" "${servers[@]}"
   install -D -m 644 "$TORCHFERRY_ROOT/LICENSE" "$into/share/torchferry/LICENSE"
   "$(find_python -c 'import json')" -B "$TORCHFERRY_ROOT/deploy/describe_package.py" "$into" "$(project_version)"
 }

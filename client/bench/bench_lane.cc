@@ -59,7 +59,7 @@ void BenchLane::Start(Call* call, BenchTime due) {
   call->channel = next_channel_++ % channels_.size();
   call->is_under_way = true;
   call->context.emplace();
-  if (target_.timeout) call->context->set_deadline(std::chrono::system_clock::now() + *target_.timeout);
+  Connection::Prepare(target_.options, &*call->context);
   call->reader = stubs_[call->channel]->PrepareUnaryCall(&*call->context, method_, target_.request, &queue_);
   call->reader->StartCall();
   call->reader->Finish(&call->answer, &call->status, call);
@@ -113,7 +113,7 @@ void BenchLane::Count(Call* call, BenchTime now) {
 }
 
 void BenchLane::CountError(const grpc::Status& status, const Call& call, BenchTime now) {
-  const auto make = [&] { return FromServer(status, target_.address); };
+  const auto make = [&] { return FromServer(status, target_.options.address); };
   stats_.AddError(call.due, now, static_cast<absl::StatusCode>(status.error_code()), make);
   // A server that is there may say UNAVAILABLE too, of a full queue say. One that is gone cannot be connected to, and
   // calls would fail as fast as they are made.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "client/bench/bench_stats.h"
+#include "client/rpc/connection.h"
 #include "server/base/mutex.h"
 
 namespace torchferry::client {
@@ -24,8 +25,7 @@ namespace torchferry::client {
 struct BenchTarget {
   std::vector<std::shared_ptr<grpc::Channel>> channels;  // of which each lane has its own
   grpc::ByteBuffer request;                              // a PredictRequest
-  std::string address;                                   // for error messages
-  std::optional<std::chrono::milliseconds> timeout;      // of each call, from when it is sent
+  Connection::Options options;                           // of each call
 };
 
 // One thread runs Run(), which waits for answers, reads and counts them; one at a time calls Send() and Close().

@@ -45,7 +45,7 @@ grpc::ByteBuffer Serialise(const v1::PredictRequest& request) {
 
 BenchTarget MakeTarget(const Connection& connection, const v1::PredictRequest& request, int connections) {
   base::RaiseFileLimit();  // each is one
-  BenchTarget target{{}, Serialise(request), connection.options().address, connection.options().timeout};
+  BenchTarget target{{}, Serialise(request), connection.options()};
   for (int i = 0; i < connections; ++i) target.channels.push_back(connection.NewChannel());
   // So that no step begins with it. One that does not come shows in the calls.
   for (const auto& channel : target.channels) channel->GetState(/*try_to_connect=*/true);

@@ -10,6 +10,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/exit_code.h"
+#include "client/rpc/token.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -64,6 +65,13 @@ class Cli {
         ->type_name("MIB")
         ->check(CLI::Range(1, 2047).description(""))
         ->capture_default_str();
+    app_.add_option("--token-file", token_file_, "File with the token that says who calls")
+        ->envname("TORCHFERRY_TOKEN_FILE")
+        ->type_name("FILE");
+    app_.add_option("--token", token_, "That token itself, which other users of this host can see")
+        ->envname("TORCHFERRY_TOKEN")
+        ->type_name("TOKEN");
+    app_.add_flag("--insecure-token", connection_.insecure_token, "Send it to another host without encryption, too");
     app_.add_flag("--json", console_.json, "Write JSON, errors too");
   }
 
@@ -128,6 +136,7 @@ class Cli {
       connection_.timeout = std::chrono::milliseconds(std::llround(timeout_seconds_ * 1000));
     }
     connection_.max_message_bytes = int64_t{max_message_mib_} << 20;
+    FERRY_ASSIGN_OR_RETURN(connection_.token, ReadToken(token_, token_file_));
     return absl::OkStatus();
   }
 
@@ -138,6 +147,8 @@ class Cli {
   double timeout_seconds_ = kDefaultTimeoutSeconds;
   CLI::Option* timeout_ = nullptr;
   int max_message_mib_ = 256;
+  std::string token_;
+  std::string token_file_;
   Invocation invocation_;
 };
 

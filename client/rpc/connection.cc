@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/rpc/errors.h"
+#include "client/rpc/token.h"
 #include "server/base/status.h"
 
 namespace torchferry::client {
@@ -25,10 +26,6 @@ absl::Status CheckAddress(const std::string& address) {
   return absl::OkStatus();
 }
 
-bool IsLoopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost:") || address.starts_with("[::1]");
-}
-
 std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options,
                                            const std::shared_ptr<grpc::ChannelCredentials>& credentials,
                                            bool is_separate) {
@@ -38,7 +35,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options,
       static_cast<int>(std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
   arguments.SetMaxSendMessageSize(-1);
   // A proxy of the environment is not asked for the way to this host.
-  if (IsLoopback(options.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (IsThisHost(options.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!options.tls.server_name.empty()) arguments.SetSslTargetNameOverride(options.tls.server_name);
   return grpc::CreateCustomChannel(options.address, credentials, arguments);
 }
@@ -47,6 +44,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Connection::Options& options,
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
   FERRY_RETURN_IF_ERROR(CheckAddress(options.address));
+  if (!options.token.empty()) {
+    FERRY_RETURN_IF_ERROR(CheckTokenWay(options.address, options.tls.IsOn(), options.insecure_token));
+  }
   FERRY_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials, MakeCredentials(options.tls));
   const auto channel = MakeChannel(options, credentials, false);
   return std::unique_ptr<Connection>(new Connection(std::move(options), std::move(credentials), channel));
@@ -61,17 +61,16 @@ Connection::Connection(Options options, std::shared_ptr<grpc::ChannelCredentials
       health_(grpc::health::v1::Health::NewStub(channel)),
       open_inference_(inference::GRPCInferenceService::NewStub(channel)) {}
 
-void Connection::SetDeadline(grpc::ClientContext* context) const {
-  if (options_.timeout) {
-    context->set_deadline(std::chrono::system_clock::now() + *options_.timeout);
-  }
+void Connection::Prepare(const Options& options, grpc::ClientContext* context) {
+  if (options.timeout) context->set_deadline(std::chrono::system_clock::now() + *options.timeout);
+  if (!options.token.empty()) context->AddMetadata("authorization", "Bearer " + options.token);
 }
 
 std::shared_ptr<grpc::Channel> Connection::NewChannel() const { return MakeChannel(options_, credentials_, true); }
 
 std::string Connection::ServerVersion() {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   inference::ServerMetadataResponse response;
   if (!open_inference_->ServerMetadata(&context, {}, &response).ok()) return "";
   return response.version();
@@ -79,7 +78,7 @@ std::string Connection::ServerVersion() {
 
 absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   v1::ListModelsResponse response;
   FERRY_RETURN_IF_ERROR(FromServer(inference_->ListModels(&context, {}, &response), options_.address));
   return response;
@@ -87,7 +86,7 @@ absl::StatusOr<v1::ListModelsResponse> Connection::ListModels() {
 
 absl::StatusOr<v1::GetModelResponse> Connection::GetModel(const std::string& name, int64_t version) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   v1::GetModelRequest request;
   request.set_model_name(name);
   request.set_model_version(version);
@@ -109,7 +108,7 @@ grpc::Status GoesOn(const grpc::Status& status, const std::string& what) {
 absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& name,
                                                             const std::vector<int64_t>& versions) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   v1::LoadModelRequest request;
   request.set_model_name(name);
   request.mutable_model_versions()->Add(versions.begin(), versions.end());
@@ -121,7 +120,7 @@ absl::StatusOr<v1::LoadModelResponse> Connection::LoadModel(const std::string& n
 
 absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::string& name, int64_t version) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   v1::UnloadModelRequest request;
   request.set_model_name(name);
   request.set_model_version(version);
@@ -134,7 +133,7 @@ absl::StatusOr<v1::UnloadModelResponse> Connection::UnloadModel(const std::strin
 
 absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest& request) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   v1::PredictResponse response;
   FERRY_RETURN_IF_ERROR(FromServer(inference_->Predict(&context, request, &response), options_.address));
   return response;
@@ -143,7 +142,7 @@ absl::StatusOr<v1::PredictResponse> Connection::Predict(const v1::PredictRequest
 absl::Status Connection::PredictStream(const std::function<bool(v1::PredictRequest*)>& next,
                                        const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   const auto stream = inference_->PredictStream(&context);
   // gRPC's flow control holds the writer back when the server does not keep up.
   std::thread writer([&] {
@@ -162,7 +161,7 @@ absl::Status Connection::PredictStream(const std::function<bool(v1::PredictReque
 
 absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   grpc::health::v1::HealthCheckResponse response;
@@ -172,7 +171,7 @@ absl::StatusOr<ServingStatus> Connection::CheckHealth(const std::string& service
 
 absl::Status Connection::WatchHealth(const std::string& service, const std::function<void(ServingStatus)>& on_change) {
   grpc::ClientContext context;
-  SetDeadline(&context);
+  Prepare(&context);
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   const auto reader = health_->Watch(&context, request);

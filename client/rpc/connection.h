@@ -33,14 +33,20 @@ class Connection {
     std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(30);
     // Largest answer. (What may be sent is the server's business.)
     int64_t max_message_bytes = int64_t{256} << 20;
+    // Sent with each call; empty: none is.
+    std::string token;
+    bool insecure_token = false;  // to another host without encryption, too
   };
 
-  // INVALID_ARGUMENT for an address that is not HOST:PORT. Errors of MakeCredentials.
+  // INVALID_ARGUMENT for an address that is not HOST:PORT, and for a token that would be read on its way. Errors of
+  // MakeCredentials.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
 
   const Options& options() const { return options_; }
   // A channel with a TCP connection that no other channel shares.
   std::shared_ptr<grpc::Channel> NewChannel() const;
+  // Gives a new call what each has: its deadline, and who calls.
+  static void Prepare(const Options& options, grpc::ClientContext* context);
 
   // As the server tells it over the Open Inference Protocol; empty when it does not.
   std::string ServerVersion();
@@ -65,7 +71,7 @@ class Connection {
  private:
   Connection(Options options, std::shared_ptr<grpc::ChannelCredentials> credentials,
              const std::shared_ptr<grpc::Channel>& channel);
-  void SetDeadline(grpc::ClientContext* context) const;
+  void Prepare(grpc::ClientContext* context) const { Prepare(options_, context); }
 
   const Options options_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;

@@ -82,6 +82,9 @@ std::string Explain(const grpc::Status& status, const std::string& address) {
           "the server at {} does not know this call; is it torchferry-server, and "
           "of this version? ({})",
           address, message);
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return fmt::format("the server at {} does not know who calls: give --token-file or --token ({})", address,
+                         message);
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       if (Contains(message, "Received message larger than max")) {
         return fmt::format(

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "server/app/admin_reach.h"
 #include "server/app/flag_options.h"
 #include "server/app/tls_flags.h"
 #include "server/app/version.h"
@@ -84,6 +85,19 @@ void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
   app.add_flag("--deterministic", flags.deterministic,
                "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
       ->envname("TORCHFERRY_DETERMINISTIC");
+}
+
+void AddIdentities(CLI::App& app, ServerFlags& flags) {
+  Add(app, "--identities", flags.identities,
+      "File that says who may call what: digests of tokens and names of client certificates, with roles and models. It "
+      "is read again when it changes. Without it, everybody may call everything")
+      ->check(CLI::ExistingFile);
+  app.add_flag("--closed-health", flags.closed_health,
+               "With --identities: health answers those alone who say who they are")
+      ->envname("TORCHFERRY_CLOSED_HEALTH");
+  app.add_flag("--insecure-admin", flags.insecure_admin,
+               "Starts even where --enable-admin lets other hosts load and unload without saying who they are")
+      ->envname("TORCHFERRY_INSECURE_ADMIN");
 }
 
 // `checked_store`: the argument of --check.
@@ -268,6 +282,13 @@ void CheckTogether(const ServerFlags& flags) {
     throw CLI::ValidationError("--model-control",
                                "explicit loads nothing: name models with --load-model, or add --enable-admin");
   }
+  if (flags.closed_health && flags.identities.empty()) {
+    throw CLI::ValidationError("--closed-health", "has no effect without --identities");
+  }
+  if (flags.insecure_admin && !flags.enable_admin) {
+    throw CLI::ValidationError("--insecure-admin", "has no effect without --enable-admin");
+  }
+  if (const std::string why = WhyAdminIsOpen(flags); !why.empty()) throw CLI::ValidationError("--enable-admin", why);
   if (!flags.admin_address.empty() && !flags.enable_admin) {
     throw CLI::ValidationError("--admin-address", "has no effect without --enable-admin");
   }
@@ -303,6 +324,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddLifeCycle(app, flags);
   AddOutput(app, flags);
   AddModelChanges(app, flags);
+  AddIdentities(app, flags);
   AddDeviceLoss(app, flags);
   AddPermissions(app, flags);
   try {

@@ -47,7 +47,10 @@ struct ServerFlags {
   registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
   bool reflection = false;
   bool enable_admin = false;
-  std::string admin_address;  // empty: --grpc-address
+  std::string admin_address;   // empty: --grpc-address
+  std::string identities;      // a file of them; empty: everybody may ask everything
+  bool closed_health = false;  // with these: health asks for one, too
+  bool insecure_admin = false;
   double watch_interval_seconds = 5;
   double device_probe_interval_seconds = 5;
   bool watch = false;

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "server/app/admin_reach.h"
 #include "server/app/caller_work.h"
 #include "server/app/connection_plan.h"
 #include "server/app/device_reports.h"
@@ -38,6 +39,7 @@
 #include "server/batching/scheduler.h"
 #include "server/host/host.h"
 #include "server/http/http_server.h"
+#include "server/identity/identities.h"
 #include "server/plan/model_loader.h"
 #include "server/registry/load_marks.h"
 #include "server/registry/registry.h"
@@ -54,6 +56,9 @@ namespace {
 constexpr base::Duration kGrace = std::chrono::seconds(1);
 // For the last answers on their way, after that time.
 constexpr base::Duration kCallsGrace = std::chrono::seconds(3);
+
+// How often the file of identities is looked at. A change is in force after two looks.
+constexpr base::Duration kIdentitiesLook = std::chrono::milliseconds(500);
 
 base::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
@@ -219,6 +224,8 @@ class ServerAppImpl final : public ServerApp {
     options.tls = {.source = tls_.get(), .client_auth = flags_.tls_client_auth};
     options.reflection = flags_.reflection;
     options.server_version = kVersion;
+    options.identities = identities_.get();
+    options.probes_are_open = !flags_.closed_health;
     options.admin = flags_.enable_admin;
     options.admin_address = flags_.admin_address;
     options.readiness = flags_.readiness;
@@ -231,6 +238,7 @@ class ServerAppImpl final : public ServerApp {
   absl::Status Listen() {
     FERRY_ASSIGN_OR_RETURN(const ConnectionPlan connections, PlanConnections(flags_, base::FileLimit()));
     FERRY_ASSIGN_OR_RETURN(tls_, OpenTls(flags_, metrics_));
+    FERRY_RETURN_IF_ERROR(OpenIdentities());
     const rpc::RpcServer::Options options = RpcOptions(connections);
     FERRY_ASSIGN_OR_RETURN(rpc_, rpc::RpcServer::Start(options, registry_, metrics_, clock_));
     base::LogInfo("memory for requests and answers", {{"budget_mib", options.memory.budget >> 20},
@@ -255,6 +263,16 @@ class ServerAppImpl final : public ServerApp {
                                 {"tls", tls_ != nullptr},
                                 {"version", kVersion}});
     return flags_.port_file.empty() ? absl::OkStatus() : WritePortFile(flags_.port_file, bound);
+  }
+
+  absl::Status OpenIdentities() {
+    if (flags_.identities.empty()) return absl::OkStatus();
+    FERRY_ASSIGN_OR_RETURN(identities_, identity::Identities::Open(flags_.identities, kIdentitiesLook));
+    if (tls_ == nullptr && !IsOfThisHostAlone(flags_.grpc_address)) {
+      base::LogWarning("tokens travel to this server unencrypted: --tls-cert and --tls-key mend it",
+                       {{"address", flags_.grpc_address}});
+    }
+    return absl::OkStatus();
   }
 
   BoundAddresses Bound() const {
@@ -402,7 +420,8 @@ class ServerAppImpl final : public ServerApp {
   std::unique_ptr<IdleWork> idle_work_;
   std::unique_ptr<ServableFactory> servables_;
   registry::Registry registry_;
-  std::unique_ptr<tls::CredentialsWatch> tls_;  // null: plain text; the listeners ask it
+  std::unique_ptr<identity::Identities> identities_;  // null: everybody may ask everything
+  std::unique_ptr<tls::CredentialsWatch> tls_;        // null: plain text; the listeners ask it
   std::unique_ptr<rpc::RpcServer> rpc_;
   std::unique_ptr<http::HttpServer> http_;
   std::atomic<bool> is_stopping_{false};

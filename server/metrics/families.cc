@@ -37,6 +37,8 @@ Families::Families(prometheus::Registry& r)
                                     "Share of a device in use; for the CPU this process's time over its quota.")),
       device_busy(
           MakeCounters(r, "torchferry_device_busy_seconds_total", "Time that forward passes took on a device.")),
+      calls_refused(MakeCounters(r, "torchferry_calls_refused_total",
+                                 "Calls refused for who makes them, before their message was read.")),
       request_memory(MakeGauges(r, "torchferry_request_memory_bytes",
                                 "What requests and answers take of --memory-budget-mib, and that limit.")),
       memory_refusals(MakeCounters(r, "torchferry_memory_refusals_total",

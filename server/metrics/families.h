@@ -52,6 +52,7 @@ struct Families {
   Gauges& device_memory;
   Gauges& device_utilization;
   Counters& device_busy;
+  Counters& calls_refused;
   Gauges& request_memory;
   Counters& memory_refusals;
   Gauges& model_state;

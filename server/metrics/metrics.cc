@@ -97,6 +97,8 @@ void Metrics::SetDeviceMemory(const std::string& device, const std::string& kind
   families_->device_memory.Add({{"device", device}, {"kind", kind}}).Set(bytes);
 }
 
+void Metrics::CallRefused(const std::string& code) { families_->calls_refused.Add({{"code", code}}).Increment(); }
+
 void Metrics::SetRequestMemory(const std::string& kind, double bytes) {
   families_->request_memory.Add({{"kind", kind}}).Set(bytes);
 }

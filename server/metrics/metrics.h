@@ -62,6 +62,8 @@ class Metrics {
   // "too_many_of_peer", "failed", "ended_unfinished".
   void SetConnections(const std::string& listener, double open);
   void ConnectionCame(const std::string& listener, const std::string& outcome);
+  // A call that was refused before its message was read: who calls was not known, or may not call this.
+  void CallRefused(const std::string& code);
   // The certificate that is served from now on, and its end as Unix time. The first is no rotation.
   void TlsTaken(double expiry_timestamp_seconds);
   // What came in its files is not served.

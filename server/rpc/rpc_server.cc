@@ -1,6 +1,5 @@
 #include "server/rpc/rpc_server.h"
 
-#include <dlfcn.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -14,8 +13,10 @@
 #include "server/rpc/predict/metrics_observer.h"
 #include "server/rpc/predict/predictor.h"
 #include "server/rpc/predict/request_log.h"
+#include "server/rpc/reflection/reflection_service.h"
 #include "server/rpc/torchferry_v1/inference_service.h"
 #include "server/rpc/transport/connection_metrics.h"
+#include "server/rpc/transport/identity_gate.h"
 #include "server/rpc/transport/listener.h"
 #include "server/rpc/transport/memory_trim.h"
 
@@ -26,13 +27,6 @@ constexpr char kModelPrefix[] = "model/";
 
 constexpr base::Duration kQuiet = std::chrono::milliseconds(50);
 constexpr base::Duration kMostQuiet = std::chrono::milliseconds(500);
-
-// gRPC's reflection library adds itself to every builder of the process as soon as it is loaded, so it is opened only
-// when it is wanted, and not linked.
-absl::Status OpenReflection() {
-  if (dlopen(TORCHFERRY_REFLECTION_LIBRARY, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kFailedPrecondition, "--reflection: {}", dlerror());
-}
 
 class RpcServerImpl final : public RpcServer {
  public:
@@ -45,6 +39,7 @@ class RpcServerImpl final : public RpcServer {
                                                                  .max_message_bytes = options.max_message_bytes,
                                                                  .max_streams = options.max_streams,
                                                                  .send_timeout = options.send_timeout})),
+        gate_(MakeGate(options, metrics, clock)),
         metrics_observer_(metrics),
         predictor_(registry, admission_, {&metrics_observer_, &request_log_}, clock, options.max_message_bytes),
         inference_(registry, predictor_, clock),
@@ -52,7 +47,8 @@ class RpcServerImpl final : public RpcServer {
         admin_(registry, admin_calls_, IsAdminBeside()),
         admin_apart_(registry, admin_calls_, true),
         open_admin_(OpenInference(true), registry, predictor_, clock),
-        health_([this](const std::string& service) { return IsServing(service); }),
+        health_(
+            [this](const identity::Caller& caller, const std::string& service) { return IsServing(caller, service); }),
         connections_("grpc", metrics, [this] { health_.Notify(); }),
         admin_connections_("admin", metrics, [] {}) {
     metrics.AddCollector([memory = memory_](metrics::Metrics& to) { Report(memory->budget(), to); });
@@ -63,14 +59,12 @@ class RpcServerImpl final : public RpcServer {
   }
 
   absl::Status Listen() {
-    if (options_.reflection) FERRY_RETURN_IF_ERROR(OpenReflection());
     FERRY_RETURN_IF_ERROR(server_.Start(options_, {options_.address, "--grpc-address", options_.connections},
-                                        options_.threads, {&inference_, &open_inference_, &health_, &admin_},
-                                        connections_, *memory_, clock_));
+                                        options_.threads, Services(), connections_, *memory_, *gate_, clock_));
     if (options_.admin && !IsAdminBeside()) {
-      FERRY_RETURN_IF_ERROR(
-          admin_server_.Start(options_, {options_.admin_address, "--admin-address", options_.admin_connections}, 1,
-                              {&admin_apart_, &open_admin_}, admin_connections_, *memory_, clock_));
+      FERRY_RETURN_IF_ERROR(admin_server_.Start(options_,
+                                                {options_.admin_address, "--admin-address", options_.admin_connections},
+                                                1, AdminServices(), admin_connections_, *memory_, *gate_, clock_));
     }
     return absl::OkStatus();
   }
@@ -113,6 +107,33 @@ class RpcServerImpl final : public RpcServer {
   // Whether loading and unloading is on the address of the rest.
   bool IsAdminBeside() const { return options_.admin && options_.admin_address.empty(); }
 
+  // Of the address of all. The admin service answers there in each case, and is listed where it is on.
+  std::vector<RpcService*> Services() {
+    std::vector<std::string> names = {v1::InferenceService::service_full_name(),
+                                      inference::GRPCInferenceService::service_full_name(),
+                                      grpc::health::v1::Health::service_full_name()};
+    if (IsAdminBeside()) names.emplace_back(v1::ModelAdminService::service_full_name());
+    return WithReflection({&inference_, &open_inference_, &health_, &admin_}, std::move(names), reflection_);
+  }
+  std::vector<RpcService*> AdminServices() {
+    return WithReflection(
+        {&admin_apart_, &open_admin_},
+        {v1::ModelAdminService::service_full_name(), inference::GRPCInferenceService::service_full_name()},
+        admin_reflection_);
+  }
+  // `services`, and what says that there are those of these names, which `made` then owns.
+  std::vector<RpcService*> WithReflection(std::vector<RpcService*> services, std::vector<std::string> names,
+                                          std::vector<std::unique_ptr<RpcService>>& made) const {
+    if (options_.reflection) made = MakeReflection(std::move(names));
+    for (const auto& each : made) services.push_back(each.get());
+    return services;
+  }
+
+  static std::unique_ptr<Gate> MakeGate(const Options& options, metrics::Metrics& metrics, const base::Clock& clock) {
+    if (options.identities == nullptr) return std::make_unique<OpenGate>();
+    return std::make_unique<IdentityGate>(*options.identities, options.probes_are_open, metrics, clock);
+  }
+
   OpenInferenceService::Options OpenInference(bool admin) {
     return {options_.server_version, admin, &admin_calls_, [this] { return NotReadyReason().empty(); }};
   }
@@ -125,12 +146,14 @@ class RpcServerImpl final : public RpcServer {
     to.SetMemoryRefusals("connection", static_cast<double>(refusals.connection));
   }
 
-  std::optional<bool> IsServing(const std::string& service) const {
+  std::optional<bool> IsServing(const identity::Caller& caller, const std::string& service) const {
     if (service.empty()) return NotReadyReason().empty();
     if (service == "liveness") return true;
     if (!service.starts_with(kModelPrefix)) return std::nullopt;
-    const std::vector<registry::VersionStatus> versions = registry_.List(service.substr(sizeof(kModelPrefix) - 1));
-    if (versions.empty() || service.size() == sizeof(kModelPrefix) - 1) return std::nullopt;
+    const std::string model = service.substr(sizeof(kModelPrefix) - 1);
+    if (!caller.MaySee(model)) return std::nullopt;
+    const std::vector<registry::VersionStatus> versions = registry_.List(model);
+    if (versions.empty() || model.empty()) return std::nullopt;
     return !is_draining_ && std::any_of(versions.begin(), versions.end(), [](const registry::VersionStatus& v) {
       return torchferry::registry::IsServing(v);
     });
@@ -140,6 +163,7 @@ class RpcServerImpl final : public RpcServer {
   registry::Registry& registry_;
   const base::Clock& clock_;
   const std::shared_ptr<CallMemory> memory_;  // with the metrics, which may ask later
+  const std::unique_ptr<Gate> gate_;
   Admission admission_;
   MetricsObserver metrics_observer_;
   RequestLog request_log_;
@@ -151,6 +175,8 @@ class RpcServerImpl final : public RpcServer {
   AdminService admin_apart_;  // these two are of the admin address
   OpenInferenceService open_admin_;
   HealthService health_;
+  std::vector<std::unique_ptr<RpcService>> reflection_;        // none unless it is on
+  std::vector<std::unique_ptr<RpcService>> admin_reflection_;  // likewise
   ConnectionMetrics connections_;
   ConnectionMetrics admin_connections_;
   std::atomic<bool> is_draining_{false};

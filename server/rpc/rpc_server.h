@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/base/clock.h"
+#include "server/identity/identities.h"
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/rpc/transport/call_loop.h"
@@ -31,6 +32,8 @@ class RpcServer {
     base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
     TlsOptions tls;                                         // of both addresses
     bool reflection = false;
+    const identity::Identities* identities = nullptr;  // outlives the server; null: everybody may ask everything
+    bool probes_are_open = true;                       // health needs no identity
     std::string server_version;
     bool admin = false;         // loading and unloading
     std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest

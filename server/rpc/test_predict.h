@@ -118,6 +118,7 @@ class PredictTest : public ::testing::Test {
   };
 
   AdvancedClock clock_;
+  identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:127.0.0.1:4711");
   base::Mutex mutex_;
   base::CondVar changed_;  // a version's state has
   metrics::Metrics metrics_;

@@ -28,6 +28,18 @@ def forward(self, x: Tensor, n: int = 2) -> Dict[str, Tensor]:
     return {"y": x, 'z\'': torch.relu(x)}
 '''
 
+IDENTITIES = """# who may ask
+identity alice
+  roles predict read
+  models bert-* mlp
+  token sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b expires 2027-01-31
+
+identity deploy@example.com
+  roles admin
+  models *
+  certificate dns:Deploy.Example uri:spiffe://example/deploy cn:deploy
+"""
+
 PASSPORT = """{"format": "torchferry-passport", "version": 1,
  "signature": {"max_batch_size": 64, "inputs": [{"name": "x", "type": "FP32", "dims": [2, -1]}],
    "outputs": [{"name": "y", "type": "FP32", "dims": [1]}, {"name": "n", "type": "INT64", "dims": []}]},
@@ -129,6 +141,14 @@ TEXTS = {
         "escaped": "\\" + "3c" * 32 + "  a\\nb\n" + "3c" * 32 + "  again",
         "bsd": "SHA256 (model.pt) = " + "4d" * 32 + "\n",
         "short": "5e" * 31 + "  model.pt\n",
+    },
+    "identities": {
+        "whole": IDENTITIES,
+        "sent": IDENTITIES + "\0Bearer wrong",
+        "windows": IDENTITIES.replace("\n", "\r\n"),
+        "twice": IDENTITIES + IDENTITIES,
+        "lacking": "identity a\nidentity b\n",
+        "times": "identity a\nroles read\nmodels ?*\ntoken sha256:" + "1f" * 32 + " expires 2028-02-29T23:59:59Z\n",
     },
     "input_value": {
         "floats": "[[1.5, -2e3], [3, 0.1]]",

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from torchferry._errors import InternalError as InternalError
     from torchferry._errors import InvalidArgumentError as InvalidArgumentError
     from torchferry._errors import NotFoundError as NotFoundError
+    from torchferry._errors import PermissionDeniedError as PermissionDeniedError
     from torchferry._errors import ResourceExhaustedError as ResourceExhaustedError
     from torchferry._errors import TorchferryError as TorchferryError
+    from torchferry._errors import UnauthenticatedError as UnauthenticatedError
     from torchferry._errors import UnavailableError as UnavailableError
     from torchferry._errors import UnimplementedError as UnimplementedError
     from torchferry._models import ModelInfo as ModelInfo
@@ -56,6 +58,7 @@ _MODULES = {
     "ModelInfo": "_models",
     "NotFoundError": "_errors",
     "Prediction": "_results",
+    "PermissionDeniedError": "_errors",
     "ResourceExhaustedError": "_errors",
     "SaveError": "_save_report",
     "Saved": "_save",
@@ -65,6 +68,7 @@ _MODULES = {
     "TensorSpec": "_save_types",
     "Tls": "_tls",
     "TorchferryError": "_errors",
+    "UnauthenticatedError": "_errors",
     "UnavailableError": "_errors",
     "UnimplementedError": "_errors",
     "save": "_save",
@@ -82,6 +86,7 @@ __all__ = [
     "ModelInfo",
     "NotFoundError",
     "Prediction",
+    "PermissionDeniedError",
     "ResourceExhaustedError",
     "SaveError",
     "Saved",
@@ -91,6 +96,7 @@ __all__ = [
     "TensorSpec",
     "Tls",
     "TorchferryError",
+    "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",
     "aio",

@@ -112,6 +112,11 @@ def open_channel(
     return lambda: module.secure_channel(target.uri, secured, options)
 
 
+def is_encrypted(tls: _tls.Tls | bool | None) -> bool:
+    """Whether a channel that `open_channel` makes with `tls` is TLS."""
+    return _tls.chosen(tls) is not None
+
+
 def _service_config(target: Target) -> dict[str, Any]:
     config: dict[str, Any] = {
         "methodConfig": [{"name": [{"service": _api.INFERENCE_SERVICE}], "retryPolicy": RETRY_POLICY}],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import grpc
 
-from torchferry import _answers, _api, _channel, _requests
+from torchferry import _answers, _api, _channel, _requests, _token
 from torchferry._errors import (
     DeadlineExceededError,
     FailedPreconditionError,
@@ -55,9 +55,13 @@ class Client:
         max_message_bytes: largest request that is sent, and answer that is taken.
         tls: `Tls(ca=FILE)` and more, True for TLS with authorities that gRPC brings, False for plain text. None: the
             variables TORCHFERRY_TLS, TORCHFERRY_TLS_CA and so on, else plain text.
+        token: says who calls, where the server asks (--identities): the token, or the path of a file that holds it,
+            which is read once. None: the variable TORCHFERRY_TOKEN, else the file that TORCHFERRY_TOKEN_FILE names.
+        insecure_token: a token is sent to another host without encryption. Otherwise that is refused.
 
     Raises:
-        InvalidArgumentError: an address, timeout or limit that is none; a file of `tls` that is no certificate or key.
+        InvalidArgumentError: an address, timeout, limit or token that is none; a file of `tls` that is no certificate
+            or key.
         UnavailableError: a name in a list of addresses that no host has. No connection is made before the first call.
     """
 
@@ -68,9 +72,14 @@ class Client:
         timeout: float | None = _channel.DEFAULT_TIMEOUT_SECONDS,
         max_message_bytes: int = _channel.DEFAULT_MAX_MESSAGE_BYTES,
         tls: Tls | bool | None = None,
+        token: str | os.PathLike[str] | None = None,
+        insecure_token: bool = False,
     ) -> None:
         self._timeout = _requests.check_timeout(timeout)
         self._target = _channel.parse_target(address)
+        self._metadata = _token.call_metadata(
+            token, self._target, is_encrypted=_channel.is_encrypted(tls), insecure_token=insecure_token
+        )
         channel: Any = _channel.open_channel(grpc, self._target, max_message_bytes, tls)()
         self._channel = channel
         self._owner = os.getpid()
@@ -177,7 +186,7 @@ class Client:
         self, stream: _answers.StreamRequests, requests: Iterator[bytes], timeout: float | None
     ) -> Iterator[Prediction | TorchferryError]:
         self._check_usable()
-        call = self._stream(requests, timeout=timeout)
+        call = self._stream(requests, timeout=timeout, metadata=self._metadata)
         try:
             for response in call:
                 yield stream.answer_of(response)
@@ -288,7 +297,7 @@ class Client:
         self._check_usable()
         seconds = self._timeout if isinstance(timeout, _channel.Default) else _requests.check_timeout(timeout)
         try:
-            return method(request, timeout=seconds)
+            return method(request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as failure:
             raise error_of_rpc(failure) from None
         except ValueError:

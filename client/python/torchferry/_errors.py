@@ -73,6 +73,19 @@ class InternalError(TorchferryError):
     _hint = "the server's log has more"
 
 
+class UnauthenticatedError(TorchferryError):
+    """The server asks who calls, and was told nothing, or a token or certificate that it does not know or that has
+    expired: UNAUTHENTICATED. It never ran."""
+
+    _hint = "give the client a token= that the server's operator has made, or a certificate"
+
+
+class PermissionDeniedError(TorchferryError):
+    """The server knows who calls, and its identity may not do this, or not with this model: PERMISSION_DENIED."""
+
+    _hint = "the server's operator gives identities their roles and models"
+
+
 class UnimplementedError(TorchferryError):
     """The server has no such call: UNIMPLEMENTED."""
 
@@ -86,7 +99,9 @@ _CLASSES: dict[str, type[TorchferryError]] = {
     "INTERNAL": InternalError,
     "INVALID_ARGUMENT": InvalidArgumentError,
     "NOT_FOUND": NotFoundError,
+    "PERMISSION_DENIED": PermissionDeniedError,
     "RESOURCE_EXHAUSTED": ResourceExhaustedError,
+    "UNAUTHENTICATED": UnauthenticatedError,
     "UNAVAILABLE": UnavailableError,
     "UNIMPLEMENTED": UnimplementedError,
 }

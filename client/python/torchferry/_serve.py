@@ -51,6 +51,7 @@ def serve(
     timeout: float = 120.0,
     logger: logging.Logger | None = None,
     tls: Tls | None = None,
+    token: str | os.PathLike[str] | None = None,
 ) -> Server:
     """Starts torchferry-server over a model store, and returns when it is ready.
 
@@ -68,6 +69,8 @@ def serve(
         timeout: seconds until it must be ready; what loads is part of it.
         logger: "torchferry.server" when it is not given.
         tls: how its clients speak to it, where flags have --tls-cert and --tls-key: `torchferry.Tls(ca=FILE)`.
+        token: of an identity with the role "read", for a server with --identities; its clients send it, too, unless
+            they are given another.
 
     Raises:
         FileNotFoundError: no torchferry-server.
@@ -75,7 +78,7 @@ def serve(
         FailedPreconditionError: the server ended, or no model could be loaded; the message has the reason.
         DeadlineExceededError: it is not ready in time.
     """
-    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"), tls)
+    return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"), tls, token)
 
 
 class Server:
@@ -94,6 +97,7 @@ class Server:
         timeout: float,
         logger: logging.Logger,
         tls: Tls | None = None,
+        token: str | os.PathLike[str] | None = None,
     ) -> None:
         folder = pathlib.Path(store)
         if not folder.is_dir():
@@ -103,6 +107,7 @@ class Server:
         self.metrics_address = ""
         self._logger = logger
         self._tls = tls
+        self._token = token
         self._lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LOG_LINES)
         program, environment = _programs.find_server()
         with tempfile.TemporaryDirectory(prefix="torchferry-serve-") as temporary:
@@ -209,9 +214,13 @@ class Server:
     def _last_lines(self) -> str:
         return "\n".join(self._lines) or "it said nothing"
 
-    def client(self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS) -> Client:
-        """A client of this server. Its owner closes it."""
-        return Client(self.address, timeout=timeout, tls=self._tls or False)
+    def client(
+        self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS, token: str | os.PathLike[str] | None = None
+    ) -> Client:
+        """A client of this server, with its token unless another is given. Its owner closes it."""
+        return Client(
+            self.address, timeout=timeout, tls=self._tls or False, token=self._token if token is None else token
+        )
 
     def stop(self, timeout: float = _STOP_SECONDS) -> int:
         """Ends the server, and returns its exit code: 0 after an orderly end. Requests under way are answered. One

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import grpc
 import grpc.aio
 
-from torchferry import _answers, _api, _channel, _requests
+from torchferry import _answers, _api, _channel, _requests, _token
 from torchferry._errors import (
     CancelledError,
     DeadlineExceededError,
@@ -51,9 +51,14 @@ class Client:
         timeout: float | None = _channel.DEFAULT_TIMEOUT_SECONDS,
         max_message_bytes: int = _channel.DEFAULT_MAX_MESSAGE_BYTES,
         tls: Tls | bool | None = None,
+        token: str | os.PathLike[str] | None = None,
+        insecure_token: bool = False,
     ) -> None:
         self._timeout = _requests.check_timeout(timeout)
         self._target = _channel.parse_target(address)
+        self._metadata = _token.call_metadata(
+            token, self._target, is_encrypted=_channel.is_encrypted(tls), insecure_token=insecure_token
+        )
         self._open = _channel.open_channel(grpc.aio, self._target, max_message_bytes, tls)
         self._owner = os.getpid()
         # gRPC ties a channel to the loop that runs when it is made.
@@ -126,7 +131,7 @@ class Client:
     ) -> AsyncGenerator[Prediction | TorchferryError, None]:
         channel = self._usable_channel()
         method = channel.stream_stream(_api.PREDICT_STREAM, None, _api.PredictStreamResponse.FromString)
-        call = method(requests, timeout=timeout)
+        call = method(requests, timeout=timeout, metadata=self._metadata)
         try:
             async for response in call:
                 yield stream.answer_of(response)
@@ -250,7 +255,7 @@ class Client:
             self._methods[path] = channel.unary_unary(path, None, response.FromString)
         data = request if isinstance(request, bytes) else request.SerializeToString()
         try:
-            return await self._methods[path](data, timeout=seconds)
+            return await self._methods[path](data, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as failure:
             raise error_of_rpc(failure) from None
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@
 
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/rpc/admin/audit.h"
 #include "server/rpc/predict/request_builder.h"
 #include "server/tensor/request_limits.h"
 
@@ -14,20 +15,36 @@ namespace torchferry::rpc {
 // The call ends at the first of the registry's answer and the caller's going; the registry may come later.
 class AdminWait final {
  public:
-  AdminWait(Call& call, std::function<void()> encode) : call_(call), encode_(std::move(encode)) {}
+  AdminWait(Call& call, AuditRecord record, std::function<void()> encode)
+      : call_(call), record_(std::move(record)), encode_(std::move(encode)) {}
 
+  // What came of it. Any number of times: the first counts.
   void Done(const absl::Status& status) {
     base::MutexLock lock(mutex_);
+    if (std::exchange(is_done_, true)) return;
+    record_.Log(status, /*caller_has_gone=*/is_finished_);
+    FinishWith(status);
+  }
+
+  // What it asked for goes on, and the audit waits for that.
+  void CallerHasGone() {
+    base::MutexLock lock(mutex_);
+    FinishWith(absl::CancelledError("the caller went away; what it asked for goes on"));
+  }
+
+ private:
+  void FinishWith(const absl::Status& status) FERRY_REQUIRES(mutex_) {
     if (std::exchange(is_finished_, true)) return;
     if (status.ok()) encode_();
     call_.Finish(status);
   }
 
- private:
   Call& call_;  // until it is finished
+  const AuditRecord record_;
   const std::function<void()> encode_;
   base::Mutex mutex_;
   bool is_finished_ FERRY_GUARDED_BY(mutex_) = false;
+  bool is_done_ FERRY_GUARDED_BY(mutex_) = false;
 };
 
 namespace {
@@ -38,10 +55,13 @@ absl::Status Ending() {
 
 }  // namespace
 
-void AdminCalls::Run(Call& call, const std::function<void(registry::Registry::Done)>& start,
-                     std::function<void()> encode) {
-  const auto wait = std::make_shared<AdminWait>(call, std::move(encode));
-  call.OnCancel([wait] { wait->Done(absl::CancelledError("the caller went away; what it asked for goes on")); });
+void AdminCalls::Run(Call& call, const AdminAct& act, absl::Status checked,
+                     const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode) {
+  const auto wait = std::make_shared<AdminWait>(call, AuditRecord(call.caller(), act.method, act.model, act.versions),
+                                                std::move(encode));
+  if (checked.ok()) checked = call.caller().CheckModel(act.model);
+  if (!checked.ok()) return wait->Done(checked);
+  call.OnCancel([wait] { wait->CallerHasGone(); });
   bool has_ended = false;
   bool is_full = false;
   {

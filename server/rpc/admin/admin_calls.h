@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/base/mutex.h"
@@ -16,13 +17,23 @@ namespace torchferry::rpc {
 
 class AdminWait;
 
-// The calls that load and unload, of both APIs. Thread-safe.
+// What an admin call asks for. Views of its message.
+struct AdminAct {
+  std::string_view method;  // of the service: "LoadModel", "RepositoryModelUnload"
+  const std::string& model;
+  std::string versions;  // as the log shows them; empty: all, or those that the store has
+};
+
+// The calls that load and unload, of both APIs. Each leaves one line in the log, at info, whatever comes of it: who,
+// from where, what, on which model, and what came of it (audit.h). Thread-safe.
 class AdminCalls {
  public:
   // Answers `call`, a unary one, when the registry has done what `start` asks of it. `encode`, on success, fills the
   // response; it runs before the answer, and not when the caller has gone: what it asked for is done all the same.
-  // RESOURCE_EXHAUSTED, and nothing is started, while limits::kMaxAdminCalls are not done. From the call's handler.
-  void Run(Call& call, const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode);
+  // `checked`, where it is an error, is the answer, and nothing is started; so is PERMISSION_DENIED for a model that
+  // the caller may not use, and RESOURCE_EXHAUSTED while limits::kMaxAdminCalls are not done. From the call's handler.
+  void Run(Call& call, const AdminAct& act, absl::Status checked,
+           const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode);
 
   // The server is ending: answers those that wait, and those that come later, with UNAVAILABLE.
   void EndAll();

@@ -1,5 +1,10 @@
 #include "server/rpc/admin/admin_service.h"
 
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+
 #include "server/base/status.h"
 #include "server/rpc/torchferry_v1/codec.h"
 #include "server/rpc/transport/utf8_message.h"
@@ -14,6 +19,12 @@ void EncodeVersions(const registry::Registry& registry, Kind& call) {
     EncodeVersion(version, *call.response().add_versions());
   }
   MakeUtf8(call.response());
+}
+
+// A client may name many.
+std::span<const int64_t> FirstOf(const google::protobuf::RepeatedField<int64_t>& versions) {
+  constexpr int kMostLogged = 16;
+  return {versions.data(), static_cast<size_t>(std::min(versions.size(), kMostLogged))};
 }
 
 }  // namespace
@@ -34,9 +45,9 @@ void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelRespon
   absl::Status status = Check(request.model_name());
   if (status.ok())
     status = CheckVersionsToLoad({request.model_versions().data(), static_cast<size_t>(request.model_versions_size())});
-  if (!status.ok()) return call.Finish(status);
   calls_.Run(
-      call,
+      call, {"LoadModel", request.model_name(), fmt::format("{}", fmt::join(FirstOf(request.model_versions()), ","))},
+      std::move(status),
       [&](registry::Registry::Done done) {
         registry_.Load(request.model_name(), {request.model_versions().begin(), request.model_versions().end()},
                        std::move(done));
@@ -52,9 +63,9 @@ void AdminService::UnloadModel(UnaryCall<v1::UnloadModelRequest, v1::UnloadModel
         base::MakeStatus(absl::StatusCode::kInvalidArgument,
                          "model_version is {}; expected a positive integer, or 0 for all", request.model_version());
   }
-  if (!status.ok()) return call.Finish(status);
+  const std::string version = request.model_version() == 0 ? "" : std::to_string(request.model_version());
   calls_.Run(
-      call,
+      call, {"UnloadModel", request.model_name(), version}, std::move(status),
       [&](registry::Registry::Done done) {
         registry_.Unload(request.model_name(), request.model_version(), std::move(done));
       },

@@ -10,9 +10,9 @@ namespace torchferry::rpc {
 
 class AdminService final : public RpcService {
  public:
-  // `is_on`: otherwise every call is FAILED_PRECONDITION, and reflection does not list the service.
+  // `is_on`: otherwise every call is FAILED_PRECONDITION.
   AdminService(registry::Registry& registry, AdminCalls& calls, bool is_on)
-      : registry_(registry), calls_(calls), is_on_(is_on), service_(/*is_listed=*/is_on) {}
+      : registry_(registry), calls_(calls), is_on_(is_on) {}
 
   grpc::Service& service() override { return service_; }
   void Serve(CallLoop& loop) override;
@@ -25,7 +25,7 @@ class AdminService final : public RpcService {
   registry::Registry& registry_;
   AdminCalls& calls_;
   const bool is_on_;
-  RawService<v1::ModelAdminService::AsyncService> service_;
+  RawService<v1::ModelAdminService> service_;
 };
 
 }  // namespace torchferry::rpc

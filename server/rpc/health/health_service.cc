@@ -32,14 +32,14 @@ HealthCheckResponse::ServingStatus ToProto(std::optional<bool> serving) {
 class HealthService::Watcher final {
  public:
   Watcher(HealthService& service, Watch& call)
-      : service_(service), name_(call.request().service()), peer_(call.peer()), call_(call) {}
+      : service_(service), name_(call.request().service()), caller_(call.caller()), call_(call) {}
 
-  const std::string& peer() const { return peer_; }
+  const std::string& peer() const { return caller_.peer(); }
 
   // On any thread, several at a time.
   void Update() {
     const uint64_t look = BeginLook();
-    const auto now = ToProto(service_.lookup_(name_));
+    const auto now = ToProto(service_.lookup_(caller_, name_));
     base::MutexLock lock(mutex_);
     // A look that began later has seen what this one saw, or what came after it.
     if (look != looks_) return;
@@ -98,8 +98,8 @@ class HealthService::Watcher final {
 
   HealthService& service_;
   const std::string name_;
-  const std::string peer_;  // its connection
-  Watch& call_;             // until it is finished
+  const identity::Caller caller_;
+  Watch& call_;  // until it is finished
   base::Mutex mutex_;
   uint64_t looks_ FERRY_GUARDED_BY(mutex_) = 0;  // begun
   HealthCheckResponse response_ FERRY_GUARDED_BY(mutex_);
@@ -132,14 +132,16 @@ class HealthService::WatchHandler final : public StreamHandler {
 
 void HealthService::Serve(CallLoop& loop) {
   using Service = grpc::health::v1::Health::AsyncService;
-  ServeNow(loop, service_, &Service::RequestCheck,
-           [this](const auto& request, auto& response) { return Check(request, response); });
+  ServeNow(loop, service_, &Service::RequestCheck, [this](const auto& caller, const auto& request, auto& response) {
+    return Check(caller, request, response);
+  });
   ServeWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
 }
 
-absl::Status HealthService::Check(const CheckRequest& request, CheckResponse& response) const {
+absl::Status HealthService::Check(const identity::Caller& caller, const CheckRequest& request,
+                                  CheckResponse& response) const {
   FERRY_RETURN_IF_ERROR(CheckService(request.service()));
-  const std::optional<bool> serving = lookup_(request.service());
+  const std::optional<bool> serving = lookup_(caller, request.service());
   if (!serving.has_value()) {
     return base::MakeStatus(absl::StatusCode::kNotFound,
                             "unknown service \"{}\"; known are \"\" (readiness), \"liveness\" and \"model/NAME\"",

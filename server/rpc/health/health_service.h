@@ -19,8 +19,8 @@ namespace torchferry::rpc {
 // Thread-safe.
 class HealthService final : public RpcService {
  public:
-  // Whether a service is serving; nothing for one that is not known. Cheap and thread-safe.
-  using Lookup = std::function<std::optional<bool>(const std::string& service)>;
+  // Whether a service is serving; nothing for one that is not known, or not to the caller. Cheap and thread-safe.
+  using Lookup = std::function<std::optional<bool>(const identity::Caller& caller, const std::string& service)>;
 
   // A Watch over one of these is RESOURCE_EXHAUSTED.
   struct Options {
@@ -46,14 +46,14 @@ class HealthService final : public RpcService {
   class Watcher;
   class WatchHandler;
 
-  absl::Status Check(const CheckRequest& request, CheckResponse& response) const;
+  absl::Status Check(const identity::Caller& caller, const CheckRequest& request, CheckResponse& response) const;
   std::unique_ptr<StreamHandler> StartWatch(Watch& call);
   // Takes a watcher, and counts it in that of its connection.
   absl::Status Admit(const std::shared_ptr<Watcher>& watcher, size_t& of_connection) FERRY_REQUIRES(mutex_);
 
   const Options options_;
   const Lookup lookup_;
-  RawService<grpc::health::v1::Health::AsyncService> service_;
+  RawService<grpc::health::v1::Health> service_;
   base::Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ FERRY_GUARDED_BY(mutex_);
   std::map<std::string, size_t> watches_of_ FERRY_GUARDED_BY(mutex_);  // connections; none of 0

@@ -25,7 +25,7 @@ class HealthServiceTest : public testing::Test {
  protected:
   HealthServiceTest() {
     const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
-                                                memory_, base::Clock::Real());
+                                                memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     client_ = std::make_unique<HealthClient>(listener_.port());
   }
@@ -46,10 +46,11 @@ class HealthServiceTest : public testing::Test {
   std::atomic<bool> holds_next_{false};
   std::latch has_begun_{1};
   std::latch go_on_{1};
-  HealthService health_{[this](const std::string& service) { return Lookup(service); }};
+  HealthService health_{[this](const identity::Caller&, const std::string& service) { return Lookup(service); }};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
   std::unique_ptr<HealthClient> client_;
 };
@@ -129,7 +130,7 @@ class WatchLimitTest : public testing::Test {
   // With place for three watches, and for two of one connection.
   WatchLimitTest() {
     const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
-                                                memory_, base::Clock::Real());
+                                                memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
   }
   ~WatchLimitTest() override { health_.EndWatches(); }
@@ -146,11 +147,12 @@ class WatchLimitTest : public testing::Test {
     EXPECT_EQ(watch.Finish(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   }
 
-  HealthService health_{[](const std::string&) { return std::optional(true); },
+  HealthService health_{[](const identity::Caller&, const std::string&) { return std::optional(true); },
                         {.max_watches = 3, .max_watches_of_connection = 2}};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
 };
 

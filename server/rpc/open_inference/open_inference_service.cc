@@ -12,6 +12,7 @@
 #include "server/rpc/predict/predict_calls.h"
 #include "server/rpc/predict/predict_stream.h"
 #include "server/rpc/predict/request_builder.h"
+#include "server/rpc/predict/visible_models.h"
 #include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {
@@ -72,12 +73,13 @@ absl::Status CheckRepository(const std::string& name) {
 }  // namespace
 
 // The version that answers, as the registry describes it.
-absl::StatusOr<registry::VersionStatus> OpenInferenceService::Ready(const std::string& model,
+absl::StatusOr<registry::VersionStatus> OpenInferenceService::Ready(const identity::Caller& caller,
+                                                                    const std::string& model,
                                                                     const std::string& version) const {
   if (model.empty()) return absl::InvalidArgumentError("the model's name is empty; name the model to describe");
   FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", model));
   FERRY_ASSIGN_OR_RETURN(const int64_t number, DecodeVersion(version));
-  FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<serving::Servable> servable, registry_.Find(model, number));
+  FERRY_ASSIGN_OR_RETURN(const std::shared_ptr<serving::Servable> servable, FindFor(caller, registry_, model, number));
   for (registry::VersionStatus& status : registry_.List(model)) {
     if (status.version != servable->version()) continue;
     status.servable = servable;  // although it may be another one by now
@@ -94,63 +96,75 @@ void OpenInferenceService::Serve(CallLoop& loop) {
 }
 
 void OpenInferenceService::ServeModels(CallLoop& loop) {
-  ServeNow(loop, service_, &Service::RequestServerLive, [](const auto&, auto& response) {
+  ServeNow(loop, service_, &Service::RequestServerLive, [](const auto&, const auto&, auto& response) {
     response.set_live(true);
     return absl::OkStatus();
   });
-  ServeNow(loop, service_, &Service::RequestServerReady, [this](const auto&, auto& response) {
+  ServeNow(loop, service_, &Service::RequestServerReady, [this](const auto&, const auto&, auto& response) {
     response.set_ready(options_.is_ready());
     return absl::OkStatus();
   });
   ServeNow(loop, service_, &Service::RequestModelReady,
-           [this](const auto& request, auto& response) { return ModelReady(request, response); });
+           [this](const auto& caller, const auto& request, auto& response) {
+             return ModelReady(caller, request, response);
+           });
   ServeNow(loop, service_, &Service::RequestServerMetadata,
-           [this](const auto&, auto& response) { return ServerMetadata(response); });
+           [this](const auto&, const auto&, auto& response) { return ServerMetadata(response); });
   ServeNow(loop, service_, &Service::RequestModelMetadata,
-           [this](const auto& request, auto& response) { return ModelMetadata(request, response); });
+           [this](const auto& caller, const auto& request, auto& response) {
+             return ModelMetadata(caller, request, response);
+           });
   ServeLater(
       loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
       kPredictsAtOnce);
   ServeBidi(loop, service_, &Service::RequestModelStreamInfer,
             [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
   ServeNow(loop, service_, &Service::RequestModelConfig,
-           [this](const auto& request, auto& response) { return ModelConfig(request, response); });
+           [this](const auto& caller, const auto& request, auto& response) {
+             return ModelConfig(caller, request, response);
+           });
   ServeNow(loop, service_, &Service::RequestModelStatistics,
-           [this](const auto& request, auto& response) { return ModelStatistics(request, response); });
+           [this](const auto& caller, const auto& request, auto& response) {
+             return ModelStatistics(caller, request, response);
+           });
 }
 
 void OpenInferenceService::ServeRepository(CallLoop& loop) {
   ServeNow(loop, service_, &Service::RequestRepositoryIndex,
-           [this](const auto& request, auto& response) { return RepositoryIndex(request, response); });
+           [this](const auto& caller, const auto& request, auto& response) {
+             return RepositoryIndex(caller, request, response);
+           });
   ServeLater(loop, service_, &Service::RequestRepositoryModelLoad, [this](auto& call) { RepositoryModelLoad(call); });
   ServeLater(loop, service_, &Service::RequestRepositoryModelUnload,
              [this](auto& call) { RepositoryModelUnload(call); });
 }
 
 void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
-  const auto no_shared_memory = [](const auto&, auto&) {
+  const auto no_shared_memory = [](const auto&, const auto&, const auto&) {
     return absl::UnimplementedError("this server does not share memory with its clients; send tensors in the message");
   };
   // Of clients that tidy up before they begin: there is nothing.
-  const auto nothing_shared = [](const auto&, auto&) { return absl::OkStatus(); };
+  const auto nothing_shared = [](const auto&, const auto&, const auto&) { return absl::OkStatus(); };
   ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, nothing_shared);
   ServeNow(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
   ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, nothing_shared);
   ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, nothing_shared);
   ServeNow(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
   ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, nothing_shared);
-  ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, auto&) {
+  ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, const auto&, const auto&) {
     return absl::UnimplementedError("this server writes no traces; /metrics and ModelStatistics have its times");
   });
-  ServeNow(loop, service_, &Service::RequestLogSettings, [](const auto&, auto&) {
+  ServeNow(loop, service_, &Service::RequestLogSettings, [](const auto&, const auto&, const auto&) {
     return absl::UnimplementedError("the log is set when the server starts: --log-level and --log-format");
   });
 }
 
-absl::Status OpenInferenceService::ModelReady(const inference::ModelReadyRequest& request,
+absl::Status OpenInferenceService::ModelReady(const identity::Caller& caller,
+                                              const inference::ModelReadyRequest& request,
                                               inference::ModelReadyResponse& response) const {
   FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", request.name()));
   FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
+  FERRY_RETURN_IF_ERROR(caller.CheckModel(request.name()));
   const auto found = registry_.Find(request.name(), version);
   response.set_ready(found.ok() && (*found)->can_run());
   return absl::OkStatus();
@@ -164,9 +178,10 @@ absl::Status OpenInferenceService::ServerMetadata(inference::ServerMetadataRespo
   return absl::OkStatus();
 }
 
-absl::Status OpenInferenceService::ModelMetadata(const inference::ModelMetadataRequest& request,
+absl::Status OpenInferenceService::ModelMetadata(const identity::Caller& caller,
+                                                 const inference::ModelMetadataRequest& request,
                                                  inference::ModelMetadataResponse& response) const {
-  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(request.name(), request.version()));
+  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(caller, request.name(), request.version()));
   std::vector<int64_t> ready;
   for (const registry::VersionStatus& version : registry_.List(request.name())) {
     if (version.state == registry::VersionState::kReady) ready.push_back(version.version);
@@ -176,30 +191,35 @@ absl::Status OpenInferenceService::ModelMetadata(const inference::ModelMetadataR
   return absl::OkStatus();
 }
 
-absl::Status OpenInferenceService::ModelConfig(const inference::ModelConfigRequest& request,
+absl::Status OpenInferenceService::ModelConfig(const identity::Caller& caller,
+                                               const inference::ModelConfigRequest& request,
                                                inference::ModelConfigResponse& response) const {
-  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(request.name(), request.version()));
+  FERRY_ASSIGN_OR_RETURN(const registry::VersionStatus status, Ready(caller, request.name(), request.version()));
   DescribeConfig(status, *response.mutable_config());
   return absl::OkStatus();
 }
 
-absl::Status OpenInferenceService::ModelStatistics(const inference::ModelStatisticsRequest& request,
+absl::Status OpenInferenceService::ModelStatistics(const identity::Caller& caller,
+                                                   const inference::ModelStatisticsRequest& request,
                                                    inference::ModelStatisticsResponse& response) const {
   FERRY_RETURN_IF_ERROR(CheckNameLength("the model's name", request.name()));
   FERRY_ASSIGN_OR_RETURN(const int64_t version, DecodeVersion(request.version()));
-  for (const registry::VersionStatus& status : registry_.List(request.name())) {
+  if (!request.name().empty()) FERRY_RETURN_IF_ERROR(caller.CheckModel(request.name()));
+  const auto versions = request.name().empty() ? ListFor(caller, registry_) : registry_.List(request.name());
+  for (const registry::VersionStatus& status : versions) {
     const bool is_wanted = version == 0 || version == status.version;
     if (is_wanted && status.servable != nullptr) DescribeStatistics(status, *response.add_model_stats());
   }
   if (response.model_stats_size() > 0 || request.name().empty()) return absl::OkStatus();
   // Find knows how to say which models and versions there are.
-  return registry_.Find(request.name(), version).status();
+  return FindFor(caller, registry_, request.name(), version).status();
 }
 
-absl::Status OpenInferenceService::RepositoryIndex(const inference::RepositoryIndexRequest& request,
+absl::Status OpenInferenceService::RepositoryIndex(const identity::Caller& caller,
+                                                   const inference::RepositoryIndexRequest& request,
                                                    inference::RepositoryIndexResponse& response) const {
   FERRY_RETURN_IF_ERROR(CheckRepository(request.repository_name()));
-  for (const registry::VersionStatus& version : registry_.List()) {
+  for (const registry::VersionStatus& version : ListFor(caller, registry_)) {
     if (!request.ready() || version.state == registry::VersionState::kReady)
       DescribeIndex(version, *response.add_models());
   }
@@ -222,9 +242,9 @@ void OpenInferenceService::RepositoryModelLoad(
         "the parameter {}: a model is loaded as its folder in the store has it; put files and config.pbtxt there",
         base::Excerpt(request.parameters().begin()->first, limits::kMaxShownBytes));
   }
-  if (!status.ok()) return call.Finish(status);
   options_.admin_calls->Run(
-      call, [&](registry::Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
+      call, {"RepositoryModelLoad", request.model_name(), ""}, std::move(status),
+      [&](registry::Registry::Done done) { registry_.Load(request.model_name(), {}, std::move(done)); }, [] {});
 }
 
 // "unload_dependents" has no effect: no model here depends on another. What is not loaded is unloaded, as clients of
@@ -232,10 +252,9 @@ void OpenInferenceService::RepositoryModelLoad(
 void OpenInferenceService::RepositoryModelUnload(
     UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call) {
   const inference::RepositoryModelUnloadRequest& request = call.request();
-  const absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
-  if (!status.ok()) return call.Finish(status);
+  absl::Status status = CheckAdmin(request.repository_name(), request.model_name());
   options_.admin_calls->Run(
-      call,
+      call, {"RepositoryModelUnload", request.model_name(), ""}, std::move(status),
       [&](registry::Registry::Done done) {
         registry_.Unload(request.model_name(), 0, [done = std::move(done)](const absl::Status& unloaded) {
           done(absl::IsNotFound(unloaded) ? absl::OkStatus() : unloaded);

@@ -33,15 +33,16 @@ class OpenInferenceService final : public RpcService {
   // What the protocol's extensions have and this server has not: UNIMPLEMENTED, saying what to do instead.
   void ServeUnsupported(CallLoop& loop);
 
-  absl::Status ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const;
+  absl::Status ModelReady(const identity::Caller& caller, const inference::ModelReadyRequest& request,
+                          inference::ModelReadyResponse& response) const;
   absl::Status ServerMetadata(inference::ServerMetadataResponse& response) const;
-  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request,
+  absl::Status ModelMetadata(const identity::Caller& caller, const inference::ModelMetadataRequest& request,
                              inference::ModelMetadataResponse& response) const;
-  absl::Status ModelConfig(const inference::ModelConfigRequest& request,
+  absl::Status ModelConfig(const identity::Caller& caller, const inference::ModelConfigRequest& request,
                            inference::ModelConfigResponse& response) const;
-  absl::Status ModelStatistics(const inference::ModelStatisticsRequest& request,
+  absl::Status ModelStatistics(const identity::Caller& caller, const inference::ModelStatisticsRequest& request,
                                inference::ModelStatisticsResponse& response) const;
-  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
+  absl::Status RepositoryIndex(const identity::Caller& caller, const inference::RepositoryIndexRequest& request,
                                inference::RepositoryIndexResponse& response) const;
   void RepositoryModelLoad(
       UnaryCall<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>& call);
@@ -49,13 +50,14 @@ class OpenInferenceService final : public RpcService {
       UnaryCall<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>& call);
 
   absl::Status CheckAdmin(const std::string& repository, const std::string& model) const;
-  absl::StatusOr<registry::VersionStatus> Ready(const std::string& model, const std::string& version) const;
+  absl::StatusOr<registry::VersionStatus> Ready(const identity::Caller& caller, const std::string& model,
+                                                const std::string& version) const;
 
   const Options options_;
   registry::Registry& registry_;
   Predictor& predictor_;
   const base::Clock& clock_;
-  RawService<inference::GRPCInferenceService::AsyncService> service_;
+  RawService<inference::GRPCInferenceService> service_;
 };
 
 }  // namespace torchferry::rpc

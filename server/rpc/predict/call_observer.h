@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "server/base/clock.h"
+#include "server/identity/caller.h"
 #include "server/serving/servable.h"
 
 namespace torchferry::rpc {
@@ -16,9 +17,10 @@ namespace torchferry::rpc {
 // What a request says of itself, even where the rest of it cannot be decoded. Views of its message, which lives until
 // the answer is sent.
 struct RequestHead {
-  std::string_view method;        // of the service: "Predict", "ModelStreamInfer"
-  const std::string& model;       // as the client named it: of any length, with any bytes
-  const std::string& request_id;  // likewise; empty when the client gave none
+  std::string_view method;         // of the service: "Predict", "ModelStreamInfer"
+  const std::string& model;        // as the client named it: of any length, with any bytes
+  const std::string& request_id;   // likewise; empty when the client gave none
+  const identity::Caller& caller;  // whose request it is
 };
 
 // One request. Each message of a stream is one.

@@ -52,9 +52,12 @@ class PredictStreamHandler final : public StreamHandler {
       return Advance();
     }
     if (!refused.ok()) return Begin(refused, /*is_refused=*/true);
+    // Since the stream began the caller's token may have expired, or its identity may have been taken away.
+    if (const absl::Status known = call_.Renew(next_->caller); !known.ok()) return Begin(known, /*is_refused=*/true);
     const Message& message = *next_->message;
     absl::StatusOr<Request> request = DecodeFor<Api>(call_, message, clock_);
-    next_->is_alone = request.ok() && predictor_.IsStateful(message.model_name(), request->version, sessions_);
+    next_->is_alone =
+        request.ok() && predictor_.IsStateful(next_->caller, message.model_name(), request->version, sessions_);
     {
       base::MutexLock lock(mutex_);
       if (next_->is_alone && !under_way_.empty()) {
@@ -91,7 +94,8 @@ class PredictStreamHandler final : public StreamHandler {
   // A request and its answer. With the memory that its messages have kept it serves for others, later.
   struct Exchange {
     std::shared_ptr<Message> message = std::make_shared<Message>();
-    bool is_kept = false;  // its bytes are read on, whatever comes next
+    identity::Caller caller;  // as it was known when the message came
+    bool is_kept = false;     // its bytes are read on, whatever comes next
     bool is_alone = false;
     int64_t memory = 0;  // its part of the call's
     int64_t answer_bytes = 0;
@@ -178,7 +182,8 @@ class PredictStreamHandler final : public StreamHandler {
     } else {
       const Message& message = *exchange.message;
       predictor_.Predict(
-          {Api::kStreamMethod, message.model_name(), Api::RequestId(message)}, std::move(request), &sessions_,
+          {Api::kStreamMethod, message.model_name(), Api::RequestId(message), exchange.caller}, std::move(request),
+          &sessions_,
           {.encode = [this, &exchange](const Answer& answer) { return Encode(exchange, answer); },
            .send = [this, &exchange](const absl::Status& status) { Send(exchange, status); },
            .keep = [&exchange] { return Keep(exchange); },

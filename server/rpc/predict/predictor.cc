@@ -7,6 +7,7 @@
 #include "server/rpc/predict/answer_size.h"
 #include "server/rpc/predict/request_builder.h"
 #include "server/rpc/predict/top_classes.h"
+#include "server/rpc/predict/visible_models.h"
 #include "server/rpc/transport/guarded.h"
 #include "server/serving/split_request.h"
 
@@ -90,21 +91,24 @@ struct Predictor::UnderWay {
   }
 };
 
-absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const std::string& model, int64_t version,
+absl::StatusOr<std::shared_ptr<serving::Servable>> Predictor::Find(const identity::Caller& caller,
+                                                                   const std::string& model, int64_t version,
                                                                    const StreamSessions* stream) const {
   if (model.empty()) {
     return absl::InvalidArgumentError("model_name is empty; name the model to run");
   }
   FERRY_RETURN_IF_ERROR(CheckNameLength("model_name", model));
+  FERRY_RETURN_IF_ERROR(caller.CheckModel(model));
   if (stream != nullptr) {
     FERRY_ASSIGN_OR_RETURN(std::shared_ptr<serving::Servable> kept, stream->Find(model, version));
     if (kept != nullptr) return kept;
   }
-  return registry_.Find(model, version);
+  return FindFor(caller, registry_, model, version);
 }
 
-bool Predictor::IsStateful(const std::string& model, int64_t version, const StreamSessions& stream) const {
-  const absl::StatusOr<std::shared_ptr<serving::Servable>> found = Find(model, version, &stream);
+bool Predictor::IsStateful(const identity::Caller& caller, const std::string& model, int64_t version,
+                           const StreamSessions& stream) const {
+  const absl::StatusOr<std::shared_ptr<serving::Servable>> found = Find(caller, model, version, &stream);
   return found.ok() && (*found)->is_stateful();
 }
 
@@ -114,7 +118,7 @@ void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request
   call->facts.arrived = clock_.Now();
   call->facts.is_admitted = admission_.Enter(call->facts.arrived);
   absl::StatusOr<std::shared_ptr<serving::Servable>> found =
-      call->facts.is_admitted ? Find(head.model, call->facts.version, stream)
+      call->facts.is_admitted ? Find(head.caller, head.model, call->facts.version, stream)
                               : absl::UnavailableError("the server is shutting down; try another replica");
   absl::Status status = found.status();
   if (status.ok()) call->servable = *std::move(found);

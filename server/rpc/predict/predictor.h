@@ -68,14 +68,16 @@ class Predictor {
   // `request` may be an error of the codec, which is then counted and answered. `stream` is that of the stream which
   // the request came by, used during the call alone; null: it came by none.
   void Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply);
-  // Whether what would answer now keeps a state for each stream: requests of `stream` then come one after another.
-  bool IsStateful(const std::string& model, int64_t version, const StreamSessions& stream) const;
+  // Whether what would answer `caller` now keeps a state for each stream: requests of `stream` then come one after
+  // another.
+  bool IsStateful(const identity::Caller& caller, const std::string& model, int64_t version,
+                  const StreamSessions& stream) const;
 
  private:
   struct UnderWay;
 
-  absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version,
-                                                          const StreamSessions* stream) const;
+  absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const identity::Caller& caller, const std::string& model,
+                                                          int64_t version, const StreamSessions* stream) const;
   // An error: it has not been submitted, and `call` is still to be ended.
   absl::Status Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream);
   void End(UnderWay& call, const absl::StatusOr<Answer>& answer);

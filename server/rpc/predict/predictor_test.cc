@@ -72,7 +72,7 @@ class PredictorTest : public PredictTest {
     const std::string id = "id 7";
     recorder_.was_sent = false;
     const auto sent = std::make_shared<std::promise<absl::Status>>();
-    predictor_.Predict({"Predict", model, id}, std::move(request), stream,
+    predictor_.Predict({"Predict", model, id, caller_}, std::move(request), stream,
                        {.encode =
                             [this](const Answer& answer) {
                               encoded_ = answer;
@@ -174,7 +174,7 @@ TEST_F(PredictorTest, AnAnswerOverTheLimitIsDroppedBeforeItIsEncoded) {
   const std::string model = "plain";
   bool is_encoded = false;
   const auto sent = std::make_shared<std::promise<absl::Status>>();
-  predictor.Predict({"Predict", model, id}, AskFor(x_), nullptr,
+  predictor.Predict({"Predict", model, id, caller_}, AskFor(x_), nullptr,
                     {.encode =
                          [&](const Answer&) {
                            is_encoded = true;

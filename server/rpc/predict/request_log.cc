@@ -29,6 +29,7 @@ void RequestLog::OnEnd(const PredictCall& call, const PredictEnd& end) {
                                         {"device", end.device},
                                         {"code", base::CodeName(end.status.code())},
                                         {"milliseconds", Milliseconds(end.duration)}};
+  if (!call.head.caller.name().empty()) fields.emplace_back("identity", call.head.caller.name());
   if (!call.head.request_id.empty()) fields.emplace_back("request_id", Shortened(call.head.request_id));
   if (!end.status.ok()) fields.emplace_back("error", base::MessageOf(end.status));
   base::Log(level, "request", fields);

@@ -6,6 +6,7 @@
 #include "server/rpc/predict/predict_calls.h"
 #include "server/rpc/predict/predict_stream.h"
 #include "server/rpc/predict/request_builder.h"
+#include "server/rpc/predict/visible_models.h"
 #include "server/rpc/torchferry_v1/codec.h"
 
 namespace torchferry::rpc {
@@ -57,27 +58,31 @@ void InferenceServiceImpl::Serve(CallLoop& loop) {
   ServeBidi(loop, service_, &Service::RequestPredictStream,
             [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
   ServeNow(loop, service_, &Service::RequestListModels,
-           [this](const auto&, auto& response) { return ListModels(response); });
-  ServeNow(loop, service_, &Service::RequestGetModel,
-           [this](const auto& request, auto& response) { return GetModel(request, response); });
+           [this](const auto& caller, const auto&, auto& response) { return ListModels(caller, response); });
+  ServeNow(loop, service_, &Service::RequestGetModel, [this](const auto& caller, const auto& request, auto& response) {
+    return GetModel(caller, request, response);
+  });
 }
 
-absl::Status InferenceServiceImpl::ListModels(v1::ListModelsResponse& response) const {
-  for (const registry::VersionStatus& status : registry_.List()) EncodeVersion(status, *response.add_versions());
+absl::Status InferenceServiceImpl::ListModels(const identity::Caller& caller, v1::ListModelsResponse& response) const {
+  for (const registry::VersionStatus& status : ListFor(caller, registry_))
+    EncodeVersion(status, *response.add_versions());
   return absl::OkStatus();
 }
 
-absl::Status InferenceServiceImpl::GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const {
+absl::Status InferenceServiceImpl::GetModel(const identity::Caller& caller, const v1::GetModelRequest& request,
+                                            v1::GetModelResponse& response) const {
   if (request.model_name().empty())
     return absl::InvalidArgumentError("model_name is empty; name the model to describe");
   FERRY_RETURN_IF_ERROR(CheckNameLength("model_name", request.model_name()));
+  FERRY_RETURN_IF_ERROR(caller.CheckModel(request.model_name()));
   for (const registry::VersionStatus& status : registry_.List(request.model_name())) {
     const bool is_wanted = request.model_version() == 0 || request.model_version() == status.version;
     if (is_wanted) EncodeVersion(status, *response.add_versions());
   }
   if (response.versions_size() > 0) return absl::OkStatus();
   // Find knows how to say which models and versions there are.
-  return registry_.Find(request.model_name(), request.model_version()).status();
+  return FindFor(caller, registry_, request.model_name(), request.model_version()).status();
 }
 
 }  // namespace torchferry::rpc

@@ -17,13 +17,14 @@ class InferenceServiceImpl final : public RpcService {
   void Serve(CallLoop& loop) override;
 
  private:
-  absl::Status ListModels(v1::ListModelsResponse& response) const;
-  absl::Status GetModel(const v1::GetModelRequest& request, v1::GetModelResponse& response) const;
+  absl::Status ListModels(const identity::Caller& caller, v1::ListModelsResponse& response) const;
+  absl::Status GetModel(const identity::Caller& caller, const v1::GetModelRequest& request,
+                        v1::GetModelResponse& response) const;
 
   const registry::Registry& registry_;
   Predictor& predictor_;
   const base::Clock& clock_;
-  RawService<v1::InferenceService::AsyncService> service_;
+  RawService<v1::InferenceService> service_;
 };
 
 }  // namespace torchferry::rpc

@@ -62,7 +62,7 @@ class CallLoopTest : public testing::Test {
     RpcServer::Options options;
     options.busy_poll = std::chrono::microseconds(100);
     const absl::Status status = listener_.Start(options, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_},
-                                                connections_, memory_, base::Clock::Real());
+                                                connections_, memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     listener_.SetWork(work_);
   }
@@ -76,13 +76,14 @@ class CallLoopTest : public testing::Test {
 
   int left_ = 0;
   FakeWork work_;
-  HealthService health_{[this](const std::string& service) -> std::optional<bool> {
+  HealthService health_{[this](const identity::Caller&, const std::string& service) -> std::optional<bool> {
     if (service == "work") work_.Leave();
     return true;
   }};
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
 };
 
@@ -135,14 +136,15 @@ TEST(LostThreadTest, StopDoesNotWaitForAThreadThatDoesNotComeBack) {
   auto& memory = *new CallMemory({.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20});
   metrics::Metrics metrics;
   ConnectionMetrics connections("grpc", metrics, [] {});
-  HealthService health([&](const std::string& service) -> std::optional<bool> {
+  HealthService health([&](const identity::Caller&, const std::string& service) -> std::optional<bool> {
     if (service == "work") work.Leave();
     return true;
   });
   {
+    OpenGate gate;
     Listener listener;
     const absl::Status status = listener.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health}, connections,
-                                               memory, base::Clock::Real());
+                                               memory, gate, base::Clock::Real());
     ASSERT_TRUE(status.ok()) << status;
     listener.SetWork(work);
     HealthClient client(listener.port());

@@ -6,9 +6,9 @@
 namespace torchferry::rpc {
 namespace {
 
-constexpr uint32_t kVarint = 0;
-constexpr uint32_t kFixed64 = 1;
-constexpr uint32_t kLengthDelimited = 2;
+constexpr uint32_t kVarintType = 0;
+constexpr uint32_t kFixed64Type = 1;
+constexpr uint32_t kLengthDelimitedType = 2;
 
 // A small answer fits into this: one allocation for it.
 constexpr size_t kFirstBytes = 240;
@@ -26,7 +26,7 @@ std::string_view TextOf(const grpc::Slice& slice) {
 void OutgoingMessage::Add(const google::protobuf::MessageLite& part) { part.AppendToString(&open_); }
 
 void OutgoingMessage::AddString(int field, std::string_view value) {
-  AddTag(field, kLengthDelimited);
+  AddTag(field, kLengthDelimitedType);
   AddVarint(value.size());
   open_ += value;
 }
@@ -35,7 +35,7 @@ void OutgoingMessage::AddBytes(int field, std::span<const std::byte> bytes, cons
   if (bytes.size() < kSharedBytes || owner == nullptr) {
     return AddString(field, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
-  AddTag(field, kLengthDelimited);
+  AddTag(field, kLengthDelimitedType);
   AddVarint(bytes.size());
   EndSlice();
   auto keeper = std::make_unique<Owner>(owner);
@@ -47,7 +47,7 @@ void OutgoingMessage::AddBytes(int field, std::span<const std::byte> bytes, cons
 }
 
 void OutgoingMessage::AddNumber(int field, int64_t value) {
-  AddTag(field, kVarint);
+  AddTag(field, kVarintType);
   AddVarint(static_cast<uint64_t>(value));
 }
 
@@ -58,7 +58,7 @@ void OutgoingMessage::AddNumbers(int field, std::span<const int64_t> values) {
 }
 
 void OutgoingMessage::AddDouble(int field, double value) {
-  AddTag(field, kFixed64);
+  AddTag(field, kFixed64Type);
   const auto bits = std::bit_cast<uint64_t>(value);
   for (int shift = 0; shift < 64; shift += 8) open_ += static_cast<char>(bits >> shift);
 }
@@ -74,7 +74,7 @@ void OutgoingMessage::AppendVarint(uint64_t value, std::string& text) {
 }
 
 OutgoingMessage::Place OutgoingMessage::Begin(int field) {
-  AddTag(field, kLengthDelimited);
+  AddTag(field, kLengthDelimitedType);
   return {.slice = slices_.size(), .offset = open_.size(), .size = size()};
 }
 

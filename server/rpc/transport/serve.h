@@ -1,6 +1,7 @@
 // A service's methods, put behind a server's address.
 #pragma once
 
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
@@ -38,13 +39,16 @@ struct MethodIndex<Outer<Rest>, Outer<Rest>> {
   static constexpr int kValue = 0;
 };
 
-// A generated AsyncService that takes calls of its methods with their messages as bytes.
-template <typename AsyncService>
-class RawService final : public AsyncService {
+// The generated AsyncService of `Api` that takes calls of its methods with their messages as bytes.
+template <typename Api>
+class RawService final : public Api::AsyncService {
  public:
-  // Without `is_listed` reflection does not list the service, whose methods answer all the same.
-  explicit RawService(bool is_listed = true) {
-    if (!is_listed) this->AddMethod(Unlisted());
+  // "torchferry.v1.InferenceService.Predict", and who may call it.
+  template <typename Wrapper>
+  static const MethodRule* Rule() {
+    const auto* const service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(Api::service_full_name());
+    return &RuleOf(service->method(kIndex<Wrapper>)->full_name());
   }
 
   template <typename Wrapper>
@@ -65,18 +69,8 @@ class RawService final : public AsyncService {
   }
 
  private:
-  // gRPC lists a service by the path of its last method. This one's has no service in it, and no client can call it.
-  static grpc::internal::RpcServiceMethod* Unlisted() {
-    using grpc::internal::RpcServiceMethod;
-    auto* method = new RpcServiceMethod("-", grpc::internal::RpcMethod::NORMAL_RPC, nullptr);
-    // A method is synchronous unless marked. gRPC then leaves calls of unknown methods to synchronous threads that
-    // never run, and such a call has no answer.
-    method->SetServerApiType(RpcServiceMethod::ApiType::ASYNC);
-    return method;
-  }
-
   template <typename Wrapper>
-  static constexpr int kIndex = MethodIndex<AsyncService, Wrapper>::kValue;
+  static constexpr int kIndex = MethodIndex<typename Api::AsyncService, Wrapper>::kValue;
 };
 
 // In these, the unnamed argument is the generated AsyncService's Request… of the method.
@@ -93,18 +87,19 @@ void ServeLater(CallLoop& loop, RawService<Service>& service,
       typename Kind::Method{[&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
                               service.template TakeUnary<Owner>(context, request, writer, queue, tag);
                             },
-                            std::move(handler)});
+                            std::move(handler), service.template Rule<Owner>()});
   for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
 }
 
 // Calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeNow(CallLoop& loop, RawService<Service>& service,
-              void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-              std::type_identity_t<std::function<absl::Status(const Request&, Response&)>> handler) {
+void ServeNow(
+    CallLoop& loop, RawService<Service>& service,
+    void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+    std::type_identity_t<std::function<absl::Status(const identity::Caller&, const Request&, Response&)>> handler) {
   ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
-    const absl::Status status = Guarded([&] { return handler(call.request(), call.response()); });
+    const absl::Status status = Guarded([&] { return handler(call.caller(), call.request(), call.response()); });
     if (status.ok()) MakeUtf8(call.response());
     call.Finish(status);
   });
@@ -120,7 +115,7 @@ void ServeBidi(CallLoop& loop, RawService<Service>& service,
                         typename Kind::Method{[&service](auto* context, auto* stream, auto* queue, void* tag) {
                                                 service.template TakeBidi<Owner>(context, stream, queue, tag);
                                               },
-                                              std::move(handler)}));
+                                              std::move(handler), service.template Rule<Owner>()}));
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
@@ -133,7 +128,7 @@ void ServeWatch(CallLoop& loop, RawService<Service>& service,
                         [&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
                           service.template TakeWatch<Owner>(context, request, writer, queue, tag);
                         },
-                        std::move(handler)}));
+                        std::move(handler), service.template Rule<Owner>()}));
 }
 
 }  // namespace torchferry::rpc

@@ -1,0 +1,16 @@
+// grpc.reflection.v1 and v1alpha: what services there are behind an address, for clients that were not built for them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/rpc/transport/serve.h"
+
+namespace torchferry::rpc {
+
+// One service for each version of the protocol. They say that there are the services `names`, and themselves. A stream
+// has one request under way; the others stay unread until it is answered.
+std::vector<std::unique_ptr<RpcService>> MakeReflection(std::vector<std::string> names);
+
+}  // namespace torchferry::rpc
