@@ -66,11 +66,11 @@ class RpcServerImpl final : public RpcServer {
     if (options_.reflection) FERRY_RETURN_IF_ERROR(OpenReflection());
     FERRY_RETURN_IF_ERROR(server_.Start(options_, {options_.address, "--grpc-address", options_.connections},
                                         options_.threads, {&inference_, &open_inference_, &health_, &admin_},
-                                        connections_, *memory_, clock_));
+                                        connections_, *memory_, gate_, clock_));
     if (options_.admin && !IsAdminBeside()) {
       FERRY_RETURN_IF_ERROR(
           admin_server_.Start(options_, {options_.admin_address, "--admin-address", options_.admin_connections}, 1,
-                              {&admin_apart_, &open_admin_}, admin_connections_, *memory_, clock_));
+                              {&admin_apart_, &open_admin_}, admin_connections_, *memory_, gate_, clock_));
     }
     return absl::OkStatus();
   }
@@ -140,6 +140,7 @@ class RpcServerImpl final : public RpcServer {
   registry::Registry& registry_;
   const base::Clock& clock_;
   const std::shared_ptr<CallMemory> memory_;  // with the metrics, which may ask later
+  OpenGate gate_;
   Admission admission_;
   MetricsObserver metrics_observer_;
   RequestLog request_log_;

@@ -25,7 +25,7 @@ class AdminService final : public RpcService {
   registry::Registry& registry_;
   AdminCalls& calls_;
   const bool is_on_;
-  RawService<v1::ModelAdminService::AsyncService> service_;
+  RawService<v1::ModelAdminService> service_;
 };
 
 }  // namespace torchferry::rpc

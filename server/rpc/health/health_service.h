@@ -53,7 +53,7 @@ class HealthService final : public RpcService {
 
   const Options options_;
   const Lookup lookup_;
-  RawService<grpc::health::v1::Health::AsyncService> service_;
+  RawService<grpc::health::v1::Health> service_;
   base::Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ FERRY_GUARDED_BY(mutex_);
   std::map<std::string, size_t> watches_of_ FERRY_GUARDED_BY(mutex_);  // connections; none of 0

@@ -25,7 +25,7 @@ class HealthServiceTest : public testing::Test {
  protected:
   HealthServiceTest() {
     const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
-                                                memory_, base::Clock::Real());
+                                                memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     client_ = std::make_unique<HealthClient>(listener_.port());
   }
@@ -50,6 +50,7 @@ class HealthServiceTest : public testing::Test {
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
   std::unique_ptr<HealthClient> client_;
 };
@@ -129,7 +130,7 @@ class WatchLimitTest : public testing::Test {
   // With place for three watches, and for two of one connection.
   WatchLimitTest() {
     const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_}, connections_,
-                                                memory_, base::Clock::Real());
+                                                memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
   }
   ~WatchLimitTest() override { health_.EndWatches(); }
@@ -151,6 +152,7 @@ class WatchLimitTest : public testing::Test {
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
 };
 

@@ -55,7 +55,7 @@ class OpenInferenceService final : public RpcService {
   registry::Registry& registry_;
   Predictor& predictor_;
   const base::Clock& clock_;
-  RawService<inference::GRPCInferenceService::AsyncService> service_;
+  RawService<inference::GRPCInferenceService> service_;
 };
 
 }  // namespace torchferry::rpc

@@ -23,7 +23,7 @@ class InferenceServiceImpl final : public RpcService {
   const registry::Registry& registry_;
   Predictor& predictor_;
   const base::Clock& clock_;
-  RawService<v1::InferenceService::AsyncService> service_;
+  RawService<v1::InferenceService> service_;
 };
 
 }  // namespace torchferry::rpc

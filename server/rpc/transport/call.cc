@@ -64,7 +64,7 @@ base::TimePoint Call::DeadlineOn(const base::Clock& clock) const {
 }
 
 absl::Status Call::Reserve(int64_t bytes) {
-  return loop_.memory().budget().Resize(share_, kCallBytes + bytes, [this] { return context_.peer(); });
+  return loop_.memory().budget().Resize(share_, kCallBytes + bytes, [this] { return peer(); });
 }
 
 int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
@@ -76,9 +76,7 @@ int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
   return received + length + length / kFrameShare;
 }
 
-void Call::Arrived(const grpc::ByteBuffer& bytes) {
-  loop_.memory().delivered().Add(context_.peer(), ReceivedFor(bytes));
-}
+void Call::Arrived(const grpc::ByteBuffer& bytes) { loop_.memory().delivered().Add(peer(), ReceivedFor(bytes)); }
 
 absl::Status Call::ReserveReceived(grpc::ByteBuffer& bytes) {
   const auto length = static_cast<int64_t>(bytes.Length());

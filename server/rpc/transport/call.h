@@ -16,10 +16,12 @@
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/base/status.h"
+#include "server/identity/caller.h"
 #include "server/rpc/transport/call_loop.h"
 #include "server/rpc/transport/guarded.h"
 #include "server/rpc/transport/incoming.h"
 #include "server/rpc/transport/memory_budget.h"
+#include "server/rpc/transport/method_rules.h"
 #include "server/rpc/transport/outgoing.h"
 #include "server/rpc/transport/status_map.h"
 
@@ -35,8 +37,10 @@ class Call {
   // By when the caller wants the answer; kNoDeadline: it did not say.
   base::TimePoint DeadlineOn(const base::Clock& clock) const;
 
+  // Who calls. Any thread.
+  const identity::Caller& caller() const { return caller_; }
   // The caller's address, which tells one connection from another.
-  std::string peer() const { return context_.peer(); }
+  const std::string& peer() const { return caller_.peer(); }
 
   // The caller gave up, or its connection is gone. Any thread, until Finish.
   bool IsCancelled() const { return (cancel_.load(std::memory_order_relaxed) & kIsCancelled) != 0; }
@@ -80,6 +84,8 @@ class Call {
     LetGo();
   }
 
+  // The gate's answer for this call: before anything else is done with it. After an error it is finished with that.
+  absl::Status Enter(const MethodRule& rule) { return loop_.gate().Admit(context_, rule, caller_); }
   // A message has come. Once for each, before anything else is done with it.
   void Arrived(const grpc::ByteBuffer& bytes);
   // Makes room for as many bytes as have been received: what waits to be parsed, too, has its place in the budget.
@@ -128,6 +134,7 @@ class Call {
   static constexpr int kHasCallback = 2;
   std::atomic<int> cancel_{0};  // who sets the second of the two calls on_cancel_
   std::function<void()> on_cancel_;
+  identity::Caller caller_;
   MemoryShare share_;
   int64_t request_bytes_ = 0;  // of it
   std::atomic<SendLimit*> send_limit_{nullptr};
@@ -145,6 +152,7 @@ class UnaryCall final : public Call {
   struct Method {
     Accept accept;
     Handler handler;
+    const MethodRule* rule;
   };
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new UnaryCall(loop, std::move(method)); }
@@ -181,18 +189,24 @@ class UnaryCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();  // the server has shut down
     Await(loop_, method_);
+    const absl::Status entered = Enter(*method_->rule);
     Arrived(received_);
+    if (!entered.ok()) return Refuse(entered);
     if (!IsLarge(received_)) return Begin();
     const absl::Status status = ReserveReceived(received_);
     if (!status.ok()) return Finish(status);
     Hold();
     loop_.large().Carry(has_turn_, request_bytes());
   }
+  // What it sent is not looked at.
+  void Refuse(const absl::Status& why) {
+    received_.Clear();
+    Finish(why);
+  }
   // Of a large one, among those of the loop. Its call stays until the handler has returned, as on the loop.
   void AfterTurn(bool) {
     if (IsCancelled()) {
-      received_.Clear();
-      Finish(absl::CancelledError("the caller went away"));
+      Refuse(absl::CancelledError("the caller went away"));
     } else {
       Begin();
     }
@@ -262,6 +276,7 @@ class BidiCall final : public Call {
   struct Method {
     Accept accept;
     Handler handler;
+    const MethodRule* rule;
   };
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new BidiCall(loop, std::move(method)); }
@@ -305,6 +320,7 @@ class BidiCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();
     Await(loop_, method_);
+    if (const absl::Status entered = Enter(*method_->rule); !entered.ok()) return Finish(entered);
     handler_ = method_->handler(*this);
     OnCancel([this] { handler_->OnCancel(); });
   }
@@ -377,6 +393,7 @@ class WatchCall final : public Call {
   struct Method {
     Accept accept;
     Handler handler;
+    const MethodRule* rule;
   };
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new WatchCall(loop, std::move(method)); }
@@ -398,11 +415,16 @@ class WatchCall final : public Call {
   void AfterBegin(bool ok) {
     if (!ok) return Discard();
     Await(loop_, method_);
+    absl::Status status = Enter(*method_->rule);
     Arrived(received_);
-    const absl::Status status = Guarded([this] { return ReadRequest(); });
-    if (!status.ok()) return Finish(status);
+    if (status.ok()) status = Guarded([this] { return ReadRequest(); });
+    if (!status.ok()) return Refuse(status);
     handler_ = method_->handler(*this);
     OnCancel([this] { handler_->OnCancel(); });
+  }
+  void Refuse(const absl::Status& why) {
+    received_.Clear();
+    Finish(why);
   }
   absl::Status ReadRequest() {
     FERRY_RETURN_IF_ERROR(ReserveRequest(received_, *Request::descriptor()));

@@ -28,8 +28,8 @@ const gpr_timespec kNow = gpr_inf_past(GPR_CLOCK_MONOTONIC);
 }  // namespace
 
 CallLoop::CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, CallMemory& memory,
-                   const base::Clock& clock)
-    : queue_(std::move(queue)), busy_poll_(busy_poll), memory_(memory), clock_(clock) {}
+                   Gate& gate, const base::Clock& clock)
+    : queue_(std::move(queue)), busy_poll_(busy_poll), memory_(memory), gate_(gate), clock_(clock) {}
 
 CallLoop::~CallLoop() { Stop(); }
 

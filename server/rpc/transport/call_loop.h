@@ -14,6 +14,7 @@
 #include "server/base/mutex.h"
 #include "server/rpc/transport/busy_poll.h"
 #include "server/rpc/transport/call_memory.h"
+#include "server/rpc/transport/gate.h"
 #include "server/rpc/transport/gathering.h"
 #include "server/rpc/transport/large_messages.h"
 
@@ -44,8 +45,8 @@ class WorkBetweenCalls {
 class CallLoop {
  public:
   // `queue` is of a server that is not started yet. `busy_poll`: how long to look for the next event before sleeping,
-  // after work. `memory` is the calls'.
-  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, CallMemory& memory,
+  // after work. `memory` is the calls', and `gate` lets them in.
+  CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, CallMemory& memory, Gate& gate,
            const base::Clock& clock);
   // As Stop.
   ~CallLoop();
@@ -54,6 +55,7 @@ class CallLoop {
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   CallMemory& memory() { return memory_; }
+  Gate& gate() { return gate_; }
   // For what would hold the loop up: messages that take long to parse.
   LargeMessages& large() { return large_; }
 
@@ -95,6 +97,7 @@ class CallLoop {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const base::Duration busy_poll_;
   CallMemory& memory_;
+  Gate& gate_;
   const base::Clock& clock_;
   std::atomic<WorkBetweenCalls*> work_{nullptr};
   LargeMessages large_{memory_.max_message_bytes()};

@@ -62,7 +62,7 @@ class CallLoopTest : public testing::Test {
     RpcServer::Options options;
     options.busy_poll = std::chrono::microseconds(100);
     const absl::Status status = listener_.Start(options, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health_},
-                                                connections_, memory_, base::Clock::Real());
+                                                connections_, memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     listener_.SetWork(work_);
   }
@@ -83,6 +83,7 @@ class CallLoopTest : public testing::Test {
   metrics::Metrics metrics_;
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(0, 0, 64 << 20), .max_message_bytes = 64 << 20}};
+  OpenGate gate_;
   Listener listener_;
 };
 
@@ -140,9 +141,10 @@ TEST(LostThreadTest, StopDoesNotWaitForAThreadThatDoesNotComeBack) {
     return true;
   });
   {
+    OpenGate gate;
     Listener listener;
     const absl::Status status = listener.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&health}, connections,
-                                               memory, base::Clock::Real());
+                                               memory, gate, base::Clock::Real());
     ASSERT_TRUE(status.ok()) << status;
     listener.SetWork(work);
     HealthClient client(listener.port());

@@ -62,7 +62,7 @@ class HeldService final : public RpcService {
 
  private:
   const std::function<void(Check&)> handler_;
-  RawService<Health::AsyncService> service_;
+  RawService<Health> service_;
 };
 
 // A call that a thread of its own waits for.
@@ -90,7 +90,7 @@ class LargeCallsTest : public testing::Test {
  protected:
   LargeCallsTest() {
     const absl::Status status = listener_.Start({}, {"127.0.0.1:0", "--grpc-address", {}}, 1, {&service_}, connections_,
-                                                memory_, base::Clock::Real());
+                                                memory_, gate_, base::Clock::Real());
     EXPECT_TRUE(status.ok()) << status;
     stub_ = Health::NewStub(
         grpc::CreateChannel("127.0.0.1:" + std::to_string(listener_.port()), grpc::InsecureChannelCredentials()));
@@ -139,6 +139,7 @@ class LargeCallsTest : public testing::Test {
   ConnectionMetrics connections_{"grpc", metrics_, [] {}};
   CallMemory memory_{{.plan = PlanMemory(1, 0, kMaxMessage), .max_message_bytes = kMaxMessage}};
   std::unique_ptr<Health::Stub> stub_;
+  OpenGate gate_;
   Listener listener_;
 };
 

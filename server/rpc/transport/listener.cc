@@ -28,7 +28,7 @@ Acceptor::Handler GiveTo(std::shared_ptr<ExternalConnectionAcceptor> grpc) {
 
 absl::Status Listener::Start(const RpcServer::Options& options, const Place& place, int threads,
                              const std::vector<RpcService*>& services, Acceptor::Observer& observer, CallMemory& memory,
-                             const base::Clock& clock) {
+                             Gate& gate, const base::Clock& clock) {
   absl::StatusOr<ListenSockets> sockets = ListenSockets::Open(place.address);
   if (!sockets.ok()) {
     return base::MakeStatus(
@@ -46,7 +46,7 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   std::vector<std::unique_ptr<CallLoop>> loops;
   loops.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i) {
-    loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, memory, clock));
+    loops.push_back(std::make_unique<CallLoop>(builder.AddCompletionQueue(), options.busy_poll, memory, gate, clock));
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {

@@ -28,11 +28,11 @@ class Listener {
   // As Stop.
   ~Listener() { Stop(base::Duration::zero()); }
 
-  // Listens at `place`, with a loop for each of `threads`. `services`, `observer` and `memory` outlive it. UNAVAILABLE
-  // when the address cannot be bound. Once.
+  // Listens at `place`, with a loop for each of `threads`. `services`, `observer`, `memory` and `gate` outlive it.
+  // UNAVAILABLE when the address cannot be bound. Once.
   absl::Status Start(const RpcServer::Options& options, const Place& place, int threads,
                      const std::vector<RpcService*>& services, Acceptor::Observer& observer, CallMemory& memory,
-                     const base::Clock& clock);
+                     Gate& gate, const base::Clock& clock);
 
   bool is_running() const { return server_ != nullptr; }
   int port() const { return acceptor_ == nullptr ? 0 : acceptor_->port(); }  // 0 before Start

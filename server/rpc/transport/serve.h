@@ -1,6 +1,7 @@
 // A service's methods, put behind a server's address.
 #pragma once
 
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
@@ -38,13 +39,21 @@ struct MethodIndex<Outer<Rest>, Outer<Rest>> {
   static constexpr int kValue = 0;
 };
 
-// A generated AsyncService that takes calls of its methods with their messages as bytes.
-template <typename AsyncService>
-class RawService final : public AsyncService {
+// The generated AsyncService of `Api` that takes calls of its methods with their messages as bytes.
+template <typename Api>
+class RawService final : public Api::AsyncService {
  public:
   // Without `is_listed` reflection does not list the service, whose methods answer all the same.
   explicit RawService(bool is_listed = true) {
     if (!is_listed) this->AddMethod(Unlisted());
+  }
+
+  // "torchferry.v1.InferenceService.Predict", and who may call it.
+  template <typename Wrapper>
+  static const MethodRule* Rule() {
+    const auto* const service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(Api::service_full_name());
+    return &RuleOf(service->method(kIndex<Wrapper>)->full_name());
   }
 
   template <typename Wrapper>
@@ -76,7 +85,7 @@ class RawService final : public AsyncService {
   }
 
   template <typename Wrapper>
-  static constexpr int kIndex = MethodIndex<AsyncService, Wrapper>::kValue;
+  static constexpr int kIndex = MethodIndex<typename Api::AsyncService, Wrapper>::kValue;
 };
 
 // In these, the unnamed argument is the generated AsyncService's Request… of the method.
@@ -93,7 +102,7 @@ void ServeLater(CallLoop& loop, RawService<Service>& service,
       typename Kind::Method{[&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
                               service.template TakeUnary<Owner>(context, request, writer, queue, tag);
                             },
-                            std::move(handler)});
+                            std::move(handler), service.template Rule<Owner>()});
   for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
 }
 
@@ -120,7 +129,7 @@ void ServeBidi(CallLoop& loop, RawService<Service>& service,
                         typename Kind::Method{[&service](auto* context, auto* stream, auto* queue, void* tag) {
                                                 service.template TakeBidi<Owner>(context, stream, queue, tag);
                                               },
-                                              std::move(handler)}));
+                                              std::move(handler), service.template Rule<Owner>()}));
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
@@ -133,7 +142,7 @@ void ServeWatch(CallLoop& loop, RawService<Service>& service,
                         [&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
                           service.template TakeWatch<Owner>(context, request, writer, queue, tag);
                         },
-                        std::move(handler)}));
+                        std::move(handler), service.template Rule<Owner>()}));
 }
 
 }  // namespace torchferry::rpc

@@ -1,0 +1,31 @@
+// The step that every call of every service passes first: who calls, and whether it may.
+#pragma once
+
+#include <absl/status/status.h>
+#include <grpcpp/grpcpp.h>
+
+#include "server/identity/caller.h"
+#include "server/rpc/transport/method_rules.h"
+
+namespace torchferry::rpc {
+
+// Outlives the loops. Thread-safe, and never blocks.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+
+  // Of a call whose metadata is there, before its message is parsed. Sets `caller` in each case. UNAUTHENTICATED: it
+  // has not said who it is, or nobody knows it. PERMISSION_DENIED: it is known, and has none of the rule's roles.
+  virtual absl::Status Admit(const grpc::ServerContext& context, const MethodRule& rule, identity::Caller& caller) = 0;
+};
+
+// Of a server without identities: everybody may ask everything.
+class OpenGate final : public Gate {
+ public:
+  absl::Status Admit(const grpc::ServerContext& context, const MethodRule&, identity::Caller& caller) override {
+    caller = identity::Caller::Unrestricted(context.peer());
+    return absl::OkStatus();
+  }
+};
+
+}  // namespace torchferry::rpc

@@ -1,0 +1,22 @@
+// Who may call which method: one row for each method of each service.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "server/identity/caller.h"
+
+namespace torchferry::rpc {
+
+struct MethodRule {
+  std::string_view method;  // "torchferry.v1.InferenceService.Predict"
+  identity::Roles any_of;   // one of these will do
+  bool is_probe = false;    // health: it needs no identity, unless the server was told so
+};
+
+std::span<const MethodRule> MethodRules();
+
+// The row of a method. One without a row has a rule that lets nobody in where there are identities.
+const MethodRule& RuleOf(std::string_view method);
+
+}  // namespace torchferry::rpc
