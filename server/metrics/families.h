@@ -54,6 +54,7 @@ struct Families {
   Counters& device_busy;
   Gauges& request_memory;
   Counters& memory_refusals;
+  Counters& refusals;
   Gauges& model_state;
   Gauges& load_duration;
   Counters& log_lines_dropped;
