@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "server/base/clock.h"
+#include "server/identity/caller.h"
 #include "server/serving/servable.h"
 
 namespace torchferry::rpc {
@@ -16,6 +17,7 @@ namespace torchferry::rpc {
 // What a request says of itself, even where the rest of it cannot be decoded. Views of its message, which lives until
 // the answer is sent.
 struct RequestHead {
+  const identity::Caller& caller;
   std::string_view method;        // of the service: "Predict", "ModelStreamInfer"
   const std::string& model;       // as the client named it: of any length, with any bytes
   const std::string& request_id;  // likewise; empty when the client gave none
@@ -46,6 +48,8 @@ class CallObserver {
   virtual void OnBegin(const PredictCall& call) = 0;
   // Once for each OnBegin, with the same fields, before the answer is sent, on whatever thread sends it.
   virtual void OnEnd(const PredictCall& call, const PredictEnd& end) = 0;
+  // A stream was refused before its first request.
+  virtual void OnStreamRefused(const absl::Status& /*why*/) {}
 };
 
 }  // namespace torchferry::rpc

@@ -61,7 +61,8 @@ template <typename Api>
 void StartPredict(Predictor& predictor, const base::Clock& clock,
                   UnaryCall<typename Api::RequestMessage, typename Api::ResponseMessage>& call) {
   const auto& message = call.request();
-  predictor.Predict({Api::kMethod, message.model_name(), Api::RequestId(message)}, DecodeFor<Api>(call, message, clock),
+  predictor.Predict({call.caller(), Api::kMethod, message.model_name(), Api::RequestId(message)},
+                    DecodeFor<Api>(call, message, clock),
                     /*stream=*/nullptr,
                     {.encode =
                          [&call](const Answer& answer) {

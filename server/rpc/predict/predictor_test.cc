@@ -72,7 +72,7 @@ class PredictorTest : public PredictTest {
     const std::string id = "id 7";
     recorder_.was_sent = false;
     const auto sent = std::make_shared<std::promise<absl::Status>>();
-    predictor_.Predict({"Predict", model, id}, std::move(request), stream,
+    predictor_.Predict({caller_, "Predict", model, id}, std::move(request), stream,
                        {.encode =
                             [this](const Answer& answer) {
                               encoded_ = answer;
@@ -113,6 +113,7 @@ class PredictorTest : public PredictTest {
   Admission admission_;
   Recorder recorder_;
   MetricsObserver metrics_observer_{metrics_};
+  const identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:192.0.2.7:4711");
   Predictor predictor_{registry_, admission_, {&metrics_observer_, &recorder_}, base::Clock::Real()};
 };
 
@@ -169,12 +170,12 @@ TEST_F(PredictorTest, AModelsNameHasALimitBeforeItIsLookedFor) {
 }
 
 TEST_F(PredictorTest, AnAnswerOverTheLimitIsDroppedBeforeItIsEncoded) {
-  Predictor predictor{registry_, admission_, {}, base::Clock::Real(), 3};
+  Predictor predictor{registry_, admission_, {}, base::Clock::Real(), {.answer_bytes = 3}};
   const std::string id;
   const std::string model = "plain";
   bool is_encoded = false;
   const auto sent = std::make_shared<std::promise<absl::Status>>();
-  predictor.Predict({"Predict", model, id}, AskFor(x_), nullptr,
+  predictor.Predict({caller_, "Predict", model, id}, AskFor(x_), nullptr,
                     {.encode =
                          [&](const Answer&) {
                            is_encoded = true;

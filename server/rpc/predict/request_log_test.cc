@@ -14,7 +14,7 @@ class RequestLogTest : public PredictTest {
  protected:
   // A request that asked for version 0 of "plain" and that version 2 of it answers.
   void End(const absl::Status& status, const std::string& device, const std::string& request_id = "") {
-    const PredictCall call = {.head = {"Predict", model_, request_id}, .servable = servable_.get()};
+    const PredictCall call = {.head = {caller_, "Predict", model_, request_id}, .servable = servable_.get()};
     log_.OnBegin(call);
     log_.OnEnd(call, {status, device, std::chrono::nanoseconds(1234567)});
   }
@@ -27,6 +27,7 @@ class RequestLogTest : public PredictTest {
     return lines[0].text;
   }
 
+  const identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:192.0.2.7:4711");
   std::string model_ = "plain";
   std::shared_ptr<serving::Servable> servable_ = Find("plain");
   RequestLog log_;

@@ -1,0 +1,24 @@
+// One flag of the command line, which is a variable of the environment too. For flags.cc and the groups beside it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+namespace torchferry::app {
+
+// --model-store → TORCHFERRY_MODEL_STORE
+inline std::string EnvironmentName(const std::string& flag) {
+  std::string name = "TORCHFERRY_" + flag.substr(2);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
+template <typename T>
+CLI::Option* AddFlag(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
+  return app.add_option(flag, value, help)->envname(EnvironmentName(flag))->capture_default_str();
+}
+
+}  // namespace torchferry::app
