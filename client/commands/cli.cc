@@ -51,7 +51,7 @@ class Cli {
 
  private:
   void AddGlobalFlags() {
-    app_.add_option("--address", connection_.address, "The server's gRPC HOST:PORT")
+    app_.add_option("--address", connection_.address, "The server's gRPC HOST:PORT, or unix:PATH")
         ->envname("TORCHFERRY_ADDRESS")
         ->type_name("HOST:PORT")
         ->capture_default_str();

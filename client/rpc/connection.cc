@@ -21,7 +21,7 @@ absl::Status CheckAddress(const std::string& address) {
       address.find("://") != std::string::npos && !address.starts_with("dns:///") && !address.starts_with("unix://");
   if (is_url || colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001", address);
+                            "address \"{}\" is not HOST:PORT, such as 127.0.0.1:8001, nor unix:/FOLDER/FILE", address);
   }
   return absl::OkStatus();
 }

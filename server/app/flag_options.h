@@ -17,7 +17,7 @@ inline std::string EnvironmentName(const std::string& flag) {
 }
 
 template <typename T>
-CLI::Option* Add(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
+CLI::Option* AddFlag(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
   return app.add_option(flag, value, help)->envname(EnvironmentName(flag))->capture_default_str();
 }
 

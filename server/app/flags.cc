@@ -3,26 +3,45 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <map>
 
 #include "server/app/admin_reach.h"
+#include "server/app/connection_flags.h"
 #include "server/app/flag_options.h"
+#include "server/app/load_flags.h"
 #include "server/app/tls_flags.h"
 #include "server/app/version.h"
 #include "server/base/status.h"
+#include "server/base/unix_socket.h"
 #include "server/tensor/device_id.h"
 
 namespace torchferry::app {
 namespace {
 
-std::string CheckAddress(const std::string& text) {
+std::string CheckHostAndPort(const std::string& text) {
   const size_t colon = text.rfind(':');
   const bool has_port = colon != std::string::npos && colon + 1 < text.size() && colon > 0 &&
                         std::all_of(text.begin() + static_cast<std::ptrdiff_t>(colon) + 1, text.end(),
                                     [](unsigned char c) { return std::isdigit(c) != 0; });
   if (has_port && text.size() - colon <= 6 && std::stoi(text.substr(colon + 1)) <= 65535) return "";
   return fmt::format("\"{}\" is not HOST:PORT with a port from 0 to 65535", text);
+}
+
+// Of gRPC: a socket of this host, too.
+std::string CheckAddress(const std::string& text) {
+  const auto path = base::UnixPathOf(text);
+  if (path.has_value()) return std::string(base::MessageOf(base::CheckUnixPath(*path)));
+  const std::string error = CheckHostAndPort(text);
+  return error.empty() ? "" : error + ", nor unix:/FOLDER/FILE";
+}
+
+// To octal digits and from them.
+std::string ParseMode(const std::string& text, unsigned& mode) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error == std::errc() && end == text.data() + text.size() && mode <= 0777 && (mode & 0600) == 0600) return "";
+  return fmt::format("\"{}\" is no mode of a socket; expected 0600 to 0777 in octal digits, such as 0660", text);
 }
 
 std::string CheckDevice(const std::string& text, const std::vector<std::string>& types) {
@@ -43,42 +62,61 @@ void AddLibTorch(CLI::App& app) {
       ->envname("TORCHFERRY_LIBTORCH");
 }
 
+void AddUnixSocketMode(CLI::App& app, ServerFlags& flags) {
+  app.add_option_function<std::string>(
+         "--unix-socket-mode",
+         [&flags](const std::string& text) {
+           const std::string error = ParseMode(text, flags.unix_socket_mode);
+           if (!error.empty()) throw CLI::ValidationError("--unix-socket-mode", error);
+         },
+         "Permissions of such a file, in octal: 0660 admits the group")
+      ->envname(EnvironmentName("--unix-socket-mode"))
+      ->default_str("0600");
+}
+
 void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
-  Add(app, "--model-store", flags.model_store,
-      "Folder of models: NAME/VERSION/FILE; required, but for --tune and --check")
+  AddFlag(app, "--model-store", flags.model_store,
+          "Folder of models: NAME/VERSION/FILE; required, but for --tune and --check")
       ->check(CLI::ExistingDirectory);
-  Add(app, "--grpc-address", flags.grpc_address, "HOST:PORT for gRPC; port 0 takes a free one")->check(CheckAddress);
-  Add(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")->check(CheckAddress);
-  Add(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
+  AddFlag(app, "--grpc-address", flags.grpc_address,
+          "HOST:PORT for gRPC, where port 0 takes a free one, or unix:/FOLDER/FILE")
+      ->check(CheckAddress);
+  AddUnixSocketMode(app, flags);
+  AddFlag(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")
+      ->check(CheckHostAndPort);
+  AddFlag(app, "--device", flags.device, "Device of models that do not name one: auto, cpu, cuda, cuda:N")
       ->check([&device_types](const std::string& text) { return CheckDevice(text, device_types); });
 }
 
 void AddThreads(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--grpc-threads", flags.grpc_threads,
-      "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
-      "processors")
+  AddFlag(app, "--grpc-threads", flags.grpc_threads,
+          "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
+          "processors")
       ->check(CLI::Range(0, 256));
-  Add(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
+  AddFlag(
+      app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
       "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while "
       "requests come that fast and no worker computes; 0: not at all, nor with less than two processors")
       ->check(CLI::Range(0, 1000000));
-  Add(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
+  AddFlag(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
       ->check(CLI::Range(0, 1024));
-  Add(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")
+  AddFlag(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")
       ->check(CLI::Range(1, 1024));
 }
 
 // `tuned_store`: the argument of --tune.
 void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
-  Add(app, "--optimize", flags.optimize,
+  AddFlag(
+      app, "--optimize", flags.optimize,
       "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, "
       "off")
       ->transform(CLI::CheckedTransformer(optimize))
       ->default_str("auto");
-  Add(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")
+  AddFlag(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")
       ->check(CLI::Range(0.0, 3600.0));
-  Add(app, "--tune", tuned_store,
+  AddFlag(
+      app, "--tune", tuned_store,
       "Seeks the fastest way to run each model of this store, keeps it beside the model, prints a table and ends. With "
       "the flags that the server will have: --workers, --intra-op-threads, --device. Opens no port")
       ->check(CLI::ExistingDirectory);
@@ -88,7 +126,7 @@ void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
 }
 
 void AddIdentities(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--identities", flags.identities,
+  AddFlag(app, "--identities", flags.identities,
       "File that says who may call what: digests of tokens and names of client certificates, with roles and models. It "
       "is read again when it changes. Without it, everybody may call everything")
       ->check(CLI::ExistingFile);
@@ -102,7 +140,8 @@ void AddIdentities(CLI::App& app, ServerFlags& flags) {
 
 // `checked_store`: the argument of --check.
 void AddCheck(CLI::App& app, ServerFlags& flags, std::string& checked_store) {
-  Add(app, "--check", checked_store,
+  AddFlag(
+      app, "--check", checked_store,
       "Says of each version of this store whether a server with the same flags would serve it, and how or why not, and "
       "ends: with 0 when all would be served, else with 1. Opens no port and writes nothing")
       ->check(CLI::ExistingDirectory);
@@ -111,34 +150,27 @@ void AddCheck(CLI::App& app, ServerFlags& flags, std::string& checked_store) {
 }
 
 void AddLimits(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--max-queue-size", flags.max_queue_size, "Requests of a model that may wait; more get UNAVAILABLE")
+  AddLoadFlags(app, flags);
+  AddFlag(app, "--max-stateful-streams", flags.max_stateful_streams,
+          "Streams of a stateful model that may have a state at the same time; more get "
+          "RESOURCE_EXHAUSTED")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
-  Add(app, "--max-stateful-streams", flags.max_stateful_streams,
-      "Streams of a stateful model that may have a state at the same time; more get "
-      "RESOURCE_EXHAUSTED")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
-  Add(app, "--stateful-stream-idle-seconds", flags.stateful_stream_idle_seconds,
+  AddFlag(
+      app, "--stateful-stream-idle-seconds", flags.stateful_stream_idle_seconds,
       "A stateful stream that has been idle for so long may lose its state when another one begins. When all places "
       "are taken, the one that has been idle longest does after 30 s")
       ->check(CLI::Range(0.0, 86400.0 * 365));
-  Add(app, "--max-connections", flags.max_connections,
-      "Connections to --grpc-address that may be open; more are closed at once. 0: what the limit of open files "
-      "leaves, "
-      "8192 at most")
-      ->check(CLI::Range(0, 1000000));
-  Add(app, "--max-connections-per-peer", flags.max_connections_per_peer,
-      "Such connections of one address, or of one IPv6 network; 0: nine of ten of --max-connections")
-      ->check(CLI::Range(0, 1000000));
-  Add(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
+  AddFlag(app, "--stateful-stream-timeout-seconds", flags.stateful_stream_timeout_seconds,
+          "A stream with a state is ended, with ABORTED, after so long without a request; 0: never")
+      ->check(CLI::Range(0.0, 86400.0 * 365));
+  AddFlag(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
-  Add(app, "--memory-budget-mib", flags.memory_budget_mib,
-      "Memory of all requests and answers, from parsing a request until its answer has been sent, in MiB; more get "
-      "RESOURCE_EXHAUSTED. 0: a quarter of what may be used, and room for a message of --max-message-mib")
+  AddFlag(app, "--memory-budget-mib", flags.memory_budget_mib,
+          "Memory of all requests and answers, from parsing a request until its answer has been sent, in MiB; more get "
+          "RESOURCE_EXHAUSTED. 0: a quarter of what may be used, and room for a message of --max-message-mib")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-  Add(app, "--max-streams-per-connection", flags.max_streams_per_connection,
-      "Calls of a connection at the same time; its client holds back more")
-      ->check(CLI::Range(1, 1 << 20));
-  Add(app, "--send-timeout-seconds", flags.send_timeout_seconds,
+  AddFlag(
+      app, "--send-timeout-seconds", flags.send_timeout_seconds,
       "How long a client may take to read an answer of more than 64 KiB, and a second more for each MiB; then the call "
       "is cancelled")
       ->check(CLI::Range(1.0, 86400.0));
@@ -151,17 +183,19 @@ void AddLoadMemory(CLI::App& app, ServerFlags& flags) {
 }
 
 void AddStuck(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--forward-timeout-seconds", flags.forward_timeout_seconds,
+  AddFlag(
+      app, "--forward-timeout-seconds", flags.forward_timeout_seconds,
       "How long one forward pass may take, where parameter forward_timeout_seconds of the model does not say; beyond "
       "it "
       "the version is suspect")
       ->check(CLI::Range(0.001, 86400.0));
-  Add(app, "--load-timeout-seconds", flags.load_timeout_seconds,
-      "How long loading a version may take, where parameter load_timeout_seconds of the model does not say")
+  AddFlag(app, "--load-timeout-seconds", flags.load_timeout_seconds,
+          "How long loading a version may take, where parameter load_timeout_seconds of the model does not say")
       ->check(CLI::Range(0.001, 86400.0));
-  Add(app, "--load-threads", flags.load_threads, "Versions that are loaded at the same time")->check(CLI::Range(1, 64));
-  Add(app, "--max-stuck-threads", flags.max_stuck_threads,
-      "Workers, and loading threads, that do not come back and are replaced; 0: none")
+  AddFlag(app, "--load-threads", flags.load_threads, "Versions that are loaded at the same time")
+      ->check(CLI::Range(1, 64));
+  AddFlag(app, "--max-stuck-threads", flags.max_stuck_threads,
+          "Workers, and loading threads, that do not come back and are replaced; 0: none")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--exit-on-stuck", flags.exit_on_stuck,
                "Drains and ends, with exit code 4, when a forward pass or a load is beyond its time")
@@ -169,15 +203,16 @@ void AddStuck(CLI::App& app, ServerFlags& flags) {
 }
 
 void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--drain-timeout-seconds", flags.drain_timeout_seconds, "On SIGTERM: how long requests under way may take")
+  AddFlag(app, "--drain-timeout-seconds", flags.drain_timeout_seconds,
+          "On SIGTERM: how long requests under way may take")
       ->check(CLI::Range(0.0, 86400.0));
-  Add(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
-      "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
+  AddFlag(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
+          "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
       ->check(CLI::Range(0.0, 3600.0));
   const std::map<std::string, registry::ReadinessPolicy> policies = {{"any", registry::ReadinessPolicy::kAny},
                                                                      {"all", registry::ReadinessPolicy::kAll}};
-  Add(app, "--readiness", flags.readiness,
-      "Ready when any model is and none is loading, or only when all are: any, all")
+  AddFlag(app, "--readiness", flags.readiness,
+          "Ready when any model is and none is loading, or only when all are: any, all")
       ->transform(CLI::CheckedTransformer(policies))
       ->default_str("any");
 }
@@ -185,49 +220,52 @@ void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
 void AddOutput(CLI::App& app, ServerFlags& flags) {
   const std::map<std::string, base::LogFormat> formats = {{"text", base::LogFormat::kText},
                                                           {"json", base::LogFormat::kJson}};
-  Add(app, "--log-format", flags.log_format, "text, json")
+  AddFlag(app, "--log-format", flags.log_format, "text, json")
       ->transform(CLI::CheckedTransformer(formats))
       ->default_str("text");
   const std::map<std::string, base::LogLevel> levels = {{"debug", base::LogLevel::kDebug},
                                                         {"info", base::LogLevel::kInfo},
                                                         {"warning", base::LogLevel::kWarning},
                                                         {"error", base::LogLevel::kError}};
-  Add(app, "--log-level", flags.log_level, "debug, info, warning, error")
+  AddFlag(app, "--log-level", flags.log_level, "debug, info, warning, error")
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
-  Add(app, "--state-dir", flags.state_dir,
+  AddFlag(
+      app, "--state-dir", flags.state_dir,
       "Folder, of one server or of several, where it is remembered what was loading when a server ended; what ended it "
       "twice is not loaded again. Empty: not remembered")
       ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingDirectory(text); });
-  Add(app, "--port-file", flags.port_file,
-      "Writes the addresses that were bound, as one line of JSON, once both listen");
+  AddFlag(app, "--port-file", flags.port_file,
+          "Writes the addresses that were bound, as one line of JSON, once both listen");
 }
 
 void AddModelChanges(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--enable-admin", flags.enable_admin,
                "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
       ->envname("TORCHFERRY_ENABLE_ADMIN");
-  Add(app, "--admin-address", flags.admin_address,
-      "With --enable-admin: HOST:PORT for those RPCs alone; otherwise they are on --grpc-address")
+  AddFlag(
+      app, "--admin-address", flags.admin_address,
+      "With --enable-admin: HOST:PORT or unix:/FOLDER/FILE for those RPCs alone; otherwise they are on --grpc-address")
       ->check(CheckAddress);
   const std::map<std::string, bool> controls = {{"all", false}, {"explicit", true}};
-  Add(app, "--model-control", flags.loads_by_call_alone,
-      "Which models are loaded at the start: all, or explicit: those of --load-model; others by RPC")
+  AddFlag(app, "--model-control", flags.loads_by_call_alone,
+          "Which models are loaded at the start: all, or explicit: those of --load-model; others by RPC")
       ->transform(CLI::CheckedTransformer(controls))
       ->default_str("all");
-  Add(app, "--load-model", flags.load_models,
+  AddFlag(
+      app, "--load-model", flags.load_models,
       "With --model-control explicit: a model that is loaded at the start, or * for all; may be given several times")
       ->delimiter(',')
       ->default_str("");
   app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")
       ->envname("TORCHFERRY_WATCH");
-  Add(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
+  AddFlag(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
       ->check(CLI::Range(0.05, 86400.0));
 }
 
 void AddDeviceLoss(CLI::App& app, ServerFlags& flags) {
-  Add(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds,
-      "How often an idle GPU is tried, to notice its loss")
+  AddFlag(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds,
+          "How often an idle GPU is tried, to notice its loss")
       ->check(CLI::Range(0.05, 86400.0));
   app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss,
                "Drains and ends, with exit code 3, when a device is lost")
@@ -247,7 +285,8 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--follow-links-out-of-store", flags.follow_links_out_of_store,
                "Models may be links to files and folders outside --model-store")
       ->envname("TORCHFERRY_FOLLOW_LINKS_OUT_OF_STORE");
-  Add(app, "--trusted-digests", flags.trusted_digests,
+  AddFlag(
+      app, "--trusted-digests", flags.trusted_digests,
       "A list as sha256sum writes it, read anew for each load: a version that has a file whose SHA-256 is not on it "
       "fails, and nothing of that file is read but its digest. Empty: every file may be loaded")
       ->check(CheckFile);
@@ -256,12 +295,13 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
 // What no single flag's check sees.
 void CheckTogether(const ServerFlags& flags) {
   // CLI11's Range lets NaN through.
-  for (const double seconds :
-       {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
-        flags.device_probe_interval_seconds, flags.optimize_budget_seconds, flags.stateful_stream_idle_seconds,
-        flags.send_timeout_seconds, flags.forward_timeout_seconds, flags.load_timeout_seconds}) {
+  for (const double seconds : {flags.drain_timeout_seconds, flags.shutdown_delay_seconds, flags.watch_interval_seconds,
+                               flags.device_probe_interval_seconds, flags.optimize_budget_seconds,
+                               flags.stateful_stream_idle_seconds, flags.stateful_stream_timeout_seconds,
+                               flags.send_timeout_seconds, flags.forward_timeout_seconds, flags.load_timeout_seconds}) {
     if (std::isnan(seconds)) throw CLI::ValidationError("a flag in seconds", "is NaN; expected a number");
   }
+  CheckConnectionFlags(flags);
   if (flags.model_store.empty()) throw CLI::RequiredError("--model-store");
   if (flags.tunes_store && (!flags.optimize || flags.deterministic)) {
     throw CLI::ValidationError("--tune", "has nothing to seek with --optimize off or --deterministic; leave that out");
@@ -319,6 +359,7 @@ std::variant<ServerFlags, int> ParseFlags(int argc, char** argv, const std::vect
   AddTuning(app, flags, tuned_store);
   AddCheck(app, flags, checked_store);
   AddLimits(app, flags);
+  AddConnectionFlags(app, flags);
   AddLoadMemory(app, flags);
   AddStuck(app, flags);
   AddLifeCycle(app, flags);

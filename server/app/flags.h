@@ -20,6 +20,7 @@ namespace torchferry::app {
 struct ServerFlags {
   std::string model_store;
   std::string grpc_address = "127.0.0.1:8001";
+  unsigned unix_socket_mode = 0600;
   int grpc_threads = 0;  // 0: one for each four processors of the cgroup's quota
   int busy_poll_microseconds = 100;
   std::string metrics_address = "127.0.0.1:8002";
@@ -30,12 +31,28 @@ struct ServerFlags {
   bool deterministic = false;
   double optimize_budget_seconds = 10;
   int64_t max_queue_size = 1024;
-  int64_t max_stateful_streams = 256;  // of a version
+  int64_t max_queue_rows = 0;  // of a model; 0: any number, as all these
+  int64_t max_queue_mib = 0;
+  int64_t max_requests_per_model = 0;  // in flight
+  int64_t max_mib_per_model = 0;
+  int64_t max_streams_per_model = 0;
+  int64_t max_requests_per_client = 0;
+  int64_t max_mib_per_client = 0;
+  int64_t max_streams_per_client = 0;
+  double stateful_stream_timeout_seconds = 0;  // 0: idle streams are not ended
+  int64_t max_stateful_streams = 256;          // of a version
   double stateful_stream_idle_seconds = 600;
   int64_t max_message_mib = 64;
   int max_connections = 0;           // to --grpc-address; 0: by the descriptors that this process may have
   int max_connections_per_peer = 0;  // 0: nine of ten of these
   int max_streams_per_connection = 1024;
+  double keepalive_seconds = 60;  // 0: clients are not pinged
+  double keepalive_timeout_seconds = 20;
+  double keepalive_min_interval_seconds = 5;  // of the pings of a client
+  int max_ping_strikes = 2;
+  double max_connection_idle_seconds = 300;  // 0: for ever, as the next
+  double max_connection_age_seconds = 0;
+  double max_connection_age_grace_seconds = 600;
   int64_t memory_budget_mib = 0;  // 0: a quarter of the memory that may be used
   double send_timeout_seconds = 60;
   double forward_timeout_seconds = 300;  // of one forward pass, where a model's configuration does not say

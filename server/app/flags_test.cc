@@ -108,6 +108,46 @@ TEST(FlagsTest, AnAddressHasAHostAndAPort) {
   }
 }
 
+TEST(FlagsTest, AnAddressOfGrpcMayBeASocketOfThisHost) {
+  EXPECT_EQ(Parse({"--grpc-address", "unix:/run/ferry.sock"}).flags->grpc_address, "unix:/run/ferry.sock");
+  EXPECT_TRUE(Parse({"--enable-admin", "--admin-address", "unix:/run/admin.sock"}).flags.has_value());
+  EXPECT_THAT(Parse({"--metrics-address", "unix:/run/m.sock"}).err, HasSubstr("is not HOST:PORT"));
+  for (const std::string& address : {std::string("unix:"), std::string("unix:ferry.sock"), std::string("unix:/run/"),
+                                     "unix:/" + std::string(108, 'a')}) {
+    const Parsed parsed = Parse({"--grpc-address", address});
+    EXPECT_EQ(parsed.exit_code, 2) << address;
+    EXPECT_THAT(parsed.err, HasSubstr(address)) << address;
+  }
+}
+
+TEST(FlagsTest, ASocketsModeIsOctal) {
+  EXPECT_EQ(Parse({}).flags->unix_socket_mode, 0600U);
+  EXPECT_EQ(Parse({"--unix-socket-mode", "0660"}).flags->unix_socket_mode, 0660U);
+  EXPECT_EQ(Parse({"--unix-socket-mode", "777"}).flags->unix_socket_mode, 0777U);
+  const Variable mode("TORCHFERRY_UNIX_SOCKET_MODE", "0666");
+  EXPECT_EQ(Parse({}).flags->unix_socket_mode, 0666U);
+  for (const char* wrong : {"", "rw", "0800", "01777", "0060", "-1", "0600 "}) {
+    const Parsed parsed = Parse({"--unix-socket-mode", wrong});
+    EXPECT_EQ(parsed.exit_code, 2) << wrong;
+    EXPECT_THAT(parsed.err, HasSubstr("--unix-socket-mode")) << wrong;
+  }
+}
+
+TEST(FlagsTest, ConnectionsHaveTheirTimes) {
+  const ServerFlags defaults = *Parse({}).flags;
+  EXPECT_LT(defaults.keepalive_min_interval_seconds, 10) << "a client with a keepalive of 10 s is welcome";
+  EXPECT_EQ(defaults.max_connection_age_seconds, 0);
+  EXPECT_EQ(Parse({"--max-connection-age-seconds", "300.5"}).flags->max_connection_age_seconds, 300.5);
+  EXPECT_EQ(Parse({"--keepalive-seconds", "0"}).flags->keepalive_seconds, 0);
+  for (const char* flag :
+       {"--keepalive-seconds", "--keepalive-timeout-seconds", "--keepalive-min-interval-seconds", "--max-ping-strikes",
+        "--max-connection-idle-seconds", "--max-connection-age-seconds", "--max-connection-age-grace-seconds"}) {
+    for (const char* wrong : {"-1", "nan", "1e12", "soon"}) EXPECT_EQ(Parse({flag, wrong}).exit_code, 2) << flag;
+  }
+  EXPECT_EQ(Parse({"--keepalive-min-interval-seconds", "0"}).exit_code, 2) << "any flood would be fine";
+  EXPECT_EQ(Parse({"--max-ping-strikes", "0"}).exit_code, 2);
+}
+
 TEST(FlagsTest, ADeviceIsOfATypeThatThereMayBe) {
   for (const char* device : {"auto", "cpu", "cuda", "cuda:3"}) {
     EXPECT_EQ(Parse({"--device", device}).flags->device, device);

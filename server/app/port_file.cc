@@ -5,8 +5,15 @@
 #include "server/base/atomic_file.h"
 #include "server/base/json.h"
 #include "server/base/status.h"
+#include "server/base/unix_socket.h"
 
 namespace torchferry::app {
+
+std::string BoundAddress(const std::string& address, int port) {
+  if (const auto path = base::UnixPathOf(address); path.has_value()) return "unix:" + *path;
+  return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
 std::string PortFileText(const BoundAddresses& addresses) {
   std::string text = fmt::format("{{\"grpc_address\":{},\"metrics_address\":{}", base::JsonQuote(addresses.grpc),
                                  base::JsonQuote(addresses.metrics));

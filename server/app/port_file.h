@@ -7,12 +7,15 @@
 
 namespace torchferry::app {
 
-// Each is HOST:PORT.
+// Each is HOST:PORT, or unix:PATH.
 struct BoundAddresses {
   std::string grpc;
   std::string metrics;
   std::string admin;  // empty without admin RPCs
 };
+
+// Where a listener of a flag's `address` is that has got `port`.
+std::string BoundAddress(const std::string& address, int port);
 
 // One line of JSON: {"grpc_address":"…","metrics_address":"…"}, with "admin_address" where there is one.
 std::string PortFileText(const BoundAddresses& addresses);

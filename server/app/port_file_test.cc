@@ -94,5 +94,12 @@ TEST_F(PortFileTest, NothingIsLeftBehindWhenItCannotTakeItsPlace) {
   EXPECT_THAT(Files(), ::testing::ElementsAre("ports.json"));
 }
 
+TEST(BoundAddressTest, HasThePortThatWasBoundOrThePath) {
+  EXPECT_EQ(BoundAddress("127.0.0.1:0", 4711), "127.0.0.1:4711");
+  EXPECT_EQ(BoundAddress("[::1]:0", 4711), "[::1]:4711");
+  EXPECT_EQ(BoundAddress("unix:/run/ferry.sock", 0), "unix:/run/ferry.sock");
+  EXPECT_EQ(BoundAddress("unix:///run/ferry.sock", 0), "unix:/run/ferry.sock");
+}
+
 }  // namespace
 }  // namespace torchferry::app

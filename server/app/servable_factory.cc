@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "server/app/device_reports.h"
+#include "server/app/load_flags.h"
 #include "server/app/plan_context.h"
 #include "server/app/store_models.h"
 #include "server/base/status.h"
+#include "server/config/load_config.h"
 #include "server/plan/label_files.h"
 #include "server/tensor/batch_sizes.h"
 
@@ -16,6 +18,16 @@ namespace {
 
 base::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
+}
+
+constexpr int kMibBits = 20;
+
+serving::FlightLimits FlightLimitsOf(const config::LoadConfig& config, const ServerFlags& flags) {
+  serving::FlightLimits limits = ModelLimitsOf(flags);
+  limits.requests = config.max_requests_in_flight.value_or(limits.requests);
+  if (config.max_mib_in_flight.has_value()) limits.bytes = *config.max_mib_in_flight << kMibBits;
+  limits.streams = config.max_streams.value_or(limits.streams);
+  return limits;
 }
 
 batching::LatencyPoint LatencyOf(const model::LatencyInfo& latency) {
@@ -37,6 +49,9 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
                                   const ServerFlags& flags) {
   batching::BatchOptions options;
   options.max_queue_size = flags.max_queue_size;
+  const config::LoadConfig load = config::LoadConfigOf(config);
+  options.max_queue_rows = load.max_queue_rows.value_or(flags.max_queue_rows);
+  options.max_queue_bytes = load.max_queue_mib.value_or(flags.max_queue_mib) << kMibBits;
   options.threads = tuning.has_value() ? tuning->intra_op_threads : flags.intra_op_threads;
   if (tuning.has_value() && tuning->latency.has_value()) options.latency = LatencyOf(*tuning->latency);
   if (!config.dynamic_batching.has_value()) return options;
@@ -44,6 +59,7 @@ batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::
   options.row_counts = tensor::BatchSizes(options.max_rows);
   options.max_queue_delay = config.dynamic_batching->max_queue_delay;
   options.preferred_rows = config.dynamic_batching->preferred_batch_sizes;
+  options.priority_levels = load.priority_levels;
   if (config.dynamic_batching->max_queue_size > 0) {
     options.max_queue_size = std::min(flags.max_queue_size, config.dynamic_batching->max_queue_size);
   }
@@ -100,6 +116,9 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.instances = config::InstancesOnAccelerator(effective, loaded.model->is_stateful());
   options.forward_limit = Seconds(effective.forward_timeout_seconds.value_or(parts_.flags.forward_timeout_seconds));
   options.build_limit = {LoadLimitOf(effective, parts_.flags), parts_.watch};
+  const config::LoadConfig load = config::LoadConfigOf(effective);
+  options.flight_limits = FlightLimitsOf(load, parts_.flags);
+  options.default_priority = load.default_priority_level;
   options.max_sessions = parts_.flags.max_stateful_streams;
   options.most_session_idle = std::chrono::duration_cast<base::Duration>(
       std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));

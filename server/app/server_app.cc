@@ -13,11 +13,13 @@
 
 #include "server/app/admin_reach.h"
 #include "server/app/caller_work.h"
+#include "server/app/connection_flags.h"
 #include "server/app/connection_plan.h"
 #include "server/app/device_reports.h"
 #include "server/app/gpu_metrics.h"
 #include "server/app/host_metrics.h"
 #include "server/app/idle_work.h"
+#include "server/app/load_flags.h"
 #include "server/app/plan_context.h"
 #include "server/app/port_file.h"
 #include "server/app/return_memory.h"
@@ -75,8 +77,6 @@ std::shared_ptr<registry::LoadMarks> OpenMarks(const ServerFlags& flags) {
   base::LogWarning("not remembered what is loading", {{"reason", base::MessageOf(marks.status())}});
   return nullptr;
 }
-
-std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
 
 void ReturnMemoryOf(const std::string& device) {
   const auto parsed = tensor::ParseDeviceId(device);
@@ -214,7 +214,9 @@ class ServerAppImpl final : public ServerApp {
   rpc::RpcServer::Options RpcOptions(const ConnectionPlan& connections) const {
     rpc::RpcServer::Options options;
     options.address = flags_.grpc_address;
+    options.unix_mode = flags_.unix_socket_mode;
     options.connections = connections.grpc;
+    options.times = ConnectionTimesOf(flags_);
     options.admin_connections = connections.admin;
     options.max_message_bytes = flags_.max_message_mib << 20;
     options.memory = rpc::PlanMemory(flags_.memory_budget_mib << 20, static_cast<int64_t>(host_.memory_limit_bytes),
@@ -222,6 +224,8 @@ class ServerAppImpl final : public ServerApp {
     options.max_streams = flags_.max_streams_per_connection;
     options.send_timeout = Seconds(flags_.send_timeout_seconds);
     options.tls = {.source = tls_.get(), .client_auth = flags_.tls_client_auth};
+    options.client_limits = ClientLimitsOf(flags_);
+    options.stream_timeout = Seconds(flags_.stateful_stream_timeout_seconds);
     options.reflection = flags_.reflection;
     options.server_version = kVersion;
     options.identities = identities_.get();
@@ -277,10 +281,10 @@ class ServerAppImpl final : public ServerApp {
 
   BoundAddresses Bound() const {
     BoundAddresses bound;
-    bound.grpc = fmt::format("{}:{}", HostOf(flags_.grpc_address), rpc_->port());
-    bound.metrics = fmt::format("{}:{}", HostOf(flags_.metrics_address), http_->port());
+    bound.grpc = BoundAddress(flags_.grpc_address, rpc_->port());
+    bound.metrics = BoundAddress(flags_.metrics_address, http_->port());
     if (flags_.enable_admin) bound.admin = bound.grpc;
-    if (rpc_->admin_port() != 0) bound.admin = fmt::format("{}:{}", HostOf(flags_.admin_address), rpc_->admin_port());
+    if (!flags_.admin_address.empty()) bound.admin = BoundAddress(flags_.admin_address, rpc_->admin_port());
     return bound;
   }
 

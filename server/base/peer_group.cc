@@ -34,4 +34,13 @@ std::string PeerGroupOf(const sockaddr& address, socklen_t length) {
   return Text(AF_INET6, &v6.sin6_addr) + "/64";
 }
 
+std::string PeerGroupOf(int connection, const sockaddr& address, socklen_t length) {
+  ucred user{};
+  socklen_t size = sizeof(user);
+  if (address.sa_family != AF_UNIX || getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &user, &size) != 0) {
+    return PeerGroupOf(address, length);
+  }
+  return "uid:" + std::to_string(user.uid);
+}
+
 }  // namespace torchferry::base

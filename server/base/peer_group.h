@@ -12,4 +12,8 @@ namespace torchferry::base {
 // is written as an IPv6 one is the IPv4 address. `length` is that of `address`.
 std::string PeerGroupOf(const sockaddr& address, socklen_t length);
 
+// Likewise for a connection that was accepted from `address`: one to a socket of this host is known by its user,
+// "uid:1000".
+std::string PeerGroupOf(int connection, const sockaddr& address, socklen_t length);
+
 }  // namespace torchferry::base

@@ -3,7 +3,10 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -52,6 +55,17 @@ TEST(PeerGroupTest, AnAddressThatIsCutShortIsNotRead) {
   sockaddr address{};
   address.sa_family = AF_INET6;
   EXPECT_EQ(PeerGroupOf(address, sizeof(address)), "local");
+}
+
+TEST(PeerGroupTest, AConnectionOfThisHostIsItsUsers) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  sockaddr_storage storage{};
+  storage.ss_family = AF_UNIX;
+  const auto& address = reinterpret_cast<const sockaddr&>(storage);
+  EXPECT_EQ(PeerGroupOf(ends[0], address, sizeof(sa_family_t)), "uid:" + std::to_string(getuid()));
+  for (const int end : ends) close(end);
+  EXPECT_EQ(PeerGroupOf(-1, address, sizeof(sa_family_t)), "local") << "who is gone";
 }
 
 }  // namespace

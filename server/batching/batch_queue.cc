@@ -1,9 +1,11 @@
 #include "server/batching/batch_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <unordered_map>
 
+#include "server/base/refusal.h"
 #include "server/base/status.h"
 
 namespace torchferry::batching {
@@ -13,23 +15,66 @@ namespace {
 // How often tasks that cannot run now are looked at for callers that have gone: nothing else happens to them.
 constexpr base::Duration kLook = std::chrono::milliseconds(100);
 
+QueueLoad LoadOf(const Task& task) { return {1, task.rows, task.bytes}; }
+
+QueueLoad LoadOf(const std::vector<std::unique_ptr<Task>>& tasks) {
+  QueueLoad load;
+  for (const auto& task : tasks) load += LoadOf(*task);
+  return load;
+}
+
 }  // namespace
 
-absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, base::TimePoint now) {
-  if (static_cast<int64_t>(size()) >= options_.max_queue_size) {
-    return base::MakeStatus(absl::StatusCode::kUnavailable,
-                            "queue full: {} requests wait already, the limit; try again later", size());
-  }
+absl::Status ShedStatus(uint32_t priority) {
+  return base::WithLimit(
+      base::MakeStatus(absl::StatusCode::kUnavailable,
+                       "queue full: this request, of priority level {}, has given way to one of a higher priority; try "
+                       "again later",
+                       priority),
+      "shed");
+}
+
+absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, base::TimePoint now,
+                              std::vector<std::unique_ptr<Task>>* shed) {
+  const absl::Status room = CheckRoom(Limits(), load_, LoadOf(*task));
+  if (!room.ok() && (shed == nullptr || !HasLevels() || !Shed(*task, *shed))) return room;
   task->enqueued = now;
-  tasks_.push_back(std::move(task));
+  load_ += LoadOf(*task);
+  Insert(std::move(task));
   return absl::OkStatus();
 }
 
+// Where tasks came back they are before all others, whatever their priorities.
+void BatchQueue::Insert(std::unique_ptr<Task> task) {
+  auto at = tasks_.end();
+  while (at != tasks_.begin() && (*std::prev(at))->priority > task->priority) --at;
+  tasks_.insert(at, std::move(task));
+}
+
+bool BatchQueue::Shed(const Task& task, std::vector<std::unique_ptr<Task>>& shed) {
+  QueueLoad left = load_;
+  size_t count = 0;
+  for (; !CheckRoom(Limits(), left, LoadOf(task)).ok(); ++count) {
+    if (count == tasks_.size()) return false;
+    const Task& last = *tasks_[tasks_.size() - 1 - count];
+    if (last.priority <= task.priority) return false;
+    left -= LoadOf(last);
+  }
+  for (; count > 0; --count) {
+    shed.push_back(std::move(tasks_.back()));
+    tasks_.pop_back();
+  }
+  load_ = left;
+  return true;
+}
+
 void BatchQueue::Return(std::vector<std::unique_ptr<Task>> tasks) {
+  load_ += LoadOf(tasks);
   tasks_.insert(tasks_.begin(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
 }
 
 void BatchQueue::Park(std::vector<std::unique_ptr<Task>> tasks) {
+  load_ += LoadOf(tasks);
   parked_.insert(parked_.end(), std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
 }
 
@@ -67,9 +112,9 @@ BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
   if (tasks_.empty()) return taken;
   Candidate oldest = OldestBatch();
   base::TimePoint wake_at = base::kNoDeadline;
-  // No other batch's delay is over sooner.
-  if (!oldest.members.empty()) wake_at = tasks_[oldest.members[0]]->enqueued + options_.max_queue_delay;
-  std::optional<Candidate> due = DueBatch(std::move(oldest), now);
+  if (!oldest.members.empty()) wake_at = FirstDue(oldest);
+  std::optional<Candidate> due = TurnOfOldest(now);
+  if (!due.has_value()) due = DueBatch(std::move(oldest), now);
   if (!due.has_value()) {
     for (const auto& task : tasks_) wake_at = std::min(wake_at, task->deadline);
     if (wake_at != base::kNoDeadline) taken.wake_at = wake_at;
@@ -79,7 +124,43 @@ BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
   for (const size_t index : due->members) taken.batch.push_back(std::move(tasks_[index]));
   if (const uint64_t lane = taken.batch[0]->lane; lane != 0) busy_lanes_.insert(lane);
   std::erase(tasks_, nullptr);
+  load_ -= LoadOf(taken.batch);
+  if (HasLevels()) NoteTurn(taken.batch);
   return taken;
+}
+
+size_t BatchQueue::FirstCome() const {
+  size_t first = tasks_.size();
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (busy_lanes_.contains(tasks_[i]->lane)) continue;
+    if (first == tasks_.size() || tasks_[i]->enqueued < tasks_[first]->enqueued) first = i;
+  }
+  return first;
+}
+
+base::TimePoint BatchQueue::FirstDue(const Candidate& oldest) const {
+  // With one level no other batch's delay is over sooner.
+  const size_t first = HasLevels() ? FirstCome() : oldest.members[0];
+  return tasks_[first]->enqueued + options_.max_queue_delay;
+}
+
+std::optional<BatchQueue::Candidate> BatchQueue::TurnOfOldest(base::TimePoint now) const {
+  if (!HasLevels() || passed_over_ + 1 < kTurnOfOldest) return std::nullopt;
+  const size_t first = FirstCome();
+  if (first == tasks_.size()) return std::nullopt;
+  Candidate candidate = BatchFrom(first);
+  for (size_t i = 0; i < tasks_.size() && !candidate.is_full; ++i) {
+    if (i != first && tasks_[i]->lane == 0 && tasks_[i]->batch_key == tasks_[first]->batch_key) Extend(candidate, i);
+  }
+  return IsDue(candidate, now) ? std::optional(std::move(candidate)) : std::nullopt;
+}
+
+void BatchQueue::NoteTurn(const std::vector<std::unique_ptr<Task>>& batch) {
+  const size_t first = FirstCome();
+  const bool passes_over = first != tasks_.size() && std::ranges::all_of(batch, [&](const auto& task) {
+                             return tasks_[first]->enqueued < task->enqueued;
+                           });
+  passed_over_ = passes_over ? passed_over_ + 1 : 0;
 }
 
 std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
@@ -88,6 +169,7 @@ std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
   tasks_.clear();
   std::move(parked_.begin(), parked_.end(), std::back_inserter(all));
   parked_.clear();
+  load_ = {};
   return all;
 }
 
@@ -176,7 +258,11 @@ bool BatchQueue::IsPreferred(int64_t rows) const {
 }
 
 bool BatchQueue::HasWaited(const Candidate& candidate, base::TimePoint now) const {
-  return now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay;
+  if (now - tasks_[candidate.members[0]]->enqueued >= options_.max_queue_delay) return true;
+  // Company of a lower priority may have come before.
+  return HasLevels() && std::ranges::any_of(candidate.members, [&](size_t index) {
+           return now - tasks_[index]->enqueued >= options_.max_queue_delay;
+         });
 }
 
 bool BatchQueue::IsDue(const Candidate& candidate, base::TimePoint now) const {
@@ -188,6 +274,7 @@ void BatchQueue::DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimeP
   for (std::unique_ptr<Task>& task : tasks) {
     const bool is_cancelled = task->IsCancelled();
     if (!is_cancelled && task->deadline > now) continue;
+    load_ -= LoadOf(*task);
     (is_cancelled ? taken.cancelled : taken.expired).push_back(std::move(task));
     has_ended = true;
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "server/base/clock.h"
+#include "server/batching/queue_room.h"
 
 namespace torchferry::batching {
 
@@ -24,6 +25,8 @@ class Task {
   virtual ~Task() = default;
 
   int64_t rows = 1;
+  int64_t bytes = 0;      // of its inputs
+  uint32_t priority = 0;  // a lower number goes first; all the same where the queue has one level
   std::string batch_key;  // tasks with equal keys may share a batch
   // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of
   // no lane.
@@ -59,17 +62,26 @@ struct BatchOptions {
   LatencyPoint latency;
   // That a batch of one row takes, as was measured at load. 0: nothing is known until one has run.
   base::Duration expected_batch{0};
-  // Tasks that may wait.
+  // Tasks that may wait, their rows and their bytes; 0 of these two: any number.
   int64_t max_queue_size = 1024;
+  int64_t max_queue_rows = 0;
+  int64_t max_queue_bytes = 0;
+  // Of Task::priority; 0 and 1: tasks come in their order alone.
+  uint32_t priority_levels = 0;
 };
 
+// Tasks wait in the order of their priorities, and of one priority in that of their coming. While those of a higher
+// priority keep coming, each kTurnOfOldest-th batch begins with the oldest task: none waits for ever.
+//
 // Not thread-safe.
 class BatchQueue {
  public:
+  static constexpr int kTurnOfOldest = 8;
+
   struct Taken {
-    // Runs now; empty when nothing is due. FIFO, equal keys, at most max_rows rows and no more than the largest
-    // preferred number (a single larger task runs alone). Of the keys that are due, the one that has waited longest: a
-    // batch that waits for company holds up none of another key.
+    // Runs now; empty when nothing is due. In their order, equal keys, at most max_rows rows and no more than the
+    // largest preferred number (a single larger task runs alone). Of the keys that are due, the one that has waited
+    // longest: a batch that waits for company holds up none of another key.
     std::vector<std::unique_ptr<Task>> batch;
     // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
@@ -87,8 +99,11 @@ class BatchQueue {
     most_rows_ = MostRows(options_);
   }
 
-  // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller.
-  absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now);
+  // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller. Where
+  // that helps, tasks of lower priorities are put out instead, the lowest and youngest first: they are added to `shed`,
+  // to be answered with ShedStatus. Null: none are.
+  absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now,
+                    std::vector<std::unique_ptr<Task>>* shed = nullptr);
 
   // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit.
   // Each waits since its own `enqueued`.
@@ -116,6 +131,16 @@ class BatchQueue {
 
   // What waits, parked or not.
   size_t size() const { return tasks_.size() + parked_.size(); }
+  const QueueLoad& load() const { return load_; }
+
+  // Calls `visit` with each task that begins before `task` would, if that came now, and shares its key, in their order.
+  template <typename Visit>
+  void EachBefore(const Task& task, Visit visit) const {
+    for (const auto& other : tasks_) {
+      if (other->priority > task.priority) return;
+      if (other->lane == 0 && other->batch_key == task.batch_key) visit(*other);
+    }
+  }
 
  private:
   // Indices of the tasks of one key that may run together, oldest first, and their rows.
@@ -134,12 +159,24 @@ class BatchQueue {
   // Puts the task in, unless the batch is full with it.
   void Extend(Candidate& candidate, size_t index) const;
   size_t OldestFree() const;
+  bool HasLevels() const { return options_.priority_levels > 1; }
+  QueueLimits Limits() const { return {options_.max_queue_size, options_.max_queue_rows, options_.max_queue_bytes}; }
+  void Insert(std::unique_ptr<Task> task);
+  // Room for `task`, by putting out what is of lower priorities. False: there is not enough of that, and all stays.
+  bool Shed(const Task& task, std::vector<std::unique_ptr<Task>>& shed);
+  // Of those whose lanes are free: the first that came; the number of tasks when there is none.
+  size_t FirstCome() const;
+  // The batch of the task that came first, where its turn has come.
+  std::optional<Candidate> TurnOfOldest(base::TimePoint now) const;
+  void NoteTurn(const std::vector<std::unique_ptr<Task>>& batch);
+  // When the first delay of a batch is over.
+  base::TimePoint FirstDue(const Candidate& oldest) const;
   // What of a batch that is due is taken.
   void Close(Candidate& candidate, base::TimePoint now) const;
   bool IsPreferred(int64_t rows) const;
   bool HasWaited(const Candidate& candidate, base::TimePoint now) const;
   bool IsDue(const Candidate& candidate, base::TimePoint now) const;
-  static void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken);
+  void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken);
   Taken TakeRunnable(base::TimePoint now);
 
   static int64_t MostRows(const BatchOptions& options);
@@ -149,6 +186,11 @@ class BatchQueue {
   std::deque<std::unique_ptr<Task>> tasks_;
   std::deque<std::unique_ptr<Task>> parked_;
   std::set<uint64_t> busy_lanes_;
+  QueueLoad load_;       // of both
+  int passed_over_ = 0;  // batches in a row that left an older task waiting
 };
+
+// What a task is told that was put out for one of a higher priority.
+absl::Status ShedStatus(uint32_t priority);
 
 }  // namespace torchferry::batching

@@ -17,6 +17,7 @@ class QueuePace {
   // quick model slow; else of the clock.
   void Took(base::Duration duration) {
     ++batches_;
+    shortest_ = batches_ == 1 ? duration : std::min(duration, shortest_ + shortest_ / kShortestFades);
     longest_ = longest_.has_value() ? std::max(duration, *longest_ - *longest_ / kFades) : duration;
     mean_ = mean_ == base::Duration::zero() ? duration : mean_ + (duration - mean_) / kFades;
   }
@@ -29,6 +30,8 @@ class QueuePace {
   bool IsProven() const { return batches_ >= kProof; }
   // Nothing has run, and nothing is expected: hours.
   base::Duration longest() const { return longest_.value_or(std::chrono::hours(1)); }
+  // Of the last batches; it fades slowly, as a single quick one says what is possible. Zero: nothing has run.
+  base::Duration shortest() const { return shortest_; }
   // Of a batch, lately. Zero: nothing has run.
   base::Duration mean() const { return mean_; }
   // A batch ends within about the time that it takes to wake a worker.
@@ -41,11 +44,13 @@ class QueuePace {
 
  private:
   static constexpr int kFades = 8;
+  static constexpr int kShortestFades = 64;
   static constexpr uint64_t kProof = 32;
 
   uint64_t batches_ = 0;
   std::optional<base::Duration> longest_;
   base::Duration mean_{0};
+  base::Duration shortest_{0};
 };
 
 }  // namespace torchferry::batching

@@ -137,11 +137,21 @@ void Scheduler::WakeFor(const Queue& queue) {
 }
 
 absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
+  std::vector<QueueNews> news;
+  const absl::Status status = Accept(queue, task, news);
+  if (!news.empty()) Tell(std::move(news));
+  return status;
+}
+
+absl::Status Scheduler::Accept(Queue& queue, std::unique_ptr<Task>& task, std::vector<QueueNews>& news) {
   base::MutexLock lock(mutex_);
   FERRY_RETURN_IF_ERROR(queue.Refusal());
   const base::TimePoint deadline = task->deadline;
   const base::TimePoint now = clock_.Now();
-  FERRY_RETURN_IF_ERROR(queue.tasks.Push(task, now));
+  FERRY_RETURN_IF_ERROR(CheckWait(queue, *task, std::max(1, options_.workers) + (options_.has_express ? 1 : 0), now));
+  Tasks shed;
+  FERRY_RETURN_IF_ERROR(queue.tasks.Push(task, now, &shed));
+  if (!shed.empty()) Keep({.queue = queue.shared_from_this(), .shed = std::move(shed)}, news);
   if (this_caller.scheduler == this && IsForCaller(queue.View())) {
     if (!queue.left_to_caller.has_value()) queue.left_to_caller = now;
     const bool is_known =

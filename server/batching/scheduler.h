@@ -88,9 +88,9 @@ class Scheduler {
   class Handler : public QueueOwner {
    public:
     // These two own their tasks and answer each of them exactly once. Called on worker threads, several at a time,
-    // without a lock held; Drop on the watch's, the timer's and on who closes the queue, too.
+    // without a lock held; Drop on the watch's, the timer's and on who submits or closes the queue, too.
     virtual void Run(std::vector<std::unique_ptr<Task>> batch, Runner& runner) = 0;
-    // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed or is suspect.
+    // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE when the queue was closed or is suspect, or the task was shed.
     virtual void Drop(std::unique_ptr<Task> task, const absl::Status& why) = 0;
     // The queue is suspect from now on, as `why` says, or with OK no longer. On the watch's thread, one at a time,
     // without a lock held.
@@ -115,7 +115,8 @@ class Scheduler {
   // From the next batch on.
   void SetOptions(Queue& queue, BatchOptions options);
 
-  // UNAVAILABLE when the queue is full, closed or suspect; `task` then stays with the caller.
+  // UNAVAILABLE when the queue is full, closed or suspect, or `task` cannot run by its deadline (CheckWait); it then
+  // stays with the caller. Tasks of lower priorities that give way to it are dropped, on this thread.
   absl::Status Submit(Queue& queue, std::unique_ptr<Task>& task);
 
   // Quick batches cost less where their tasks come from: no other thread has to wake up for them, and none meets this
@@ -171,6 +172,8 @@ class Scheduler {
   };
 
   using Tasks = std::vector<std::unique_ptr<Task>>;
+  // Submit, but for those that were shed.
+  absl::Status Accept(Queue& queue, std::unique_ptr<Task>& task, std::vector<QueueNews>& news) FERRY_EXCLUDES(mutex_);
   // Takes tasks back, by `how`, one of BatchQueue's.
   absl::Status TakeBack(Queue& queue, Tasks& tasks, void (BatchQueue::*how)(Tasks)) FERRY_EXCLUDES(mutex_);
   // Wakes who is to be woken, if anybody.

@@ -35,13 +35,18 @@ struct QueueNews {
   absl::Status suspect{};
   BatchQueue::Taken ended{};                     // while it waited
   std::vector<std::unique_ptr<Task>> refused{};  // as the queue is suspect
+  std::vector<std::unique_ptr<Task>> shed{};     // for tasks of higher priorities
 
   bool IsEmpty() const {
-    return !is_suspect_news && refused.empty() && ended.expired.empty() && ended.cancelled.empty();
+    return !is_suspect_news && refused.empty() && shed.empty() && ended.expired.empty() && ended.cancelled.empty();
   }
   // Hands the tasks over.
   void Tell();
 };
+
+// OK unless `task` cannot run by its deadline, whatever happens to what waits before it, but for callers that go away.
+// `parallel`: batches that run at the same time, at most. Nothing is refused before enough batches have run.
+absl::Status CheckWait(const Scheduler::Queue& queue, const Task& task, int parallel, base::TimePoint now);
 
 // Those of `taken` that have ended while they waited.
 void DropEnded(Scheduler::Handler& handler, BatchQueue::Taken& taken);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -23,6 +24,8 @@ struct SimulatedLoad {
   double rate = 0;                                     // requests per second, at random times; 0: a closed loop of
   int clients = 0;                                     // so many
   bool is_on_cpu = true;
+  double high = 0;             // the share of requests of priority 1, the others being of 2; for queues with levels
+  base::Duration deadline{0};  // of the others, from their coming; zero: none
 };
 
 class SimulatedHost {
@@ -34,6 +37,15 @@ class SimulatedHost {
     base::Duration thread_time{0};  // of its batches, times their threads
     int64_t batches = 0;
     int64_t at_latency_point = 0;
+    struct Level {
+      int64_t came = 0;
+      int64_t answered = 0;
+      int64_t shed = 0;     // for one of a higher priority
+      int64_t refused = 0;  // as the queue was full
+      int64_t expired = 0;
+      base::Duration longest_wait{0};
+    };
+    std::array<Level, 3> levels;  // by priority
   };
 
   SimulatedHost(int workers, std::vector<SimulatedLoad> loads, unsigned seed)
@@ -115,7 +127,20 @@ class SimulatedHost {
   void Arrive(size_t load) {
     std::unique_ptr<Task> task = std::make_unique<FakeTask>();
     DispatchQueue& queue = *queues_[load];
-    if (!queue.tasks.Push(task, now_).ok()) return;
+    std::array<Result::Level, 3>& levels = results_[load].levels;
+    if (queue.options.priority_levels > 1) {
+      task->priority = std::bernoulli_distribution(loads_[load].high)(random_) ? 1 : 2;
+      if (task->priority == 2 && loads_[load].deadline > base::Duration::zero())
+        task->deadline = now_ + loads_[load].deadline;
+    }
+    Result::Level& level = levels.at(task->priority);
+    ++level.came;
+    std::vector<std::unique_ptr<Task>> shed;
+    if (!queue.tasks.Push(task, now_, &shed).ok()) {
+      ++level.refused;
+      return;
+    }
+    for (const auto& one : shed) ++levels.at(one->priority).shed;
     dispatcher_.Changed(queue);
     Wake(dispatcher_.WhoWakes(queue, now_));
     NoteNeglect();
@@ -182,7 +207,11 @@ class SimulatedHost {
     for (const auto& task : work->taken.batch) {
       result.longest_wait = std::max(result.longest_wait, now_ - task->enqueued);
       result.total_wait += now_ - task->enqueued;
+      Result::Level& level = result.levels.at(task->priority);
+      ++level.answered;
+      level.longest_wait = std::max(level.longest_wait, now_ - task->enqueued);
     }
+    for (const auto& task : work->taken.expired) ++result.levels.at(task->priority).expired;
     const double factor = 1 + loads_[load].spread * std::uniform_real_distribution<double>(-1, 1)(random_);
     const auto took = std::chrono::duration_cast<base::Duration>(loads_[load].batch * factor / work->threads);
     ++result.batches;

@@ -17,6 +17,34 @@ std::chrono::microseconds ReadWait(uint64_t microseconds, std::string_view field
   return std::chrono::microseconds(microseconds);
 }
 
+// Each costs nothing, but nobody needs more.
+constexpr uint64_t kMaxPriorityLevels = 1000;
+
+// What is right is read by load_config.cc.
+void CheckPriorities(const ConfigSource& source) {
+  const inference::ModelDynamicBatching& message = source.message.dynamic_batching();
+  const TextPositions& positions = source.positions.In("dynamic_batching");
+  const uint64_t levels = message.priority_levels();
+  const uint64_t by_default = message.default_priority_level();
+  if (levels > kMaxPriorityLevels) {
+    source.findings.Error(positions.Of("priority_levels"),
+                          "dynamic_batching.priority_levels is {}; expected at most {}", levels, kMaxPriorityLevels);
+    return;
+  }
+  if (levels > 1 && by_default == 0) {
+    source.findings.Error(positions.Of("priority_levels"),
+                          "dynamic_batching.priority_levels is {} and default_priority_level is not given; write the "
+                          "level of requests that name none: 1, the highest, to {}",
+                          levels, levels);
+    return;
+  }
+  if (by_default > levels) {
+    source.findings.Error(positions.Of("default_priority_level"),
+                          "dynamic_batching.default_priority_level is {}; expected 1 to {} (priority_levels)",
+                          by_default, levels);
+  }
+}
+
 std::vector<int64_t> ReadPreferredSizes(const ConfigSource& source) {
   const auto& sizes = source.message.dynamic_batching().preferred_batch_size();
   for (int i = 0; i < sizes.size(); ++i) {
@@ -50,12 +78,7 @@ void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config) {
   batching.max_queue_delay =
       ReadWait(message.max_queue_delay_microseconds(), "dynamic_batching.max_queue_delay_microseconds",
                positions.Of("max_queue_delay_microseconds"), source.findings);
-  if (message.priority_levels() > 1) {
-    source.findings.Error(positions.Of("priority_levels"),
-                          "dynamic_batching.priority_levels is {}; expected 0 or 1: requests have one "
-                          "priority, serve the urgent ones as a model of their own",
-                          message.priority_levels());
-  }
+  CheckPriorities(source);
   const inference::ModelQueuePolicy& policy = message.default_queue_policy();
   batching.max_queue_size = policy.max_queue_size();
   batching.default_queue_timeout = ReadWait(

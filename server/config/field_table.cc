@@ -8,8 +8,6 @@ namespace {
 
 using enum FieldEffect;
 
-constexpr std::string_view kOnePriority =
-    "requests have one priority; remove it, or serve the urgent requests as a model of their own";
 constexpr std::string_view kTensorRt = "it is TensorRT's; remove it";
 
 constexpr auto kTable = std::to_array<FieldRule>({
@@ -59,8 +57,8 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"dynamic_batching.max_queue_delay_microseconds", kHonoured, ""},
     {"dynamic_batching.preserve_ordering", kIgnored,
      "each answer goes out when it is there; PredictStream keeps the order of its own requests"},
-    {"dynamic_batching.priority_levels", kHonoured, ""},  // 0 and 1 alone
-    {"dynamic_batching.default_priority_level", kIgnored, "requests have one priority"},
+    {"dynamic_batching.priority_levels", kHonoured, ""},
+    {"dynamic_batching.default_priority_level", kHonoured, ""},
     {"dynamic_batching.default_queue_policy", kHonoured, ""},
     {"dynamic_batching.default_queue_policy.timeout_action", kRefused,
      "a request that has waited too long is answered, not delayed; write REJECT or remove it"},
@@ -68,7 +66,9 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"dynamic_batching.default_queue_policy.allow_timeout_override", kIgnored,
      "a request sets its own limit with its gRPC deadline"},
     {"dynamic_batching.default_queue_policy.max_queue_size", kHonoured, ""},
-    {"dynamic_batching.priority_queue_policy", kRefused, kOnePriority},
+    {"dynamic_batching.priority_queue_policy", kRefused,
+     "all levels wait in one queue and share default_queue_policy; when that is full the lowest level gives way. "
+     "Remove it"},
     {"sequence_batching", kRefused,
      "sequences are not batched; remove it, and use PredictStream, which keeps a model's state for "
      "each stream"},

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "server/base/json.h"
+#include "server/config/load_parameters.h"
 #include "server/config/map_keys.h"
 #include "server/config/sections.h"
 
@@ -87,6 +88,21 @@ void ReadSeconds(const SecondsParameter& known, const std::string& value, TextPo
                  base::JsonQuote(value), kMostSeconds);
 }
 
+void CheckCount(const CountParameter& known, const std::string& value, TextPosition at, Findings& findings) {
+  if (AsCount(value).has_value()) return;
+  findings.Error(at, "parameter {} is {}; expected a number from 0, which is no limit, to {}", known.key,
+                 base::JsonQuote(value), kMostCount);
+}
+
+// Whether it is one of ours.
+bool ReadOwn(const MapKey& parameter, const std::string& value, Findings& findings, ModelConfig& config) {
+  const auto seconds = std::ranges::find(kSeconds, parameter.key, &SecondsParameter::key);
+  if (seconds != kSeconds.end()) ReadSeconds(*seconds, value, parameter.at, findings, config);
+  const auto count = std::ranges::find(kCountParameters, parameter.key, &CountParameter::key);
+  if (count != kCountParameters.end()) CheckCount(*count, value, parameter.at, findings);
+  return seconds != kSeconds.end() || count != kCountParameters.end();
+}
+
 void CheckKnown(const KnownParameter& known, const std::string& value, TextPosition at, Findings& findings) {
   if (known.type == ValueType::kCount && !IsCount(value)) {
     findings.Error(at, "parameter {} is {}; expected a number, 0 or more", known.key, base::JsonQuote(value));
@@ -106,12 +122,7 @@ void ReadParameters(const ConfigSource& source, ModelConfig& config) {
   std::set<std::string> seen;
   for (const MapKey& parameter : MapKeys(source.message, "parameters", source.positions)) {
     if (!seen.insert(parameter.key).second) continue;
-    const auto own = std::find_if(kSeconds.begin(), kSeconds.end(),
-                                  [&](const SecondsParameter& row) { return row.key == parameter.key; });
-    if (own != kSeconds.end()) {
-      ReadSeconds(*own, config.parameters[parameter.key], parameter.at, source.findings, config);
-      continue;
-    }
+    if (ReadOwn(parameter, config.parameters[parameter.key], source.findings, config)) continue;
     const auto known =
         std::find_if(kKnown.begin(), kKnown.end(), [&](const KnownParameter& row) { return row.key == parameter.key; });
     if (known != kKnown.end()) {

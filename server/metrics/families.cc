@@ -43,6 +43,8 @@ Families::Families(prometheus::Registry& r)
                                 "What requests and answers take of --memory-budget-mib, and that limit.")),
       memory_refusals(MakeCounters(r, "torchferry_memory_refusals_total",
                                    "Requests and answers refused for want of memory, by whose limit it was.")),
+      refusals(MakeCounters(r, "torchferry_refusals_total",
+                            "Requests and streams refused as there was too much of them, by the limit.")),
       model_state(MakeGauges(r, "torchferry_model_state", "1 for the state that a version is in.")),
       load_duration(MakeGauges(r, "torchferry_model_load_duration_seconds", "Time that loading a version took.")),
       log_lines_dropped(MakeCounters(r, "torchferry_log_lines_dropped_total",

@@ -55,6 +55,7 @@ struct Families {
   Counters& calls_refused;
   Gauges& request_memory;
   Counters& memory_refusals;
+  Counters& refusals;
   Gauges& model_state;
   Gauges& load_duration;
   Counters& log_lines_dropped;

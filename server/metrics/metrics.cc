@@ -54,6 +54,10 @@ void Metrics::UnknownModelRequest(const std::string& code, double seconds) {
   families_->request_duration.Add({{"model", ""}, {"version", ""}}, kSecondsBuckets).Observe(seconds);
 }
 
+void Metrics::Refused(const std::string& model, const std::string& limit) {
+  families_->refusals.Add({{"model", base::ToUtf8(model)}, {"limit", limit}}).Increment();
+}
+
 void Metrics::SetModelState(const std::string& model, int64_t version, const std::string& state,
                             const std::vector<std::string>& all_states) {
   const prometheus::Labels labels = VersionLabels(model, version);

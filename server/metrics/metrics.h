@@ -38,6 +38,9 @@ class Metrics {
   // A request for a model that does not exist: counted without a name.
   void UnknownModelRequest(const std::string& code, double seconds);
 
+  // A request, or a stream, refused for a limit or a load (base/refusal.h). `model` is one that there is, or empty.
+  void Refused(const std::string& model, const std::string& limit);
+
   // 1 for `state` and 0 for every other of `all_states`. Version 0 stands for a folder without a readable version.
   void SetModelState(const std::string& model, int64_t version, const std::string& state,
                      const std::vector<std::string>& all_states);

@@ -14,8 +14,10 @@
 #include "server/registry/registry.h"
 #include "server/rpc/transport/call_loop.h"
 #include "server/rpc/transport/call_memory.h"
+#include "server/rpc/transport/connection_times.h"
 #include "server/rpc/transport/open_connections.h"
 #include "server/rpc/transport/tls_credentials.h"
+#include "server/serving/flight_limits.h"
 
 namespace torchferry::rpc {
 
@@ -23,14 +25,18 @@ namespace torchferry::rpc {
 class RpcServer {
  public:
   struct Options {
-    std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 takes a free one
+    std::string address = "127.0.0.1:8001";  // HOST:PORT, where port 0 takes a free one, or unix:PATH
+    unsigned unix_mode = 0600;               // permissions of that file, and of `admin_address`'s
     ConnectionLimits connections;            // of `address`
     ConnectionLimits admin_connections;      // of `admin_address`
+    ConnectionTimes times;                   // of both
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
     MemoryPlan memory = PlanMemory(0, 0, 64 << 20);
     int max_streams = 1024;                                 // of a connection, at the same time
     base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
     TlsOptions tls;                                         // of both addresses
+    serving::FlightLimits client_limits;
+    base::Duration stream_timeout{0};  // of a stream with a state, between its requests; zero: none
     bool reflection = false;
     const identity::Identities* identities = nullptr;  // outlives the server; null: everybody may ask everything
     bool probes_are_open = true;                       // health needs no identity
@@ -49,8 +55,8 @@ class RpcServer {
                                                           metrics::Metrics& metrics, const base::Clock& clock);
   virtual ~RpcServer() = default;
 
-  virtual int port() const = 0;
-  virtual int admin_port() const = 0;  // 0 without an address of its own
+  virtual int port() const = 0;        // 0 of unix:PATH
+  virtual int admin_port() const = 0;  // likewise, and without an address of its own
   // Empty when ready, otherwise why not; the same as health's "". Not ready is also who accepts no new connection.
   virtual std::string NotReadyReason() const = 0;
   // What the threads of the calls do beside; it outlives the server. Once.

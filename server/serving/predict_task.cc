@@ -6,8 +6,22 @@
 
 namespace torchferry::serving {
 
+namespace {
+
+int64_t BytesOf(const tensor::BoundInputs& inputs) {
+  int64_t bytes = 0;
+  for (const auto& tensors : inputs.values) {
+    for (const tensor::HostTensor& tensor : tensors) bytes += static_cast<int64_t>(tensor.bytes.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
 QueuedTask::QueuedTask(PredictTask task, base::TimePoint waits_until) : request_(std::move(task)) {
   rows = request_.inputs.rows;
+  bytes = BytesOf(request_.inputs);
+  priority = request_.priority;
   deadline = waits_until;
   if (request_.session != nullptr) lane = request_.session->lane();
 }

@@ -41,6 +41,7 @@ using PredictCallback = std::function<void(absl::StatusOr<PredictResult>)>;
 struct PredictTask {
   tensor::BoundInputs inputs;
   base::TimePoint deadline = base::kNoDeadline;
+  uint32_t priority = 0;               // Servable::PriorityOf
   std::function<bool()> is_cancelled;  // cheap and thread-safe, until the callback has been called; null: never
   // Called at most once, before the callback, where that does not wait for the forward pass. Null: the bytes stay.
   std::function<std::shared_ptr<const void>()> keep;

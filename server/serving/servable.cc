@@ -12,9 +12,10 @@ namespace {
 // A stateful model's requests share no forward pass, so none waits for company.
 Servable::Options ForModel(Servable::Options options, const model::Model& model) {
   if (!model.is_stateful()) return options;
-  const int64_t max_queue_size = options.batching.max_queue_size;
-  options.batching = {};
-  options.batching.max_queue_size = max_queue_size;
+  const batching::BatchOptions before = std::exchange(options.batching, {});
+  options.batching.max_queue_size = before.max_queue_size;
+  options.batching.max_queue_rows = before.max_queue_rows;
+  options.batching.max_queue_bytes = before.max_queue_bytes;
   return options;
 }
 
@@ -106,6 +107,18 @@ void Servable::Submit(PredictTask task) {
   auto queued = std::make_unique<QueuedTask>(std::move(task), waits_until);
   if (batches()) queued->batch_key = model::BatchKey(signature(), queued->inputs());
   runner_->Submit(std::move(queued));
+}
+
+absl::StatusOr<uint32_t> Servable::PriorityOf(uint64_t priority) const {
+  const uint32_t levels = options_.batching.priority_levels;
+  if (levels <= 1) return 0;
+  if (priority > levels) {
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "the request's priority is {}; expected 1, the highest, to {}, or 0 for the model's "
+                            "default, {}",
+                            priority, levels, options_.default_priority);
+  }
+  return priority == 0 ? options_.default_priority : static_cast<uint32_t>(priority);
 }
 
 absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {

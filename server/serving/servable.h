@@ -19,6 +19,7 @@
 #include "server/metrics/metrics.h"
 #include "server/model/loaded_model.h"
 #include "server/serving/device_health.h"
+#include "server/serving/flight_limits.h"
 #include "server/serving/idle_jobs.h"
 #include "server/serving/placements.h"
 #include "server/serving/predict_task.h"
@@ -40,6 +41,9 @@ class Servable {
     int instances = 0;
     // How long a request may wait, whatever its deadline; 0: no limit.
     base::Duration queue_timeout{0};
+    // Of a request that names no priority, where `batching` has levels of it.
+    uint32_t default_priority = 0;
+    FlightLimits flight_limits;
     // How long one forward pass may take; 0: no limit. Beyond it, its requests get DEADLINE_EXCEEDED, and the version
     // is suspect until the pass has ended: what waits and what comes gets UNAVAILABLE.
     base::Duration forward_limit{0};
@@ -99,6 +103,10 @@ class Servable {
   bool can_run() const;
   bool batches() const { return options_.batching.max_rows > 0; }
   bool is_stateful() const { return is_stateful_; }
+  const FlightLimits& flight_limits() const { return options_.flight_limits; }
+  // The level of a request that asks for `priority`: 1 is the highest, 0 the model's default. 0 where the model has one
+  // level, whatever is asked for. INVALID_ARGUMENT beyond the levels.
+  absl::StatusOr<uint32_t> PriorityOf(uint64_t priority) const;
   int instances() const { return options_.instances; }
   metrics::ModelMetrics& metrics() { return *metrics_; }
   metrics::ModelTotals totals() const { return metrics_->Totals(); }

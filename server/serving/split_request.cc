@@ -95,6 +95,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
     PredictTask task;
     task.inputs = RowsOf(servable_.signature(), task_.inputs, static_cast<int64_t>(part) * part_rows_, RowsIn(part));
     task.deadline = task_.deadline;
+    task.priority = task_.priority;
     task.is_cancelled = task_.is_cancelled;
     if (task_.keep) task.keep = [self = shared_from_this()] { return self->Keep(); };
     task.done = [self = shared_from_this(), part](absl::StatusOr<PredictResult> result) {

@@ -176,6 +176,13 @@ absl::StatusOr<int64_t> ClassesOf(const inference::ModelInferRequest::InferReque
   return Invalid("the parameter classification of output \"{}\" is a number of classes, 1 or more", output.name());
 }
 
+absl::StatusOr<uint64_t> PriorityOf(const inference::InferParameter& value) {
+  if (value.has_uint64_param()) return value.uint64_param();
+  if (value.has_int64_param() && value.int64_param() >= 0) return static_cast<uint64_t>(value.int64_param());
+  if (!IsSet(value)) return 0;
+  return Invalid("the parameter priority is a number: 1, the highest, or more, or 0 for the model's default");
+}
+
 absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, Request& request) {
   for (const auto& [key, value] : parameters) {
     if (key == "timeout") {
@@ -190,6 +197,8 @@ absl::Status ReadParameters(const Parameters& parameters, base::TimePoint now, R
       if (microseconds > 0 && microseconds < int64_t{365} * 24 * 3600 * 1'000'000) {
         request.deadline = now + std::chrono::duration_cast<base::Duration>(std::chrono::microseconds(microseconds));
       }
+    } else if (key == "priority") {
+      FERRY_ASSIGN_OR_RETURN(request.priority, PriorityOf(value));
     } else if (key == "sequence_id" && IsSet(value)) {
       request.names_sequence = true;
     }

@@ -48,6 +48,8 @@ class CallObserver {
   virtual void OnBegin(const PredictCall& call) = 0;
   // Once for each OnBegin, with the same fields, before the answer is sent, on whatever thread sends it.
   virtual void OnEnd(const PredictCall& call, const PredictEnd& end) = 0;
+  // A stream was refused before its first request.
+  virtual void OnStreamRefused(const absl::Status& /*why*/) {}
 };
 
 }  // namespace torchferry::rpc

@@ -13,6 +13,7 @@ class MetricsObserver final : public CallObserver {
 
   void OnBegin(const PredictCall& call) override;
   void OnEnd(const PredictCall& call, const PredictEnd& end) override;
+  void OnStreamRefused(const absl::Status& why) override;
 
  private:
   metrics::Metrics& metrics_;

@@ -31,8 +31,18 @@ class PredictStreamHandler final : public StreamHandler {
   using Stream = BidiCall<Message, typename Api::StreamMessage>;
 
   PredictStreamHandler(Predictor& predictor, const base::Clock& clock, Stream& call)
-      : predictor_(predictor), clock_(clock), call_(call) {
+      : predictor_(predictor), clock_(clock), call_(call), place_(predictor.EnterStream(call.caller())) {
+    if (!place_.ok()) {
+      {
+        base::MutexLock lock(mutex_);
+        is_finished_ = true;
+      }
+      call_.Finish(place_.status());
+      return;
+    }
     Advance();
+    const base::Duration most_idle = predictor.most_stream_idle();
+    if (most_idle > base::Duration::zero()) call_.SetTimer(most_idle);
   }
 
   bool MayTake(int64_t bytes) override {
@@ -44,6 +54,11 @@ class PredictStreamHandler final : public StreamHandler {
   }
 
   void OnRead(bool ok, const absl::Status& refused) override {
+    {
+      base::MutexLock lock(mutex_);
+      if (is_finished_) return;  // it came too late: the stream has been ended
+      is_taking_ = true;
+    }
     if (!ok) {  // the client has said all it had to say, or is gone
       {
         base::MutexLock lock(mutex_);
@@ -69,11 +84,31 @@ class PredictStreamHandler final : public StreamHandler {
     Begin(std::move(request), /*is_refused=*/false);
   }
 
+  // The stream may be told that it is idle.
+  void OnTimer() override {
+    const base::Duration most_idle = predictor_.most_stream_idle();
+    base::Duration left = most_idle;
+    if (sessions_.HasState()) {
+      base::MutexLock lock(mutex_);
+      const bool is_idle = next_is_ == Next::kReading && !is_taking_ && under_way_.empty() && !is_finished_;
+      if (is_idle) left = last_written_ + most_idle - clock_.Now();
+      if (left <= base::Duration::zero()) is_finished_ = is_broken_ = true;
+    }
+    if (left > base::Duration::zero()) return call_.SetTimer(left);
+    call_.Finish(base::MakeStatus(absl::StatusCode::kAborted,
+                                  "this stream has had no request for {:.3g} s, and its state is gone "
+                                  "(--stateful-stream-timeout-seconds); open a "
+                                  "new stream and begin again",
+                                  base::ToSeconds(most_idle)));
+  }
+
   void OnWritten(bool ok) override {
     std::unique_ptr<Exchange> written;
     Exchange* first = nullptr;
+    const base::TimePoint now = clock_.Now();
     {
       base::MutexLock lock(mutex_);
+      last_written_ = now;
       is_writing_ = false;
       is_broken_ |= !ok;
       written = std::move(under_way_.front());
@@ -175,6 +210,7 @@ class PredictStreamHandler final : public StreamHandler {
       base::MutexLock lock(mutex_);
       window_.Saw(exchange.memory);
       under_way_.push_back(std::move(next_));
+      is_taking_ = false;
       next_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<Exchange>();
     }
     if (is_refused) {
@@ -243,6 +279,7 @@ class PredictStreamHandler final : public StreamHandler {
   Predictor& predictor_;
   const base::Clock& clock_;
   Stream& call_;
+  const absl::StatusOr<Flights::Place> place_;  // among the streams of the client
   StreamSessions sessions_;
   std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();
 
@@ -253,6 +290,8 @@ class PredictStreamHandler final : public StreamHandler {
   Next next_is_ FERRY_GUARDED_BY(mutex_) = Next::kNothing;
   int64_t arrived_bytes_ FERRY_GUARDED_BY(mutex_) = 0;
   std::optional<absl::StatusOr<Request>> decoded_ FERRY_GUARDED_BY(mutex_);
+  bool is_taking_ FERRY_GUARDED_BY(mutex_) = false;  // a message has come, and is not under way yet
+  base::TimePoint last_written_ FERRY_GUARDED_BY(mutex_) = clock_.Now();
   bool is_writing_ FERRY_GUARDED_BY(mutex_) = false;
   bool is_broken_ FERRY_GUARDED_BY(mutex_) = false;  // the client has gone
   bool is_finished_ FERRY_GUARDED_BY(mutex_) = false;

@@ -68,6 +68,9 @@ struct Predictor::UnderWay {
   std::vector<std::string> wanted = {};
   std::map<std::string, int64_t> top_classes = {};
   tensor::PaddedLength length = {};
+  // Until it is answered, before the client can know.
+  Flights::Place of_client = {};
+  Flights::Place of_model = {};
 
   absl::StatusOr<Answer> AnswerOf(absl::StatusOr<serving::PredictResult> result, int64_t max_bytes) const {
     if (!result.ok()) return result.status();
@@ -129,6 +132,31 @@ void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request
   if (!status.ok()) End(*call, status);
 }
 
+absl::StatusOr<Flights::Place> Predictor::EnterStream(const identity::Caller& caller) {
+  if (limits_.client.streams == 0) return Flights::Place();
+  absl::StatusOr<Flights::Place> place =
+      flights_.Enter(FlightOf::kClient, caller.Client(), limits_.client, {.streams = 1});
+  if (place.ok()) return place;
+  for (CallObserver* observer : observers_) observer->OnStreamRefused(place.status());
+  return place;
+}
+
+absl::Status Predictor::TakePlaces(UnderWay& call, const Request& request, StreamSessions* stream) {
+  const serving::FlightLimits& of_model = call.servable->flight_limits();
+  if (stream != nullptr) FERRY_RETURN_IF_ERROR(stream->TakePlace(flights_, call.servable->name(), of_model));
+  if (!limits_.client.BoundsRequests() && !of_model.BoundsRequests()) return absl::OkStatus();
+  FlightLoad load = {.requests = 1};
+  for (const auto& [name, tensor] : request.inputs) load.bytes += static_cast<int64_t>(tensor.bytes.size());
+  if (limits_.client.BoundsRequests()) {
+    FERRY_ASSIGN_OR_RETURN(call.of_client,
+                           flights_.Enter(FlightOf::kClient, call.facts.head.caller.Client(), limits_.client, load));
+  }
+  if (of_model.BoundsRequests()) {
+    FERRY_ASSIGN_OR_RETURN(call.of_model, flights_.Enter(FlightOf::kModel, call.servable->name(), of_model, load));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream) {
   serving::Servable& servable = *call->servable;
   if (request.names_sequence && servable.is_stateful()) {
@@ -136,11 +164,13 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
         "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
         "the state in the file; open one for each sequence, and leave sequence_id out");
   }
+  FERRY_RETURN_IF_ERROR(TakePlaces(*call, request, stream));
   if (servable.pad_plan() != nullptr) {
-    FERRY_ASSIGN_OR_RETURN(
-        call->length, tensor::PadInputs(*servable.pad_plan(), max_answer_bytes_, call->reply.reserve, request.inputs));
+    FERRY_ASSIGN_OR_RETURN(call->length, tensor::PadInputs(*servable.pad_plan(), limits_.answer_bytes,
+                                                           call->reply.reserve, request.inputs));
   }
   serving::PredictTask task;
+  FERRY_ASSIGN_OR_RETURN(task.priority, servable.PriorityOf(request.priority));
   FERRY_ASSIGN_OR_RETURN(task.inputs, tensor::BindInputs(servable.signature(), request.inputs));
   const int64_t max_rows = servable.signature().max_batch_size;
   const bool is_oversized = max_rows > 0 && task.inputs.rows > max_rows;
@@ -159,10 +189,10 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
   call->wanted = std::move(request.wanted_outputs);
   call->top_classes = std::move(request.top_classes);
   task.done = [this, call](absl::StatusOr<serving::PredictResult> result) {
-    End(*call, call->AnswerOf(std::move(result), max_answer_bytes_));
+    End(*call, call->AnswerOf(std::move(result), limits_.answer_bytes));
   };
   if (is_oversized) {
-    serving::SubmitInParts(servable, std::move(task), max_rows, max_answer_bytes_);
+    serving::SubmitInParts(servable, std::move(task), max_rows, limits_.answer_bytes);
   } else {
     servable.Submit(std::move(task));
   }
@@ -175,6 +205,8 @@ void Predictor::End(UnderWay& call, const absl::StatusOr<Answer>& answer) {
   const std::string_view device = answer.ok() ? std::string_view(answer->result.execution.device) : "";
   const PredictEnd end = {status, device, clock_.Now() - call.facts.arrived};
   for (CallObserver* observer : observers_) observer->OnEnd(call.facts, end);
+  call.of_client.Leave();
+  call.of_model.Leave();
   call.reply.send(status);
   if (call.facts.is_admitted) admission_.Leave();
 }

@@ -15,6 +15,7 @@
 #include "server/registry/registry.h"
 #include "server/rpc/predict/admission.h"
 #include "server/rpc/predict/call_observer.h"
+#include "server/rpc/predict/flights.h"
 #include "server/rpc/predict/stream_sessions.h"
 
 namespace torchferry::rpc {
@@ -26,6 +27,7 @@ struct Request {
   std::vector<std::string> wanted_outputs;  // empty: all
   base::TimePoint deadline = base::kNoDeadline;
   std::function<bool()> is_cancelled;
+  uint64_t priority = 0;        // as the client says: 0 is the model's default
   bool names_sequence = false;  // which a stateful model does not know, and another has no use for
   // Outputs of which so many largest elements are wanted instead (top_classes.h).
   std::map<std::string, int64_t> top_classes;
@@ -52,18 +54,24 @@ struct Reply {
   std::function<absl::Status(int64_t bytes)> reserve = nullptr;
 };
 
+struct PredictLimits {
+  // An answer of more is RESOURCE_EXHAUSTED, and dropped before it is encoded.
+  int64_t answer_bytes = std::numeric_limits<int64_t>::max();
+  serving::FlightLimits client{};  // of each; those of a model are its servable's
+  base::Duration stream_idle{0};   // of a stream with a state, between its requests; zero: any
+};
+
 // Thread-safe. Never blocks.
 class Predictor {
  public:
   // `observers` are told of each request, in this order. All outlive the predictor, and it the requests.
-  // `max_answer_bytes`: an answer of more is RESOURCE_EXHAUSTED, and dropped before it is encoded.
   Predictor(const registry::Registry& registry, Admission& admission, std::vector<CallObserver*> observers,
-            const base::Clock& clock, int64_t max_answer_bytes = std::numeric_limits<int64_t>::max())
-      : registry_(registry),
-        admission_(admission),
-        observers_(std::move(observers)),
-        clock_(clock),
-        max_answer_bytes_(max_answer_bytes) {}
+            const base::Clock& clock, const PredictLimits& limits = {})
+      : registry_(registry), admission_(admission), observers_(std::move(observers)), clock_(clock), limits_(limits) {}
+
+  base::Duration most_stream_idle() const { return limits_.stream_idle; }
+  // The place of a stream that begins. RESOURCE_EXHAUSTED: its client has no place for another.
+  absl::StatusOr<Flights::Place> EnterStream(const identity::Caller& caller);
 
   // `request` may be an error of the codec, which is then counted and answered. `stream` is that of the stream which
   // the request came by, used during the call alone; null: it came by none.
@@ -78,6 +86,8 @@ class Predictor {
 
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const identity::Caller& caller, const std::string& model,
                                                           int64_t version, const StreamSessions* stream) const;
+  // The places of a request among those of its client and its model. RESOURCE_EXHAUSTED: there is none.
+  absl::Status TakePlaces(UnderWay& call, const Request& request, StreamSessions* stream);
   // An error: it has not been submitted, and `call` is still to be ended.
   absl::Status Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream);
   void End(UnderWay& call, const absl::StatusOr<Answer>& answer);
@@ -86,7 +96,8 @@ class Predictor {
   Admission& admission_;
   const std::vector<CallObserver*> observers_;
   const base::Clock& clock_;
-  const int64_t max_answer_bytes_;
+  const PredictLimits limits_;
+  Flights flights_;
 };
 
 }  // namespace torchferry::rpc

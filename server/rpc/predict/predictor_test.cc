@@ -113,6 +113,7 @@ class PredictorTest : public PredictTest {
   Admission admission_;
   Recorder recorder_;
   MetricsObserver metrics_observer_{metrics_};
+  const identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:192.0.2.7:4711");
   Predictor predictor_{registry_, admission_, {&metrics_observer_, &recorder_}, base::Clock::Real()};
 };
 
@@ -169,7 +170,7 @@ TEST_F(PredictorTest, AModelsNameHasALimitBeforeItIsLookedFor) {
 }
 
 TEST_F(PredictorTest, AnAnswerOverTheLimitIsDroppedBeforeItIsEncoded) {
-  Predictor predictor{registry_, admission_, {}, base::Clock::Real(), 3};
+  Predictor predictor{registry_, admission_, {}, base::Clock::Real(), {.answer_bytes = 3}};
   const std::string id;
   const std::string model = "plain";
   bool is_encoded = false;

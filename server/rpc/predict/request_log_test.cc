@@ -27,6 +27,7 @@ class RequestLogTest : public PredictTest {
     return lines[0].text;
   }
 
+  const identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:192.0.2.7:4711");
   std::string model_ = "plain";
   std::shared_ptr<serving::Servable> servable_ = Find("plain");
   RequestLog log_;

@@ -34,6 +34,19 @@ absl::StatusOr<std::shared_ptr<serving::Servable>> StreamSessions::Find(const st
   return nullptr;
 }
 
+absl::Status StreamSessions::TakePlace(Flights& flights, const std::string& model,
+                                       const serving::FlightLimits& limits) {
+  if (limits.streams == 0 || places_.contains(model)) return absl::OkStatus();
+  FERRY_ASSIGN_OR_RETURN(Flights::Place place, flights.Enter(FlightOf::kModel, model, limits, {.streams = 1}));
+  places_.emplace(model, std::move(place));
+  return absl::OkStatus();
+}
+
+bool StreamSessions::HasState() const {
+  base::MutexLock lock(entries_->mutex);
+  return std::ranges::any_of(entries_->list, [](const Entry& entry) { return entry.session != nullptr; });
+}
+
 namespace {
 
 // For one request.

@@ -4,11 +4,13 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "server/base/mutex.h"
+#include "server/rpc/predict/flights.h"
 #include "server/serving/servable.h"
 
 namespace torchferry::rpc {
@@ -27,6 +29,13 @@ class StreamSessions {
   // one that it got when it first asked without a version, although a newer one may be READY by
   // now. Null: ask the registry. NOT_FOUND: it was unloaded.
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const;
+
+  // The stream's place among those of the model, which it has from its first request for it on. RESOURCE_EXHAUSTED:
+  // there is none; the stream may ask again.
+  absl::Status TakePlace(Flights& flights, const std::string& model, const serving::FlightLimits& limits);
+
+  // Whether it has a state with some model. Any thread.
+  bool HasState() const;
 
   // The session with `servable`, opened at the first call, for one request: it is idle when the last copy of what this
   // gives is dropped. `version` is the one that was asked for. Null for a model without state. RESOURCE_EXHAUSTED when
@@ -48,6 +57,7 @@ class StreamSessions {
     base::Mutex mutex;
     std::vector<Entry> list FERRY_GUARDED_BY(mutex);
   };
+  std::map<std::string, Flights::Place> places_;  // by model
   const std::shared_ptr<Entries> entries_ = std::make_shared<Entries>();
 };
 

@@ -190,6 +190,7 @@ absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
                             message.model_version());
   }
   builder.request().version = message.model_version();
+  builder.request().priority = message.priority();
   for (const auto& [name, tensor] : message.inputs()) {
     FERRY_RETURN_IF_ERROR(RequestBuilder::CheckTensorName("input", name));
     const tensor::DType dtype = DecodeDType(tensor.dtype());

@@ -141,7 +141,7 @@ bool Acceptor::AcceptFrom(int listening) {
 }
 
 void Acceptor::Take(int listening, int connection, const sockaddr_storage& address, socklen_t length) {
-  const std::string peer = base::PeerGroupOf(reinterpret_cast<const sockaddr&>(address), length);
+  const std::string peer = base::PeerGroupOf(connection, reinterpret_cast<const sockaddr&>(address), length);
   ConnectionVerdict verdict = open_.Judge(peer);
   if (verdict != ConnectionVerdict::kAccept) {
     SweepIfDue(kSweepWhenFull);

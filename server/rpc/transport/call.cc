@@ -3,6 +3,10 @@
 #include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
 
+#include <algorithm>
+
+#include "server/base/refusal.h"
+
 namespace torchferry::rpc {
 namespace {
 
@@ -19,6 +23,9 @@ constexpr int64_t kHeaderEntry = 32;  // of HPACK, beside its name and value
 // A byte of the heads of frames and TLS records for so many of a message: a record takes 29 bytes, and some clients
 // send only 1,400 in one at first.
 constexpr int64_t kFrameShare = 32;
+
+// A later one would overflow the system's clock; who sets it looks anew.
+constexpr base::Duration kLongestTimer = std::chrono::hours(24);
 
 constexpr int64_t kYearSeconds = int64_t{365} * 24 * 3600;
 
@@ -46,6 +53,46 @@ class Call::SendLimit final : public CallEvent {
   Call& call_;
   grpc::Alarm alarm_;
 };
+
+// Tells the call that its time has passed. It is gone after its event.
+class Call::Timer final : public CallEvent {
+ public:
+  explicit Timer(Call& call) : call_(call) {}
+  void Start(base::Duration time) {
+    call_.Hold();
+    alarm_.Set(call_.loop_.queue(), std::chrono::system_clock::now() + time, this);
+  }
+  void Cancel() { alarm_.Cancel(); }
+
+  void Happened(bool ok) override {
+    Call& call = call_;
+    const bool is_current = call.timer_ == this;
+    if (is_current) call.timer_ = nullptr;
+    delete this;
+    if (ok && is_current) call.OnTimer();
+    call.Release();
+  }
+
+ private:
+  Call& call_;
+  grpc::Alarm alarm_;
+};
+
+void Call::SetTimer(base::Duration time) {
+  timer_ = new Timer(*this);
+  timer_->Start(std::min(time, kLongestTimer));
+}
+
+void Call::CancelTimer() {
+  if (Timer* const timer = std::exchange(timer_, nullptr)) timer->Cancel();
+}
+
+grpc::Status Call::EndWith(const absl::Status& status) {
+  if (const auto pushback = base::PushbackOf(status); pushback.has_value()) {
+    context_.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(pushback->count()));
+  }
+  return ToGrpc(status);
+}
 
 Call::Call(CallLoop& loop) : loop_(loop) {
   loop_.CallBegins();

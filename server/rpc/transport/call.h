@@ -104,6 +104,13 @@ class Call {
   void BeginSendTime(int64_t bytes);
   void EndSendTime();
 
+  // What the caller is told at the end: `status`, and when to ask again where it says that (base/refusal.h).
+  grpc::Status EndWith(const absl::Status& status);
+
+  // OnTimer is called on the loop's thread after `time`, once, unless the call has ended by then. On that thread alone.
+  void SetTimer(base::Duration time);
+  virtual void OnTimer() {}
+
   // Requests that take more memory have it to themselves, to be given back before the answer is sent.
   static constexpr int64_t kLargeRequest = 64 << 10;
   int64_t request_bytes() const { return request_bytes_; }
@@ -118,8 +125,11 @@ class Call {
     if (keepers_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
   class SendLimit;
+  class Timer;
 
+  void CancelTimer();
   void AfterFinish(bool) {
+    CancelTimer();
     EndSend();
     Release();
   }
@@ -138,6 +148,7 @@ class Call {
   MemoryShare share_;
   int64_t request_bytes_ = 0;  // of it
   std::atomic<SendLimit*> send_limit_{nullptr};
+  Timer* timer_ = nullptr;  // of the loop's thread
 };
 
 // One request, one response.
@@ -170,7 +181,7 @@ class UnaryCall final : public Call {
     if (made.ok()) {
       writer_.Finish(bytes, grpc::Status::OK, &finished_);
     } else {
-      writer_.FinishWithError(ToGrpc(made), &finished_);
+      writer_.FinishWithError(EndWith(made), &finished_);
     }
   }
 
@@ -263,6 +274,8 @@ class StreamHandler {
   virtual void OnWritten(bool ok) = 0;
   // The caller gave up, or the call has ended.
   virtual void OnCancel() {}
+  // The time of BidiCall::SetTimer has passed.
+  virtual void OnTimer() {}
 };
 
 // Many requests, many responses: one read and one write at a time. Several requests may be under way; each has, with
@@ -281,6 +294,8 @@ class BidiCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new BidiCall(loop, std::move(method)); }
 
+  // In the handler's constructor or OnTimer.
+  using Call::SetTimer;
   // The next request, into `message`, which is empty, and within `part`, which is 0. Both live until the event.
   void Read(Request* message, int64_t* part) {
     message_ = message;
@@ -312,7 +327,7 @@ class BidiCall final : public Call {
     BeginSendTime(static_cast<int64_t>(bytes.Length()));
     stream_.Write(bytes, &written_);
   }
-  void Finish(const absl::Status& status) override { stream_.Finish(ToGrpc(status), &finished_); }
+  void Finish(const absl::Status& status) override { stream_.Finish(EndWith(status), &finished_); }
 
  private:
   BidiCall(CallLoop& loop, std::shared_ptr<const Method> method) : Call(loop), method_(std::move(method)) {
@@ -344,6 +359,7 @@ class BidiCall final : public Call {
     if (!measured_.ok() || handler_->MayTake(*measured_)) TakeNow();
     Release();
   }
+  void OnTimer() override { handler_->OnTimer(); }
   int64_t received_bytes() const { return static_cast<int64_t>(received_.Length()); }
   void AfterMayTake(bool) {
     TakeNow();
@@ -407,7 +423,7 @@ class WatchCall final : public Call {
     BeginSend(static_cast<int64_t>(bytes.Length()));
     writer_.Write(bytes, &written_);
   }
-  void Finish(const absl::Status& status) override { writer_.Finish(ToGrpc(status), &finished_); }
+  void Finish(const absl::Status& status) override { writer_.Finish(EndWith(status), &finished_); }
 
  private:
   WatchCall(CallLoop& loop, std::shared_ptr<const Method> method) : Call(loop), method_(std::move(method)) {

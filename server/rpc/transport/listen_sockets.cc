@@ -105,14 +105,24 @@ absl::StatusOr<std::vector<Endpoint>> Resolve(const std::string& host) {
 
 }  // namespace
 
-absl::StatusOr<ListenSockets> ListenSockets::Open(const std::string& address) {
+absl::StatusOr<ListenSockets> ListenSockets::OpenUnix(const std::string& path, mode_t mode) {
+  FERRY_ASSIGN_OR_RETURN(base::UnixListener listener, base::UnixListener::Open(path, mode, kBacklog));
+  ListenSockets sockets;
+  sockets.descriptors_.push_back(listener.descriptor());
+  sockets.unix_ = std::move(listener);
+  return sockets;
+}
+
+absl::StatusOr<ListenSockets> ListenSockets::Open(const std::string& address, mode_t unix_mode) {
+  if (const auto path = base::UnixPathOf(address); path.has_value()) return OpenUnix(*path, unix_mode);
   const size_t colon = address.rfind(':');
   const size_t digits = colon == std::string::npos ? address.size() : colon + 1;
   uint16_t port = 0;
   const char* const end = address.data() + address.size();
   const auto [at, error] = std::from_chars(address.data() + digits, end, port);
   if (digits <= 1 || error != std::errc() || at != end) {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument, "it is not HOST:PORT with a port from 0 to 65535");
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "it is not HOST:PORT with a port from 0 to 65535, nor unix:/FOLDER/FILE");
   }
   std::string host = address.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -144,18 +154,23 @@ absl::StatusOr<ListenSockets> ListenSockets::Open(const std::string& address) {
 }
 
 ListenSockets::ListenSockets(ListenSockets&& other) noexcept
-    : descriptors_(std::exchange(other.descriptors_, {})), port_(std::exchange(other.port_, 0)) {}
+    : descriptors_(std::exchange(other.descriptors_, {})),
+      unix_(std::exchange(other.unix_, std::nullopt)),
+      port_(std::exchange(other.port_, 0)) {}
 
 ListenSockets& ListenSockets::operator=(ListenSockets&& other) noexcept {
   if (this != &other) {
     Close();
     descriptors_ = std::exchange(other.descriptors_, {});
+    unix_ = std::exchange(other.unix_, std::nullopt);
     port_ = std::exchange(other.port_, 0);
   }
   return *this;
 }
 
 void ListenSockets::Close() {
+  if (unix_.has_value()) descriptors_.clear();
+  unix_.reset();
   for (const int descriptor : descriptors_) close(descriptor);
   descriptors_.clear();
 }

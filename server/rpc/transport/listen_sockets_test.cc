@@ -83,5 +83,18 @@ TEST(ListenSocketsTest, WhatCannotBeListenedOnIsRefusedWithAReason) {
   }
 }
 
+TEST(ListenSocketsTest, AUnixSocketIsOneWithoutAPort) {
+  const std::string path = "/tmp/listen_sockets_test." + std::to_string(getpid());
+  auto sockets = ListenSockets::Open("unix:" + path);
+  ASSERT_TRUE(sockets.ok()) << sockets.status();
+  EXPECT_EQ(sockets->descriptors().size(), 1);
+  EXPECT_EQ(sockets->port(), 0);
+  ListenSockets moved = *std::move(sockets);
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  moved.Close();
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+  EXPECT_EQ(ListenSockets::Open("unix:relative").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace torchferry::rpc

@@ -4,6 +4,7 @@
 
 #include "server/base/keep_forever.h"
 #include "server/base/status.h"
+#include "server/rpc/transport/connection_times.h"
 #include "server/rpc/transport/tls_credentials.h"
 
 namespace torchferry::rpc {
@@ -14,8 +15,6 @@ using grpc::experimental::ExternalConnectionAcceptor;
 // A connection that has not ended TLS's handshake and sent HTTP/2's preface and settings by then is closed, however it
 // drips.
 constexpr int kHandshakeMs = 10000;
-// One without a call for so long is told to go; a client connects again when it has one.
-constexpr int kIdleMs = 300000;
 
 Acceptor::Handler GiveTo(std::shared_ptr<ExternalConnectionAcceptor> grpc) {
   return [grpc = std::move(grpc)](int listening, int connection) {
@@ -31,7 +30,7 @@ Acceptor::Handler GiveTo(std::shared_ptr<ExternalConnectionAcceptor> grpc) {
 absl::Status Listener::Start(const RpcServer::Options& options, const Place& place, int threads,
                              const std::vector<RpcService*>& services, Acceptor::Observer& observer, CallMemory& memory,
                              Gate& gate, const base::Clock& clock) {
-  absl::StatusOr<ListenSockets> sockets = ListenSockets::Open(place.address);
+  absl::StatusOr<ListenSockets> sockets = ListenSockets::Open(place.address, options.unix_mode);
   if (!sockets.ok()) {
     return base::MakeStatus(
         sockets.status().code(),
@@ -40,7 +39,7 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   }
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  SetConnectionTimes(options.times, builder);
   memory.BoundListener(builder);
   std::shared_ptr<ExternalConnectionAcceptor> given = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MakeServerCredentials(options.tls));
