@@ -66,10 +66,16 @@ install_envoy() {
   fi
 }
 
-# Clients that come as Go source, where there is a Go that can build them; their tests are skipped otherwise.
+# The longest that a Go client may take to be fetched and built, in seconds.
+go_client_limit=900
+
+# Clients that come as Go source, where there is a Go that can build them; their tests are skipped otherwise. Modules come from a
+# proxy alone, when one is set: the way around it, "direct", is a git clone from where each module lives, and waits without end
+# where that cannot be reached.
 install_go_clients() {
-  local bin module command
+  local bin module command proxy
   bin=$(deps_dir)/bin
+  proxy=$(go env GOPROXY 2>/dev/null | sed -E 's/[,|]direct//g') || proxy=
   for module in github.com/bojand/ghz/cmd/ghz@v0.121.0 github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 \
     github.com/grpc-ecosystem/grpc-health-probe@v0.4.40; do
     command=$(basename "${module%@*}")
@@ -79,7 +85,8 @@ install_go_clients() {
       say "$command: left out, as there is no go to build it"
     else
       say "$command: building $module"
-      GOBIN=$bin go install "$module" 2>/dev/null || say "$command: left out, as $(go version) did not build it"
+      GOPROXY=$proxy GIT_TERMINAL_PROMPT=0 GOBIN=$bin timeout --kill-after=10 "$go_client_limit" go install "$module" 2>/dev/null ||
+        say "$command: left out, as $(go version) did not build it within $go_client_limit s"
     fi
   done
 }

@@ -1,4 +1,5 @@
-"""KServe's gRPC client, run with its own Python: kserve_client.py ADDRESS EXPECTED."""
+"""KServe's gRPC client, run with its own Python: kserve_client.py ADDRESS EXPECTED [CA [CERTIFICATE KEY]], with TLS where there
+is a CA."""
 
 import asyncio
 import pathlib
@@ -8,11 +9,12 @@ import numpy as np
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceGRPCClient
 
-ADDRESS, EXPECTED = sys.argv[1], pathlib.Path(sys.argv[2])
+ADDRESS, EXPECTED, *PEMS = sys.argv[1], pathlib.Path(sys.argv[2]), *sys.argv[3:]
+TLS = dict(zip(("root_certificates", "certificate_chain", "private_key"), PEMS, strict=False)) | {"use_ssl": bool(PEMS)}
 
 
 async def main():
-    client = InferenceGRPCClient(ADDRESS)
+    client = InferenceGRPCClient(ADDRESS, **TLS)
     assert await client.is_server_live() and await client.is_server_ready() and await client.is_model_ready("mlp")
     for rows in (1, 7):
         x = np.load(EXPECTED / "mlp" / f"x.{rows}.npy")

@@ -1,0 +1,175 @@
+"""A bounded soak of a real server: see README.md. `run.sh` finds a Python for it."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+import bad
+import churn
+import exported_programs
+import good
+import plants
+import report
+import verdicts
+from gate import Actor, Gate
+from stage import BUDGET_MIB, Stage
+from verdicts import Verdict
+from watch import Watch
+
+WARM_UP_SHARE = 0.3
+RESTS = 12
+LEAST_RESTS = 5
+LEAST_BETWEEN_RESTS = 10.0  # seconds
+SHUT_SECONDS = 180.0  # for turns under way: a good request may take 60
+SETTLE_SECONDS = 120.0
+STAND_INS = 4  # threads that a server adds for those that are held up, and keeps
+NEW_SAMPLES = 400  # codes, devices and reasons that come up late; a label that a client chooses would be thousands
+
+
+class Soak:
+    """One run. `is_planted`: of --self-test."""
+
+    def __init__(self, minutes: float, seed: int, folder: pathlib.Path, is_planted: bool) -> None:
+        self.seconds, self.seed, self.folder, self.is_planted = minutes * 60, seed, folder, is_planted
+        self.gate = Gate()
+        self.actors: list[Actor] = []
+        self.broken: list[str] = []  # what ended the run before its time
+        self.watch: Watch
+        self.exit_code: int | None = None
+        self.internal = 0
+
+    def run(self) -> list[Verdict]:
+        environment = plants.environment() if self.is_planted else {}
+        with Stage(self.folder, environment) as stage:
+            self.watch = Watch(stage, time.monotonic())
+            self._hire(stage)
+            for actor in self.actors:
+                actor.start()
+            self.watch.start()
+            try:
+                self._go_on(stage)
+            finally:
+                self.gate.end()
+                self.watch.stop()
+            self._end(stage)
+            return self._judge(stage)
+
+    def _hire(self, stage: Stage) -> None:
+        cases = exported_programs.cases_of(self.folder / "net.FP32.npz")
+        self.actors += good.team(self.gate, self.seed, stage.connect, cases)
+        self.actors += bad.team(self.gate, self.seed, stage.connect, stage.address, stage.server.ports["metrics_address"])
+        self.actors += churn.team(self.gate, self.seed, stage)
+        if self.is_planted:
+            faults = next(actor for actor in self.actors if isinstance(actor, churn.Faults))
+            self.actors += [plants.KeepsStreams(self.gate, self.seed, stage.connect), plants.WrongProducts(self.gate, self.seed, faults)]
+
+    def _go_on(self, stage: Stage) -> None:
+        begin = time.monotonic()
+        every = max(LEAST_BETWEEN_RESTS, self.seconds / RESTS)
+        # On a busy machine a short run takes longer: it needs rests to compare.
+        while (time.monotonic() - begin < self.seconds or len(self.watch.rests) < LEAST_RESTS) and not self.broken:
+            until = time.monotonic() + every
+            while time.monotonic() < until and stage.is_alive():
+                time.sleep(0.2)
+            self._rest(stage)
+            self.gate.open()
+
+    def _rest(self, stage: Stage) -> None:
+        if not stage.is_alive():
+            self.broken.append(f"the server ended with {stage.server.process.returncode}")
+            return
+        if not self.gate.shut(SHUT_SECONDS):
+            self.broken.append(f"clients that do not come to rest within {SHUT_SECONDS:.0f} s")
+            return
+        rest = self.watch.rest(3 if self.is_planted else SETTLE_SECONDS)
+        print(f"{rest.seconds:7.0f} s  rss {rest.rss_mib:.0f} MiB, {rest.descriptors} descriptors, {rest.threads} threads, "
+              f"{rest.connections} connections, {rest.memory_bytes} bytes of calls, {sum(a.turns for a in self.actors)} turns, "
+              f"{sum(a.failed for a in self.actors if a.is_good)} good ones failed", flush=True)
+
+    def _end(self, stage: Stage) -> None:
+        if stage.is_alive():
+            page = stage.server.metrics()
+            self.internal = int(page.sum("torchferry_requests_total", code="INTERNAL"))
+        self.exit_code = stage.stop()
+        for actor in self.actors:
+            actor.join(10)
+
+    def _judge(self, stage: Stage) -> list[Verdict]:
+        good_ones = [actor for actor in self.actors if actor.is_good]
+        first = next((f"{a.name}: {a.failures[0]}" for a in good_ones if a.failures), "")
+        rests = self.watch.rests
+        warm = WARM_UP_SHARE * max(self.seconds, self.watch.memory[-1][0] if self.watch.memory else 0)
+        settled = max(2, sum(rest.seconds <= warm for rest in rests))
+        measured = [(at, value) for at, value in self.watch.memory if at > warm]
+        never = [rest for rest in rests if not rest.settled]
+        open_ones = (f"{never[0].connections} connections, {never[0].in_flight} requests, {never[0].memory_bytes} bytes of calls"
+                     if never else "")
+        judged = [
+            verdicts.none_verdict("the run was cut short", len(self.broken), first="; ".join(self.broken)),
+            verdicts.none_verdict("good requests that failed", sum(a.failed for a in good_ones),
+                                  f" of {sum(a.turns + a.failed for a in good_ones)}", first),
+            verdicts.none_verdict("answers of INTERNAL", self.internal),
+            verdicts.none_verdict("open at rest", len(never), f" of {len(rests)} rests", open_ones),
+            verdicts.rest_verdict("descriptors at rest", [rest.descriptors for rest in rests], settled, slack=1),
+            verdicts.rest_verdict("threads at rest", [rest.threads for rest in rests], settled, slack=STAND_INS),
+            verdicts.rest_verdict("samples of the metrics", [rest.samples for rest in rests], settled, slack=NEW_SAMPLES),
+            Verdict("the server's exit code", str(self.exit_code), "0", self.exit_code == 0),
+        ]
+        if len(measured) >= 5:
+            judged.insert(3, verdicts.memory_verdict("memory", measured, BUDGET_MIB))
+        else:
+            judged.insert(3, Verdict("memory", f"{len(measured)} samples", "5 and more", False))
+        return judged + [verdicts.some_verdict(f"turns of {actor.name}", actor.turns) for actor in self.actors if actor.turns == 0]
+
+
+def judge_self_test(judged: Sequence[Verdict]) -> int:
+    """0 when each planted fault was found."""
+    by_name = {verdict.name: verdict for verdict in judged}
+    missed = [name for name in plants.FOUND if by_name[name].holds]
+    print(f"self-test: {len(plants.FOUND) - len(missed)} of {len(plants.FOUND)} planted faults were found"
+          + (f"; missed: {', '.join(missed)}" if missed else ""))
+    return 1 if missed else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="tests/soak/run.sh", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long the clients ask; from 0.5 to 1440, default 30")
+    parser.add_argument("--seed", type=int, default=None, help="of all that is chosen by chance; default: another one each time")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("soak-report"), help="folder of soak.json and server.log")
+    parser.add_argument("--self-test", action="store_true", help="plants leaks and wrong answers, and succeeds when all are found")
+    options = parser.parse_args(arguments)
+    if not 0.5 <= options.minutes <= 1440:
+        parser.error(f"--minutes {options.minutes}: expected 0.5 to 1440")
+    seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
+    print(f"soak of {options.minutes:g} minutes, --seed {seed}", flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="torchferry-soak-") as folder:
+        soak = Soak(options.minutes, seed, pathlib.Path(folder), options.self_test)
+        try:
+            judged = soak.run()
+        finally:
+            log = pathlib.Path(folder) / "server" / "server.log"
+            if log.exists():
+                shutil.copy(log, options.output / "server.log")
+    about = {"minutes": options.minutes, "seed": seed, "self_test": options.self_test, "longest_gap_seconds": soak.watch.longest_gap}
+    report.write(options.output / "soak.json", about, judged, soak.actors, soak.watch.rests, soak.watch.memory)
+    print(report.shown_actors(soak.actors), "", sep="\n")
+    print(report.table(("", "what", "seen", "at most"), report.rows_of(judged)))
+    print(f"the longest that this host stood still: {soak.watch.longest_gap:.1f} s")
+    print(f"seed {seed}; {options.output / 'soak.json'} has the figures, server.log the server's words")
+    if options.self_test:
+        return judge_self_test(judged)
+    return 0 if all(verdict.holds for verdict in judged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
