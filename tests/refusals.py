@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists every refusal of a model's files, with its way out, from the source itself: server/docs/refusals.md.
+"""Lists every refusal of a model's files, with its way out, from the source itself: server/docs/reference/refusals.md.
 
     refusals.py           compares the list with the source; what is missing is shown, and the exit status is 1
     refusals.py --write   writes the list
@@ -13,7 +13,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "server" / "docs" / "refusals.md"
+PAGE = ROOT / "server" / "docs" / "reference" / "refusals.md"
 # Each with what happens there.
 FOLDERS = {"server/checkpoint": "Reading files", "server/plan": "Planning", "server/torch/load": "Loading",
            "server/torch/graph": "Looking through the module"}
