@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from prose_text import Sentence
 
 MAX_WORDS = 25
+LABEL_WORDS = 5
 OPENINGS = ("Of", "So", "What", "Who")
-# What is said otherwise, and how. Patterns ignore case.
+# Words, and what to write instead.
 BANNED = {
-    r"\bmade[- ]up\b": "generated",
+    r"\b[Mm]ade[- ]up\b": "generated",
     r"\bunder way\b": "in flight, or running",
     r"\bso many\b": "the number itself: N, or the flag's name",
     r"\bis none\b": "does not count as one, or is not",
@@ -20,9 +21,9 @@ BANNED = {
     r"\bof late\b": "recently",
     r"\bcame of\b": "became of, or the result",
     r"\bmuch the same\b": "the same",
-    r"\butili[sz]e\b": "use",
-    r"\bleverage\b": "use",
-    r"\bsimply\b": "nothing: leave it out",
+    r"\b[Uu]tili[sz]e\b": "use",
+    r"\b[Ll]everage\b": "use",
+    r"\b[Ss]imply\b": "nothing: leave it out",
     r"\bat most (?:one|1) of its like\b": "one",
 }
 
@@ -44,6 +45,8 @@ def too_long(sentence: Sentence) -> Iterator[Fault]:
 
 
 def bad_opening(sentence: Sentence) -> Iterator[Fault]:
+    if len(sentence.words) <= LABEL_WORDS and not sentence.text.endswith("."):
+        return  # a column's head, a link: no sentence
     first = re.match(r"[\"'(*_]*([A-Za-z]+)", sentence.text)
     if first and first[1] in OPENINGS and not sentence.text.rstrip("\"'*_)").endswith("?"):
         advice = f"begins with \"{first[1]}\"; begin with the subject"
@@ -52,7 +55,7 @@ def bad_opening(sentence: Sentence) -> Iterator[Fault]:
 
 def banned_words(sentence: Sentence) -> Iterator[Fault]:
     for pattern, better in BANNED.items():
-        found = re.search(pattern, sentence.text, re.IGNORECASE)
+        found = re.search(pattern, sentence.text)
         if found:
             yield Fault(sentence, "word", f"\"{found[0]}\"; write {better}")
 
