@@ -132,5 +132,5 @@ class Sandbox:
     def close(self) -> None:
         if self.worker is not None:
             self.worker.stdin.close()
-            self.worker.wait(timeout=60)
+            self.worker.wait(timeout=SECONDS)
         self.stop_server()

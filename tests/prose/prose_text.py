@@ -9,7 +9,7 @@ from collections.abc import Iterator
 CODE = "`code`"
 ABBREVIATIONS = ("e.g", "i.e", "etc", "vs", "cf", "No")
 # Words that begin a sentence in lower case.
-SMALL_BEGINNINGS = "torchferry|tritonclient|quickstart|buildah|gRPC|cuBLAS"
+SMALL_BEGINNINGS = "torchferry|tritonclient|quickstart|buildah|gRPC|cuBLAS|perf_analyzer"
 ENDS = re.compile(rf"(?<=[.!?…])[\"')\]*_]*\s+(?=[\"'(\[*_`]*(?:[A-Z0-9`]|(?:{SMALL_BEGINNINGS})\b))")
 WORD = re.compile(r"[A-Za-z0-9`À-ÿ][\w`'’%/.,+*=^-]*")
 LITERAL = r'"(?:[^"\\\n]|\\.)*"'
