@@ -17,4 +17,5 @@ trap 'rm -rf "$sources"' EXIT
 "$python" -B "$TORCHFERRY_ROOT/deploy/site_sources.py" "$sources"
 mkdir -p "$(dirname "$site")"
 NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build --strict --clean --config-file "$sources/mkdocs.yml" --site-dir "$site"
+"$python" -B "$TORCHFERRY_ROOT/deploy/site_sources.py" --finish "$site"
 say "site: $site/index.html"

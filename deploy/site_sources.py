@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes what mkdocs reads: the pages of the repository in a folder, with their links to each other kept, and mkdocs.yml.
 
-    site_sources.py FOLDER
+    site_sources.py FOLDER            makes the sources
+    site_sources.py --finish SITE     makes the built site work without a network: no page names a script elsewhere
 
 Links to files that are no pages (sources, scripts) become plain text with the file's path: the site has no copy of them.
 """
@@ -22,6 +23,7 @@ SECTIONS = {
 }
 SINGLE = {"README.md": "index.md", "server/docs/benchmarks.md": None, "CHANGELOG.md": None, "SECURITY.md": None, "CONTRIBUTING.md": None,
           "server/README.md": "server/inside.md", "deploy/envoy/README.md": "deploy/envoy.md"}
+THEIR_WORKER = "https://unpkg.com/iframe-worker/shim"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 SETTINGS = """site_name: torchferry
 site_description: A gRPC inference server for PyTorch models
@@ -95,7 +97,20 @@ def menu(placed: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def finish(site: pathlib.Path) -> None:
+    """Puts our script in place of the one that the theme takes from the net. Fails when a page still names a script elsewhere."""
+    (site / "assets" / "frame-worker.js").write_text((ROOT / "deploy" / "site_worker.js").read_text(encoding="utf-8"), encoding="utf-8")
+    for page in site.rglob("*.html"):
+        up = "../" * (len(page.relative_to(site).parts) - 1)
+        text = page.read_text(encoding="utf-8").replace(THEIR_WORKER, f"{up}assets/frame-worker.js")
+        if elsewhere := re.search(r"<script[^>]*src=[\"']?https?://[^>]*>", text):
+            sys.exit(f"{page.name} needs the net: {elsewhere[0]}")
+        page.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
+    if sys.argv[1] == "--finish":
+        return finish(pathlib.Path(sys.argv[2]))
     folder, placed = pathlib.Path(sys.argv[1]), targets()
     for page, place in placed.items():
         file = folder / "docs" / place
