@@ -1,4 +1,4 @@
-# The torchferry server and CLI: the package that deploy/package.sh makes, with LibTorch. server/docs/image.md says more.
+# The torchferry server and CLI: the package that deploy/package.sh makes, with LibTorch. server/docs/operations/image.md says more.
 #   docker build -t torchferry .                          CPU
 #   docker build -t torchferry:cuda --target cuda .       GPU (run it with --gpus all)
 #   docker run --read-only -p 8001:8001 -p 8002:8002 -v "$PWD/model_store:/models:ro" torchferry

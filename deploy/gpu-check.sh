@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a bundle that checks torchferry on a GPU host: binaries, tests, fixtures and Python packages, without torch. Copy
-# it there, unpack it, run ./gpu-check.sh in it. The host needs no compiler and no network (server/docs/gpu-check.md).
+# it there, unpack it, run ./gpu-check.sh in it. The host needs no compiler and no network (server/docs/operations/gpu-check.md).
 #
 #   deploy/gpu-check.sh --bundle FILE.tar.xz [--build-dir DIR] [--pythons "3.11 3.12"] [--quick]
 #     --bundle FILE     what is written

@@ -7,7 +7,7 @@
 #     --output DIR        for the tarball and the wheel; dist/ when it is not given
 # The tree: bin/torchferry, bin/torchferry-server, libexec/torchferry/torchferry-server-process-MINOR for each LibTorch,
 # lib/ with the Debian libraries that these need, share/torchferry with licences and an SBOM. It has no LibTorch:
-# bin/torchferry-server finds that on the host (server/docs/packages.md).
+# bin/torchferry-server finds that on the host (server/docs/operations/packages.md).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/bundle.sh"

@@ -2,11 +2,13 @@
 # Holds the rules of the tree. Each part is a script in tests/gate/, which fails when its rule is broken.
 #   tests/gate.sh format|shellcheck|ruff|hadolint|tidy [FILE...]   those files, or all of the tree
 #   tests/gate.sh layers             the layer table of server/README.md
+#   tests/gate.sh prose              the rules of English, and reference pages against the code
+#   tests/gate.sh site               the site of the pages, where mkdocs can be installed
 #   tests/gate.sh asan-ubsan|tsan    unit tests of the layers without LibTorch, with sanitizers
 #   tests/gate.sh libtorch           torch_test with the newest LibTorch
 #   tests/gate.sh suite              tests/run.sh: every test, of what is shipped
 #   tests/gate.sh image              tests/image.sh: the image is built without a Docker engine, and serves
-#   tests/gate.sh quick              format, layers, shellcheck, ruff and hadolint: seconds
+#   tests/gate.sh quick              format, layers, shellcheck, ruff, hadolint and prose: seconds
 #   tests/gate.sh ci                 all of the above but image; when a quick part fails, the others are skipped
 #   tests/gate.sh full               ci, and what only a release waits for: hours
 #   tests/gate.sh self-test          plants faults in a copy of the tree and expects each part to find its own
@@ -14,8 +16,8 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
-quick=(format layers shellcheck ruff hadolint)
-slow=(quick-self-test asan-ubsan tsan tidy libtorch suite)
+quick=(format layers shellcheck ruff hadolint prose)
+slow=(quick-self-test site asan-ubsan tsan tidy libtorch suite)
 release=(self-test tidy-tests fuzz everything-asan-ubsan everything-libtorch image)
 newest_libtorch=2.15.0
 

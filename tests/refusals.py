@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists every refusal of a model's files, with its way out, from the source itself: server/docs/refusals.md.
+"""Lists every refusal of a model's files, with its way out, from the source itself: server/docs/reference/refusals.md.
 
     refusals.py           compares the list with the source; what is missing is shown, and the exit status is 1
     refusals.py --write   writes the list
@@ -11,12 +11,16 @@ import argparse
 import pathlib
 import re
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "server" / "docs" / "refusals.md"
+PAGE = ROOT / "server" / "docs" / "reference" / "refusals.md"
 # Each with what happens there.
 FOLDERS = {"server/checkpoint": "Reading files", "server/plan": "Planning", "server/torch/load": "Loading",
            "server/torch/graph": "Looking through the module"}
+
+# Characters of a message in a row; the rest goes into rows below it.
+MESSAGE_WIDTH = 140
 
 # What stands for an error's making, up to its message.
 CODES = "DataLoss|InvalidArgument|FailedPrecondition|NotFound|PermissionDenied|ResourceExhausted|Unimplemented|Unavailable"
@@ -125,15 +129,16 @@ def way_out(code, message):
 
 
 def page(rows):
-    lines = ["# Refusals", "", "Made by `tests/refusals.py --write` from the source. Every error that refuses a model's files, and its way out.",
-             "`{}` stands for what the message names. The tests that follow the ways out are `tests/e2e/test_ways_out.py` and, for what only",
-             "the words are held against, `tests/e2e/test_wrong_files.py`.", ""]
+    lines = ["# Refusals", "", "`tests/refusals.py --write` makes this page from the source: every error that refuses a model's files, and its way out.",
+             "`{}` stands for a value that the message names. `tests/e2e/test_ways_out.py` follows the ways out.",
+             "`tests/e2e/test_wrong_files.py` compares the words of the others.", ""]
     for folder, title in FOLDERS.items():
         lines += [f"## {title} (`{folder}`)", "", "| Code | Message | Way out |", "|---|---|---|"]
         for where, code, message, out in rows:
             if where == folder:
                 shown = message.replace("|", "\\|").replace("<", "&lt;")
-                lines.append(f"| {code} | {shown} | {out} |")
+                first, *more = textwrap.wrap(shown, MESSAGE_WIDTH, break_long_words=False, break_on_hyphens=False)
+                lines += [f"| {code} | {first} | {out} |", *(f"| | {line} | |" for line in more)]
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"
 

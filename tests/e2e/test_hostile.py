@@ -27,7 +27,7 @@ WORKERS = 2
 CONNECTIONS = 1500  # more than the attackers hold, of both ports
 FLAGS = ("--max-message-mib", str(MESSAGE // MIB), "--memory-budget-mib", str(BUDGET // MIB), "--workers", str(WORKERS))
 
-# What the server takes at most beside what it takes idle; server/docs/attacks.md explains the terms.
+# What the server takes at most beside what it takes idle; server/docs/operations/attacks.md explains the terms.
 BOUND = BUDGET + BUDGET // 2 + UNPARSED + UNPARSED // 8 + 16 * MIB + WORKERS * 3 * MESSAGE + CONNECTIONS * 64 * 1024
 
 

@@ -41,13 +41,26 @@ fails() {
 
 quick_faults() {
   local part
-  for part in format layers shellcheck ruff hadolint; do passes "tests/gate/$part.sh"; done
+  for part in format layers shellcheck ruff hadolint prose; do passes "tests/gate/$part.sh"; done
   fails 'code should be clang-formatted' server/base/clock.cc tests/gate/format.sh <<<'int  misformatted ;'
   fails 'there is no arrow base → registry' server/base/clock.cc tests/gate/layers.sh <<<'#include "server/registry/registry.h"'
   fails 'SC2086' deploy/build.sh tests/gate/shellcheck.sh <<'CODE'
 rm $dir
 CODE
   fails 'F821' tests/layer_check.py tests/gate/ruff.sh <<<'print(undefined_name)'
+  fails 'begins with "So"' README.md tests/gate/prose.sh <<<'So the reader has to guess what is meant here.'
+  fails 'torchferry_gone has a row' server/docs/reference/metrics.md tests/gate/prose.sh <<'PAGE'
+
+| Name | Type | Labels | Meaning |
+|---|---|---|---|
+| `torchferry_gone` | gauge | | a metric that the server does not have |
+PAGE
+  fails 'the example has no mark' server/docs/guide/cli.md tests/gate/prose.sh <<'PAGE'
+
+```sh
+torchferry models
+```
+PAGE
   fails 'DL3020' Dockerfile tests/gate/hadolint.sh <<<'ADD deploy/lib.sh /tmp/lib.sh'
 }
 

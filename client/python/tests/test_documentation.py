@@ -1,4 +1,4 @@
-"""The examples of server/docs/python.md run as they stand, in their order."""
+"""The examples of server/docs/guide/python.md run as they stand, in their order."""
 
 import re
 
@@ -15,7 +15,7 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
     store.add("mlp")
     store.add("running_sum")
     monkeypatch.chdir(tmp_path)
-    blocks = BLOCK.findall((REPO / "server" / "docs" / "python.md").read_text())
+    blocks = BLOCK.findall((REPO / "server" / "docs" / "guide" / "python.md").read_text())
     assert len(blocks) >= 7
     names = {}
     try:
@@ -30,7 +30,7 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
 
 
 def test_the_page_names_every_exception():
-    page = (REPO / "server" / "docs" / "python.md").read_text()
+    page = (REPO / "server" / "docs" / "guide" / "python.md").read_text()
     missing = [
         name
         for name in torchferry.__all__

@@ -1,4 +1,4 @@
-"""What server/docs/saving.md shows works as it stands there."""
+"""What server/docs/guide/saving.md shows works as it stands there."""
 
 import pathlib
 import re
@@ -14,7 +14,7 @@ _save_passport = pytest.importorskip("torchferry._save_passport")
 _save = pytest.importorskip("torchferry._save")
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
-PAGE = (REPO / "server" / "docs" / "saving.md").read_text(encoding="utf-8")
+PAGE = (REPO / "server" / "docs" / "guide" / "saving.md").read_text(encoding="utf-8")
 
 
 def blocks(language):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from torchferry._model_file import PASSPORT_NAME
 from torchferry._pull_types import PullError, SourceFile
 
-# What the server reads beside a model: server/docs/handing-over.md.
+# What the server reads beside a model: server/docs/guide/handing-over.md.
 BESIDE = ("forward.py", "architecture.pt2", "architecture.pt", PASSPORT_NAME)
 # Best first. A program is served as it stands; of the rest, what says more of itself comes first.
 FORMS = ("*.pt2", "*.safetensors.index.json", "*.safetensors", "*.bin.index.json", "*.bin", "*.pt", "*.pth", "*.ckpt")

@@ -15,7 +15,7 @@ from torchferry._pull_passport import parse, to_text, with_origin
 from torchferry._pull_types import Fetch, PullError, Source, SourceFile
 from torchferry._store_landing import Staging, is_readable_name
 
-DOCS = "server/docs/handing-over.md"
+DOCS = "server/docs/guide/handing-over.md"
 
 
 @dataclasses.dataclass(frozen=True)
