@@ -43,7 +43,7 @@ struct BenchReport {
 // and the last step's histogram, or each step's.
 std::string BenchText(const BenchReport& report, bool all_histograms, const Console& console);
 
-// One document; README.md has its fields.
+// One document; server/docs/guide/bench.md has its fields.
 nlohmann::ordered_json BenchJson(const BenchReport& report);
 
 }  // namespace torchferry::client

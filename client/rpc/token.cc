@@ -33,7 +33,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 absl::StatusOr<std::string> ReadToken(const std::string& token, const std::string& file) {
   if (token.empty() && file.empty()) return "";
   std::string text = token;
-  if (text.empty()) FERRY_ASSIGN_OR_RETURN(text, ReadFile(file));
+  if (text.empty()) {
+    FERRY_ASSIGN_OR_RETURN(text, ReadFile(file));
+  }
   const bool is_visible = std::ranges::all_of(text, [](char c) { return c >= '!' && c <= '~'; });
   if (text.empty() || text.size() > kMaxTokenBytes || !is_visible) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,

@@ -1,5 +1,5 @@
-// Every metric of the server, typed. The names stand in one table (families.cc) and in README.md. Labels are bounded:
-// only models of the store, devices of this host and gRPC's codes ever become label values.
+// Every metric of the server, typed. The names stand in one table (families.cc) and in docs/reference/metrics.md.
+// Labels are bounded: only models of the store, devices of this host and gRPC's codes ever become label values.
 #pragma once
 
 #include <cstdint>

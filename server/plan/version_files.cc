@@ -196,7 +196,7 @@ absl::Status FindArchitecture(const std::vector<Folder>& folders, const config::
       files.model->name(),
       is_named ? config.state_dict.architecture : "a forward.py, an architecture.pt2 or an architecture.pt",
       fmt::join(places, " and "),
-      is_named ? ", as state_dict.architecture says" : "; README.md shows how to make either");
+      is_named ? ", as state_dict.architecture says" : "; server/docs/guide/state-dicts.md shows how to make either");
   return absl::OkStatus();
 }
 

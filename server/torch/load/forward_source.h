@@ -1,5 +1,5 @@
 // forward.py: a model's forward pass in TorchScript's language, compiled against modules made from a state_dict's keys.
-// The subset that is understood has a page of its own: server/docs/forward.md.
+// The subset that is understood has a page of its own: server/docs/guide/forward.md.
 #pragma once
 
 #include <absl/status/status.h>
