@@ -126,7 +126,8 @@ void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
 }
 
 void AddIdentities(CLI::App& app, ServerFlags& flags) {
-  AddFlag(app, "--identities", flags.identities,
+  AddFlag(
+      app, "--identities", flags.identities,
       "File that says who may call what: digests of tokens and names of client certificates, with roles and models. It "
       "is read again when it changes. Without it, everybody may call everything")
       ->check(CLI::ExistingFile);

@@ -54,23 +54,26 @@ void CheckTls(const ServerFlags& flags) {
 }  // namespace
 
 void AddTlsFlags(CLI::App& app, ServerFlags& flags, TlsWords& words) {
-  AddFlag(app, "--tls-cert", flags.tls.certificate,
+  AddFlag(
+      app, "--tls-cert", flags.tls.certificate,
       "PEM file of the server's certificate, and after it those of its issuers: gRPC takes TLS alone. Read anew when "
       "it "
       "changes; empty: plain text")
       ->check(CheckFile);
-  AddFlag(app, "--tls-key", flags.tls.key, "PEM file of the certificate's private key, not encrypted")->check(CheckFile);
-  AddFlag(app, "--tls-client-ca", flags.tls.client_ca, "PEM file of the authorities whose certificates clients show (mTLS)")
+  AddFlag(app, "--tls-key", flags.tls.key, "PEM file of the certificate's private key, not encrypted")
+      ->check(CheckFile);
+  AddFlag(app, "--tls-client-ca", flags.tls.client_ca,
+          "PEM file of the authorities whose certificates clients show (mTLS)")
       ->check(CheckFile);
   AddFlag(app, "--tls-client-auth", words.client_auth,
-      "Whether clients show a certificate: none, request (who shows one shows a good one), require. With "
-      "--tls-client-ca require, else none")
+          "Whether clients show a certificate: none, request (who shows one shows a good one), require. With "
+          "--tls-client-ca require, else none")
       ->check([](const std::string& text) {
         return CheckWord(text, {"none", "request", "require"});
       });
   AddFlag(app, "--metrics-tls", words.metrics,
-      "Whether --metrics-address takes HTTPS alone, with the same certificate: off, server, mutual (clients show a "
-      "certificate of --tls-client-ca)")
+          "Whether --metrics-address takes HTTPS alone, with the same certificate: off, server, mutual (clients show a "
+          "certificate of --tls-client-ca)")
       ->default_str("off")
       ->check([](const std::string& text) {
         return CheckWord(text, {"off", "server", "mutual"});

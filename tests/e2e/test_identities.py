@@ -150,7 +150,8 @@ def test_the_file_is_read_again_and_a_broken_one_is_not_taken(people, start):
         people.write("identity bob\n")
         harness.wait_until(lambda: "is broken: those read before stay" in server.log(), server.log)
         errors = [line for line in server.log_lines() if "is broken" in line["message"]]
-        assert "people:5:1: identity bob has no roles" in errors[0]["error"] and len(errors) == 1
+        line = people.path.read_text().splitlines().index("identity bob") + 1
+        assert f"people:{line}:1: identity bob has no roles" in errors[0]["error"] and len(errors) == 1
         assert code_of(client, people.metadata("alice")) == Code.OK
         people.write(f"identity bob\nroles predict\nmodels *\ntoken {digest('token-of-bob-that-is-long-enough')}\n")
         wait_code(client, bob, Code.OK)
@@ -195,7 +196,13 @@ class Feed:
         self.queue.put(None)
 
     def __iter__(self):
-        return iter(self.queue.get, None)
+        return self
+
+    def __next__(self):
+        message = self.queue.get()
+        if message is None:
+            raise StopIteration
+        return message
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -279,7 +286,8 @@ def test_a_wrong_file_is_an_error_at_the_start(people, case):
     run = run_server("--model-store", str(people.path.parent / "store"), "--grpc-address", "127.0.0.1:0",
                      "--metrics-address", "127.0.0.1:0", *people.flags())
     assert run.returncode == 1
-    assert expected in run.stderr and "s3cr3t" not in run.stderr, run.stderr
+    escaped = expected.replace("\\", "\\\\").replace('"', '\\"')  # as the log writes it
+    assert escaped in run.stderr and "s3cr3t" not in run.stderr, run.stderr
 
 
 def test_flags_that_have_no_effect_are_errors(people):

@@ -30,7 +30,7 @@ identity::Caller Root() {
 
 TEST(AuditTest, SaysWhoFromWhereWhatOnWhichModelAndWhatCameOfIt) {
   EXPECT_THAT(Line(AuditRecord(Root(), "LoadModel", "mlp", "1,2"), absl::OkStatus()),
-              MatchesRegex("admin call identity=root@example.com peer=\"?ipv4:192.0.2.7:4711\"? method=LoadModel "
+              MatchesRegex("admin call identity=\"root@example.com\" peer=\"?ipv4:192.0.2.7:4711\"? method=LoadModel "
                            "model=mlp versions=\"?1,2\"? code=OK milliseconds=[0-9.e-]+"));
   EXPECT_THAT(Line(AuditRecord(identity::Caller::Unrestricted(kPeer), "UnloadModel", "mlp", ""),
                    absl::NotFoundError("nothing of that name"), true),

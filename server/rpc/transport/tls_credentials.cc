@@ -45,8 +45,9 @@ class TlsCredentials final : public grpc::ServerCredentials {
     const std::shared_ptr<const tls::Credentials> current = source_.Current();
     if (current == given_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair = {.private_key = current->key.c_str(), .cert_chain = current->chain.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(
-        current->client_ca.empty() ? nullptr : current->client_ca.c_str(), &pair, 1);
+    // gRPC asserts that there are authorities. Where no client is asked for a certificate it uses them for nothing.
+    const std::string& authorities = current->client_ca.empty() ? current->chain : current->client_ca;
+    *config = grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair, 1);
     given_ = current;
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
