@@ -51,7 +51,9 @@ class VerifiedFileTest : public ::testing::Test {
     return out;
   }
 
-  const std::string path_ = ::testing::TempDir() + "torchferry_verified";
+  // Of this case alone: others run beside it.
+  const std::string path_ =
+      ::testing::TempDir() + "torchferry_verified_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
 TEST_F(VerifiedFileTest, GivesTheBytesOfTheFile) {

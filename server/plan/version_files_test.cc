@@ -110,7 +110,9 @@ class TrustedFilesTest : public ::testing::Test {
     return files.status();
   }
 
-  const fs::path store_ = fs::path(::testing::TempDir()) / "trusted_files_test";
+  // Of this case alone: others run beside it.
+  const fs::path store_ = fs::path(::testing::TempDir()) /
+                          (std::string("trusted_files_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   const fs::path folder_ = store_ / "m" / "1";
 };
 
