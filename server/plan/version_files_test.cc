@@ -111,8 +111,9 @@ class TrustedFilesTest : public ::testing::Test {
   }
 
   // Of this case alone: others run beside it.
-  const fs::path store_ = fs::path(::testing::TempDir()) /
-                          (std::string("trusted_files_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const fs::path store_ =
+      fs::path(::testing::TempDir()) /
+      (std::string("trusted_files_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   const fs::path folder_ = store_ / "m" / "1";
 };
 
