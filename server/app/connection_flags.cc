@@ -33,11 +33,11 @@ void AddLifetime(CLI::App& app, ServerFlags& flags) {
           "A gRPC connection without a call is told to go after so long; 0: never")
       ->check(CLI::Range(0.0, 24 * kDay));
   AddFlag(app, "--max-connection-age-seconds", flags.max_connection_age_seconds,
-          "Any gRPC connection is told to go after so long, up to a tenth more or less, so that clients behind a "
-          "balancer reach new servers; 0: never")
+          "Any gRPC connection is told to go after so long, up to a tenth more or less; 0: never. Clients behind a "
+          "balancer then reach new servers")
       ->check(CLI::Range(0.0, 24 * kDay));
   AddFlag(app, "--max-connection-age-grace-seconds", flags.max_connection_age_grace_seconds,
-          "How long the calls that are under way then may take, streams included")
+          "How long its calls in flight may take then, streams included")
       ->check(CLI::Range(0.0, 24 * kDay));
 }
 

@@ -93,10 +93,9 @@ void AddThreads(CLI::App& app, ServerFlags& flags) {
           "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
           "processors")
       ->check(CLI::Range(0, 256));
-  AddFlag(
-      app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
-      "How long such a thread looks for the next request before it sleeps, after a batch that took microseconds, while "
-      "requests come that fast and no worker computes; 0: not at all, nor with less than two processors")
+  AddFlag(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
+          "After a batch that took microseconds, such a thread looks for the next request so long before it sleeps. It "
+          "does that while requests come that fast and no worker computes; 0, or one processor: not at all")
       ->check(CLI::Range(0, 1000000));
   AddFlag(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
       ->check(CLI::Range(0, 1024));
@@ -141,10 +140,9 @@ void AddIdentities(CLI::App& app, ServerFlags& flags) {
 
 // `checked_store`: the argument of --check.
 void AddCheck(CLI::App& app, ServerFlags& flags, std::string& checked_store) {
-  AddFlag(
-      app, "--check", checked_store,
-      "Says of each version of this store whether a server with the same flags would serve it, and how or why not, and "
-      "ends: with 0 when all would be served, else with 1. Opens no port and writes nothing")
+  AddFlag(app, "--check", checked_store,
+          "Says of each version of this store whether a server with the same flags would serve it, and how or why not. "
+          "The exit code is 0 when all would be served, else 1. Opens no port and writes nothing")
       ->check(CLI::ExistingDirectory);
   app.add_flag("--load", flags.check_loads, "With --check: loads each version, one at a time, and runs a row")
       ->envname("TORCHFERRY_LOAD");
@@ -172,7 +170,7 @@ void AddLimits(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
   AddFlag(
       app, "--send-timeout-seconds", flags.send_timeout_seconds,
-      "How long a client may take to read an answer of more than 64 KiB, and a second more for each MiB; then the call "
+      "How long a client may take to read an answer of more than 64 KiB, and a second more for each MiB. Then the call "
       "is cancelled")
       ->check(CLI::Range(1.0, 86400.0));
 }
@@ -199,13 +197,13 @@ void AddStuck(CLI::App& app, ServerFlags& flags) {
           "Workers, and loading threads, that do not come back and are replaced; 0: none")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--exit-on-stuck", flags.exit_on_stuck,
-               "Drains and ends, with exit code 4, when a forward pass or a load is beyond its time")
+               "Drains and ends, with exit code 4, when a forward pass or a load is over its time limit")
       ->envname("TORCHFERRY_EXIT_ON_STUCK");
 }
 
 void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "--drain-timeout-seconds", flags.drain_timeout_seconds,
-          "On SIGTERM: how long requests under way may take")
+          "On SIGTERM: how long requests in flight may take")
       ->check(CLI::Range(0.0, 86400.0));
   AddFlag(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
           "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
@@ -231,10 +229,10 @@ void AddOutput(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "--log-level", flags.log_level, "debug, info, warning, error")
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
-  AddFlag(
-      app, "--state-dir", flags.state_dir,
-      "Folder, of one server or of several, where it is remembered what was loading when a server ended; what ended it "
-      "twice is not loaded again. Empty: not remembered")
+  AddFlag(app, "--state-dir", flags.state_dir,
+          "Folder, of one server or of several, where it is remembered what was loading when a server ended. A version "
+          "that "
+          "ended it twice is not loaded again. Empty: not remembered")
       ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingDirectory(text); });
   AddFlag(app, "--port-file", flags.port_file,
           "Writes the addresses that were bound, as one line of JSON, once both listen");
@@ -288,8 +286,8 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
       ->envname("TORCHFERRY_FOLLOW_LINKS_OUT_OF_STORE");
   AddFlag(
       app, "--trusted-digests", flags.trusted_digests,
-      "A list as sha256sum writes it, read anew for each load: a version that has a file whose SHA-256 is not on it "
-      "fails, and nothing of that file is read but its digest. Empty: every file may be loaded")
+      "A list as sha256sum writes it, read anew for each load. A version with a file whose SHA-256 is not on it fails, "
+      "and that file is not used. Empty: every file may be loaded")
       ->check(CheckFile);
 }
 

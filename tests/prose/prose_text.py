@@ -125,18 +125,17 @@ def literal_sentences(file: str, text: str, words: int) -> Iterator[Sentence]:
             yield Sentence(file, line, sentence)
 
 
-HELP_FILES = ("server/app/flags.cc", "client/commands", "client/text", "client/main.cc")
+HELP_FILES = ("server/app/*flags.cc", "client/commands/*.cc", "client/text/*.cc", "client/main.cc")
 
 
 def help_sentences(root: pathlib.Path) -> Iterator[Sentence]:
     """The help of both programs, from the calls that declare flags."""
-    for name in HELP_FILES:
-        path = root / name
-        for file in sorted(path.glob("*.cc")) if path.is_dir() else [path]:
-            if not file.is_file() or file.stem.endswith("_test"):
+    for pattern in HELP_FILES:
+        for file in sorted(root.glob(pattern)):
+            if file.stem.endswith("_test"):
                 continue
             text = file.read_text(encoding="utf-8")
-            for call in re.finditer(r"\b(?:Add|add_option|add_flag|add_subcommand|CLI::App app)\(", text):
+            for call in re.finditer(r"\b(?:Add|AddFlag|add_option|add_flag|add_subcommand|CLI::App app)\(", text):
                 arguments = text[call.end():argument_end(text, call.end())]
                 line = text.count("\n", 0, call.start()) + 1
                 for sentence in literal_sentences(file.relative_to(root).as_posix(), arguments, 3):
