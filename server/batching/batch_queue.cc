@@ -36,7 +36,7 @@ absl::Status ShedStatus(uint32_t priority) {
 
 absl::Status BatchQueue::Push(std::unique_ptr<Task>& task, base::TimePoint now,
                               std::vector<std::unique_ptr<Task>>* shed) {
-  const absl::Status room = CheckRoom(Limits(), load_, LoadOf(*task));
+  absl::Status room = CheckRoom(Limits(), load_, LoadOf(*task));
   if (!room.ok() && (shed == nullptr || !HasLevels() || !Shed(*task, *shed))) return room;
   task->enqueued = now;
   load_ += LoadOf(*task);
