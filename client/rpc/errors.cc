@@ -58,14 +58,15 @@ std::string ExplainUnavailable(const std::string& message, const std::string& ad
   if (const std::string why = ExplainHandshake(Lower(message), address); !why.empty()) {
     return fmt::format("{} ({})", why, message);
   }
-  if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {
-    return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})", address, message);
-  }
+  // Also at the first attempt: a port that takes TLS alone closes it.
   if (Contains(message, "Socket closed") || Contains(message, "Connection reset")) {
     return fmt::format(
         "the server at {} closed the connection ({}): it is stopping, this is not its gRPC port, it takes TLS alone "
         "(--tls), or it asks for another certificate (--tls-client-cert)",
         address, message);
+  }
+  if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {
+    return fmt::format("no server answers at {}: start torchferry-server or pass --address ({})", address, message);
   }
   return message;
 }

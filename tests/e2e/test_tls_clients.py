@@ -43,7 +43,8 @@ def test_each_command_of_the_cli(secured):
     server, flags, _ = secured
     row = json.dumps([[float(value) for value in X[0]]])
     for command in (["models"], ["model", "mlp"], ["health"], ["health", "--model", "mlp"], ["load", "mlp"],
-                    ["predict", "mlp", "--json", f"x={row}"], ["bench", "mlp", "--requests", "50", "--concurrency", "4"],
+                    ["predict", "mlp", "--json", f"x={row}"],
+                    ["bench", "mlp", "--duration", "0.5", "--warm-up", "0", "--concurrency", "4"],
                     ["unload", "mlp"]):
         result = cli(server.address, *flags, *command)
         assert result.returncode == 0, f"{command}: {result.stderr}"

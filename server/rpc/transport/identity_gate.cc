@@ -81,7 +81,7 @@ absl::Status IdentityGate::Admit(const grpc::ServerContext& context, const Metho
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const identity::Recognition found =
       identities_.current()->Recognise({.authorization = authorization, .certificate = names}, now);
-  const absl::Status status = CheckRecognised(found, rule, probes_are_open_);
+  absl::Status status = CheckRecognised(found, rule, probes_are_open_);
   if (!status.ok()) Refused(status, found, rule, peer);
   caller = found.finding == Finding::kKnown ? identity::Caller::Known(std::move(peer), found.identity)
                                             : identity::Caller::Nobody(std::move(peer));
