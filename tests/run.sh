@@ -67,7 +67,7 @@ install_envoy() {
 }
 
 # The longest that a Go client may take to be fetched and built, in seconds.
-go_client_limit=900
+go_client_limit=150
 
 # Clients that come as Go source, where there is a Go that can build them; their tests are skipped otherwise. Modules come from a
 # proxy alone, when one is set: the way around it, "direct", is a git clone from where each module lives, and waits without end
