@@ -138,7 +138,7 @@ void Scheduler::WakeFor(const Queue& queue) {
 
 absl::Status Scheduler::Submit(Queue& queue, std::unique_ptr<Task>& task) {
   std::vector<QueueNews> news;
-  const absl::Status status = Accept(queue, task, news);
+  absl::Status status = Accept(queue, task, news);
   if (!news.empty()) Tell(std::move(news));
   return status;
 }
