@@ -93,13 +93,18 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def people(folder):
+def people_of_matrix(folder):
+    """An identity of each set of roles, by token and by certificate, and one whose token has expired."""
     people = People(folder)
     for name, roles in RIGHT.items():
         people.add(name, " ".join(sorted(roles)), lines=[f"certificate dns:{name}.example"])
     people.add("former", "predict read admin", expires=utc(-60))
     return people
+
+
+@pytest.fixture(scope="module")
+def people(folder):
+    return people_of_matrix(folder)
 
 
 @contextlib.contextmanager

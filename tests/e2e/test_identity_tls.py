@@ -11,9 +11,8 @@ import harness
 from certificates import DAY, Authority, Pair, client_credentials, now
 from every_rpc import requests
 from harness import Code
-from people import People, utc
 from stores import Store
-from test_identity_matrix import RIGHT, RPCS, callers, check_matrix, expected, server_of
+from test_identity_matrix import RIGHT, RPCS, callers, check_matrix, expected, people_of_matrix, server_of
 
 OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
 
@@ -61,10 +60,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def people(folder):
-    people = People(folder)
-    for name, roles in RIGHT.items():
-        people.add(name, " ".join(sorted(roles)), lines=[f"certificate dns:{name}.example"])
-    people.add("former", "predict read admin", expires=utc(-60))
+    people = people_of_matrix(folder)
     people.add("by-uri", "read", lines=["certificate uri:spiffe://example/by-uri"])
     people.add("by-name", "read", lines=["certificate cn:by-name"])
     return people
