@@ -152,7 +152,7 @@ def test_statistics_and_metrics_agree(server):
 def go_client(name):
     path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not there: no go to build it with (tests/run.sh)")
+        pytest.skip(f"{name} is not there: tests/run.sh says why it was not built")
     return path
 
 
