@@ -143,6 +143,7 @@ Dispatcher::Work Dispatcher::Begin(DispatchQueue& queue, BatchQueue::Taken taken
   work.rows = RowsOf(work.taken.batch);
   SetThreads(work, now);
   if (kind == RunnerKind::kWorker) {
+    work.is_long = !queue.pace.IsShort();
     free_threads_ -= work.threads;
     ++running_;
   }

@@ -90,6 +90,7 @@ class Dispatcher {
     int64_t rows = 0;
     int threads = 1;  // of an operator
     bool is_at_latency_point = false;
+    bool is_long = false;  // a worker's batch that is not expected to be short
     base::TimePoint started{};
     base::Duration charged{0};  // to the queue, until it is known what it took
   };

@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
 #include "server/base/thread_priority.h"
+#include "server/base/thread_slice.h"
 #include "server/batching/scheduler_queue.h"
 
 namespace torchferry::batching {
@@ -14,6 +15,9 @@ namespace {
 
 // The timer looks no more often, however many deadlines there are.
 constexpr base::Duration kTimerApart = std::chrono::milliseconds(5);
+
+// Of a thread that runs long batches: threads that need a processor for less take it at once.
+constexpr base::Duration kLongTurn = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -35,6 +39,7 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
   }
 
   int operator_threads = 0;  // as set last
+  bool has_long_turns = false;
   bool runs_at_latency_point = false;
 
  private:
@@ -373,6 +378,9 @@ bool Scheduler::Carry(Carried& carried, RunnerImpl& runner) {
     const int threads = carried.work.threads;
     const bool sets = options_.set_threads != nullptr && runner.kind != RunnerKind::kCaller;
     if (sets && std::exchange(runner.operator_threads, threads) != threads) options_.set_threads(threads);
+    if (std::exchange(runner.has_long_turns, carried.work.is_long) != carried.work.is_long) {
+      base::SetThreadSlice(carried.work.is_long ? kLongTurn : base::Duration::zero());
+    }
     handler.Run(std::move(taken.batch), runner);
   }
   return End(runner, carried, time() - began);
