@@ -10,6 +10,7 @@ from typing import Any
 
 from gate import Actor
 from verdicts import Verdict
+from watch import Watch
 
 
 def rows_of(verdicts: Iterable[Verdict]) -> list[tuple[str, str, str, str]]:
@@ -29,12 +30,15 @@ def shown_actors(actors: Iterable[Actor]) -> str:
     return table(("kind", "client", "turns", "failed", "the first failure"), rows)
 
 
-def write(path: pathlib.Path, about: dict[str, Any], verdicts: Iterable[Verdict], actors: Iterable[Actor], rests: Iterable[Any],
-          memory: Iterable[tuple[float, float]]) -> None:
+def write(path: pathlib.Path, about: dict[str, Any], verdicts: Iterable[Verdict], actors: Iterable[Actor],
+          watches: dict[str, Watch]) -> None:
     document = about | {
         "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts],
         "actors": [{"name": a.name, "is_good": a.is_good, "turns": a.turns, "failed": a.failed, "failures": a.failures} for a in actors],
-        "rests": [dataclasses.asdict(rest) for rest in rests],
-        "memory_mib": [[round(at, 1), round(value, 2)] for at, value in memory],
+        "servers": [{
+            "name": prefix.removesuffix(": ") or "main",
+            "rests": [dataclasses.asdict(rest) for rest in watch.rests],
+            "memory_mib": [[round(at, 1), round(value, 2)] for at, value in watch.memory],
+        } for prefix, watch in watches.items()],
     }
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -9,11 +9,21 @@ import os
 import pathlib
 import threading
 import time
+from typing import Protocol
 
-from stage import Stage
+import harness
 
 MIB = 1 << 20
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+class Watched(Protocol):
+    """A server's process."""
+
+    server: harness.Server
+
+    @property
+    def pid(self) -> int: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +65,7 @@ def names(pid: int) -> dict[str, int]:
 class Watch(threading.Thread):
     """Samples the resident set each second, until it is stopped or the process has gone."""
 
-    def __init__(self, stage: Stage, begin: float) -> None:
+    def __init__(self, stage: Watched, begin: float) -> None:
         super().__init__(name="watch", daemon=True)
         self._stage, self._begin = stage, begin
         self._is_stopped = threading.Event()
