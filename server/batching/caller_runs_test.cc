@@ -114,6 +114,25 @@ TEST_F(CallerRunsTest, OneSlowBatchSendsTheNextToTheWorkers) {
   scheduler_.Close(*queue);
 }
 
+TEST_F(CallerRunsTest, AnswersDoNotMakeABatchSlow) {
+  const auto queue = scheduler_.AddQueue(UpTo(8), handler_);
+  OnCaller([&] {
+    MakeQuick(*queue);
+    handler_.on_pass = [](Scheduler::Runner& runner) { runner.HasComputed(); };
+    handler_.on_run = [&](const auto&) { clock_.Advance(std::chrono::milliseconds(1)); };  // its answers
+    const int before = handler_.ran;
+    Submit(*queue);
+    RunAll();
+    handler_.WaitUntilRan(before + 1);
+    while (!scheduler_.IsIdle()) std::this_thread::yield();
+    Submit(*queue);
+    EXPECT_TRUE(scheduler_.HasCallerWork());
+    RunAll();
+    handler_.WaitUntilRan(before + 2);
+  });
+  scheduler_.Close(*queue);
+}
+
 TEST_F(CallerRunsTest, WhatWaitsForCompanyOrMayNotIsForTheWorkers) {
   BatchOptions waits = UpTo(8);
   waits.max_queue_delay = std::chrono::microseconds(1);

@@ -186,13 +186,13 @@ void Dispatcher::NoteTeam(const Work& work, base::Duration took) {
   }
 }
 
-void Dispatcher::End(const Work& work, uint64_t lane, base::TimePoint now, base::Duration took) {
+void Dispatcher::End(const Work& work, uint64_t lane, base::TimePoint now, const BatchTime& took) {
   DispatchQueue& queue = *work.queue;
   --queue.running;
   queue.started.erase(std::ranges::find(queue.started, work.started));
   queue.tasks.EndLane(lane);
   if (work.threads == 0) return;
-  Charge(queue, took * work.threads - work.charged);
+  Charge(queue, took.whole * work.threads - work.charged);
   queue.pace.Took(took);
   NoteTeam(work, now - work.started);
   if (work.kind == RunnerKind::kWorker) --running_;

@@ -125,7 +125,7 @@ class Dispatcher {
   // Of this queue, on a thread that submits. Nothing where that is not the right place any more.
   Work TakeAsCaller(DispatchQueue& queue, base::TimePoint now);
   // `took`: as QueuePace::Took. `lane`: of the batch.
-  void End(const Work& work, uint64_t lane, base::TimePoint now, base::Duration took);
+  void End(const Work& work, uint64_t lane, base::TimePoint now, const BatchTime& took);
 
   // Of a batch that runs, for somebody else: it is held up.
   void GiveThreads(int threads) { free_threads_ += threads; }

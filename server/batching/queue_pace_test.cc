@@ -38,6 +38,19 @@ TEST(QueuePaceTest, WhatIsExpectedCountsButProvesNothing) {
   EXPECT_TRUE(pace.IsProven());
 }
 
+TEST(QueuePaceTest, AnswersDoNotMakeABatchSlowUnlessTheyTakeLong) {
+  QueuePace pace;
+  pace.Took({microseconds(1500), microseconds(50)});
+  EXPECT_TRUE(pace.IsQuick());
+  EXPECT_EQ(pace.longest_computing(), microseconds(50));
+  pace.Took({milliseconds(5), microseconds(50)});
+  EXPECT_FALSE(pace.IsQuick()) << "its answers take 5 ms";
+  for (int i = 0; i < 30; ++i) pace.Took({microseconds(400), microseconds(50)});
+  EXPECT_TRUE(pace.IsQuick());
+  pace.Took({microseconds(400), microseconds(300)});
+  EXPECT_FALSE(pace.IsQuick()) << "it computes for 300 us";
+}
+
 TEST(QueuePaceTest, TheMeanFollows) {
   QueuePace pace;
   for (int i = 0; i < 100; ++i) pace.Took(i % 2 == 0 ? milliseconds(10) : milliseconds(20));

@@ -29,6 +29,7 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
 
   base::Pass& pass() override { return *pass_; }
   bool is_at_latency_point() const override { return runs_at_latency_point; }
+  void HasComputed() override { computed_at = scheduler_.TimeNow(counts_processor_time); }
 
   void SetStuck(const absl::Status& why) override {
     base::MutexLock lock(scheduler_.mutex_);
@@ -40,6 +41,8 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
 
   int operator_threads = 0;  // as set last
   bool has_long_turns = false;
+  bool counts_processor_time = false;
+  std::optional<base::Duration> computed_at;  // of the batch under way
   bool runs_at_latency_point = false;
 
  private:
@@ -369,9 +372,9 @@ void Scheduler::ReleaseTeam(RunnerImpl& runner) {
 
 bool Scheduler::Carry(Carried& carried, RunnerImpl& runner) {
   Handler& handler = carried.queue->handler;
-  const bool is_on_cpu = options_.processor_time != nullptr && handler.MayRunOnCaller();
-  const auto time = [&] { return is_on_cpu ? options_.processor_time() : clock_.Now().time_since_epoch(); };
-  const base::Duration began = time();
+  runner.counts_processor_time = options_.processor_time != nullptr && handler.MayRunOnCaller();
+  runner.computed_at.reset();
+  const base::Duration began = TimeNow(runner.counts_processor_time);
   BatchQueue::Taken& taken = carried.work.taken;
   DropEnded(handler, taken);
   if (!taken.batch.empty()) {
@@ -383,10 +386,15 @@ bool Scheduler::Carry(Carried& carried, RunnerImpl& runner) {
     }
     handler.Run(std::move(taken.batch), runner);
   }
-  return End(runner, carried, time() - began);
+  const base::Duration ended = TimeNow(runner.counts_processor_time);
+  return End(runner, carried, {ended - began, runner.computed_at.value_or(ended) - began});
 }
 
-bool Scheduler::End(RunnerImpl& runner, const Carried& carried, base::Duration took) {
+base::Duration Scheduler::TimeNow(bool is_processor_time) const {
+  return is_processor_time ? options_.processor_time() : clock_.Now().time_since_epoch();
+}
+
+bool Scheduler::End(RunnerImpl& runner, const Carried& carried, const BatchTime& took) {
   base::MutexLock lock(mutex_);
   const base::TimePoint now = clock_.Now();
   dispatcher_.GiveThreads(std::exchange(runner.threads, 0));

@@ -80,6 +80,8 @@ class Scheduler {
     virtual base::Pass& pass() = 0;
     // Whether the batch under way has the threads of its queue's LatencyPoint.
     virtual bool is_at_latency_point() const = 0;
+    // The batch's outputs are there: what follows is for the answers. Where Run does not say so, all of it counts.
+    virtual void HasComputed() = 0;
     // The pass under way does not end, as `why` says. From Overrun::GiveUp; LookForStuck then tells who has to know.
     virtual void SetStuck(const absl::Status& why) = 0;
   };
@@ -191,7 +193,9 @@ class Scheduler {
   void Sleep(RunnerImpl& runner, base::TimePoint until, uint64_t begun) FERRY_REQUIRES(mutex_);
   // These two: false when the thread is to end.
   bool Carry(Carried& carried, RunnerImpl& runner) FERRY_EXCLUDES(mutex_);
-  bool End(RunnerImpl& runner, const Carried& carried, base::Duration took) FERRY_EXCLUDES(mutex_);
+  bool End(RunnerImpl& runner, const Carried& carried, const BatchTime& took) FERRY_EXCLUDES(mutex_);
+  // Of the calling thread, or of the clock.
+  base::Duration TimeNow(bool is_processor_time) const;
   bool TakeAsCaller(const std::shared_ptr<Queue>& queue, RunnerImpl& runner, Carried& carried) FERRY_EXCLUDES(mutex_);
 
   void ReleaseTeam(RunnerImpl& runner) FERRY_EXCLUDES(mutex_);

@@ -5,7 +5,8 @@
 namespace torchferry::batching {
 namespace {
 
-// One request alone is run where it came from even if it takes so long: a worker would take as long again to wake up.
+// One request alone is run where it came from even if it computes for so long: a worker would take as long again to
+// wake up.
 constexpr base::Duration kQuickAlone = std::chrono::microseconds(500);
 
 // By the clock: on a busy host a batch of milliseconds may take that.
@@ -29,7 +30,7 @@ bool WantsWorker(const QueueView& queue, base::TimePoint now) {
 }
 
 bool IsForCaller(const QueueView& queue) {
-  const bool is_quick = queue.pace.IsQuick() || (queue.waiting <= 1 && queue.pace.longest() <= kQuickAlone);
+  const bool is_quick = queue.pace.IsQuick() || (queue.waiting <= 1 && queue.pace.longest_computing() <= kQuickAlone);
   return is_quick && queue.pace.IsProven() && queue.running == 0 && queue.threads == 1 && !queue.waits_for_company &&
          !queue.was_long && queue.may_run_on_caller;
 }

@@ -114,6 +114,7 @@ std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch, b
   WatchedBatch watched(limit_, scheduler_, runner, clock_);
   Attempt attempt =
       is_on_cpu && has_limit_ ? ForwardBesideLimit(use, batch, watched) : forward_.Run(use, batch, watched);
+  runner.HasComputed();
   Record(use, batch, rows, attempt);
   if (attempt.is_given_up) {
     AfterGivenUp(use, attempt);
