@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "server/base/status.h"
+#include "server/base/store_folder.h"
 
 namespace torchferry::base {
 namespace {
@@ -24,21 +25,6 @@ constexpr mode_t kPermissions = 0777;
 // For another server that looks at the same folder.
 constexpr auto kLockPatience = std::chrono::seconds(5);
 constexpr auto kLockPause = std::chrono::milliseconds(20);
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-  int Release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
 
 sockaddr_un AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -56,7 +42,7 @@ int WithAddress(Call call, int descriptor, const std::string& path) {
 absl::Status Unavailable(int error) { return MakeStatus(absl::StatusCode::kUnavailable, "{}", std::strerror(error)); }
 
 // While this is open, no other server decides what to do with a file of the same folder.
-absl::StatusOr<int> LockFolderOf(const std::string& path) {
+absl::StatusOr<Descriptor> LockFolderOf(const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   Descriptor opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.get() < 0) return MakeStatus(absl::StatusCode::kUnavailable, "its folder: {}", std::strerror(errno));
@@ -68,7 +54,7 @@ absl::StatusOr<int> LockFolderOf(const std::string& path) {
     }
     std::this_thread::sleep_for(kLockPause);
   }
-  return opened.Release();
+  return opened;
 }
 
 // Removes the file of a server that has ended. OK: nothing is at `path` any more.
@@ -116,8 +102,7 @@ std::optional<UnixListener::File> UnixListener::FileAt(const std::string& path) 
 
 absl::StatusOr<UnixListener> UnixListener::Open(const std::string& path, mode_t mode, int backlog) {
   FERRY_RETURN_IF_ERROR(CheckUnixPath(path));
-  FERRY_ASSIGN_OR_RETURN(const int locked, LockFolderOf(path));
-  const Descriptor lock(locked);
+  FERRY_ASSIGN_OR_RETURN(const Descriptor lock, LockFolderOf(path));
   FERRY_RETURN_IF_ERROR(RemoveStale(path));
   UnixListener listener;
   listener.descriptor_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -12,7 +12,6 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr size_t kMostOfSubject = 200;  // bytes
 
 // A time that is none is the epoch: such a certificate has expired, or is valid for no time.

@@ -12,8 +12,6 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // What this host's OpenSSL demands of keys and signatures, as a listener would hear of it.
 absl::Status CheckStrength(const Texts& texts, const Certificates& chain, EVP_PKEY& key) {
   ERR_clear_error();

@@ -8,8 +8,6 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 bool IsCertificate(std::string_view block) {

@@ -1,6 +1,7 @@
 // Certificates and keys in PEM, the text form with BEGIN and END lines.
 #pragma once
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <cstddef>
@@ -10,6 +11,9 @@
 #include "server/tls/openssl_handles.h"
 
 namespace torchferry::tls {
+
+// Of what a file holds and should not.
+inline constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
 // A file as messages call it, "--tls-cert /etc/tls/tls.crt", and what it holds.
 struct NamedText {
