@@ -1,12 +1,9 @@
 #include "server/torch/load/state_dict.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <thread>
 #include <tuple>
@@ -14,6 +11,7 @@
 #include "server/base/status.h"
 #include "server/base/thread_name.h"
 #include "server/torch/device/convert.h"
+#include "server/torch/load/weight_memory.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -68,21 +66,10 @@ Module Build(const Node& node, const std::vector<std::string>& path,
   return module;
 }
 
-// Memory that is about to be written whole. Large blocks ask for pages of 2 MiB: a page fault for each 4 KiB costs more
-// than the copy.
-c10::DataPtr Allocate(uint64_t bytes) {
-  constexpr uint64_t kHugePage = uint64_t{2} << 20;
-  void* data = nullptr;
-  if (bytes < kHugePage || posix_memalign(&data, kHugePage, bytes) != 0) return at::getCPUAllocator()->allocate(bytes);
-  // Advice: where the kernel does not take it nothing changes.
-  (void)madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-  return {data, data, &std::free, at::kCPU};
-}
-
 absl::StatusOr<c10::Storage> ReadStorage(const checkpoint::Checkpoint& checkpoint, size_t index) {
   const uint64_t bytes = checkpoint.storages()[index].size_bytes;
   try {
-    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, Allocate(bytes), /*allocator=*/nullptr,
+    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, AllocateWeights(bytes), /*allocator=*/nullptr,
                          /*resizable=*/false);
     auto* data = static_cast<std::byte*>(storage.mutable_data());
     FERRY_RETURN_IF_ERROR(checkpoint.ReadStorage(index, std::span(data, bytes)));
