@@ -4,12 +4,16 @@
 #   tests/gate.sh layers             the layer table of server/README.md
 #   tests/gate.sh prose              the rules of English, and reference pages against the code
 #   tests/gate.sh site               the site of the pages, where mkdocs can be installed
-#   tests/gate.sh asan-ubsan|tsan    unit tests of the layers without LibTorch, with sanitizers
+#   tests/gate.sh asan-ubsan         unit tests of the layers that read bytes from outside
+#   tests/gate.sh tsan               unit tests of the layers that have threads
+#   tests/gate.sh tsan-all           unit tests of all layers without LibTorch and gRPC
+#   tests/gate.sh tidy-newest        tidy for 15 minutes, from the sources that were committed last
 #   tests/gate.sh libtorch           torch_test with the newest LibTorch
 #   tests/gate.sh suite              tests/run.sh: every test, of what is shipped
 #   tests/gate.sh image              tests/image.sh: the image is built without a Docker engine, and serves
 #   tests/gate.sh quick              format, layers, shellcheck, ruff, hadolint and prose: seconds
-#   tests/gate.sh ci                 all of the above but image; when a quick part fails, the others are skipped
+#   tests/gate.sh ci                 quick, its self-test, site, asan-ubsan, tsan, tidy-newest, suite: 90 minutes at most
+#                                    When a quick part fails, the others are skipped
 #   tests/gate.sh full               ci, and what only a release waits for: hours
 #   tests/gate.sh self-test          plants faults in a copy of the tree and expects each part to find its own
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when something ran and nothing failed.
@@ -17,9 +21,13 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
 quick=(format layers shellcheck ruff hadolint prose)
-slow=(quick-self-test site asan-ubsan tsan tidy libtorch suite)
-release=(self-test tidy-tests fuzz everything-asan-ubsan everything-libtorch image)
+slow=(quick-self-test site asan-ubsan tsan tidy-newest suite)
+release=(tidy libtorch self-test tidy-tests fuzz tsan-all everything-asan-ubsan everything-libtorch image)
 newest_libtorch=2.15.0
+# Layers that only compute, in the thread of their caller.
+threadless=(checkpoint config plan tensor)
+# Layers that get nothing from outside but through others.
+shielded=(base batching host metrics model registry serving)
 
 passed=0 failed=0 skipped=0 results=()
 log=$(mktemp)
@@ -40,13 +48,15 @@ part_command() {
   case $1 in
     quick-self-test) command=("$gate/self_test.sh" quick) ;;
     install) command=("$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests --gate) ;;
-    asan-ubsan) mapfile -t layers < <(layer_tests torch app; echo client_test) ;;&
-    # Debian's gRPC is not built for it.
-    tsan) mapfile -t layers < <(layer_tests torch app rpc) ;;&
-    asan-ubsan | tsan) command=("$gate/units.sh" --preset "$1" "${layers[@]}") ;;
+    asan-ubsan) mapfile -t layers < <(layer_tests torch app "${shielded[@]}"; echo client_test) ;;&
+    # Debian's gRPC is not built for ThreadSanitizer.
+    tsan) mapfile -t layers < <(layer_tests torch app rpc "${threadless[@]}") ;;&
+    tsan-all) mapfile -t layers < <(layer_tests torch app rpc) ;;&
+    asan-ubsan | tsan | tsan-all) command=("$gate/units.sh" --preset "${1%-all}" "${layers[@]}") ;;
     libtorch) command=("$gate/units.sh" --libtorch "$newest_libtorch" torch_test) ;;
     image) command=("$TORCHFERRY_ROOT/tests/image.sh") ;;
     suite) command=("$TORCHFERRY_ROOT/tests/run.sh") ;;
+    tidy-newest) command=("$gate/tidy.sh" --minutes 15) ;;
     tidy-tests) command=("$gate/tidy.sh" --tests) ;;
     everything-asan-ubsan) command=("$TORCHFERRY_ROOT/tests/run.sh" --preset asan-ubsan -L 'unit|integration') ;;
     everything-libtorch) command=("$TORCHFERRY_ROOT/tests/run.sh" --libtorch "$newest_libtorch") ;;

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Runs clang-tidy on the sources of a build, some at once.
 
-    tidy.py --build DIR [--jobs N] [--no-cache] [--tests] [SOURCE...]
+    tidy.py --build DIR [--jobs N] [--no-cache] [--tests] [--minutes N] [SOURCE...]
 
 of the sources that are named, or of all that ship; --tests: of the tests and what they are made with instead. Fails when one
 has a finding. A source that had none is skipped until something that clang-tidy sees of it changes: its text, what it includes, its flags,
 .clang-tidy or clang-tidy itself. All that is known of it is a hash, an empty file in the cache folder.
+
+--minutes: begins with the sources that were committed last, and begins none after so long. It says how many were left out.
 """
 import argparse
 import concurrent.futures
@@ -93,22 +95,35 @@ def chosen(sources: list[Source], names: list[str], tests: bool) -> list[Source]
     return [source for source in sources if source.name in wanted]
 
 
+def newest_first(sources: list[Source]) -> list[Source]:
+    """By the last commit of each. What is in no commit is the newest."""
+    log = subprocess.run(["git", "log", "--format=", "--name-only", "--no-renames"], cwd=ROOT, check=True, capture_output=True, text=True)
+    age = {name: number for number, name in enumerate(dict.fromkeys(log.stdout.split("\n")), start=1)}
+    return sorted(sources, key=lambda source: age.get(source.name, 0))
+
+
 def is_test(name: str) -> bool:
     return name.endswith("_test.cc") or name.startswith("tests/")
 
 
-def check_all(sources: list[Source], build: pathlib.Path, settings: bytes | None, jobs: int) -> list[str]:
-    """The names of those with findings, which are printed as they come."""
-    began, failed = time.monotonic(), []
+def check_all(sources: list[Source], build: pathlib.Path, settings: bytes | None, jobs: int, seconds: float) -> tuple[list[str], int]:
+    """The names of those with findings, which are printed as they come, and how many sources were looked at: none is begun after
+    `seconds`."""
+    began, failed, looked_at = time.monotonic(), [], 0
+
+    def look(source: Source) -> str | None:
+        return check(source, build, settings) if time.monotonic() - began < seconds else None
+
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda source: check(source, build, settings), sources)
-        for number, (source, findings) in enumerate(zip(sources, results, strict=True), start=1):
-            outcome = "found" if findings else "ok"
-            print(f"[{number}/{len(sources)}, {time.monotonic() - began:.0f} s] {source.name}: {outcome}", flush=True)
+        for source, findings in zip(sources, pool.map(look, sources), strict=True):
+            if findings is None:
+                continue
+            looked_at += 1
+            print(f"[{looked_at}/{len(sources)}, {time.monotonic() - began:.0f} s] {source.name}: {'found' if findings else 'ok'}", flush=True)
             if findings:
                 print(findings, flush=True)
                 failed.append(source.name)
-    return failed
+    return failed, looked_at
 
 
 def main() -> int:
@@ -117,6 +132,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--no-cache", action="store_true")
     parser.add_argument("--tests", action="store_true")
+    parser.add_argument("--minutes", type=float)
     parser.add_argument("sources", nargs="*")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -124,8 +140,14 @@ def main() -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     version = subprocess.run([TIDY, "--version"], check=True, capture_output=True).stdout
     settings = None if arguments.no_cache else version + (ROOT / ".clang-tidy").read_bytes()
-    failed = check_all(sources, build, settings, arguments.jobs)
-    print(f"clang-tidy: {len(failed)} of {len(sources)} sources have findings" + "".join(f"\n  {name}" for name in failed))
+    seconds = float("inf")
+    if arguments.minutes is not None:
+        sources, seconds = newest_first(sources), arguments.minutes * 60
+    failed, looked_at = check_all(sources, build, settings, arguments.jobs, seconds)
+    if looked_at < len(sources):
+        print(f"clang-tidy: {len(sources) - looked_at} of {len(sources)} sources were left out after {arguments.minutes:g} minutes; "
+              "tests/gate.sh tidy looks at all")
+    print(f"clang-tidy: {len(failed)} of {looked_at} sources have findings" + "".join(f"\n  {name}" for name in failed))
     return 1 if failed else 0
 
 
