@@ -224,7 +224,8 @@ def test_stream_that_is_cancelled_in_a_step_gives_its_place_back(store, start):
     server = start("--workers", "1", "--max-stateful-streams", "1")
     with Client(server.address) as client:
         stream = Stream(client)
-        stream.send("running_sum", {"x": np.ones((1, 1), np.float32), "work": 100})
+        # Some seconds: on a busy host a look at the metrics takes one.
+        stream.send("running_sum", {"x": np.ones((1, 1), np.float32), "work": 1500})
         server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="running_sum") == 1,
                             "the step is under way")
         stream.call.cancel()
