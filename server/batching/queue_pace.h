@@ -26,7 +26,7 @@ struct BatchTime {
 // each batch. Not thread-safe.
 class QueuePace {
  public:
-  // A batch ended. `duration`: of the processor where the model computes there, so that a busy host does not make a
+  // A batch ended. `time`: of the processor where the model computes there, so that a busy host does not make a
   // quick model slow; else of the clock.
   void Took(const BatchTime& time) {
     const base::Duration duration = time.whole;
