@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import ssl
-import subprocess
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -13,7 +12,7 @@ import harness
 from certificates import Authority, client_credentials
 from cryptography import x509
 from gate import Actor, Gate
-from stage import BUDGET_MIB, READY_SECONDS
+from stage import BUDGET_MIB, READY_SECONDS, end
 from stores import Store
 
 
@@ -70,13 +69,7 @@ class SecureStage:
         return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
     def stop(self) -> int | None:
-        """SIGTERM; the exit code, None when it does not end."""
-        if self.is_alive():
-            self.server.signal()
-        try:
-            return self.server.process.wait(harness.DEADLINE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
+        return end(self.server)
 
 
 class Rotates(Actor):

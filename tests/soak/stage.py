@@ -16,6 +16,16 @@ BUDGET_MIB = 128  # of requests and answers
 READY_SECONDS = 300  # a loaded machine loads a score of models
 
 
+def end(server: harness.Server) -> int | None:
+    """SIGTERM; the exit code, None when it does not end."""
+    if server.process.poll() is None:
+        server.signal()
+    try:
+        return server.process.wait(harness.DEADLINE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 class Stage:
     """A server with a simulated accelerator, over a store with all models of a soak."""
 
@@ -66,13 +76,7 @@ class Stage:
             partial.rename(self._faults)
 
     def stop(self) -> int | None:
-        """SIGTERM; the exit code, None when it does not end."""
-        if self.is_alive():
-            self.server.signal()
-        try:
-            return self.server.process.wait(harness.DEADLINE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
+        return end(self.server)
 
     def log_lines(self, *levels: str) -> list[dict[str, object]]:
         return [line for line in self.server.log_lines() if line.get("level") in levels]
