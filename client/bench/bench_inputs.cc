@@ -42,7 +42,7 @@ absl::StatusOr<BenchInputs> CompleteInputs(const std::vector<std::string>& given
     if (argument.value != "random" || spec == nullptr) {
       if (shapes.contains(argument.name)) {
         return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                "--shape is for made-up inputs, but input {} is given: {}", argument.name, text);
+                                "--shape is for generated inputs, but input {} is given: {}", argument.name, text);
       }
       result.inputs.push_back(text);
       continue;
@@ -64,7 +64,7 @@ absl::StatusOr<BenchInputs> CompleteInputs(const std::vector<std::string>& given
     }
     FERRY_ASSIGN_OR_RETURN(const tensor::Shape sizes, SizesOf(spec, shapes, rows, model));
     result.inputs.push_back(RandomText(spec.name(), sizes));
-    result.made_up.push_back(spec.name());
+    result.generated.push_back(spec.name());
   }
   return result;
 }
@@ -90,7 +90,7 @@ absl::StatusOr<int64_t> RowsOf(const NamedArrays& inputs, std::optional<int64_t>
       return base::MakeStatus(
           absl::StatusCode::kInvalidArgument,
           "input {} is {} and input {} is {}: the rows, first, must agree; --rows says those of inputs that "
-          "are made up",
+          "are generated",
           first->first, tensor::ToString(first->second.shape), name, tensor::ToString(array.shape));
     }
   }

@@ -1,4 +1,4 @@
-// The inputs of `bench`: those that are left out are made up.
+// The inputs of `bench`: those that are left out are generated.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -14,8 +14,8 @@
 namespace torchferry::client {
 
 struct BenchInputs {
-  std::vector<std::string> inputs;   // NAME[:DTYPE]=VALUE, as `predict` takes them; "random" has its sizes
-  std::vector<std::string> made_up;  // names of those that were not given
+  std::vector<std::string> inputs;     // NAME[:DTYPE]=VALUE, as `predict` takes them; "random" has its sizes
+  std::vector<std::string> generated;  // names of those that were not given
 };
 
 // `given` and, behind them, each declared input that is not among them and not optional, as NAME=random[SIZES]. The

@@ -42,7 +42,7 @@ TEST(BenchInputsTest, MakesUpWhatIsLeftOut) {
   const auto inputs = CompleteInputs({"given=[[1, 2]]"}, {}, 4, model);
   ASSERT_TRUE(inputs.ok()) << inputs.status();
   EXPECT_THAT(inputs->inputs, ElementsAre("given=[[1, 2]]", "image=random[4,3,4]", "rate=random[]"));
-  EXPECT_THAT(inputs->made_up, ElementsAre("image", "rate"));
+  EXPECT_THAT(inputs->generated, ElementsAre("image", "rate"));
 }
 
 TEST(BenchInputsTest, AModelWithoutBatchesHasNoRows) {
@@ -75,7 +75,7 @@ TEST(BenchInputsTest, AGivenRandomGetsTheRowsAndTheShape) {
   const auto inputs = CompleteInputs({"x:FP16=random"}, {"x:7"}, 3, model);
   ASSERT_TRUE(inputs.ok()) << inputs.status();
   EXPECT_THAT(inputs->inputs, ElementsAre("x:FP16=random[3,7]"));
-  EXPECT_THAT(inputs->made_up, IsEmpty());
+  EXPECT_THAT(inputs->generated, IsEmpty());
 }
 
 TEST(BenchInputsTest, ShapesMustAgreeWithTheModel) {

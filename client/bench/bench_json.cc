@@ -91,8 +91,11 @@ Json StepJson(const BenchReport& report, const BenchReport::Step& step) {
 Json Options(const BenchReport& report) {
   Json inputs = Json::array();
   for (const BenchReport::Input& input : report.inputs) {
-    inputs.push_back(
-        {{"name", input.name}, {"dtype", Name(input.dtype)}, {"shape", input.shape}, {"made_up", input.is_made_up}});
+    inputs.push_back({{"name", input.name},
+                      {"dtype", Name(input.dtype)},
+                      {"shape", input.shape},
+                      {"generated", input.is_generated},
+                      {"made_up", input.is_generated}});  // the earlier name of `generated`
   }
   Json options = {{"inputs", std::move(inputs)},
                   {"rows", report.rows},

@@ -37,15 +37,15 @@ class Step {
     const int64_t calls = step.is_open() ? plan.max_outstanding : step.concurrency;
     for (int64_t i = 0; i < plan.threads; ++i) {
       const int64_t share = ShareOf(calls, i, plan.threads);
-      if (share > 0) lanes_.emplace_back(target, ChannelsOf(target, i), share, window_, stop_);
+      if (share > 0) calls_of_threads_.emplace_back(target, ChannelsOf(target, i), share, window_, stop_);
     }
   }
 
   StepResult Run(const std::function<bool(std::chrono::nanoseconds)>& on_tick) {
     std::vector<std::future<void>> threads;
     BenchStats sender_stats(window_);
-    for (BenchLane& lane : lanes_) {
-      threads.push_back(std::async(std::launch::async, [this, &lane] { RunLane(lane); }));
+    for (InFlightCalls& calls : calls_of_threads_) {
+      threads.push_back(std::async(std::launch::async, [this, &calls] { RunThread(calls); }));
     }
     if (step_.is_open()) {
       threads.push_back(std::async(std::launch::async, [&] { SendWhatIsDue(&sender_stats); }));
@@ -63,52 +63,52 @@ class Step {
   }
 
  private:
-  std::vector<std::shared_ptr<grpc::Channel>> ChannelsOf(const BenchTarget& target, int64_t lane) const {
+  std::vector<std::shared_ptr<grpc::Channel>> ChannelsOf(const BenchTarget& target, int64_t thread) const {
     std::vector<std::shared_ptr<grpc::Channel>> channels;
-    const auto lanes = static_cast<size_t>(plan_.threads);
-    for (auto i = static_cast<size_t>(lane); i < target.channels.size(); i += lanes) {
+    const auto threads = static_cast<size_t>(plan_.threads);
+    for (auto i = static_cast<size_t>(thread); i < target.channels.size(); i += threads) {
       channels.push_back(target.channels[i]);
     }
     return channels;
   }
 
-  void RunLane(BenchLane& lane) {
+  void RunThread(InFlightCalls& calls) {
     if (!step_.is_open()) {
-      while (lane.Send(Clock::now())) {
+      while (calls.Send(Clock::now())) {
       }
-      lane.Close();
+      calls.Close();
     }
-    lane.Run(/*again=*/!step_.is_open());
+    calls.Run(/*again=*/!step_.is_open());
   }
 
   void SendWhatIsDue(BenchStats* stats) {
     Arrivals arrivals(plan_.arrivals, step_.rate, plan_.seed);
-    for (size_t next_lane = 0;; ++next_lane) {
+    for (size_t next_thread = 0;; ++next_thread) {
       const BenchTime due = start_ + arrivals.Next();
       if (due >= window_.end || !WaitUntil(due, stop_)) break;
       // Where this client cannot send as fast as is asked, it ends with the step all the same.
-      if (Clock::now() < window_.end && SendByAny(next_lane, due)) {
+      if (Clock::now() < window_.end && SendByAny(next_thread, due)) {
         stats->AddSendDelay(due, Clock::now());
       } else {
         stats->AddNotSent(due);
       }
     }
-    for (BenchLane& lane : lanes_) lane.Close();
+    for (InFlightCalls& calls : calls_of_threads_) calls.Close();
   }
 
-  // By the lane whose turn it is, or the next one that has a call to spare.
+  // By the thread whose turn it is, or the next one that has a call to spare.
   bool SendByAny(size_t first, BenchTime due) {
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (lanes_[(first + i) % lanes_.size()].Send(due)) return true;
+    for (size_t i = 0; i < calls_of_threads_.size(); ++i) {
+      if (calls_of_threads_[(first + i) % calls_of_threads_.size()].Send(due)) return true;
     }
     return false;
   }
 
   StepResult Collect(const BenchStats& sender_stats, BenchTime end) {
     StepResult result{sender_stats, absl::OkStatus(), stop_.load()};
-    for (const BenchLane& lane : lanes_) {
-      result.stats.Merge(lane.stats());
-      if (result.gone.ok()) result.gone = lane.gone();
+    for (const InFlightCalls& calls : calls_of_threads_) {
+      result.stats.Merge(calls.stats());
+      if (result.gone.ok()) result.gone = calls.gone();
     }
     result.stats.EndAt(end);
     return result;
@@ -119,7 +119,7 @@ class Step {
   std::atomic<bool> stop_ = false;
   const BenchTime start_;
   const BenchWindow window_;
-  std::deque<BenchLane> lanes_;
+  std::deque<InFlightCalls> calls_of_threads_;
 };
 
 }  // namespace

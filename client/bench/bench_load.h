@@ -3,9 +3,9 @@
 
 #include <functional>
 
-#include "client/bench/bench_lane.h"
 #include "client/bench/bench_plan.h"
 #include "client/bench/bench_stats.h"
+#include "client/bench/in_flight_calls.h"
 
 namespace torchferry::client {
 
@@ -15,7 +15,7 @@ struct StepResult {
   bool was_stopped = false;
 };
 
-// Returns when the step is over and what was under way at its end is answered. `on_tick` is called on this thread
+// Returns when the step is over and what was in flight at its end is answered. `on_tick` is called on this thread
 // several times a second, with the time since the step began; false stops the step at once.
 //
 // Threads: `plan.threads` that wait for answers, with the channels shared out among them (one in all costs the least

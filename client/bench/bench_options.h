@@ -10,9 +10,9 @@ namespace torchferry::client {
 
 struct BenchOptions {
   std::string model;                  // MODEL[:VERSION]
-  std::vector<std::string> inputs;    // NAME[:DTYPE]=VALUE; those left out are made up
+  std::vector<std::string> inputs;    // NAME[:DTYPE]=VALUE; those left out are generated
   std::vector<std::string> shapes;    // NAME:3,224,224, without the batch dimension
-  std::optional<int64_t> rows;        // of a made-up input; absent: 1
+  std::optional<int64_t> rows;        // of a generated input; absent: 1
   std::string concurrency;            // "1,4,16"; empty: 1, unless there is a rate
   std::string rate;                   // "100,200", a second
   std::string arrivals = "constant";  // or "poisson"
@@ -21,7 +21,7 @@ struct BenchOptions {
   double warm_up_seconds = 1;   // before it
   int64_t connections = 1;
   int64_t threads = 1;           // that wait for answers; the connections are spread over them
-  std::optional<uint64_t> seed;  // of made-up inputs and of poisson
+  std::optional<uint64_t> seed;  // of generated inputs and of poisson
   bool histogram = false;        // drawn for each step and not just for the last
 };
 

@@ -49,7 +49,7 @@ absl::StatusOr<std::vector<Number>> ParseList(std::string_view flag, std::string
 absl::StatusOr<std::vector<BenchStep>> ParseSteps(const BenchOptions& options) {
   if (!options.concurrency.empty() && !options.rate.empty()) {
     return absl::InvalidArgumentError(
-        "--concurrency and --rate exclude each other: as many requests under way at any time, or as many a second");
+        "--concurrency and --rate exclude each other: as many requests in flight at any time, or as many a second");
   }
   std::vector<BenchStep> steps;
   if (!options.rate.empty()) {

@@ -14,7 +14,7 @@ namespace torchferry::client {
 
 // One or the other.
 struct BenchStep {
-  int64_t concurrency = 0;  // closed loop: that many requests are under way, each followed by the next
+  int64_t concurrency = 0;  // closed loop: that many requests are in flight, each followed by the next
   double rate = 0;          // open loop: requests a second, due at times of their own
 
   bool is_open() const { return concurrency == 0; }

@@ -21,7 +21,7 @@ struct BenchReport {
     std::string name;
     tensor::DType dtype;
     tensor::Shape shape;
-    bool is_made_up;
+    bool is_generated;
   };
   struct Step {
     BenchStep step;

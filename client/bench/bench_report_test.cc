@@ -88,7 +88,8 @@ TEST(BenchReportTest, WritesJson) {
   report.timeout = milliseconds(1500);
   const nlohmann::ordered_json document = BenchJson(report);
   EXPECT_EQ(document["options"].dump(),
-            R"({"inputs":[{"name":"x","dtype":"FP32","shape":[2,3],"made_up":true}],"rows":2,"connections":1,)"
+            R"({"inputs":[{"name":"x","dtype":"FP32","shape":[2,3],"generated":true,"made_up":true}],)"
+            R"("rows":2,"connections":1,)"
             R"("threads":1,"duration_seconds":1.0,"warm_up_seconds":0.0,"timeout_seconds":1.5,"arrivals":"poisson",)"
             R"("max_outstanding":0,"seed":0})");
   const auto& good = document["steps"][0];

@@ -67,7 +67,7 @@ class BenchStats {
   void AddError(BenchTime due, BenchTime now, absl::StatusCode code, MakeError error) {
     if (window_.Contains(due)) ErrorOf(code, now, error).latencies.Add(now - due);
   }
-  // A request of an open loop that was given up since too many were under way.
+  // A request of an open loop that was given up since too many were in flight.
   void AddNotSent(BenchTime due) { not_sent_ += window_.Contains(due); }
   // How long after it was due a request of an open loop was sent: the client's own fault.
   void AddSendDelay(BenchTime due, BenchTime sent);

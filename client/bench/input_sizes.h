@@ -20,7 +20,7 @@ using InputShapes = std::map<std::string, tensor::Shape>;
 // the model does not declare.
 absl::StatusOr<InputShapes> ParseShapes(const std::vector<std::string>& texts, const v1::ModelVersion& model);
 
-// The whole shape of a made-up input, its batch dimension of `rows` too. INVALID_ARGUMENT where sizes are missing, or
+// The whole shape of a generated input, its batch dimension of `rows` too. INVALID_ARGUMENT where sizes are missing, or
 // are not those that are declared.
 absl::StatusOr<tensor::Shape> SizesOf(const v1::TensorSpec& spec, const InputShapes& shapes, int64_t rows,
                                       const v1::ModelVersion& model);

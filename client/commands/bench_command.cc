@@ -32,8 +32,8 @@ absl::StatusOr<NamedArrays> MakeInputs(const BenchOptions& options, uint64_t see
   FERRY_ASSIGN_OR_RETURN(NamedArrays inputs, ResolveInputs(completed.inputs, seed, model, console));
   FERRY_ASSIGN_OR_RETURN(report->rows, RowsOf(inputs, options.rows, model));
   for (const auto& [name, array] : inputs) {
-    const bool is_made_up = std::ranges::find(completed.made_up, name) != completed.made_up.end();
-    report->inputs.push_back({name, array.dtype, array.shape, is_made_up});
+    const bool is_generated = std::ranges::find(completed.generated, name) != completed.generated.end();
+    report->inputs.push_back({name, array.dtype, array.shape, is_generated});
   }
   return inputs;
 }
@@ -116,45 +116,44 @@ void AddRequestFlags(CLI::App& command, BenchOptions& options) {
   AddModelArgument(command, options.model, "The model; without a version the newest that is ready");
   command
       .add_option("inputs", options.inputs,
-                  "As predict takes them; those that are left out are made up, as the model declares them")
+                  "As for predict; inputs that you omit are generated as the model declares them")
       ->type_name("NAME=VALUE");
-  AddList(command, "--shape", options.shapes, "Sizes of a made-up input, without the batch dimension (may be repeated)",
-          "NAME:3,224,224");
-  AddSetting(command, "--rows", options.rows, "Rows of a request, where the model batches (default 1)", "N");
-  AddSetting(command, "--seed", options.seed, "Makes inputs and poisson arrivals the same each time", "NUMBER");
+  AddList(command, "--shape", options.shapes,
+          "Sizes of a generated input, without the batch dimension (may be repeated)", "NAME:3,224,224");
+  AddSetting(command, "--rows", options.rows, "Rows of each request, if the model batches (default 1)", "N");
+  AddSetting(command, "--seed", options.seed, "Seed of generated inputs and Poisson arrivals", "NUMBER");
 }
 
 void AddLoadFlags(CLI::App& command, BenchOptions& options) {
   AddSetting(command, "--concurrency", options.concurrency,
-             "Closed loop: so many requests are under way, each followed by the next; several are a step each "
+             "Closed loop: N requests are in flight, each followed by the next. Several values are a step each "
              "(default 1)",
              "N[,N]");
   AddSetting(command, "--rate", options.rate,
-             "Open loop: so many requests a second, whether others are answered or not; latencies count from "
-             "when a request was due",
+             "Open loop: N requests a second, whether earlier ones are answered or not. Latency counts from the time "
+             "at which a request was due",
              "N[,N]");
-  AddSetting(command, "--arrivals", options.arrivals, "Of --rate: constant or poisson", "KIND");
+  AddSetting(command, "--arrivals", options.arrivals, "With --rate: constant or poisson", "KIND");
   AddSetting(command, "--max-outstanding", options.max_outstanding,
-             "Of --rate: a request that is due while so many are under way is not sent", "N");
-  AddSetting(command, "--duration", options.duration_seconds, "Of each step", "SECONDS");
-  AddSetting(command, "--warm-up", options.warm_up_seconds, "Before each step; its requests are not counted",
+             "With --rate: max requests in flight; a request that is due beyond them is not sent", "N");
+  AddSetting(command, "--duration", options.duration_seconds, "Length of each step", "SECONDS");
+  AddSetting(command, "--warm-up", options.warm_up_seconds, "Time before each step whose requests do not count",
              "SECONDS");
-  AddSetting(command, "--connections", options.connections, "TCP connections, over which the requests are spread", "N");
+  AddSetting(command, "--connections", options.connections, "TCP connections that share the requests", "N");
   AddSetting(command, "--threads", options.threads,
-             "Threads that wait for answers, over which the connections are spread; one costs the processors the least",
-             "N");
+             "Threads that share the connections and wait for answers; one costs the least processor time", "N");
 }
 
 }  // namespace
 
 void AddBench(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("bench", "Put a model under load, and measure");
+  CLI::App* command = app.add_subcommand("bench", "Load-test a model");
   const auto options = std::make_shared<BenchOptions>();
   AddRequestFlags(*command, *options);
   AddLoadFlags(*command, *options);
-  command->add_flag("--histogram", options->histogram, "Draw the latencies of each step, not just of the last");
+  command->add_flag("--histogram", options->histogram, "Draw the latencies of every step, not only of the last");
   command->footer(
-      "Ctrl-C ends it and shows what there is.\n"
+      "Ctrl-C ends it and shows the results so far.\n"
       "Examples:\n"
       "  torchferry bench crepe_tiny --concurrency 1,4,16\n"
       "  torchferry bench cifar_cnn --rows 8 --rate 100,200 --arrivals poisson --json\n"

@@ -56,37 +56,38 @@ class Cli {
         ->type_name("HOST:PORT")
         ->capture_default_str();
     AddTlsFlags();
-    timeout_ = app_.add_option("--timeout", timeout_seconds_,
-                               "Deadline of each call (health --watch, predict --stream, load, "
-                               "unload: none unless given)")
-                   ->type_name("SECONDS")
-                   ->capture_default_str();
-    app_.add_option("--max-message-mib", max_message_mib_, "Largest answer that is taken")
+    timeout_ =
+        app_.add_option("--timeout", timeout_seconds_,
+                        "Deadline of each call. Default for health --watch, predict --stream, load and unload: none")
+            ->type_name("SECONDS")
+            ->capture_default_str();
+    app_.add_option("--max-message-mib", max_message_mib_, "Max size of an answer")
         ->type_name("MIB")
         ->check(CLI::Range(1, 2047).description(""))
         ->capture_default_str();
-    app_.add_option("--token-file", token_file_, "File with the token that says who calls")
+    app_.add_option("--token-file", token_file_, "File with the token of the caller")
         ->envname("TORCHFERRY_TOKEN_FILE")
         ->type_name("FILE");
-    app_.add_option("--token", token_, "That token itself, which other users of this host can see")
+    app_.add_option("--token", token_, "The token itself; other users of this host can see it")
         ->envname("TORCHFERRY_TOKEN")
         ->type_name("TOKEN");
-    app_.add_flag("--insecure-token", connection_.insecure_token, "Send it to another host without encryption, too");
-    app_.add_flag("--json", console_.json, "Write JSON, errors too");
+    app_.add_flag("--insecure-token", connection_.insecure_token,
+                  "Send the token to another host even without encryption");
+    app_.add_flag("--json", console_.json, "Write results and errors as JSON");
   }
 
   void AddTlsFlags() {
     TlsOptions& tls = connection_.tls;
-    app_.add_flag("--tls", tls.is_asked_for, "Speak TLS; so does each of the following")->envname("TORCHFERRY_TLS");
+    app_.add_flag("--tls", tls.is_asked_for, "Use TLS; each of the following flags implies it")
+        ->envname("TORCHFERRY_TLS");
     AddFile("--tls-ca", tls.files.ca,
-            "PEM file of the authorities that the server's certificate is of; without it those of this host")
+            "PEM file of the authorities that may have issued the server's certificate; default: those of this host")
         ->envname("TORCHFERRY_TLS_CA");
-    AddFile("--tls-client-cert", tls.files.certificate, "PEM file of a certificate to show the server (mTLS)")
+    AddFile("--tls-client-cert", tls.files.certificate, "PEM file of the client's certificate (mTLS)")
         ->envname("TORCHFERRY_TLS_CLIENT_CERT");
-    AddFile("--tls-client-key", tls.files.key, "PEM file of that certificate's key")
+    AddFile("--tls-client-key", tls.files.key, "PEM file of the client certificate's key")
         ->envname("TORCHFERRY_TLS_CLIENT_KEY");
-    app_.add_option("--tls-server-name", tls.server_name,
-                    "Name that the server's certificate has, where --address has another")
+    app_.add_option("--tls-server-name", tls.server_name, "Name in the server's certificate, if --address has another")
         ->envname("TORCHFERRY_TLS_SERVER_NAME")
         ->type_name("NAME");
   }

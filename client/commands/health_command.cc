@@ -104,8 +104,8 @@ absl::StatusOr<ExitCode> Health(const HealthOptions& options, Connection& connec
 void AddHealth(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("health", "Ask whether the server, or a model, is ready");
   const auto options = std::make_shared<HealthOptions>();
-  CLI::Option* model = command->add_option("--model", options->model, "This model's readiness")->type_name("MODEL");
-  command->add_flag("--liveness", options->liveness, "Whether the process is up, ready or not")->excludes(model);
+  CLI::Option* model = command->add_option("--model", options->model, "Readiness of this model")->type_name("MODEL");
+  command->add_flag("--liveness", options->liveness, "Whether the process runs, ready or not")->excludes(model);
   command->add_flag("--watch", options->watch, "Print each change until Ctrl-C or --timeout");
   command->callback([options, &invocation] {
     invocation.may_last = options->watch;

@@ -74,14 +74,14 @@ absl::StatusOr<ExitCode> InspectFiles(const InspectCommandOptions& options, cons
 }  // namespace
 
 void AddInspect(CLI::App& app, Invocation& invocation) {
-  CLI::App* command =
-      app.add_subcommand("inspect", "Show what model files hold and how they would be served; needs no server");
+  CLI::App* command = app.add_subcommand(
+      "inspect", "Show what model files contain and how the server would serve them; needs no server");
   const auto options = std::make_shared<InspectCommandOptions>();
   command->add_option("files", options->files, "Model files, in a store or not")->type_name("FILE")->required();
   AddSetting(*command, "--device", options->inspect.device, "As the server's --device", "DEVICE");
   command
       ->add_option("--config", options->inspect.config,
-                   "A config.pbtxt (default: the one of the store that the file is in)")
+                   "A config.pbtxt (default: that of the store that contains the file)")
       ->type_name("FILE");
   command->add_flag("--trust-model-code", options->inspect.trust_model_code, "As the server's --trust-model-code");
   command->add_flag("--torchscript,!--no-torchscript", options->inspect.torchscript,
@@ -90,10 +90,9 @@ void AddInspect(CLI::App& app, Invocation& invocation) {
                     "As the server's --follow-links-out-of-store, for a file in a version's folder");
   command
       ->add_option("--trusted-digests", options->inspect.trusted_digests,
-                   "As the server's --trusted-digests: nothing is read of a file that the list has not")
+                   "As the server's --trusted-digests: a file that is not on the list is not read")
       ->type_name("FILE");
-  command->add_flag("--scaffold", options->scaffold,
-                    "Write a forward.py to start from, for a state_dict, and nothing else");
+  command->add_flag("--scaffold", options->scaffold, "Only write a forward.py to start from, for a state_dict");
   command->footer(
       "Examples:\n"
       "  torchferry inspect model_store/crepe_tiny/1/*.pth\n"

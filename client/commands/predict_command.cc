@@ -88,18 +88,19 @@ void AddFlags(CLI::App& command, PredictOptions& options) {
                   "  NAME=@FILE.npy     a numpy file (@- is standard input)\n"
                   "  NAME=@FILE.json    nested lists\n"
                   "  NAME=[[1, 2.5]]    JSON; \"NaN\" and \"Infinity\" in quotes\n"
-                  "  NAME=random        made-up values in the declared shape\n"
+                  "  NAME=random        generated values in the declared shape\n"
                   "  NAME=random[2,3]   the same, in this shape\n"
                   "  NAME:FP32=…        as this dtype instead of the declared one")
       ->type_name("NAME=VALUE");
   AddList(command, "--output", options.outputs, "Only this output (may be repeated)", "NAME");
   AddList(command, "--save", options.save, "Write this output to a .npy file (may be repeated)", "NAME=FILE");
-  command.add_option("--request-id", options.request_id, "Sent along, and echoed")->type_name("ID");
-  command.add_option("--seed", options.seed, "Makes NAME=random the same each time")->type_name("NUMBER");
-  command.add_flag("--stream", options.stream,
-                   "One request for each step along the first dimension of the inputs, all over "
-                   "one stream (no deadline unless --timeout is given); an input of one element "
-                   "goes with each. A stateful model keeps its state from step to step");
+  command.add_option("--request-id", options.request_id, "Sent with the request and echoed in the answer")
+      ->type_name("ID");
+  command.add_option("--seed", options.seed, "Seed of NAME=random")->type_name("NUMBER");
+  command.add_flag(
+      "--stream", options.stream,
+      "One request for each step along the first dimension of the inputs, over one stream. An input of one element "
+      "goes with each step. A stateful model keeps its state from step to step. No deadline without --timeout");
 }
 
 }  // namespace

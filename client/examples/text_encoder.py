@@ -52,7 +52,7 @@ def tokenize(text: str) -> dict[str, np.ndarray]:
 
 
 async def embed(address: str, texts: list[str]) -> np.ndarray:
-    """[texts, WIDTH]; all requests are under way at once."""
+    """[texts, WIDTH]; all requests are in flight at once."""
     async with torchferry.aio.Client(address) as client:
         answers = await asyncio.gather(*(client.predict("encoder", tokenize(text)) for text in texts))
     print(f"{len(answers)} requests, of which up to {max(a.execution.batch_rows for a in answers)} shared a batch")

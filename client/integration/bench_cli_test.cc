@@ -67,7 +67,7 @@ TEST_F(BenchCliTest, AClosedLoopKeepsSoManyRequestsUnderWay) {
   EXPECT_EQ(document["model_version"], 2);
   EXPECT_EQ(document["server_version"], nullptr);
   EXPECT_EQ(document["options"]["inputs"],
-            Json::parse(R"([{"name": "x", "dtype": "FP32", "shape": [3, 3], "made_up": true}])"));
+            Json::parse(R"([{"name": "x", "dtype": "FP32", "shape": [3, 3], "generated": true, "made_up": true}])"));
   EXPECT_EQ(document["options"]["duration_seconds"], 0.8);
   EXPECT_EQ(document["interrupted"], false);
 }

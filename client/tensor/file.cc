@@ -12,7 +12,7 @@
 namespace torchferry::client {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 31;
+constexpr size_t kMaxFileBytes = size_t{1} << 31;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ absl::StatusOr<std::string> ReadStream(std::istream& stream) {
   std::vector<char> chunk(1 << 20);
   while (stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), stream.gcount() > 0) {
     bytes.append(chunk.data(), static_cast<size_t>(stream.gcount()));
-    if (bytes.size() > kMaxBytes) {
+    if (bytes.size() > kMaxFileBytes) {
       return absl::InvalidArgumentError("more than 2 GiB, which no message holds");
     }
   }

@@ -6,7 +6,7 @@
 namespace torchferry::client {
 namespace {
 
-constexpr int64_t kMaxBytes = int64_t{1} << 31;
+constexpr int64_t kMaxArrayBytes = int64_t{1} << 31;
 
 }  // namespace
 
@@ -16,10 +16,10 @@ absl::StatusOr<Array> RandomArray(tensor::DType dtype, const tensor::Shape& shap
                             limits::kMaxTensorRank);
   }
   if (dtype == tensor::DType::kBytes) {
-    return absl::InvalidArgumentError("it is text, which is not made up; give it as JSON, such as [\"a\"]");
+    return absl::InvalidArgumentError("it is text, which is not generated; give it as JSON, such as [\"a\"]");
   }
   FERRY_ASSIGN_OR_RETURN(const int64_t bytes, tensor::ByteCount(dtype, shape));
-  if (bytes > kMaxBytes) {
+  if (bytes > kMaxArrayBytes) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument, "{} {} would be {} bytes, more than a message holds",
                             Name(dtype), tensor::ToString(shape), bytes);
   }

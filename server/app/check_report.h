@@ -21,7 +21,7 @@ enum class Prospect : uint8_t {
   kLeftOut,      // no server with these flags loads it at the start
 };
 
-// What came of the first row that a version ran with before it would serve: model_warmup's, an example's or a made-up
+// What came of the first row that a version ran with before it would serve: model_warmup's, an example's or a generated
 // one.
 enum class FirstRow : uint8_t {
   kNone,  // there is none: an input is not declared in full, or any value might be a wrong one

@@ -27,7 +27,7 @@ model::ModelInfo Info(FirstRow row) {
   info.format = "torchscript";
   info.precision = "FP32";
   if (row == FirstRow::kRan) info.row_seconds = 0.00042;
-  if (row == FirstRow::kRefused) info.warnings = {"it does not run on a row that was made up"};
+  if (row == FirstRow::kRefused) info.warnings = {"it does not run on a generated row"};
   if (row == FirstRow::kGuessRefused) info.decisions = {"not warmed up: it does not run on a row"};
   return info;
 }
@@ -79,7 +79,7 @@ TEST(CheckReportTest, AModelThatRefusesItsRowWouldNotServe) {
   const CheckedVersion version = LoadedWith(FirstRow::kRefused);
   EXPECT_EQ(version.prospect, Prospect::kRefusesRows);
   EXPECT_THAT(CheckText({version}), AllOf(HasSubstr("refuses rows"), HasSubstr("FP32, a row failed, 1 warning\n"),
-                                          HasSubstr("\n  warning: it does not run on a row that was made up\n"),
+                                          HasSubstr("\n  warning: it does not run on a generated row\n"),
                                           EndsWith("\n0 of 1 would serve\n")));
 }
 

@@ -152,7 +152,7 @@ class StoreChecker {
   const ServerFlags& flags_;
   const OfflineLoads loads_;
   base::StuckWatch watch_{base::Clock::Real()};
-  registry::LoadPool pool_{{.threads = 1, .most_stuck = flags_.max_stuck_threads, .watch = &watch_},
+  registry::LoadPool pool_{{.threads = 1, .max_stuck = flags_.max_stuck_threads, .watch = &watch_},
                            base::Clock::Real()};
 };
 

@@ -69,17 +69,16 @@ void AddUnixSocketMode(CLI::App& app, ServerFlags& flags) {
            const std::string error = ParseMode(text, flags.unix_socket_mode);
            if (!error.empty()) throw CLI::ValidationError("--unix-socket-mode", error);
          },
-         "Permissions of such a file, in octal: 0660 admits the group")
+         "Permissions of a Unix socket's file, in octal; 0660 admits the group")
       ->envname(EnvironmentName("--unix-socket-mode"))
       ->default_str("0600");
 }
 
 void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::string>& device_types) {
   AddFlag(app, "--model-store", flags.model_store,
-          "Folder of models: NAME/VERSION/FILE; required, but for --tune and --check")
+          "Folder of models: NAME/VERSION/FILE. Required, except with --tune and --check")
       ->check(CLI::ExistingDirectory);
-  AddFlag(app, "--grpc-address", flags.grpc_address,
-          "HOST:PORT for gRPC, where port 0 takes a free one, or unix:/FOLDER/FILE")
+  AddFlag(app, "--grpc-address", flags.grpc_address, "HOST:PORT or unix:/FOLDER/FILE for gRPC; port 0 takes a free one")
       ->check(CheckAddress);
   AddUnixSocketMode(app, flags);
   AddFlag(app, "--metrics-address", flags.metrics_address, "HOST:PORT for /metrics, /livez, /readyz")
@@ -90,14 +89,13 @@ void AddAddresses(CLI::App& app, ServerFlags& flags, const std::vector<std::stri
 
 void AddThreads(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "--grpc-threads", flags.grpc_threads,
-          "Threads that read requests, write answers and run batches that take microseconds; 0: one for each four "
-          "processors")
+          "Threads that read requests, write answers and run quick batches; 0: one for each four processors")
       ->check(CLI::Range(0, 256));
   AddFlag(app, "--busy-poll-microseconds", flags.busy_poll_microseconds,
-          "After a batch that took microseconds, such a thread looks for the next request so long before it sleeps. It "
-          "does that while requests come that fast and no worker computes; 0, or one processor: not at all")
+          "How long a gRPC thread polls for the next request after a quick batch. It polls only while no worker "
+          "computes. 0, or a host with one processor: off")
       ->check(CLI::Range(0, 1000000));
-  AddFlag(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that may be used")
+  AddFlag(app, "--workers", flags.workers, "Worker threads; 0: one for each processor that the server may use")
       ->check(CLI::Range(0, 1024));
   AddFlag(app, "--intra-op-threads", flags.intra_op_threads, "Threads that one operator of one worker may use")
       ->check(CLI::Range(1, 1024));
@@ -106,112 +104,104 @@ void AddThreads(CLI::App& app, ServerFlags& flags) {
 // `tuned_store`: the argument of --tune.
 void AddTuning(CLI::App& app, ServerFlags& flags, std::string& tuned_store) {
   const std::map<std::string, bool> optimize = {{"auto", true}, {"off", false}};
-  AddFlag(
-      app, "--optimize", flags.optimize,
-      "Whether the fastest way to run a model is sought at load, where its torchferry { optimize } does not say: auto, "
-      "off")
+  AddFlag(app, "--optimize", flags.optimize,
+          "Whether to search for the fastest way to run a model at load: auto, off. The model's torchferry { optimize "
+          "} overrides it")
       ->transform(CLI::CheckedTransformer(optimize))
       ->default_str("auto");
-  AddFlag(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Most that this may take for a version")
+  AddFlag(app, "--optimize-budget-seconds", flags.optimize_budget_seconds, "Max time of that search for each version")
       ->check(CLI::Range(0.0, 3600.0));
-  AddFlag(
-      app, "--tune", tuned_store,
-      "Seeks the fastest way to run each model of this store, keeps it beside the model, prints a table and ends. With "
-      "the flags that the server will have: --workers, --intra-op-threads, --device. Opens no port")
+  AddFlag(app, "--tune", tuned_store,
+          "Searches for the fastest way to run each model of this store, keeps it beside the model, prints a table and "
+          "ends. Give it the server's --workers, --intra-op-threads and --device. Opens no port")
       ->check(CLI::ExistingDirectory);
   app.add_flag("--deterministic", flags.deterministic,
-               "Nothing is tuned, and LibTorch's algorithms are deterministic ones: replicas answer alike")
+               "No tuning, and deterministic algorithms of LibTorch: replicas give equal answers")
       ->envname("TORCHFERRY_DETERMINISTIC");
 }
 
 void AddIdentities(CLI::App& app, ServerFlags& flags) {
-  AddFlag(
-      app, "--identities", flags.identities,
-      "File that says who may call what: digests of tokens and names of client certificates, with roles and models. It "
-      "is read again when it changes. Without it, everybody may call everything")
+  AddFlag(app, "--identities", flags.identities,
+          "File that says who may call what: digests of tokens and names of client certificates, with roles and "
+          "models. It is read again when it changes. Without it, anybody may call everything")
       ->check(CLI::ExistingFile);
-  app.add_flag("--closed-health", flags.closed_health,
-               "With --identities: health answers those alone who say who they are")
+  app.add_flag("--closed-health", flags.closed_health, "With --identities: health checks need an identity, too")
       ->envname("TORCHFERRY_CLOSED_HEALTH");
   app.add_flag("--insecure-admin", flags.insecure_admin,
-               "Starts even where --enable-admin lets other hosts load and unload without saying who they are")
+               "Starts even if --enable-admin lets other hosts load and unload models without an identity")
       ->envname("TORCHFERRY_INSECURE_ADMIN");
 }
 
 // `checked_store`: the argument of --check.
 void AddCheck(CLI::App& app, ServerFlags& flags, std::string& checked_store) {
   AddFlag(app, "--check", checked_store,
-          "Says of each version of this store whether a server with the same flags would serve it, and how or why not. "
-          "The exit code is 0 when all would be served, else 1. Opens no port and writes nothing")
+          "Checks each version of this store: whether a server with the same flags would serve it, and how or why not. "
+          "Exit code 0: all would be served; 1: some would not. Opens no port and writes nothing")
       ->check(CLI::ExistingDirectory);
-  app.add_flag("--load", flags.check_loads, "With --check: loads each version, one at a time, and runs a row")
+  app.add_flag("--load", flags.check_loads, "With --check: also loads each version, one at a time, and runs one row")
       ->envname("TORCHFERRY_LOAD");
 }
 
 void AddLimits(CLI::App& app, ServerFlags& flags) {
   AddLoadFlags(app, flags);
   AddFlag(app, "--max-stateful-streams", flags.max_stateful_streams,
-          "Streams of a stateful model that may have a state at the same time; more get "
-          "RESOURCE_EXHAUSTED")
+          "Max streams of a stateful model that have a state at the same time; more get RESOURCE_EXHAUSTED")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
-  AddFlag(
-      app, "--stateful-stream-idle-seconds", flags.stateful_stream_idle_seconds,
-      "A stateful stream that has been idle for so long may lose its state when another one begins. When all places "
-      "are taken, the one that has been idle longest does after 30 s")
+  AddFlag(app, "--stateful-stream-idle-seconds", flags.stateful_stream_idle_seconds,
+          "Idle time after which a stateful stream may lose its state when another one begins. When all places are "
+          "taken, the stream that has been idle longest loses its state after 30 s")
       ->check(CLI::Range(0.0, 86400.0 * 365));
   AddFlag(app, "--stateful-stream-timeout-seconds", flags.stateful_stream_timeout_seconds,
-          "A stream with a state is ended, with ABORTED, after so long without a request; 0: never")
+          "Idle time after which a stream with a state ends with ABORTED; 0: never")
       ->check(CLI::Range(0.0, 86400.0 * 365));
-  AddFlag(app, "--max-message-mib", flags.max_message_mib, "Largest request and response, in MiB")
+  AddFlag(app, "--max-message-mib", flags.max_message_mib, "Max size of a request and of an answer, in MiB")
       ->check(CLI::Range(int64_t{1}, int64_t{2047}));
   AddFlag(app, "--memory-budget-mib", flags.memory_budget_mib,
-          "Memory of all requests and answers, from parsing a request until its answer has been sent, in MiB; more get "
-          "RESOURCE_EXHAUSTED. 0: a quarter of what may be used, and room for a message of --max-message-mib")
+          "Max memory of all requests and answers, in MiB, from parsing a request until its answer has been sent; more "
+          "get RESOURCE_EXHAUSTED. 0: a quarter of the memory that the server may use, and room for a message of "
+          "--max-message-mib")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-  AddFlag(
-      app, "--send-timeout-seconds", flags.send_timeout_seconds,
-      "How long a client may take to read an answer of more than 64 KiB, and a second more for each MiB. Then the call "
-      "is cancelled")
+  AddFlag(app, "--send-timeout-seconds", flags.send_timeout_seconds,
+          "How long a client may take to read an answer of more than 64 KiB; each MiB adds a second. Then the call is "
+          "cancelled")
       ->check(CLI::Range(1.0, 86400.0));
 }
 
 void AddLoadMemory(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--check-load-memory,!--no-check-load-memory", flags.check_load_memory,
-               "A version that needs more memory for loading than this server may still take fails before it is read")
+               "Refuses a version that needs more memory for loading than is free, before it is read")
       ->envname("TORCHFERRY_CHECK_LOAD_MEMORY");
 }
 
 void AddStuck(CLI::App& app, ServerFlags& flags) {
-  AddFlag(
-      app, "--forward-timeout-seconds", flags.forward_timeout_seconds,
-      "How long one forward pass may take, where parameter forward_timeout_seconds of the model does not say; beyond "
-      "it "
-      "the version is suspect")
+  AddFlag(app, "--forward-timeout-seconds", flags.forward_timeout_seconds,
+          "Max time of one forward pass; then the version is suspect. The model's parameter forward_timeout_seconds "
+          "overrides it")
       ->check(CLI::Range(0.001, 86400.0));
   AddFlag(app, "--load-timeout-seconds", flags.load_timeout_seconds,
-          "How long loading a version may take, where parameter load_timeout_seconds of the model does not say")
+          "Max time of loading a version. The model's parameter load_timeout_seconds overrides it")
       ->check(CLI::Range(0.001, 86400.0));
-  AddFlag(app, "--load-threads", flags.load_threads, "Versions that are loaded at the same time")
+  AddFlag(app, "--load-threads", flags.load_threads, "How many versions may load at the same time")
       ->check(CLI::Range(1, 64));
   AddFlag(app, "--max-stuck-threads", flags.max_stuck_threads,
-          "Workers, and loading threads, that do not come back and are replaced; 0: none")
+          "Max number of stuck workers, and of stuck loading threads, that are replaced; 0: none")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--exit-on-stuck", flags.exit_on_stuck,
-               "Drains and ends, with exit code 4, when a forward pass or a load is over its time limit")
+               "Drains and ends with exit code 4 when a forward pass or a load exceeds its time limit")
       ->envname("TORCHFERRY_EXIT_ON_STUCK");
 }
 
 void AddLifeCycle(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "--drain-timeout-seconds", flags.drain_timeout_seconds,
-          "On SIGTERM: how long requests in flight may take")
+          "On SIGTERM: max time for the requests in flight")
       ->check(CLI::Range(0.0, 86400.0));
   AddFlag(app, "--shutdown-delay-seconds", flags.shutdown_delay_seconds,
-          "On SIGTERM: not ready, but still taking requests, for so long (load balancers need time to notice)")
+          "On SIGTERM: how long the server is not ready but still takes requests, until load balancers notice")
       ->check(CLI::Range(0.0, 3600.0));
   const std::map<std::string, registry::ReadinessPolicy> policies = {{"any", registry::ReadinessPolicy::kAny},
                                                                      {"all", registry::ReadinessPolicy::kAll}};
   AddFlag(app, "--readiness", flags.readiness,
-          "Ready when any model is and none is loading, or only when all are: any, all")
+          "any: ready when some model is ready and none is loading. all: ready when all models are")
       ->transform(CLI::CheckedTransformer(policies))
       ->default_str("any");
 }
@@ -230,44 +220,43 @@ void AddOutput(CLI::App& app, ServerFlags& flags) {
       ->transform(CLI::CheckedTransformer(levels))
       ->default_str("info");
   AddFlag(app, "--state-dir", flags.state_dir,
-          "Folder, of one server or of several, where it is remembered what was loading when a server ended. A version "
-          "that "
-          "ended it twice is not loaded again. Empty: not remembered")
+          "Folder that records which versions are loading. A version that was loading when a server died, twice, is "
+          "not loaded again. Servers may share it. Empty: no record")
       ->check([](const std::string& text) { return text.empty() ? "" : CLI::ExistingDirectory(text); });
   AddFlag(app, "--port-file", flags.port_file,
-          "Writes the addresses that were bound, as one line of JSON, once both listen");
+          "Writes the bound addresses to this file, as one line of JSON, once the server listens");
 }
 
 void AddModelChanges(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--enable-admin", flags.enable_admin,
-               "Models may be loaded and unloaded by RPC (ModelAdminService, RepositoryModelLoad/Unload)")
+               "Allows RPCs to load and unload models (ModelAdminService, RepositoryModelLoad/Unload)")
       ->envname("TORCHFERRY_ENABLE_ADMIN");
-  AddFlag(
-      app, "--admin-address", flags.admin_address,
-      "With --enable-admin: HOST:PORT or unix:/FOLDER/FILE for those RPCs alone; otherwise they are on --grpc-address")
+  AddFlag(app, "--admin-address", flags.admin_address,
+          "With --enable-admin: a separate HOST:PORT or unix:/FOLDER/FILE for these RPCs; without it they are on "
+          "--grpc-address")
       ->check(CheckAddress);
   const std::map<std::string, bool> controls = {{"all", false}, {"explicit", true}};
   AddFlag(app, "--model-control", flags.loads_by_call_alone,
-          "Which models are loaded at the start: all, or explicit: those of --load-model; others by RPC")
+          "Which models load at the start: all, or explicit: those of --load-model. Others load by RPC")
       ->transform(CLI::CheckedTransformer(controls))
       ->default_str("all");
-  AddFlag(
-      app, "--load-model", flags.load_models,
-      "With --model-control explicit: a model that is loaded at the start, or * for all; may be given several times")
+  AddFlag(app, "--load-model", flags.load_models,
+          "With --model-control explicit: a model to load at the start, or * for all; may be repeated")
       ->delimiter(',')
       ->default_str("");
-  app.add_flag("--watch", flags.watch, "Looks for models and versions that come, change or go in the store")
+  app.add_flag("--watch", flags.watch, "Watches the store for models and versions that appear, change or disappear")
       ->envname("TORCHFERRY_WATCH");
-  AddFlag(app, "--watch-interval-seconds", flags.watch_interval_seconds, "With --watch: how often")
+  AddFlag(app, "--watch-interval-seconds", flags.watch_interval_seconds,
+          "With --watch: time between two scans of the store")
       ->check(CLI::Range(0.05, 86400.0));
 }
 
 void AddDeviceLoss(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "--device-probe-interval-seconds", flags.device_probe_interval_seconds,
-          "How often an idle GPU is tried, to notice its loss")
+          "Time between two probes of an idle GPU, to notice its loss")
       ->check(CLI::Range(0.05, 86400.0));
   app.add_flag("--exit-on-device-loss", flags.exit_on_device_loss,
-               "Drains and ends, with exit code 3, when a device is lost")
+               "Drains and ends with exit code 3 when a device is lost")
       ->envname("TORCHFERRY_EXIT_ON_DEVICE_LOSS");
 }
 
@@ -275,19 +264,17 @@ void AddPermissions(CLI::App& app, ServerFlags& flags) {
   app.add_flag("--reflection,!--no-reflection", flags.reflection, "gRPC server reflection")
       ->envname("TORCHFERRY_REFLECTION");
   app.add_flag("--trust-model-code", flags.trust_model_code,
-               "Runs models whose TorchScript reaches outside (files, RPC)")
+               "Allows TorchScript that reaches outside the model (files, RPC)")
       ->envname("TORCHFERRY_TRUST_MODEL_CODE");
-  app.add_flag(
-         "--torchscript,!--no-torchscript", flags.torchscript,
-         "Serves TorchScript archives, which bring code of their own; without them, state_dicts with a forward.py")
+  app.add_flag("--torchscript,!--no-torchscript", flags.torchscript,
+               "Serves TorchScript archives, which contain code; without them, only state_dicts with a forward.py")
       ->envname("TORCHFERRY_TORCHSCRIPT");
   app.add_flag("--follow-links-out-of-store", flags.follow_links_out_of_store,
-               "Models may be links to files and folders outside --model-store")
+               "Allows models that are links to files and folders outside --model-store")
       ->envname("TORCHFERRY_FOLLOW_LINKS_OUT_OF_STORE");
-  AddFlag(
-      app, "--trusted-digests", flags.trusted_digests,
-      "A list as sha256sum writes it, read anew for each load. A version with a file whose SHA-256 is not on it fails, "
-      "and that file is not used. Empty: every file may be loaded")
+  AddFlag(app, "--trusted-digests", flags.trusted_digests,
+          "List of SHA-256 digests, as sha256sum writes it; read again for each load. A version with a file that is "
+          "not on the list fails. Empty: every file may be loaded")
       ->check(CheckFile);
 }
 

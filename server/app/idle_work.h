@@ -56,7 +56,7 @@ class IdleWork {
   // jobs done is next, so that what is short comes first; among these the one that came first.
   void Add(std::shared_ptr<serving::IdleJobs> jobs);
 
-  // No piece begins from now on. Waits for one under way, whose turn is not quiet any more.
+  // No piece begins from now on. Waits for one that runs, whose turn is not quiet any more.
   void Stop();
 
  private:

@@ -120,7 +120,7 @@ absl::StatusOr<std::unique_ptr<serving::Servable>> ServableFactory::Make(const s
   options.flight_limits = FlightLimitsOf(load, parts_.flags);
   options.default_priority = load.default_priority_level;
   options.max_sessions = parts_.flags.max_stateful_streams;
-  options.most_session_idle = std::chrono::duration_cast<base::Duration>(
+  options.max_session_idle = std::chrono::duration_cast<base::Duration>(
       std::chrono::duration<double>(parts_.flags.stateful_stream_idle_seconds));
   if (effective.dynamic_batching.has_value()) options.queue_timeout = effective.dynamic_batching->default_queue_timeout;
   auto servable =

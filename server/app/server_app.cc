@@ -98,7 +98,7 @@ class ServerAppImpl final : public ServerApp {
                    .on_unloaded = [](const std::string& device) { ReturnMemoryOf(device); },
                    .marks = marks_,
                    .loading = {.threads = flags.load_threads,
-                               .most_stuck = flags.max_stuck_threads,
+                               .max_stuck = flags.max_stuck_threads,
                                .watch = &stuck_watch_,
                                .on_idle = [] { malloc_trim(0); }},
                    .load_limit = [this](const config::ModelConfig& config) { return LoadLimitOf(config, flags_); }}) {}
@@ -297,7 +297,7 @@ class ServerAppImpl final : public ServerApp {
     options.processor_time = &base::ThreadProcessorTime;
     options.has_express = true;
     options.watch = &stuck_watch_;
-    options.most_extra_workers = flags_.max_stuck_threads;
+    options.max_extra_workers = flags_.max_stuck_threads;
     if (flags_.deterministic) libtorch::TorchRuntime::UseDeterministicAlgorithms();
     scheduler_ = std::make_unique<batching::Scheduler>(options, clock_);
     workers_ = scheduler_.get();

@@ -13,7 +13,7 @@ namespace torchferry::app {
 // "[######--------------]  30 %  resnet18/1 (2 of 3), 4.0 s". `share` is of all steps, from 0 to 1. Pure.
 std::string ProgressLine(double share, const std::string& step, int number, int all, double seconds);
 
-// The share of all steps that is done when `number` is under way, from 1, and has taken `seconds` of about `expected`.
+// The share of all steps that is done when `number` is running, from 1, and has taken `seconds` of about `expected`.
 // One that takes longer than that does not get beyond its end. Pure.
 double ProgressShare(int number, int all, double seconds, double expected);
 

@@ -10,7 +10,7 @@ namespace torchferry::app {
 
 std::string NotAnswering(const batching::Scheduler::Report& report) {
   const batching::WorkerCounts& workers = report.workers;
-  const bool is_none_to_come = workers.alive >= workers.planned + workers.most_extra;
+  const bool is_none_to_come = workers.alive >= workers.planned + workers.max_extra;
   const bool are_all_stuck = workers.stuck >= workers.alive;
   if (!is_none_to_come || !IsNoneFree(workers) || (!are_all_stuck && !workers.others_wait)) return "";
   return fmt::format(
@@ -24,7 +24,7 @@ std::string DegradedByStuck(const batching::Scheduler::Report& report, int stuck
   std::string lines;
   if (workers.stuck > 0) {
     lines += fmt::format("degraded: {} of {} workers in a forward pass that does not end, {} at most are replaced\n",
-                         workers.stuck, workers.alive, workers.most_extra);
+                         workers.stuck, workers.alive, workers.max_extra);
   }
   if (report.stuck_callers > 0) {
     lines += fmt::format("degraded: {} of the threads that carry calls in a forward pass that does not end\n",

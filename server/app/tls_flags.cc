@@ -54,25 +54,23 @@ void CheckTls(const ServerFlags& flags) {
 }  // namespace
 
 void AddTlsFlags(CLI::App& app, ServerFlags& flags, TlsWords& words) {
-  AddFlag(
-      app, "--tls-cert", flags.tls.certificate,
-      "PEM file of the server's certificate, and after it those of its issuers: gRPC takes TLS alone. Read anew when "
-      "it "
-      "changes; empty: plain text")
+  AddFlag(app, "--tls-cert", flags.tls.certificate,
+          "PEM file of the server's certificate, followed by its issuers. gRPC then takes only TLS. The file is read "
+          "again when it changes. Empty: plain text")
       ->check(CheckFile);
   AddFlag(app, "--tls-key", flags.tls.key, "PEM file of the certificate's private key, not encrypted")
       ->check(CheckFile);
   AddFlag(app, "--tls-client-ca", flags.tls.client_ca,
-          "PEM file of the authorities whose certificates clients show (mTLS)")
+          "PEM file of the authorities that issue the clients' certificates (mTLS)")
       ->check(CheckFile);
   AddFlag(app, "--tls-client-auth", words.client_auth,
-          "Whether clients show a certificate: none, request (who shows one shows a good one), require. With "
-          "--tls-client-ca require, else none")
+          "Whether clients need a certificate: none, request (optional, but checked), require. Default: require with "
+          "--tls-client-ca, else none")
       ->check([](const std::string& text) {
         return CheckWord(text, {"none", "request", "require"});
       });
   AddFlag(app, "--metrics-tls", words.metrics,
-          "Whether --metrics-address takes HTTPS alone, with the same certificate: off, server, mutual (clients show a "
+          "Whether --metrics-address takes only HTTPS, with the same certificate: off, server, mutual (clients need a "
           "certificate of --tls-client-ca)")
       ->default_str("off")
       ->check([](const std::string& text) {

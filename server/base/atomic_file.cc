@@ -16,7 +16,7 @@ namespace torchferry::base {
 namespace {
 
 // Names that are taken, by a write that a crash cut off, are passed over.
-constexpr int kMostTries = 16;
+constexpr int kMaxTries = 16;
 
 bool WriteAll(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -31,7 +31,7 @@ bool WriteAll(int fd, std::string_view text) {
 // Nobody else writes to what is open: O_EXCL follows no link. Sets `partial` to its path.
 Descriptor CreateBeside(const std::string& path, std::string& partial) {
   static std::atomic<uint64_t> count = 0;
-  for (int i = 0; i < kMostTries; ++i) {
+  for (int i = 0; i < kMaxTries; ++i) {
     partial = fmt::format("{}.{}.{}.partial", path, ::getpid(), count++);
     Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
     if (file.get() >= 0 || errno != EEXIST) return file;

@@ -53,12 +53,12 @@ class CerrBuffer final : public std::streambuf {
  private:
   static void Add(std::string_view text) {
     // A longer line becomes several.
-    constexpr size_t kMostLine = 2 * kMostLibraryTextBytes;
+    constexpr size_t kMaxLine = 2 * kMaxLibraryTextBytes;
     thread_local std::string line;
     while (!text.empty()) {
       const size_t end = std::min(text.find('\n'), text.size());
-      line.append(text.substr(0, std::min(end, kMostLine - line.size())));
-      if (end == text.size() && line.size() < kMostLine) return;
+      line.append(text.substr(0, std::min(end, kMaxLine - line.size())));
+      if (end == text.size() && line.size() < kMaxLine) return;
       Say(line);
       line.clear();
       text.remove_prefix(std::min(end + 1, text.size()));
@@ -87,7 +87,7 @@ void LogFromLibrary(LogSource source, LogLevel level, std::string_view text, std
   std::vector<LogField> all;
   if (source != LogSource::kModel) all.emplace_back("library", kNames.at(static_cast<size_t>(source)));
   all.insert(all.end(), fields.begin(), fields.end());
-  all.emplace_back("text", CutText(text, kMostLibraryTextBytes));
+  all.emplace_back("text", CutText(text, kMaxLibraryTextBytes));
   if (*left_out > 0) all.emplace_back("left_out", *left_out);
   Log(level, source == LogSource::kModel ? "message of a model" : "message of a library", std::span(all));
 }

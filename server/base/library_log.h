@@ -13,7 +13,7 @@ namespace torchferry::base {
 enum class LogSource : uint8_t { kProtobuf, kGrpc, kLibTorch, kModel };
 
 // Of one message. The rest is cut off, and how much it was is said.
-inline constexpr size_t kMostLibraryTextBytes = 2048;
+inline constexpr size_t kMaxLibraryTextBytes = 2048;
 // Of one source: so many messages at once, and so many a second after that. Others are left out and counted.
 inline constexpr double kLibraryBurst = 50;
 inline constexpr double kLibraryMessagesPerSecond = 5;

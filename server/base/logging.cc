@@ -25,7 +25,7 @@ namespace torchferry::base {
 namespace {
 
 // Of a message, and of each field's value: some are names that clients send.
-constexpr size_t kMostFieldBytes = size_t{16} << 10;
+constexpr size_t kMaxFieldBytes = size_t{16} << 10;
 
 constexpr char kTextPattern[] = "%Y-%m-%dT%H:%M:%S.%eZ %L %v";
 constexpr char kJsonPattern[] = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})";
@@ -140,19 +140,19 @@ uint64_t DroppedLogLines() {
 }
 
 std::string FormatLogLine(LogFormat format, std::string_view message, std::span<const LogField> fields) {
-  const std::string bounded = CutText(message, kMostFieldBytes);
+  const std::string bounded = CutText(message, kMaxFieldBytes);
   if (format == LogFormat::kJson) {
     std::string line = fmt::format("\"message\":{}", JsonQuote(bounded));
     for (const LogField& field : fields) {
       line += fmt::format(",{}:{}", JsonQuote(field.key),
-                          field.is_bare ? field.text : JsonQuote(CutText(field.text, kMostFieldBytes)));
+                          field.is_bare ? field.text : JsonQuote(CutText(field.text, kMaxFieldBytes)));
     }
     return line;
   }
   const std::string quoted = JsonQuote(bounded);
   std::string line = quoted.size() == bounded.size() + 2 ? bounded : quoted;
   for (const LogField& field : fields) {
-    const std::string text = CutText(field.text, kMostFieldBytes);
+    const std::string text = CutText(field.text, kMaxFieldBytes);
     line += fmt::format(" {}={}", field.key, IsPlain(text) ? text : JsonQuote(text));
   }
   return line;

@@ -26,9 +26,9 @@ class LoopThread {
 
   // The first turn is due at `first`; by default at once. Once.
   void Start(TimePoint first = TimePoint::min());
-  // Another turn as soon as the thread is free. A turn under way does not count as that one.
+  // Another turn as soon as the thread is free. A running turn does not count as that one.
   void Wake();
-  // No turn begins from now on. Waits for one under way. Not from a turn.
+  // No turn begins from now on. Waits for one that runs. Not from a turn.
   void Stop();
 
  private:

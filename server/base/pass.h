@@ -58,7 +58,7 @@ class Pass {
     return false;
   }
 
-  // The pass under way that was not given up.
+  // The running pass that was not given up.
   std::optional<PassView> Look() const;
 
   // Gives up the pass that `seen` shows, unless it has ended. What is to be called next; null: nothing.

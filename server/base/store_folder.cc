@@ -13,7 +13,7 @@ namespace torchferry::base {
 namespace {
 
 // Paths of the kernel's are at most a page long; longer ones cannot be told.
-constexpr size_t kMostPathBytes = size_t{4} * PATH_MAX;
+constexpr size_t kMaxPathBytes = size_t{4} * PATH_MAX;
 
 absl::Status OpenError(int error, std::string_view shown) {
   switch (error) {
@@ -33,7 +33,7 @@ absl::Status OpenError(int error, std::string_view shown) {
 
 // Where what is open lies, without links. UNAVAILABLE where the kernel does not say.
 absl::StatusOr<std::string> PlaceOf(const Descriptor& open, std::string_view shown) {
-  std::string place(kMostPathBytes, '\0');
+  std::string place(kMaxPathBytes, '\0');
   const ssize_t size = ::readlink(open.path().c_str(), place.data(), place.size());
   if (size <= 0 || static_cast<size_t>(size) == place.size()) {
     return MakeStatus(absl::StatusCode::kUnavailable, "{}: /proc/self/fd does not say where it lies; mount /proc",

@@ -24,7 +24,7 @@ class StuckWatch {
 
   // Looks from now on every 250 ms. Once; without it, only Look does.
   void Start() { loop_.Start(); }
-  // Waits for a look under way.
+  // Waits for a look that runs.
   void Stop() { loop_.Stop(); }
 
   // The passes of a thread, watched until the last handle is dropped.

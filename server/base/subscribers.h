@@ -23,7 +23,7 @@ class Subscribers {
     return last_;
   }
 
-  // Waits for calls under way: when it returns, the listener is neither called nor destroyed later. Not from that
+  // Waits for calls that run: when it returns, the listener is neither called nor destroyed later. Not from that
   // listener. Does nothing for a number that is not, or no longer, subscribed.
   void Unsubscribe(int subscription) {
     typename std::map<int, Entry>::node_type last;  // destroyed without the lock
@@ -50,7 +50,7 @@ class Subscribers {
  private:
   struct Entry {
     Listener listener;        // constant
-    int calls = 0;            // under way; the entry stays as long as there are any
+    int calls = 0;            // running; the entry stays as long as there are any
     bool is_leaving = false;  // no further calls begin
   };
 

@@ -122,7 +122,7 @@ BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
   }
   Close(*due, now);
   for (const size_t index : due->members) taken.batch.push_back(std::move(tasks_[index]));
-  if (const uint64_t lane = taken.batch[0]->lane; lane != 0) busy_lanes_.insert(lane);
+  if (const uint64_t ordering_key = taken.batch[0]->ordering_key; ordering_key != 0) busy_keys_.insert(ordering_key);
   std::erase(tasks_, nullptr);
   load_ -= LoadOf(taken.batch);
   if (HasLevels()) NoteTurn(taken.batch);
@@ -132,7 +132,7 @@ BatchQueue::Taken BatchQueue::TakeRunnable(base::TimePoint now) {
 size_t BatchQueue::FirstCome() const {
   size_t first = tasks_.size();
   for (size_t i = 0; i < tasks_.size(); ++i) {
-    if (busy_lanes_.contains(tasks_[i]->lane)) continue;
+    if (busy_keys_.contains(tasks_[i]->ordering_key)) continue;
     if (first == tasks_.size() || tasks_[i]->enqueued < tasks_[first]->enqueued) first = i;
   }
   return first;
@@ -150,7 +150,8 @@ std::optional<BatchQueue::Candidate> BatchQueue::TurnOfOldest(base::TimePoint no
   if (first == tasks_.size()) return std::nullopt;
   Candidate candidate = BatchFrom(first);
   for (size_t i = 0; i < tasks_.size() && !candidate.is_full; ++i) {
-    if (i != first && tasks_[i]->lane == 0 && tasks_[i]->batch_key == tasks_[first]->batch_key) Extend(candidate, i);
+    if (i != first && tasks_[i]->ordering_key == 0 && tasks_[i]->batch_key == tasks_[first]->batch_key)
+      Extend(candidate, i);
   }
   return IsDue(candidate, now) ? std::optional(std::move(candidate)) : std::nullopt;
 }
@@ -173,21 +174,21 @@ std::vector<std::unique_ptr<Task>> BatchQueue::TakeAll() {
   return all;
 }
 
-int64_t BatchQueue::MostRows(const BatchOptions& options) {
+int64_t BatchQueue::MaxRows(const BatchOptions& options) {
   const auto largest = std::ranges::max_element(options.preferred_rows);
   return largest == options.preferred_rows.end() ? options.max_rows : std::min(options.max_rows, *largest);
 }
 
 BatchQueue::Candidate BatchQueue::BatchFrom(size_t index) const {
   const Task& task = *tasks_[index];
-  return {{index}, task.rows, task.lane != 0 || task.rows >= most_rows_, IsPreferred(task.rows) ? size_t{1} : 0};
+  return {{index}, task.rows, task.ordering_key != 0 || task.rows >= max_rows_, IsPreferred(task.rows) ? size_t{1} : 0};
 }
 
 void BatchQueue::Extend(Candidate& candidate, size_t index) const {
   const int64_t rows = candidate.rows + tasks_[index]->rows;
   // A smaller one further back must not overtake this one, which is of its own key.
-  candidate.is_full = rows >= most_rows_;
-  if (rows > most_rows_) return;
+  candidate.is_full = rows >= max_rows_;
+  if (rows > max_rows_) return;
   candidate.members.push_back(index);
   candidate.rows = rows;
   if (IsPreferred(rows)) candidate.preferred = candidate.members.size();
@@ -199,7 +200,7 @@ BatchQueue::Candidate BatchQueue::OldestBatch() const {
   Candidate candidate = BatchFrom(first);
   for (size_t i = first + 1; i < tasks_.size() && !candidate.is_full; ++i) {
     const Task& task = *tasks_[i];
-    if (task.lane == 0 && task.batch_key == tasks_[first]->batch_key) Extend(candidate, i);
+    if (task.ordering_key == 0 && task.batch_key == tasks_[first]->batch_key) Extend(candidate, i);
   }
   return candidate;
 }
@@ -211,8 +212,8 @@ std::optional<BatchQueue::Candidate> BatchQueue::DueBatch(Candidate oldest, base
   std::vector<Candidate> candidates;  // in the order of their oldest tasks
   for (size_t i = oldest.members[0]; i < tasks_.size(); ++i) {
     const Task& task = *tasks_[i];
-    if (busy_lanes_.contains(task.lane)) continue;
-    if (task.lane != 0) {
+    if (busy_keys_.contains(task.ordering_key)) continue;
+    if (task.ordering_key != 0) {
       candidates.push_back(BatchFrom(i));
       continue;
     }
@@ -246,10 +247,10 @@ void BatchQueue::Close(Candidate& candidate, base::TimePoint now) const {
 
 bool BatchQueue::HasDue(base::TimePoint now) const { return DueBatch(OldestBatch(), now).has_value(); }
 
-// The first task of a busy lane keeps back the others of that lane, which come behind it.
+// The first task with a busy key keeps back the others with that key, which come behind it.
 size_t BatchQueue::OldestFree() const {
   size_t index = 0;
-  while (index < tasks_.size() && busy_lanes_.contains(tasks_[index]->lane)) ++index;
+  while (index < tasks_.size() && busy_keys_.contains(tasks_[index]->ordering_key)) ++index;
   return index;
 }
 

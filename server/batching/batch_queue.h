@@ -28,9 +28,8 @@ class Task {
   int64_t bytes = 0;      // of its inputs
   uint32_t priority = 0;  // a lower number goes first; all the same where the queue has one level
   std::string batch_key;  // tasks with equal keys may share a batch
-  // Tasks of one lane run one at a time, in the order in which they came, and share no batch. 0: of
-  // no lane.
-  uint64_t lane = 0;
+  // Tasks with one ordering key run one at a time, in the order in which they came, and share no batch. 0: none.
+  uint64_t ordering_key = 0;
   base::TimePoint enqueued{};
   base::TimePoint deadline = base::kNoDeadline;
 
@@ -86,17 +85,17 @@ class BatchQueue {
     // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
     std::vector<std::unique_ptr<Task>> cancelled;
-    // When to ask again although nothing new has come; nothing if only a Push or an EndLane changes
+    // When to ask again although nothing new has come; nothing if only a Push or a ReleaseKey changes
     // the answer.
     std::optional<base::TimePoint> wake_at;
   };
 
-  explicit BatchQueue(BatchOptions options) : options_(std::move(options)), most_rows_(MostRows(options_)) {}
+  explicit BatchQueue(BatchOptions options) : options_(std::move(options)), max_rows_(MaxRows(options_)) {}
 
   // What waits stays, whatever the new limits.
   void SetOptions(BatchOptions options) {
     options_ = std::move(options);
-    most_rows_ = MostRows(options_);
+    max_rows_ = MaxRows(options_);
   }
 
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller. Where
@@ -114,7 +113,7 @@ class BatchQueue {
   void Park(std::vector<std::unique_ptr<Task>> tasks);
   void Unpark();
 
-  // A task with a lane is a batch of its own, and its lane is busy until EndLane.
+  // A task with an ordering key is a batch of its own. Its key is busy until ReleaseKey.
   Taken Take(base::TimePoint now);
 
   // What has ended while it waited, alone: nothing may run now. `wake_at`: when to look again for what ends later.
@@ -123,8 +122,8 @@ class BatchQueue {
   // Whether Take would give a batch.
   bool HasDue(base::TimePoint now) const;
 
-  // The task that was taken from `lane` has ended: the next one may run. Nothing for 0.
-  void EndLane(uint64_t lane) { busy_lanes_.erase(lane); }
+  // The task that was taken with `ordering_key` has ended: the next one may run. 0 changes nothing.
+  void ReleaseKey(uint64_t ordering_key) { busy_keys_.erase(ordering_key); }
 
   // Everything that waits, for whoever gives up on the queue.
   std::vector<std::unique_ptr<Task>> TakeAll();
@@ -138,20 +137,20 @@ class BatchQueue {
   void EachBefore(const Task& task, Visit visit) const {
     for (const auto& other : tasks_) {
       if (other->priority > task.priority) return;
-      if (other->lane == 0 && other->batch_key == task.batch_key) visit(*other);
+      if (other->ordering_key == 0 && other->batch_key == task.batch_key) visit(*other);
     }
   }
 
  private:
   // Indices of the tasks of one key that may run together, oldest first, and their rows.
   struct Candidate {
-    std::vector<size_t> members;  // none: every task waits for its lane
+    std::vector<size_t> members;  // none: every task waits for its ordering key
     int64_t rows = 0;
     bool is_full = false;  // another task of this key waits that does not fit, or no row is left
     // Of `members`, the first that have a preferred number of rows, as many as there are; 0: none have.
     size_t preferred = 0;
   };
-  // Of the oldest task whose lane is free.
+  // Begins with the oldest task whose ordering key is free.
   Candidate OldestBatch() const;
   // The oldest batch that is due; nothing if none is. `oldest` is what OldestBatch gave.
   std::optional<Candidate> DueBatch(Candidate oldest, base::TimePoint now) const;
@@ -164,7 +163,7 @@ class BatchQueue {
   void Insert(std::unique_ptr<Task> task);
   // Room for `task`, by putting out what is of lower priorities. False: there is not enough of that, and all stays.
   bool Shed(const Task& task, std::vector<std::unique_ptr<Task>>& shed);
-  // Of those whose lanes are free: the first that came; the number of tasks when there is none.
+  // The first task whose ordering key is free; the number of tasks when there is none.
   size_t FirstCome() const;
   // The batch of the task that came first, where its turn has come.
   std::optional<Candidate> TurnOfOldest(base::TimePoint now) const;
@@ -179,13 +178,13 @@ class BatchQueue {
   void DropEnded(std::deque<std::unique_ptr<Task>>& tasks, base::TimePoint now, Taken& taken);
   Taken TakeRunnable(base::TimePoint now);
 
-  static int64_t MostRows(const BatchOptions& options);
+  static int64_t MaxRows(const BatchOptions& options);
 
   BatchOptions options_;
-  int64_t most_rows_;  // of a batch of several tasks
+  int64_t max_rows_;  // of a batch of several tasks
   std::deque<std::unique_ptr<Task>> tasks_;
   std::deque<std::unique_ptr<Task>> parked_;
-  std::set<uint64_t> busy_lanes_;
+  std::set<uint64_t> busy_keys_;
   QueueLoad load_;       // of both
   int passed_over_ = 0;  // batches in a row that left an older task waiting
 };

@@ -41,9 +41,9 @@ void Push(BatchQueue& queue, int id, int64_t rows = 1, std::string key = "k",
   ASSERT_TRUE(queue.Push(task, now).ok());
 }
 
-void PushLane(BatchQueue& queue, int id, uint64_t lane, base::TimePoint deadline = base::kNoDeadline) {
+void PushOrdered(BatchQueue& queue, int id, uint64_t ordering_key, base::TimePoint deadline = base::kNoDeadline) {
   auto task = std::make_unique<FakeTask>(id, 1, "k", deadline);
-  task->lane = lane;
+  task->ordering_key = ordering_key;
   std::unique_ptr<Task> base = std::move(task);
   ASSERT_TRUE(queue.Push(base, kStart).ok());
 }
@@ -203,10 +203,11 @@ TEST(BatchQueueTest, ABatchThatWaitsHoldsUpNoneOfAnotherKey) {
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2, 3}));
   Push(queue, 4, 7, "c");
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{4})) << "too large for any preferred size";
-  PushLane(queue, 5, 7);
-  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{5})) << "a lane's tasks never wait for company";
-  PushLane(queue, 6, 7);
-  EXPECT_FALSE(queue.HasDue(kStart)) << "its lane is busy";
+  PushOrdered(queue, 5, 7);
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{5}))
+      << "a task with an ordering key never waits for company";
+  PushOrdered(queue, 6, 7);
+  EXPECT_FALSE(queue.HasDue(kStart)) << "its key is busy";
   Push(queue, 7, 1, "a");
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1, 7})) << "others in between are no company";
 }
@@ -325,27 +326,27 @@ TEST(BatchQueueTest, KeepsItsPromisesUnderRandomUse) {
   }
 }
 
-TEST(BatchQueueTest, RunsTheTasksOfALaneOneAtATimeAndInOrder) {
+TEST(BatchQueueTest, RunsTheTasksOfAKeyOneAtATimeAndInOrder) {
   BatchQueue queue(Rows(8));
-  PushLane(queue, 1, 7);
-  PushLane(queue, 2, 7);
-  PushLane(queue, 3, 8);
+  PushOrdered(queue, 1, 7);
+  PushOrdered(queue, 2, 7);
+  PushOrdered(queue, 3, 8);
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
-  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));  // overtakes 2, whose lane is busy
+  EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));  // overtakes 2, whose key is busy
   const BatchQueue::Taken nothing = queue.Take(kStart);
   EXPECT_TRUE(nothing.batch.empty());
   EXPECT_FALSE(nothing.wake_at.has_value());
-  queue.EndLane(8);
+  queue.ReleaseKey(8);
   EXPECT_TRUE(queue.Take(kStart).batch.empty());
-  queue.EndLane(7);
+  queue.ReleaseKey(7);
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{2}));
 }
 
-TEST(BatchQueueTest, PutsNoTaskOfALaneIntoABatch) {
+TEST(BatchQueueTest, PutsNoTaskOfAKeyIntoABatch) {
   BatchQueue queue(Rows(8, milliseconds(5)));
-  PushLane(queue, 1, 7);
+  PushOrdered(queue, 1, 7);
   Push(queue, 2);
-  PushLane(queue, 3, 8);
+  PushOrdered(queue, 3, 8);
   Push(queue, 4);
   // It does not wait for company either.
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
@@ -353,11 +354,11 @@ TEST(BatchQueueTest, PutsNoTaskOfALaneIntoABatch) {
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{3}));
 }
 
-TEST(BatchQueueTest, ATaskThatWaitsForItsLaneExpires) {
+TEST(BatchQueueTest, ATaskThatWaitsForItsKeyExpires) {
   BatchQueue queue(Rows(0));
-  PushLane(queue, 1, 7);
+  PushOrdered(queue, 1, 7);
   EXPECT_EQ(Ids(queue.Take(kStart).batch), (std::vector<int>{1}));
-  PushLane(queue, 2, 7, kStart + milliseconds(5));
+  PushOrdered(queue, 2, 7, kStart + milliseconds(5));
   EXPECT_EQ(queue.Take(kStart).wake_at, kStart + milliseconds(5));
   EXPECT_EQ(Ids(queue.Take(kStart + milliseconds(5)).expired), (std::vector<int>{2}));
 }

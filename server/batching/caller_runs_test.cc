@@ -263,7 +263,7 @@ TEST(CallerRunsStressTest, CallersAndWorkersRunEachTaskOnce) {
     if (++calls % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   };
   const auto quick_queue = scheduler.AddQueue(UpTo(8), quick);
-  uneven.most_at_once = 1;
+  uneven.max_at_once = 1;
   const auto uneven_queue = scheduler.AddQueue(UpTo(8), uneven);
   constexpr int kThreads = 4;
   constexpr int kEach = 2000;

@@ -75,7 +75,7 @@ void Crew::MarkHeldUp(base::TimePoint now) {
 
 WorkerCounts Crew::Counts(bool others_wait) const {
   return {.planned = plan_.workers,
-          .most_extra = plan_.most_extra,
+          .max_extra = plan_.max_extra,
           .alive = alive_ + stuck_express_,
           .stuck = stuck_ + stuck_express_,
           .held_up = held_up_,
@@ -97,7 +97,7 @@ std::optional<RunnerKind> Crew::Missing() const {
     if (!member->is_stuck && !member->is_held_up) return std::nullopt;
     ++unable;
   }
-  return unable <= plan_.most_extra ? std::optional(RunnerKind::kExpress) : std::nullopt;
+  return unable <= plan_.max_extra ? std::optional(RunnerKind::kExpress) : std::nullopt;
 }
 
 bool Crew::IsSurplus(const CrewMember& member) const {

@@ -40,8 +40,8 @@ class Crew {
  public:
   struct Plan {
     int workers = 1;
-    int threads = 1;     // of operators, in all batches at the same time
-    int most_extra = 0;  // workers beside the others, while those are stuck or held up
+    int threads = 1;    // of operators, in all batches at the same time
+    int max_extra = 0;  // workers beside the others, while those are stuck or held up
     bool has_express = false;
   };
 
@@ -54,7 +54,7 @@ class Crew {
   // One that is left when all are to end, without callers, which end by themselves; null: there is none.
   std::unique_ptr<CrewMember> TakeLast();
 
-  // The pass under way of `member` does not end.
+  // The running pass of `member` does not end.
   void SetStuck(CrewMember& member);
   // Its batch has ended. Whether it was stuck.
   bool EndBatch(CrewMember& member);

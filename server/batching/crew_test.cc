@@ -21,7 +21,7 @@ class CrewTest : public testing::Test {
 
   FakeHandler handler_;
   DispatchQueue queue_{UpTo(0), handler_};
-  Crew crew_{{.workers = 2, .threads = 4, .most_extra = 1, .has_express = true}};
+  Crew crew_{{.workers = 2, .threads = 4, .max_extra = 1, .has_express = true}};
 };
 
 TEST_F(CrewTest, WorkersAndOneExpressWorkerAreWanted) {

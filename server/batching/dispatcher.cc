@@ -19,7 +19,7 @@ int64_t RowsOf(const std::vector<std::unique_ptr<Task>>& batch) {
 }  // namespace
 
 QueueView DispatchQueue::View() const {
-  const int max_at_once = owner.MostAtOnce();
+  const int max_at_once = owner.MaxAtOnce();
   QueueView view{.pace = pace,
                  .waiting = tasks.size(),
                  .running = running,
@@ -186,11 +186,11 @@ void Dispatcher::NoteTeam(const Work& work, base::Duration took) {
   }
 }
 
-void Dispatcher::End(const Work& work, uint64_t lane, base::TimePoint now, const BatchTime& took) {
+void Dispatcher::End(const Work& work, uint64_t ordering_key, base::TimePoint now, const BatchTime& took) {
   DispatchQueue& queue = *work.queue;
   --queue.running;
   queue.started.erase(std::ranges::find(queue.started, work.started));
-  queue.tasks.EndLane(lane);
+  queue.tasks.ReleaseKey(ordering_key);
   if (work.threads == 0) return;
   Charge(queue, took.whole * work.threads - work.charged);
   queue.pace.Took(took);

@@ -37,7 +37,7 @@ class QueueOwner {
   // Requests that wait, after each change. Cheap; called under the scheduler's lock, which it must not take.
   virtual void OnDepth(int64_t waiting) = 0;
   // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
-  virtual int MostAtOnce() const { return 0; }
+  virtual int MaxAtOnce() const { return 0; }
   // Whether a batch may also be run by a thread that submits, while batches are quick: it is on the CPU. Cheap; called
   // under a lock.
   virtual bool MayRunOnCaller() const { return false; }
@@ -124,8 +124,8 @@ class Dispatcher {
   Work Take(const Ask& ask, base::TimePoint now, base::TimePoint& wake_at);
   // Of this queue, on a thread that submits. Nothing where that is not the right place any more.
   Work TakeAsCaller(DispatchQueue& queue, base::TimePoint now);
-  // `took`: as QueuePace::Took. `lane`: of the batch.
-  void End(const Work& work, uint64_t lane, base::TimePoint now, const BatchTime& took);
+  // `took`: as QueuePace::Took. `ordering_key`: of the batch.
+  void End(const Work& work, uint64_t ordering_key, base::TimePoint now, const BatchTime& took);
 
   // Of a batch that runs, for somebody else: it is held up.
   void GiveThreads(int threads) { free_threads_ += threads; }

@@ -17,11 +17,11 @@ using std::chrono::milliseconds;
 class Owner : public QueueOwner {
  public:
   void OnDepth(int64_t waiting) override { depth = waiting; }
-  int MostAtOnce() const override { return most_at_once; }
+  int MaxAtOnce() const override { return max_at_once; }
   bool MayRunOnCaller() const override { return is_on_cpu; }
 
   int64_t depth = 0;
-  int most_at_once = 0;
+  int max_at_once = 0;
   bool is_on_cpu = true;
 };
 

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLeastPushback{1};
-constexpr milliseconds kMostPushback{60'000};
+constexpr milliseconds kMaxPushback{60'000};
 
 }  // namespace
 
@@ -23,7 +23,7 @@ absl::Status WaitStatus(base::Duration earliest, base::Duration left) {
                                        "{:.3f} s; try again later, ask another replica or allow more time",
                                        base::ToSeconds(earliest), base::ToSeconds(left)),
                       "wait"),
-      std::clamp(pushback, kLeastPushback, kMostPushback));
+      std::clamp(pushback, kLeastPushback, kMaxPushback));
 }
 
 }  // namespace torchferry::batching

@@ -13,7 +13,7 @@
 
 namespace torchferry::batching {
 
-// Of those before it, in the order in which they will begin; all of one key and without lanes.
+// Of those before it, in the order in which they will begin; all of one batch key and without ordering keys.
 class EarliestStart {
  public:
   struct Pace {
@@ -33,7 +33,7 @@ class EarliestStart {
   base::TimePoint Get() const { return now_ + Offset(); }
 
   // As Get would be if all of `tasks`, with `rows` together, were added: it is not later than this.
-  static base::Duration MostOffset(const Pace& pace, int64_t tasks, int64_t rows) {
+  static base::Duration MaxOffset(const Pace& pace, int64_t tasks, int64_t rows) {
     return OffsetOf(pace, pace.rows > 0 ? rows : tasks);
   }
 

@@ -49,7 +49,7 @@ TEST(EarliestStartTest, CountsWhatHasToRunBefore) {
       rows += count;
     }
     EXPECT_EQ(start.Get() - kNow, milliseconds(c.milliseconds)) << c.what;
-    const base::Duration most = EarliestStart::MostOffset(c.pace, static_cast<int64_t>(c.before.size()), rows);
+    const base::Duration most = EarliestStart::MaxOffset(c.pace, static_cast<int64_t>(c.before.size()), rows);
     EXPECT_LE(start.Get() - kNow, most) << c.what;
   }
 }

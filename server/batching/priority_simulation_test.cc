@@ -14,9 +14,9 @@ constexpr int kSeconds = 15;
 constexpr base::Duration kTime = seconds(kSeconds);
 
 // Two workers answer some 200 requests of it a second.
-SimulatedLoad TwoLevels(double high, int64_t most_waiting) {
+SimulatedLoad TwoLevels(double high, int64_t max_waiting) {
   SimulatedLoad load{.options = UpTo(0), .batch = milliseconds(10), .spread = 0.3, .high = high};
-  load.options.max_queue_size = most_waiting;
+  load.options.max_queue_size = max_waiting;
   load.options.priority_levels = 2;
   return load;
 }

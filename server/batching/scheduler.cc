@@ -42,7 +42,7 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
   int operator_threads = 0;  // as set last
   bool has_long_turns = false;
   bool counts_processor_time = false;
-  std::optional<base::Duration> computed_at;  // of the batch under way
+  std::optional<base::Duration> computed_at;  // of the running batch
   bool runs_at_latency_point = false;
 
  private:
@@ -69,7 +69,7 @@ Scheduler::Scheduler(Options options, const base::Clock& clock)
       dispatcher_(threads_),
       crew_({.workers = std::max(1, options_.workers),
              .threads = threads_,
-             .most_extra = options_.most_extra_workers,
+             .max_extra = options_.max_extra_workers,
              .has_express = options_.has_express}) {
   {
     base::MutexLock lock(mutex_);
@@ -241,7 +241,7 @@ void Scheduler::SetFirstEnd(base::TimePoint deadline) {
   timer_.Wake();
 }
 
-void Scheduler::LookAgain() {
+void Scheduler::RecheckQueues() {
   base::MutexLock lock(mutex_);
   Wake(dispatcher_.WhoElseWakes(clock_.Now()));
 }
@@ -353,7 +353,7 @@ Scheduler::Carried Scheduler::Assign(RunnerImpl& runner, Dispatcher::Work work) 
   runner.began = taken.started;
   runner.runs_at_latency_point = taken.is_at_latency_point;
   if (!taken.taken.batch.empty()) {
-    carried.lane = taken.taken.batch[0]->lane;
+    carried.ordering_key = taken.taken.batch[0]->ordering_key;
     ++activity_;
   }
   if (runner.kind == RunnerKind::kCaller) return carried;
@@ -398,12 +398,12 @@ bool Scheduler::End(RunnerImpl& runner, const Carried& carried, const BatchTime&
   base::MutexLock lock(mutex_);
   const base::TimePoint now = clock_.Now();
   dispatcher_.GiveThreads(std::exchange(runner.threads, 0));
-  dispatcher_.End(carried.work, carried.lane, now, took);
+  dispatcher_.End(carried.work, carried.ordering_key, now, took);
   last_batch_end_ = now;
   batch_ended_.NotifyAll();
   const bool was_stuck = crew_.EndBatch(runner);
-  // This thread looks next for what waited for the lane, for the queue's concurrency limit, or for threads. One that
-  // was stuck has a low priority, which it cannot raise again: it goes, whoever took its place stays.
+  // This thread looks next for what waited for the ordering key, for the queue's concurrency limit, or for threads. One
+  // that was stuck has a low priority, which it cannot raise again: it goes, whoever took its place stays.
   if (!was_stuck || runner.kind == RunnerKind::kCaller || stopping_) return true;
   crew_.Leave(runner);
   return false;

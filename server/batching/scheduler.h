@@ -67,7 +67,7 @@ class Scheduler {
     // Sees what does not end; outlives the scheduler. Null: nobody does.
     base::StuckWatch* watch = nullptr;
     // Workers that may be made beside the others, while those are stuck or held up.
-    int most_extra_workers = 0;
+    int max_extra_workers = 0;
   };
 
   class Queue;
@@ -78,11 +78,11 @@ class Scheduler {
     virtual ~Runner() = default;
     // Under which Run does what cannot be interrupted.
     virtual base::Pass& pass() = 0;
-    // Whether the batch under way has the threads of its queue's LatencyPoint.
+    // Whether the running batch has the threads of its queue's LatencyPoint.
     virtual bool is_at_latency_point() const = 0;
     // The batch's outputs are there: what follows is for the answers. Where Run does not say so, all of it counts.
     virtual void HasComputed() = 0;
-    // The pass under way does not end, as `why` says. From Overrun::GiveUp; LookForStuck then tells who has to know.
+    // The running pass does not end, as `why` says. From Overrun::GiveUp; LookForStuck then tells who has to know.
     virtual void SetStuck(const absl::Status& why) = 0;
   };
 
@@ -148,8 +148,8 @@ class Scheduler {
   absl::Status Park(Queue& queue, std::vector<std::unique_ptr<Task>>& tasks);
   void Unpark(Queue& queue);
 
-  // A Handler's MostAtOnce has risen.
-  void LookAgain();
+  // A Handler's MaxAtOnce has risen.
+  void RecheckQueues();
 
   // Takes no more tasks, drops those that wait and returns when the last running batch has ended. Not from a worker.
   void Close(Queue& queue);
@@ -169,7 +169,7 @@ class Scheduler {
   struct Carried {
     std::shared_ptr<Queue> queue = nullptr;  // null: none, but for what is_last and RunnerImpl::has_to_release say
     Dispatcher::Work work = {};
-    uint64_t lane = 0;
+    uint64_t ordering_key = 0;
     bool is_last = false;  // the thread ends
   };
 

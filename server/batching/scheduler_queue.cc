@@ -20,13 +20,13 @@ void QueueNews::Tell() {
 absl::Status CheckWait(const Scheduler::Queue& queue, const Task& task, int parallel, base::TimePoint now) {
   const bool has_time = task.deadline != base::kNoDeadline && task.deadline > now;
   // Quick ones also run on threads that submit.
-  if (!has_time || task.lane != 0 || !queue.pace.IsProven() || queue.pace.IsQuick()) return absl::OkStatus();
-  const int most_at_once = queue.owner.MostAtOnce();
+  if (!has_time || task.ordering_key != 0 || !queue.pace.IsProven() || queue.pace.IsQuick()) return absl::OkStatus();
+  const int max_at_once = queue.owner.MaxAtOnce();
   const EarliestStart::Pace pace = {.rows = queue.options.max_rows,
-                                    .parallel = most_at_once > 0 ? std::min(most_at_once, parallel) : parallel,
+                                    .parallel = max_at_once > 0 ? std::min(max_at_once, parallel) : parallel,
                                     .shortest = queue.pace.shortest()};
   const QueueLoad& load = queue.tasks.load();
-  if (now + EarliestStart::MostOffset(pace, load.tasks, load.rows) <= task.deadline) return absl::OkStatus();
+  if (now + EarliestStart::MaxOffset(pace, load.tasks, load.rows) <= task.deadline) return absl::OkStatus();
   EarliestStart start(pace, now);
   queue.tasks.EachBefore(task, [&](const Task& other) { start.Add(other.rows, other.deadline); });
   if (start.Get() <= task.deadline) return absl::OkStatus();

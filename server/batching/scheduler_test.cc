@@ -73,7 +73,7 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
     release.wait();
   };
   fast.on_run = [&](const auto&) { fast_ran.set_value(); };
-  slow.most_at_once = 1;
+  slow.max_at_once = 1;
   const auto slow_queue = scheduler.AddQueue(UpTo(1), slow);
   const auto fast_queue = scheduler.AddQueue(UpTo(1), fast);
   ASSERT_TRUE(Submit(scheduler, *slow_queue).ok());
@@ -91,7 +91,7 @@ TEST(SchedulerTest, AQueueAtItsLimitLeavesWorkersToTheOthers) {
 TEST(SchedulerTest, AtTheLimitWhatEndsIsAnsweredStill) {
   Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
-  handler.most_at_once = 1;
+  handler.max_at_once = 1;
   std::latch started(1);
   std::latch release(1);
   handler.on_run = [&](const auto&) {
@@ -192,7 +192,7 @@ TEST_F(BusyWorkerTest, WhoseCallerHasGoneIsDroppedAtTheNextLook) {
 TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
   Scheduler scheduler({.workers = 2}, base::Clock::Real());
   FakeHandler handler;
-  handler.most_at_once = 1;
+  handler.max_at_once = 1;
   std::latch started(1);
   std::latch both(2);
   handler.on_run = [&](const auto&) {
@@ -203,8 +203,8 @@ TEST(SchedulerTest, RunsMoreWhenTheLimitRises) {
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
   started.wait();
   ASSERT_TRUE(Submit(scheduler, *queue).ok());
-  handler.most_at_once = 2;
-  scheduler.LookAgain();
+  handler.max_at_once = 2;
+  scheduler.RecheckQueues();
   both.wait();
   scheduler.Close(*queue);
   EXPECT_EQ(handler.ran, 2);
@@ -296,28 +296,28 @@ TEST(SchedulerTest, AQueueThatWantsMoreThreadsThanThereAreGetsAll) {
   scheduler.Close(*queue);
 }
 
-TEST(SchedulerTest, NoTwoTasksOfALaneRunAtTheSameTime) {
-  constexpr int kLanes = 8;
+TEST(SchedulerTest, NoTwoTasksOfAKeyRunAtTheSameTime) {
+  constexpr int kKeys = 8;
   constexpr int kEach = 200;
   Scheduler scheduler({.workers = 4}, base::Clock::Real());
   FakeHandler handler;
-  std::array<std::atomic<int>, kLanes + 1> inside{};
-  std::array<int64_t, kLanes + 1> last{};  // unguarded: the lane is the guard
-  std::atomic<int> left{kLanes * kEach};
+  std::array<std::atomic<int>, kKeys + 1> inside{};
+  std::array<int64_t, kKeys + 1> last{};  // unguarded: the key is the guard
+  std::atomic<int> left{kKeys * kEach};
   std::latch all_ran(1);
   handler.on_run = [&](const auto& batch) {
     ASSERT_EQ(batch.size(), 1u);
-    const size_t lane = batch[0]->lane;
-    EXPECT_EQ(++inside[lane], 1);
-    EXPECT_EQ(batch[0]->rows, ++last[lane]) << "out of order";
-    --inside[lane];
+    const size_t ordering_key = batch[0]->ordering_key;
+    EXPECT_EQ(++inside[ordering_key], 1);
+    EXPECT_EQ(batch[0]->rows, ++last[ordering_key]) << "out of order";
+    --inside[ordering_key];
     if (--left == 0) all_ran.count_down();
   };
   const auto queue = scheduler.AddQueue(UpTo(0), handler);
   for (int i = 1; i <= kEach; ++i) {
-    for (uint64_t lane = 1; lane <= kLanes; ++lane) {
+    for (uint64_t ordering_key = 1; ordering_key <= kKeys; ++ordering_key) {
       std::unique_ptr<Task> task = std::make_unique<FakeTask>();
-      task->lane = lane;
+      task->ordering_key = ordering_key;
       task->rows = i;
       ASSERT_TRUE(scheduler.Submit(*queue, task).ok());
     }

@@ -32,7 +32,7 @@ class StuckPass final : public base::Overrun {
 
 class StuckWorkerTest : public testing::Test {
  protected:
-  explicit StuckWorkerTest(int workers = 1, int most_extra = 2) : workers_(workers), most_extra_(most_extra) {
+  explicit StuckWorkerTest(int workers = 1, int max_extra = 2) : workers_(workers), max_extra_(max_extra) {
     slow_.on_pass = [this](Scheduler::Runner& runner) {
       StuckPass overrun(*scheduler_, runner);
       runner.pass().Begin(clock_.Now(), kLimit, overrun);
@@ -74,7 +74,7 @@ class StuckWorkerTest : public testing::Test {
   }
 
   const int workers_;
-  const int most_extra_;
+  const int max_extra_;
   base::FakeClock clock_;
   base::StuckWatch watch_{clock_};
   std::atomic<bool> release_{false};
@@ -82,7 +82,7 @@ class StuckWorkerTest : public testing::Test {
   FakeHandler slow_;
   FakeHandler quick_;
   std::unique_ptr<Scheduler> scheduler_ = std::make_unique<Scheduler>(
-      Scheduler::Options{.workers = workers_, .watch = &watch_, .most_extra_workers = most_extra_}, clock_);
+      Scheduler::Options{.workers = workers_, .watch = &watch_, .max_extra_workers = max_extra_}, clock_);
   std::vector<std::shared_ptr<Scheduler::Queue>> queues_;
 };
 

@@ -43,9 +43,9 @@ class FakeHandler : public Scheduler::Handler {
     suspect_news.notify_all();
   }
   void OnDepth(int64_t) override { EXPECT_FALSE(is_gone); }
-  int MostAtOnce() const override {
+  int MaxAtOnce() const override {
     EXPECT_FALSE(is_gone);
-    return most_at_once;
+    return max_at_once;
   }
   bool MayRunOnCaller() const override {
     EXPECT_FALSE(is_gone);
@@ -59,7 +59,7 @@ class FakeHandler : public Scheduler::Handler {
   std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
   std::function<void(Scheduler::Runner&)> on_pass;  // before that; likewise
   std::atomic<bool> may_run_on_caller{false};
-  std::atomic<int> most_at_once{0};
+  std::atomic<int> max_at_once{0};
   std::atomic<int> ran{0};  // tasks
   std::atomic<int> batches{0};
   std::atomic<int> dropped{0};

@@ -10,7 +10,7 @@ bool IsNoneFree(const WorkerCounts& counts) { return counts.alive <= counts.stuc
 
 int WorkersWanted(const WorkerCounts& counts) {
   const int replaced = counts.planned + counts.stuck;
-  const int most = counts.planned + counts.most_extra;
+  const int most = counts.planned + counts.max_extra;
   const bool needs_another = IsNoneFree(counts) && counts.others_wait;
   const int wanted = needs_another ? std::max(replaced, counts.alive + 1)
                                    : std::clamp(counts.alive, replaced, replaced + counts.held_up);
@@ -23,7 +23,7 @@ void LogWorkers(const WorkerNews& news) {
     base::LogWarning("workers added", {{"added", news.added},
                                        {"stuck", counts.stuck},
                                        {"held_up", counts.held_up},
-                                       {"most", counts.planned + counts.most_extra}});
+                                       {"most", counts.planned + counts.max_extra}});
   }
   if (news.is_none_left) {
     base::LogError("no worker is left",

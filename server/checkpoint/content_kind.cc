@@ -117,12 +117,11 @@ bool IsPickle(std::string_view head) { return head.size() > 2 && head[0] == '\x8
 
 // UTF-8 without control characters but those of lines. The head may end inside a character.
 bool IsText(std::string_view head) {
-  constexpr size_t kMostCutBytes = 3;
+  constexpr size_t kMaxCutBytes = 3;
   std::string text(head);
   std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
-  for (size_t cut = 0; cut <= std::min(kMostCutBytes, text.size()); ++cut) {
-    if (IsCleanUtf8(std::string_view(text).substr(0, text.size() - cut)))
-      return cut == 0 || head.size() > kMostCutBytes;
+  for (size_t cut = 0; cut <= std::min(kMaxCutBytes, text.size()); ++cut) {
+    if (IsCleanUtf8(std::string_view(text).substr(0, text.size() - cut))) return cut == 0 || head.size() > kMaxCutBytes;
   }
   return false;
 }

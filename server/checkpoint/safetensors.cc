@@ -168,10 +168,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Read(std::shared_ptr<const File> fil
 
 bool HasSafetensorsHeader(std::string_view head) {
   // Lengths beyond this are other files, whose ninth byte is a brace by chance.
-  constexpr uint64_t kMostPlausible = uint64_t{1} << 40;
+  constexpr uint64_t kMaxPlausible = uint64_t{1} << 40;
   if (head.size() <= kLengthBytes || head[kLengthBytes] != '{') return false;
   const uint64_t length = HeaderLength(head);
-  return length >= 2 && length < kMostPlausible;
+  return length >= 2 && length < kMaxPlausible;
 }
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenSafetensors(std::shared_ptr<const File> file) {

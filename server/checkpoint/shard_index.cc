@@ -51,8 +51,8 @@ class IndexReader final : public nlohmann::json_sax<json> {
   bool string(std::string& text) override {
     if (depth_ == 0) return Misplaced("a string");
     if (!IsInMap()) return is_map_ && depth_ == 1 ? Misplaced("a string") : true;
-    constexpr size_t kMostNameBytes = 255;  // of a file, on Linux
-    const bool is_name = !text.empty() && text.size() <= kMostNameBytes && text.front() != '.' && IsCleanUtf8(text) &&
+    constexpr size_t kMaxNameBytes = 255;  // of a file, on Linux
+    const bool is_name = !text.empty() && text.size() <= kMaxNameBytes && text.front() != '.' && IsCleanUtf8(text) &&
                          text.find('/') == std::string::npos;
     if (!is_name) {
       return Fail("the part {} of tensor {}; expected the name of a file beside the index", Quoted(text),

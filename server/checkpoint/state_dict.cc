@@ -81,7 +81,7 @@ class NestedDictSearch {
   }
 
  private:
-  static constexpr size_t kMostLevels = 4;
+  static constexpr size_t kMaxLevels = 4;
 
   void Visit(const PickleNode& dict, const std::string& path, size_t level) {
     ForEachEntry(dict, [&](PickleRef key, PickleRef value) {
@@ -92,7 +92,7 @@ class NestedDictSearch {
           path.empty() ? std::string(tree_[key].text) : fmt::format("{}.{}", path, tree_[key].text);
       if (const size_t count = counts_.Of(value); count > 0) {
         dicts_.push_back({inner, count});
-      } else if (level < kMostLevels) {
+      } else if (level < kMaxLevels) {
         Visit(tree_[value], inner, level + 1);
       }
     });

@@ -15,7 +15,7 @@ namespace torchferry::checkpoint {
 namespace {
 
 constexpr size_t kHexDigits = 2 * sizeof(Sha256Digest);
-constexpr size_t kMostShown = 80;  // bytes of a line that is refused
+constexpr size_t kMaxShown = 80;  // bytes of a line that is refused
 
 // The line up to its end, which goes from `rest`.
 std::string_view TakeLine(std::string_view& rest) {
@@ -57,7 +57,7 @@ absl::StatusOr<TrustedDigests> TrustedDigests::Parse(std::string_view text, std:
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                               "{}:{}: {} is no line of sha256sum; expected {} hexadecimal digits, two spaces and a "
                               "file's name",
-                              name, number, Quoted(line.substr(0, kMostShown)), kHexDigits);
+                              name, number, Quoted(line.substr(0, kMaxShown)), kHexDigits);
     }
     if (digests.size() == limits::kMaxDigests) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,

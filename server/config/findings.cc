@@ -10,7 +10,7 @@ namespace torchferry::config {
 namespace {
 
 // A file that has more of them is no slip of the pen.
-constexpr size_t kMostWarnings = 100;
+constexpr size_t kMaxWarnings = 100;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ void Findings::AddError(Finding error) {
 }
 
 void Findings::AddWarning(Finding warning) {
-  if (warnings_.size() == kMostWarnings) {
+  if (warnings_.size() == kMaxWarnings) {
     ++more_warnings_;
   } else {
     warnings_.push_back(std::move(warning));

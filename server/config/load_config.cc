@@ -22,7 +22,7 @@ std::optional<int64_t> AsCount(std::string_view value) {
   int64_t count = 0;
   const char* end = value.data() + value.size();
   const auto [stop, error] = std::from_chars(value.data(), end, count);
-  const bool is_good = error == std::errc() && stop == end && count >= 0 && count <= kMostCount;
+  const bool is_good = error == std::errc() && stop == end && count >= 0 && count <= kMaxLoadCount;
   return is_good ? std::optional(count) : std::nullopt;
 }
 

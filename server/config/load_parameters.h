@@ -24,9 +24,9 @@ inline constexpr auto kCountParameters = std::to_array<CountParameter>({
     {"max_streams", &LoadConfig::max_streams},
 });
 
-inline constexpr int64_t kMostCount = int64_t{1} << 32;
+inline constexpr int64_t kMaxLoadCount = int64_t{1} << 32;
 
-// Of 0 to kMostCount; nothing for any other text.
+// Of 0 to kMaxLoadCount; nothing for any other text.
 std::optional<int64_t> AsCount(std::string_view value);
 
 }  // namespace torchferry::config

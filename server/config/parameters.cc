@@ -70,13 +70,13 @@ constexpr auto kSeconds = std::to_array<SecondsParameter>({
     {"load_timeout_seconds", &ModelConfig::load_timeout_seconds},
 });
 
-constexpr double kMostSeconds = 86400;
+constexpr double kMaxSeconds = 86400;
 
 std::optional<double> AsSeconds(const std::string& value) {
   double seconds = 0;
   const char* end = value.data() + value.size();
   const auto [stop, error] = std::from_chars(value.data(), end, seconds);
-  const bool is_good = error == std::errc() && stop == end && seconds > 0 && seconds <= kMostSeconds;
+  const bool is_good = error == std::errc() && stop == end && seconds > 0 && seconds <= kMaxSeconds;
   return is_good ? std::optional(seconds) : std::nullopt;
 }
 
@@ -85,13 +85,13 @@ void ReadSeconds(const SecondsParameter& known, const std::string& value, TextPo
   config.*known.field = AsSeconds(value);
   if ((config.*known.field).has_value()) return;
   findings.Error(at, "parameter {} is {}; expected seconds, more than 0 and at most {} (a day)", known.key,
-                 base::JsonQuote(value), kMostSeconds);
+                 base::JsonQuote(value), kMaxSeconds);
 }
 
 void CheckCount(const CountParameter& known, const std::string& value, TextPosition at, Findings& findings) {
   if (AsCount(value).has_value()) return;
   findings.Error(at, "parameter {} is {}; expected a number from 0, which is no limit, to {}", known.key,
-                 base::JsonQuote(value), kMostCount);
+                 base::JsonQuote(value), kMaxLoadCount);
 }
 
 // Whether it is one of ours.

@@ -204,7 +204,7 @@ void CheckRowBytes(const ConfigSource& source, const std::vector<TensorConfig>& 
     }
     return source.findings.Error(
         source.positions.In("input", i).Of("dims"),
-        "dims of input {} is {}: with it a row has more than {} bytes, the most that is made up to warm a model up; "
+        "dims of input {} is {}: with it a row has more than {} bytes, the max that is generated to warm a model up; "
         "expected less, or -1 where the size may be another",
         base::JsonQuote(input.name), tensor::ToString(input.dims), limits::kMaxGeneratedBytes);
   }

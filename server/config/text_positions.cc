@@ -11,7 +11,7 @@ namespace {
 namespace io = google::protobuf::io;
 
 // No field of ModelConfig lies deeper; hostile text must not use up the stack.
-constexpr int kMaxDepth = 32;
+constexpr int kMaxPositionDepth = 32;
 
 class IgnoreErrors : public io::ErrorCollector {
  public:
@@ -103,7 +103,7 @@ class TextScanner {
 
 TextPositions TextPositions::Scan(std::string_view text) {
   TextPositions top;
-  TextScanner(text).ReadFields(top, kMaxDepth);
+  TextScanner(text).ReadFields(top, kMaxPositionDepth);
   return top;
 }
 

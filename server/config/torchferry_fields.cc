@@ -15,7 +15,7 @@
 namespace torchferry::config {
 namespace {
 
-constexpr double kMostBudgetSeconds = 3600;
+constexpr double kMaxBudgetSeconds = 3600;
 
 using TorchferrySource = Source<inference::TorchferryConfig>;
 
@@ -119,36 +119,36 @@ OptimizeConfig ReadOptimize(const TorchferrySource& source) {
   if (!source.message.has_optimize_budget_seconds()) return optimize;
   const double budget = source.message.optimize_budget_seconds();
   optimize.budget_seconds = budget;
-  if (!(budget >= 0 && budget <= kMostBudgetSeconds)) {
+  if (!(budget >= 0 && budget <= kMaxBudgetSeconds)) {
     source.findings.Error(source.positions.Of("optimize_budget_seconds"),
                           "torchferry.optimize_budget_seconds is {}; expected seconds, 0 to {}", budget,
-                          kMostBudgetSeconds);
+                          kMaxBudgetSeconds);
   }
   return optimize;
 }
 
 // A method's name is a name of the language.
 std::string ReadMethod(const TorchferrySource& source) {
-  constexpr size_t kMostBytes = 256;
+  constexpr size_t kMaxBytes = 256;
   const std::string& name = source.message.method();
   const bool is_name = std::ranges::all_of(name, [](char c) { return absl::ascii_isalnum(c) || c == '_'; }) &&
-                       (name.empty() || !absl::ascii_isdigit(name.front())) && name.size() <= kMostBytes;
+                       (name.empty() || !absl::ascii_isdigit(name.front())) && name.size() <= kMaxBytes;
   if (!is_name) {
     source.findings.Error(source.positions.Of("method"),
                           "torchferry.method is {}; expected a method's name of up to {} letters, digits and _",
-                          base::JsonQuote(name), kMostBytes);
+                          base::JsonQuote(name), kMaxBytes);
   }
   return name;
 }
 
 // A program's name is whatever Python was given.
 std::string ReadProgram(const TorchferrySource& source) {
-  constexpr size_t kMostBytes = 256;
+  constexpr size_t kMaxBytes = 256;
   const std::string& name = source.message.program();
-  if (name.size() > kMostBytes) {
+  if (name.size() > kMaxBytes) {
     source.findings.Error(source.positions.Of("program"),
                           "torchferry.program has {} bytes; expected the name of a program in the archive, at most {}",
-                          name.size(), kMostBytes);
+                          name.size(), kMaxBytes);
   }
   return name;
 }

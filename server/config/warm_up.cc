@@ -13,10 +13,10 @@ namespace torchferry::config {
 namespace {
 
 // More is a slip of the pen: a model is warm after a few runs, and is not served before the last.
-constexpr uint32_t kMaxCount = 10'000;
+constexpr uint32_t kMaxWarmUpRuns = 10'000;
 
 // Names in a message.
-constexpr size_t kMostListed = 20;
+constexpr size_t kMaxListed = 20;
 
 using WarmUpSource = Source<inference::ModelWarmup>;
 using InputSource = Source<inference::ModelWarmup::Input>;
@@ -32,7 +32,7 @@ void CheckAgainst(const std::vector<TensorConfig>& declared, const WarmUpInput& 
     source.findings.Error(source.positions.at(), "model_warmup has an input {}; expected one of {}",
                           base::JsonQuote(input.name),
                           base::ListText(
-                              declared, [](const TensorConfig& tensor) { return tensor.name; }, kMostListed));
+                              declared, [](const TensorConfig& tensor) { return tensor.name; }, kMaxListed));
     return;
   }
   if (input.dtype != spec->dtype && spec->dtype != tensor::DType::kInvalid) {
@@ -126,9 +126,9 @@ bool ReadSizes(const WarmUpSource& source, int64_t max_batch_size, WarmUp& warm_
         source.positions.Of("batch_size"), "model_warmup.batch_size is {}; expected {}", warm_up.batch_size,
         max_batch_size > 0 ? fmt::format("1 to {} (max_batch_size)", max_batch_size) : "1, as max_batch_size is 0");
   }
-  if (source.message.count() > kMaxCount) {
+  if (source.message.count() > kMaxWarmUpRuns) {
     source.findings.Error(source.positions.Of("count"), "model_warmup.count is {}; expected at most {}",
-                          source.message.count(), kMaxCount);
+                          source.message.count(), kMaxWarmUpRuns);
   }
   return true;
 }

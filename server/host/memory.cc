@@ -13,12 +13,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // The kernel's files are small; a page or two.
-constexpr std::streamsize kMostBytes = 64 << 10;
+constexpr std::streamsize kMaxBytes = 64 << 10;
 
 std::string ReadText(const fs::path& path) {
   std::ifstream in(path);
-  std::string text(static_cast<size_t>(kMostBytes), '\0');
-  in.read(text.data(), kMostBytes);
+  std::string text(static_cast<size_t>(kMaxBytes), '\0');
+  in.read(text.data(), kMaxBytes);
   text.resize(static_cast<size_t>(in.gcount()));
   return text;
 }

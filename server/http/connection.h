@@ -29,7 +29,7 @@ struct Reply {
 };
 
 // All on the one thread that runs the stream's io_context. It lives as long as somebody holds it or an operation of its
-// is under way.
+// is in flight.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // Outlives its connections' operations.
@@ -59,9 +59,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The answer to what Answer was told, within limits.render_time, after which the client has been told that there is
   // none. Nothing when the connection has been closed.
   void Write(Reply reply);
-  // At once, whatever is under way.
+  // At once, whatever is in flight.
   void Close();
-  // After the answer under way, or at once.
+  // After the answer in flight, or at once.
   void CloseSoon();
 
  private:

@@ -34,7 +34,7 @@ class HttpServer {
 
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
-  // Answers that are under way get a second. Waits for a page that is being made.
+  // Answers that runs get a second. Waits for a page that is being made.
   virtual void Stop() = 0;
 };
 

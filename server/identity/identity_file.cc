@@ -18,7 +18,7 @@ namespace {
 
 using checkpoint::Quoted;
 
-constexpr size_t kMostShown = 80;  // bytes of a word that is refused
+constexpr size_t kMaxShown = 80;  // bytes of a word that is refused
 constexpr std::string_view kBlanks = " \t";
 constexpr std::string_view kNoBytes = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -27,7 +27,7 @@ struct Word {
   size_t column = 1;
 };
 
-std::string Shown(std::string_view text) { return Quoted(text.substr(0, kMostShown)); }
+std::string Shown(std::string_view text) { return Quoted(text.substr(0, kMaxShown)); }
 
 std::vector<Word> WordsOf(std::string_view line) {
   std::vector<Word> words;

@@ -27,7 +27,7 @@ class ModelMetrics {
   virtual void BatchDone(const BatchRecord& batch) = 0;
   virtual void QueueDepth(int64_t requests) = 0;
   virtual void InFlight(int64_t delta) = 0;
-  virtual void FellBack(const Fallback& fallback) = 0;
+  virtual void OnFallback(const Fallback& fallback) = 0;
 
   virtual ModelTotals Totals() const = 0;
 };

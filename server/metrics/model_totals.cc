@@ -6,7 +6,7 @@ namespace torchferry::metrics {
 namespace {
 
 // Clients choose the rows.
-constexpr size_t kMostSizes = 1024;
+constexpr size_t kMaxSizes = 1024;
 constexpr int64_t kFurtherSizes = 0;
 
 void Add(double seconds, uint64_t times, ModelTotals::Sum& sum) {
@@ -35,7 +35,7 @@ void ModelTotals::AddBatch(const BatchRecord& batch) {
   queue.count += requests;
   queue.seconds += batch.queue_seconds;
   AddPhases(batch, requests, compute);
-  const bool is_counted_apart = batches.size() < kMostSizes || batches.contains(batch.rows);
+  const bool is_counted_apart = batches.size() < kMaxSizes || batches.contains(batch.rows);
   AddPhases(batch, 1, batches[is_counted_apart ? batch.rows : kFurtherSizes]);
   rows += static_cast<uint64_t>(batch.rows);
   ++executions;

@@ -45,7 +45,7 @@ void VersionSeries::BatchDone(const BatchRecord& batch) {
   totals_.AddBatch(batch);
 }
 
-void VersionSeries::FellBack(const Fallback& fallback) {
+void VersionSeries::OnFallback(const Fallback& fallback) {
   families_.fallbacks
       .Add({{"model", base::ToUtf8(model_)}, {"from", fallback.from}, {"to", fallback.to}, {"reason", fallback.reason}})
       .Increment();

@@ -27,7 +27,7 @@ class VersionSeries final : public ModelMetrics {
   void BatchDone(const BatchRecord& batch) override;
   void QueueDepth(int64_t requests) override { queue_depth_.Set(static_cast<double>(requests)); }
   void InFlight(int64_t delta) override { in_flight_.Increment(static_cast<double>(delta)); }
-  void FellBack(const Fallback& fallback) override;
+  void OnFallback(const Fallback& fallback) override;
   ModelTotals Totals() const override;
 
   // One for each device that a batch ran on.

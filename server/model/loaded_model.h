@@ -91,14 +91,14 @@ struct PlacedModel {
 struct LoadedModel {
   std::shared_ptr<Model> model;
   ModelInfo info;
-  // Where it would rather run: devices that failed for a passing reason while it was loaded, best first.
-  std::vector<tensor::DeviceId> rather = {};
+  // Better devices that failed for a passing reason during loading, best first.
+  std::vector<tensor::DeviceId> preferred_devices = {};
   // Where it may run when `model`'s device fails, best first.
-  std::vector<tensor::DeviceId> others = {};
+  std::vector<tensor::DeviceId> fallback_devices = {};
   // Makes it on one of all these. May take long. Thread-safe: several devices may be placed on at the same time.
   // Loading's errors. Null where there are none.
   std::function<absl::StatusOr<PlacedModel>(const tensor::DeviceId&)> place = nullptr;
-  // Of `others`, the one that is made ahead of need.
+  // Of `fallback_devices`, the one that is made ahead of need.
   std::optional<tensor::DeviceId> standby = std::nullopt;
   std::shared_ptr<Model> small = nullptr;  // as PlacedModel::small
   // What is left to do once it serves.

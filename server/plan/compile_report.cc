@@ -9,7 +9,7 @@
 namespace torchferry::plan {
 namespace {
 
-constexpr size_t kMostMessageBytes = 1000;
+constexpr size_t kMaxMessageBytes = 1000;
 
 struct Place {
   size_t begin = 0;  // in the report
@@ -73,9 +73,9 @@ std::string_view Trimmed(std::string_view text) {
 
 // At most so many bytes, and no part of a character at the end.
 std::string Cut(std::string text) {
-  if (text.size() <= kMostMessageBytes) return text;
+  if (text.size() <= kMaxMessageBytes) return text;
   const size_t size = text.size();
-  size_t end = kMostMessageBytes;
+  size_t end = kMaxMessageBytes;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return fmt::format("{}… ({} bytes)", std::string_view(text).substr(0, end), size);
 }

@@ -10,12 +10,12 @@ namespace {
 constexpr uint64_t kBaseBytes = uint64_t{16} << 20;
 constexpr uint64_t kFunctionBytes = uint64_t{24} << 10;
 constexpr uint64_t kLevelBytes = uint64_t{2} << 10;
-constexpr uint64_t kMostLevels = 1100;  // in one function: nesting.h's, of expressions and of blocks
+constexpr uint64_t kMaxLevels = 1100;  // in one function: nesting.h's, of expressions and of blocks
 
 // A level of an expression takes one of these at least, or a space behind a word.
 bool IsOperator(char c) { return std::string_view("([{+-*/%@&|^~<>=!. \t").find(c) != std::string_view::npos; }
 
-uint64_t FunctionBytes(uint64_t operators) { return kFunctionBytes + std::min(operators, kMostLevels) * kLevelBytes; }
+uint64_t FunctionBytes(uint64_t operators) { return kFunctionBytes + std::min(operators, kMaxLevels) * kLevelBytes; }
 
 }  // namespace
 

@@ -48,11 +48,11 @@ bool HasPrefix(std::span<const std::string> list, std::string_view prefix) {
 
 // Takes `before` and the digits behind it from the end of `text`.
 bool TakeNumber(std::string_view& text, std::string_view before, int64_t& number) {
-  constexpr size_t kMostDigits = 9;
+  constexpr size_t kMaxDigits = 9;
   const size_t at = text.rfind(before);
   if (at == std::string_view::npos) return false;
   const std::string_view digits = text.substr(at + before.size());
-  const bool is_number = !digits.empty() && digits.size() <= kMostDigits &&
+  const bool is_number = !digits.empty() && digits.size() <= kMaxDigits &&
                          std::ranges::all_of(digits, [](unsigned char c) { return std::isdigit(c) != 0; });
   if (!is_number) return false;
   std::from_chars(digits.data(), digits.data() + digits.size(), number);

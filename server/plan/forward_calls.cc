@@ -16,7 +16,7 @@ namespace {
 // Calls that cost 4,500 in all end a process with a stack of 8 MiB.
 constexpr size_t kStackOfCall = 6;
 constexpr size_t kStackOfBlock = 2;
-constexpr size_t kMostStack = 2500;
+constexpr size_t kMaxStack = 2500;
 
 struct Function {
   std::string_view name;
@@ -190,13 +190,13 @@ class CallWalk {
 
 absl::Status CheckCalls(std::string_view body, std::string_view file) {
   CallWalk walk(FunctionReader(body).Read());
-  const Function* const deeper = walk.FindDeeper(kMostStack);
+  const Function* const deeper = walk.FindDeeper(kMaxStack);
   if (deeper == nullptr) return absl::OkStatus();
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "{}:{}: {} calls functions that call functions, deeper than the compiler can follow. Of the "
                           "statements on the way at most {} words and signs may stand around one another; call the "
                           "functions one after another",
-                          file, deeper->line, checkpoint::Quoted(deeper->name), kMostStack);
+                          file, deeper->line, checkpoint::Quoted(deeper->name), kMaxStack);
 }
 
 bool HasFunction(std::string_view body, std::string_view name) {

@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 9> kKnownModules = {"torch",         "mat
                                                            "warnings"};
 constexpr std::array<std::string_view, 8> kNamesFrom = {"torch",         "torch.nn", "math",      "torch.nn.parameter",
                                                         "torch.nn.init", "copy",     "functools", "collections"};
-constexpr size_t kMostNames = 1000;
+constexpr size_t kMaxNames = 1000;
 
 template <size_t N>
 bool IsAmong(std::string_view text, const std::array<std::string_view, N>& list) {
@@ -35,8 +35,8 @@ struct Statement {
   bool is_whole = true;
 };
 
-// Far more than kMostNames names take.
-constexpr size_t kMostTokens = 8 * kMostNames;
+// Far more than kMaxNames names take.
+constexpr size_t kMaxTokens = 8 * kMaxNames;
 
 // One import statement, read from its tokens.
 class ImportReader {
@@ -137,7 +137,7 @@ class Statements {
     statement.begin = OffsetOf(next_);
     while (!IsEnd() && next_.kind != ScriptTokenKind::kLine) {
       statement.end = OffsetOf(next_) + next_.text.size();
-      statement.is_whole = statement.tokens.size() < kMostTokens;
+      statement.is_whole = statement.tokens.size() < kMaxTokens;
       if (statement.is_whole) statement.tokens.push_back(next_);
       next_ = lexer_.Next();
     }
@@ -205,10 +205,10 @@ absl::StatusOr<ForwardImports> ReadImports(std::string_view source, std::string_
     const size_t line = statement->tokens[0].line;
     if (IsImport(*statement)) {
       if (!ImportReader(*statement).Read(result.names)) return ImportError(file, line, text);
-      if (result.names.size() > kMostNames) {
+      if (result.names.size() > kMaxNames) {
         return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                                 "{}:{}:1: more than {} names are imported; import the module instead", file, line,
-                                kMostNames);
+                                kMaxNames);
       }
     } else if (!IsDocstring(*statement)) {
       continue;

@@ -177,8 +177,8 @@ PlanValue Interpreter::Range(const std::vector<PlanValue>& bounds) {
   const int64_t begin = bounds.size() == 1 ? 0 : bounds[0].integer;
   const int64_t end = bounds.size() == 1 ? bounds[0].integer : bounds[1].integer;
   const int64_t step = bounds.size() == 3 ? bounds[2].integer : 1;
-  constexpr int64_t kMost = int64_t{1} << 40;
-  if (step == 0 || std::abs(step) > kMost || std::abs(begin) > kMost || std::abs(end) > kMost) {
+  constexpr int64_t kMax = int64_t{1} << 40;
+  if (step == 0 || std::abs(step) > kMax || std::abs(begin) > kMax || std::abs(end) > kMax) {
     return Fail("a range of a constructor has small numbers, and no step of 0");
   }
   std::vector<PlanValue> items;

@@ -14,10 +14,10 @@ namespace {
 
 // As it was written, on one line.
 std::string SpelledAs(const Expr& expr) {
-  constexpr size_t kMostShown = 160;
+  constexpr size_t kMaxShown = 160;
   std::string spelled;
-  const char* end = std::min(expr.end, expr.at + 10 * kMostShown);
-  for (const char* at = expr.at; at < end && spelled.size() < kMostShown; ++at) {
+  const char* end = std::min(expr.end, expr.at + 10 * kMaxShown);
+  for (const char* at = expr.at; at < end && spelled.size() < kMaxShown; ++at) {
     const bool is_space = *at == ' ' || *at == '\n' || *at == '\t' || *at == '\r';
     if (!is_space) spelled += *at;
     if (is_space && !spelled.empty() && spelled.back() != ' ' && spelled.back() != '(') spelled += ' ';

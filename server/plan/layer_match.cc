@@ -76,7 +76,7 @@ class Candidates {
       for (const int64_t size : it->second) AddSize(size);
       if (it->second.size() > 2) AddList({it->second.begin() + 2, it->second.end()});
       if (it->second.size() > 1) AddList(it->second);
-      if (sizes_.size() > kMostSizes) break;
+      if (sizes_.size() > kMaxSizes) break;
     }
     for (int64_t count = 1; count <= 4; ++count) sizes_.insert(count);
   }
@@ -100,7 +100,7 @@ class Candidates {
   }
 
  private:
-  static constexpr size_t kMostSizes = 24;
+  static constexpr size_t kMaxSizes = 24;
 
   void AddSize(int64_t size) {
     sizes_.insert(size);

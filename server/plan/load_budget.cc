@@ -34,7 +34,7 @@ absl::Status CheckRoom(const std::string& file, const LoadMemory& memory, uint64
 absl::StatusOr<std::unique_ptr<LoadBudget::Reservation>> LoadBudget::Reserve(const std::string& file,
                                                                              const LoadMemory& memory) {
   const uint64_t needed = NeededBytes(memory);
-  const base::TimePoint deadline = std::chrono::steady_clock::now() + most_wait_;
+  const base::TimePoint deadline = std::chrono::steady_clock::now() + max_wait_;
   base::MutexLock lock(mutex_);
   while (true) {
     const std::optional<uint64_t> available = available_();

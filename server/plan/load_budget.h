@@ -34,9 +34,9 @@ class LoadBudget {
     const uint64_t bytes_;
   };
 
-  // `is_stopping`: nobody waits any longer. `most_wait`: for other loads that take the room.
-  LoadBudget(Available available, std::function<bool()> is_stopping, base::Duration most_wait = std::chrono::minutes(5))
-      : available_(std::move(available)), is_stopping_(std::move(is_stopping)), most_wait_(most_wait) {}
+  // `is_stopping`: nobody waits any longer. `max_wait`: for other loads that take the room.
+  LoadBudget(Available available, std::function<bool()> is_stopping, base::Duration max_wait = std::chrono::minutes(5))
+      : available_(std::move(available)), is_stopping_(std::move(is_stopping)), max_wait_(max_wait) {}
   LoadBudget(const LoadBudget&) = delete;
   LoadBudget& operator=(const LoadBudget&) = delete;
 
@@ -51,7 +51,7 @@ class LoadBudget {
 
   const Available available_;
   const std::function<bool()> is_stopping_;
-  const base::Duration most_wait_;
+  const base::Duration max_wait_;
 
   base::Mutex mutex_;
   base::CondVar given_back_;

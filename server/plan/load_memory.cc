@@ -16,10 +16,10 @@ constexpr uint64_t kOnceBytes = uint64_t{24} << 20;
 // Graphs, types and profiles that LibTorch makes of a byte of TorchScript.
 constexpr uint64_t kBytesPerCodeByte = 60;
 // Wider sums than this are nobody's memory.
-constexpr uint64_t kMostBytes = uint64_t{1} << 60;
+constexpr uint64_t kMaxMemoryBytes = uint64_t{1} << 60;
 
-uint64_t Plus(uint64_t a, uint64_t b) { return std::min(kMostBytes, a + std::min(b, kMostBytes)); }
-uint64_t Times(uint64_t a, uint64_t b) { return b != 0 && a > kMostBytes / b ? kMostBytes : a * b; }
+uint64_t Plus(uint64_t a, uint64_t b) { return std::min(kMaxMemoryBytes, a + std::min(b, kMaxMemoryBytes)); }
+uint64_t Times(uint64_t a, uint64_t b) { return b != 0 && a > kMaxMemoryBytes / b ? kMaxMemoryBytes : a * b; }
 
 uint64_t InType(uint64_t bytes, tensor::DType from, tensor::DType to) {
   return Times(bytes, static_cast<uint64_t>(tensor::ByteSize(to))) / static_cast<uint64_t>(tensor::ByteSize(from));
@@ -49,8 +49,8 @@ uint64_t WarmUpBytes(const config::ModelConfig& config) {
     uint64_t bytes = 0;
     for (const config::WarmUpInput& input : warm_up.inputs) {
       const auto row = tensor::ByteCount(input.dtype, input.dims);
-      bytes = Plus(
-          bytes, row.ok() ? Times(static_cast<uint64_t>(*row), static_cast<uint64_t>(warm_up.batch_size)) : kMostBytes);
+      bytes = Plus(bytes, row.ok() ? Times(static_cast<uint64_t>(*row), static_cast<uint64_t>(warm_up.batch_size))
+                                   : kMaxMemoryBytes);
     }
     most = std::max(most, Times(bytes, 2));
   }
@@ -62,7 +62,7 @@ uint64_t WarmUpBytes(const config::ModelConfig& config) {
 LoadMemory EstimateLoadMemory(const LoadMemoryFacts& facts, const tensor::DeviceId& device,
                               const PrecisionPlan& precision, const PrecisionPlan& on_cpu,
                               const config::ModelConfig& config) {
-  const bool has_standby = config.fallback_warm.value_or(facts.weight_bytes <= kMostStandbyBytes);
+  const bool has_standby = config.fallback_warm.value_or(facts.weight_bytes <= kMaxStandbyBytes);
   LoadMemory memory;
   memory.read_bytes = Plus(facts.weight_bytes, facts.copied_bytes);
   if (device.IsCpu()) {

@@ -37,7 +37,7 @@ struct LoadMemory {
 
 // A version up to this has a standby on the CPU unless the configuration says otherwise: its weights are then in the
 // host's memory once more.
-inline constexpr uint64_t kMostStandbyBytes = uint64_t{1} << 30;
+inline constexpr uint64_t kMaxStandbyBytes = uint64_t{1} << 30;
 
 // `device` computes as `precision` says, and the CPU, where that is another one, as `on_cpu`. Tuning is not in it: that
 // is left out where there is no room. Neither is what forward takes, which nobody knows.

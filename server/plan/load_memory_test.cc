@@ -98,7 +98,7 @@ TEST(LoadBudgetTest, WhereNobodyKnowsThereIsRoomAndForSmallVersionsAlways) {
 }
 
 TEST(LoadBudgetTest, WhatLoadsAtTheSameTimeIsReserved) {
-  LoadBudget budget([] { return 500 * kMiB; }, [] { return false; }, /*most_wait=*/base::Duration::zero());
+  LoadBudget budget([] { return 500 * kMiB; }, [] { return false; }, /*max_wait=*/base::Duration::zero());
   auto first = budget.Reserve("a", Weights(300 * kMiB));
   ASSERT_TRUE(first.ok());
   EXPECT_TRUE(budget.Reserve("b", Weights(200 * kMiB)).ok());

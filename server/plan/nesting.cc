@@ -13,15 +13,15 @@ namespace torchferry::plan {
 namespace {
 
 // LibTorch's recursion ends the process near 10,000 levels with a stack of 8 MiB.
-constexpr size_t kMostOperators = 1000;  // in one expression: brackets around each other and operators in a row
-constexpr size_t kMostBlocks = 100;
-constexpr size_t kMostElifs = 500;
+constexpr size_t kMaxOperators = 1000;  // in one expression: brackets around each other and operators in a row
+constexpr size_t kMaxBlocks = 100;
+constexpr size_t kMaxElifs = 500;
 // LibTorch's lexer calls itself for each comment and each line's end; some 40,000 calls end the process.
-constexpr size_t kMostSkipped = 5000;
+constexpr size_t kMaxSkipped = 5000;
 // Its time for a list is quadratic in the items: a second for 50,000.
-constexpr size_t kMostItems = 20'000;
+constexpr size_t kMaxItems = 20'000;
 // LibTorch compares each new attribute and method of a class with all before it.
-constexpr size_t kMostMembers = limits::kMaxModuleMembers;
+constexpr size_t kMaxMembers = limits::kMaxModuleMembers;
 
 class NestingScan {
  public:
@@ -32,8 +32,8 @@ class NestingScan {
     std::optional<size_t> indent;  // of the line that begins with the next token
     while (true) {
       const ScriptToken token = lexer_.Next();
-      if (token.skipped > kMostSkipped) {
-        return TooMuch(fmt::format("more than {} comments and ends of lines stand in a row", kMostSkipped), token);
+      if (token.skipped > kMaxSkipped) {
+        return TooMuch(fmt::format("more than {} comments and ends of lines stand in a row", kMaxSkipped), token);
       }
       const bool is_end = token.kind == ScriptTokenKind::kEnd || token.kind == ScriptTokenKind::kInvalid;
       if (is_end || IsUnopened(token)) return absl::OkStatus();  // the parser reads no further
@@ -69,14 +69,14 @@ class NestingScan {
   };
 
   absl::Status CheckLimits(const ScriptToken& token) const {
-    if (total_ > kMostOperators) return TooDeep("an expression", kMostOperators, token);
-    if (blocks_.size() > kMostBlocks) return TooDeep("blocks", kMostBlocks, token);
-    if (blocks_.back().elifs > kMostElifs) return TooDeep("elifs", kMostElifs, token);
-    if (levels_.back().items > kMostItems) {
-      return TooMuch(fmt::format("a list has more than {} items", kMostItems), token);
+    if (total_ > kMaxOperators) return TooDeep("an expression", kMaxOperators, token);
+    if (blocks_.size() > kMaxBlocks) return TooDeep("blocks", kMaxBlocks, token);
+    if (blocks_.back().elifs > kMaxElifs) return TooDeep("elifs", kMaxElifs, token);
+    if (levels_.back().items > kMaxItems) {
+      return TooMuch(fmt::format("a list has more than {} items", kMaxItems), token);
     }
-    if (blocks_.back().members > kMostMembers) {
-      return TooMuch(fmt::format("a class has more than {} members", kMostMembers), token);
+    if (blocks_.back().members > kMaxMembers) {
+      return TooMuch(fmt::format("a class has more than {} members", kMaxMembers), token);
     }
     return absl::OkStatus();
   }

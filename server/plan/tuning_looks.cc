@@ -12,8 +12,8 @@ void TuningEvidence::Add(const std::optional<TuningLook>& look) {
   if (look->is_disturbed) {
     ++disturbed_;
     best_disturbed_ = std::max(best_disturbed_, look->rows_per_second);
-    const double most = look->most_rows_per_second;
-    if (most > 0) most_ = most_ > 0 ? std::min(most_, most) : most;
+    const double most = look->max_rows_per_second;
+    if (most > 0) max_ = max_ > 0 ? std::min(max_, most) : most;
     return;
   }
   ++clean_;
@@ -29,7 +29,7 @@ bool TuningEvidence::AgreesWithin(double share) const {
 void TuningEvidence::ForgetDisturbed() {
   disturbed_ = 0;
   best_disturbed_ = 0;
-  most_ = 0;
+  max_ = 0;
 }
 
 void TuningLooks::Add(const TuningPoint& point, TuningLoad load, const std::optional<TuningLook>& look) {

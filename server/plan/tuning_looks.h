@@ -43,7 +43,7 @@ struct TuningLook {
   double rows_per_second = 0;  // of all workers that ran
   bool is_disturbed = false;   // other work took processors from it: the way is as fast as that or faster
   // Where it is disturbed: the way is not faster than that. 0: nobody knows.
-  double most_rows_per_second = 0;
+  double max_rows_per_second = 0;
 };
 
 // The looks at one way under one load. What disturbs a look slows it down, so the best look is the nearest to the
@@ -61,7 +61,7 @@ class TuningEvidence {
   bool was_tried() const { return !runs_ || clean_ + disturbed_ > 0; }
   bool is_disturbed() const { return runs_ && clean_ == 0 && disturbed_ > 0; }
   // Whether it was only seen disturbed and may nevertheless reach `rate`.
-  bool MayReach(double rate) const { return is_disturbed() && (most_ <= 0 || most_ >= rate); }
+  bool MayReach(double rate) const { return is_disturbed() && (max_ <= 0 || max_ >= rate); }
   // Whether its two best looks agree, so that another one would tell nothing new.
   bool AgreesWithin(double share) const;
 
@@ -72,7 +72,7 @@ class TuningEvidence {
   double best_ = 0;  // of the clean looks, and the next best
   double second_ = 0;
   double best_disturbed_ = 0;
-  double most_ = 0;  // by the disturbed looks; 0: nobody knows
+  double max_ = 0;  // by the disturbed looks; 0: nobody knows
 };
 
 class TuningLooks {

@@ -19,20 +19,20 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kMostRecords = 16;
-constexpr size_t kMostBytes = 1 << 20;
-constexpr size_t kMostDepth = 8;
-constexpr int64_t kMostRows = int64_t{1} << 31;
-constexpr int kMostThreads = 1024;
-constexpr int64_t kMostLatencyRows = 2;
+constexpr size_t kMaxRecords = 16;
+constexpr size_t kMaxRecordBytes = 1 << 20;
+constexpr size_t kMaxRecordDepth = 8;
+constexpr int64_t kMaxRows = int64_t{1} << 31;
+constexpr int kMaxThreads = 1024;
+constexpr int64_t kMaxLatencyRows = 2;
 
-// At most kMostBytes of a regular file that is no link; empty when there is none.
+// At most kMaxRecordBytes of a regular file that is no link; empty when there is none.
 std::string ReadText(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);  // a pipe would be waited for
   if (file < 0) return "";
   struct stat about {};
   std::string text;
-  if (fstat(file, &about) == 0 && S_ISREG(about.st_mode)) text.resize(kMostBytes);
+  if (fstat(file, &about) == 0 && S_ISREG(about.st_mode)) text.resize(kMaxRecordBytes);
   size_t size = 0;
   while (size < text.size()) {
     const ssize_t count = read(file, text.data() + size, text.size() - size);
@@ -47,7 +47,7 @@ std::string ReadText(const std::string& path) {
 
 // A file's records; none when it is not one of ours.
 std::vector<Json> ParseRecords(std::string_view text) {
-  if (!base::IsJsonWithinDepth(text, kMostDepth)) return {};
+  if (!base::IsJsonWithinDepth(text, kMaxRecordDepth)) return {};
   const Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object() || !document.contains("records") || !document["records"].is_array()) return {};
   return document["records"].get<std::vector<Json>>();
@@ -73,8 +73,8 @@ Number Count(const Json& record, const char* name, Number most) {
 
 TuningLatency ParseLatency(const Json& json) {
   return {.variant = json.at("variant").get<std::string>(),
-          .threads = Count(json, "intra_op_threads", kMostThreads),
-          .max_rows = Count(json, "max_rows", kMostLatencyRows),
+          .threads = Count(json, "intra_op_threads", kMaxThreads),
+          .max_rows = Count(json, "max_rows", kMaxLatencyRows),
           .seconds = Positive(json, "seconds"),
           .throughput_seconds = Positive(json, "throughput_seconds")};
 }
@@ -82,8 +82,8 @@ TuningLatency ParseLatency(const Json& json) {
 TuningRecord Parse(const Json& json) {
   TuningRecord record;
   record.best.variant = json.at("variant").get<std::string>();
-  record.best.threads = Count(json, "intra_op_threads", kMostThreads);
-  record.best.rows = Count(json, "batch_rows", kMostRows);
+  record.best.threads = Count(json, "intra_op_threads", kMaxThreads);
+  record.best.rows = Count(json, "batch_rows", kMaxRows);
   record.rows_per_second = Positive(json, "rows_per_second");
   record.simplest_rows_per_second = Positive(json, "simplest_rows_per_second");
   record.budget_seconds = Positive(json, "budget_seconds");
@@ -135,7 +135,7 @@ absl::Status WriteTuningRecord(const std::string& path, const TuningKey& key, co
   std::vector<Json> records = ParseRecords(ReadText(path));
   std::erase_if(records, [&](const Json& json) { return HasKey(json, key); });
   records.insert(records.begin(), ToJson(key, record));
-  if (records.size() > kMostRecords) records.resize(kMostRecords);
+  if (records.size() > kMaxRecords) records.resize(kMaxRecords);
   return base::ReplaceFile(path, Json{{"records", records}}.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 

@@ -14,7 +14,7 @@ using Question = std::optional<TuningQuestion>;
 
 // Looks that a comparison takes, and most that any way gets.
 constexpr int kLooks = 2;
-constexpr int kMostLooks = 5;
+constexpr int kMaxLooks = 5;
 // A look that nobody saw being disturbed may give half; below this share of the best there is no second one.
 constexpr double kFarBehind = 0.45;
 // Two looks agree: another one would move the rate by less than what counts as equal.
@@ -24,18 +24,18 @@ constexpr double kAgree = 0.015;
 constexpr double kHopeless = 0.65;
 // one above the second is tried with other threads, two of them at most,
 constexpr double kWorthThreads = 0.93;
-constexpr size_t kMostWithThreads = 2;
+constexpr size_t kMaxWithThreads = 2;
 // where all are tried if one of these reaches the third. No more threads are tried below the fourth.
 constexpr double kThreadsGain = 0.97;
 constexpr double kThreadsLose = 0.75;
 // One above the fifth is tried with other row counts, and one above the sixth is in the final.
 constexpr double kWorthClimbing = 0.88;
 constexpr double kWorthTheFinal = 0.95;
-constexpr size_t kMostFinalists = 3;
+constexpr size_t kMaxFinalists = 3;
 
 // So many row counts in a row that do not gain end the way. After one that gives less than this share of the best, a
 // single look at the next is enough.
-constexpr int kMostWithoutGain = 2;
+constexpr int kMaxWithoutGain = 2;
 constexpr double kSteepFall = 0.85;
 
 // The same for batches that run alone: what gains less from more threads ends them there,
@@ -43,8 +43,8 @@ constexpr double kAloneGains = 1.03;
 // a variant that is below the second is not tried with more, one above the third is looked at until two looks agree.
 constexpr double kAloneHopeless = 0.6;
 constexpr double kAloneNearlyBest = 0.93;
-constexpr int kMostLooksAlone = 4;
-constexpr size_t kMostWithTwoRows = 3;
+constexpr int kMaxLooksAlone = 4;
+constexpr size_t kMaxWithTwoRows = 3;
 
 struct Pair {
   std::string variant;
@@ -53,9 +53,9 @@ struct Pair {
 
 class Rules {
  public:
-  // `most_looks`: at each way, but for those in the finals.
-  Rules(const TuningSpace& space, const TuningLooks& looks, int most_looks)
-      : space_(space), looks_(looks), most_looks_(most_looks) {}
+  // `max_looks`: at each way, but for those in the finals.
+  Rules(const TuningSpace& space, const TuningLooks& looks, int max_looks)
+      : space_(space), looks_(looks), max_looks_(max_looks) {}
 
   Question Start(const TuningPoint& start) const { return AskUpTo(1, {start}, TuningLoad::kFull); }
 
@@ -85,7 +85,7 @@ class Rules {
   // --- 2: the variants ---
 
   Question AskVariants() const {
-    return AskUpTo(most_looks_, PointsOf(space_.variants, space_.threads.front(), 0), TuningLoad::kFull);
+    return AskUpTo(max_looks_, PointsOf(space_.variants, space_.threads.front(), 0), TuningLoad::kFull);
   }
 
   // --- 3: one row, alone ---
@@ -101,7 +101,7 @@ class Rules {
   Question AskFinalAlone() const {
     if (!space_.may_have_latency_point) return std::nullopt;
     return Settle(Near(looks_.Best(TuningLoad::kAlone, kAloneNearlyBest), 1, space_.variants.size()),
-                  TuningLoad::kAlone, kMostLooksAlone);
+                  TuningLoad::kAlone, kMaxLooksAlone);
   }
 
   // Whether the step to as many threads before that has gained.
@@ -119,7 +119,7 @@ class Rules {
                least;
       });
     }
-    return AskUpTo(most_looks_, PointsOf(variants, space_.threads[threads], 0), TuningLoad::kAlone);
+    return AskUpTo(max_looks_, PointsOf(variants, space_.threads[threads], 0), TuningLoad::kAlone);
   }
 
   // --- 4: rows ---
@@ -138,7 +138,7 @@ class Rules {
   Question AskPair(const Pair& pair) const {
     const double worth = pair.threads > space_.threads.front() ? 1 : kWorthClimbing;
     if (BestNearPeak(pair) >= worth * looks_.BestRate()) return AskClimb(pair);
-    return AskUpTo(most_looks_, {PointOf(pair, Peak())}, TuningLoad::kFull);
+    return AskUpTo(max_looks_, {PointOf(pair, Peak())}, TuningLoad::kFull);
   }
 
   // Up and down from its best row count.
@@ -152,8 +152,8 @@ class Rules {
   Question AskClimb(const Pair& pair, size_t peak, int step) const {
     const double best = looks_.At(PointOf(pair, peak)).rate();
     int without_gain = 0;
-    int looks = most_looks_;
-    for (size_t rows = peak; without_gain < kMostWithoutGain; ++without_gain) {
+    int looks = max_looks_;
+    for (size_t rows = peak; without_gain < kMaxWithoutGain; ++without_gain) {
       if (step > 0 ? rows + 1 >= space_.rows.size() : rows == 0) break;
       rows += static_cast<size_t>(step);
       const TuningPoint point = PointOf(pair, rows);
@@ -187,7 +187,7 @@ class Rules {
     std::ranges::stable_sort(pairs, std::ranges::greater(), with_few);
     const double least = kWorthThreads * BestWith(0, TuningLoad::kFull);
     const auto is_wanted = [&, rank = size_t{0}](const Pair& pair) mutable {
-      return gains || (rank++ < kMostWithThreads && with_few(pair) >= least);
+      return gains || (rank++ < kMaxWithThreads && with_few(pair) >= least);
     };
     std::vector<Pair> wanted;
     std::ranges::copy_if(pairs, std::back_inserter(wanted), is_wanted);
@@ -198,16 +198,16 @@ class Rules {
 
   Question AskFinal() const {
     std::vector<TuningPoint> finalists = looks_.Best(TuningLoad::kFull, kWorthTheFinal);
-    if (finalists.size() > kMostFinalists) finalists.resize(kMostFinalists);
-    return Settle(std::move(finalists), TuningLoad::kFull, kMostLooks);
+    if (finalists.size() > kMaxFinalists) finalists.resize(kMaxFinalists);
+    return Settle(std::move(finalists), TuningLoad::kFull, kMaxLooks);
   }
 
   // In turns, until two looks at each agree. Nothing in the round of single looks.
-  Question Settle(std::vector<TuningPoint> points, TuningLoad load, int most_looks) const {
-    if (most_looks_ < kLooks) return std::nullopt;
+  Question Settle(std::vector<TuningPoint> points, TuningLoad load, int max_looks) const {
+    if (max_looks_ < kLooks) return std::nullopt;
     std::erase_if(points, [&](const TuningPoint& point) {
       const TuningEvidence& evidence = looks_.At(point, load);
-      return evidence.looks() >= most_looks || evidence.AgreesWithin(kAgree);
+      return evidence.looks() >= max_looks || evidence.AgreesWithin(kAgree);
     });
     if (points.empty()) return std::nullopt;
     const auto looks = [&](const TuningPoint& point) { return looks_.At(point, load).looks(); };
@@ -219,7 +219,7 @@ class Rules {
   Question AskBestAlone() const {
     const std::optional<TuningPoint> best = ThroughputPoint(space_, looks_);
     if (!space_.may_have_latency_point || !best.has_value()) return std::nullopt;
-    return AskUpTo(most_looks_, {{best->variant, best->threads, space_.rows.front()}}, TuningLoad::kAlone);
+    return AskUpTo(max_looks_, {{best->variant, best->threads, space_.rows.front()}}, TuningLoad::kAlone);
   }
 
   Question AskTwoRows() const {
@@ -230,11 +230,11 @@ class Rules {
     if (!soonest.has_value()) return std::nullopt;
     if (soonest->variant == best->variant && soonest->threads == best->threads) return std::nullopt;
     std::vector<TuningPoint> points =
-        Near(looks_.Best(TuningLoad::kAlone, kWorthClimbing), space_.rows.front(), kMostWithTwoRows);
+        Near(looks_.Best(TuningLoad::kAlone, kWorthClimbing), space_.rows.front(), kMaxWithTwoRows);
     points.push_back(*soonest);
     points.push_back(*best);
     for (TuningPoint& point : points) point.rows = 2;
-    return AskUpTo(most_looks_, points, TuningLoad::kAlone);
+    return AskUpTo(max_looks_, points, TuningLoad::kAlone);
   }
 
   // --- what all rules use ---
@@ -350,7 +350,7 @@ class Rules {
 
   const TuningSpace& space_;
   const TuningLooks& looks_;
-  const int most_looks_;
+  const int max_looks_;
 };
 
 }  // namespace

@@ -268,7 +268,7 @@ TEST(TuningSearchTest, AWayThatCannotWinHoweverItWasDisturbedIsNoMatter) {
         search,
         [&](const TuningQuestion& question) -> std::optional<TuningLook> {
           if (question.point.variant == "plain") return TuningLook{100};
-          return TuningLook{.rows_per_second = 60, .is_disturbed = true, .most_rows_per_second = most};
+          return TuningLook{.rows_per_second = 60, .is_disturbed = true, .max_rows_per_second = most};
         },
         &Always);
     EXPECT_EQ(result->is_disturbed, most > 100) << most;

@@ -47,7 +47,7 @@ std::optional<TuningPoint> SoonestOf(const TuningSpace& space, const TuningLooks
 }
 
 // Whether two rows are answered soonest in the way in which one is. Not where more ways were never looked at.
-int64_t MostRowsOf(const TuningSpace& space, const TuningLooks& looks, const TuningPoint& way) {
+int64_t MaxRowsOf(const TuningSpace& space, const TuningLooks& looks, const TuningPoint& way) {
   if (space.rows.size() < 2 || space.rows[1] != 2) return space.rows.front();
   double best = 0;
   for (const auto& [point, evidence] : looks.Of(TuningLoad::kAlone)) {
@@ -65,7 +65,7 @@ std::optional<TuningLatency> LatencyOf(const TuningSpace& space, const TuningLoo
   if (way->variant == throughput.variant && way->threads == throughput.threads) return std::nullopt;
   return TuningLatency{.variant = way->variant,
                        .threads = way->threads,
-                       .max_rows = throughput.rows > 1 ? MostRowsOf(space, looks, *way) : 1,
+                       .max_rows = throughput.rows > 1 ? MaxRowsOf(space, looks, *way) : 1,
                        .seconds = static_cast<double>(way->rows) / Alone(looks, *way),
                        .throughput_seconds = static_cast<double>(way->rows) / plain};
 }

@@ -148,8 +148,8 @@ bool AreEqual(const PlanValue& a, const PlanValue& b, size_t depth) {
   if (a.IsNumber() && b.IsNumber()) return RealOf(a) == RealOf(b);
   if (a.kind != b.kind) return false;
   if ((a.IsList() || a.Is(ValueKind::kDict)) && a.items != b.items) {
-    constexpr size_t kMostDepth = 2;  // lists in lists: deeper ones are not equal, as they may share parts
-    return depth < kMostDepth && std::ranges::equal(*a.items, *b.items, [&](const PlanValue& x, const PlanValue& y) {
+    constexpr size_t kMaxDepth = 2;  // lists in lists: deeper ones are not equal, as they may share parts
+    return depth < kMaxDepth && std::ranges::equal(*a.items, *b.items, [&](const PlanValue& x, const PlanValue& y) {
              return AreEqual(x, y, depth + 1);
            });
   }
@@ -235,7 +235,7 @@ std::string KindName(const PlanValue& value) {
 }
 
 std::string Shown(const PlanValue& value, size_t depth) {
-  constexpr size_t kMostShown = 8;
+  constexpr size_t kMaxShown = 8;
   if (value.Is(ValueKind::kBool)) return value.integer != 0 ? "True" : "False";
   if (value.Is(ValueKind::kInt)) return std::to_string(value.integer);
   if (value.Is(ValueKind::kFloat)) return fmt::format("{}", value.real);
@@ -244,7 +244,7 @@ std::string Shown(const PlanValue& value, size_t depth) {
   std::string shown = value.Is(ValueKind::kList) ? "[" : "(";
   for (size_t i = 0; i < value.items->size(); ++i) {
     if (i > 0) shown += ", ";
-    if (i == kMostShown) {
+    if (i == kMaxShown) {
       shown += "…";
       break;
     }

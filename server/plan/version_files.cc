@@ -23,8 +23,8 @@ constexpr char kArchitecturePt[] = "architecture.pt";
 constexpr char kArchitecturePt2[] = "architecture.pt2";
 
 // Of a version's folder. Each is opened to see what it is, and a message lists the first of them.
-constexpr size_t kMostFiles = 1000;
-constexpr size_t kMostListed = 20;
+constexpr size_t kMaxFiles = 1000;
+constexpr size_t kMaxListed = 20;
 
 using OpenedFile = std::shared_ptr<const checkpoint::File>;
 
@@ -67,11 +67,11 @@ absl::StatusOr<std::vector<std::string>> ModelCandidates(const Folder& folder, c
                          base::OpenInStore(folder.folder, "", base::StoreEntry::kFolder, folder.name));
   std::error_code error;
   for (fs::directory_iterator it(open.path(), error), end; !error && it != end; it.increment(error)) {
-    if (names.size() > kMostFiles) {
+    if (names.size() > kMaxFiles) {
       return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
                               "{}/ has more than {} files, which are not looked through for a model; name it with "
                               "default_model_filename in config.pbtxt",
-                              folder.name, kMostFiles);
+                              folder.name, kMaxFiles);
     }
     const std::string name = it->path().filename().string();
     if (!IsSetAside(name, config) && !it->is_directory(error)) names.push_back(name);
@@ -245,14 +245,14 @@ absl::StatusOr<ModelChoice> ChooseModelFile(const std::vector<Candidate>& candid
   std::string listing;
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].format.ok()) models.push_back(i);
-    if (i >= kMostListed) continue;
+    if (i >= kMaxListed) continue;
     if (candidates[i].format.ok()) {
       listing += fmt::format("\n  {}: {}", candidates[i].name, Name(*candidates[i].format));
     } else {
       listing += fmt::format("\n  {}", base::MessageOf(candidates[i].format.status()));
     }
   }
-  if (candidates.size() > kMostListed) listing += fmt::format("\n  and {} more", candidates.size() - kMostListed);
+  if (candidates.size() > kMaxListed) listing += fmt::format("\n  and {} more", candidates.size() - kMaxListed);
   if (models.size() == 1) return ModelChoice{candidates[models[0]].name, {}};
   if (models.size() > 1) {
     if (std::optional<ModelChoice> one = OneModelOf(candidates, models); one.has_value()) return *std::move(one);

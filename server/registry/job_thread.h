@@ -25,7 +25,7 @@ class JobThread {
   // Jobs that were added before begin now. Once.
   void Start() { loop_.Start(); }
   void Add(Job job);
-  // After the job under way; those that wait are dropped, and those that come later at once.
+  // After the running job; those that wait are dropped, and those that come later at once.
   void Stop();
   bool stopping() const;
 

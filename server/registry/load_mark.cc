@@ -61,7 +61,7 @@ std::string MarkText(const LoadMark& mark) {
 }
 
 std::optional<LoadMark> ParseMark(std::string_view text) {
-  if (text.size() > kMostMarkBytes) return std::nullopt;
+  if (text.size() > kMaxMarkBytes) return std::nullopt;
   LoadMark mark;
   int is_loading = 0;
   Fields fields(text);

@@ -21,7 +21,7 @@ struct LoadMark {
 };
 
 // Of a text that MarkText writes. Longer ones are nobody's mark.
-inline constexpr size_t kMostMarkBytes = size_t{16} << 10;
+inline constexpr size_t kMaxMarkBytes = size_t{16} << 10;
 
 std::string MarkText(const LoadMark& mark);
 // Nothing for a text that MarkText did not write: of another release, cut short, or somebody else's.

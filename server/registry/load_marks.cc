@@ -25,11 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // Servers that may share a folder and a store.
-constexpr int kMostServers = 64;
+constexpr int kMaxServers = 64;
 // Marks that are taken over; what is more is removed unread.
-constexpr size_t kMostMarks = 4096;
+constexpr size_t kMaxMarks = 4096;
 // Longer than this, a version does not wait for another one: that may load for ever.
-constexpr auto kMostWait = std::chrono::minutes(5);
+constexpr auto kMaxWait = std::chrono::minutes(5);
 
 constexpr std::string_view kPrefix = "load-";
 
@@ -64,10 +64,10 @@ base::Descriptor OpenOwnFolder(const std::string& path) {
 
 // Of a mark's name, "load-3". Nothing for other names, what a write that was cut off has left among them.
 std::optional<int64_t> NumberOf(std::string_view name) {
-  constexpr int64_t kMost = int64_t{1} << 48;
+  constexpr int64_t kMax = int64_t{1} << 48;
   int64_t number = 0;
   const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), number);
-  const bool is_number = error == std::errc() && end == name.data() + name.size() && number > 0 && number < kMost;
+  const bool is_number = error == std::errc() && end == name.data() + name.size() && number > 0 && number < kMax;
   return is_number ? std::optional(number) : std::nullopt;
 }
 
@@ -76,9 +76,9 @@ std::optional<std::string> ReadSmallFile(const std::string& path) {
   const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   struct stat info = {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-  std::string text(kMostMarkBytes + 1, '\0');
+  std::string text(kMaxMarkBytes + 1, '\0');
   const ssize_t size = ::pread(file.get(), text.data(), text.size(), 0);
-  if (size < 0 || static_cast<size_t>(size) > kMostMarkBytes) return std::nullopt;
+  if (size < 0 || static_cast<size_t>(size) > kMaxMarkBytes) return std::nullopt;
   text.resize(static_cast<size_t>(size));
   return text;
 }
@@ -88,7 +88,7 @@ std::optional<std::string> ReadSmallFile(const std::string& path) {
 absl::StatusOr<std::unique_ptr<LoadMarks>> LoadMarks::Open(const std::string& state_dir, const std::string& store) {
   const std::string path = fmt::format("{}/{}", state_dir, DigestOfStore(store));
   std::string why = "too many servers share it";
-  for (int i = 0; i < kMostServers; ++i) {
+  for (int i = 0; i < kMaxServers; ++i) {
     base::Descriptor folder = OpenOwnFolder(fmt::format("{}-{}", path, i));
     if (folder.get() < 0) {
       why = SystemError();
@@ -122,7 +122,7 @@ void LoadMarks::TakeOver() {
   base::MutexLock lock(mutex_);
   for (const std::string& name : names) {
     const auto number = NumberOf(name);
-    const bool is_read = number.has_value() && entries_.size() < kMostMarks;
+    const bool is_read = number.has_value() && entries_.size() < kMaxMarks;
     const auto text = is_read ? ReadSmallFile(folder_.path() + "/" + name) : std::nullopt;
     const auto left = text.has_value() ? ParseMark(*text) : std::nullopt;
     if (!left.has_value() || entries_.contains({left->model, left->version})) {
@@ -169,7 +169,7 @@ absl::StatusOr<std::unique_ptr<LoadMarks::Loading>> LoadMarks::BeginAgain(const 
 
 absl::StatusOr<std::unique_ptr<LoadMarks::Loading>> LoadMarks::BeginLocked(Entry& entry) {
   const Key key = {entry.mark.model, entry.mark.version};
-  if (entry.mark.ends >= kMostEndsWhileLoading) {
+  if (entry.mark.ends >= kMaxEndsWhileLoading) {
     return base::MakeStatus(
         absl::StatusCode::kFailedPrecondition,
         "{}/{}: the server ended twice while it was loading this version, so it is not loaded again until its files "
@@ -185,7 +185,7 @@ absl::StatusOr<std::unique_ptr<LoadMarks::Loading>> LoadMarks::BeginLocked(Entry
 }
 
 void LoadMarks::WaitForTurn(const Key& key) {
-  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
+  const auto deadline = std::chrono::steady_clock::now() + kMaxWait;
   const auto is_taken = [&]() FERRY_REQUIRES(mutex_) {
     return std::ranges::any_of(entries_, [&](const auto& other) {
       return other.first != key && other.second.loads > 0 && other.second.mark.ends > 0;

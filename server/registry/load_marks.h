@@ -17,10 +17,10 @@
 namespace torchferry::registry {
 
 // So many ends of the server while it loaded a version, and the version is not loaded again by itself.
-inline constexpr int kMostEndsWhileLoading = 2;
+inline constexpr int kMaxEndsWhileLoading = 2;
 
 // Thread-safe. A folder of its own in `state_dir`, which is locked for as long as this lives: another server, of the
-// same store or of another one, has another folder. One mark for each load under way; what was loading when a server
+// same store or of another one, has another folder. One mark for each running load; what was loading when a server
 // ended, it alone or beside others, counts one end. Versions with an end are loaded one at a time, so that the next end
 // counts for the one that is to blame.
 class LoadMarks {
@@ -63,7 +63,7 @@ class LoadMarks {
   struct Entry {
     LoadMark mark;
     std::string name;  // of its file
-    int loads = 0;     // under way
+    int loads = 0;     // running
     bool is_on_disk = false;
   };
 

@@ -31,7 +31,7 @@ TEST(LoadMarkTest, NothingElseIsAMark) {
   const std::string text = MarkText({.model = "m", .version = 1, .files = "f", .boot = "b", .ends = 1});
   for (size_t i = 0; i < text.size(); ++i) EXPECT_FALSE(ParseMark(text.substr(0, i)).has_value()) << i;
   for (const std::string& other :
-       {text + "x", std::string(kMostMarkBytes + 1, 'x'), std::string("torchferry load mark 1\nends -1\n"),
+       {text + "x", std::string(kMaxMarkBytes + 1, 'x'), std::string("torchferry load mark 1\nends -1\n"),
         std::string("torchferry load mark 1\nends 1\nloading 2\nversion 1\nmodel 1:m\nfiles 0:\nboot 0:\n"),
         std::string("torchferry load mark 1\nends 1\nloading 1\nversion 1\nmodel 99999999999999999999:m\n"),
         std::string("torchferry load mark 1\nends 1\nloading 1\nversion 1\nmodel 18446744073709551615:m\n")}) {

@@ -33,7 +33,7 @@ class LoadPool::JobOverrun final : public base::Overrun {
       stuck = ++pool_.stuck_;
       ++pool_.telling_;
       base::LowerPriority(thread_.number);
-      if (pool_.stuck_ <= pool_.options_.most_stuck) pool_.AddThread();
+      if (pool_.stuck_ <= pool_.options_.max_stuck) pool_.AddThread();
       if (pool_.Usable() == 0) refused = std::exchange(pool_.jobs_, {});
     }
     return [pool = &pool_, give_up = job_.give_up, so_far, stuck, refused = std::move(refused)] {

@@ -19,12 +19,12 @@ namespace torchferry::registry {
 // Jobs begin in the order in which they came, as many at a time as there are threads. Thread-safe.
 //
 // A job beyond its limit is given up: it is told, and runs on. Another thread takes the place of its own, as often as
-// `most_stuck` says. When it has ended after all, what it made is dropped, and its thread ends.
+// `max_stuck` says. When it has ended after all, what it made is dropped, and its thread ends.
 class LoadPool {
  public:
   struct Options {
     int threads = 1;
-    int most_stuck = 0;                 // threads that are replaced
+    int max_stuck = 0;                  // threads that are replaced
     base::StuckWatch* watch = nullptr;  // outlives the pool; null: nobody sees what does not end
     // Called on a thread of the pool when the last job has ended, given-up ones aside. Null: nobody cares.
     std::function<void()> on_idle = nullptr;

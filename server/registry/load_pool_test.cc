@@ -18,10 +18,10 @@ class LoadPoolTest : public ::testing::Test {
  protected:
   ~LoadPoolTest() override { Release(); }
 
-  void Make(int threads, int most_stuck) {
+  void Make(int threads, int max_stuck) {
     pool_ = std::make_unique<LoadPool>(
         LoadPool::Options{
-            .threads = threads, .most_stuck = most_stuck, .watch = &watch_, .on_idle = [this] { Count(idle_); }},
+            .threads = threads, .max_stuck = max_stuck, .watch = &watch_, .on_idle = [this] { Count(idle_); }},
         clock_);
   }
   void Add(std::function<void()> run = nullptr) {

@@ -64,7 +64,7 @@ class Reconciler {
   void AddModel(const ModelFolder& folder);
   // No model, and never was one while the server ran; says so once.
   bool IsForeign(const ModelFolder& folder);
-  // `change` when no other of that model is under way.
+  // `change` when no other of that model is running.
   void InTurn(const std::string& model, Step change);
   void EndTurn(const std::string& model);
   void LoadNow(const std::string& model, const std::vector<int64_t>& versions, const Done& done);
@@ -82,7 +82,7 @@ class Reconciler {
   const Options options_;
   std::map<std::string, ModelMemory> memory_;        // by model
   std::set<std::string> foreign_;                    // folders that are no models
-  std::map<std::string, std::deque<Step>> in_turn_;  // models of which a change is under way, and what waits for it
+  std::map<std::string, std::deque<Step>> in_turn_;  // models with a running change, and what waits for it
 };
 
 // What is answered to changes that come when the server is stopping.

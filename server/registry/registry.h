@@ -53,7 +53,7 @@ class Registry {
   void AddUnloaded(const std::vector<ModelFolder>& models) { reconciler_.AddUnloaded(models); }
   // Begins to load what is PENDING. Once.
   void StartLoading();
-  // Ends loading after the versions under way, drops every servable and waits until they have ended.
+  // Ends loading after the running versions, drops every servable and waits until they have ended.
   void Stop();
 
   // Loads that were given up and have not ended. Stop waits for them.

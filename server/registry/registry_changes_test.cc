@@ -22,12 +22,12 @@ TEST_F(RegistryChangesTest, LoadTakesTheNewVersionAndThenLetsTheOldOneGo) {
   store_.Put("m", 1);
   Begin();
   store_.Put("m", 2);
-  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> in_flight = registry_.Find("m", 0).value();
   EXPECT_TRUE(Load("m").get().ok());
   EXPECT_EQ(States(), "2 ready, 1 unloading");
   EXPECT_EQ(registry_.Find("m", 0).value()->version(), 2);
-  EXPECT_EQ(under_way->version(), 1);
-  under_way.reset();
+  EXPECT_EQ(in_flight->version(), 1);
+  in_flight.reset();
   WaitForStates("2 ready");
 }
 
@@ -93,7 +93,7 @@ TEST_F(RegistryChangesTest, AVersionThatComesBackIsNotTakenAwayByTheEndOfItsForm
 TEST_F(RegistryChangesTest, UnloadAnswersWhenTheLastRequestHasEnded) {
   store_.Put("m", 1);
   Begin();
-  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> in_flight = registry_.Find("m", 0).value();
   Answer first = Unload("m");
   WaitForStates("1 unloading");
   Answer second = Unload("m", 1);
@@ -101,7 +101,7 @@ TEST_F(RegistryChangesTest, UnloadAnswersWhenTheLastRequestHasEnded) {
   Rescan();  // the thread has gone on to other work
   EXPECT_EQ(first.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   EXPECT_EQ(second.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
-  under_way.reset();
+  in_flight.reset();
   EXPECT_TRUE(first.get().ok());
   EXPECT_TRUE(second.get().ok());
   EXPECT_EQ(States(), "1 unloaded");
@@ -127,10 +127,10 @@ TEST_F(RegistryChangesTest, WhatFailedCanBeUnloaded) {
 TEST_F(RegistryChangesTest, StopAnswersWhoStillWaits) {
   store_.Put("m", 1);
   Begin();
-  std::shared_ptr<serving::Servable> under_way = registry_.Find("m", 0).value();
+  std::shared_ptr<serving::Servable> in_flight = registry_.Find("m", 0).value();
   Answer unloaded = Unload("m");
   WaitForStates("1 unloading");
-  std::thread holder([&, handle = std::move(under_way)]() mutable {
+  std::thread holder([&, handle = std::move(in_flight)]() mutable {
     WaitUntilStopping();
     handle.reset();
   });

@@ -10,8 +10,8 @@ StoreWatch::StoreWatch(Registry& registry, base::Duration interval) : registry_(
 }
 
 base::TimePoint StoreWatch::Look() {
-  constexpr int kMostUnanswered = 8;  // models whose loads last, or a registry that does not come to look
-  if (*unanswered_ < kMostUnanswered) {
+  constexpr int kMaxUnanswered = 8;  // models whose loads last, or a registry that does not come to look
+  if (*unanswered_ < kMaxUnanswered) {
     ++*unanswered_;
     registry_.Rescan([unanswered = unanswered_](const absl::Status& status) {
       if (!status.ok() && status.code() != absl::StatusCode::kUnavailable) {

@@ -81,7 +81,7 @@ class StuckLoadTest : public ::testing::Test {
                      {.store = store_.path(),
                       .on_unloaded = nullptr,
                       .marks = nullptr,
-                      .loading = {.threads = 2, .most_stuck = 2, .watch = &watch_},
+                      .loading = {.threads = 2, .max_stuck = 2, .watch = &watch_},
                       .load_limit = [](const config::ModelConfig&) { return kLimit; }}};
 };
 

@@ -26,7 +26,7 @@ namespace {
 constexpr char kModelPrefix[] = "model/";
 
 constexpr base::Duration kQuiet = std::chrono::milliseconds(50);
-constexpr base::Duration kMostQuiet = std::chrono::milliseconds(500);
+constexpr base::Duration kMaxQuiet = std::chrono::milliseconds(500);
 
 class RpcServerImpl final : public RpcServer {
  public:
@@ -99,7 +99,7 @@ class RpcServerImpl final : public RpcServer {
     const bool all_answered = admission_.WaitUntilEmpty(deadline);
     // What gRPC has not been asked to take when it shuts down ends as CANCELLED, as if the caller had given up: who was
     // about to ask is refused first, and hears that another replica should be asked.
-    if (all_answered) admission_.WaitUntilQuiet(kQuiet, clock_.Now() + kMostQuiet, clock_);
+    if (all_answered) admission_.WaitUntilQuiet(kQuiet, clock_.Now() + kMaxQuiet, clock_);
     health_.EndWatches();
     // What is left are idle streams, answers on their way out and, past the deadline, requests to be cancelled.
     server_.Stop(std::chrono::milliseconds(all_answered ? 500 : 0));

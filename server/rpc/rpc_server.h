@@ -66,8 +66,8 @@ class RpcServer {
 
   // Not ready from now on, while requests are still taken.
   virtual void AnnounceDrain() = 0;
-  // Takes no more Predicts and waits for those under way, until `deadline`; health goes on answering. Then stops.
-  // False when some were still under way and had to be cancelled.
+  // Takes no more Predicts and waits for those in flight, until `deadline`; health goes on answering. Then stops.
+  // False when some were still in flight and had to be cancelled.
   virtual bool DrainAndStop(base::TimePoint deadline) = 0;
 };
 

@@ -16,8 +16,8 @@ namespace {
 // Whether it is on one, or may be later.
 bool UsesAccelerator(const model::LoadedModel& loaded) {
   const auto is_accelerator = [](const tensor::DeviceId& device) { return !device.IsCpu(); };
-  return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.others, is_accelerator) ||
-         std::ranges::any_of(loaded.rather, is_accelerator);
+  return is_accelerator(loaded.model->device()) || std::ranges::any_of(loaded.fallback_devices, is_accelerator) ||
+         std::ranges::any_of(loaded.preferred_devices, is_accelerator);
 }
 
 absl::Status StateIsGone(const std::string& why) {
@@ -169,7 +169,7 @@ std::vector<Batch> BatchRunner::AfterFault(const Placements::Use& use, Batch bat
 // It leaves its place on the accelerator to another one.
 Attempt BatchRunner::ForwardBesideLimit(const Placements::Use& use, const Batch& batch, WatchedBatch& watched) {
   ++on_cpu_;
-  scheduler_.LookAgain();
+  scheduler_.RecheckQueues();
   Attempt attempt = forward_.Run(use, batch, watched);
   --on_cpu_;
   return attempt;
@@ -187,7 +187,7 @@ void BatchRunner::Record(const Placements::Use& use, const Batch& batch, int64_t
                               .output_seconds = attempt.times.output};
   for (const auto& task : batch) record.queue_seconds += base::ToSeconds(attempt.started - task->enqueued);
   metrics_->BatchDone(record);
-  if (use.is_moved) metrics_->FellBack({.from = use.from, .to = device, .reason = std::string(Name(use.reason))});
+  if (use.is_moved) metrics_->OnFallback({.from = use.from, .to = device, .reason = std::string(Name(use.reason))});
 }
 
 void BatchRunner::AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt) {

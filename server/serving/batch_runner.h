@@ -61,7 +61,7 @@ class BatchRunner final : private batching::Scheduler::Handler {
     if (options_.on_suspect) options_.on_suspect(why);
   }
   // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
-  int MostAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
+  int MaxAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
   // An accelerator may hang, or be slow for reasons of its own.
   bool MayRunOnCaller() const override { return runs_on_cpu_; }
 

@@ -74,7 +74,7 @@ TEST_F(RowLimitTest, HalvesAndForgetsAfterAWhile) {
   EXPECT_EQ(limit_.At(At(0.1)), 4);
   limit_.OutOfMemory(4, At(0.1));
   EXPECT_EQ(limit_.At(At(0.2)), 2);
-  limit_.OutOfMemory(8, At(0.2));  // was under way
+  limit_.OutOfMemory(8, At(0.2));  // was in flight
   EXPECT_EQ(limit_.At(At(0.3)), 2);
   EXPECT_EQ(limit_.At(At(1.3)), std::nullopt);
 }
@@ -85,7 +85,7 @@ TEST_F(RowLimitTest, WaitsLongerEachTimeThatItIsTriedInVain) {
   EXPECT_EQ(limit_.At(At(3.4)), 4);
   limit_.OutOfMemory(8, At(3.6));
   EXPECT_EQ(limit_.At(At(7.5)), 4);
-  limit_.Fitted(8);
+  limit_.RecordFit(8);
   EXPECT_EQ(limit_.At(At(7.5)), std::nullopt);
   limit_.OutOfMemory(8, At(8));
   EXPECT_EQ(limit_.At(At(9.5)), std::nullopt);
@@ -94,7 +94,7 @@ TEST_F(RowLimitTest, WaitsLongerEachTimeThatItIsTriedInVain) {
 TEST_F(RowLimitTest, OneRowIsForgivenOnce) {
   limit_.OutOfMemory(1, At(0));
   EXPECT_EQ(limit_.At(At(0)), std::nullopt);
-  limit_.Fitted(1);
+  limit_.RecordFit(1);
   limit_.OutOfMemory(1, At(0));
   EXPECT_EQ(limit_.At(At(0)), std::nullopt);
   limit_.OutOfMemory(1, At(0.1));

@@ -61,7 +61,7 @@ class DeviceHealth {
   // A canary did not pass: the next one comes after twice the time.
   void CanaryFailed(const tensor::DeviceId& device);
 
-  // Until Unsubscribe, which waits for a call that is under way. Not from the listener itself.
+  // Until Unsubscribe, which waits for a call that runs. Not from the listener itself.
   int Subscribe(Listener listener) { return listeners_.Subscribe(std::move(listener)); }
   void Unsubscribe(int subscription) { listeners_.Unsubscribe(subscription); }
 

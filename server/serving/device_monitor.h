@@ -12,7 +12,7 @@
 
 namespace torchferry::serving {
 
-// Its thread runs from construction to destruction, which waits for a probe that is under way.
+// Its thread runs from construction to destruction, which waits for a probe that runs.
 class DeviceMonitor {
  public:
   // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every

@@ -29,12 +29,12 @@ class IdleJobs {
   // Jobs that have ended.
   int done() const;
 
-  // No piece begins from now on, and what waits ends. A piece under way goes on, and its job ends with it.
+  // No piece begins from now on, and what waits ends. A running piece goes on, and its job ends with it.
   void Close();
   // After that: whether no piece runs any more. Waits for that until `until`.
   bool HasEnded(base::TimePoint until);
 
-  // The piece under way is beyond its time, or has ended after all.
+  // The running piece is beyond its time, or has ended after all.
   void SetStuck(bool is_stuck);
   bool is_stuck() const;
 

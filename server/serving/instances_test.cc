@@ -20,7 +20,7 @@ class Gate {
  public:
   void Pass() {
     base::MutexLock lock(mutex_);
-    most_ = std::max(most_, ++inside_);
+    max_ = std::max(max_, ++inside_);
     changed_.NotifyAll();
     while (!is_open_) changed_.Wait(mutex_);
     --inside_;
@@ -41,7 +41,7 @@ class Gate {
   // At the same time, so far.
   int most() {
     base::MutexLock lock(mutex_);
-    return most_;
+    return max_;
   }
 
  private:
@@ -49,7 +49,7 @@ class Gate {
   base::CondVar changed_;
   bool is_open_ FERRY_GUARDED_BY(mutex_) = false;
   int inside_ FERRY_GUARDED_BY(mutex_) = 0;
-  int most_ FERRY_GUARDED_BY(mutex_) = 0;
+  int max_ FERRY_GUARDED_BY(mutex_) = 0;
 };
 
 class GatedModel final : public model::Model {
@@ -80,7 +80,7 @@ class InstancesTest : public ::testing::Test {
   void Make(const tensor::DeviceId& device, int instances, model::DeviceFault fails = model::DeviceFault::kNone) {
     if (!device.IsCpu()) health_->Add(device);
     model::LoadedModel loaded{std::make_shared<GatedModel>(device, gate_, fails), {}};
-    if (!device.IsCpu()) loaded.others = {tensor::DeviceId::Cpu()};
+    if (!device.IsCpu()) loaded.fallback_devices = {tensor::DeviceId::Cpu()};
     loaded.place = [this](const tensor::DeviceId& other) -> absl::StatusOr<model::PlacedModel> {
       return model::PlacedModel{std::make_shared<GatedModel>(other, gate_, model::DeviceFault::kNone), {}};
     };

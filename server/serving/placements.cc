@@ -15,7 +15,7 @@ using tensor::FallbackReason;
 
 // Before a placement that could not be made is tried again.
 constexpr base::Duration kBeforeNextBuild = std::chrono::seconds(10);
-constexpr base::Duration kMostBeforeNextBuild = std::chrono::minutes(5);
+constexpr base::Duration kMaxBeforeNextBuild = std::chrono::minutes(5);
 
 std::shared_ptr<model::Model> LeakedOrNull(std::shared_ptr<model::Model> model,
                                            const std::shared_ptr<DeviceHealth>& health) {
@@ -61,7 +61,7 @@ Placements::Placements(std::string model, int64_t version, model::LoadedModel lo
       limit_(limit) {
   {
     base::MutexLock lock(mutex_);
-    for (const tensor::DeviceId& device : loaded.rather) {
+    for (const tensor::DeviceId& device : loaded.preferred_devices) {
       Slot& slot = slots_.emplace_back();
       slot.device = device;
       slot.failed_until = clock_.Now() + kBeforeNextBuild;
@@ -72,7 +72,7 @@ Placements::Placements(std::string model, int64_t version, model::LoadedModel lo
     home.model = LeakedOnLoss(loaded.model, health_);
     home.small = LeakedOrNull(loaded.small, health_);
     home.info = std::move(loaded.info);
-    for (const tensor::DeviceId& device : loaded.others) {
+    for (const tensor::DeviceId& device : loaded.fallback_devices) {
       slots_.emplace_back().device = device;
       if (loaded.standby == device) Begin(slots_.size() - 1);
     }
@@ -257,7 +257,7 @@ std::optional<size_t> Placements::Build(size_t index) {
     slot.info = std::move(placed->info);
     slot.build_wait = {};
   } else {
-    slot.build_wait = std::clamp(slot.build_wait * 2, kBeforeNextBuild, kMostBeforeNextBuild);
+    slot.build_wait = std::clamp(slot.build_wait * 2, kBeforeNextBuild, kMaxBeforeNextBuild);
     slot.failed_until = clock_.Now() + slot.build_wait;
   }
   ++builds_;
@@ -280,7 +280,7 @@ std::optional<Placements::Use> Placements::On(const tensor::DeviceId& device) {
 void Placements::Ran(const Use& use, int64_t rows, base::Duration took) {
   base::MutexLock lock(mutex_);
   Slot& slot = slots_[use.index];
-  slot.rows.Fitted(rows);
+  slot.rows.RecordFit(rows);
   slot.fastest = slot.fastest == base::Duration::zero() ? took : std::min(slot.fastest, took);
 }
 

@@ -62,7 +62,7 @@ class Placements {
   // `on_built`: after each end of a build, on its thread, without a lock held.
   Placements(std::string model, int64_t version, model::LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
              const base::Clock& clock, std::function<void()> on_built, BuildLimit limit = {});
-  // Waits for a build that is under way.
+  // Waits for a build that runs.
   ~Placements();
   Placements(const Placements&) = delete;
   Placements& operator=(const Placements&) = delete;
@@ -141,7 +141,7 @@ class Placements {
   size_t home_ FERRY_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
   size_t current_ FERRY_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
   bool is_building_ FERRY_GUARDED_BY(mutex_) = false;
-  bool is_stuck_ FERRY_GUARDED_BY(mutex_) = false;    // the build under way was given up
+  bool is_stuck_ FERRY_GUARDED_BY(mutex_) = false;    // the running build was given up
   bool is_telling_ FERRY_GUARDED_BY(mutex_) = false;  // that
   base::CondVar build_ended_;
   std::thread builder_ FERRY_GUARDED_BY(mutex_);

@@ -73,7 +73,7 @@ TEST_F(FailoverTest, WhoWaitsForAPlacementWaitsAsInTheQueue) {
 
 TEST_F(FailoverTest, AVersionGoesWhereItWouldRatherBeWhenThatWorks) {
   model::LoadedModel loaded = Load(tensor::DeviceId::Cpu(), nullptr);
-  loaded.rather = {kFirst};
+  loaded.preferred_devices = {kFirst};
   loaded.info.fallback = true;
   loaded.info.fallback_from = "sim:0";
   loaded.info.fallback_reason = tensor::FallbackReason::kLoadFailed;
@@ -95,7 +95,7 @@ TEST_F(FailoverTest, TwoModelsThatShareADeviceBothMoveAndNeitherWaitsForTheOther
   const std::unique_ptr<Servable> waiting = std::move(servable_);
   on_place = nullptr;
   model::LoadedModel loaded = Load(kFirst, Always(model::DeviceFault::kLost));
-  loaded.others = {tensor::DeviceId::Cpu()};
+  loaded.fallback_devices = {tensor::DeviceId::Cpu()};
   servable_ = Serve("n", std::move(loaded));
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
   first_made.count_down();
@@ -111,7 +111,7 @@ TEST_F(FailoverTest, AStandbyIsMadeAheadOfNeed) {
     return absl::OkStatus();
   };
   model::LoadedModel loaded = Load(kFirst, nullptr);
-  loaded.others = {kSecond, tensor::DeviceId::Cpu()};
+  loaded.fallback_devices = {kSecond, tensor::DeviceId::Cpu()};
   loaded.standby = tensor::DeviceId::Cpu();
   servable_ = Serve("m", std::move(loaded));
   made.get_future().wait();
@@ -130,7 +130,7 @@ TEST_F(FailoverTest, ASmallModelIsWhereItsPlacementIsAndGoesWithIt) {
     small_elsewhere = placed->small.get();
     return placed;
   };
-  loaded.others = {tensor::DeviceId::Cpu()};
+  loaded.fallback_devices = {tensor::DeviceId::Cpu()};
   servable_ = Serve("m", std::move(loaded));
   EXPECT_EQ(servable_->placement().small->device(), small->device());
   EXPECT_EQ(Submit({1}).get().value().execution.device, "cpu");
@@ -143,7 +143,7 @@ TEST_F(FailoverTest, MemoryIsToldOfWhatRunsAndOfWhatIsKeptBesideIt) {
     return is_lost ? model::DeviceFaultStatus(model::DeviceFault::kLost, "SIM error: gone") : absl::OkStatus();
   });
   loaded.small = std::make_shared<FragileModel>(kFirst, nullptr, log_);
-  loaded.others = {tensor::DeviceId::Cpu()};
+  loaded.fallback_devices = {tensor::DeviceId::Cpu()};
   loaded.standby = tensor::DeviceId::Cpu();
   servable_ = Serve("m", std::move(loaded));
   while (servable_->memory().other_weights == 0) std::this_thread::yield();  // until the standby is made
@@ -176,7 +176,7 @@ TEST_F(FailoverTest, NoRetryStartsThatCannotFinish) {
     return absl::OkStatus();
   };
   model::LoadedModel loaded = Load(kFirst, fails, /*stateful=*/false, takes_ten_minutes);
-  loaded.others = {tensor::DeviceId::Cpu()};
+  loaded.fallback_devices = {tensor::DeviceId::Cpu()};
   servable_ = Serve("m", std::move(loaded));
   EXPECT_EQ(Submit({1}, std::chrono::hours(1)).get().value().execution.device, "cpu");
   is_lost = true;

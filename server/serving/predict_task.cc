@@ -23,7 +23,7 @@ QueuedTask::QueuedTask(PredictTask task, base::TimePoint waits_until) : request_
   bytes = BytesOf(request_.inputs);
   priority = request_.priority;
   deadline = waits_until;
-  if (request_.session != nullptr) lane = request_.session->lane();
+  if (request_.session != nullptr) ordering_key = request_.session->ordering_key();
 }
 
 QueuedTask::~QueuedTask() {

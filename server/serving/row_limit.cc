@@ -24,7 +24,7 @@ void RowLimit::OutOfMemory(int64_t rows, base::TimePoint now) {
   until_ = now + wait_;
 }
 
-void RowLimit::Fitted(int64_t rows) {
+void RowLimit::RecordFit(int64_t rows) {
   one_row_failures_ = 0;
   if (limit_.has_value() && rows > *limit_) limit_.reset();
 }

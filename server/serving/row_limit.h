@@ -20,7 +20,7 @@ class RowLimit {
   // Not one row runs, for whatever reason: as OutOfMemory(1).
   void Rest(base::TimePoint now) { OutOfMemory(1, now); }
   // So many ran.
-  void Fitted(int64_t rows);
+  void RecordFit(int64_t rows);
 
  private:
   std::optional<int64_t> limit_;

@@ -28,11 +28,11 @@ Servable::Servable(Options options, model::LoadedModel loaded, batching::Schedul
       is_stateful_(loaded.model->is_stateful()),
       metrics_(std::move(metrics)),
       clock_(clock),
-      sessions_(std::make_shared<SessionLimit>(options_.max_sessions, options_.most_session_idle, clock_)) {
+      sessions_(std::make_shared<SessionLimit>(options_.max_sessions, options_.max_session_idle, clock_)) {
   if (loaded.info.fallback) {
-    metrics_->FellBack({.from = loaded.info.fallback_from,
-                        .to = tensor::ToString(loaded.model->device()),
-                        .reason = std::string(Name(loaded.info.fallback_reason))});
+    metrics_->OnFallback({.from = loaded.info.fallback_from,
+                          .to = tensor::ToString(loaded.model->device()),
+                          .reason = std::string(Name(loaded.info.fallback_reason))});
   }
   idle_jobs_ = std::make_shared<IdleJobs>(std::exchange(loaded.idle_jobs, {}),
                                           [this](model::PlacedModel better) { Replace(std::move(better)); });

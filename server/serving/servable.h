@@ -52,7 +52,7 @@ class Servable {
     // Sessions of a stateful model at the same time. Each holds a copy of what the model can write.
     int64_t max_sessions = 256;
     // A session that has been idle for so long gives way to a new one (SessionLimit).
-    base::Duration most_session_idle = base::Duration::max();
+    base::Duration max_session_idle = base::Duration::max();
     // How requests of several lengths become one length; absent: they do not.
     std::optional<tensor::PadPlan> pad_plan;
     // How batches are formed once an idle job has found a better way to run the model (IdleTurn::Replace). Null: as
@@ -137,7 +137,7 @@ class Servable {
   // `listener` is called once, without a lock held: on the thread that unloads, or on this one if that has been. Gives
   // what Unsubscribe takes; 0, which it ignores, if `listener` was called here.
   int OnUnload(std::function<void()> listener);
-  // Waits for a call under way. Not from the listener.
+  // Waits for a call that runs. Not from the listener.
   void Unsubscribe(int subscription);
 
  private:

@@ -14,9 +14,9 @@ std::shared_ptr<Session> SessionLimit::Open(const std::shared_ptr<SessionLimit>&
   do {
     if (open >= places->limit_) return nullptr;
   } while (!places->open_.compare_exchange_weak(open, open + 1));
-  auto session = std::make_shared<Session>(places, ++places->last_lane_);
+  auto session = std::make_shared<Session>(places, ++places->last_key_);
   base::MutexLock lock(places->mutex_);
-  places->sessions_.emplace(session->lane(), session);
+  places->sessions_.emplace(session->ordering_key(), session);
   return session;
 }
 
@@ -28,12 +28,12 @@ void SessionLimit::EndIdle() {
   const base::TimePoint now = clock_.Now();
   Session* idlest = nullptr;
   base::Duration longest = base::Duration::zero();
-  for (const auto& [lane, weak] : sessions_) {
+  for (const auto& [ordering_key, weak] : sessions_) {
     const std::shared_ptr<Session> session = weak.lock();
     if (session == nullptr) continue;
     sessions.push_back(session);
     const base::Duration idle = session->IdleAt(now);
-    if (idle >= most_idle_ && idle > base::Duration::zero()) {
+    if (idle >= max_idle_ && idle > base::Duration::zero()) {
       copies.push_back(session->GiveWay());
     } else if (idle > longest) {
       longest = idle;
@@ -43,8 +43,8 @@ void SessionLimit::EndIdle() {
   if (open_ >= limit_ && idlest != nullptr && longest >= kLeastIdle) copies.push_back(idlest->GiveWay());
 }
 
-Session::Session(std::shared_ptr<SessionLimit> places, uint64_t lane)
-    : places_(std::move(places)), lane_(lane), idle_since_(places_->clock_.Now()) {}
+Session::Session(std::shared_ptr<SessionLimit> places, uint64_t ordering_key)
+    : places_(std::move(places)), ordering_key_(ordering_key), idle_since_(places_->clock_.Now()) {}
 
 Session::~Session() {
   {
@@ -52,7 +52,7 @@ Session::~Session() {
     if (!has_given_way_) --places_->open_;
   }
   base::MutexLock lock(places_->mutex_);
-  places_->sessions_.erase(lane_);
+  places_->sessions_.erase(ordering_key_);
 }
 
 std::shared_ptr<Session> Session::Use(const std::shared_ptr<Session>& session) {

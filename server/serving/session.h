@@ -24,10 +24,10 @@ class SessionLimit {
   // When all places are taken, a session that has been idle for less than this does not give way.
   static constexpr base::Duration kLeastIdle = std::chrono::seconds(30);
 
-  // `most_idle`: a session that has been idle for so long gives way to any new one.
-  explicit SessionLimit(int64_t limit, base::Duration most_idle = base::Duration::max(),
+  // `max_idle`: a session that has been idle for so long gives way to any new one.
+  explicit SessionLimit(int64_t limit, base::Duration max_idle = base::Duration::max(),
                         const base::Clock& clock = base::Clock::Real())
-      : limit_(limit), most_idle_(most_idle), clock_(clock) {}
+      : limit_(limit), max_idle_(max_idle), clock_(clock) {}
 
   // Ends what has been idle for longest, where that is due or there is no other place. Null when `limit` sessions are
   // open that do not give way. The place is free again when the session is destroyed or ends so.
@@ -42,21 +42,21 @@ class SessionLimit {
   void EndIdle() FERRY_EXCLUDES(mutex_);
 
   const int64_t limit_;
-  const base::Duration most_idle_;
+  const base::Duration max_idle_;
   const base::Clock& clock_;
   std::atomic<int64_t> open_{0};
-  std::atomic<uint64_t> last_lane_{0};
+  std::atomic<uint64_t> last_key_{0};
 
   base::Mutex mutex_;                                                             // before a session's
-  std::map<uint64_t, std::weak_ptr<Session>> sessions_ FERRY_GUARDED_BY(mutex_);  // by lane
+  std::map<uint64_t, std::weak_ptr<Session>> sessions_ FERRY_GUARDED_BY(mutex_);  // by ordering key
 };
 
 // A copy of the model that only this client's requests run on, one at a time and in order: they are
-// tasks of one lane (Task::lane). It may be dropped on any thread, and outlive its servable.
+// tasks with one ordering key (Task::ordering_key). It may be dropped on any thread, and outlive its servable.
 class Session {
  public:
   // Use SessionLimit::Open.
-  Session(std::shared_ptr<SessionLimit> places, uint64_t lane);
+  Session(std::shared_ptr<SessionLimit> places, uint64_t ordering_key);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -65,7 +65,7 @@ class Session {
   // way to another one. Thread-safe.
   static std::shared_ptr<Session> Use(const std::shared_ptr<Session>& session);
 
-  uint64_t lane() const { return lane_; }
+  uint64_t ordering_key() const { return ordering_key_; }
 
   // OK, or why there is no state any more. As ModelFrom, not thread-safe.
   const absl::Status& end() const { return end_; }
@@ -79,9 +79,8 @@ class Session {
   model::Model* model() const { return model_.get(); }
 
   // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
-  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the lane sees to that, and each
-  // task of it holds a Use.
-  // Model::Clone's errors, after which the next call tries again.
+  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the ordering key sees to that, and
+  // each task of it holds a Use. Model::Clone's errors, after which the next call tries again.
   absl::StatusOr<model::Model*> ModelFrom(const model::Model& loaded,
                                           const std::shared_ptr<const DeviceHealth>& health);
 
@@ -96,7 +95,7 @@ class Session {
   std::shared_ptr<model::Model> GiveWay();
 
   const std::shared_ptr<SessionLimit> places_;
-  const uint64_t lane_;
+  const uint64_t ordering_key_;
   std::shared_ptr<model::Model> model_;  // of whoever uses it; of GiveWay while nobody does
   absl::Status end_;
 

@@ -11,8 +11,8 @@ using std::chrono::seconds;
 
 class SessionLimitTest : public ::testing::Test {
  protected:
-  std::shared_ptr<SessionLimit> Limit(int64_t limit, base::Duration most_idle = std::chrono::hours(1)) const {
-    return std::make_shared<SessionLimit>(limit, most_idle, clock_);
+  std::shared_ptr<SessionLimit> Limit(int64_t limit, base::Duration max_idle = std::chrono::hours(1)) const {
+    return std::make_shared<SessionLimit>(limit, max_idle, clock_);
   }
 
   base::FakeClock clock_;

@@ -62,7 +62,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
         results_(parts_) {}
 
   // Submits what may be submitted, and answers after the last part. A part may be answered while it is submitted, and
-  // then calls this again: the one that is under way goes on.
+  // then calls this again: the one that is in flight goes on.
   void Advance() FERRY_EXCLUDES(mutex_) {
     {
       base::MutexLock lock(mutex_);
@@ -72,14 +72,14 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
       size_t part = 0;
       {
         base::MutexLock lock(mutex_);
-        const bool may_submit = error_.ok() && next_ < parts_ && under_way_ < kPartsAtOnce;
+        const bool may_submit = error_.ok() && next_ < parts_ && in_flight_ < kPartsAtOnce;
         if (!may_submit) {
           is_advancing_ = false;
-          if (under_way_ > 0 || std::exchange(is_answered_, true)) return;
+          if (in_flight_ > 0 || std::exchange(is_answered_, true)) return;
           break;
         }
         part = next_++;
-        ++under_way_;
+        ++in_flight_;
       }
       Submit(part);
     }
@@ -114,7 +114,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
 
   void Store(size_t part, absl::StatusOr<PredictResult> result) FERRY_EXCLUDES(mutex_) {
     base::MutexLock lock(mutex_);
-    --under_way_;
+    --in_flight_;
     absl::Status status = result.status();
     if (status.ok()) status = CheckByRows(result->outputs, RowsIn(part));
     if (status.ok()) {
@@ -134,7 +134,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
     }
   }
 
-  // Nothing is under way any more.
+  // Nothing is in flight any more.
   void Answer() FERRY_EXCLUDES(mutex_) {
     Parts parts;
     absl::Status error;
@@ -158,7 +158,7 @@ class SplitRequest final : public std::enable_shared_from_this<SplitRequest> {
   base::Mutex mutex_;
   Parts results_ FERRY_GUARDED_BY(mutex_);  // by part
   size_t next_ FERRY_GUARDED_BY(mutex_) = 0;
-  size_t under_way_ FERRY_GUARDED_BY(mutex_) = 0;
+  size_t in_flight_ FERRY_GUARDED_BY(mutex_) = 0;
   int64_t bytes_ FERRY_GUARDED_BY(mutex_) = 0;
   absl::Status error_ FERRY_GUARDED_BY(mutex_);
   std::shared_ptr<const void> kept_ FERRY_GUARDED_BY(mutex_);

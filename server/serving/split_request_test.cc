@@ -105,7 +105,7 @@ TEST_F(SplitRequestTest, TheAnswerHasAllRowsInTheirOrder) {
 TEST_F(SplitRequestTest, MorePartsThanTheQueueHasPlacesPass) { EXPECT_TRUE(Run(Counting(40 * kRows)).ok()); }
 
 TEST_F(SplitRequestTest, OneErrorIsTheAnswerAndNothingMoreIsSubmitted) {
-  // Whichever part ends first has failed, with three others under way.
+  // Whichever part ends first has failed, with three others in flight.
   const Result result = Run(std::vector<float>(100 * kRows, -1));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
   EXPECT_LE(model_->rows().size(), 4u);
@@ -124,7 +124,7 @@ TEST_F(SplitRequestTest, AnAnswerThatIsTooLargeEndsTheRequestEarly) {
   const Result result = Run(Counting(100 * kRows), 100);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(base::MessageOf(result.status()), HasSubstr("--max-message-mib"));
-  EXPECT_LE(model_->rows().size(), 8u);  // the fourth is too much, with three others under way
+  EXPECT_LE(model_->rows().size(), 8u);  // the fourth is too much, with three others in flight
 }
 
 TEST_F(SplitRequestTest, ACancelledRequestSubmitsNoFurtherPart) {

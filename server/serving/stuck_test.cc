@@ -107,7 +107,7 @@ class StuckTest : public ::testing::Test {
   metrics::Metrics metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, clock_);
   std::shared_ptr<WaitingModel> model_;
-  batching::Scheduler scheduler_{{.workers = 1, .watch = &watch_, .most_extra_workers = 2}, clock_};
+  batching::Scheduler scheduler_{{.workers = 1, .watch = &watch_, .max_extra_workers = 2}, clock_};
   std::vector<absl::StatusCode> heard_;
   std::unique_ptr<Servable> servable_;
 };
@@ -192,7 +192,7 @@ TEST_F(StuckTest, EveryRequestOfAStuckBatchIsAnswered) {
   scheduler_.Close(*queue);
 }
 
-// Its lane stays busy; the stream's next request is refused and not queued behind it.
+// Its key stays busy; the stream's next request is refused and not queued behind it.
 TEST_F(StuckTest, AStuckStatefulStreamIsAnsweredAndKeepsItsState) {
   Make(true);
   PredictTask task;
@@ -245,7 +245,7 @@ class StuckBuildTest : public ::testing::Test {
   std::unique_ptr<Placements> Make() {
     health_->Add(kFirst);
     model::LoadedModel loaded{std::make_shared<FragileModel>(kFirst, nullptr, log_), {}};
-    loaded.others = {tensor::DeviceId::Cpu()};
+    loaded.fallback_devices = {tensor::DeviceId::Cpu()};
     loaded.standby = tensor::DeviceId::Cpu();
     loaded.place = [this](const tensor::DeviceId& device) -> absl::StatusOr<model::PlacedModel> {
       ++building_;

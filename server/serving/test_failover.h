@@ -98,7 +98,7 @@ class FailoverTest : public ::testing::Test {
   void Make(FragileModel::Fail fail, std::vector<tensor::DeviceId> others = {tensor::DeviceId::Cpu()},
             bool stateful = false) {
     model::LoadedModel loaded = Load(kFirst, std::move(fail), stateful);
-    loaded.others = std::move(others);
+    loaded.fallback_devices = std::move(others);
     servable_.reset();
     servable_ = Serve("m", std::move(loaded));
   }

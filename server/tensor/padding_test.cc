@@ -14,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr int64_t kMost = 1 << 20;
+constexpr int64_t kMax = 1 << 20;
 
 template <typename Element>
 HostTensor TensorOf(DType dtype, Shape shape, std::vector<Element> values) {
@@ -46,7 +46,7 @@ using Inputs = std::map<std::string, HostTensor>;
 
 TEST(PaddingTest, FillsUpToTheNextSizeAndMakesTheMask) {
   Inputs inputs = {{"ids", TensorOf<int64_t>(DType::kInt64, {2, 3}, {1, 2, 3, 4, 5, 6})}};
-  const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMost, nullptr, inputs);
+  const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMax, nullptr, inputs);
   ASSERT_TRUE(length.ok()) << length.status();
   EXPECT_EQ(length->own, 3);
   EXPECT_EQ(length->padded, 4);
@@ -59,13 +59,13 @@ TEST(PaddingTest, FillsUpToTheNextSizeAndMakesTheMask) {
 TEST(PaddingTest, AMaskOfTheRequestIsFilledUpWithZeros) {
   Inputs inputs = {{"ids", TensorOf<int64_t>(DType::kInt64, {1, 3}, {1, 2, 3})},
                    {"mask", TensorOf<int64_t>(DType::kInt64, {1, 3}, {0, 1, 1})}};
-  ASSERT_TRUE(PadInputs(Plan(), kMost, nullptr, inputs).ok());
+  ASSERT_TRUE(PadInputs(Plan(), kMax, nullptr, inputs).ok());
   EXPECT_THAT(ValuesOf<int64_t>(inputs["mask"]), ElementsAre(0, 1, 1, 0));
 }
 
 TEST(PaddingTest, ALongerRequestKeepsItsLengthAndGetsAMask) {
   Inputs inputs = {{"ids", TensorOf<int64_t>(DType::kInt64, {1, 9}, std::vector<int64_t>(9, 3))}};
-  const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMost, nullptr, inputs);
+  const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMax, nullptr, inputs);
   ASSERT_TRUE(length.ok());
   EXPECT_EQ(length->own, length->padded);
   EXPECT_THAT(inputs["ids"].shape, ElementsAre(1, 9));
@@ -77,7 +77,7 @@ TEST(PaddingTest, ADimensionInTheMiddleIsFilledUpRunByRun) {
   plan.inputs = {{.name = "ids", .dtype = DType::kFp32, .dimension = 1, .fill = Element(DType::kFp32, 0.5)}};
   plan.sizes = {2};
   Inputs inputs = {{"ids", TensorOf<float>(DType::kFp32, {2, 1, 2}, {1, 2, 3, 4})}};
-  ASSERT_TRUE(PadInputs(plan, kMost, nullptr, inputs).ok());
+  ASSERT_TRUE(PadInputs(plan, kMax, nullptr, inputs).ok());
   EXPECT_THAT(inputs["ids"].shape, ElementsAre(2, 2, 2));
   EXPECT_THAT(ValuesOf<float>(inputs["ids"]), ElementsAre(1, 2, 0.5, 0.5, 3, 4, 0.5, 0.5));
   const HostTensor cut = CutTo(inputs["ids"], 1, 1);
@@ -88,7 +88,7 @@ TEST(PaddingTest, ADimensionInTheMiddleIsFilledUpRunByRun) {
 TEST(PaddingTest, DifferentLengthsAreRefused) {
   Inputs inputs = {{"ids", TensorOf<int64_t>(DType::kInt64, {1, 3}, {1, 2, 3})},
                    {"mask", TensorOf<int64_t>(DType::kInt64, {1, 2}, {1, 1})}};
-  const absl::Status status = PadInputs(Plan(), kMost, nullptr, inputs).status();
+  const absl::Status status = PadInputs(Plan(), kMax, nullptr, inputs).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(base::MessageOf(status), HasSubstr("\"ids\" has 3, \"mask\" has 2"));
 }
@@ -96,7 +96,7 @@ TEST(PaddingTest, DifferentLengthsAreRefused) {
 TEST(PaddingTest, WhatIsNotAsThePlanSaysIsLeftAsItIs) {
   const auto is_left = [](HostTensor ids) {
     Inputs inputs = {{"ids", std::move(ids)}};
-    const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMost, nullptr, inputs);
+    const absl::StatusOr<PaddedLength> length = PadInputs(Plan(), kMax, nullptr, inputs);
     return length.ok() && length->padded == 0 && inputs.size() == 1;
   };
   EXPECT_TRUE(is_left(TensorOf<int64_t>(DType::kInt64, {3}, {1, 2, 3})));             // no rows
@@ -111,7 +111,7 @@ TEST(PaddingTest, WhatWouldBeTooLargeIsRefusedBeforeItIsMade) {
   PadPlan plan = Plan();
   plan.sizes = {1 << 20};
   Inputs inputs = {{"ids", TensorOf<int64_t>(DType::kInt64, {1000, 1}, std::vector<int64_t>(1000, 1))}};
-  absl::Status status = PadInputs(plan, kMost, nullptr, inputs).status();
+  absl::Status status = PadInputs(plan, kMax, nullptr, inputs).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(base::MessageOf(status), HasSubstr("from length 1 to 1048576"));
   int64_t asked = 0;

@@ -29,7 +29,7 @@ inline constexpr int64_t kMaxTextElements = 65'536;
 inline constexpr size_t kMaxTensorRank = 64;
 
 // --- streams of requests ---
-// Requests of one stream that are under way at the same time. With a stateful model it is one.
+// Requests of one stream that are in flight at the same time. With a stateful model it is one.
 inline constexpr size_t kMaxStreamRequests = 16;
 // Bytes that several of them hold with their answers. One alone may have more.
 inline constexpr int64_t kMaxStreamBytes = int64_t{8} << 20;

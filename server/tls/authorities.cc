@@ -6,12 +6,12 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr size_t kMostAuthorities = 1000;
+constexpr size_t kMaxAuthorities = 1000;
 
 }  // namespace
 
 absl::StatusOr<std::string> CheckAuthorities(const NamedText& file, Date now, std::vector<std::string>& warnings) {
-  FERRY_ASSIGN_OR_RETURN(const Certificates authorities, ReadCertificates(file, kMostAuthorities));
+  FERRY_ASSIGN_OR_RETURN(const Certificates authorities, ReadCertificates(file, kMaxAuthorities));
   std::vector<std::string> unusable;
   for (const CertificatePtr& authority : authorities) {
     absl::Status status = CheckDates(file.name, *authority, ValidityOf(*authority), now);

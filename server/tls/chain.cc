@@ -12,7 +12,7 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr size_t kMostOfSubject = 200;  // bytes
+constexpr size_t kMaxOfSubject = 200;  // bytes
 
 // A time that is none is the epoch: such a certificate has expired, or is valid for no time.
 Date DateOf(const ASN1_TIME* time) {
@@ -33,7 +33,7 @@ std::string SubjectOf(const X509& certificate) {
   // RFC 2253's form escapes control characters and what is not ASCII.
   X509_NAME_print_ex(bio.get(), X509_get_subject_name(&certificate), 0, XN_FLAG_RFC2253);
   const std::string text = TextOf(bio.get());
-  return text.empty() ? "without a subject" : base::CutText(text, kMostOfSubject);
+  return text.empty() ? "without a subject" : base::CutText(text, kMaxOfSubject);
 }
 
 Validity ValidityOf(const X509& certificate) {

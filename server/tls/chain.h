@@ -18,7 +18,7 @@ Validity ValidityOf(const X509& certificate);
 bool HasAlternativeName(const X509& certificate);
 
 // The most certificates of a chain.
-inline constexpr size_t kMostInChain = 10;
+inline constexpr size_t kMaxInChain = 10;
 
 // INVALID_ARGUMENT unless `key` is that of the chain's first certificate. The files are those that they come from.
 absl::Status CheckKey(const NamedText& certificate, const NamedText& key_file, const Certificates& chain,

@@ -17,7 +17,7 @@ constexpr char kKeyFlag[] = "--tls-client-key";
 absl::Status ReadPair(const ClientFiles& files, Date now, ClientCredentials& into) {
   FERRY_ASSIGN_OR_RETURN(const NamedText certificate, ReadFile(kCertificateFlag, files.certificate));
   FERRY_ASSIGN_OR_RETURN(const NamedText key_file, ReadFile(kKeyFlag, files.key));
-  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates(certificate, kMostInChain));
+  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates(certificate, kMaxInChain));
   FERRY_ASSIGN_OR_RETURN(const KeyPtr key, ReadPrivateKey(key_file));
   FERRY_RETURN_IF_ERROR(CheckKey(certificate, key_file, chain, *key));
   FERRY_RETURN_IF_ERROR(CheckDates(certificate.name, *chain.front(), ValidityOf(*chain.front()), now));

@@ -46,7 +46,7 @@ absl::Status CheckUse(const Texts& texts, X509& certificate) {
 }  // namespace
 
 absl::StatusOr<Credentials> CheckCredentials(const Texts& texts, Date now) {
-  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates(texts.certificate, kMostInChain));
+  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates(texts.certificate, kMaxInChain));
   FERRY_ASSIGN_OR_RETURN(const KeyPtr key, ReadPrivateKey(texts.key));
   FERRY_RETURN_IF_ERROR(CheckKey(texts.certificate, texts.key, chain, *key));
   FERRY_RETURN_IF_ERROR(CheckOrder(texts.certificate.name, chain));

@@ -7,7 +7,7 @@
 namespace torchferry::tls {
 namespace {
 
-constexpr size_t kMost = 1000;
+constexpr size_t kMax = 1000;
 // Sessions are resumed within one context, which ends with its credentials.
 constexpr unsigned char kSessions[] = "torchferry";
 
@@ -16,7 +16,7 @@ absl::Status Refused(const char* what) {
 }
 
 absl::Status AddChain(SSL_CTX& context, const Credentials& credentials) {
-  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates({"the chain", credentials.chain}, kMost));
+  FERRY_ASSIGN_OR_RETURN(const Certificates chain, ReadCertificates({"the chain", credentials.chain}, kMax));
   FERRY_ASSIGN_OR_RETURN(const KeyPtr key, ReadPrivateKey({"the key", credentials.key}));
   if (SSL_CTX_use_certificate(&context, chain.front().get()) != 1) return Refused("certificate");
   for (size_t i = 1; i < chain.size(); ++i) {
@@ -28,7 +28,7 @@ absl::Status AddChain(SSL_CTX& context, const Credentials& credentials) {
 
 absl::Status AddAuthorities(SSL_CTX& context, const Credentials& credentials) {
   FERRY_ASSIGN_OR_RETURN(const Certificates authorities,
-                         ReadCertificates({"authorities", credentials.client_ca}, kMost));
+                         ReadCertificates({"authorities", credentials.client_ca}, kMax));
   X509_STORE* const store = SSL_CTX_get_cert_store(&context);
   for (const CertificatePtr& authority : authorities) {
     const bool is_taken =

@@ -59,7 +59,7 @@ class BareInfer final : public inference::GRPCInferenceService::CallbackService 
                                         inference::ModelConfigResponse* response) override {
     inference::ModelConfig& config = *response->mutable_config();
     config.set_name(model_.name);
-    config.set_max_batch_size(kMostBatchRows);
+    config.set_max_batch_size(kMaxBatchRows);
     config.mutable_dynamic_batching();
     const auto add = [](const BareTensor& tensor, auto& declared) {
       inference::DataType dtype = inference::TYPE_INVALID;

@@ -14,7 +14,7 @@ class BarePredict final : public v1::InferenceService::CallbackService {
     version.set_model_name(request->model_name());
     version.set_model_version(1);
     version.set_state(v1::MODEL_STATE_READY);
-    version.set_max_batch_size(kMostBatchRows);
+    version.set_max_batch_size(kMaxBatchRows);
     for (const BareTensor& input : model_.inputs) {
       v1::TensorSpec& spec = *version.add_inputs();
       spec.set_name(input.name);

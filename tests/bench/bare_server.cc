@@ -18,7 +18,7 @@ namespace {
 
 using torchferry::bench::BareModel;
 using torchferry::bench::BareTensor;
-constexpr int kMostMessageBytes = 256 << 20;
+constexpr int kMaxMessageBytes = 256 << 20;
 
 // "NAME:DTYPE:DIM,DIM".
 BareTensor Parse(const std::string& text) {
@@ -60,8 +60,8 @@ int main(int argc, char** argv) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(kMostMessageBytes);
-  builder.SetMaxSendMessageSize(kMostMessageBytes);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
   builder.RegisterService(predict.get());
   builder.RegisterService(infer.get());
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

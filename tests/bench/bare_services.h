@@ -26,7 +26,7 @@ struct BareModel {
   std::vector<BareTensor> outputs;  // FP32
 };
 
-constexpr int kMostBatchRows = 1024;
+constexpr int kMaxBatchRows = 1024;
 
 // As many zero bytes as `rows` of an output have.
 inline std::string Zeros(const BareTensor& output, int64_t rows) {

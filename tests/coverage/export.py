@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exports the catalog's models with a free batch, and writes what PyTorch answers in eager mode.
 
-    export.py FOLDER [--group GROUP] [--only NAME,…] [--most-megabytes N] [--least-megabytes N]
+    export.py FOLDER [--group GROUP] [--only NAME,…] [--max-megabytes N] [--least-megabytes N]
 
 Needs requirements.txt; no network and no GPU. Each model becomes FOLDER/GROUP+NAME/ with model.pt2, cases.npz ("in.ROWS.NAME",
 "out.ROWS.PLACE": outputs in the order of PyTorch's flattened result) and said.json: how it was exported, or why not. A model
@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--group", choices=list(catalog.GROUPS), action="append")
     parser.add_argument("--only", default="")
     parser.add_argument("--least-megabytes", type=float, default=0, help="leave smaller models out")
-    parser.add_argument("--most-megabytes", type=float, default=1e9, help="leave larger models out")
+    parser.add_argument("--max-megabytes", type=float, default=1e9, help="leave larger models out")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -128,7 +128,7 @@ def main():
             folder = arguments.folder / name.replace("/", "+")
             if (folder / "said.json").exists():
                 continue
-            if group == "torchvision" and not arguments.least_megabytes <= megabytes(make) < arguments.most_megabytes:
+            if group == "torchvision" and not arguments.least_megabytes <= megabytes(make) < arguments.max_megabytes:
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             print(name, one(folder, make), flush=True)

@@ -133,7 +133,7 @@ def stream(stub):
 
 
 def slow(stub):
-    """A tenth of a second and more each: some are under way whenever a server ends."""
+    """A tenth of a second and more each: some are in flight whenever a server ends."""
     def ask(model):
         answer = stub.Predict(predict_request(model, {"value": np.float32([3]), "iterations": 20}), timeout=harness.DEADLINE_SECONDS)
         assert array(answer.outputs["OUTPUT__0"]) == 6.0

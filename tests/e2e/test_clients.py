@@ -349,7 +349,7 @@ def test_cli_deadline_exits_4(store, start):
     server = start()
     run = cli(server.address, "predict", "slow", "value=[1.0]", "iterations=2000", "--timeout", "0.2")
     failed(run, DEADLINE)
-    # The forward pass that is under way ends before the server does.
+    # The forward pass that runs ends before the server does.
 
 
 def test_cli_helps_and_tells_its_version(server):

@@ -1,4 +1,4 @@
-"""How long connections live: their age, the grace of what is under way, and connections that nobody uses."""
+"""How long connections live: their age, the grace of what is in flight, and connections that nobody uses."""
 
 import contextlib
 import threading

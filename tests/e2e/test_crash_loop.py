@@ -33,7 +33,7 @@ def serve(store, tmp_path):
 
 
 def marks(server):
-    """What the folder says of loads under way."""
+    """What the folder says of running loads."""
     texts = []
     for path in server.state.rglob("load-*"):
         if not path.name.endswith(".partial"):  # written, but not there yet

@@ -292,7 +292,7 @@ def test_a_stream_whose_state_is_lost_says_so_and_a_new_one_goes_on(tmp_path):
 
 @pytest.mark.parametrize("also", [None, "first", "then"])
 def test_exit_on_device_loss(tmp_path, also):
-    """The orchestrator's SIGTERM may come before it or after: requests under way are answered all the same."""
+    """The orchestrator's SIGTERM may come before it or after: requests in flight are answered all the same."""
     store = Store(tmp_path / "store")
     add_models(store, "sim:0")
     slow = store.add("slow")
@@ -305,8 +305,8 @@ def test_exit_on_device_loss(tmp_path, also):
         server.wait_listening().wait_ready()
         with Client(server.address) as client:
             request = harness.predict_request("slow", {"value": np.ones([1], np.float32), "iterations": 400})
-            under_way = [client.stub.Predict.future(request, timeout=harness.DEADLINE_SECONDS) for _ in range(4)]
-            server.wait_metrics(lambda page: page.sum("torchferry_in_flight_requests", model="slow") > 0, "requests are under way")
+            in_flight = [client.stub.Predict.future(request, timeout=harness.DEADLINE_SECONDS) for _ in range(4)]
+            server.wait_metrics(lambda page: page.sum("torchferry_in_flight_requests", model="slow") > 0, "requests are in flight")
             if also == "first":
                 server.signal()
                 harness.wait_until(lambda: "draining" in server.log(), "it drains")
@@ -315,7 +315,7 @@ def test_exit_on_device_loss(tmp_path, also):
             if also == "then":
                 harness.wait_until(lambda: "draining" in server.log(), "it drains")
                 server.signal()
-            for future in under_way:
+            for future in in_flight:
                 assert future.result().execution.device == "cpu"
             assert server.wait_exit() == 3
     finally:

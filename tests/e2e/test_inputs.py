@@ -188,9 +188,9 @@ def test_an_output_of_other_dims_is_answered_and_said(client, server):
     assert "config.pbtxt declares [-1, 7]" in server.log()
 
 
-def test_a_made_up_row_that_fails_is_said_in_the_models_own_words(client, server):
+def test_a_generated_row_that_fails_is_said_in_the_models_own_words(client, server):
     text = decisions(client, "wrong_input")
-    assert "warning: it does not run on a row that was made up of what config.pbtxt declares (x FP32 [1, 5])" in text
+    assert "warning: it does not run on a row generated from what config.pbtxt declares (x FP32 [1, 5])" in text
     assert "mat1 and mat2 shapes cannot be multiplied (1x5 and 4x8)" in text and "model_warmup" in text
     assert "mat1 and mat2 shapes cannot be multiplied (1x5 and 4x8)" in server.log()
 

@@ -129,7 +129,7 @@ def test_wrong_calls_say_what_was_expected(start_admin):
             call()
 
 
-def test_a_load_under_way_does_not_hold_up_the_end(store, tmp_path):
+def test_a_load_in_flight_does_not_hold_up_the_end(store, tmp_path):
     store.add("mlp")
     server = harness.Server(store, tmp_path / "server", "--enable-admin", "--drain-timeout-seconds", "0.5")
     try:

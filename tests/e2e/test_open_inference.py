@@ -41,7 +41,7 @@ def run(*command, seconds=120, **options):
 
 
 def run_perf_analyzer(*command, **options):
-    """On a busy machine it was seen to wait for ever with no request under way: then it gets a second try. A request
+    """On a busy machine it was seen to wait for ever with no request in flight: then it gets a second try. A request
     that the server had kept would be counted as CANCELLED, which the caller does not accept."""
     try:
         return run(*command, seconds=60, **options)

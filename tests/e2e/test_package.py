@@ -128,7 +128,7 @@ def test_the_tarball_serves_with_a_libtorch_that_was_unpacked_into_it(tree, stor
 
 
 def test_libtorch_without_cuda_serves_too(tree, store, tmp_path):
-    """The layout of the CPU-only wheels, made up: no CUDA library of LibTorch, no nvidia/ beside torch/."""
+    """The layout of the CPU-only wheels, imitated: no CUDA library of LibTorch, no nvidia/ beside torch/."""
     torch = tmp_path / "site-packages" / "torch"
     (torch / "lib").mkdir(parents=True)
     (torch / "version.py").write_text(f"__version__ = '{minor_of_libtorch()}.0+cpu'\n")

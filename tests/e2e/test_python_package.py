@@ -89,7 +89,7 @@ class Caller(threading.Thread):
 
 
 class AsyncCaller(Caller):
-    """Keeps several requests under way in an event loop of its own."""
+    """Keeps several requests in flight in an event loop of its own."""
 
     def __init__(self, addresses, *arguments):
         super().__init__(None, *arguments)

@@ -253,7 +253,7 @@ def test_watches_of_a_connection_have_a_limit(server):
             watch.cancel()
 
 
-def test_a_row_that_would_be_made_up_of_gibibytes_is_refused_at_load(store, start):
+def test_a_row_that_would_be_generated_with_gibibytes_is_refused_at_load(store, start):
     store.add("mlp")
     store.add_code("wide", FORWARD, CONFIG.replace("dims: [ 1 ]", "dims: [ 30000, 30000 ]"))
     store.add_code("deep", FORWARD, CONFIG.replace("dims: [ 1 ]", "dims: [ " + ", ".join(["1"] * 70) + " ]"))
@@ -264,7 +264,7 @@ def test_a_row_that_would_be_made_up_of_gibibytes_is_refused_at_load(store, star
     assert peak_bytes(server) < 2 << 30
 
 
-def test_a_row_whose_free_sizes_multiply_is_not_made_up(store, start):
+def test_a_row_whose_free_sizes_multiply_is_not_generated(store, start):
     store.add_code("free", FORWARD, CONFIG.replace("dims: [ 1 ]", "dims: [ " + ", ".join(["-1"] * 12) + " ]"))
     server = start().wait_settled()
     with Client(server.address) as client:

@@ -59,7 +59,7 @@ def under_load(*clients):
 
 
 def loads_of(channel):
-    """Clients of both APIs on one channel: short ones, streams, and some that are under way when a server ends."""
+    """Clients of both APIs on one channel: short ones, streams, and some that are in flight when a server ends."""
     stub, open_stub = pb_grpc.InferenceServiceStub(channel), oip_grpc.GRPCInferenceServiceStub(channel)
     return [Load("mlp_unary", unary(stub)), Load("mlp_open", open_inference(open_stub)), Load("mlp_stream", stream(stub)),
             Load("slow", slow(stub))]

@@ -48,7 +48,7 @@ def test_silero_at_8_khz_and_with_rows_equals_pytorch(client, audio):
 
 
 def test_8_streams_at_the_same_time_do_not_mix(server, audio):
-    """Each step of each stream is under way together with those of the seven others."""
+    """Each step of each stream is running together with those of the seven others."""
     together = threading.Barrier(STREAMS, timeout=harness.DEADLINE_SECONDS)
 
     def listen(number):
@@ -227,7 +227,7 @@ def test_stream_that_is_cancelled_in_a_step_gives_its_place_back(store, start):
         # Some seconds: on a busy host a look at the metrics takes one.
         stream.send("running_sum", {"x": np.ones((1, 1), np.float32), "work": 1500})
         server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="running_sum") == 1,
-                            "the step is under way")
+                            "the step is running")
         stream.call.cancel()
         after = Stream(client)
         harness.wait_until(lambda: after.ask("running_sum", {"x": np.zeros((1, 1), np.float32)}).error_code == 0,
@@ -256,7 +256,7 @@ def test_steps_that_never_ran_leave_the_state_alone(store, start):
     assert metrics.sum("torchferry_batch_rows_count", model="running_sum") == 3
 
 
-def test_sigterm_answers_the_step_under_way_and_ends_open_streams(store, start):
+def test_sigterm_answers_the_step_in_flight_and_ends_open_streams(store, start):
     store.add("running_sum")
     server = start("--workers", "1")
     with Client(server.address) as client:
@@ -264,7 +264,7 @@ def test_sigterm_answers_the_step_under_way_and_ends_open_streams(store, start):
         assert [stream.add(1) for stream in streams] == [(1, 1)] * 4
         streams[0].send("running_sum", {"x": np.ones((1, 1), np.float32), "work": 300})
         server.wait_metrics(lambda m: m.sum("torchferry_in_flight_requests", model="running_sum") == 1,
-                            "the step is under way")
+                            "the step is running")
         server.signal()
         answer = next(streams[0].call)
         assert answer.error_code == 0, answer.error_message

@@ -11,7 +11,7 @@ from harness import Client, Code, predict_request, refused
 from wire import array, oip
 
 SECONDS = harness.DEADLINE_SECONDS
-MOST_UNDER_WAY = 16  # kMaxStreamRequests
+MAX_IN_FLIGHT = 16  # kMaxStreamRequests
 LARGE = 100_000  # elements of a message that is parsed beside the others
 # A batch of fewer rows waits for an hour: an answer at all is the proof.
 DOUBLE = "def forward(self, x: Tensor) -> Dict[str, Tensor]:\n    return {'y': x * 2.0}\n"
@@ -82,7 +82,7 @@ BOTH = pytest.mark.parametrize("api", [Ours, Open])
 
 @pytest.fixture
 def client(store, start):
-    for name, size in (("six", 6), ("seventeen", MOST_UNDER_WAY + 1)):
+    for name, size in (("six", 6), ("seventeen", MAX_IN_FLIGHT + 1)):
         store.add_code(name, DOUBLE, CONFIG % (name, size))
     store.add_code("sum", SUM)
     store.add_code("zeros", ZEROS)
@@ -121,19 +121,19 @@ def test_an_error_is_the_answer_of_its_request_alone(client, api):
 
 
 @BOTH
-def test_no_more_than_so_many_are_under_way_and_all_go_with_their_stream(client, api):
+def test_no_more_than_so_many_are_in_flight_and_all_go_with_their_stream(client, api):
     requests = queue.SimpleQueue()
-    for i in range(3 * MOST_UNDER_WAY):
+    for i in range(3 * MAX_IN_FLIGHT):
         requests.put(api.request("seventeen", x(i)))
     stream = api.open(client, iter(requests.get, None), timeout=600)
-    harness.wait_until(lambda: in_flight(client, "seventeen") >= MOST_UNDER_WAY, "the stream is full")
-    # Another stream's request completes the batch: all of the first were under way, and no more.
+    harness.wait_until(lambda: in_flight(client, "seventeen") >= MAX_IN_FLIGHT, "the stream is full")
+    # Another stream's request completes the batch: all of the first were in flight, and no more.
     other = api.open(client, iter([api.request("seventeen", x(100), "other")]), timeout=SECONDS)
     assert api.seen(next(other)) == ("other", [200.0])
-    assert client.server.metrics().sum("torchferry_batch_rows_sum", model="seventeen") == MOST_UNDER_WAY + 1
-    for i in range(MOST_UNDER_WAY):
+    assert client.server.metrics().sum("torchferry_batch_rows_sum", model="seventeen") == MAX_IN_FLIGHT + 1
+    for i in range(MAX_IN_FLIGHT):
         assert api.seen(next(stream)) == ("", [2.0 * i])
-    harness.wait_until(lambda: in_flight(client, "seventeen") == MOST_UNDER_WAY, "the next ones are under way")
+    harness.wait_until(lambda: in_flight(client, "seventeen") == MAX_IN_FLIGHT, "the next ones are in flight")
     stream.cancel()
     requests.put(None)
     harness.wait_until(lambda: in_flight(client, "seventeen") == 0, "they end with their stream")
@@ -149,7 +149,7 @@ def test_the_streams_deadline_ends_what_waits(client, api):
         for answer in stream:
             assert "waited in the queue" in api.seen(answer)[1]
     requests.put(None)
-    harness.wait_until(lambda: in_flight(client, "six") == 0, "nothing is under way")
+    harness.wait_until(lambda: in_flight(client, "six") == 0, "nothing is in flight")
 
 
 def test_with_state_requests_come_one_after_another_beside_others_of_the_stream(client):
@@ -187,7 +187,7 @@ def test_large_requests_to_a_model_with_state_keep_their_order(client):
 
 
 @BOTH
-def test_a_stream_that_goes_with_large_requests_under_way_leaves_nothing(client, api):
+def test_a_stream_that_goes_with_large_requests_in_flight_leaves_nothing(client, api):
     requests = queue.SimpleQueue()
     for _ in range(8):
         requests.put(api.request("sum", {"x": np.ones([LARGE], np.float32)}))

@@ -215,7 +215,7 @@ def test_warm_ups_run_before_the_first_request_and_are_none(store, start):
     with Client(server.address) as client:
         decisions = client.model("warmed").placement.decisions
         assert 'warmed up with 1 runs of model_warmup "zeros"' in decisions and 'warmed up with 3 runs of model_warmup "real"' in decisions
-        assert "warmed up with 2 runs of a made-up row" in client.model("numbered").placement.decisions
+        assert "warmed up with 2 runs of a generated row" in client.model("numbered").placement.decisions
     assert server.metrics().sum("torchferry_requests_total") == 0 == server.metrics().sum("torchferry_batch_rows_count")
 
 

@@ -18,7 +18,7 @@ void Require(bool is_so) {
   if (!is_so) std::abort();
 }
 
-constexpr size_t kMostMessageBytes = 4096;
+constexpr size_t kMaxMessageBytes = 4096;
 
 // The constructors, held against some keys.
 void CheckLayers(std::string_view source) {
@@ -28,7 +28,7 @@ void CheckLayers(std::string_view source) {
                                                    {"layers.0.weight", {2}},
                                                    {"layers.1.fc.weight", {2, 2}}};
   const auto layers = torchferry::plan::PlanLayers(source, "forward.py", keys);
-  if (!layers.ok()) Require(torchferry::base::MessageOf(layers.status()).size() < 4 * kMostMessageBytes);
+  if (!layers.ok()) Require(torchferry::base::MessageOf(layers.status()).size() < 4 * kMaxMessageBytes);
 }
 
 // What is left has the same lines, none of them longer.
@@ -36,7 +36,7 @@ void CheckImports(std::string_view source) {
   const auto imports = torchferry::plan::ReadImports(source, "forward.py");
   if (!imports.ok()) {
     const std::string message = torchferry::base::MessageOf(imports.status());
-    Require(message.starts_with("forward.py:") && message.size() < kMostMessageBytes);
+    Require(message.starts_with("forward.py:") && message.size() < kMaxMessageBytes);
     return;
   }
   const std::string& body = imports->body;
@@ -47,7 +47,7 @@ void CheckImports(std::string_view source) {
   torchferry::plan::CodeSize size;
   if (!torchferry::plan::CheckNesting(body, "forward.py", size).ok()) return;
   const absl::Status calls = torchferry::plan::CheckCalls(body, "forward.py");
-  Require(calls.ok() || torchferry::base::MessageOf(calls).size() < kMostMessageBytes);
+  Require(calls.ok() || torchferry::base::MessageOf(calls).size() < kMaxMessageBytes);
   CheckLayers(source);
 }
 
@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   CheckImports(text);
   const torchferry::plan::CompileReport report = torchferry::plan::ReadCompileReport(text);
-  Require(report.message.size() < kMostMessageBytes && report.column <= size + 1);
+  Require(report.message.size() < kMaxMessageBytes && report.column <= size + 1);
   (void)torchferry::plan::MentionsAttribute(text, "model");
   return 0;
 }

@@ -170,7 +170,7 @@ class Process(Actor):
 
 
 class Dies(Process):
-    """A client of C++ with eight requests under way, which is killed."""
+    """A client of C++ with eight requests in flight, which is killed."""
 
     def __init__(self, name: str, gate: Gate, seed: int, address: str) -> None:
         super().__init__(name, gate, seed)

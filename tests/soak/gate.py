@@ -32,7 +32,7 @@ class Gate:
             self._changed.notify_all()
 
     def goes_on(self) -> bool:
-        """Whether a turn under way may be as long as it likes."""
+        """Whether a running turn may be as long as it likes."""
         return self._is_open and not self._is_ended
 
     def passes(self, on_park: Callable[[], None]) -> bool:

@@ -125,7 +125,7 @@ def swapped(actor: Good) -> None:
 
 
 def many(actor: Good) -> None:
-    """A stream with many requests under way at once."""
+    """A stream with many requests in flight at once."""
     count = actor.chance.randint(20, 60)
     requests = [predict_request("mlp", {"x": reference("mlp", "x", 1)}, request_id=str(i)) for i in range(count)]
     answers = list(actor.client.stub.PredictStream(iter(requests), timeout=TIMEOUT))

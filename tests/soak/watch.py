@@ -28,7 +28,7 @@ class Watched(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Rest:
-    """Taken while no client asks, after what was under way has ended, or should have."""
+    """Taken while no client asks, after what was in flight has ended, or should have."""
 
     seconds: float
     rss_mib: float
@@ -87,7 +87,7 @@ class Watch(threading.Thread):
         self.join()
 
     def rest(self, settle_seconds: float) -> Rest:
-        """Waits until nothing is open and nothing under way, for so long at most, then looks. What is still there is seen."""
+        """Waits until nothing is open and nothing in flight, for so long at most, then looks. What is still there is seen."""
         end = time.monotonic() + settle_seconds
         while True:
             rest = self._look()

@@ -33,7 +33,7 @@ class Streams {
   static constexpr int64_t kDefault = 0;
 
   static Streams& Get();
-  // Nothing is under way, and nothing was counted.
+  // Nothing is in flight, and nothing was counted.
   void Configure();
 
   // A stream of the device's pool. Throws when the device has none.

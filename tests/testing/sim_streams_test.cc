@@ -240,7 +240,7 @@ TEST_F(SimStreamsTest, WhatIsLoadedOnOneStreamRunsOnAnother) {
   config.max_batch_size = 8;
   auto signature = libtorch::MakeSignature(module.get_method("forward").function().getSchema(), config);
   ASSERT_TRUE(signature.ok());
-  // As a loader whose copies are under way.
+  // As a loader whose copies are in flight.
   libtorch::StreamLease loading(Sim(kDevice), false);
   at::Tensor w = libtorch::StagingTensor({3}, at::kFloat, loading);
   w.fill_(2);

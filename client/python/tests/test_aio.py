@@ -1,4 +1,4 @@
-"""aio.Client: 64 requests under way, streams, cancelling, and one loop for each client, with a real server."""
+"""aio.Client: 64 requests in flight, streams, cancelling, and one loop for each client, with a real server."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import stores
 import torchferry
 
 X = np.zeros((1, 4), np.float32)
-UNDER_WAY = 64
+IN_FLIGHT = 64
 
 
 def step(value):
@@ -27,7 +27,7 @@ def run(server, body):
     return asyncio.run(main())
 
 
-def test_64_requests_are_under_way_at_once(server):
+def test_64_requests_are_in_flight_at_once(server):
     """Each has an answer of its own, and they do not wait for each other."""
     x = stores.reference("mlp", "x", 7)
     expected = stores.reference("mlp", "probabilities", 7)
@@ -43,12 +43,12 @@ def test_64_requests_are_under_way_at_once(server):
 
     async def body(client):
         for _ in range(8):
-            await asyncio.gather(*(ask(client, i) for i in range(UNDER_WAY)))
+            await asyncio.gather(*(ask(client, i) for i in range(IN_FLIGHT)))
 
     run(server, body)
-    assert len(ended) == 8 * UNDER_WAY
+    assert len(ended) == 8 * IN_FLIGHT
     # All of a round had begun when its first ended.
-    assert ended[0] == UNDER_WAY
+    assert ended[0] == IN_FLIGHT
 
 
 def test_errors_are_those_of_the_other_client(server):
@@ -148,7 +148,7 @@ def test_a_client_belongs_to_one_loop(server):
 def test_a_closed_client_says_so(server):
     async def body(client):
         task = asyncio.ensure_future(client.predict("slow", steps=np.array([300_000])))
-        await client.ready()  # the call before this one is under way
+        await client.ready()  # the call before this one is in flight
         await client.close()
         with pytest.raises(torchferry.CancelledError, match="closed"):
             await task

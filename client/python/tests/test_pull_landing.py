@@ -119,10 +119,10 @@ def test_what_a_killed_one_left_goes_with_the_next(store):
     assert run.returncode == -signal.SIGKILL
     assert any(name.endswith("m.pt") for name in pull_files.landed(store))
     with staging(store, "other") as stage:  # and what another one is at stays
-        (stage.folder / "m.pt").write_bytes(b"under way")
+        (stage.folder / "m.pt").write_bytes(b"in progress")
         assert land(store, "m") == 1
         assert stage.land(None) == 1
-    assert pull_files.landed(store) == {"m/1/m.pt": b"x", "other/1/m.pt": b"under way"}
+    assert pull_files.landed(store) == {"m/1/m.pt": b"x", "other/1/m.pt": b"in progress"}
 
 
 def test_a_model_that_is_a_link_gets_its_version(store, tmp_path):

@@ -165,7 +165,7 @@ class Client:
         """The answers to a stream of requests, in their order, as they come.
 
         A stateful model has a state of its own for each stream: it begins as saved, and each request goes on where
-        the one before it ended. Several requests are under way at the same time, and `requests` is read by a thread
+        the one before it ended. Several requests are in flight at the same time, and `requests` is read by a thread
         of gRPC, so it may wait for answers. Leaving the loop early, or closing the generator, ends the stream.
 
         Args:
@@ -223,7 +223,7 @@ class Client:
         return _answers.models_of(self._call(self._load, request, timeout))
 
     def unload(self, model: str, /, *, version: int = 0, timeout: float | None = None) -> list[ModelInfo]:
-        """Takes a version away, all of them for 0, and returns when those have ended. Requests under way are
+        """Takes a version away, all of them for 0, and returns when those have ended. Requests in flight are
         answered. Needs a server with --enable-admin."""
         request = _api.UnloadModelRequest(model_name=model, model_version=_requests.check_version(version))
         return _answers.models_of(self._call(self._unload, request, timeout))
@@ -267,7 +267,7 @@ class Client:
             return error.message
 
     def close(self) -> None:
-        """Ends the channel. Calls under way fail with CancelledError, later ones with FailedPreconditionError."""
+        """Ends the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
         self._is_closed.set()
         if os.getpid() == self._owner:
             self._channel.close()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-# Torch's name of each type that a made-up example may have.
+# Torch's name of each type that a generated example may have.
 _TYPES = {
     "BOOL": "bool",
     "UINT8": "uint8",
@@ -44,14 +44,14 @@ def example_of(texts: Sequence[str]) -> Any:
             return _from_module(texts[0])
     inputs: dict[str, Any] = {}
     for text in texts:
-        name, tensor = _made_up(text)
+        name, tensor = _generated(text)
         if name in inputs:
             raise WrongExample(f"--example names {name} twice")
         inputs[name] = tensor
     return inputs
 
 
-def _made_up(text: str) -> tuple[str, Any]:
+def _generated(text: str) -> tuple[str, Any]:
     import torch
 
     found = _SPEC.fullmatch(text)

@@ -75,7 +75,7 @@ def probe(
 @dataclasses.dataclass(frozen=True)
 class _Batch:
     rows: int  # those of `first`
-    differ: bool  # rows that were made up are shifted
+    differ: bool  # rows that were generated are shifted
     first: Case
     one: Case
 

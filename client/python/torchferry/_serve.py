@@ -223,7 +223,7 @@ class Server:
         )
 
     def stop(self, timeout: float = _STOP_SECONDS) -> int:
-        """Ends the server, and returns its exit code: 0 after an orderly end. Requests under way are answered. One
+        """Ends the server, and returns its exit code: 0 after an orderly end. Requests in flight are answered. One
         that does not end in `timeout` seconds is killed. Calling it again changes nothing."""
         atexit.unregister(self.stop)
         if self._process.poll() is None:

@@ -40,7 +40,7 @@ class Client:
             answers = await asyncio.gather(*(client.predict("mlp", x=row) for row in rows))
 
     A client belongs to the event loop of its first call, and raises FailedPreconditionError in another one. Any
-    number of its calls may be under way. A call whose task is cancelled is cancelled at the server. The rest is as for
+    number of its calls may be in flight. A call whose task is cancelled is cancelled at the server. The rest is as for
     `torchferry.Client`: the arguments, several servers, retries, fork and errors.
     """
 
@@ -211,7 +211,7 @@ class Client:
             return error.message
 
     async def close(self) -> None:
-        """Ends the channel. Calls under way fail with CancelledError, later ones with FailedPreconditionError."""
+        """Ends the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
         self._is_closed = True
         if self._channel is not None and os.getpid() == self._owner:
             await self._channel.close()
@@ -259,6 +259,6 @@ class Client:
         except grpc.RpcError as failure:
             raise error_of_rpc(failure) from None
         except asyncio.CancelledError:
-            if self._is_closed:  # gRPC cancels what is under way
+            if self._is_closed:  # gRPC cancels what is in flight
                 raise CancelledError("CANCELLED", "this client was closed meanwhile") from None
             raise

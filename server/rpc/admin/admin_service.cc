@@ -23,8 +23,8 @@ void EncodeVersions(const registry::Registry& registry, Kind& call) {
 
 // A client may name many.
 std::span<const int64_t> FirstOf(const google::protobuf::RepeatedField<int64_t>& versions) {
-  constexpr int kMostLogged = 16;
-  return {versions.data(), static_cast<size_t>(std::min(versions.size(), kMostLogged))};
+  constexpr int kMaxLogged = 16;
+  return {versions.data(), static_cast<size_t>(std::min(versions.size(), kMaxLogged))};
 }
 
 }  // namespace
@@ -36,8 +36,8 @@ absl::Status AdminService::Check(const std::string& model) const {
 
 void AdminService::Serve(CallLoop& loop) {
   using Service = v1::ModelAdminService::AsyncService;
-  ServeLater(loop, service_, &Service::RequestLoadModel, [this](auto& call) { LoadModel(call); });
-  ServeLater(loop, service_, &Service::RequestUnloadModel, [this](auto& call) { UnloadModel(call); });
+  RegisterAsyncUnary(loop, service_, &Service::RequestLoadModel, [this](auto& call) { LoadModel(call); });
+  RegisterAsyncUnary(loop, service_, &Service::RequestUnloadModel, [this](auto& call) { UnloadModel(call); });
 }
 
 void AdminService::LoadModel(UnaryCall<v1::LoadModelRequest, v1::LoadModelResponse>& call) {

@@ -132,10 +132,10 @@ class HealthService::WatchHandler final : public StreamHandler {
 
 void HealthService::Serve(CallLoop& loop) {
   using Service = grpc::health::v1::Health::AsyncService;
-  ServeNow(loop, service_, &Service::RequestCheck, [this](const auto& caller, const auto& request, auto& response) {
-    return Check(caller, request, response);
-  });
-  ServeWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
+  RegisterUnary(
+      loop, service_, &Service::RequestCheck,
+      [this](const auto& caller, const auto& request, auto& response) { return Check(caller, request, response); });
+  RegisterWatch(loop, service_, &Service::RequestWatch, [this](auto& call) { return StartWatch(call); });
 }
 
 absl::Status HealthService::Check(const identity::Caller& caller, const CheckRequest& request,

@@ -11,7 +11,7 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/base/mutex.h"
-#include "server/rpc/transport/serve.h"
+#include "server/rpc/transport/rpc_method.h"
 #include "server/tensor/request_limits.h"
 
 namespace torchferry::rpc {

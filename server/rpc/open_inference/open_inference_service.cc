@@ -96,47 +96,48 @@ void OpenInferenceService::Serve(CallLoop& loop) {
 }
 
 void OpenInferenceService::ServeModels(CallLoop& loop) {
-  ServeNow(loop, service_, &Service::RequestServerLive, [](const auto&, const auto&, auto& response) {
+  RegisterUnary(loop, service_, &Service::RequestServerLive, [](const auto&, const auto&, auto& response) {
     response.set_live(true);
     return absl::OkStatus();
   });
-  ServeNow(loop, service_, &Service::RequestServerReady, [this](const auto&, const auto&, auto& response) {
+  RegisterUnary(loop, service_, &Service::RequestServerReady, [this](const auto&, const auto&, auto& response) {
     response.set_ready(options_.is_ready());
     return absl::OkStatus();
   });
-  ServeNow(loop, service_, &Service::RequestModelReady,
-           [this](const auto& caller, const auto& request, auto& response) {
-             return ModelReady(caller, request, response);
-           });
-  ServeNow(loop, service_, &Service::RequestServerMetadata,
-           [this](const auto&, const auto&, auto& response) { return ServerMetadata(response); });
-  ServeNow(loop, service_, &Service::RequestModelMetadata,
-           [this](const auto& caller, const auto& request, auto& response) {
-             return ModelMetadata(caller, request, response);
-           });
-  ServeLater(
+  RegisterUnary(loop, service_, &Service::RequestModelReady,
+                [this](const auto& caller, const auto& request, auto& response) {
+                  return ModelReady(caller, request, response);
+                });
+  RegisterUnary(loop, service_, &Service::RequestServerMetadata,
+                [this](const auto&, const auto&, auto& response) { return ServerMetadata(response); });
+  RegisterUnary(loop, service_, &Service::RequestModelMetadata,
+                [this](const auto& caller, const auto& request, auto& response) {
+                  return ModelMetadata(caller, request, response);
+                });
+  RegisterAsyncUnary(
       loop, service_, &Service::RequestModelInfer, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
       kPredictsAtOnce);
-  ServeBidi(loop, service_, &Service::RequestModelStreamInfer,
-            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
-  ServeNow(loop, service_, &Service::RequestModelConfig,
-           [this](const auto& caller, const auto& request, auto& response) {
-             return ModelConfig(caller, request, response);
-           });
-  ServeNow(loop, service_, &Service::RequestModelStatistics,
-           [this](const auto& caller, const auto& request, auto& response) {
-             return ModelStatistics(caller, request, response);
-           });
+  RegisterBidi(loop, service_, &Service::RequestModelStreamInfer,
+               [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  RegisterUnary(loop, service_, &Service::RequestModelConfig,
+                [this](const auto& caller, const auto& request, auto& response) {
+                  return ModelConfig(caller, request, response);
+                });
+  RegisterUnary(loop, service_, &Service::RequestModelStatistics,
+                [this](const auto& caller, const auto& request, auto& response) {
+                  return ModelStatistics(caller, request, response);
+                });
 }
 
 void OpenInferenceService::ServeRepository(CallLoop& loop) {
-  ServeNow(loop, service_, &Service::RequestRepositoryIndex,
-           [this](const auto& caller, const auto& request, auto& response) {
-             return RepositoryIndex(caller, request, response);
-           });
-  ServeLater(loop, service_, &Service::RequestRepositoryModelLoad, [this](auto& call) { RepositoryModelLoad(call); });
-  ServeLater(loop, service_, &Service::RequestRepositoryModelUnload,
-             [this](auto& call) { RepositoryModelUnload(call); });
+  RegisterUnary(loop, service_, &Service::RequestRepositoryIndex,
+                [this](const auto& caller, const auto& request, auto& response) {
+                  return RepositoryIndex(caller, request, response);
+                });
+  RegisterAsyncUnary(loop, service_, &Service::RequestRepositoryModelLoad,
+                     [this](auto& call) { RepositoryModelLoad(call); });
+  RegisterAsyncUnary(loop, service_, &Service::RequestRepositoryModelUnload,
+                     [this](auto& call) { RepositoryModelUnload(call); });
 }
 
 void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
@@ -145,16 +146,16 @@ void OpenInferenceService::ServeUnsupported(CallLoop& loop) {
   };
   // Of clients that tidy up before they begin: there is nothing.
   const auto nothing_shared = [](const auto&, const auto&, const auto&) { return absl::OkStatus(); };
-  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryStatus, nothing_shared);
-  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
-  ServeNow(loop, service_, &Service::RequestSystemSharedMemoryUnregister, nothing_shared);
-  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryStatus, nothing_shared);
-  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
-  ServeNow(loop, service_, &Service::RequestCudaSharedMemoryUnregister, nothing_shared);
-  ServeNow(loop, service_, &Service::RequestTraceSetting, [](const auto&, const auto&, const auto&) {
+  RegisterUnary(loop, service_, &Service::RequestSystemSharedMemoryStatus, nothing_shared);
+  RegisterUnary(loop, service_, &Service::RequestSystemSharedMemoryRegister, no_shared_memory);
+  RegisterUnary(loop, service_, &Service::RequestSystemSharedMemoryUnregister, nothing_shared);
+  RegisterUnary(loop, service_, &Service::RequestCudaSharedMemoryStatus, nothing_shared);
+  RegisterUnary(loop, service_, &Service::RequestCudaSharedMemoryRegister, no_shared_memory);
+  RegisterUnary(loop, service_, &Service::RequestCudaSharedMemoryUnregister, nothing_shared);
+  RegisterUnary(loop, service_, &Service::RequestTraceSetting, [](const auto&, const auto&, const auto&) {
     return absl::UnimplementedError("this server writes no traces; /metrics and ModelStatistics have its times");
   });
-  ServeNow(loop, service_, &Service::RequestLogSettings, [](const auto&, const auto&, const auto&) {
+  RegisterUnary(loop, service_, &Service::RequestLogSettings, [](const auto&, const auto&, const auto&) {
     return absl::UnimplementedError("the log is set when the server starts: --log-level and --log-format");
   });
 }

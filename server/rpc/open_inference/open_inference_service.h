@@ -8,7 +8,7 @@
 #include "server/registry/registry.h"
 #include "server/rpc/admin/admin_calls.h"
 #include "server/rpc/predict/predictor.h"
-#include "server/rpc/transport/serve.h"
+#include "server/rpc/transport/rpc_method.h"
 
 namespace torchferry::rpc {
 

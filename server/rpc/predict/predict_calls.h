@@ -10,7 +10,7 @@
 #include "server/rpc/predict/answer_size.h"
 #include "server/rpc/predict/predictor.h"
 #include "server/rpc/transport/call.h"
-#include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/catch_to_status.h"
 #include "server/rpc/transport/outgoing.h"
 
 namespace torchferry::rpc {
@@ -33,7 +33,7 @@ constexpr int kPredictsAtOnce = 32;
 template <typename Api>
 absl::StatusOr<Request> DecodeFor(const Call& call, const typename Api::RequestMessage& message,
                                   const base::Clock& clock) {
-  absl::StatusOr<Request> request = Guarded([&] { return Api::Decode(message, clock.Now()); });
+  absl::StatusOr<Request> request = CatchToStatus([&] { return Api::Decode(message, clock.Now()); });
   if (request.ok()) {
     request->deadline = std::min(request->deadline, call.DeadlineOn(clock));
     request->is_cancelled = [&call] { return call.IsCancelled(); };

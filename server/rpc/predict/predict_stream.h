@@ -41,14 +41,14 @@ class PredictStreamHandler final : public StreamHandler {
       return;
     }
     Advance();
-    const base::Duration most_idle = predictor.most_stream_idle();
-    if (most_idle > base::Duration::zero()) call_.SetTimer(most_idle);
+    const base::Duration max_idle = predictor.max_stream_idle();
+    if (max_idle > base::Duration::zero()) call_.SetTimer(max_idle);
   }
 
   bool MayTake(int64_t bytes) override {
     base::MutexLock lock(mutex_);
     arrived_bytes_ = bytes;
-    if (window_.Admits(under_way_.size(), bytes, MostBytes())) return true;
+    if (window_.Admits(in_flight_.size(), bytes, MaxBytes())) return true;
     next_is_ = Next::kArrived;
     return false;
   }
@@ -75,7 +75,7 @@ class PredictStreamHandler final : public StreamHandler {
         request.ok() && predictor_.IsStateful(next_->caller, message.model_name(), request->version, sessions_);
     {
       base::MutexLock lock(mutex_);
-      if (next_->is_alone && !under_way_.empty()) {
+      if (next_->is_alone && !in_flight_.empty()) {
         next_is_ = Next::kDecoded;
         decoded_ = std::move(request);
         return;
@@ -86,12 +86,12 @@ class PredictStreamHandler final : public StreamHandler {
 
   // The stream may be told that it is idle.
   void OnTimer() override {
-    const base::Duration most_idle = predictor_.most_stream_idle();
-    base::Duration left = most_idle;
+    const base::Duration max_idle = predictor_.max_stream_idle();
+    base::Duration left = max_idle;
     if (sessions_.HasState()) {
       base::MutexLock lock(mutex_);
-      const bool is_idle = next_is_ == Next::kReading && !is_taking_ && under_way_.empty() && !is_finished_;
-      if (is_idle) left = last_written_ + most_idle - clock_.Now();
+      const bool is_idle = next_is_ == Next::kReading && !is_taking_ && in_flight_.empty() && !is_finished_;
+      if (is_idle) left = last_written_ + max_idle - clock_.Now();
       if (left <= base::Duration::zero()) is_finished_ = is_broken_ = true;
     }
     if (left > base::Duration::zero()) return call_.SetTimer(left);
@@ -99,7 +99,7 @@ class PredictStreamHandler final : public StreamHandler {
                                   "this stream has had no request for {:.3g} s, and its state is gone "
                                   "(--stateful-stream-timeout-seconds); open a "
                                   "new stream and begin again",
-                                  base::ToSeconds(most_idle)));
+                                  base::ToSeconds(max_idle)));
   }
 
   void OnWritten(bool ok) override {
@@ -111,8 +111,8 @@ class PredictStreamHandler final : public StreamHandler {
       last_written_ = now;
       is_writing_ = false;
       is_broken_ |= !ok;
-      written = std::move(under_way_.front());
-      under_way_.pop_front();
+      written = std::move(in_flight_.front());
+      in_flight_.pop_front();
       first = TakeToWrite();
     }
     call_.Resize(written->memory, 0).IgnoreError();  // it is less
@@ -148,26 +148,26 @@ class PredictStreamHandler final : public StreamHandler {
     kNone,     // there is none any more
   };
 
-  int64_t MostBytes() const { return StreamWindow::MostBytes(call_.budget().limits(), call_.budget().used()); }
+  int64_t MaxBytes() const { return StreamWindow::MaxBytes(call_.budget().limits(), call_.budget().used()); }
 
   bool MayReadNext() const FERRY_REQUIRES(mutex_) {
-    if (under_way_.empty()) return true;
-    return !under_way_.back()->is_alone && window_.Admits(under_way_.size(), 0, MostBytes());
+    if (in_flight_.empty()) return true;
+    return !in_flight_.back()->is_alone && window_.Admits(in_flight_.size(), 0, MaxBytes());
   }
 
   // The first that is not answered keeps back those behind it.
   Exchange* TakeToWrite() FERRY_REQUIRES(mutex_) {
     if (is_writing_) return nullptr;
-    if (is_broken_) std::erase_if(under_way_, [](const auto& exchange) { return exchange->is_answered; });
-    if (is_broken_ || under_way_.empty() || !under_way_.front()->is_answered) return nullptr;
+    if (is_broken_) std::erase_if(in_flight_, [](const auto& exchange) { return exchange->is_answered; });
+    if (is_broken_ || in_flight_.empty() || !in_flight_.front()->is_answered) return nullptr;
     is_writing_ = true;
-    return under_way_.front().get();
+    return in_flight_.front().get();
   }
 
   // True once: the call is to be finished.
   bool TakeEnd() FERRY_REQUIRES(mutex_) {
     const bool comes_no_more = next_is_ == Next::kNone || (is_broken_ && next_is_ != Next::kReading);
-    if (!comes_no_more || !under_way_.empty() || is_finished_) return false;
+    if (!comes_no_more || !in_flight_.empty() || is_finished_) return false;
     is_finished_ = true;
     return true;
   }
@@ -190,8 +190,8 @@ class PredictStreamHandler final : public StreamHandler {
       if (!ends && is_broken) return;
       if (!ends) {
         reads = next_is_ == Next::kNothing && MayReadNext();
-        const bool takes = next_is_ == Next::kArrived && window_.Admits(under_way_.size(), arrived_bytes_, MostBytes());
-        const bool begins = next_is_ == Next::kDecoded && under_way_.empty();
+        const bool takes = next_is_ == Next::kArrived && window_.Admits(in_flight_.size(), arrived_bytes_, MaxBytes());
+        const bool begins = next_is_ == Next::kDecoded && in_flight_.empty();
         if (!reads && !takes && !begins) return;
         next_is_ = Next::kReading;
         if (begins) decoded = std::exchange(decoded_, std::nullopt);
@@ -209,7 +209,7 @@ class PredictStreamHandler final : public StreamHandler {
     {
       base::MutexLock lock(mutex_);
       window_.Saw(exchange.memory);
-      under_way_.push_back(std::move(next_));
+      in_flight_.push_back(std::move(next_));
       is_taking_ = false;
       next_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<Exchange>();
     }
@@ -284,13 +284,13 @@ class PredictStreamHandler final : public StreamHandler {
   std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();
 
   base::Mutex mutex_;
-  std::deque<std::unique_ptr<Exchange>> under_way_ FERRY_GUARDED_BY(mutex_);  // in their order
+  std::deque<std::unique_ptr<Exchange>> in_flight_ FERRY_GUARDED_BY(mutex_);  // in their order
   std::unique_ptr<Exchange> spare_ FERRY_GUARDED_BY(mutex_);
   StreamWindow window_ FERRY_GUARDED_BY(mutex_);
   Next next_is_ FERRY_GUARDED_BY(mutex_) = Next::kNothing;
   int64_t arrived_bytes_ FERRY_GUARDED_BY(mutex_) = 0;
   std::optional<absl::StatusOr<Request>> decoded_ FERRY_GUARDED_BY(mutex_);
-  bool is_taking_ FERRY_GUARDED_BY(mutex_) = false;  // a message has come, and is not under way yet
+  bool is_taking_ FERRY_GUARDED_BY(mutex_) = false;  // a message has come, and is not in flight yet
   base::TimePoint last_written_ FERRY_GUARDED_BY(mutex_) = clock_.Now();
   bool is_writing_ FERRY_GUARDED_BY(mutex_) = false;
   bool is_broken_ FERRY_GUARDED_BY(mutex_) = false;  // the client has gone

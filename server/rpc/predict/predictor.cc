@@ -8,7 +8,7 @@
 #include "server/rpc/predict/request_builder.h"
 #include "server/rpc/predict/top_classes.h"
 #include "server/rpc/predict/visible_models.h"
-#include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/catch_to_status.h"
 #include "server/serving/split_request.h"
 
 namespace torchferry::rpc {
@@ -201,7 +201,7 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
 
 // Everything that ends a request passes here once.
 void Predictor::End(UnderWay& call, const absl::StatusOr<Answer>& answer) {
-  const absl::Status status = answer.ok() ? Guarded([&] { return call.reply.encode(*answer); }) : answer.status();
+  const absl::Status status = answer.ok() ? CatchToStatus([&] { return call.reply.encode(*answer); }) : answer.status();
   const std::string_view device = answer.ok() ? std::string_view(answer->result.execution.device) : "";
   const PredictEnd end = {status, device, clock_.Now() - call.facts.arrived};
   for (CallObserver* observer : observers_) observer->OnEnd(call.facts, end);

@@ -69,7 +69,7 @@ class Predictor {
             const base::Clock& clock, const PredictLimits& limits = {})
       : registry_(registry), admission_(admission), observers_(std::move(observers)), clock_(clock), limits_(limits) {}
 
-  base::Duration most_stream_idle() const { return limits_.stream_idle; }
+  base::Duration max_stream_idle() const { return limits_.stream_idle; }
   // The place of a stream that begins. RESOURCE_EXHAUSTED: its client has no place for another.
   absl::StatusOr<Flights::Place> EnterStream(const identity::Caller& caller);
 

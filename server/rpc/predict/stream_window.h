@@ -1,4 +1,4 @@
-// How many requests of one stream may be under way at the same time. Pure.
+// How many requests of one stream may be in flight at the same time. Pure.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@ namespace torchferry::rpc {
 class StreamWindow {
  public:
   // Bytes that a stream may hold with several requests while its server has `used` bytes of `limits` in use.
-  static int64_t MostBytes(const MemoryBudget::Limits& limits, int64_t used);
+  static int64_t MaxBytes(const MemoryBudget::Limits& limits, int64_t used);
 
-  // Whether a request of `bytes` may begin beside `under_way` others. Each of them may become as large as the largest
+  // Whether a request of `bytes` may begin beside `in_flight` others. Each of them may become as large as the largest
   // that was seen lately, with its answer. `bytes` 0: not known yet.
-  bool Admits(size_t under_way, int64_t bytes, int64_t most_bytes) const;
+  bool Admits(size_t in_flight, int64_t bytes, int64_t max_bytes) const;
 
   // What one request holds, with its answer.
   void Saw(int64_t bytes);

@@ -11,8 +11,8 @@ constexpr int64_t kMiB = int64_t{1} << 20;
 
 TEST(StreamWindowTest, ManySmallRequestsAreUnderWayUpToTheLimit) {
   const StreamWindow window;
-  for (size_t under_way = 0; under_way < limits::kMaxStreamRequests; ++under_way) {
-    EXPECT_TRUE(window.Admits(under_way, 100, kMiB)) << under_way;
+  for (size_t in_flight = 0; in_flight < limits::kMaxStreamRequests; ++in_flight) {
+    EXPECT_TRUE(window.Admits(in_flight, 100, kMiB)) << in_flight;
   }
   EXPECT_FALSE(window.Admits(limits::kMaxStreamRequests, 100, kMiB));
 }
@@ -36,10 +36,10 @@ TEST(StreamWindowTest, LargeAnswersMakeItSmallerForAWhile) {
 
 TEST(StreamWindowTest, WithMostOfTheBudgetInUseAStreamStaysSmall) {
   const MemoryBudget::Limits large{.bytes = 1000 * kMiB, .connection_bytes = 250 * kMiB};
-  EXPECT_EQ(StreamWindow::MostBytes(large, 0), limits::kMaxStreamBytes);
-  EXPECT_LT(StreamWindow::MostBytes(large, 501 * kMiB), MemoryBudget::kSmallBytes);
+  EXPECT_EQ(StreamWindow::MaxBytes(large, 0), limits::kMaxStreamBytes);
+  EXPECT_LT(StreamWindow::MaxBytes(large, 501 * kMiB), MemoryBudget::kSmallBytes);
   const MemoryBudget::Limits small{.bytes = 16 * kMiB, .connection_bytes = 4 * kMiB};
-  EXPECT_EQ(StreamWindow::MostBytes(small, 0), kMiB / 2);
+  EXPECT_EQ(StreamWindow::MaxBytes(small, 0), kMiB / 2);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using tensor::DType;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr int64_t kMost = 1 << 20;
+constexpr int64_t kMax = 1 << 20;
 
 template <typename Element>
 model::NamedTensor Output(DType dtype, tensor::Shape shape, std::vector<Element> values) {
@@ -37,7 +37,7 @@ std::vector<std::string> TextsOf(const tensor::HostTensor& tensor) {
 
 TEST(TopClassesTest, EachRowHasItsLargestFirst) {
   const auto output = Output<float>(DType::kFp32, {2, 3}, {0.1F, 0.7F, 0.2F, 5, -1, 5});
-  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 2, true, {"cat", "dog"}, kMost);
+  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 2, true, {"cat", "dog"}, kMax);
   ASSERT_TRUE(top.ok()) << top.status();
   EXPECT_THAT(top->shape, ElementsAre(2, 2));
   EXPECT_THAT(TextsOf(*top), ElementsAre("0.700000:1:dog", "0.200000:2", "5.000000:0:cat", "5.000000:2"));
@@ -45,14 +45,14 @@ TEST(TopClassesTest, EachRowHasItsLargestFirst) {
 
 TEST(TopClassesTest, WithoutRowsAllElementsAreOneList) {
   const auto output = Output<int64_t>(DType::kInt64, {2, 2}, {4, 9, -7, 9});
-  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 10, false, {}, kMost);
+  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 10, false, {}, kMax);
   EXPECT_THAT(top->shape, ElementsAre(4));
   EXPECT_THAT(TextsOf(*top), ElementsAre("9:1", "9:3", "4:0", "-7:2"));
 }
 
 TEST(TopClassesTest, DimensionsBelowTheRowsAreFlat) {
   const auto output = Output<uint8_t>(DType::kUint8, {1, 2, 1, 2}, {1, 4, 3, 2});
-  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 1, true, {}, kMost);
+  const absl::StatusOr<tensor::HostTensor> top = TopClasses(output, 1, true, {}, kMax);
   EXPECT_THAT(top->shape, ElementsAre(1, 1));
   EXPECT_THAT(TextsOf(*top), ElementsAre("4:1"));
 }
@@ -60,27 +60,26 @@ TEST(TopClassesTest, DimensionsBelowTheRowsAreFlat) {
 TEST(TopClassesTest, HalvesAreTheNumbersThatTheyMean) {
   // -2, 1.5, the smallest subnormal, infinity
   const auto half = Output<uint16_t>(DType::kFp16, {1, 4}, {0xC000, 0x3E00, 0x0001, 0x7C00});
-  EXPECT_THAT(TextsOf(*TopClasses(half, 4, true, {}, kMost)),
+  EXPECT_THAT(TextsOf(*TopClasses(half, 4, true, {}, kMax)),
               ElementsAre("inf:3", "1.500000:1", "0.000000:2", "-2.000000:0"));
   const auto brain = Output<uint16_t>(DType::kBf16, {1, 2}, {0x3FC0, 0xC000});
-  EXPECT_THAT(TextsOf(*TopClasses(brain, 2, true, {}, kMost)), ElementsAre("1.500000:0", "-2.000000:1"));
+  EXPECT_THAT(TextsOf(*TopClasses(brain, 2, true, {}, kMax)), ElementsAre("1.500000:0", "-2.000000:1"));
 }
 
 TEST(TopClassesTest, NotANumberComesLast) {
   const auto output = Output<float>(DType::kFp32, {1, 4}, {NAN, -1, NAN, 2});
-  EXPECT_THAT(TextsOf(*TopClasses(output, 4, true, {}, kMost)),
+  EXPECT_THAT(TextsOf(*TopClasses(output, 4, true, {}, kMax)),
               ElementsAre("2.000000:3", "-1.000000:1", ::testing::EndsWith("nan:0"), ::testing::EndsWith("nan:2")));
 }
 
 TEST(TopClassesTest, OfNothingThereIsNothing) {
-  EXPECT_THAT(TopClasses(Output<float>(DType::kFp32, {0, 3}, {}), 2, true, {}, kMost)->shape, ElementsAre(0, 0));
-  EXPECT_THAT(TopClasses(Output<float>(DType::kFp32, {2, 0}, {}), 2, true, {}, kMost)->shape, ElementsAre(2, 0));
-  EXPECT_THAT(TextsOf(*TopClasses(Output<float>(DType::kFp32, {}, {3}), 2, true, {}, kMost)),
-              ElementsAre("3.000000:0"));
+  EXPECT_THAT(TopClasses(Output<float>(DType::kFp32, {0, 3}, {}), 2, true, {}, kMax)->shape, ElementsAre(0, 0));
+  EXPECT_THAT(TopClasses(Output<float>(DType::kFp32, {2, 0}, {}), 2, true, {}, kMax)->shape, ElementsAre(2, 0));
+  EXPECT_THAT(TextsOf(*TopClasses(Output<float>(DType::kFp32, {}, {3}), 2, true, {}, kMax)), ElementsAre("3.000000:0"));
 }
 
 TEST(TopClassesTest, WhatHasNoOrderAndWhatIsTooLongIsRefused) {
-  const absl::Status boolean = TopClasses(Output<uint8_t>(DType::kBool, {1, 1}, {1}), 1, true, {}, kMost).status();
+  const absl::Status boolean = TopClasses(Output<uint8_t>(DType::kBool, {1, 1}, {1}), 1, true, {}, kMax).status();
   EXPECT_EQ(boolean.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(base::MessageOf(boolean), HasSubstr("output \"y\" is BOOL"));
   const auto output = Output<float>(DType::kFp32, {1, 100}, std::vector<float>(100, 1));

@@ -88,7 +88,7 @@ Response AnswerTo(const DescribedServices& services, const Request& request) {
   return response;
 }
 
-// Reads, answers, and reads on: there is always one of the two under way.
+// Reads, answers, and reads on: there is always one of the two in flight.
 template <typename Api>
 class Handler final : public StreamHandler {
  public:
@@ -125,8 +125,8 @@ class ReflectionService final : public RpcService {
 
   grpc::Service& service() override { return service_; }
   void Serve(CallLoop& loop) override {
-    ServeBidi(loop, service_, &Api::Service::AsyncService::RequestServerReflectionInfo,
-              [this](auto& call) { return std::make_unique<Handler<Api>>(*services_, call); });
+    RegisterBidi(loop, service_, &Api::Service::AsyncService::RequestServerReflectionInfo,
+                 [this](auto& call) { return std::make_unique<Handler<Api>>(*services_, call); });
   }
 
  private:

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "server/rpc/transport/serve.h"
+#include "server/rpc/transport/rpc_method.h"
 
 namespace torchferry::rpc {
 
 // One service for each version of the protocol. They say that there are the services `names`, and themselves. A stream
-// has one request under way; the others stay unread until it is answered.
+// has one request in flight; the others stay unread until it is answered.
 std::vector<std::unique_ptr<RpcService>> MakeReflection(std::vector<std::string> names);
 
 }  // namespace torchferry::rpc

@@ -52,16 +52,16 @@ struct Api {
 
 void InferenceServiceImpl::Serve(CallLoop& loop) {
   using Service = v1::InferenceService::AsyncService;
-  ServeLater(
+  RegisterAsyncUnary(
       loop, service_, &Service::RequestPredict, [this](auto& call) { StartPredict<Api>(predictor_, clock_, call); },
       kPredictsAtOnce);
-  ServeBidi(loop, service_, &Service::RequestPredictStream,
-            [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
-  ServeNow(loop, service_, &Service::RequestListModels,
-           [this](const auto& caller, const auto&, auto& response) { return ListModels(caller, response); });
-  ServeNow(loop, service_, &Service::RequestGetModel, [this](const auto& caller, const auto& request, auto& response) {
-    return GetModel(caller, request, response);
-  });
+  RegisterBidi(loop, service_, &Service::RequestPredictStream,
+               [this](auto& call) { return std::make_unique<PredictStreamHandler<Api>>(predictor_, clock_, call); });
+  RegisterUnary(loop, service_, &Service::RequestListModels,
+                [this](const auto& caller, const auto&, auto& response) { return ListModels(caller, response); });
+  RegisterUnary(
+      loop, service_, &Service::RequestGetModel,
+      [this](const auto& caller, const auto& request, auto& response) { return GetModel(caller, request, response); });
 }
 
 absl::Status InferenceServiceImpl::ListModels(const identity::Caller& caller, v1::ListModelsResponse& response) const {

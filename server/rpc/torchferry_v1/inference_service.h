@@ -3,7 +3,7 @@
 
 #include "server/registry/registry.h"
 #include "server/rpc/predict/predictor.h"
-#include "server/rpc/transport/serve.h"
+#include "server/rpc/transport/rpc_method.h"
 #include "torchferry/v1/inference.grpc.pb.h"
 
 namespace torchferry::rpc {

@@ -31,7 +31,7 @@ constexpr base::Duration kSweepWhenFull = milliseconds(50);  // a flood must not
 constexpr base::Duration kLogInterval = seconds(10);
 constexpr int kPauseMs = 50;  // without descriptors
 constexpr int kLookAroundMs = 1000;
-constexpr int kMostPerTurn = 64;  // of one socket, before the others
+constexpr int kMaxPerTurn = 64;  // of one socket, before the others
 
 const char* TextOf(ConnectionVerdict why) {
   return why == ConnectionVerdict::kTooMany ? "all connections are taken" : "the peer has too many connections";
@@ -118,7 +118,7 @@ bool Acceptor::Wait() {
 }
 
 bool Acceptor::AcceptFrom(int listening) {
-  for (int taken = 0; taken < kMostPerTurn; ++taken) {
+  for (int taken = 0; taken < kMaxPerTurn; ++taken) {
     sockaddr_storage address{};
     socklen_t length = sizeof(address);
     const int connection =

@@ -29,13 +29,13 @@ class BusyPoll {
   bool IsPolling(base::TimePoint now) {
     if (!is_polling_ || now < until_) return is_polling_;
     is_polling_ = false;
-    misses_ = std::min(2 * misses_ + 1, kMostSkips);
+    misses_ = std::min(2 * misses_ + 1, kMaxSkips);
     skips_ = misses_;
     return false;
   }
 
  private:
-  static constexpr int kMostSkips = 63;
+  static constexpr int kMaxSkips = 63;
 
   const base::Duration window_;
   bool is_polling_ = false;

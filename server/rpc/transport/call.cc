@@ -41,7 +41,7 @@ class Call::SendLimit final : public CallEvent {
   }
   void Cancel() { alarm_.Cancel(); }
 
-  void Happened(bool ok) override {
+  void OnEvent(bool ok) override {
     SendLimit* self = this;
     const bool is_current = call_.send_limit_.compare_exchange_strong(self, nullptr);
     if (ok && is_current) call_.context_.TryCancel();
@@ -64,7 +64,7 @@ class Call::Timer final : public CallEvent {
   }
   void Cancel() { alarm_.Cancel(); }
 
-  void Happened(bool ok) override {
+  void OnEvent(bool ok) override {
     Call& call = call_;
     const bool is_current = call.timer_ == this;
     if (is_current) call.timer_ = nullptr;

@@ -18,7 +18,7 @@
 #include "server/base/status.h"
 #include "server/identity/caller.h"
 #include "server/rpc/transport/call_loop.h"
-#include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/catch_to_status.h"
 #include "server/rpc/transport/incoming.h"
 #include "server/rpc/transport/memory_budget.h"
 #include "server/rpc/transport/method_rules.h"
@@ -27,7 +27,7 @@
 
 namespace torchferry::rpc {
 
-// A call of any kind. It lives until it has been finished, gRPC is done with it, no operation of its is under way, and
+// A call of any kind. It lives until it has been finished, gRPC is done with it, no operation of its is in flight, and
 // nobody keeps it. Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
 class Call {
  public:
@@ -224,7 +224,7 @@ class UnaryCall final : public Call {
     Release();
   }
   void Begin() {
-    const absl::Status status = Guarded([this] { return ReadRequest(); });
+    const absl::Status status = CatchToStatus([this] { return ReadRequest(); });
     status.ok() ? method_->handler(*this) : Finish(status);
   }
 
@@ -278,7 +278,7 @@ class StreamHandler {
   virtual void OnTimer() {}
 };
 
-// Many requests, many responses: one read and one write at a time. Several requests may be under way; each has, with
+// Many requests, many responses: one read and one write at a time. Several requests may be in flight; each has, with
 // its answer, a part of the call's memory.
 template <typename Request, typename Response>
 class BidiCall final : public Call {
@@ -352,7 +352,7 @@ class BidiCall final : public Call {
     AfterTurn(true);
   }
   void AfterTurn(bool) {
-    measured_ = Guarded([this]() -> absl::StatusOr<int64_t> {
+    measured_ = CatchToStatus([this]() -> absl::StatusOr<int64_t> {
       if (is_large_ && IsCancelled()) return absl::CancelledError("the caller went away");
       return MeasureRequest(received_, *Request::descriptor());
     });
@@ -366,7 +366,7 @@ class BidiCall final : public Call {
     Release();
   }
   void TakeNow() {
-    const absl::Status status = measured_.ok() ? Guarded([this] { return ReadMessage(); }) : measured_.status();
+    const absl::Status status = measured_.ok() ? CatchToStatus([this] { return ReadMessage(); }) : measured_.status();
     if (!status.ok()) {
       received_.Clear();
       *message_ = Request();
@@ -435,7 +435,7 @@ class WatchCall final : public Call {
     Await(loop_, method_);
     absl::Status status = Enter(*method_->rule);
     Arrived(received_);
-    if (status.ok()) status = Guarded([this] { return ReadRequest(); });
+    if (status.ok()) status = CatchToStatus([this] { return ReadRequest(); });
     if (!status.ok()) return Refuse(status);
     handler_ = method_->handler(*this);
     OnCancel([this] { handler_->OnCancel(); });

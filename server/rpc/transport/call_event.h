@@ -6,7 +6,7 @@ namespace torchferry::rpc {
 class CallEvent {
  public:
   // On the loop's thread, or on that of its large messages. `ok`: what gRPC's documentation of the operation says.
-  virtual void Happened(bool ok) = 0;
+  virtual void OnEvent(bool ok) = 0;
 
  protected:
   ~CallEvent() = default;
@@ -18,7 +18,7 @@ class MemberEvent final : public CallEvent {
  public:
   using Method = void (Owner::*)(bool ok);
   MemberEvent(Owner* owner, Method method) : owner_(owner), method_(method) {}
-  void Happened(bool ok) override { (owner_->*method_)(ok); }
+  void OnEvent(bool ok) override { (owner_->*method_)(ok); }
 
  private:
   Owner* const owner_;

@@ -15,13 +15,13 @@ constexpr base::Duration kHeldUp = std::chrono::milliseconds(20);
 
 // A thread that is held up for so long may not come back: another stands in for who stood in for it. So many at most.
 constexpr base::Duration kLost = std::chrono::seconds(5);
-constexpr size_t kMostThreads = 4;
+constexpr size_t kMaxThreads = 4;
 
 // For threads that are held up when the loop is to end.
 constexpr base::Duration kPatience = std::chrono::seconds(2);
 
 // Events that may come before work which waits.
-constexpr int kMostEvents = 128;
+constexpr int kMaxEvents = 128;
 
 const gpr_timespec kNow = gpr_inf_past(GPR_CLOCK_MONOTONIC);
 
@@ -121,7 +121,7 @@ void CallLoop::Lead(Index self, bool& has_joined) {
   void* tag = nullptr;
   bool ok = false;
   while (Next(work, poll, tag, ok)) {
-    static_cast<CallEvent*>(tag)->Happened(ok);
+    static_cast<CallEvent*>(tag)->OnEvent(ok);
     work = JoinedWork(has_joined);
     while (work != nullptr && work->HasWork()) {
       Gather(*work, gathering);
@@ -152,8 +152,8 @@ int CallLoop::Drain() {
   void* tag = nullptr;
   bool ok = false;
   int events = 0;
-  for (; events < kMostEvents && queue_->AsyncNext(&tag, &ok, kNow) == grpc::CompletionQueue::GOT_EVENT; ++events) {
-    static_cast<CallEvent*>(tag)->Happened(ok);
+  for (; events < kMaxEvents && queue_->AsyncNext(&tag, &ok, kNow) == grpc::CompletionQueue::GOT_EVENT; ++events) {
+    static_cast<CallEvent*>(tag)->OnEvent(ok);
   }
   return events;
 }
@@ -191,7 +191,7 @@ bool CallLoop::HasStandIn() {
     last = std::max(last, since.value_or(base::TimePoint::min()));
   }
   if (held_up + 1 < threads_.size()) return true;
-  if (threads_.size() >= kMostThreads || clock_.Now() - kLost < last) return false;
+  if (threads_.size() >= kMaxThreads || clock_.Now() - kLost < last) return false;
   AddThread();
   return true;
 }

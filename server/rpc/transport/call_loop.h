@@ -64,7 +64,7 @@ class CallLoop {
   // `work` outlives the loop.
   void SetWork(WorkBetweenCalls* work) { work_ = work; }
 
-  // Each call, waiting for a caller or under way, is counted as long as it uses the queue.
+  // Each call, waiting for a caller or in flight, is counted as long as it uses the queue.
   void CallBegins();
   void CallEnds();
 

@@ -20,12 +20,12 @@ struct ConnectionTimes {
   // A ping of a client that comes sooner after its last one is a strike. An answer on its way forgives all strikes.
   base::Duration least_ping_interval{std::chrono::seconds(5)};
   // A connection with more strikes is ended ("too_many_pings").
-  int most_ping_strikes = 2;
+  int max_ping_strikes = 2;
   // A connection without a call is told to go after so long. Zero: never.
-  base::Duration most_idle{std::chrono::seconds(300)};
+  base::Duration max_idle{std::chrono::seconds(300)};
   // Any connection is told to go after so long, up to a tenth more or less. Zero: never.
-  base::Duration most_age{0};
-  // For the calls that are under way then.
+  base::Duration max_age{0};
+  // For the calls that are in flight then.
   base::Duration age_grace{std::chrono::seconds(600)};
 };
 

@@ -7,7 +7,7 @@
 namespace torchferry::rpc {
 
 void LargeMessages::Carry(CallEvent& event, int64_t bytes) {
-  if (!Add({&event, bytes})) event.Happened(true);
+  if (!Add({&event, bytes})) event.OnEvent(true);
 }
 
 bool LargeMessages::Add(const Message& message) {
@@ -34,7 +34,7 @@ void LargeMessages::Stop() {
 void LargeMessages::Run() {
   base::NameThisThread("rpc-large");
   Message message;
-  while ((message = Next(message)).event != nullptr) message.event->Happened(true);
+  while ((message = Next(message)).event != nullptr) message.event->OnEvent(true);
 }
 
 LargeMessages::Message LargeMessages::Next(const Message& done) {

@@ -19,7 +19,7 @@ namespace torchferry::rpc {
 // Thread-safe.
 class LargeMessages {
  public:
-  // `max_waiting`: bytes of the messages that wait, with the one under way. A message of so many always finds room
+  // `max_waiting`: bytes of the messages that wait, with the running one. A message of so many always finds room
   // when none waits.
   explicit LargeMessages(int64_t max_waiting) : max_waiting_(max_waiting) {}
   // As Stop.
@@ -48,7 +48,7 @@ class LargeMessages {
   base::Mutex mutex_;
   base::CondVar changed_;
   std::deque<Message> messages_ FERRY_GUARDED_BY(mutex_);
-  int64_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;  // bytes of these, and of the one under way
+  int64_t waiting_ FERRY_GUARDED_BY(mutex_) = 0;  // bytes of these, and of the running one
   bool is_stopped_ FERRY_GUARDED_BY(mutex_) = false;
   std::thread thread_ FERRY_GUARDED_BY(mutex_);
 };

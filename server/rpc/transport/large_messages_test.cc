@@ -28,7 +28,7 @@ constexpr int64_t kMaxMessage = 8 << 20;
 class Recorder final : public CallEvent {
  public:
   Recorder(int number, std::vector<int>& happened) : number_(number), happened_(happened) {}
-  void Happened(bool ok) override { happened_.push_back(ok ? number_ : -1); }
+  void OnEvent(bool ok) override { happened_.push_back(ok ? number_ : -1); }
 
  private:
   const int number_;
@@ -58,7 +58,9 @@ class HeldService final : public RpcService {
   using Check = UnaryCall<HealthCheckRequest, HealthCheckResponse>;
   explicit HeldService(std::function<void(Check&)> handler) : handler_(std::move(handler)) {}
   grpc::Service& service() override { return service_; }
-  void Serve(CallLoop& loop) override { ServeLater(loop, service_, &Health::AsyncService::RequestCheck, handler_, 16); }
+  void Serve(CallLoop& loop) override {
+    RegisterAsyncUnary(loop, service_, &Health::AsyncService::RequestCheck, handler_, 16);
+  }
 
  private:
   const std::function<void(Check&)> handler_;

@@ -12,7 +12,7 @@
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/transport/acceptor.h"
 #include "server/rpc/transport/call_loop.h"
-#include "server/rpc/transport/serve.h"
+#include "server/rpc/transport/rpc_method.h"
 
 namespace torchferry::rpc {
 
@@ -40,7 +40,7 @@ class Listener {
   std::string WhyNotAccepting() const { return acceptor_ == nullptr ? "" : acceptor_->WhyNot(); }
   void SetWork(WorkBetweenCalls& work);
 
-  // Takes no new calls, gives those under way so long, cancels them, and returns when all have been finished.
+  // Takes no new calls, gives those in flight so long, cancels them, and returns when all have been finished.
   void Stop(base::Duration patience);
 
  private:

@@ -62,8 +62,8 @@ TEST(OutgoingMessageTest, IsWhatProtobufWouldHaveMade) {
 
 TEST(OutgoingMessageTest, NumbersAreWhatProtobufReads) {
   constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  const std::vector<int64_t> numbers = {0, 1, -1, 127, 128, 1 << 20, kLeast, kMost};
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  const std::vector<int64_t> numbers = {0, 1, -1, 127, 128, 1 << 20, kLeast, kMax};
   OutgoingMessage message;
   message.AddNumbers(v1::Tensor::kShapeFieldNumber, numbers);
   message.AddNumber(v1::Tensor::kDtypeFieldNumber, v1::DATA_TYPE_FP32);

@@ -16,7 +16,7 @@ namespace {
 
 // Of a device. More would overlap no better, and memory grows with them: LibTorch keeps freed memory for the stream
 // that used it, and cuBLAS a workspace of up to 32 MiB for each pair of thread and stream, which nothing gives back.
-constexpr int64_t kMostStreams = 4;
+constexpr int64_t kMaxStreams = 4;
 
 using DeviceKey = std::pair<c10::DeviceType, c10::DeviceIndex>;
 
@@ -59,13 +59,13 @@ class Streams {
   };
 
   bool MakeOne(at::Device device, OfDevice& streams) FERRY_REQUIRES(mutex_) {
-    if (streams.made == kMostStreams) return false;
+    if (streams.made == kMaxStreams) return false;
     try {
       streams.free.push_back(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
     } catch (const c10::Error& error) {
       if (FaultOf(error) != model::DeviceFault::kNone) throw;
       base::LogInfo("no streams", {{"device", device.str()}, {"reason", error.what_without_backtrace()}});
-      streams.made = kMostStreams;
+      streams.made = kMaxStreams;
       return false;
     }
     ++streams.made;

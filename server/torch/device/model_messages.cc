@@ -19,8 +19,8 @@
 namespace torchferry::libtorch {
 namespace {
 
-constexpr size_t kMostBytes = 1000;  // of one message
-constexpr uint64_t kMostLines = 20;  // of one model in kStretch
+constexpr size_t kMaxTextBytes = 1000;  // of one message
+constexpr uint64_t kMaxLines = 20;      // of one model in kStretch
 constexpr base::Duration kStretch = std::chrono::seconds(10);
 constexpr size_t kBudgets = 64;  // models share them when they are more
 
@@ -36,7 +36,7 @@ class Messages {
     const std::optional<uint64_t> dropped = Take(model);
     if (!dropped.has_value()) return;
     while (text.ends_with('\n')) text.remove_suffix(1);
-    std::string shown(text.substr(0, kMostBytes));
+    std::string shown(text.substr(0, kMaxTextBytes));
     if (shown.size() < text.size()) shown += fmt::format("… ({} bytes)", text.size());
     if (*dropped > 0) {
       base::Log(level, what, {{"model", model}, {"text", shown}, {"dropped_before", *dropped}});
@@ -49,7 +49,7 @@ class Messages {
   std::optional<uint64_t> Take(std::string_view model) {
     const base::MutexLock lock(mutex_);
     std::optional<base::LineBudget>& budget = budgets_[std::hash<std::string_view>()(model) % kBudgets];
-    if (!budget.has_value()) budget.emplace(kMostLines, kStretch);
+    if (!budget.has_value()) budget.emplace(kMaxLines, kStretch);
     return budget->Take(base::Clock::Real().Now());
   }
 

@@ -18,7 +18,7 @@ namespace torchferry::libtorch {
 namespace {
 
 // Of page-locked memory, for each device: it is taken from everybody else. Ordinary memory does for the rest.
-constexpr size_t kMostBytes = size_t{256} << 20;
+constexpr size_t kMaxStagingBytes = size_t{256} << 20;
 constexpr size_t kLeastBytes = 4096;
 
 // Page-locked memory in blocks, each a power of two in size, for one device. LibTorch's own cache would do, but it asks
@@ -50,9 +50,9 @@ class StagingPool {
       idle.pop_back();
       return block;
     }
-    if (size > kMostBytes || !has_memory_) return std::nullopt;
-    if (bytes_ + size > kMostBytes) FreeIdle();
-    if (bytes_ + size > kMostBytes) return std::nullopt;
+    if (size > kMaxStagingBytes || !has_memory_) return std::nullopt;
+    if (bytes_ + size > kMaxStagingBytes) FreeIdle();
+    if (bytes_ + size > kMaxStagingBytes) return std::nullopt;
     return Make(size);
   }
 

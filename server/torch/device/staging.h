@@ -13,7 +13,7 @@ namespace torchferry::libtorch {
 // goes on. It is reused when neither the stream nor anybody else needs it.
 at::Tensor StagingTensor(at::IntArrayRef sizes, at::ScalarType type, StreamLease& stream);
 
-// A tensor of the host on `device`, in `type`. The copy, and the cast that the device makes of it, may be under way on
+// A tensor of the host on `device`, in `type`. The copy, and the cast that the device makes of it, may be in flight on
 // the current stream.
 at::Tensor ToDevice(const at::Tensor& tensor, at::Device device, at::ScalarType type);
 

@@ -21,7 +21,7 @@ constexpr int kNonePlace = 1;
 constexpr int kSelfPlace = 2;
 constexpr int kAnyField = -1;
 constexpr int kFirstNamedField = 1 << 20;  // below: an index
-constexpr size_t kMostDepth = 256;         // of modules; what lies deeper counts as one with the module there
+constexpr size_t kMaxDepth = 256;          // of modules; what lies deeper counts as one with the module there
 
 uint64_t Pair(int a, int b) { return (uint64_t{static_cast<uint32_t>(a)} << 32) | static_cast<uint32_t>(b); }
 
@@ -104,9 +104,9 @@ bool IsMutable(const c10::TypePtr& type) {
   }
 }
 
-MemoryFlow::MemoryFlow(Graph& graph, size_t most_steps) : most_steps_(most_steps) { Run(graph); }
+MemoryFlow::MemoryFlow(Graph& graph, size_t max_steps) : max_steps_(max_steps) { Run(graph); }
 
-MemoryFlow::MemoryFlow(Graph& graph, const MemoryFlow& all, size_t most_steps) : all_(&all), most_steps_(most_steps) {
+MemoryFlow::MemoryFlow(Graph& graph, const MemoryFlow& all, size_t max_steps) : all_(&all), max_steps_(max_steps) {
   Run(graph);
 }
 
@@ -442,7 +442,7 @@ int MemoryFlow::Child(int parent, Node* get) {
   const auto [found, is_new] = children_.try_emplace({parent, name}, 0);
   if (!is_new) return found->second;
   const size_t depth = places_[parent].depth + 1;
-  const bool is_module = IsModule(get->output()) && depth < kMostDepth;
+  const bool is_module = IsModule(get->output()) && depth < kMaxDepth;
   found->second = NewPlace(is_module ? Kind::kModule : Kind::kAttribute, parent, name, depth);
   return found->second;
 }
@@ -547,7 +547,7 @@ void MemoryFlow::Solve() {
       const size_t constraint = readers_[variable][i];
       ++steps_;
       while (constraints_[constraint].done < facts_[variable].size()) {
-        if (++steps_ > most_steps_ || has_fact_.size() > kMostFacts) {
+        if (++steps_ > max_steps_ || has_fact_.size() > kMaxFacts) {
           is_complete_ = false;
           return;
         }

@@ -22,12 +22,12 @@ bool IsMutable(const c10::TypePtr& type);
 // that the call makes. This finds the places of all values, and what lies in the lists, dicts, tuples and objects that
 // the call makes. It asks neither in which order nodes run nor which branch is taken.
 //
-// Work and memory are bounded: beyond kMostSteps or kMostFacts, or where a value cannot be followed, IsComplete() is
+// Work and memory are bounded: beyond kMaxSteps or kMaxFacts, or where a value cannot be followed, IsComplete() is
 // false. There is no recursion.
 class MemoryFlow {
  public:
-  static constexpr size_t kMostSteps = 50'000'000;
-  static constexpr size_t kMostFacts = 4'000'000;
+  static constexpr size_t kMaxSteps = 50'000'000;
+  static constexpr size_t kMaxFacts = 4'000'000;
 
   // Of a place.
   enum class Kind { kFresh, kContainer, kModule, kAttribute, kConstant };
@@ -53,11 +53,11 @@ class MemoryFlow {
   };
 
   // `graph` as ReachableGraph makes it, which outlives this.
-  explicit MemoryFlow(torch::jit::Graph& graph, size_t most_steps = kMostSteps);
+  explicit MemoryFlow(torch::jit::Graph& graph, size_t max_steps = kMaxSteps);
 
   // The part of it that is certain: without what only may be an alias, and without elements of lists that have others
   // beside attributes' in them.
-  MemoryFlow(torch::jit::Graph& graph, const MemoryFlow& all, size_t most_steps = kMostSteps);
+  MemoryFlow(torch::jit::Graph& graph, const MemoryFlow& all, size_t max_steps = kMaxSteps);
 
   bool IsComplete() const { return is_complete_; }
 
@@ -134,7 +134,7 @@ class MemoryFlow {
   bool IsCertainPart() const { return all_ != nullptr; }
 
   const MemoryFlow* const all_ = nullptr;
-  const size_t most_steps_;
+  const size_t max_steps_;
   bool is_complete_ = true;
   bool has_constants_ = false;
   size_t steps_ = 0;

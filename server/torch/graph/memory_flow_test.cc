@@ -32,7 +32,7 @@ TEST(MemoryFlowTest, BeyondItsBoundNothingIsSure) {
   for (int i = 0; i < 50; ++i) forward += "  a.append(a[-1] + 1)\n  a[-1].add_(1)\n";
   const auto graph = GraphOf(forward + "  return a[0]\n");
   EXPECT_TRUE(MemoryFlow(*graph).IsComplete());
-  EXPECT_FALSE(MemoryFlow(*graph, /*most_steps=*/100).IsComplete());
+  EXPECT_FALSE(MemoryFlow(*graph, /*max_steps=*/100).IsComplete());
 }
 
 }  // namespace

@@ -143,7 +143,7 @@ class FileResolver final : public torch::jit::Resolver, public std::enable_share
   std::shared_ptr<SugaredValue> Compiled(const FunctionSource& function, const SourceRange& loc) {
     torch::jit::Function*& compiled = compiled_[function.name];
     if (compiled == nullptr) {
-      if (!under_way_.insert(function.name).second || under_way_.size() > plan::layer_limits::kMaxFunctionCalls) {
+      if (!running_.insert(function.name).second || running_.size() > plan::layer_limits::kMaxFunctionCalls) {
         throw torch::jit::ErrorReport(loc)
             << "the function " << function.name << " calls itself, or functions call one "
             << "another more than " << plan::layer_limits::kMaxFunctionCalls << " deep";
@@ -153,7 +153,7 @@ class FileResolver final : public torch::jit::Resolver, public std::enable_share
       const Def def = WithPythonMethods(written, nullptr);
       compiled = unit_->define(c10::QualifiedName("__torch__.torchferry.functions"), /*properties=*/{},
                                /*propResolvers=*/{}, {def}, {shared_from_this()}, /*self=*/nullptr)[0];
-      under_way_.erase(function.name);
+      running_.erase(function.name);
     }
     return std::make_shared<torch::jit::FunctionValue>(compiled);
   }
@@ -164,7 +164,7 @@ class FileResolver final : public torch::jit::Resolver, public std::enable_share
   const torch::jit::ResolverPtr names_;
   UnrollBudget& budget_;
   std::map<std::string, torch::jit::Function*> compiled_;
-  std::set<std::string> under_way_;
+  std::set<std::string> running_;
 };
 
 plan::KeyShapes ShapesOf(const torch::jit::Module& module) {

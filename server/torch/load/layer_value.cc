@@ -28,7 +28,7 @@ using torch::jit::Value;
 
 using SugaredPtr = std::shared_ptr<SugaredValue>;
 
-constexpr size_t kMostDepth = 16;  // lists in lists
+constexpr size_t kMaxDepth = 16;  // lists in lists
 
 std::optional<c10::IValue> ConstantOf(const PlanValue& value, size_t depth = 0);
 
@@ -60,7 +60,7 @@ std::optional<c10::IValue> ListOf(const std::vector<PlanValue>& items, size_t de
 }
 
 std::optional<c10::IValue> ConstantOf(const PlanValue& value, size_t depth) {
-  if (depth > kMostDepth) return std::nullopt;
+  if (depth > kMaxDepth) return std::nullopt;
   switch (value.kind) {
     case ValueKind::kNone:
       return c10::IValue();

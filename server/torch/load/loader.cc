@@ -83,11 +83,11 @@ class TorchLoader final : public plan::ModelLoader {
       model::LoadedModel loaded{std::move(first.placed.model), std::move(first.placed.info)};
       loaded.small = std::move(first.placed.small);
       loaded.idle_jobs = std::move(first.idle_jobs);
-      loaded.rather = std::move(first.rather);
-      loaded.others = std::move(first.others);
-      if (loaded.rather.empty() && loaded.others.empty()) return loaded;
-      const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= plan::kMostStandbyBytes);
-      if (has_standby && !loaded.others.empty()) loaded.standby = tensor::DeviceId::Cpu();
+      loaded.preferred_devices = std::move(first.preferred_devices);
+      loaded.fallback_devices = std::move(first.fallback_devices);
+      if (loaded.preferred_devices.empty() && loaded.fallback_devices.empty()) return loaded;
+      const bool has_standby = request.config.fallback_warm.value_or(load->weight_bytes() <= plan::kMaxStandbyBytes);
+      if (has_standby && !loaded.fallback_devices.empty()) loaded.standby = tensor::DeviceId::Cpu();
       loaded.place = has_standby ? PlaceFromModule(std::move(load), request, options_)
                                  : PlaceFromFiles(identity, parity, request, options_);
       return loaded;

@@ -80,7 +80,7 @@ absl::Status CompareWithFull(const PrecisionTrial& trial, const tensor::BoundInp
   FERRY_ASSIGN_OR_RETURN(info.precision_deviation, Deviation(*outputs, *expected));
   info.decisions.push_back(
       fmt::format("deviation from FP32: {:.1e} of the largest output, by {}", *info.precision_deviation,
-                  trial.master.example.has_value() ? "the example that it was exported with" : "one made-up row"));
+                  trial.master.example.has_value() ? "the example that it was exported with" : "one generated row"));
   return absl::OkStatus();
 }
 

@@ -21,7 +21,7 @@ constexpr uint64_t kSecondSeed = 20261129;
 
 // Most that a row's answer may differ beside another row, of an output's largest magnitude. Kernels for more rows, and
 // types of 16 bits, differ by less; a model that mixes rows by more.
-constexpr double kMostDeviation = 0.05;
+constexpr double kMaxDeviation = 0.05;
 
 Answers Run(model::Model& model, std::vector<const tensor::BoundInputs*> requests) {
   model::PhaseTimes ignored;
@@ -94,7 +94,7 @@ absl::Status TryTogether(model::Model& model, RowFindings& findings, model::Mode
       return absl::OkStatus();
     }
     const absl::StatusOr<double> deviation = Deviation(together, alone);
-    if (deviation.ok() && *deviation <= kMostDeviation) continue;
+    if (deviation.ok() && *deviation <= kMaxDeviation) continue;
     DoNotShare(deviation.ok() ? fmt::format("of two rows that run together one is answered otherwise than alone, by "
                                             "{:.1e} of the largest output: dimension 0 is not the rows",
                                             *deviation)

@@ -21,13 +21,13 @@ struct RowFindings {
   std::vector<std::pair<size_t, tensor::Shape>> output_shapes;
 };
 
-// Runs the first request of model_warmup, or `example` if it is not null, or where every input is declared a made-up
+// Runs the first request of model_warmup, or `example` if it is not null, or where every input is declared a generated
 // row; and where requests would
-// share forward passes two made-up rows, each alone and both together, unless `is_random`. A model that raises is left
-// to RunWarmUps. What is found is in `info.warnings`. A stateful model runs on a copy.
-// FAILED_PRECONDITION when the answer contradicts the config in what no request's values change: an output's type, an
-// output that is not there, a dimension 0 that is not the rows, a tensor that has no form on the wire; the message has
-// the way out. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
+// share forward passes two generated rows, each alone and both together, unless `is_random`. A model that raises is
+// left to RunWarmUps. What is found is in `info.warnings`. A stateful model runs on a copy. FAILED_PRECONDITION when
+// the answer contradicts the config in what no request's values change: an output's type, an output that is not there,
+// a dimension 0 that is not the rows, a tensor that has no form on the wire; the message has the way out.
+// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
 absl::StatusOr<RowFindings> TryRows(model::Model& model, const config::ModelConfig& config,
                                     const base::StoreFolder& folder, bool is_random, model::ModelInfo& info,
                                     const tensor::BoundInputs* example = nullptr);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kSeed = 8000;
 
-// Why no row of the real sizes can be made up; empty: it can.
+// Why no row of the real sizes can be generated; empty: it can.
 std::string WhyNotMadeUp(const tensor::Signature& signature) {
   for (const tensor::TensorSpec& spec : signature.inputs) {
     if (spec.is_optional) continue;

@@ -13,7 +13,7 @@
 namespace torchferry::libtorch {
 
 // Requests of one row each, of the sizes that the model will see: the first of model_warmup, or `example` if it is not
-// null, or, where every size is declared, `count` made up ones, or fewer for their bytes. FAILED_PRECONDITION where
+// null, or, where every size is declared, `count` generated ones, or fewer for their bytes. FAILED_PRECONDITION where
 // neither is there, with the reason. `folder` is the model's on this host.
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,

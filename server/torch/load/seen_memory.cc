@@ -10,20 +10,20 @@ class SeenMemory::Reports final : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void*, int64_t bytes, size_t, size_t, c10::Device) override {
     now_ += bytes;
-    most_ = std::max(most_, now_);
+    max_ = std::max(max_, now_);
   }
   bool memoryProfilingEnabled() const override { return true; }
 
-  int64_t most() const { return most_; }
+  int64_t most() const { return max_; }
 
  private:
   int64_t now_ = 0;
-  int64_t most_ = 0;
+  int64_t max_ = 0;
 };
 
 SeenMemory::SeenMemory()
     : reports_(std::make_shared<Reports>()), guard_(c10::DebugInfoKind::PROFILER_STATE, reports_) {}
 
-int64_t SeenMemory::most_bytes() const { return reports_->most(); }
+int64_t SeenMemory::max_bytes() const { return reports_->most(); }
 
 }  // namespace torchferry::libtorch

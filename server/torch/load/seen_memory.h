@@ -17,7 +17,7 @@ class SeenMemory {
   SeenMemory& operator=(const SeenMemory&) = delete;
 
   // Most bytes at the same time until now.
-  int64_t most_bytes() const;
+  int64_t max_bytes() const;
 
  private:
   class Reports;

@@ -81,7 +81,7 @@ absl::StatusOr<c10::Storage> ReadStorage(const checkpoint::Checkpoint& checkpoin
 
 // All of them, by a few threads: one is not enough for a disk, nor for memory.
 absl::StatusOr<std::vector<c10::Storage>> ReadStorages(const checkpoint::Checkpoint& checkpoint) {
-  constexpr size_t kMostReaders = 4;
+  constexpr size_t kMaxReaders = 4;
   const size_t count = checkpoint.storages().size();
   std::vector<c10::Storage> storages(count);
   std::vector<absl::Status> statuses(count);
@@ -96,7 +96,7 @@ absl::StatusOr<std::vector<c10::Storage>> ReadStorages(const checkpoint::Checkpo
   };
   {
     std::vector<std::jthread> readers;
-    const size_t wanted = std::min<size_t>({kMostReaders, count, std::max(1U, std::thread::hardware_concurrency())});
+    const size_t wanted = std::min<size_t>({kMaxReaders, count, std::max(1U, std::thread::hardware_concurrency())});
     while (readers.size() + 1 < wanted) {
       readers.emplace_back([&read] {
         base::NameThisThread("reader");

@@ -22,7 +22,7 @@ class SleepyModel : public model::Model {
     std::chrono::microseconds batch{0};
     std::chrono::microseconds row{0};
     float factor = 2;
-    int64_t most_rows = 1000;
+    int64_t max_rows = 1000;
     int64_t knee = 1000;  // rows beyond it take three times as long
   };
 
@@ -37,8 +37,8 @@ class SleepyModel : public model::Model {
   absl::StatusOr<std::vector<model::Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
                                                       model::PhaseTimes&) override {
     ++runs;
-    most_rows = std::max<int64_t>(most_rows, static_cast<int64_t>(requests.size()));
-    if (static_cast<int64_t>(requests.size()) > how_.most_rows) return absl::InternalError("too many rows");
+    max_rows = std::max<int64_t>(max_rows, static_cast<int64_t>(requests.size()));
+    if (static_cast<int64_t>(requests.size()) > how_.max_rows) return absl::InternalError("too many rows");
     const auto rows = static_cast<int64_t>(requests.size());
     std::this_thread::sleep_for(how_.batch + how_.row * (rows + 2 * std::max<int64_t>(0, rows - how_.knee)));
     std::vector<model::Outputs> answers;
@@ -60,7 +60,7 @@ class SleepyModel : public model::Model {
   }
 
   std::atomic<int> runs{0};
-  std::atomic<int64_t> most_rows{0};
+  std::atomic<int64_t> max_rows{0};
 
  private:
   const How how_;

@@ -26,7 +26,7 @@ constexpr double kUndisturbed = 0.12;
 // The system puts threads that wake up on one processor, and moves one of them away some milliseconds later.
 constexpr Seconds kSettles{0.01};
 // Of what lost more nobody knows how fast it is.
-constexpr double kMostLost = 0.9;
+constexpr double kMaxLost = 0.9;
 
 // What one worker found.
 struct Lap {
@@ -107,7 +107,7 @@ double RateOf(const std::vector<Lap>& laps, int64_t rows) {
 double LostShare(const std::optional<double>& before, const std::optional<double>& after, Seconds passed,
                  const Load& load) {
   if (!before.has_value() || !after.has_value()) return 0;
-  return std::clamp((*after - *before) / (passed.count() * load.workers), 0.0, kMostLost);
+  return std::clamp((*after - *before) / (passed.count() * load.workers), 0.0, kMaxLost);
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<cons
   throughput.rows_per_second = RateOf(laps, rows);
   const double lost = LostShare(delay_before, delay_after, passed, load);
   throughput.is_disturbed = lost > kUndisturbed;
-  throughput.most_rows_per_second = throughput.rows_per_second / (1 - lost);
+  throughput.max_rows_per_second = throughput.rows_per_second / (1 - lost);
   return throughput;
 }
 

@@ -23,7 +23,7 @@ struct Throughput {
   double rows_per_second = 0;  // of all workers together
   bool is_disturbed = false;   // this process's threads waited for processors, as others had them
   // Where it is disturbed: what it would be at most, had they not waited.
-  double most_rows_per_second = 0;
+  double max_rows_per_second = 0;
 };
 
 // Where each batch is `requests`. The workers are threads of this call, so that no team of an operator's threads

@@ -13,12 +13,12 @@ namespace {
 // large batch is one pass of each worker.
 constexpr double kBatches = 6;
 constexpr double kLeastSeconds = 0.03;
-constexpr double kMostSeconds = 0.06;
+constexpr double kMaxSeconds = 0.06;
 // What a batch costs beside the model's own work: a worker is woken, takes it and answers it. Of tiny models it is the
 // most.
 constexpr double kSecondsAround = 15e-6;
 // A batch that takes longer is not tried, however large it may be: others wait for it, and its memory grows with it.
-constexpr double kMostSecondsOfBatch = 0.5;
+constexpr double kMaxSecondsOfBatch = 0.5;
 constexpr int64_t kAlwaysTriedRows = 4;
 // A first pass does more than those after it. Even so, a way cannot win whose first pass is below this share of the
 // best.
@@ -62,15 +62,15 @@ std::optional<plan::TuningLook> Tuner::LookAt(const plan::TuningQuestion& questi
                                  {"rows", point.rows},
                                  {"workers", load.workers},
                                  {"rows_per_second", fmt::format("{:.1f}", found->rows_per_second)},
-                                 {"at_most", fmt::format("{:.1f}", found->most_rows_per_second)},
+                                 {"at_most", fmt::format("{:.1f}", found->max_rows_per_second)},
                                  {"disturbed", found->is_disturbed}});
-  const double most = std::max(found->most_rows_per_second, found->rows_per_second);
+  const double most = std::max(found->max_rows_per_second, found->rows_per_second);
   return plan::TuningLook{.rows_per_second = rows / (last_pass_ + kSecondsAround),
                           .is_disturbed = found->is_disturbed,
-                          .most_rows_per_second = rows / (rows / most + kSecondsAround)};
+                          .max_rows_per_second = rows / (rows / most + kSecondsAround)};
 }
 
-int64_t Tuner::MostRows(plan::TuningPoint point) const {
+int64_t Tuner::MaxRows(plan::TuningPoint point) const {
   int64_t most = point.rows;
   for (const int64_t rows : space_.rows) {
     point.rows = rows;
@@ -89,7 +89,7 @@ Load Tuner::LoadOf(const plan::TuningQuestion& question) const {
   // LibTorch has compiled it when it was compared; a new shape, or team, is prepared once.
   load.runs_before = known == passes_.end() ? 1 : 0;
   const double pass = known == passes_.end() ? 0 : known->second;
-  load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMostSeconds));
+  load.time = std::chrono::duration<double>(std::clamp(kBatches * pass, kLeastSeconds, kMaxSeconds));
   // With one row, a way that is slow there may still be fast with more. An accelerator's first pass of a shape also
   // picks and loads kernels, which takes many times as long as the pass.
   const bool is_cpu = options_.workers == 0;
@@ -104,7 +104,7 @@ bool Tuner::IsTooLong(const plan::TuningPoint& point) const {
     --it;
     if (it->first.variant != point.variant || it->first.threads != point.threads) return false;
     const double expected = it->second * static_cast<double>(point.rows) / static_cast<double>(it->first.rows);
-    if (expected > 0) return expected > kMostSecondsOfBatch;
+    if (expected > 0) return expected > kMaxSecondsOfBatch;
   }
   return false;
 }

@@ -42,7 +42,7 @@ class Tuner {
   std::optional<plan::TuningLook> LookAt(const plan::TuningQuestion& question);
 
   // As many as a batch may have that runs as `point` says, by the time that it takes with the rows that were tried.
-  int64_t MostRows(plan::TuningPoint point) const;
+  int64_t MaxRows(plan::TuningPoint point) const;
 
   // See TuningVariants.
   std::shared_ptr<model::Model> ModelOf(const std::string& variant) {

@@ -156,7 +156,7 @@ class Tuning {
     const double deviation = tuner_->variants().deviation(found->best.variant);
     plan::TuningRecord record = RecordOf(*found, BudgetOf(task_), deviation);
     // There was no time to try more rows: nobody knows better than that they gain.
-    if (found->are_rows_open) record.best.rows = tuner_->MostRows(found->best);
+    if (found->are_rows_open) record.best.rows = tuner_->MaxRows(found->best);
     info_.tuning = InfoOf(record, space_, false);
     info_.decisions.push_back(TextOfSearch(*found, record, space_, base::ToSeconds(base::Clock::Real().Now() - began_),
                                            tuner_->variants().refused()));
@@ -240,8 +240,8 @@ absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model>
     return Tuned{plain};
   }
   plan::TuningSpace space = SpaceOf(task);
-  const int64_t most_rows = RowsWithinLimit(samples->at(0));
-  std::erase_if(space.rows, [&](int64_t rows) { return rows > most_rows; });
+  const int64_t max_rows = RowsWithinLimit(samples->at(0));
+  std::erase_if(space.rows, [&](int64_t rows) { return rows > max_rows; });
   if (space.size() == 0) {
     info.decisions.push_back(fmt::format("not tuned: no variant that torchferry.optimize names makes sense here: {}",
                                          fmt::join(task.config.optimize.variants, ", ")));

@@ -18,7 +18,7 @@ namespace torchferry::libtorch {
 namespace {
 
 // Looks in a row that others have disturbed: then this host is never quiet.
-constexpr int kMostDisturbed = 60;
+constexpr int kMaxDisturbed = 60;
 // After one of them it waits, ever longer.
 constexpr base::Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr base::Duration kLongestPause = std::chrono::seconds(60);
@@ -66,7 +66,7 @@ class RefinementJob {
   }
 
   bool Pause() {
-    if (++disturbed_ >= kMostDisturbed) {
+    if (++disturbed_ >= kMaxDisturbed) {
       base::LogInfo("tuning not finished", {{"model", refinement_.model_name},
                                             {"reason",
                                              "other work on this host takes the processors all the time; "

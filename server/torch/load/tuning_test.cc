@@ -155,7 +155,7 @@ TEST_F(TuningTest, MoreRowsThanGainAreNotPutTogether) {
   config_.max_batch_size = 32;
   hows_["plain"] = {microseconds(0), microseconds(1000)};
   hows_["plain"].knee = 4;
-  hows_["plain"].most_rows = 12;
+  hows_["plain"].max_rows = 12;
   Run();
   ASSERT_TRUE(info_.tuning.has_value());
   EXPECT_LE(info_.tuning->batch_rows, 4);
@@ -167,7 +167,7 @@ TEST_F(TuningTest, BatchesThatOthersWouldWaitForTooLongAreNotTried) {
   config_.optimize.budget_seconds = 4;
   const auto model = Run();
   ASSERT_TRUE(info_.tuning.has_value());
-  EXPECT_LE(static_cast<SleepyModel&>(*model).most_rows, 6) << "8 rows would take 0.54 s";
+  EXPECT_LE(static_cast<SleepyModel&>(*model).max_rows, 6) << "8 rows would take 0.54 s";
   EXPECT_GE(info_.tuning->batch_rows, 4);
 }
 

@@ -14,11 +14,11 @@ std::timed_mutex& Turns() {
 
 }  // namespace
 
-TuningTurn AwaitTuningTurn(double most_seconds, const std::function<bool()>& is_stopping) {
+TuningTurn AwaitTuningTurn(double max_seconds, const std::function<bool()>& is_stopping) {
   constexpr auto kLook = std::chrono::milliseconds(100);
   TuningTurn turn(Turns(), std::defer_lock);
   const base::TimePoint until = base::Clock::Real().Now() +
-                                std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(most_seconds));
+                                std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(max_seconds));
   const auto is_over = [&] { return base::Clock::Real().Now() > until || (is_stopping && is_stopping()); };
   while (!turn.try_lock_for(kLook) && !is_over()) {
   }

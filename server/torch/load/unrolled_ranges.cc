@@ -21,7 +21,7 @@ using torch::jit::SourceRange;
 using torch::jit::SugaredValue;
 using torch::jit::TreeRef;
 
-constexpr int64_t kMostTurns = 1000;
+constexpr int64_t kMaxTurns = 1000;
 
 // The module that `tree` names (self, self.a.b), null when it names none that a constructor made.
 const ModuleNode* NodeAt(const TreeRef& tree, const ModuleNode& self) {
@@ -103,8 +103,8 @@ class UnrolledRange final : public SugaredValue {
     const int64_t step = bounds.size() == 3 ? bounds[2] : 1;
     std::vector<std::shared_ptr<SugaredValue>> numbers;
     for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) {
-      if (static_cast<int64_t>(numbers.size()) >= kMostTurns) {
-        throw ErrorReport(loc) << "a loop that chooses modules has more than " << kMostTurns << " turns";
+      if (static_cast<int64_t>(numbers.size()) >= kMaxTurns) {
+        throw ErrorReport(loc) << "a loop that chooses modules has more than " << kMaxTurns << " turns";
       }
       numbers.push_back(std::make_shared<StaticNumber>(i));
     }
@@ -160,11 +160,11 @@ std::shared_ptr<SugaredValue> MakeUnrolledRange(UnrollBudget& budget) {
 }
 
 std::optional<int64_t> StaticInt(const torch::jit::Value* value, size_t depth) {
-  constexpr size_t kMostDepth = 20;
+  constexpr size_t kMaxDepth = 20;
   const std::optional<c10::IValue> constant = torch::jit::toIValue(value);
   if (constant.has_value()) return constant->isInt() ? std::optional(constant->toInt()) : std::nullopt;
   const torch::jit::Node* node = value->node();
-  if (depth > kMostDepth || node->inputs().size() != 2) return std::nullopt;
+  if (depth > kMaxDepth || node->inputs().size() != 2) return std::nullopt;
   const std::optional<int64_t> a = StaticInt(node->inputs()[0], depth + 1);
   const std::optional<int64_t> b = StaticInt(node->inputs()[1], depth + 1);
   int64_t result = 0;

@@ -24,9 +24,9 @@ namespace torchferry::libtorch {
 namespace {
 
 // Loading waits for the digest of files up to this; that of a larger one is known some seconds later.
-constexpr uint64_t kMostAwaitedBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxAwaitedBytes = uint64_t{256} << 20;
 
-bool IsLarge(uint64_t file_bytes) { return file_bytes > kMostAwaitedBytes; }
+bool IsLarge(uint64_t file_bytes) { return file_bytes > kMaxAwaitedBytes; }
 
 std::shared_ptr<const checkpoint::FileDigest> StartDigest(const std::shared_ptr<const checkpoint::File>& file) {
   return std::make_shared<checkpoint::FileDigest>(file, [name = file->name()](const std::string& hex) {

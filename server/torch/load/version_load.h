@@ -29,8 +29,8 @@ class VersionLoad {
  public:
   struct FirstPlacement {
     model::PlacedModel placed;
-    std::vector<tensor::DeviceId> rather;  // see LoadedModel
-    std::vector<tensor::DeviceId> others;
+    std::vector<tensor::DeviceId> preferred_devices;  // see LoadedModel
+    std::vector<tensor::DeviceId> fallback_devices;
     std::vector<model::IdleJob> idle_jobs;
   };
 

@@ -27,7 +27,7 @@ struct VariantFacts {
   bool autocasts_bf16 = false;  // see PrecisionPlan
 };
 
-// Of config::TuningVariants(), in their order, those that make sense. What made-up rows cannot show is left to a
+// Of config::TuningVariants(), in their order, those that make sense. What generated rows cannot show is left to a
 // configuration that lists it: inputs that 16 bits cannot hold, and branches that other values take. Pure.
 std::vector<std::string> VariantsFor(const config::OptimizeConfig& config, const VariantFacts& facts);
 

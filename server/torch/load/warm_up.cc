@@ -28,12 +28,12 @@ namespace torchferry::libtorch {
 namespace {
 
 // TorchScript's executor records the first run and compiles in the second.
-constexpr int kMadeUpRuns = 2;
+constexpr int kGeneratedRuns = 2;
 
 constexpr uint64_t kSeed = 20261125;
 
 // What batches may take before the version serves.
-constexpr double kMostSecondsOfBatches = 0.03;
+constexpr double kMaxSecondsOfBatches = 0.03;
 
 using Bytes = std::vector<std::byte>;
 
@@ -110,8 +110,8 @@ absl::Status RunOnce(model::Model& model, std::span<const tensor::BoundInputs* c
   for (const tensor::BoundInputs* request : requests) rows += request->rows;
   // The last run of one row: LibTorch compiles in the first ones.
   if (rows == 1 || observed.row_seconds == 0) observed.row_seconds = seconds;
-  if (seen.most_bytes() > observed.memory->bytes) {
-    observed.memory->bytes = seen.most_bytes();
+  if (seen.max_bytes() > observed.memory->bytes) {
+    observed.memory->bytes = seen.max_bytes();
     observed.memory->rows = rows;
   }
   return absl::OkStatus();
@@ -146,10 +146,10 @@ std::string ShapesOf(const tensor::Signature& signature, const tensor::BoundInpu
   return fmt::format("{}", fmt::join(shapes, ", "));
 }
 
-// Where sizes are free, those that were made up may be the reason.
+// Where sizes are free, those that were generated may be the reason.
 void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& request, const absl::Status& status,
                  model::ModelInfo& info) {
-  const std::string what = fmt::format("it does not run on a row that was made up of what config.pbtxt declares ({})",
+  const std::string what = fmt::format("it does not run on a row generated from what config.pbtxt declares ({})",
                                        ShapesOf(signature, request));
   if (HasFreeSizes(signature)) {
     info.decisions.push_back(
@@ -166,7 +166,7 @@ void NoteRefusal(const tensor::Signature& signature, const tensor::BoundInputs& 
 
 absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example, model::ModelInfo& info,
                         Observed& observed) {
-  for (int i = 0; i < kMadeUpRuns; ++i) {
+  for (int i = 0; i < kGeneratedRuns; ++i) {
     const absl::Status status = RunOnce(model, example, observed);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
@@ -175,14 +175,15 @@ absl::Status RunExample(model::Model& model, const tensor::BoundInputs& example,
       return absl::OkStatus();
     }
   }
-  info.decisions.push_back(fmt::format("warmed up with {} runs of the example that it was exported with", kMadeUpRuns));
+  info.decisions.push_back(
+      fmt::format("warmed up with {} runs of the example that it was exported with", kGeneratedRuns));
   return absl::OkStatus();
 }
 
 absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info, Observed& observed) {
   const std::optional<tensor::BoundInputs> request = MadeUpInputs(model.signature());
   if (!request.has_value()) return absl::OkStatus();
-  for (int i = 0; i < kMadeUpRuns; ++i) {
+  for (int i = 0; i < kGeneratedRuns; ++i) {
     const absl::Status status = RunOnce(model, *request, observed);
     if (model::IsOfDevice(status)) return base::Annotate(status, "warming up");
     if (!status.ok()) {
@@ -190,7 +191,7 @@ absl::Status RunMadeUp(model::Model& model, model::ModelInfo& info, Observed& ob
       return absl::OkStatus();
     }
   }
-  info.decisions.push_back(fmt::format("warmed up with {} runs of a made-up row", kMadeUpRuns));
+  info.decisions.push_back(fmt::format("warmed up with {} runs of a generated row", kGeneratedRuns));
   return absl::OkStatus();
 }
 
@@ -263,7 +264,7 @@ absl::StatusOr<model::IdleJob> RunBatches(const WarmUpTask& task, const std::sha
   const int64_t max_rows = is_tuned ? info.tuning->batch_rows : task.config.max_batch_size;
   const auto runs = std::make_shared<BatchRuns>(task.model, *std::move(row), tensor::BatchSizes(max_rows), observed);
   const base::TimePoint began = base::Clock::Real().Now();
-  while (!runs->is_over() && base::ToSeconds(base::Clock::Real().Now() - began) <= kMostSecondsOfBatches)
+  while (!runs->is_over() && base::ToSeconds(base::Clock::Real().Now() - began) <= kMaxSecondsOfBatches)
     FERRY_RETURN_IF_ERROR(runs->RunNext());
   if (runs->largest() > 1) {
     info.decisions.push_back(fmt::format("warmed up with batches of up to {} rows", runs->largest()));
@@ -316,7 +317,7 @@ absl::StatusOr<model::IdleJob> WarmUpAtLatency(const WarmUpTask& task, const mod
   FERRY_ASSIGN_OR_RETURN(std::optional<tensor::BoundInputs> row, SampleRow(task));
   if (!row.has_value()) return nullptr;
   std::vector<int64_t> sizes;
-  for (int64_t rows = 1; rows <= latency.max_rows; ++rows) sizes.insert(sizes.end(), kMadeUpRuns, rows);
+  for (int64_t rows = 1; rows <= latency.max_rows; ++rows) sizes.insert(sizes.end(), kGeneratedRuns, rows);
   return JobOf(std::make_shared<BatchRuns>(task.model, *std::move(row), std::move(sizes), std::make_shared<Observed>()),
                task.config.name, latency.intra_op_threads);
 }

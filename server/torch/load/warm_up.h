@@ -29,7 +29,7 @@ struct WarmUpTask {
 };
 
 // Before the version serves: runs what `model_warmup` says; without it the example, else, where the configuration
-// declares each input, a made-up row, unless a kept result of tuning was compared on one. Then, where requests share
+// declares each input, a generated row, unless a kept result of tuning was compared on one. Then, where requests share
 // forward passes, as many of the row counts that these will have as are quick, in ascending order. A stateful model
 // runs on a copy.
 //
@@ -39,8 +39,8 @@ struct WarmUpTask {
 //
 // Each run that was made is in `info.decisions`. A request of model_warmup that cannot be made or that the model
 // refuses is an error, which names it: NOT_FOUND (its file), INVALID_ARGUMENT (it does not fit the model),
-// FAILED_PRECONDITION (the model raised). An example that the model refuses is a warning. A made-up row may be one that
-// the model refuses, which is noted and no error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
+// FAILED_PRECONDITION (the model raised). An example that the model refuses is a warning. A generated row may be one
+// that the model refuses, which is noted and no error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
 absl::StatusOr<model::IdleJob> RunWarmUps(const WarmUpTask& task, model::ModelInfo& info);
 
 // A job that runs `task.model`, which small batches run on, with each number of rows that `latency` allows, on the

@@ -209,7 +209,7 @@ TEST_F(WarmUpTest, BatchesOfATunedVersionThatTakeLongRunLaterOneAPieceUpToItsRow
   info_.tuning = TunedTo(6);
   model_.on_predict = TakeLong;
   EXPECT_TRUE(Run(Batched()).ok());
-  EXPECT_THAT(model_.batches, ElementsAre(1, 1, 1)) << "a made-up row twice, then a batch, which was not quick";
+  EXPECT_THAT(model_.batches, ElementsAre(1, 1, 1)) << "a generated row twice, then a batch, which was not quick";
   EXPECT_THAT(info_.decisions, Contains("warms up with batches of up to 6 rows while the server is idle"));
   ASSERT_NE(later_, nullptr);
   model_.batches.clear();

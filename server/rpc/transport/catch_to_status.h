@@ -11,7 +11,7 @@ namespace torchferry::rpc {
 // What `run`, which gives a Status or a StatusOr, gives. RESOURCE_EXHAUSTED when it finds no memory, INTERNAL after any
 // other exception.
 template <typename Run>
-auto Guarded(const Run& run) -> decltype(run()) {
+auto CatchToStatus(const Run& run) -> decltype(run()) {
   try {
     return run();
   } catch (const std::bad_alloc&) {

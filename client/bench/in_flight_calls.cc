@@ -1,4 +1,4 @@
-#include "client/bench/bench_lane.h"
+#include "client/bench/in_flight_calls.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
@@ -16,8 +16,8 @@ constexpr auto kTick = std::chrono::milliseconds(50);
 
 }  // namespace
 
-BenchLane::BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
-                     BenchWindow window, std::atomic<bool>& stop)
+InFlightCalls::InFlightCalls(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels,
+                             int64_t max_calls, BenchWindow window, std::atomic<bool>& stop)
     : target_(target),
       channels_(std::move(channels)),
       method_(std::string("/") + v1::InferenceService::service_full_name() + "/Predict"),
@@ -28,7 +28,7 @@ BenchLane::BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc
   for (const auto& channel : channels_) stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
 }
 
-BenchLane::~BenchLane() {
+InFlightCalls::~InFlightCalls() {
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
@@ -36,17 +36,17 @@ BenchLane::~BenchLane() {
   }
 }
 
-bool BenchLane::Send(BenchTime due) {
+bool InFlightCalls::Send(BenchTime due) {
   Call* const call = TakeFree();
   if (call == nullptr) return false;
-  under_way_.fetch_add(1);
+  in_flight_.fetch_add(1);
   Start(call, due);
   return true;
 }
 
-void BenchLane::Close() { is_closed_.store(true); }
+void InFlightCalls::Close() { is_closed_.store(true); }
 
-BenchLane::Call* BenchLane::TakeFree() {
+InFlightCalls::Call* InFlightCalls::TakeFree() {
   base::MutexLock lock(mutex_);
   if (free_.empty()) return calls_.size() < max_calls_ ? &calls_.emplace_back() : nullptr;
   Call* const call = free_.back();
@@ -54,10 +54,10 @@ BenchLane::Call* BenchLane::TakeFree() {
   return call;
 }
 
-void BenchLane::Start(Call* call, BenchTime due) {
+void InFlightCalls::Start(Call* call, BenchTime due) {
   call->due = due;
   call->channel = next_channel_++ % channels_.size();
-  call->is_under_way = true;
+  call->is_in_flight = true;
   call->context.emplace();
   Connection::Prepare(target_.options, &*call->context);
   call->reader = stubs_[call->channel]->PrepareUnaryCall(&*call->context, method_, target_.request, &queue_);
@@ -65,9 +65,9 @@ void BenchLane::Start(Call* call, BenchTime due) {
   call->reader->Finish(&call->answer, &call->status, call);
 }
 
-void BenchLane::Run(bool again) {
+void InFlightCalls::Run(bool again) {
   auto tick = std::chrono::system_clock::now() + kTick;
-  while (!is_closed_.load() || under_way_.load() > 0) {
+  while (!is_closed_.load() || in_flight_.load() > 0) {
     void* tag = nullptr;
     bool ok = false;  // always true of Finish
     const auto next = queue_.AsyncNext(&tag, &ok, tick);
@@ -81,13 +81,13 @@ void BenchLane::Run(bool again) {
   }
 }
 
-void BenchLane::OnAnswer(Call* call, bool again) {
+void InFlightCalls::OnAnswer(Call* call, bool again) {
   const BenchTime now = std::chrono::steady_clock::now();
   if (!is_cancelled_) Count(call, now);
   call->answer.Clear();
   call->reader.reset();
   call->context.reset();
-  call->is_under_way = false;
+  call->is_in_flight = false;
   if (again && now < window_.end && !stop_.load()) {
     Start(call, now);
     return;
@@ -96,10 +96,10 @@ void BenchLane::OnAnswer(Call* call, bool again) {
     base::MutexLock lock(mutex_);
     free_.push_back(call);
   }
-  under_way_.fetch_sub(1);
+  in_flight_.fetch_sub(1);
 }
 
-void BenchLane::Count(Call* call, BenchTime now) {
+void InFlightCalls::Count(Call* call, BenchTime now) {
   if (!call->status.ok()) {
     CountError(call->status, *call, now);
     return;
@@ -112,7 +112,7 @@ void BenchLane::Count(Call* call, BenchTime now) {
   }
 }
 
-void BenchLane::CountError(const grpc::Status& status, const Call& call, BenchTime now) {
+void InFlightCalls::CountError(const grpc::Status& status, const Call& call, BenchTime now) {
   const auto make = [&] { return FromServer(status, target_.options.address); };
   stats_.AddError(call.due, now, static_cast<absl::StatusCode>(status.error_code()), make);
   // A server that is there may say UNAVAILABLE too, of a full queue say. One that is gone cannot be connected to, and
@@ -123,11 +123,11 @@ void BenchLane::CountError(const grpc::Status& status, const Call& call, BenchTi
   stop_.store(true);
 }
 
-void BenchLane::CancelAll() {
+void InFlightCalls::CancelAll() {
   is_cancelled_ = true;
   base::MutexLock lock(mutex_);
   for (Call& call : calls_) {
-    if (call.is_under_way) call.context->TryCancel();
+    if (call.is_in_flight) call.context->TryCancel();
   }
 }
 

@@ -21,26 +21,26 @@
 
 namespace torchferry::client {
 
-// Where the calls go and what they carry; the same for all lanes and steps.
+// Where the calls go and what they carry; the same for all threads and steps.
 struct BenchTarget {
-  std::vector<std::shared_ptr<grpc::Channel>> channels;  // of which each lane has its own
+  std::vector<std::shared_ptr<grpc::Channel>> channels;  // each thread has its own
   grpc::ByteBuffer request;                              // a PredictRequest
   Connection::Options options;                           // of each call
 };
 
 // One thread runs Run(), which waits for answers, reads and counts them; one at a time calls Send() and Close().
 // Call objects are used again, so that a call costs what gRPC makes of it and no more.
-class BenchLane {
+class InFlightCalls {
  public:
   // The calls take turns with `channels`. References must outlive it. `stop`, once true, ends the step: nothing further
-  // is sent, what is under way is cancelled and not counted. The lane sets it when the server is gone.
-  BenchLane(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
-            BenchWindow window, std::atomic<bool>& stop);
-  ~BenchLane();
-  BenchLane(const BenchLane&) = delete;
-  BenchLane& operator=(const BenchLane&) = delete;
+  // is sent, calls in flight are cancelled and not counted. It is set when the server is gone.
+  InFlightCalls(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
+                BenchWindow window, std::atomic<bool>& stop);
+  ~InFlightCalls();
+  InFlightCalls(const InFlightCalls&) = delete;
+  InFlightCalls& operator=(const InFlightCalls&) = delete;
 
-  // Its latency counts from `due`. False when `max_calls` are under way.
+  // Its latency counts from `due`. False when `max_calls` are in flight.
   bool Send(BenchTime due);
   // After the last Send.
   void Close();
@@ -62,7 +62,7 @@ class BenchLane {
     grpc::Status status;
     size_t channel = 0;
     BenchTime due;
-    bool is_under_way = false;
+    bool is_in_flight = false;
   };
 
   Call* TakeFree() FERRY_EXCLUDES(mutex_);
@@ -83,7 +83,7 @@ class BenchLane {
   size_t next_channel_ = 0;  // of the thread that starts calls
 
   std::atomic<bool> is_closed_ = false;
-  std::atomic<int64_t> under_way_ = 0;
+  std::atomic<int64_t> in_flight_ = 0;
 
   base::Mutex mutex_;
   std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // the list; a call belongs to who takes it

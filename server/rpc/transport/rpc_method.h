@@ -13,7 +13,7 @@
 
 #include "server/base/status.h"
 #include "server/rpc/transport/call.h"
-#include "server/rpc/transport/guarded.h"
+#include "server/rpc/transport/catch_to_status.h"
 #include "server/rpc/transport/utf8_message.h"
 
 namespace torchferry::rpc {
@@ -78,10 +78,11 @@ class RawService final : public Api::AsyncService {
 // Calls that `handler` finishes, on whatever thread. `waiting`: how many may come at the same time without waiting for
 // one another.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeLater(CallLoop& loop, RawService<Service>& service,
-                void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-                std::type_identity_t<std::function<void(UnaryCall<Request, Response>&)>> handler, int waiting = 1) {
+void RegisterAsyncUnary(CallLoop& loop, RawService<Service>& service,
+                        void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                        std::type_identity_t<std::function<void(UnaryCall<Request, Response>&)>> handler,
+                        int waiting = 1) {
   using Kind = UnaryCall<Request, Response>;
   const auto method = std::make_shared<const typename Kind::Method>(
       typename Kind::Method{[&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
@@ -93,23 +94,23 @@ void ServeLater(CallLoop& loop, RawService<Service>& service,
 
 // Calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeNow(
+void RegisterUnary(
     CallLoop& loop, RawService<Service>& service,
     void (Owner::*take)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
                         grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
     std::type_identity_t<std::function<absl::Status(const identity::Caller&, const Request&, Response&)>> handler) {
-  ServeLater(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
-    const absl::Status status = Guarded([&] { return handler(call.caller(), call.request(), call.response()); });
+  RegisterAsyncUnary(loop, service, take, [handler = std::move(handler)](UnaryCall<Request, Response>& call) {
+    const absl::Status status = CatchToStatus([&] { return handler(call.caller(), call.request(), call.response()); });
     if (status.ok()) MakeUtf8(call.response());
     call.Finish(status);
   });
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeBidi(CallLoop& loop, RawService<Service>& service,
-               void (Owner::*)(grpc::ServerContext*, grpc::ServerAsyncReaderWriter<Response, Request>*,
-                               grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-               typename BidiCall<Request, Response>::Handler handler) {
+void RegisterBidi(CallLoop& loop, RawService<Service>& service,
+                  void (Owner::*)(grpc::ServerContext*, grpc::ServerAsyncReaderWriter<Response, Request>*,
+                                  grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                  typename BidiCall<Request, Response>::Handler handler) {
   using Kind = BidiCall<Request, Response>;
   Kind::Await(loop, std::make_shared<const typename Kind::Method>(
                         typename Kind::Method{[&service](auto* context, auto* stream, auto* queue, void* tag) {
@@ -119,10 +120,10 @@ void ServeBidi(CallLoop& loop, RawService<Service>& service,
 }
 
 template <typename Service, typename Owner, typename Request, typename Response>
-void ServeWatch(CallLoop& loop, RawService<Service>& service,
-                void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
-                                grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-                typename WatchCall<Request, Response>::Handler handler) {
+void RegisterWatch(CallLoop& loop, RawService<Service>& service,
+                   void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
+                                   grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+                   typename WatchCall<Request, Response>::Handler handler) {
   using Kind = WatchCall<Request, Response>;
   Kind::Await(loop, std::make_shared<const typename Kind::Method>(typename Kind::Method{
                         [&service](auto* context, auto* request, auto* writer, auto* queue, void* tag) {
