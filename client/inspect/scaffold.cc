@@ -163,7 +163,7 @@ std::string ScaffoldForward(const Inspection& inspection) {
   std::string text =
       "\"\"\"A start, by torchferry inspect: the tensors by their names, in the order of the file, in calls that their "
       "shapes\n"
-      "suggest. Put them into the model's order, add activations and pooling, and check each call.\"\"\"\n"
+      "suggest. Put them into the model's order, add activations and pooling. Check each call.\"\"\"\n"
       "import torch\n"
       "import torch.nn.functional as F\n\n\n"
       "def forward(self, x: Tensor) -> Tensor:\n";

@@ -61,8 +61,8 @@ std::string ExplainUnavailable(const std::string& message, const std::string& ad
   // Also at the first attempt: a port that takes TLS alone closes it.
   if (Contains(message, "Socket closed") || Contains(message, "Connection reset")) {
     return fmt::format(
-        "the server at {} closed the connection ({}): it is stopping, this is not its gRPC port, it takes TLS alone "
-        "(--tls), or it asks for another certificate (--tls-client-cert)",
+        "the server at {} closed the connection ({}). It is stopping, this is not its gRPC port, or it takes only TLS "
+        "(--tls) or another certificate (--tls-client-cert)",
         address, message);
   }
   if (Contains(message, "failed to connect") || Contains(message, "Connection refused")) {

@@ -23,9 +23,8 @@ std::string WhyAdminIsOpen(const ServerFlags& flags) {
   const std::string& address = has_address ? flags.admin_address : flags.grpc_address;
   if (!flags.enable_admin || flags.insecure_admin || !flags.identities.empty() || IsOfThisHostAlone(address)) return "";
   return fmt::format(
-      "opens loading and unloading to everybody who reaches {} ({}), and nothing asks who calls: name those who may "
-      "with --identities FILE, keep it on this host with --admin-address 127.0.0.1:8003, or accept it with "
-      "--insecure-admin",
+      "opens loading and unloading to anybody who reaches {} ({}), without an identity. Name the callers with "
+      "--identities FILE, keep it on this host with --admin-address 127.0.0.1:8003, or accept it with --insecure-admin",
       address, has_address ? "--admin-address" : "--grpc-address");
 }
 

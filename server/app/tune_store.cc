@@ -115,8 +115,8 @@ class StoreTuner {
     const auto folder = std::filesystem::path(flags_.model_store) / model / std::to_string(version);
     if (access(folder.c_str(), W_OK) == 0) return absl::OkStatus();
     return base::MakeStatus(absl::StatusCode::kPermissionDenied,
-                            "{}/{}: cannot be written ({}), and what is found is kept there; tune a copy of the store "
-                            "that can be, and copy its .torchferry-tuning.json files",
+                            "{}/{}: cannot be written ({}), but the result is kept there. Tune a copy of the store "
+                            "that can be written, and copy its .torchferry-tuning.json files",
                             model, version, std::strerror(errno));
   }
 

@@ -77,8 +77,8 @@ absl::StatusOr<Descriptor> OpenInStore(const StoreFolder& folder, const std::str
     FERRY_ASSIGN_OR_RETURN(const std::string place, PlaceOf(found, shown));
     if (!IsBelow(place, root_place)) {
       return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "{}: a link leads out of the model store, and such a link is not followed; put the files "
-                        "themselves into the store, or allow it with --follow-links-out-of-store",
+                        "{}: a link leads out of the model store and is not followed; put the files themselves into "
+                        "the store, or allow it with --follow-links-out-of-store",
                         shown);
     }
   }

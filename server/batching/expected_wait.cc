@@ -19,8 +19,8 @@ absl::Status WaitStatus(base::Duration earliest, base::Duration left) {
   const milliseconds pushback = std::chrono::ceil<milliseconds>(earliest - left);
   return base::WithPushback(
       base::WithLimit(base::MakeStatus(absl::StatusCode::kUnavailable,
-                                       "the requests before this one take {:.3f} s or more, and its deadline is in "
-                                       "{:.3f} s; try again later, ask another replica or allow more time",
+                                       "the requests before this one take {:.3f} s or more, but its deadline is in "
+                                       "{:.3f} s; try later, ask another replica or allow more",
                                        base::ToSeconds(earliest), base::ToSeconds(left)),
                       "wait"),
       std::clamp(pushback, kLeastPushback, kMaxPushback));

@@ -18,8 +18,8 @@ constexpr std::string_view kExpected =
     "(torch.save) or safetensors";
 
 constexpr std::string_view kTensorRt =
-    "is a TensorRT engine: native code for one kind of GPU, which is not served; the PyTorch model that it was built "
-    "from is: torch.jit.script(model).save(path)";
+    "is a TensorRT engine: native code for one kind of GPU, which is not served. Save the PyTorch model that it was "
+    "built from: torch.jit.script(model).save(path)";
 
 struct Magic {
   std::string_view bytes;
@@ -187,9 +187,8 @@ absl::Status DescribeOtherFramework(std::string_view head) {
 absl::Status DescribeTarOrPickle(std::string_view head) {
   if (IsTar(head)) {
     return absl::InvalidArgumentError(
-        "is a tar archive; put the unpacked model file here (PyTorch before 0.1.10 saved tar "
-        "files: "
-        "load such a one in Python and save it again)");
+        "is a tar archive; put the unpacked model file here. PyTorch before 0.1.10 saved tar files: load such a file "
+        "in Python and save it again");
   }
   if (IsPickle(head) && head.find("torch.distributed.checkpoint") != std::string_view::npos) {
     return absl::InvalidArgumentError(

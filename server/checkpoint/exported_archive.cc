@@ -114,8 +114,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> ReadPickledWeights(const std::shared
   FERRY_ASSIGN_OR_RETURN(std::unique_ptr<Checkpoint> checkpoint, OpenShards({weights, constants}, nullptr));
   if (!checkpoint->index().other_entries.empty()) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "has the constant {}, which is no tensor (a TorchBind object, for example), and these are "
-                            "not served; export the model without it, with tensors in its place",
+                            "has the constant {}, which is no tensor but, for example, a TorchBind object. It is not "
+                            "served; export the model with tensors in its place",
                             Quoted(checkpoint->index().other_entries.front()));
   }
   return checkpoint;

@@ -76,8 +76,8 @@ absl::StatusOr<Union> ReadUnion(const JsonValue& value) {
 
 absl::Status UnknownTag(std::string_view what, std::string_view tag) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "has {} of the kind {}, which this server does not know; export the model with an older "
-                          "PyTorch (2.15 is the newest that is known), or update the server",
+                          "has {} of the kind {}, which this server does not know; export the model with PyTorch up to "
+                          "2.15, or update the server",
                           what, Quoted(tag));
 }
 

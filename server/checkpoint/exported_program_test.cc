@@ -140,7 +140,7 @@ TEST(ExportedProgramTest, ListsKnowTheKindOfTheirItems) {
 }
 
 TEST(ExportedProgramTest, ArgumentsThatAreNoneAreRefused) {
-  const std::string hint = "export the model with an older PyTorch";
+  const std::string hint = "export the model with PyTorch up to 2.15";
   EXPECT_THAT(ArgumentOf(R"({"as_future": 1})").status(),
               Fails(StatusCode::kInvalidArgument, AllOf(HasSubstr("\"as_future\""), HasSubstr(hint))));
   EXPECT_THAT(ArgumentOf(R"({"as_string_to_argument": {}})").status(),

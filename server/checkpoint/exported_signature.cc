@@ -42,7 +42,7 @@ absl::StatusOr<ProgramInput> TensorInput(ProgramInput::Kind kind, const JsonValu
 absl::Status RefuseObject(std::string_view name) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "takes {}, a TorchBind object or a constant of a Python class, which is not served; export "
-                          "the model without it, with tensors in its place",
+                          "the model with tensors in its place",
                           Quoted(name));
 }
 
@@ -92,8 +92,8 @@ absl::StatusOr<ProgramInput> ReadInput(const JsonValue& value) {
   }
   if (spec.tag == "token") {
     return absl::InvalidArgumentError(
-        "takes a token, which orders operators with side effects, and these are not served; export the model without "
-        "them: without print and without operators that are registered as effectful");
+        "takes a token, which orders operators with side effects. They are not served; export the model without print "
+        "and without operators that are registered as effectful");
   }
   return UnknownTag("an input", spec.tag);
 }
@@ -134,8 +134,8 @@ absl::StatusOr<ProgramOutput> ReadOutput(const JsonValue& value) {
   }
   if (spec.tag == "token") {
     return absl::InvalidArgumentError(
-        "gives a token, which orders operators with side effects, and these are not served; export the model without "
-        "them: without print and without operators that are registered as effectful");
+        "gives a token, which orders operators with side effects. They are not served; export the model without print "
+        "and without operators that are registered as effectful");
   }
   return UnknownTag("an output", spec.tag);
 }

@@ -52,9 +52,9 @@ absl::Status RefuseObjects(const PickleTree& tree) {
   const bool is_model = tree.root == kNoPickleRef || tree[tree.root].kind == PickleKind::kObject;
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
                           "holds {}: pickled Python objects of {}. It cannot be served as it is, because loading it "
-                          "would run Python code. In Python, where these can be imported, either save the weights "
-                          "alone, torch.save(model.state_dict(), path), and put a forward.py or an architecture.pt "
-                          "beside them, or save the model with its code: torch.jit.script(model).save(path)",
+                          "would run Python code. In Python, where these can be imported, save the weights alone, "
+                          "torch.save(model.state_dict(), path), and put a forward.py or an architecture.pt beside "
+                          "them. Or save the model with its code: torch.jit.script(model).save(path)",
                           is_model ? "a whole model" : "objects and no dict of tensors", Listed(Names(tree)));
 }
 

@@ -176,11 +176,11 @@ const PickleNode* Lookup(const PickleTree& tree, const PickleNode& dict, std::st
 absl::Status RefusePacked(const PickleTree& tree, std::string_view key, PickleRef value) {
   const std::string_view last = key.substr(key.rfind('.') + 1);
   if (last != "_packed_params" || tree[value].kind == PickleKind::kNone) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "entry {} holds the packed weights of a quantised module; save the float model's "
-                          "state_dict, from before torch.ao.quantization.convert, or the quantised model "
-                          "with its code: torch.jit.script(model).save(path)",
-                          Quoted(key));
+  return base::MakeStatus(
+      absl::StatusCode::kInvalidArgument,
+      "entry {} holds the packed weights of a quantised module. Save the float model's state_dict, from before "
+      "torch.ao.quantization.convert, or save the quantised model with its code: torch.jit.script(model).save(path)",
+      Quoted(key));
 }
 
 // A call with bytes of the file among its arguments may make a tensor; so may a class of sharded ones. Any other object

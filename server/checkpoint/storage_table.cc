@@ -79,8 +79,8 @@ absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode
   FERRY_ASSIGN_OR_RETURN(parsed.size_bytes, SizeOf(parsed));
   if (id.items.size() > 5 && tree[id.items[5]].kind != PickleKind::kNone) {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "storage {} is a view of another storage, which is not read; load the file "
-                            "in Python and save it again with PyTorch 1.6 or later",
+                            "storage {} is a view of another storage and is not read; load the file in Python and save "
+                            "it with PyTorch 1.6 or later",
                             Quoted(parsed.key));
   }
   return parsed;

@@ -87,11 +87,10 @@ bool TrustedDigests::Has(const Sha256Digest& digest) const {
 
 absl::Status TrustedDigests::Check(const Sha256Digest& digest, std::string_view file) const {
   if (Has(digest)) return absl::OkStatus();
-  return base::MakeStatus(
-      absl::StatusCode::kFailedPrecondition,
-      "{}: its SHA-256 {} is not among the {} of {} (--trusted-digests), so it is not read; put the "
-      "file there that was published, or add the line that sha256sum writes for this one",
-      file, ToHex(digest), size(), name_);
+  return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                          "{}: its SHA-256 {} is not among the {} of {} (--trusted-digests), so it is not read. Put "
+                          "the published file there, or add the line that sha256sum writes for this one",
+                          file, ToHex(digest), size(), name_);
 }
 
 }  // namespace torchferry::checkpoint

@@ -52,11 +52,10 @@ class VerifiedFile final : public File {
     FERRY_RETURN_IF_ERROR(file_->Read(piece * kPieceBytes, out));
     FERRY_ASSIGN_OR_RETURN(const Sha256Digest digest, Sha256Of(out));
     if (digest == pieces_[piece]) return absl::OkStatus();
-    return base::MakeStatus(
-        absl::StatusCode::kDataLoss,
-        "{}: was changed after its SHA-256 had been found on the list of trusted digests (in the {} "
-        "bytes from byte {} on); load the version again",
-        name(), out.size(), piece * kPieceBytes);
+    return base::MakeStatus(absl::StatusCode::kDataLoss,
+                            "{}: was changed, in the {} bytes from byte {} on, after its SHA-256 was found on the "
+                            "trusted list; load the version again",
+                            name(), out.size(), piece * kPieceBytes);
   }
 
   // Small reads follow one another: the last piece is kept.

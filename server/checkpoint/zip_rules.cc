@@ -82,9 +82,8 @@ absl::Status CheckInflation(std::span<const ZipEntry> entries, uint64_t file_siz
     if (!entry.is_compressed) continue;
     if (entry.size_bytes > left) {
       return base::MakeStatus(absl::StatusCode::kDataLoss,
-                              "its compressed entries inflate to more than {} bytes, the limit for a "
-                              "file of {} bytes (reached at zip entry {}); store them uncompressed, as "
-                              "torch.save does",
+                              "its compressed entries inflate to more than {} bytes, the limit for a file of {} bytes "
+                              "(reached at zip entry {}). Store them uncompressed, like torch.save",
                               limit, file_size, Quoted(entry.name));
     }
     left -= entry.size_bytes;
@@ -114,8 +113,8 @@ absl::Status ForeignZip(std::span<const ZipEntry> entries, const ZipEntry& outsi
     }
   }
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "is a zip, but not one that PyTorch wrote: entry {} is not inside one top folder "
-                          "with the others; save the model again with torch.save or torch.jit.save",
+                          "is a zip, but not one that PyTorch wrote: entry {} is not inside one top folder with the "
+                          "others. Save the model again with torch.save or torch.jit.save",
                           Quoted(outside.name));
 }
 

@@ -67,10 +67,10 @@ void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config) {
   const inference::ModelDynamicBatching& message = source.message.dynamic_batching();
   const TextPositions& positions = source.positions.In("dynamic_batching");
   if (source.message.max_batch_size() == 0) {
-    source.findings.Error(positions.at(),
-                          "dynamic_batching is given and max_batch_size is 0; expected both or neither: "
-                          "write max_batch_size: 8 (the most rows of a batch) where dimension 0 of every "
-                          "tensor is the batch, else remove dynamic_batching");
+    source.findings.Error(
+        positions.at(),
+        "dynamic_batching is given and max_batch_size is 0; expected both or neither. Write max_batch_size: 8 (the max "
+        "rows of a batch) if dimension 0 of every tensor is the batch, else remove dynamic_batching");
     return;
   }
   DynamicBatching& batching = config.dynamic_batching.emplace();

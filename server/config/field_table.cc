@@ -83,7 +83,7 @@ constexpr auto kTable = std::to_array<FieldRule>({
     {"instance_group.gpus", kHonoured, ""},
     {"instance_group.rate_limiter", kIgnored, "instances run whenever they are free"},
     {"instance_group.secondary_devices", kRefused, "an instance runs on one device; remove it"},
-    {"instance_group.profile", kIgnored, "it chooses among TensorRT profiles, and there are none"},
+    {"instance_group.profile", kIgnored, "it chooses among TensorRT profiles, which do not exist here"},
     {"instance_group.passive", kRefused, "every instance serves; remove the group"},
     {"instance_group.host_policy", kIgnored, "threads are placed by the operating system"},
 

@@ -202,11 +202,10 @@ void CheckRowBytes(const ConfigSource& source, const std::vector<TensorConfig>& 
       left -= bytes;
       continue;
     }
-    return source.findings.Error(
-        source.positions.In("input", i).Of("dims"),
-        "dims of input {} is {}: with it a row has more than {} bytes, the max that is generated to warm a model up; "
-        "expected less, or -1 where the size may be another",
-        base::JsonQuote(input.name), tensor::ToString(input.dims), limits::kMaxGeneratedBytes);
+    return source.findings.Error(source.positions.In("input", i).Of("dims"),
+                                 "dims of input {} is {}: with it a row has more than {} bytes, the max of a generated "
+                                 "row. Expected less, or -1 where the size is free",
+                                 base::JsonQuote(input.name), tensor::ToString(input.dims), limits::kMaxGeneratedBytes);
   }
 }
 

@@ -175,7 +175,7 @@ const std::vector<WrongConfig> kVersions = {
 
 const std::vector<WrongConfig> kBatching = {
     {"BatchingWithoutBatch", "name: 'net'\ndynamic_batching { }", "2:1",
-     "dynamic_batching is given and max_batch_size is 0; expected both or neither: write "
+     "dynamic_batching is given and max_batch_size is 0; expected both or neither. Write "
      "max_batch_size: 8"},
     {"PreferredTooLarge", "max_batch_size: 4 dynamic_batching {\n preferred_batch_size: [ 2, 8 ]\n}", "2:29",
      "dynamic_batching.preferred_batch_size has 8; expected 1 to 4 (max_batch_size)"},

@@ -34,8 +34,8 @@ void WarnOfMode(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0 || (info.st_mode & 026) == 0) return;
   base::LogWarning(
-      "the file of identities is open to other users of this host: they may read digests of tokens, or add an "
-      "identity; chmod 640 mends it",
+      "the file of identities is open to other users of this host. They may read digests of tokens or add an identity; "
+      "chmod 640 mends it",
       {{"file", path}, {"mode", fmt::format("{:o}", info.st_mode & 07777)}});
 }
 

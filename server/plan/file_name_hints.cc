@@ -93,8 +93,8 @@ std::string PartHint(std::string_view path) {
   const std::optional<PartName> name = ParsePartName(path.substr(path.rfind('/') + 1));
   if (!name.has_value()) return "";
   return fmt::format(
-      "; the file's name says that it is part {} of {}: put all parts into the version's folder, with their "
-      ".index.json if they have one, and they are served as one model",
+      "; the file's name says that it is part {} of {}. Put all parts, with their .index.json if they have one, into "
+      "the version's folder: they are served as one model",
       name->part, name->count);
 }
 

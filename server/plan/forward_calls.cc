@@ -192,11 +192,11 @@ absl::Status CheckCalls(std::string_view body, std::string_view file) {
   CallWalk walk(FunctionReader(body).Read());
   const Function* const deeper = walk.FindDeeper(kMaxStack);
   if (deeper == nullptr) return absl::OkStatus();
-  return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "{}:{}: {} calls functions that call functions, deeper than the compiler can follow. Of the "
-                          "statements on the way at most {} words and signs may stand around one another; call the "
-                          "functions one after another",
-                          file, deeper->line, checkpoint::Quoted(deeper->name), kMaxStack);
+  return base::MakeStatus(
+      absl::StatusCode::kInvalidArgument,
+      "{}:{}: {} calls functions that call functions, deeper than the compiler can follow. At most {} words and signs "
+      "of the statements on the way may stand around one another; call the functions one after another",
+      file, deeper->line, checkpoint::Quoted(deeper->name), kMaxStack);
 }
 
 bool HasFunction(std::string_view body, std::string_view name) {

@@ -43,7 +43,7 @@ void Interpreter::Forgive() {
 
 ModuleNode& Interpreter::NewModule() {
   if (tree_.nodes.size() >= layer_limits::kMaxModules) {
-    Fail(fmt::format("more than {} modules are made up to here", layer_limits::kMaxModules));
+    Fail(fmt::format("more than {} modules are created up to here", layer_limits::kMaxModules));
     return tree_.nodes.back();
   }
   ModuleNode& node = tree_.nodes.emplace_back();

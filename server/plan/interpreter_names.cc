@@ -85,8 +85,8 @@ PlanValue Interpreter::LookUp(const PythonFile& file, std::string_view name) {
   }
   if (IsBuiltIn(name)) return Named(key);
   return Fail(
-      fmt::format("{} is not defined before it is used; a constructor knows its parameters, what it assigned, "
-                  "this file's classes, functions and constants, nn, torch and math",
+      fmt::format("{} is not defined before it is used; a constructor knows its parameters and variables, this "
+                  "file's classes, functions and constants, nn, torch and math",
                   checkpoint::Quoted(name)));
 }
 

@@ -191,12 +191,12 @@ absl::Status CheckCollisions(std::span<const std::string> keys, const KeyNames& 
     if (names.names[i].empty()) continue;
     const auto [at, is_new] = seen.try_emplace(names.names[i], i);
     if (is_new) continue;
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "keys {} and {} would both be {} without the prefix {}; say which to take "
-                            "away with torchferry {{ state_dict {{ strip_prefix: \"…\" }} }} (\"\" takes "
-                            "none away), or save the state_dict of the module inside",
-                            checkpoint::Quoted(keys[at->second]), checkpoint::Quoted(keys[i]),
-                            checkpoint::Quoted(names.names[i]), checkpoint::Listed(names.removed));
+    return base::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "keys {} and {} would both be {} without the prefix {}. Name the prefix to strip with torchferry {{ state_dict "
+        "{{ strip_prefix: \"…\" }} }} (\"\" strips none), or save the state_dict of the module inside",
+        checkpoint::Quoted(keys[at->second]), checkpoint::Quoted(keys[i]), checkpoint::Quoted(names.names[i]),
+        checkpoint::Listed(names.removed));
   }
   return absl::OkStatus();
 }

@@ -24,7 +24,7 @@ struct Place {
 constexpr std::string_view kBitsAndBytes =
     "these are weights that bitsandbytes has quantised. In Python, from safetensors.torch import load_file, save_file; "
     "save_file({k.replace(\".weight.\", \".weight_\"): v for k, v in load_file(\"model.safetensors\").items()}, "
-    "\"model.safetensors\") gives them names that forward.py can read, and it dequantises them; or save the model's "
+    "\"model.safetensors\") gives them names that forward.py can read, and it dequantises them. Or save the model's "
     "float weights";
 
 bool IsOfBitsAndBytes(std::string_view name) {
@@ -81,8 +81,8 @@ class KeyTree {
 
   static absl::Status TooManyModules() {
     return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "the keys name more than {} modules, as each part before a dot is one; stack tensors of "
-                            "modules that are alike, or save the model as TorchScript",
+                            "the keys name more than {} modules, one for each part before a dot; stack tensors of "
+                            "equal modules, or save the model as TorchScript",
                             limits::kMaxKeyModules);
   }
 

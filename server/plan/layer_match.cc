@@ -191,8 +191,8 @@ class Matcher {
     if (value.text == "tensor" || (found == keys_.end() && IsOptional(layer, name))) return absl::OkStatus();
     if (found == keys_.end() && value.text == "temporary") {
       return Error(path, layer,
-                   fmt::format("the buffer {} is not persistent, so that the checkpoint has no {}; leave out "
-                               "persistent=False and save the state_dict again, or compute it in forward",
+                   fmt::format("the buffer {} is not persistent, so the checkpoint has no {}; remove persistent=False "
+                               "and save the state_dict again, or compute it in forward",
                                checkpoint::Quoted(name), checkpoint::Quoted(key)));
     }
     if (found == keys_.end()) {

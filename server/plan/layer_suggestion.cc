@@ -143,13 +143,13 @@ std::string MissingLayer(const KeyShapes& keys, const std::string& path) {
   const std::string spelled = Spelled(path);
   if (shapes.empty() || line.empty()) {
     return fmt::format(
-        "{} holds {}, and which layer that is the file does not say; write it in `def __init__(self):`, "
-        "as in self.fc = nn.Linear(64, 10), or call an operator with its tensors",
+        "{} holds {}, but the file does not say which layer that is. Write it in `def __init__(self):`, as in self.fc "
+        "= nn.Linear(64, 10), or call an operator with its tensors",
         spelled, held.empty() ? "no tensors" : checkpoint::Listed(held, 4));
   }
   return fmt::format(
-      "{} holds {}, which do not say its stride, heads, eps and the like; write the layer that it was in "
-      "`def __init__(self):` {} = {}",
+      "{} holds {}, which do not say its stride, heads, eps and the like; write the layer into `def __init__(self):` "
+      "{} = {}",
       spelled, checkpoint::Listed(held, 4), spelled, line);
 }
 

@@ -97,8 +97,8 @@ class Planner {
     if (config_.state_dict.is_declared) {
       return base::MakeStatus(
           absl::StatusCode::kFailedPrecondition,
-          "{} is a TorchScript archive, which brings its own code, and config.pbtxt declares a state_dict; remove "
-          "torchferry {{ state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
+          "{} is a TorchScript archive with its own code, but config.pbtxt declares a state_dict. Remove torchferry {{ "
+          "state_dict {{ … }} }}, or put the state_dict there: torch.save(model.state_dict(), path)",
           files_.model->name());
     }
     FERRY_ASSIGN_OR_RETURN(planned_.script, ReadScript(files_.model, context_));

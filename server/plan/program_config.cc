@@ -154,8 +154,8 @@ class Merger {
       for (const tensor::SizeLimit& limit : input->size_limits) {
         if (limit.dimension != padded.dimension || longest <= limit.max.value_or(longest)) continue;
         return Precondition(
-            "torchferry.pad_to of config.pbtxt fills input {} up to {}, and the program was exported for up to {} in "
-            "dimension {}: write sizes up to that, or export it for more",
+            "torchferry.pad_to of config.pbtxt fills input {} up to {}, but the program was exported for up to {} in "
+            "dimension {}. Write sizes up to that, or export it for more",
             checkpoint::Quoted(padded.name), longest, *limit.max, limit.dimension);
       }
     }

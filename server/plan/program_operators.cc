@@ -93,9 +93,8 @@ class OperatorCheck {
     if (refused_.empty()) return absl::OkStatus();
     return base::MakeStatus(
         absl::StatusCode::kInvalidArgument,
-        "calls {}, which {}. Write the model without it; or, where run_decompositions() has brought "
-        "it in, export the model without, or with run_decompositions({{}}); or start the server with "
-        "--trust-model-code",
+        "calls {}, which {}. Write the model without it, or start the server with --trust-model-code. If "
+        "run_decompositions() has brought it in, export the model without that call, or with run_decompositions({{}})",
         checkpoint::Listed(refused_), reason_);
   }
 

@@ -55,8 +55,8 @@ absl::Status RefuseMethod(const config::ModelConfig& config) {
   if (config.method.empty()) return absl::OkStatus();
   return base::MakeStatus(
       absl::StatusCode::kFailedPrecondition,
-      "torchferry.method is \"{}\", which is for a TorchScript archive's, and a torch.export program has one function; "
-      "remove torchferry {{ method }} from config.pbtxt, and export a module whose forward calls {}",
+      "torchferry.method is \"{}\", which names a method of a TorchScript archive, but a torch.export program has one "
+      "function. Remove torchferry {{ method }} from config.pbtxt, and export a module whose forward calls {}",
       config.method, config.method);
 }
 
@@ -98,8 +98,8 @@ absl::Status PlanProgram(const VersionFiles& files, const PlanContext& context, 
   if (planned.config.state_dict.is_declared) {
     return base::MakeStatus(
         absl::StatusCode::kFailedPrecondition,
-        "{} is a torch.export program, which brings its own weights, and config.pbtxt declares a state_dict; remove "
-        "torchferry {{ state_dict {{ … }} }}, or call the program architecture.pt2 and put a state_dict beside it",
+        "{} is a torch.export program with its own weights, but config.pbtxt declares a state_dict. Remove torchferry "
+        "{{ state_dict {{ … }} }}, or name the program architecture.pt2 and put a state_dict beside it",
         files.model->name());
   }
   FERRY_RETURN_IF_ERROR(base::Annotate(RefuseMethod(planned.config), files.model->name()));

@@ -196,8 +196,8 @@ class RowFinder {
         rows_.may_be_first = true;
         return Not(WhatOf(*tensor, is_input) +
                    " is computed of an LSTM's states, whose shapes PyTorch up to 2.11 writes wrongly. Export it with a "
-                   "later PyTorch, or write y[:, -1] or h.reshape(-1, x.shape[0], h.shape[-1]) in forward; or write "
-                   "max_batch_size in config.pbtxt, where its rows come first");
+                   "later PyTorch, or write y[:, -1] or h.reshape(-1, x.shape[0], h.shape[-1]) in forward. Or write "
+                   "max_batch_size in config.pbtxt, if its rows come first");
       }
       if (tensor->is_number) return Not(WhatOf(*tensor, is_input) + " is a number");
       if (tensor->sizes.empty()) return Not(WhatOf(*tensor, is_input) + " has no dimension");

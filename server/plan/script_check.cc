@@ -22,19 +22,18 @@ constexpr int64_t kNewestTorchScriptVersion = 10;
 absl::StatusOr<checkpoint::TorchScriptInfo> ReadScript(const std::shared_ptr<const checkpoint::File>& file,
                                                        const PlanContext& context) {
   if (!context.torchscript) {
-    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                            "{} is a TorchScript archive, which brings code, and this server was started with "
-                            "--no-torchscript; save torch.save(model.state_dict(), path) and put a forward.py beside "
-                            "it, or start the server without the flag",
-                            file->name());
+    return base::MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        "{} is a TorchScript archive, which contains code, but this server was started with --no-torchscript. Save "
+        "torch.save(model.state_dict(), path) and put a forward.py beside it, or start the server without the flag",
+        file->name());
   }
   FERRY_ASSIGN_OR_RETURN(checkpoint::TorchScriptInfo script, checkpoint::DescribeTorchScript(file));
   if (script.version > kNewestTorchScriptVersion) {
-    return base::MakeStatus(
-        absl::StatusCode::kInvalidArgument,
-        "{}: was saved by a newer PyTorch: version {} of the TorchScript format, of which {} and older are read; "
-        "save it with an older PyTorch, or save the state_dict",
-        file->name(), script.version, kNewestTorchScriptVersion);
+    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
+                            "{}: was saved by a newer PyTorch: its TorchScript format is version {}, but {} and older "
+                            "are read. Save it with an older PyTorch, or save the state_dict",
+                            file->name(), script.version, kNewestTorchScriptVersion);
   }
   std::vector<std::string> custom;
   std::unordered_set<std::string> seen;

@@ -56,11 +56,11 @@ absl::Status CheckClasses(const checkpoint::TorchScriptInfo& script) {
     for (std::string& name : CppClasses(text)) add(std::move(name));
   }
   if (!foreign.empty()) {
-    return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                            "holds objects of C++ classes that are not PyTorch's own: {}. The server has no library of "
-                            "them; save the model as it was before that library compiled or changed it, "
-                            "torch.jit.script(model).save(path), or its state_dict",
-                            checkpoint::Listed(foreign));
+    return base::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        "holds objects of C++ classes that are not PyTorch's own: {}. The server does not have their library; save the "
+        "model from before that library changed it, torch.jit.script(model).save(path), or its state_dict",
+        checkpoint::Listed(foreign));
   }
   const auto sources = ClassSources(script);
   for (const std::string& name : script.classes) {

@@ -120,8 +120,8 @@ absl::Status SetIndexedParts(const Folder& folder, const config::ModelConfig& co
   }
   if (!parts.empty()) return SetParts(folder, parts, files);
   return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                          "{} is the index of a state_dict in several files and names none; put all of them beside it, "
-                          "called as they were saved, NAME-00001-of-00002.safetensors and so on",
+                          "{} is the index of a state_dict in several files and names none. Put all of them beside it, "
+                          "with their own names: NAME-00001-of-00002.safetensors and so on",
                           files.model->name());
 }
 
@@ -227,8 +227,9 @@ std::string HintOf(const std::vector<Candidate>& candidates, const std::vector<s
     const std::string& name = candidates[i].name;
     // mp_rank_00_model_states.pt, zero_pp_rank_0_mp_rank_00_optim_states.pt and the like.
     if (name.ends_with("_model_states.pt") || name.ends_with("_optim_states.pt")) {
-      return "; these are a DeepSpeed checkpoint's. Of ZeRO stages 0 to 2 mp_rank_00_model_states.pt has all weights: "
-             "name that one. Of stage 3 they lie in all the files: `python zero_to_fp32.py . out`, which DeepSpeed "
+      return "; these are a DeepSpeed checkpoint's. With ZeRO stages 0 to 2 mp_rank_00_model_states.pt has all "
+             "weights: name that one. With stage 3 they lie in all the files: `python zero_to_fp32.py . out`, which "
+             "DeepSpeed "
              "puts beside them, makes one of them";
     }
   }

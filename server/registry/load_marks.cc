@@ -170,11 +170,10 @@ absl::StatusOr<std::unique_ptr<LoadMarks::Loading>> LoadMarks::BeginAgain(const 
 absl::StatusOr<std::unique_ptr<LoadMarks::Loading>> LoadMarks::BeginLocked(Entry& entry) {
   const Key key = {entry.mark.model, entry.mark.version};
   if (entry.mark.ends >= kMaxEndsWhileLoading) {
-    return base::MakeStatus(
-        absl::StatusCode::kFailedPrecondition,
-        "{}/{}: the server ended twice while it was loading this version, so it is not loaded again until its files "
-        "change or it is asked for by name (LoadModel with --enable-admin: torchferry load {}:{})",
-        key.first, key.second, key.first, key.second);
+    return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                            "{}/{}: the server ended twice while it was loading this version. It is loaded again when "
+                            "its files change, or by name (LoadModel with --enable-admin: torchferry load {}:{})",
+                            key.first, key.second, key.first, key.second);
   }
   if (entry.mark.ends > 0) WaitForTurn(key);
   ++entry.loads;

@@ -12,11 +12,10 @@ namespace torchferry::registry {
 namespace {
 
 absl::Status DoesNotEnd(int64_t version) {
-  return base::MakeStatus(
-      absl::StatusCode::kUnavailable,
-      "version {} was taken out of service, but a forward pass of it does not end: its memory is free "
-      "when that ends, or when the server is restarted",
-      version);
+  return base::MakeStatus(absl::StatusCode::kUnavailable,
+                          "version {} was taken out of service, but a forward pass of it does not end. Its memory is "
+                          "free when that ends, or when the server is restarted",
+                          version);
 }
 
 }  // namespace

@@ -125,9 +125,8 @@ absl::StatusOr<std::shared_ptr<Session>> Servable::OpenSession() {
   std::shared_ptr<Session> session = SessionLimit::Open(sessions_);
   if (session != nullptr) return session;
   return base::MakeStatus(absl::StatusCode::kResourceExhausted,
-                          "model \"{}\" version {} keeps a state for each stream, and {} streams have "
-                          "one, the limit: end a stream, "
-                          "try again later, or raise the server's --max-stateful-streams",
+                          "model \"{}\" version {} keeps a state for each stream, and the max of {} streams have one. "
+                          "End a stream, try again later, or raise --max-stateful-streams",
                           name(), version(), sessions_->limit());
 }
 

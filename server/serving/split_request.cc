@@ -27,7 +27,7 @@ absl::Status CheckByRows(const model::Outputs& outputs, int64_t rows) {
   for (const model::NamedTensor& output : outputs) {
     if (!output.tensor.shape.empty() && output.tensor.shape[0] == rows) continue;
     return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                            "output \"{}\" has shape {} for a part of {} rows: parts of a request above max_batch_size "
+                            "output \"{}\" has shape {} for a part of {} rows. Parts of a request above max_batch_size "
                             "are joined by dimension 0; send fewer rows at a time",
                             output.name, tensor::ToString(output.tensor.shape), rows);
   }

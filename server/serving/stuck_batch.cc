@@ -16,11 +16,10 @@ std::function<void()> WatchedBatch::GiveUp(base::Duration so_far) {
       "a forward pass of model \"{}\" version {} has run for {:.1f} s, its limit is {:g} s, "
       "and cannot be interrupted",
       limit_.model, limit_.version, seconds, limit);
-  runner_.SetStuck(base::MakeStatus(
-      absl::StatusCode::kUnavailable,
-      "the version is suspect: {}; it serves again when that ends, when it is loaded anew (LoadModel, with "
-      "--enable-admin), or when the server is restarted; ask another replica",
-      what));
+  runner_.SetStuck(base::MakeStatus(absl::StatusCode::kUnavailable,
+                                    "the version is suspect: {}. It serves again when that ends, after LoadModel "
+                                    "(--enable-admin), or after a restart of the server; ask another replica",
+                                    what));
   const auto answers = std::make_shared<std::vector<QueuedTask::Unanswered>>();
   for (const auto& task : *batch_) answers->push_back(task->TakeAnswer());
   const absl::Status late = base::MakeStatus(

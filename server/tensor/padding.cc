@@ -206,7 +206,7 @@ absl::StatusOr<PaddedLength> PadInputs(const PadPlan& plan, int64_t max_bytes,
   if (bytes > max_bytes) {
     return base::MakeStatus(absl::StatusCode::kResourceExhausted,
                             "filled up from length {} to {} (the model's pad_to), the inputs have {} bytes; expected "
-                            "at most {}: send fewer rows, or raise the server's --max-message-mib",
+                            "at most {}. Send fewer rows, or raise the server's --max-message-mib",
                             found->length, size, bytes, max_bytes);
   }
   if (reserve && bytes > 0) FERRY_RETURN_IF_ERROR(reserve(bytes));

@@ -76,8 +76,8 @@ absl::Status CheckText(std::string_view name, const HostTensor& tensor) {
   for (int64_t i = 0; i < *count; ++i) {
     if (left.size() < kLengthBytes || LengthAt(left) > left.size() - kLengthBytes) {
       return Invalid(
-          "input \"{}\" is BYTES of shape {}, and its data ends within element {}; expected the length of each in four "
-          "bytes, little-endian, and its bytes",
+          "input \"{}\" is BYTES of shape {}, but its data ends within element {}; expected each element's length in "
+          "four little-endian bytes, then its bytes",
           name, ToString(tensor.shape), i);
     }
     if (!base::IsUtf8(ElementAt(left))) {

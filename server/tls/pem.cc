@@ -91,8 +91,8 @@ absl::StatusOr<KeyPtr> ReadPrivateKey(const NamedText& file) {
   const std::string why = key == nullptr ? TakeError() : "";
   if (was_asked) {
     return base::MakeStatus(kInvalid,
-                            "{}: the key is encrypted, and nobody is there to be asked for its passphrase; decrypt it "
-                            "with: openssl pkey -in KEY -out NEW, readable by its user alone",
+                            "{}: the key is encrypted, and the server cannot ask for its passphrase. Decrypt it with "
+                            "openssl pkey -in KEY -out NEW, readable by the server's user alone",
                             file.name);
   }
   if (key != nullptr) return key;

@@ -2,7 +2,8 @@
 """Holds the repository's texts to the rules of English in prose_rules.py: sentences of at most 25 words, no sentence that begins with
 Of, So, What or Who, no word that has a clearer one.
 
-    check_prose.py [--root DIR] [FILE...]   the README, the pages, the changelog's newest section, ADRs and the help of both programs
+    check_prose.py [--root DIR] [FILE...]   the README, the pages, the changelog's newest section, ADRs, the help of both programs,
+                                            error texts and the comments of C++ headers
     check_prose.py --lower                  writes lower numbers into baseline.json where texts have become better
     check_prose.py --self-test              plants bad sentences in copies of texts and expects each to be found
 
@@ -58,8 +59,9 @@ def all_faults(root: pathlib.Path) -> dict[str, list[Fault]]:
         found[name] += line_faults(name, text)
         for sentence in prose_text.markdown_sentences(name, text):
             found[name] += faults(sentence)
-    for sentence in prose_text.help_sentences(root):
-        found[sentence.file] += faults(sentence)
+    for sentences in (prose_text.help_sentences, prose_text.error_sentences, prose_text.header_sentences):
+        for sentence in sentences(root):
+            found[sentence.file] += faults(sentence)
     return {name: some for name, some in found.items() if some}
 
 
@@ -115,8 +117,9 @@ def self_test(root: pathlib.Path) -> list[str]:
     bad = {name: faults_of(PLANTED[1][0])}
     if not judge(bad, {}) or judge(bad, {name: 1}) or not judge(clean, {name: 1}) or lower(bad, {name: 3}) != {name: 1}:
         missed.append("the baseline does not shrink as it should")
-    if len(pages(root)) < 40 or not list(prose_text.help_sentences(root)):
-        missed.append("pages or helps are not found where they were: give the check their new places")
+    kinds = (prose_text.help_sentences, prose_text.error_sentences, prose_text.header_sentences)
+    if len(pages(root)) < 40 or not all(any(sentences(root)) for sentences in kinds):
+        missed.append("pages, helps, error texts or headers are not found where they were: give the check their new places")
     return missed
 
 

@@ -54,7 +54,8 @@ absl::StatusOr<TypedField> Narrow(std::string_view name, const Field& field, con
   elements->reserve(static_cast<size_t>(field.size()));
   for (const auto value : field) {
     if (value < std::numeric_limits<Element>::min() || value > std::numeric_limits<Element>::max()) {
-      return Invalid("input \"{}\" is {} and has the value {}, which is none", input, Name(tensor.dtype), value);
+      return Invalid("input \"{}\" is {} and has the value {}, which is not one of that type", input,
+                     Name(tensor.dtype), value);
     }
     elements->push_back(static_cast<Element>(value));
   }

@@ -28,7 +28,7 @@ absl::Status CheckMessageSize(const model::Outputs& outputs, uint64_t bytes, int
   const model::NamedTensor& largest = *std::ranges::max_element(
       outputs, {}, [](const model::NamedTensor& output) { return output.tensor.bytes.size(); });
   return base::MakeStatus(absl::StatusCode::kResourceExhausted,
-                          "the answer has {} bytes, of which output \"{}\" {}; expected at most {}: send fewer rows, "
+                          "the answer has {} bytes, of which output \"{}\" {}; expected at most {}. Send fewer rows, "
                           "ask for fewer outputs, or raise the server's --max-message-mib",
                           bytes, base::Excerpt(largest.name, limits::kMaxShownBytes), largest.tensor.bytes.size(),
                           max_message_bytes);

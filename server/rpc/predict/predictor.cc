@@ -162,7 +162,7 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
   if (request.names_sequence && servable.is_stateful()) {
     return absl::UnimplementedError(
         "the parameter sequence_id: a stateful model's state belongs to a ModelStreamInfer stream, which begins with "
-        "the state in the file; open one for each sequence, and leave sequence_id out");
+        "the file's state. Open one stream for each sequence, and leave sequence_id out");
   }
   FERRY_RETURN_IF_ERROR(TakePlaces(*call, request, stream));
   if (servable.pad_plan() != nullptr) {

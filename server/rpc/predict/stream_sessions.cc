@@ -54,11 +54,10 @@ absl::StatusOr<std::shared_ptr<serving::Session>> UseOf(const std::shared_ptr<se
                                                         const serving::Servable& servable) {
   std::shared_ptr<serving::Session> use = serving::Session::Use(session);
   if (use != nullptr) return use;
-  return base::MakeStatus(
-      absl::StatusCode::kAborted,
-      "model \"{}\" version {}: this stream was idle, and its state has given way to another stream's "
-      "(--stateful-stream-idle-seconds, --max-stateful-streams); open a new stream and begin again",
-      servable.name(), servable.version());
+  return base::MakeStatus(absl::StatusCode::kAborted,
+                          "model \"{}\" version {}: this stream was idle and lost its state to another stream "
+                          "(--stateful-stream-idle-seconds, --max-stateful-streams); open a new stream and begin again",
+                          servable.name(), servable.version());
 }
 
 }  // namespace

@@ -196,7 +196,7 @@ absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message) {
     const tensor::DType dtype = DecodeDType(tensor.dtype());
     if (dtype == tensor::DType::kInvalid) {
       return base::MakeStatus(absl::StatusCode::kInvalidArgument,
-                              "input \"{}\" has dtype {}, which is none; set one of DataType's values", name,
+                              "input \"{}\" has dtype {}, which does not exist; set one of DataType's values", name,
                               static_cast<int>(tensor.dtype()));
     }
     FERRY_RETURN_IF_ERROR(builder.AddInput(name, dtype,

@@ -89,8 +89,8 @@ class Builder {
   absl::Status CannotBeSent() const {
     return base::MakeStatus(
         absl::StatusCode::kFailedPrecondition,
-        "forward's argument \"{}\" is a {}; it may be a Tensor, int, float, bool or str, an Optional of these, "
-        "List[Tensor], List[str], or a Tuple or Dict[str, …] of these. Wrap the model in one whose forward takes these",
+        "forward's argument \"{}\" is a {}. Served are Tensor, int, float, bool, str, Optional of these, List[Tensor], "
+        "List[str], and Tuple or Dict[str, …] of these. Wrap the model in one whose forward takes these",
         argument_.name(), argument_.type()->annotation_str());
   }
 
@@ -141,9 +141,8 @@ class Builder {
   absl::Status Unknown(const c10::TypePtr& type, ArgumentNode& node) const {
     if (type->kind() != c10::TypeKind::TensorType) {
       return base::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                              "forward's argument \"{}\" is a {}, whose keys its code does not tell; declare each part "
-                              "of it as an input in "
-                              "config.pbtxt: \"{}_KEY_0\" is element 0 of what is under KEY",
+                              "forward's argument \"{}\" is a {}, whose keys its code does not tell. Declare each part "
+                              "of it as an input in config.pbtxt: \"{}_KEY_0\" is element 0 of the value at KEY",
                               argument_.name(), argument_.type()->annotation_str(), node.name);
     }
     node.kind = Kind::kInput;

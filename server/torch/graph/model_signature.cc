@@ -177,8 +177,8 @@ absl::Status AddInput(const config::TensorConfig* input, const Leaf& leaf, const
   spec.group = is_needed_in_group ? leaf.group : 0;
   if (input != nullptr && input->is_optional && !spec.is_optional) {
     return Precondition(
-        "config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default; "
-        "make it Optional[{}] or give it a default",
+        "config.pbtxt says that input \"{}\" is optional, but forward's argument \"{}\" is a {} without a default. "
+        "Make it Optional[{}] or give it a default",
         spec.name, argument.name(), Name(kind), argument.type()->annotation_str());
   }
   if (!FitsKind(kind, spec.dtype)) {

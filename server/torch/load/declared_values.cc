@@ -40,8 +40,8 @@ absl::Status CheckValue(const TreeRef& value, const std::string& file) {
       const auto source = tree->range().source();
       const size_t line = source->lineno_for_offset(tree->range().start()) + source->starting_line_no();
       return base::MakeStatus(absl::StatusCode::kDataLoss,
-                              "{}:{}: a default value or a class's attribute calls a function, which would run while "
-                              "the code is compiled; write a number, text, list, tuple or None",
+                              "{}:{}: a default value or a class's attribute calls a function, which would run during "
+                              "compilation; write a number, text, list, tuple or None",
                               file, line);
     }
     trees.insert(trees.end(), tree->trees().begin(), tree->trees().end());

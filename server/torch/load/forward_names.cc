@@ -224,9 +224,8 @@ std::string HintFor(std::string_view message) {
       {"does not have a field with name",
        "Tensors and modules below `self` are those that the state_dict has keys for"},
       {"has no attribute or method",
-       "Tensors and modules below `self` are those that the state_dict has keys for, and a module made from "
-       "keys has no forward of its own: call an operator with its tensors, as in "
-       "F.linear(x, self.fc.weight, self.fc.bias)"},
+       "Tensors and modules below `self` are those that the state_dict has keys for, and a module made from keys has "
+       "no forward of its own. Call an operator with its tensors, as in F.linear(x, self.fc.weight, self.fc.bias)"},
       {"is not an ATen operator", "Use an operator of torch.ops.aten, or write it out with others"},
       {"object is not callable",
        "A module made from keys holds tensors alone: call an operator with them, as in "

@@ -174,8 +174,8 @@ class LayerValue final : public SugaredValue {
     if (constant.has_value() && constant->isString()) return attr(loc, method, constant->toStringRef());
     const std::optional<int64_t> number = StaticInt(index);
     if (!number.has_value()) {
-      throw ErrorReport(loc) << "modules are chosen by a number that is written out, or by a loop over the modules: "
-                                "for layer in self.layers, for i, layer in enumerate(self.layers)";
+      throw ErrorReport(loc) << "modules are chosen by a literal number, or by a loop over the modules: for layer in "
+                                "self.layers, for i, layer in enumerate(self.layers)";
     }
     if (node_ == nullptr || !node_->IsContainer()) {
       const std::string name = std::to_string(*number);

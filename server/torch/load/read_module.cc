@@ -126,10 +126,10 @@ absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool t
   FERRY_RETURN_IF_ERROR(version.files.missing);
   const uint64_t stack_bytes = plan::CompileStackBytes(SourcesOf(version.planned));
   if (stack_bytes > limits::kMaxCompileStackBytes) {
-    return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "{}: its functions are so many and so long that compiling them may take {} bytes of stack; "
-                            "at most {} are given to it",
-                            SourceFile(version.files).name(), stack_bytes, limits::kMaxCompileStackBytes);
+    return base::MakeStatus(
+        absl::StatusCode::kDataLoss,
+        "{}: compiling its functions may take {} bytes of stack; expected at most {}: write fewer or shorter functions",
+        SourceFile(version.files).name(), stack_bytes, limits::kMaxCompileStackBytes);
   }
   std::optional<absl::StatusOr<SavedModule>> saved;
   const int threads = at::get_num_threads();  // each thread has a number of its own

@@ -90,8 +90,8 @@ class UnrolledRange final : public SugaredValue {
     for (const NamedValue& argument : args) {
       const std::optional<int64_t> bound = StaticInt(argument.value(*method.graph()));
       if (!bound.has_value()) {
-        throw ErrorReport(loc) << "this loop chooses modules by its number, so that its range is to be known while the "
-                                  "model is loaded: write len(self.layers), or a number that the constructor assigns";
+        throw ErrorReport(loc) << "this loop chooses modules by its number, so its range must be known at load: write "
+                                  "len(self.layers), or a number that the constructor assigns";
       }
       bounds.push_back(*bound);
     }
