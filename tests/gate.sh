@@ -48,7 +48,7 @@ part_command() {
   case $1 in
     quick-self-test) command=("$gate/self_test.sh" quick) ;;
     install) command=("$TORCHFERRY_ROOT/deploy/install-deps.sh" --tests --gate) ;;
-    asan-ubsan) mapfile -t layers < <(layer_tests torch app "${shielded[@]}"; echo client_test) ;;&
+    asan-ubsan) mapfile -t layers < <(layer_tests torch app "${shielded[@]}"; printf "%s\n" client_test client_rpc_test) ;;&
     # Debian's gRPC is not built for ThreadSanitizer.
     tsan) mapfile -t layers < <(layer_tests torch app rpc "${threadless[@]}") ;;&
     tsan-all) mapfile -t layers < <(layer_tests torch app rpc) ;;&

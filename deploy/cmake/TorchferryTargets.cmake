@@ -8,7 +8,7 @@ foreach(warning restrict stringop-overflow array-bounds maybe-uninitialized)
 endforeach()
 # Layers that no request passes: in a release they are compiled for size. A package has a server for each LibTorch, and
 # this takes a quarter off each.
-set(TORCHFERRY_COLD_LAYERS app checkpoint client config plan torch_graph torch_load torch_program)
+set(TORCHFERRY_COLD_LAYERS app checkpoint client client_rpc config plan torch_graph torch_load torch_program)
 if(TORCHFERRY_UNITY)
   # A .cc file in a group is included, so GCC takes its classes for those of a header; and a local name may be that of
   # another file's constant. Builds without groups warn of both.
@@ -34,7 +34,7 @@ function(torchferry_headers target path scope)
   get_filename_component(parent ${root}/${path} DIRECTORY)
   file(MAKE_DIRECTORY ${parent})
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${path} ${root}/${path} SYMBOLIC)
-  target_include_directories(${target} ${scope} ${root})
+  target_include_directories(${target} ${scope} $<BUILD_INTERFACE:${root}>)
 endfunction()
 
 # torchferry_unity(TARGET SOURCES file... [APART file...]): the sources are compiled in groups of up to eight. A group has the
@@ -75,7 +75,7 @@ function(torchferry_library name)
   list(REMOVE_ITEM sources ${tests} ${ARG_EXCLUDE} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE path)
   add_library(torchferry_${name} STATIC ${sources})
-  target_link_libraries(torchferry_${name} PUBLIC ${ARG_PUBLIC} PRIVATE torchferry_flags ${ARG_PRIVATE})
+  target_link_libraries(torchferry_${name} PUBLIC ${ARG_PUBLIC} PRIVATE $<BUILD_INTERFACE:torchferry_flags> ${ARG_PRIVATE})
   torchferry_headers(torchferry_${name} ${path} PUBLIC)
   add_library(torchferry::${name} ALIAS torchferry_${name})
   if(name IN_LIST TORCHFERRY_COLD_LAYERS)
