@@ -3,7 +3,7 @@
 Of, So, What or Who, no word that has a clearer one.
 
     check_prose.py [--root DIR] [FILE...]   the README, the pages, the changelog's newest section, ADRs, the help of both programs,
-                                            error texts and the comments of C++ headers
+                                            error texts, the comments of C++ headers and the Python package's docstrings
     check_prose.py --lower                  writes lower numbers into baseline.json where texts have become better
     check_prose.py --self-test              plants bad sentences in copies of texts and expects each to be found
 
@@ -28,6 +28,7 @@ BASELINE = pathlib.Path(__file__).with_name("baseline.json")
 GENERATED = {"server/docs/reference/refusals.md"}  # of the errors' own words: tests/refusals.py
 TOP_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "client/python/README.md", "deploy/envoy/README.md")
 MAX_LINE = 240
+OF_SOURCES = (prose_text.help_sentences, prose_text.error_sentences, prose_text.header_sentences, prose_text.docstring_sentences)
 
 
 def newest_section(changelog: str) -> str:
@@ -59,7 +60,7 @@ def all_faults(root: pathlib.Path) -> dict[str, list[Fault]]:
         found[name] += line_faults(name, text)
         for sentence in prose_text.markdown_sentences(name, text):
             found[name] += faults(sentence)
-    for sentences in (prose_text.help_sentences, prose_text.error_sentences, prose_text.header_sentences):
+    for sentences in OF_SOURCES:
         for sentence in sentences(root):
             found[sentence.file] += faults(sentence)
     return {name: some for name, some in found.items() if some}
@@ -117,9 +118,8 @@ def self_test(root: pathlib.Path) -> list[str]:
     bad = {name: faults_of(PLANTED[1][0])}
     if not judge(bad, {}) or judge(bad, {name: 1}) or not judge(clean, {name: 1}) or lower(bad, {name: 3}) != {name: 1}:
         missed.append("the baseline does not shrink as it should")
-    kinds = (prose_text.help_sentences, prose_text.error_sentences, prose_text.header_sentences)
-    if len(pages(root)) < 40 or not all(any(sentences(root)) for sentences in kinds):
-        missed.append("pages, helps, error texts or headers are not found where they were: give the check their new places")
+    if len(pages(root)) < 40 or not all(any(sentences(root)) for sentences in OF_SOURCES):
+        missed.append("pages, or a kind of text in sources, are not found where they were: give the check their new places")
     return missed
 
 

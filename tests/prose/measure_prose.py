@@ -37,6 +37,7 @@ def kinds(root: pathlib.Path) -> dict[str, list[Sentence]]:
         "pages": pages_of(root, pages),
         "ADRs": pages_of(root, adrs),
         "headers": prose_text.header_sentences(root),
+        "docstrings": prose_text.docstring_sentences(root),
         "--help": prose_text.help_sentences(root),
         "error texts": prose_text.error_sentences(root),
     }

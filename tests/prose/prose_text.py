@@ -1,6 +1,7 @@
 """Finds the sentences of Markdown pages, C++ comments, help texts and error texts. Code is no prose: inline code counts as one word."""
 from __future__ import annotations
 
+import ast
 import dataclasses
 import pathlib
 import re
@@ -163,6 +164,17 @@ def sources(root: pathlib.Path, suffix: str) -> Iterator[pathlib.Path]:
 def header_sentences(root: pathlib.Path) -> Iterator[Sentence]:
     for file in sources(root, ".h"):
         yield from comment_sentences(file.relative_to(root).as_posix(), file.read_text(encoding="utf-8"))
+
+
+def docstring_sentences(root: pathlib.Path) -> Iterator[Sentence]:
+    """Of the Python package, whose docstrings help() shows."""
+    for file in sorted((root / "client" / "python" / "torchferry").rglob("*.py")):
+        name = file.relative_to(root).as_posix()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node)
+                for sentence in markdown_sentences(name, text or ""):
+                    yield dataclasses.replace(sentence, line=node.body[0].lineno + sentence.line - 1)
 
 
 def error_sentences(root: pathlib.Path) -> Iterator[Sentence]:
