@@ -13,9 +13,10 @@ enum class Durability {
   kHost,     // survives the end of the host, too; takes as long as the disk
 };
 
-// Puts `text` into the file `path`, in place of what is there: a link there is replaced, not followed. Who reads sees
-// the whole text or what was there before. It is written beside, as a file that was not there, and renamed. Others may
-// read it, as the umask says. UNAVAILABLE, naming `path`, when it cannot be written; nothing is left behind then.
+// Writes `text` into the file `path`, in place of what is there. A link there is replaced, not followed. A reader sees
+// the whole text or the old file. The text is written into a new file beside `path`, which is then renamed. Other users
+// may read it as far as the umask allows. UNAVAILABLE, naming `path`, when it cannot be written; nothing is left behind
+// then.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view text, Durability durability);
 
 }  // namespace torchferry::base

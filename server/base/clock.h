@@ -1,4 +1,4 @@
-// Time comes in as an argument or through a Clock, so that decisions can be tested without waiting.
+// Time is an argument or a Clock's, so that decisions can be tested without waiting.
 #pragma once
 
 #include <chrono>

@@ -7,7 +7,8 @@
 
 namespace torchferry::base {
 
-// `text`, or its first `most` bytes and how many more there are: "abc… (5 bytes more)". No UTF-8 sequence is cut apart.
+// `text`, or its first `most` bytes and the number of the others: "abc… (5 bytes more)". No UTF-8 sequence is cut
+// apart.
 std::string CutText(std::string_view text, size_t most);
 
 }  // namespace torchferry::base

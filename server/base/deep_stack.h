@@ -1,4 +1,4 @@
-// A thread with a stack as large as its work needs: for libraries that recurse as deep as what they are given.
+// A thread with a stack as large as its work needs: for libraries that recurse as deep as their input nests.
 #pragma once
 
 #include <absl/status/status.h>
@@ -9,9 +9,9 @@
 
 namespace torchferry::base {
 
-// Runs `run` on a thread of its own, named `thread_name`, whose stack has `stack_bytes`, and waits for it. Only the
-// pages that it touches take memory. An exception of `run` is thrown here. RESOURCE_EXHAUSTED when the system has no
-// such thread; `run` has not run then.
+// Runs `run` on a new thread named `thread_name`, with a stack of `stack_bytes`, and waits for it. Only the pages that
+// it touches take memory. An exception of `run` is thrown here. RESOURCE_EXHAUSTED when the system cannot make such a
+// thread; `run` is not called then.
 absl::Status RunOnDeepStack(size_t stack_bytes, const std::string& thread_name, const std::function<void()>& run);
 
 }  // namespace torchferry::base

@@ -1,4 +1,4 @@
-// JSON string escaping, for log lines and messages. (Documents are made by protobuf or nlohmann-json.)
+// JSON string escaping, for log lines and messages. (Documents are written by protobuf or nlohmann-json.)
 #pragma once
 
 #include <string>

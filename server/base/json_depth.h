@@ -1,4 +1,5 @@
-// How deep a JSON text nests, told before a parser makes values of it, which others copy and compare by recursion.
+// The depth of a JSON text. It is checked before a parser makes values of it, which are copied and compared by
+// recursion.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +7,8 @@
 
 namespace torchferry::base {
 
-// Whether lists and objects in `text` nest at most `depth` deep; of a text that is no JSON, some answer. One pass,
-// without recursion.
+// Whether lists and objects in `text` nest at most `depth` deep. Any result is possible for text that is not JSON. One
+// pass, without recursion.
 bool IsJsonWithinDepth(std::string_view text, size_t depth);
 
 }  // namespace torchferry::base

@@ -1,4 +1,4 @@
-// For what must not be destroyed, such as memory that a failed device may still use.
+// Keeps values that must not be destroyed, such as memory that a failed device may still use.
 #pragma once
 
 #include <deque>
@@ -8,11 +8,11 @@
 
 namespace torchferry::base {
 
-// `value` is never destroyed. It stays reachable, so that it is no leak to a checker. Thread-safe.
+// Never destroys `value`. It stays reachable, so leak checkers do not report it. Thread-safe.
 template <typename T>
 void KeepForever(T value) {
   static auto* const mutex = new Mutex;
-  static auto* const kept = new std::deque<T>;  // which does not move what it has
+  static auto* const kept = new std::deque<T>;  // which does not move its elements
   MutexLock lock(*mutex);
   kept->push_back(std::move(value));
 }

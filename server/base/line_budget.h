@@ -1,4 +1,4 @@
-// How many lines somebody else may write into the log. Pure.
+// A limit for the lines that somebody else may write into the log. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,13 @@
 
 namespace torchferry::base {
 
-// So many lines in each stretch of time; those beyond are counted. One thread.
+// Admits `lines` lines in each stretch of time, and counts those beyond. Used by one thread.
 class LineBudget {
  public:
   LineBudget(uint64_t lines, Duration stretch) : lines_(lines), stretch_(stretch) {}
 
-  // Nothing: the line at `now` is one too many. Else how many were dropped since the last one that was not.
+  // nullopt when the line at `now` is over the budget. Else the number of lines that were dropped since the last
+  // admitted one.
   std::optional<uint64_t> Take(TimePoint now) {
     if (!began_.has_value() || now - *began_ >= stretch_) {
       began_ = now;

@@ -13,7 +13,8 @@ namespace torchferry::base {
 
 inline std::string InQuotes(std::string_view text) { return fmt::format("\"{}\"", text); }
 
-// "a, b, c and 7 more": each of `items` as `to_text` gives it, and of more than `max` their number. "" of none.
+// "a, b, c and 7 more": each of the first `max` items as `to_text` gives it, then the number of the others. "" without
+// items.
 template <typename Range, typename ToText = std::identity>
 std::string ListText(const Range& items, ToText to_text = {}, size_t max = std::numeric_limits<size_t>::max()) {
   std::string text;

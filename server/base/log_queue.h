@@ -1,4 +1,4 @@
-// Lines on their way to a reader that may stop reading: whoever logs never waits for it.
+// Lines for a reader that may stop reading: a thread that logs never waits for it.
 #pragma once
 
 #include <cstddef>
@@ -12,30 +12,32 @@
 
 namespace torchferry::base {
 
-// Thread-safe. A thread of its own writes. That thread is never waited for: it ends with the process.
+// Thread-safe. A thread of the queue writes. It is detached: it ends after the queue, or with the process if a write
+// blocks.
 class LogQueue {
  public:
-  // What may wait to be written. The oldest lines make room for new ones. One line may be larger than `bytes`.
+  // The max of lines that wait to be written. The oldest lines make room for new ones. One line may be larger than
+  // `bytes`.
   struct Limits {
     size_t lines = 8192;
     size_t bytes = size_t{4} << 20;
   };
-  // Writes text whole, and may block for as long as it likes. False: it was lost. Called on the queue's thread alone.
+  // Writes the whole text, and may block without a limit. False: the text was lost. Called on the queue's thread only.
   using Write = std::function<bool(std::string_view)>;
-  // The line that says that `count` lines were dropped since it was last said.
+  // The line that says that `count` lines were dropped since the last such line.
   using DescribeDrops = std::function<std::string(uint64_t count)>;
 
   LogQueue(Limits limits, Write write, DescribeDrops describe_drops);
-  // Lines that are not written yet are lost, but for the one that is being written.
+  // Lines that are not written yet are lost, except the one that is being written.
   ~LogQueue();
   LogQueue(const LogQueue&) = delete;
   LogQueue& operator=(const LogQueue&) = delete;
 
-  // `line` has its line end. Does not block.
+  // `line` includes its line end. Does not block.
   void Push(std::string line);
-  // Waits until everything that was pushed is written, for `most` at most. Whether it is.
+  // Waits until every pushed line is written, for at most `most`. Returns whether they are.
   bool Flush(Duration most);
-  // Lines that were never written: no room, or `write` failed.
+  // The number of lines that were never written: there was no room, or `write` failed.
   uint64_t dropped() const;
 
  private:

@@ -19,10 +19,10 @@ namespace torchferry::base {
 enum class LogFormat { kText, kJson };
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// Sets the process's log up; until then lines go out as text at info. `level` is debug, info, warning or error.
+// Sets up the process's log. Before that, lines are written as text at info. `level` is debug, info, warning or error.
 void InitLogging(LogFormat format, LogLevel level);
 
-// Whether a line of `level` goes out: for lines whose fields cost something to make. Cheap and thread-safe.
+// Whether a line of `level` is written: for lines whose fields are costly to make. Cheap and thread-safe.
 bool IsLogged(LogLevel level);
 
 // One field of a line. The value is formatted when the field is made.
@@ -56,8 +56,8 @@ inline void LogError(std::string_view m, std::initializer_list<LogField> f = {})
 // The message part of a line, without time and level; for tests.
 std::string FormatLogLine(LogFormat format, std::string_view message, std::span<const LogField> fields);
 
-// For tests: while it lives, lines of `level` and above come here, as text, and not to stderr. One at a time.
-// Thread-safe.
+// For tests: while it lives, lines of `level` and above are kept here as text, and not written to stderr. Only one may
+// live at a time. Thread-safe.
 class LogCapture {
  public:
   struct Line {
@@ -72,7 +72,7 @@ class LogCapture {
 
   std::vector<Line> Lines() const;
 
-  // What Log does with a line meanwhile.
+  // Log calls this for each line while the capture lives.
   void Add(LogLevel level, std::string text);
 
  private:

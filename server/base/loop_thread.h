@@ -1,4 +1,4 @@
-// A thread that takes one turn after another until it is stopped.
+// A thread that runs one turn after another until it is stopped.
 #pragma once
 
 #include <functional>
@@ -11,29 +11,29 @@
 
 namespace torchferry::base {
 
-// Thread-safe, but for Start and the destructor.
+// Wake is thread-safe. Start, Stop and the destructor are called by one thread at a time.
 class LoopThread {
  public:
-  // One turn, on the thread. Returns when the next one is due at the latest; kNoDeadline: not before Wake.
+  // One turn, on the thread. Returns when the next one is due at the latest; kNoDeadline: only after Wake.
   using Turn = std::function<TimePoint()>;
 
   // `name`: at most 15 characters, for tools that list threads.
   LoopThread(std::string_view name, Turn turn) : name_(name), turn_(std::move(turn)) {}
-  // Stop.
+  // Calls Stop.
   ~LoopThread() { Stop(); }
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
 
-  // The first turn is due at `first`; by default at once. Once.
+  // Starts the thread. The first turn is due at `first`, by default at once. Call it once.
   void Start(TimePoint first = TimePoint::min());
-  // Another turn as soon as the thread is free. A running turn does not count as that one.
+  // Asks for another turn as soon as the thread is free. A turn that is already running does not count.
   void Wake();
-  // No turn begins from now on. Waits for one that runs. Not from a turn.
+  // No turn begins from now on. Waits for a running one, so a turn must not call it.
   void Stop();
 
  private:
   void Loop(TimePoint next);
-  // Until a turn is due. False: the thread is to end.
+  // Waits until a turn is due. False: the thread must end.
   bool WaitForTurn(TimePoint next);
 
   const std::string name_;

@@ -1,5 +1,5 @@
-// std::mutex and std::condition_variable with clang's thread-safety annotations. (Debian's absl::Mutex is built
-// without TSan's hooks, which then reports races that are none.)
+// std::mutex and std::condition_variable with clang's thread-safety annotations. (Debian's absl::Mutex is built without
+// TSan's hooks, so TSan reports false races with it.)
 #pragma once
 
 #include <chrono>
@@ -41,7 +41,7 @@ class FERRY_THREAD_ANNOTATION(scoped_lockable) MutexLock {
 
 class CondVar {
  public:
-  // The caller holds `mutex`; it is released while waiting.
+  // The caller holds `mutex`, which is released while this waits.
   void Wait(Mutex& mutex) FERRY_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     cv_.wait(lock);

@@ -1,4 +1,4 @@
-// Text from elsewhere, made fit for a terminal.
+// Text of others, made safe for a terminal.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace torchferry::base {
 
-// `text` with its control characters, and its bytes that are not UTF-8, written out as in \x1b. A line break becomes
+// `text` with its control characters, and its bytes that are not UTF-8, escaped as in \x1b. A line break becomes
 // \n, or is kept.
 std::string Printable(std::string_view text, bool keep_line_breaks = false);
 

@@ -7,7 +7,7 @@
 
 namespace torchferry::base {
 
-// Since the thread began. It does not grow while the thread waits, nor while another one has its processor.
+// The time since the thread began. It does not grow while the thread waits, or while another thread has its processor.
 inline Duration ThreadProcessorTime() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);

@@ -1,4 +1,4 @@
-// How often something may happen: a burst at once, and so many a second after that.
+// A limit for how often something may happen: `burst` times at once, and then `per_second` times a second.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@ class RateLimit {
  public:
   RateLimit(double burst, double per_second) : burst_(burst), per_second_(per_second), left_(burst) {}
 
-  // Whether it may happen at `now`: how many were refused since it last might, or nothing when this one is refused too.
+  // Asks whether it may happen at `now`. Returns how many were refused since the last admitted one; nullopt: this one
+  // is refused too.
   std::optional<uint64_t> Admit(TimePoint now);
 
  private:

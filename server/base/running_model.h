@@ -1,4 +1,4 @@
-// Which model the calling thread works for: for what libraries say without knowing.
+// The model that the calling thread works for: for messages of libraries, which do not know it.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ class RunningModel {
   RunningModel(const RunningModel&) = delete;
   RunningModel& operator=(const RunningModel&) = delete;
 
-  // Empty: none, or a thread that a library has started.
+  // Empty: the thread runs no model, or a library started it.
   static std::string_view Name() { return current_ == nullptr ? std::string_view() : std::string_view(*current_); }
 
  private:

@@ -12,7 +12,7 @@
 
 namespace torchferry::base {
 
-// Debian's absl::string_view is not std::string_view; everything here takes and returns std types.
+// Debian's absl::string_view is not std::string_view, so everything here takes and returns std types.
 template <typename... Args>
 absl::Status MakeStatus(absl::StatusCode code, fmt::format_string<Args...> format, Args&&... args) {
   return absl::Status(code, fmt::format(format, std::forward<Args>(args)...));

@@ -1,5 +1,5 @@
-// A folder of the model store, and what lies below it. A link in the store leads where whoever wrote it likes: one that
-// leads out of the store is not followed unless the server was told to.
+// A folder of the model store, and what lies below it. Any writer of the store can put a link there that leads
+// anywhere. A link that leads out of the store is not followed unless a flag allows it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -22,10 +22,10 @@ class StoreFolder {
   // The folder `name`, "m" or "m/1", in this one.
   StoreFolder operator/(std::string_view name) const;
 
-  // On this host, for messages to whoever runs the server, and for what is written.
+  // The path on this host, for messages to the server's operator and for files that are written.
   std::string path() const { return inside_.empty() ? root_ : root_ + "/" + inside_; }
   const std::string& root() const { return root_; }
-  const std::string& inside() const { return inside_; }  // from the root: "m/1"; empty: the root
+  const std::string& inside() const { return inside_; }  // below the root: "m/1"; empty: the root
   bool follows_links_out() const { return follows_links_out_; }
 
  private:
@@ -34,7 +34,7 @@ class StoreFolder {
   bool follows_links_out_ = false;
 };
 
-// An open file or folder: closed at its end.
+// An open file or folder. The destructor closes it.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -43,7 +43,7 @@ class Descriptor {
   ~Descriptor();
 
   int get() const { return fd_; }  // negative: nothing is open
-  // A path that leads to exactly what is open, whatever stands under its name now, as long as this lives.
+  // A path that leads to exactly the open file, whatever has its name now. It is valid while this lives.
   std::string path() const;
 
  private:
@@ -52,10 +52,11 @@ class Descriptor {
 
 enum class StoreEntry { kFile, kFolder };
 
-// Opens `name` in `folder` for reading; `name` may be empty for the folder itself. Links in the store are followed.
-// What was looked at is what is open: nothing that is put in its place meanwhile. Opening a device or a pipe has no
-// effect on it and does not wait; kFile does not say that it is a regular file. `shown` is what messages call it, its
-// path inside the store. FAILED_PRECONDITION: it lies outside the store; NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE.
+// Opens `name` in `folder` for reading; an empty `name` is the folder itself. Links in the store are followed. The file
+// that was checked is the one that is opened, even if another takes its name meanwhile. Opening a device or a pipe has
+// no effect on it and does not wait; kFile does not ensure a regular file. Messages call it `shown`, its path inside
+// the store. FAILED_PRECONDITION: it lies outside the store, or links lead in a circle; NOT_FOUND, PERMISSION_DENIED,
+// UNAVAILABLE.
 absl::StatusOr<Descriptor> OpenInStore(const StoreFolder& folder, const std::string& name, StoreEntry kind,
                                        std::string_view shown);
 

@@ -1,4 +1,4 @@
-// The thread that sees what does not end: passes beyond their limits.
+// The thread that finds passes that are over their time limits.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace torchferry::base {
 
-// Thread-safe. Outlives those that have added something.
+// Thread-safe. Outlives every object that has added a pass or a listener.
 class StuckWatch {
  public:
   explicit StuckWatch(const Clock& clock) : clock_(clock) {}
@@ -22,19 +22,19 @@ class StuckWatch {
   StuckWatch(const StuckWatch&) = delete;
   StuckWatch& operator=(const StuckWatch&) = delete;
 
-  // Looks from now on every 250 ms. Once; without it, only Look does.
+  // Calls Look every 250 ms from now on. Call it once. Without it, only explicit calls of Look look.
   void Start() { loop_.Start(); }
-  // Waits for a look that runs.
+  // Waits for a running look.
   void Stop() { loop_.Stop(); }
 
-  // The passes of a thread, watched until the last handle is dropped.
+  // Adds the passes of a thread. They are watched until the last handle is dropped.
   std::shared_ptr<Pass> Add();
 
-  // `look` is called after each look at the passes, without a lock held, until Unsubscribe.
+  // Calls `look` after each look at the passes, without a lock held, until Unsubscribe.
   int OnLook(std::function<void()> look) { return looks_.Subscribe(std::move(look)); }
   void Unsubscribe(int subscription) { looks_.Unsubscribe(subscription); }
 
-  // One look: gives up what is past its limit. One at a time.
+  // One look: gives up each pass that is over its time limit. Only one call at a time.
   void Look();
 
  private:

@@ -1,4 +1,4 @@
-// Who wants to hear of something, and telling them.
+// A list of listeners to an event, and the calls that tell them.
 #pragma once
 
 #include <functional>
@@ -16,15 +16,15 @@ class Subscribers {
  public:
   using Listener = std::function<void(const Args&...)>;
 
-  // Each Tell that begins after this calls `listener`, until Unsubscribe. Gives what Unsubscribe takes, never 0.
+  // Each Tell that begins after this calls `listener`, until Unsubscribe. Returns the number for Unsubscribe, never 0.
   int Subscribe(Listener listener) {
     MutexLock lock(mutex_);
     entries_.emplace(++last_, Entry{std::move(listener)});
     return last_;
   }
 
-  // Waits for calls that run: when it returns, the listener is neither called nor destroyed later. Not from that
-  // listener. Does nothing for a number that is not, or no longer, subscribed.
+  // Waits for running calls: after it returns, the listener is neither called nor destroyed. That listener must not
+  // call it. Does nothing for a number that is not subscribed.
   void Unsubscribe(int subscription) {
     typename std::map<int, Entry>::node_type last;  // destroyed without the lock
     MutexLock lock(mutex_);
@@ -50,7 +50,7 @@ class Subscribers {
  private:
   struct Entry {
     Listener listener;        // constant
-    int calls = 0;            // running; the entry stays as long as there are any
+    int calls = 0;            // running; the entry stays while there are any
     bool is_leaving = false;  // no further calls begin
   };
 
@@ -59,7 +59,7 @@ class Subscribers {
     return last_;
   }
 
-  // Begins a call of the first listener after `previous` that is not younger than `last`; null: there is none.
+  // Begins a call of the first listener after `previous` that is not newer than `last`. Null when there are no more.
   Entry* Begin(int& previous, int last) {
     MutexLock lock(mutex_);
     for (auto it = entries_.upper_bound(previous); it != entries_.end() && it->first <= last; ++it) {

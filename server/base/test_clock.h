@@ -7,8 +7,8 @@
 
 namespace torchferry::base {
 
-// Stands still but for what a test adds. It begins at the epoch, in the past of the process's clock: who waits for one
-// of its times on a condition variable does not wait. Thread-safe.
+// The time stands still, except for what a test adds. It begins at the epoch, which the process's clock has passed. A
+// wait on a condition variable until one of its times returns at once. Thread-safe.
 class FakeClock final : public Clock {
  public:
   TimePoint Now() const override { return TimePoint(Duration(ticks_)); }

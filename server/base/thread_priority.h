@@ -1,4 +1,4 @@
-// Threads that should get what the others leave of the processors.
+// Threads that should run only on processors that the other threads leave free.
 #pragma once
 
 namespace torchferry::base {
@@ -6,7 +6,8 @@ namespace torchferry::base {
 // The calling thread's number in the kernel.
 int ThisThreadNumber();
 
-// That thread of this process runs when no other wants to, more or less. It cannot be undone without privileges.
+// Gives that thread of this process the lowest priority: it runs mostly when no other wants to. It cannot be undone
+// without privileges. Where the kernel refuses it, the thread goes on as before.
 void LowerPriority(int thread_number);
 
 }  // namespace torchferry::base

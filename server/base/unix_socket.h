@@ -12,17 +12,17 @@
 
 namespace torchferry::base {
 
-// The path of "unix:PATH" or "unix://PATH"; nothing when `address` is of another kind.
+// The path of "unix:PATH" or "unix://PATH"; nullopt when `address` is of another kind.
 std::optional<std::string> UnixPathOf(std::string_view address);
 
-// INVALID_ARGUMENT, saying why, when no socket can be at `path`: it is not absolute, too long or has a zero byte.
+// INVALID_ARGUMENT, with the reason, when no socket can be at `path`: it is not absolute, too long or has a zero byte.
 absl::Status CheckUnixPath(std::string_view path);
 
-// A socket that listens at a path. It ends with its file.
+// A socket that listens at a path. Closing it removes its file.
 class UnixListener {
  public:
-  // The file has the permissions `mode` from its beginning on. The file of a server that has ended is replaced, and
-  // nothing else is. UNAVAILABLE, with the reason alone: a server listens there, or something else is there.
+  // The file has the permissions `mode` from its creation on. It replaces the file of a server that has ended, and
+  // nothing else. UNAVAILABLE, with the reason only: a server listens there, or something else is there.
   static absl::StatusOr<UnixListener> Open(const std::string& path, mode_t mode, int backlog);
 
   ~UnixListener() { Close(); }
@@ -32,7 +32,7 @@ class UnixListener {
   UnixListener& operator=(const UnixListener&) = delete;
 
   int descriptor() const { return descriptor_; }  // non-blocking
-  // Removes the file, if it still is this socket's.
+  // Removes the file if it still belongs to this socket.
   void Close();
 
  private:

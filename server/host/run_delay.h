@@ -1,4 +1,4 @@
-// How long threads waited for a processor although they could have run: what others took from them.
+// The time that threads waited for a processor although they could have run: others had the processors.
 #pragma once
 
 #include <optional>
@@ -6,12 +6,13 @@
 
 namespace torchferry::host {
 
-// Of all threads of this process together, since each began, in seconds. Grows while others have the processors; a
-// thread that ends takes its share away. Nothing where the kernel does not count it. Reads one small file for each
-// thread.
+// The sum over all threads of this process, each since its start, in seconds. It grows while other processes have the
+// processors. A thread that ends takes its share away. nullopt where the kernel does not count it. Reads one small file
+// for each thread.
 std::optional<double> ReadRunDelay(const std::string& tasks = "/proc/self/task");
 
-// Of a thread's schedstat, "RUN_NS WAITED_NS SLICES", in seconds. Nothing when the text does not have it. Pure.
+// The delay in a thread's schedstat, "RUN_NS WAITED_NS SLICES", in seconds. nullopt when the text does not have it.
+// Pure.
 std::optional<double> ParseRunDelay(const std::string& schedstat);
 
 }  // namespace torchferry::host

@@ -1,4 +1,4 @@
-// One HTTP connection: reads a request, has it answered, writes the answer, and does it again.
+// One HTTP connection: it reads a request, asks its owner for the answer, writes that, and begins again.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -28,18 +28,18 @@ struct Reply {
   bool ends_connection = false;
 };
 
-// All on the one thread that runs the stream's io_context. It lives as long as somebody holds it or an operation of its
+// Used only on the thread that runs the stream's io_context. It lives while somebody holds it or one of its operations
 // is in flight.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // Outlives its connections' operations.
+  // The owner of connections. It outlives their operations.
   class Owner {
    public:
-    // A GET or HEAD for `path` has come: Write follows, at once or later.
+    // A GET or HEAD for `path` has arrived. The owner calls Write, at once or later.
     virtual void Answer(const std::shared_ptr<Connection>& connection, std::string_view path) = 0;
-    // For ChooseToClose: a number that grows.
+    // Returns a number that grows, for ChooseToClose.
     virtual uint64_t NextNumber() = 0;
-    // Closed, by either side. Once.
+    // The connection was closed, by either side. Called once.
     virtual void Ended(uint64_t id) = 0;
 
    protected:
@@ -54,14 +54,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   const Occupant& occupant() const { return occupant_; }
 
-  // TLS's handshake, where there is one, and the first request.
+  // Begins TLS's handshake, if there is one, and reads the first request.
   void Start();
-  // The answer to what Answer was told, within limits.render_time, after which the client has been told that there is
-  // none. Nothing when the connection has been closed.
+  // Writes the answer to the request that Owner::Answer was given. After limits.render_time the client has got a 503
+  // instead, and this does nothing. It also does nothing when the connection has been closed.
   void Write(Reply reply);
-  // At once, whatever is in flight.
+  // Closes at once, whatever is in flight.
   void Close();
-  // After the answer in flight, or at once.
+  // Closes after the answer in flight, or at once without one.
   void CloseSoon();
 
  private:
@@ -78,9 +78,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Refuse(boost::beast::http::status status, std::string_view why);
   void OnWritten(boost::beast::error_code error);
   void EndSending();
-  // Whether closing drops what the client has not taken, which the kernel would keep for it otherwise.
+  // Whether closing drops the bytes that the client has not read. The kernel would keep them otherwise.
   void SetAbort(bool aborts);
-  // Drops what still comes, as it is on the wire.
+  // Reads and drops the client's further bytes, without decrypting them. `dropped` bytes were dropped before.
   void Linger(size_t dropped);
 
   const Limits& limits_;
@@ -96,7 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t requests_ = 0;
   bool is_waiting_ = false;  // for Write
   bool is_head_ = false;
-  bool is_kept_ = false;  // open after this answer
+  bool is_kept_ = false;  // stays open after this answer
   bool ends_soon_ = false;
   bool is_closed_ = false;
 };

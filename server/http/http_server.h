@@ -12,29 +12,30 @@
 
 namespace torchferry::http {
 
-// HTTP/1.1, GET and HEAD alone, and no request with a body. One thread has all connections, so that a slow one holds
-// nobody up; the page of metrics is made on another (page_renderer.h). What a client may hold is bounded (limits.h).
+// Serves HTTP/1.1, GET and HEAD only, and no request with a body. One thread has all connections, so a slow one blocks
+// no other. The page of metrics is made on another thread (page_renderer.h). Limits bound what a client may hold
+// (limits.h).
 //
-// Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads: `metrics` on its
-// own, the others on that of the connections, so they return at once.
+// Start makes the threads, Stop (or the destructor) joins them. The callbacks run on those threads: `metrics` on the
+// renderer's, the others on the connections', so they must return at once.
 class HttpServer {
  public:
   struct Callbacks {
     std::function<std::string()> metrics;  // the body of /metrics, Prometheus text format 0.0.4
-    // Empty when ready, otherwise why not: the body of a 503.
+    // Empty when ready, otherwise the reason: the body of a 503.
     std::function<std::string()> not_ready_reason;
-    // What is not as it should be, the server being ready or not: further lines of that body. Null: nothing ever is.
+    // Further lines of the body of /readyz, whether ready or not: faults of the server. Null: there are never any.
     std::function<std::string()> degraded = nullptr;
   };
 
-  // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it
-  // is not an address. With `tls` it takes HTTPS alone.
+  // `address` is HOST:PORT; port 0 takes a free one. UNAVAILABLE when it cannot be bound, INVALID_ARGUMENT when it is
+  // not an address. With `tls` it serves HTTPS only.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Callbacks callbacks,
                                                            const Limits& limits = {}, const TlsOptions& tls = {});
 
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
-  // Answers that runs get a second. Waits for a page that is being made.
+  // Gives answers in flight one second. Waits for a page that is being rendered.
   virtual void Stop() = 0;
 };
 

@@ -1,4 +1,4 @@
-// The page of /metrics, rendered on a thread of its own and once for all who ask meanwhile.
+// The page of /metrics, rendered on a thread of its own, once for all clients that ask in the meantime.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +18,12 @@ class PageRenderer {
   using Page = std::shared_ptr<const std::string>;
   using Done = std::function<void(Page)>;
 
-  // `render` makes a page, on the thread. `max_pages`: how many may be held by whom they were given to.
+  // `render` makes a page, on the thread. `max_pages`: max pages that callers may hold at the same time.
   PageRenderer(std::function<std::string()> render, size_t max_pages);
   ~PageRenderer() { Stop(); }
 
-  // `done` is called on the thread, once: with a page that was begun after this call or, while `max_pages` are held,
-  // with the newest of these. Null when `render` threw. Not called when Stop comes first.
+  // Calls `done` once, on the thread, with a page whose rendering began after this call. While callers hold `max_pages`
+  // pages, it gets the newest of these. Null when `render` threw. It is not called if Stop comes first.
   void Ask(Done done);
 
   // Waits for the page that is being rendered.
@@ -37,7 +37,7 @@ class PageRenderer {
   const size_t max_pages_;
   base::Mutex mutex_;
   std::vector<Done> waiting_ FERRY_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<const std::string>> held_;  // the thread's
+  std::vector<std::weak_ptr<const std::string>> held_;  // used only by the thread
   base::LoopThread thread_;
 };
 

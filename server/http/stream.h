@@ -1,4 +1,4 @@
-// A connection's bytes, over TLS or as they are. Beast's functions take it for a stream either way.
+// A connection's bytes, over TLS or plain. Beast's functions accept it as a stream in both cases.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -11,7 +11,7 @@
 
 namespace torchferry::http {
 
-// Time limits are those of tcp(), under TLS too.
+// Time limits are set on tcp(), also under TLS.
 class Stream {
  public:
   using executor_type = boost::beast::tcp_stream::executor_type;
@@ -28,7 +28,7 @@ class Stream {
   boost::beast::tcp_stream& tcp() { return tcp_; }
   bool has_tls() const { return tls_.has_value(); }
 
-  // With TLS alone: its begin, and its orderly end.
+  // For TLS only: its handshake, and its orderly end.
   template <typename Handler>
   void Handshake(Handler&& handler) {
     tls_->async_handshake(boost::asio::ssl::stream_base::server, std::forward<Handler>(handler));

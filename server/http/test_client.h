@@ -1,4 +1,4 @@
-// A client that says on the wire what a test wants, well-formed or not.
+// A client that sends the bytes that a test wants, well-formed or not.
 #pragma once
 
 #include <arpa/inet.h>
@@ -27,7 +27,7 @@ struct TestResponse {
 
 class TestClient {
  public:
-  static constexpr int kPatienceMs = 60000;  // for what must happen
+  static constexpr int kPatienceMs = 60000;  // max wait for what must happen
 
   TestClient() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
   explicit TestClient(int port) : TestClient() { Connect(port); }
@@ -49,7 +49,7 @@ class TestClient {
     if (socket_ >= 0) close(std::exchange(socket_, -1));
   }
   void EndSending() const { shutdown(socket_, SHUT_WR); }
-  // The kernel then takes few bytes that nobody reads.
+  // After this the kernel accepts only few bytes that the test does not read.
   void KeepReceiveBufferSmall() const {
     const int bytes = 4096;
     setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
@@ -70,7 +70,8 @@ class TestClient {
                 "\r\n");
   }
 
-  // The next response; of one to HEAD without its body. None when the connection ends, or nothing comes.
+  // Reads the next response. `has_body` is false for an answer to HEAD. nullopt when the connection ends, or nothing
+  // arrives.
   std::optional<TestResponse> Read(bool has_body = true) {
     size_t end = 0;
     while ((end = got_.find("\r\n\r\n")) == std::string::npos) {
@@ -91,14 +92,14 @@ class TestClient {
     return SendRequest("GET", target) ? Read() : std::nullopt;
   }
 
-  // Within `milliseconds`; what has come till then is dropped.
+  // Whether the server closes the connection within `milliseconds`. Bytes that arrive until then are dropped.
   bool IsClosedWithin(int milliseconds) {
     while (Receive(milliseconds)) got_.clear();
     return is_closed_;
   }
-  // Something has come, and is left there.
+  // Waits until bytes have arrived, and leaves them unread.
   bool WaitUntilReadable() const { return Wait(POLLIN); }
-  // The server has ended the connection, with what it has sent still unread.
+  // Waits until the server has ended the connection. Bytes that it sent stay unread.
   bool WaitUntilHungUp() const { return Wait(POLLRDHUP); }
   bool WaitUntilClosed() { return IsClosedWithin(kPatienceMs); }
 
@@ -125,7 +126,7 @@ class TestClient {
     return poll(&wait, 1, kPatienceMs) > 0;
   }
 
-  // More bytes; false when none come in time, or the connection has ended.
+  // Reads more bytes. False when none arrive in time, or the connection has ended.
   bool Receive(int milliseconds) {
     pollfd wait{.fd = socket_, .events = POLLIN, .revents = 0};
     if (poll(&wait, 1, milliseconds) <= 0) return false;

@@ -1,4 +1,4 @@
-// The HTTP listener's certificate, as connections that begin now have it.
+// The HTTP listener's certificate for new connections.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace torchferry::http {
 
-// Of one thread.
+// Not thread-safe: used by one thread.
 class TlsContext {
  public:
   explicit TlsContext(const TlsOptions& options) : options_(options) {}
@@ -18,7 +18,7 @@ class TlsContext {
 
  private:
   const TlsOptions options_;
-  std::shared_ptr<const tls::Credentials> credentials_;  // that `context_` was made of
+  std::shared_ptr<const tls::Credentials> credentials_;  // `context_` was made from these
   Stream::TlsContext context_;
 };
 

@@ -1,4 +1,4 @@
-// Whether the HTTP listener speaks TLS, and with what.
+// Whether the HTTP listener uses TLS, and its certificate.
 #pragma once
 
 #include "server/tls/credentials_watch.h"

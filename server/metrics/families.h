@@ -15,23 +15,23 @@
 
 namespace torchferry::metrics {
 
-// From 50 µs, a small MLP, to 30 s, a large model on a busy CPU.
+// In seconds: from 50 µs, for a small MLP, to 30 s, for a large model on a busy CPU.
 inline const prometheus::Histogram::BucketBoundaries kSecondsBuckets = {
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 inline const prometheus::Histogram::BucketBoundaries kRowsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
-// The labels of one version of a model. The page is UTF-8 or of no use to anybody.
+// The labels of one version of a model. They are UTF-8, as no client accepts a page with other bytes.
 inline prometheus::Labels VersionLabels(const std::string& model, int64_t version) {
   return {{"model", base::ToUtf8(model)}, {"version", std::to_string(version)}};
 }
 
-// `labels` and `more`.
+// `labels` together with `more`.
 inline prometheus::Labels With(prometheus::Labels labels, const prometheus::Labels& more) {
   labels.insert(more.begin(), more.end());
   return labels;
 }
 
-// Thread-safe, as prometheus-cpp's families are. A series that was removed must not be used any more.
+// Thread-safe, as prometheus-cpp's families are. A series must not be used after it was removed.
 struct Families {
   using Counters = prometheus::Family<prometheus::Counter>;
   using Gauges = prometheus::Family<prometheus::Gauge>;

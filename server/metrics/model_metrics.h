@@ -1,4 +1,4 @@
-// What is counted of one version of one model.
+// The figures that are counted for one version of one model.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace torchferry::metrics {
 
-// Why a device that was asked for, or that `auto` had chosen, was not used.
+// A device that was asked for, or that `auto` had chosen, was not used, for `reason`.
 struct Fallback {
   std::string from;
   std::string to;
   std::string reason;  // one of the names in tensor/fallback_reason.cc: "absent", "out_of_memory", "device_error"
 };
 
-// Thread-safe. Lives as long as the version does.
+// Thread-safe. Lives while the version does.
 class ModelMetrics {
  public:
   virtual ~ModelMetrics() = default;
 
-  // `code` is "OK", "INVALID_ARGUMENT", …; `device` is empty for a request that ended before it reached one.
+  // `code` is "OK", "INVALID_ARGUMENT", …; `device` is empty for a request that ended before it reached a device.
   virtual void RequestDone(const std::string& device, const std::string& code, double seconds) = 0;
   virtual void QueueTime(double seconds) = 0;
   virtual void BatchDone(const BatchRecord& batch) = 0;

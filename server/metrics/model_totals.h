@@ -1,4 +1,5 @@
-// What one version has done since the server started, in numbers that add up to what its clients counted.
+// The totals of one version since the server started, in numbers that add up to what its clients counted. They begin
+// anew after Metrics::ForgetModel.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +21,19 @@ struct ModelTotals {
     Sum output;
   };
   Sum success;  // requests, from arrival to answer
-  Sum fail;     // likewise, but for those that were no valid requests
-  // Requests that a forward pass answered. Each has the whole time of the pass that it shared.
+  Sum fail;     // likewise; requests with INVALID_ARGUMENT do not count
+  // Requests that a forward pass answered. Each counts the whole time of the pass that it shared.
   Sum queue;
   Phases compute;
-  std::map<int64_t, Phases> batches;   // such passes, by their rows; those of more than 1,024 sizes under 0
-  uint64_t rows = 0;                   // of all such passes
-  uint64_t executions = 0;             // such passes
-  int64_t last_unix_milliseconds = 0;  // of the last answer; 0: none yet
+  std::map<int64_t, Phases> batches;   // forward passes by their rows; those of more than 1,024 sizes under 0
+  uint64_t rows = 0;                   // of all these passes
+  uint64_t executions = 0;             // the number of these passes
+  int64_t last_unix_milliseconds = 0;  // of the last answer; 0: there was none
 
   // A request was answered at `unix_milliseconds`, `seconds` after it arrived.
   void AddSuccess(double seconds, int64_t unix_milliseconds);
   void AddFailure(double seconds);
-  // A forward pass has ended. It counts if it gave answers.
+  // A forward pass has ended. It counts if it produced answers.
   void AddBatch(const BatchRecord& batch);
 };
 

@@ -12,11 +12,11 @@
 
 namespace torchferry::metrics {
 
-// Finding a series in a family takes the family's lock, so those that do not depend on the request are found once.
+// Finding a series in a family takes the family's lock, so series that do not depend on the request are found once.
 // Several objects may count in the same series: a version that ends, and the same version loaded again.
 class VersionSeries final : public ModelMetrics {
  public:
-  // Called when this ends, before its series are let go of.
+  // Called when this object ends, before it releases its series.
   using OnEnd = std::function<void(VersionSeries&)>;
 
   VersionSeries(Families& families, std::string model, int64_t version, OnEnd on_end);
@@ -30,10 +30,10 @@ class VersionSeries final : public ModelMetrics {
   void OnFallback(const Fallback& fallback) override;
   ModelTotals Totals() const override;
 
-  // One for each device that a batch ran on.
+  // One histogram for each device that a batch ran on.
   std::set<prometheus::Histogram*> compute_durations() const;
-  // Removes what this has counted in, but for its counters, and `compute_durations`, which others may have added. No
-  // object may count in these series any more.
+  // Removes this object's gauges and histograms, and `compute_durations`, which other objects may have added. Counters
+  // stay. No object may count in these series any more.
   void RemoveSeries(const std::set<prometheus::Histogram*>& compute_durations);
 
  private:
