@@ -1,6 +1,6 @@
-// What TorchScript source says that it will do, by reading it. TorchScript is code: before any of it
-// is compiled it is held against the list of what a model may use (model_operators.h). The compiled
-// graphs, which see through any spelling, are `torch`'s.
+// TorchScript source is read here for what it would do. TorchScript is code: before any of it is compiled, this scan
+// holds it against the list of what a model may use (model_operators.h). The folder `torch` checks the compiled graphs,
+// where no spelling hides an operator.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,15 +11,15 @@
 
 namespace torchferry::plan {
 
-// DATA_LOSS: `what` is used at `where`, which `reason`, and what to do.
+// DATA_LOSS: the code uses `what` at `where`. `reason` says what that does. The message also says what to do.
 absl::Status DeniedCode(std::string_view what, std::string_view reason, std::string_view where);
 
-// `source` as TorchScript serialises it; `file` is what messages call it. DATA_LOSS naming the
-// operator and the line, also for a use of the torch namespace that cannot be judged by reading it
-// (an alias, getattr), and for a source that LibTorch's lexer does not read to its end.
+// Checks `source` as TorchScript serialises it; messages call it `file`. DATA_LOSS names the operator and the line. The
+// same error is for a use of the torch namespace that reading cannot judge (an alias, getattr). It is also for a source
+// that LibTorch's lexer does not read to its end.
 absl::Status ScanSource(std::string_view source, std::string_view file);
 
-// "torchvision::nms": the operators that are not PyTorch's own, each once, in order.
+// Operators that are not PyTorch's own, "torchvision::nms", each once, in the order of their first use.
 std::vector<std::string> CustomOperators(std::string_view source);
 
 }  // namespace torchferry::plan

@@ -1,5 +1,5 @@
-// What LibTorch says when it cannot compile a source, taken apart. Its text quotes the source, so it is as long as
-// somebody wants it to be; time is linear in it.
+// Takes apart the text of LibTorch's error when it cannot compile a source. The text quotes the source, so its length
+// has no bound. Time is linear in it.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,13 @@
 namespace torchferry::plan {
 
 struct CompileReport {
-  std::string message;  // of one idea; cut after some hundred bytes
+  std::string message;  // the text before the place; cut after some hundred bytes
   size_t line = 0;      // from 1; 0 where the report names none
   size_t column = 0;    // from 1; 0 where the report marks none
 };
 
-// A report holds the message, `File "F", line N`, lines of the source and `~~~ <--- HERE` below one of them, and at
-// last a backtrace, which is left out. Classes that are made from a state_dict's keys lose their prefix,
+// A report holds the message, `File "F", line N`, lines of the source with `~~~ <--- HERE` below one of them, and a
+// backtrace. The backtrace is left out. Classes that the server generates from a state_dict's keys lose their prefix,
 // "__torch__.torchferry.".
 CompileReport ReadCompileReport(std::string_view report);
 

@@ -1,4 +1,4 @@
-// How much stack LibTorch's compiler needs for code, at most.
+// The max stack size that LibTorch's compiler needs for a source.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,12 @@
 
 namespace torchferry::plan {
 
-// Functions that call one another in compiled code.
+// Max number of functions that call one another in compiled code.
 inline constexpr size_t kMaxCallDepth = limits::kMaxCallDepth;
 
-// LibTorch compiles a function when it meets the first call of it, inside the expression that it compiles just then: it
-// recurses as deep as all functions and their expressions together may nest. Counted from above, as if each were inside
-// the one before; CheckNesting (nesting.h) has bounded each. Bytes; limits.h says how many a thread may have.
+// Gives a bound in bytes; limits.h has the max for a thread. LibTorch compiles a function at its first call, inside the
+// expression that it compiles then. It can recurse as deep as all functions and their expressions together nest. The
+// bound counts as if each function were inside the one before it. CheckNesting (nesting.h) has bounded each function.
 uint64_t CompileStackBytes(std::span<const std::string> sources);
 
 }  // namespace torchferry::plan

@@ -13,12 +13,12 @@
 
 namespace torchferry::plan {
 
-// What `file` builds: its `__init__` at the top level, or the class that its last constant names, or the only class
-// that no other builds. INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead", also where a limit
-// of layer_limits.h is met. Time and memory are bounded by these.
+// Builds the module tree of `file`, by `__init__` at the top level where there is one. Else it builds the class that
+// the last constant names, or the only class that no other builds. INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong,
+// what to write instead", also above a limit of layer_limits.h. These limits bound time and memory.
 absl::StatusOr<std::unique_ptr<ModuleTree>> RunConstructors(const std::shared_ptr<const PythonFile>& file);
 
-// The layer of the same class with other arguments; nothing where its constructor refuses them.
+// Builds the layer of the same class with other arguments. Gives null where its constructor refuses them.
 std::unique_ptr<ModuleTree> ConstructAgain(const ModuleNode& layer,
                                            const std::map<std::string, PlanValue, std::less<>>& arguments);
 

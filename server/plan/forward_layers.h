@@ -1,4 +1,5 @@
-// The layers of a forward.py, before any tensor is read: what `torchferry inspect` shows and the server builds. Pure.
+// Plans the layers of a forward.py before any tensor is read. `torchferry inspect` shows them, and the server builds
+// them. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,9 +13,9 @@
 
 namespace torchferry::plan {
 
-// `source` has passed ReadImports and CheckNesting; `file` is what messages call it. With constructors, what they make,
-// held against `keys`; without, a Linear for each module that is called and whose keys say so. INVALID_ARGUMENT
-// "FILE:LINE:COLUMN: what is wrong, what to write instead".
+// `source` has passed ReadImports and CheckNesting; messages call it `file`. With constructors, they give the layers,
+// which are held against `keys`. Without constructors, each module that is called becomes a Linear if its keys allow
+// it. INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead".
 absl::StatusOr<std::shared_ptr<const ModuleTree>> PlanLayers(std::string_view source, const std::string& file,
                                                              const KeyShapes& keys);
 

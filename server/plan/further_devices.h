@@ -1,4 +1,4 @@
-// Where a version may run beside the device that it was placed on. Pure.
+// Finds the devices where a version may run besides the one that it was placed on. Pure.
 #pragma once
 
 #include <span>
@@ -10,12 +10,13 @@
 
 namespace torchferry::plan {
 
-// Of `devices`, those that were passed over for what may pass, in the order given. `ruled_out`: devices that failed
-// while the version was placed, and why.
+// Gives those of `devices` that were ruled out for a reason that may pass, in their order. `ruled_out` has the devices
+// that failed while the version was placed, and why.
 std::vector<tensor::DeviceId> PreferredDevices(std::span<const tensor::DeviceId> devices, const RuledOut& ruled_out);
 
-// Where it may run when the device of `placement` fails, best first: the other devices for `auto`, else the CPU, and
-// none with `fallback: NONE` or when it is on the CPU.
+// Gives the devices where the version may run when that of `placement` fails, best first. For `auto` these are the
+// other devices that are not ruled out, with any `fallback`. Else it is the CPU, or nothing with `fallback: NONE`.
+// Nothing for a placement on the CPU.
 std::vector<tensor::DeviceId> FallbackDevices(std::span<const tensor::DeviceId> devices, const RuledOut& ruled_out,
                                               const PlacementPlan& placement, config::FallbackPolicy fallback);
 

@@ -1,7 +1,7 @@
-// The state of a run of constructors, and what evaluates expressions and calls. Its parts are in interpreter.cc
-// (statements, expressions), interpreter_names.cc (names, attributes, items), interpreter_calls.cc (calls),
-// interpreter_modules.cc (methods of modules) and interpreter_builtins.cc (functions of Python and torch). Not safe for
-// threads.
+// The state of a run of constructors, and the code that evaluates expressions and calls. Its parts are in
+// interpreter.cc (statements, expressions), interpreter_names.cc (names, attributes, items), interpreter_calls.cc
+// (calls), interpreter_modules.cc (methods of modules) and interpreter_builtins.cc (functions of Python and torch). Not
+// thread-safe.
 #pragma once
 
 #include <absl/status/status.h>
@@ -31,17 +31,17 @@ class Interpreter {
 
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
-  // Keeps the first error, at the place in the user's file that is being run.
+  // Keeps the first error, with the current place in the user's file.
   PlanValue Fail(std::string_view message);
-  // Forgets an error, unless it is that a limit was met.
+  // Forgets an error, unless a limit of steps, items or modules was exceeded.
   void Forgive();
 
   // Runs the constructor of `type` on a new module.
   PlanValue Construct(const ClassSource& type, CallArguments arguments, std::string spelled);
-  // Runs `function`, whose first parameter is `self` where `module` is one.
+  // Runs `function`. Its first parameter is `self` where `module` is not null.
   PlanValue CallFunction(const FunctionSource& function, ModuleNode* module, CallArguments arguments);
   PlanValue Evaluate(const PythonFile& file, const Expr& expr);
-  // `NAME = expression` at the top level of `file`.
+  // Runs `NAME = expression` at the top level of `file`.
   void RunConstant(const PythonFile& file, TokenRange tokens);
   ModuleNode& NewModule();
 
@@ -54,18 +54,18 @@ class Interpreter {
   struct Frame {
     const PythonFile* file = nullptr;
     ModuleNode* module = nullptr;
-    const ClassSource* type = nullptr;  // that the function stands in
+    const ClassSource* type = nullptr;  // the class that has the function
     std::map<std::string, PlanValue, std::less<>> names;
     bool has_returned = false;
     bool is_breaking = false;    // the loop ends
-    bool is_continuing = false;  // its turn ends
+    bool is_continuing = false;  // the loop's current turn ends
     PlanValue result;
   };
 
   // --- interpreter.cc
   const ParsedFunction* Parsed(const FunctionSource& function);
   bool Step(const PythonFile& file, const char* at);
-  // Counts work that is not one step.
+  // Counts work that is more than one step.
   bool Spend(size_t items);
   void RunBlock(const std::vector<Stmt>& block);
   void RunStatement(const Stmt& stmt);
@@ -125,7 +125,7 @@ class Interpreter {
   std::vector<Frame*> frames_;
   size_t depth_ = 0;
   size_t steps_ = 0;
-  size_t items_ = 0;  // copied or compared
+  size_t items_ = 0;  // copied or compared in all
   std::map<const ClassSource*, std::vector<const ClassSource*>> types_;
   std::unordered_map<const FunctionSource*, std::unique_ptr<ParsedFunction>> parsed_;
 };

@@ -1,5 +1,5 @@
-// Numbers for the paths that dotted names go through: "a.b.c" goes through "", "a" and "a.b". One step costs what the
-// part alone is long, so that a walk over all names costs what they are long together.
+// Numbers the paths inside dotted names: "a.b.c" goes through "", "a" and "a.b". A step costs time linear in its part
+// alone. A walk over all names is therefore linear in their total length.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +13,13 @@ class KeyPaths {
  public:
   static constexpr size_t kRoot = 0;
 
-  // The number of the path `part` below `parent`; parts have to outlive this. From 1 on, in the order in which they
-  // come.
+  // The number of the path `part` below `parent`. Numbers begin at 1, in the order of first use. `part` must outlive
+  // this object.
   size_t Below(size_t parent, std::string_view part) {
     return numbers_.try_emplace({parent, part}, numbers_.size() + 1).first->second;
   }
 
-  // Numbers are less than this.
+  // All numbers are less than this.
   size_t End() const { return numbers_.size() + 1; }
 
  private:
@@ -38,7 +38,7 @@ class KeyPaths {
   std::unordered_map<Step, size_t, Hash> numbers_;
 };
 
-// The next part of `rest` up to a dot, which is taken away with it; `rest` is empty behind the last one.
+// Takes the part up to the next dot off `rest`, with the dot, and returns it. `rest` is empty after the last part.
 inline std::string_view TakePart(std::string_view& rest) {
   const size_t dot = rest.find('.');
   const std::string_view part = rest.substr(0, dot);

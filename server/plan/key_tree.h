@@ -1,4 +1,4 @@
-// Whether modules can be made of a state_dict's names: "fc.weight" is the tensor `weight` of the module `fc`. Pure.
+// Checks that a state_dict's names can become modules: "fc.weight" is the tensor `weight` of the module `fc`. Pure.
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,9 +8,9 @@
 
 namespace torchferry::plan {
 
-// `names`: unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one that
-// is a tensor's and, in a longer name, a module's; more members of a module, or more modules, than limits.h allows.
-// Time is linear in the names.
+// `names` are unique; empty ones are passed over. INVALID_ARGUMENT: a name with an empty part, "fc..weight", or one
+// that is a tensor's and, in a longer name, a module's. The same code is for more modules, or more members of a module,
+// than limits.h allows. Time is linear in the names.
 absl::Status CheckKeyTree(std::span<const std::string> names);
 
 }  // namespace torchferry::plan

@@ -1,4 +1,4 @@
-// The names of classes that a model's configuration gives for its outputs.
+// Reads the class names that a model's configuration gives for its outputs.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,8 +12,9 @@
 
 namespace torchferry::plan {
 
-// By output: the lines of its label_filename in STORE/MODEL, the first being class 0. An output without one is absent.
-// Each file is read once. NOT_FOUND, or INVALID_ARGUMENT for a file beyond the limits or that is not UTF-8, naming it.
+// Maps an output to the lines of its label_filename in STORE/MODEL; the first line is class 0. An output without a
+// label_filename is absent. Each file is read once. Errors name the file. NOT_FOUND: no such file. INVALID_ARGUMENT:
+// the file is not UTF-8, or is larger than the limits. Else errors of File::Open and File::Read.
 absl::StatusOr<std::map<std::string, std::vector<std::string>>> ReadLabels(const base::StoreFolder& store,
                                                                            const std::string& model,
                                                                            const config::ModelConfig& config);

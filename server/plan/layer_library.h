@@ -1,6 +1,5 @@
-// The layers of torch.nn that a constructor may name, written in the language that constructors are written in
-// (layers/*.cc): parameters with PyTorch's names, order and defaults, the tensors that each holds, and its forward pass
-// in TorchScript.
+// The layers of torch.nn that a constructor may name, written in the language of constructors (layers/*.cc). Each has
+// PyTorch's parameters with their names, order and defaults, its tensors, and its forward pass in TorchScript.
 #pragma once
 
 #include <string_view>
@@ -9,13 +8,13 @@
 
 namespace torchferry::plan {
 
-// Read once. In its constructors every parameter is an attribute before the body runs.
+// The library is parsed once. In its constructors every parameter is an attribute before the body runs.
 const PythonFile& LayerLibrary();
 
-// "BatchNorm1d, BatchNorm2d, …".
+// The names of all layers: "BatchNorm1d, BatchNorm2d, …".
 const std::string& LayerNames();
 
-// Whether `name` is one of Python's functions and types that constructors know: "len", "int".
+// Whether `name` is a function or type of Python that constructors know: "len", "int".
 bool IsBuiltIn(std::string_view name);
 // Whether `name` is a method that every nn.Module has: "add_module".
 bool IsModuleMethod(std::string_view name);

@@ -1,4 +1,4 @@
-// Holds what the constructors of a forward.py make against the tensors of a state_dict. Pure.
+// Holds the modules that the constructors of a forward.py build against the tensors of a state_dict. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,19 +12,19 @@
 
 namespace torchferry::plan {
 
-// A state_dict's tensors by the names that modules are made of.
+// The shapes of a state_dict's tensors, by the names that modules get.
 using KeyShapes = std::map<std::string, std::vector<int64_t>, std::less<>>;
 
-// Every tensor that a layer of `tree` holds is there, with the shape that its arguments say, and a layer of nn is given
-// no other. INVALID_ARGUMENT "FILE:LINE:COLUMN: self.conv1 is nn.Conv2d(3, 64, 5): …; write kernel_size=7" where that
-// is not so, or more modules would be compiled than layer_limits.h allows. `tree.decisions` says which keys no layer
-// takes.
+// Checks that every tensor of a layer of `tree` is there, with the shape that its arguments give. A layer of nn must
+// get no other tensors. INVALID_ARGUMENT "FILE:LINE:COLUMN: self.conv1 is nn.Conv2d(3, 64, 5): …; write kernel_size=7"
+// where a tensor does not fit. The same code is for more compiled modules than layer_limits.h allows. `tree.decisions`
+// gets the keys that no layer takes.
 absl::Status MatchLayers(const KeyShapes& keys, ModuleTree& tree);
 
-// What is written instead so that `layer`, which is at `path`, fits: "kernel_size=7". Empty where nothing was found.
+// Gives the arguments that would make `layer` at `path` fit: "kernel_size=7". Empty where none were found.
 std::string FittingArguments(const KeyShapes& keys, const std::string& path, const ModuleNode& layer);
 
-// "[64, 3, 7, 7]".
+// Writes "[64, 3, 7, 7]".
 std::string ShownShape(const std::vector<int64_t>& shape);
 
 }  // namespace torchferry::plan

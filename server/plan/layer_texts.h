@@ -1,4 +1,4 @@
-// The texts of the layer library (layer_library.h), in the language that constructors are written in.
+// The texts of the layer library (layer_library.h), in the language of constructors.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// The host's memory, given to loads: one that has no room is told so before it reads, and not killed while it does.
+// Shares the host's memory among loads. A load without room fails before it reads, and the process is not killed later.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,13 +15,13 @@
 
 namespace torchferry::plan {
 
-// Thread-safe. Outlives its reservations.
+// Thread-safe. It must outlive its reservations.
 class LoadBudget {
  public:
-  // Bytes that the process may still take; nothing where nobody knows: everything has room then.
+  // Gives the bytes that the process may still take. Nothing where that is not known: then every load has room.
   using Available = std::function<std::optional<uint64_t>()>;
 
-  // Given back when it is destroyed.
+  // Gives the bytes back when it is destroyed.
   class Reservation {
    public:
     Reservation(LoadBudget& budget, uint64_t bytes) : budget_(budget), bytes_(bytes) {}
@@ -34,14 +34,15 @@ class LoadBudget {
     const uint64_t bytes_;
   };
 
-  // `is_stopping`: nobody waits any longer. `max_wait`: for other loads that take the room.
+  // `is_stopping`: Reserve then waits no longer. `max_wait` bounds the wait for other loads that hold the room.
   LoadBudget(Available available, std::function<bool()> is_stopping, base::Duration max_wait = std::chrono::minutes(5))
       : available_(std::move(available)), is_stopping_(std::move(is_stopping)), max_wait_(max_wait) {}
   LoadBudget(const LoadBudget&) = delete;
   LoadBudget& operator=(const LoadBudget&) = delete;
 
-  // Room for a load of `file`. What other loads have reserved counts as taken, as they may not have taken it yet; where
-  // there is room without them, it waits for them to end. RESOURCE_EXHAUSTED, which begins with "no_room", where not.
+  // Reserves room for a load of `file`. Reservations of other loads count as taken, because these loads may not have
+  // taken their memory yet. Where there would be room without them, it waits for them to end. RESOURCE_EXHAUSTED,
+  // beginning with "no_room", where there is no room.
   absl::StatusOr<std::unique_ptr<Reservation>> Reserve(const std::string& file, const LoadMemory& memory);
 
   std::optional<uint64_t> available() const { return available_(); }
@@ -58,7 +59,7 @@ class LoadBudget {
   uint64_t reserved_ FERRY_GUARDED_BY(mutex_) = 0;
 };
 
-// Whether `available` bytes are room for a load of `file`: OK, or what Reserve says. Pure.
+// Whether `available` bytes are enough for a load of `file`. Gives OK or the error of Reserve. Pure.
 absl::Status CheckRoom(const std::string& file, const LoadMemory& memory, uint64_t available);
 
 }  // namespace torchferry::plan

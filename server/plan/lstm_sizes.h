@@ -1,5 +1,5 @@
-// Sizes that PyTorch up to 2.11 writes wrongly: of the two states that aten.lstm gives it says [layers, 1, rows,
-// hidden] where they are [layers, rows, hidden], and so of what is computed of them.
+// Corrects sizes that PyTorch up to 2.11 writes wrongly. For the two states of aten.lstm it writes [layers, 1, rows,
+// hidden] instead of [layers, rows, hidden]. Sizes that it computes from these are wrong, too.
 #pragma once
 
 #include <map>
@@ -12,12 +12,12 @@
 namespace torchferry::plan {
 
 struct LstmSizes {
-  std::map<std::string, std::vector<checkpoint::ExportedSize>> right;  // of tensors of the graph: what they are
-  std::set<std::string> unknown;                                       // of which nothing tells it
+  std::map<std::string, std::vector<checkpoint::ExportedSize>> right;  // the true sizes, by the graph's tensors
+  std::set<std::string> unknown;                                       // tensors whose true sizes cannot be told
 };
 
-// Pure. Follows the states through what keeps all dimensions or takes the first away, `linear(h[-1])` say; whatever
-// else is computed of them is unknown.
+// Pure. Follows the states through operators that keep all dimensions or remove the first, `linear(h[-1])` for example.
+// The sizes of other results that depend on the states are unknown.
 LstmSizes FindLstmSizes(const checkpoint::ExportedGraph& graph);
 
 }  // namespace torchferry::plan

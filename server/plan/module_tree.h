@@ -1,5 +1,5 @@
-// What the constructors of a forward.py make: modules in modules, with the tensors that each holds and the values that
-// its forward pass reads. Plain data.
+// The result of a forward.py's constructors: modules in modules. Each module has its tensors and the values that its
+// forward pass reads. Plain data.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ enum class ValueKind {
   kTuple,     // items
   kDict,      // items: key, value, key, value
   kModule,    // module
-  kTensor,    // items: the shape, if known; text says what it is: "parameter", "buffer", "tensor"
+  kTensor,    // items: the shape, if known; text is its kind: "parameter", "buffer", "tensor"
   kClass,     // type
   kFunction,  // function; module, if it is a method of one
   kName,      // text: "torch.float32", "nn.init.zeros_"
@@ -36,7 +36,7 @@ enum class ValueKind {
   kPartial,   // items: a function, then a tuple and a dict of arguments
 };
 
-// Items belong to the tree, as do modules; functions and classes belong to its files.
+// The tree owns items and modules. Its files own functions and classes.
 struct PlanValue {
   ValueKind kind = ValueKind::kNone;
   int64_t integer = 0;
@@ -52,19 +52,19 @@ struct PlanValue {
   bool IsList() const { return Is(ValueKind::kList) || Is(ValueKind::kTuple); }
 };
 
-// A module as its constructor left it.
+// A module in the state in which its constructor left it.
 struct ModuleNode {
-  std::vector<const ClassSource*> types;  // its class, that one's base and so on; empty: the file itself
+  std::vector<const ClassSource*> types;  // its class, then that class's base and so on; empty: the file itself
   std::map<std::string, PlanValue> members;
-  std::vector<std::string> child_order;  // of members that are modules, as they were first assigned
+  std::vector<std::string> child_order;  // members that are modules, in the order of their first assignment
   std::string spelled;                   // "nn.Conv2d(3, 64, 7)"
-  const char* at = nullptr;              // of the call, in the text of the tree's file
+  const char* at = nullptr;              // place of the call in the text of the tree's file
   // The arguments of its constructor by name, with defaults.
   std::map<std::string, PlanValue, std::less<>> arguments;
 
-  // One of this project's own layers, and no class derived from one.
+  // Whether it is a layer of this project's library, and not of a class derived from one.
   bool IsLayer() const { return !types.empty() && types[0]->file->is_library; }
-  // "Conv2d" of this project's own, be it the class or a base of it.
+  // Whether its class or a base of it is `name`, "Conv2d", of this project's library.
   bool IsKindOf(std::string_view name) const {
     for (const ClassSource* type : types) {
       if (type->file->is_library && type->name == name) return true;
@@ -77,16 +77,16 @@ struct ModuleNode {
 struct ModuleTree {
   std::shared_ptr<const PythonFile> file;
   const ModuleNode* root = nullptr;
-  // Methods that a forward pass may reach, by name, in any class.
+  // Names of the methods, of any class, that a forward pass may reach.
   std::vector<std::string> reachable;
   std::map<std::string, PlanValue> constants;  // of the file
-  std::vector<std::string> decisions;          // a sentence each, for whoever asks what was decided
+  std::vector<std::string> decisions;          // a sentence each, for messages about the plan
 
   std::deque<ModuleNode> nodes;
   std::deque<std::vector<PlanValue>> lists;
 };
 
-// The function called `name` of the first of `types` that has one; null when none has.
+// The function called `name` of the first of `types` that has it; null when none has it.
 const FunctionSource* FindFunction(const std::vector<const ClassSource*>& types, std::string_view name);
 
 }  // namespace torchferry::plan

@@ -1,4 +1,4 @@
-// Triton's names of a PyTorch model's inputs and outputs, which have no others there: INPUT__0, OUTPUT__1.
+// Triton's names for a PyTorch model's inputs and outputs, which have no names there: INPUT__0, OUTPUT__1.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace torchferry::plan {
 
-// 12 of "INPUT__12": of up to four digits behind the last "__". Nothing for other names.
+// Gives 12 for "INPUT__12". It takes up to four digits after the last "__". Nothing for other names.
 std::optional<size_t> TrailingIndex(std::string_view name);
 
 }  // namespace torchferry::plan

@@ -1,5 +1,5 @@
-// How deep source code nests and how much of it there is, told before LibTorch's lexer, parser and compiler, which
-// recurse, are given it.
+// Bounds the nesting and the size of source code. LibTorch's lexer, parser and compiler recurse, so this check runs
+// before them.
 #pragma once
 
 #include <absl/status/status.h>
@@ -9,14 +9,14 @@
 
 namespace torchferry::plan {
 
-// Tokens of the sources that were looked through together: what LibTorch makes of one takes about a KiB.
+// Tokens of all sources that were checked together. LibTorch takes about a KiB for each token.
 struct CodeSize {
   size_t tokens = 0;
 };
 
-// `source` in TorchScript's language; `file` is what messages call it. DATA_LOSS with the line where brackets,
-// operators in a row, blocks or `elif`s nest deeper, where lists, classes, or stretches without code are longer, or
-// where all of `size` becomes more than code that anyone writes or torch.jit.save prints. Time is linear in the source.
+// Checks `source`, in TorchScript's language; messages call it `file`. DATA_LOSS has the line where brackets, operators
+// in a row, blocks or `elif`s nest too deep. The same code is for lists, classes or stretches without code that are too
+// long. It is also for a total `size` above what people write or torch.jit.save prints. Time is linear in the source.
 absl::Status CheckNesting(std::string_view source, std::string_view file, CodeSize& size);
 
 }  // namespace torchferry::plan

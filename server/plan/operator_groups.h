@@ -1,6 +1,6 @@
-// The operators of LibTorch 2.11 and 2.15, and what the language compiles to, in groups: whether a model may use them,
-// and why. Each operator is in one group; overloads share a name. New ones belong into the group whose reason is true
-// of them; in doubt one that is refused.
+// The operators of LibTorch 2.11 and 2.15, and of the compiled language, in groups. Each group says whether a model may
+// use its operators, and why. Each operator is in one group; overloads share a name. Put a new operator into the group
+// whose reason is true of it; in doubt, choose a group that is refused.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@ namespace torchferry::plan {
 struct OperatorGroup {
   bool is_allowed;
   std::string_view ns;
-  std::string_view reason;  // behind "it" or "which"
+  std::string_view reason;  // follows "it" or "which"
   std::string_view names;   // separated by a space or a line's end
 };
 

@@ -1,6 +1,7 @@
-// A model's passport: what was written down when it was saved. A JSON text of the format "torchferry-passport", version
-// 1: the signature that clients see, where the model comes from, and golden rows, which it answered when it was saved.
-// The text is the file's, and so anybody's: what it declares is held against config, program and code, never trusted.
+// A model's passport: the facts that were written when it was saved. It is a JSON text of the format
+// "torchferry-passport", version 1. It has the signature for clients, the model's origin, and golden rows with the
+// model's answers at that time. Anyone may have written the file: its statements are checked against config, program
+// and code, and never trusted.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -33,7 +34,7 @@ struct PassportSignature {
   std::vector<PassportTensor> outputs;
 };
 
-// Tensors by name, with the rows where there are some; they own their bytes. An input is stored or generated.
+// Tensors by name, with the rows if there are any. They own their bytes. An input is stored or generated.
 struct GoldenRow {
   std::map<std::string, tensor::HostTensor> inputs;  // those that are stored
   std::map<std::string, GoldenFill> fills;           // those that are generated
@@ -51,25 +52,25 @@ struct Passport {
   std::optional<PassportSignature> signature;
   model::Provenance provenance;
   GoldenRows golden;
-  // Fields that this server does not know and ignores: "saved.host". The first ones.
+  // Fields that this server does not know and ignores: "saved.host". Only the first ones are kept.
   std::vector<std::string> unknown_fields;
 };
 
-// The text as a tree, within the limits of limits.h. INVALID_ARGUMENT.
+// Parses the text to a tree. INVALID_ARGUMENT: no JSON, or above a limit of limits.h.
 absl::StatusOr<checkpoint::JsonValue> ParsePassportJson(std::string_view text);
 
-// What the tree says. INVALID_ARGUMENT: another format, a field of another kind, a value out of its range, a golden row
-// that contradicts the signature; the message has the field's path, the value and what was expected.
-// FAILED_PRECONDITION for a version that this server does not know. Pure.
+// Reads the tree. INVALID_ARGUMENT: another format, a field of another kind, a value out of its range, or a golden row
+// that contradicts the signature. The message has the field's path, the value and what was expected.
+// FAILED_PRECONDITION: a version that this server does not know. Pure.
 absl::StatusOr<Passport> ReadPassport(const checkpoint::JsonValue& tree);
 
-// Both.
+// ParsePassportJson, then ReadPassport.
 absl::StatusOr<Passport> ParsePassport(std::string_view text);
 
-// Adds to `into` the fields that `from` alone has, at any depth of objects; lists are fields as a whole. Gives the path
-// of the first field that both have and do not have alike, with the values of `into` and of `from`:
-// `signature.max_batch_size is 8 and 64`; empty where there is none. The order of members does not count. Both are
-// documents of ParsePassportJson; the limits of ReadPassport hold for what comes of them.
+// Adds to `into` the fields that `from` alone has, at any depth of objects; a list is one field. Returns the path of
+// the first field that differs, with the values of `into` and of `from`: `signature.max_batch_size is 8 and 64`. Empty
+// where no field differs. The order of members does not count. Both are documents of ParsePassportJson; ReadPassport
+// checks its limits on the result.
 std::string MergePassport(const checkpoint::JsonValue& from, checkpoint::JsonValue& into);
 
 }  // namespace torchferry::plan

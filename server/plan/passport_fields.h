@@ -21,18 +21,18 @@ absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
   return base::MakeStatus(absl::StatusCode::kInvalidArgument, format, std::forward<Args>(args)...);
 }
 
-// An object of a passport, or one in it, and where it lies. A view of the tree.
+// An object in a passport, or the passport itself, with its path. A view: the tree must outlive it.
 class PassportObject {
  public:
-  // INVALID_ARGUMENT where `value` is no object. Its members that are not among `known` are added to `unknown`.
+  // INVALID_ARGUMENT where `value` is no object. Its members that are not in `known` are added to `unknown`.
   static absl::StatusOr<PassportObject> Of(const checkpoint::JsonValue& value, std::string path,
                                            std::initializer_list<std::string_view> known,
                                            std::vector<std::string>& unknown);
 
-  // "saved.torch".
+  // The path of a member: "saved.torch".
   std::string PathOf(std::string_view name) const;
 
-  // Null where the member is missing or null. INVALID_ARGUMENT for one of another kind.
+  // Null where the member is missing or null. INVALID_ARGUMENT for a member of another kind.
   absl::StatusOr<const checkpoint::JsonValue*> Find(std::string_view name, checkpoint::JsonValue::Kind kind) const;
   // The same; INVALID_ARGUMENT where it is missing.
   absl::StatusOr<const checkpoint::JsonValue*> Get(std::string_view name, checkpoint::JsonValue::Kind kind) const;
@@ -49,19 +49,20 @@ class PassportObject {
   const std::string path_;
 };
 
-// As PassportObject::Text, of a value that is at `path`.
+// The same as PassportObject::Text, for a value that is at `path`.
 absl::StatusOr<std::string> PassportText(const checkpoint::JsonValue& value, const std::string& path);
 
-// INVALID_ARGUMENT: no whole number of `min` to `max`.
+// INVALID_ARGUMENT: no integer from `min` to `max`.
 absl::StatusOr<int64_t> PassportInteger(const checkpoint::JsonValue& value, const std::string& path, int64_t min,
                                         int64_t max);
 
-// A list's items at most `max` times, each with its path. The first error of `read`; INVALID_ARGUMENT for more items.
+// Calls `read` for each item of a list, with the item's path. Gives the first error of `read`. INVALID_ARGUMENT for
+// more than `max` items.
 absl::Status ForEachItem(
     const checkpoint::JsonValue& list, const std::string& path, size_t max,
     const std::function<absl::Status(const checkpoint::JsonValue& item, const std::string& path)>& read);
 
-// Sizes of `min` or more. INVALID_ARGUMENT.
+// Sizes of `min` or more. INVALID_ARGUMENT for any other value.
 absl::StatusOr<tensor::Shape> PassportShape(const checkpoint::JsonValue& list, const std::string& path, int64_t min);
 
 }  // namespace torchferry::plan

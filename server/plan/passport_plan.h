@@ -1,4 +1,4 @@
-// What becomes of a version's passport: it is read, held against config.pbtxt, and says what that does not.
+// Uses a version's passport: reads it, checks it against config.pbtxt, and takes from it what config.pbtxt lacks.
 #pragma once
 
 #include <absl/status/status.h>
@@ -9,14 +9,14 @@
 
 namespace torchferry::plan {
 
-// `embedded`: the text that lies in the model's file; empty where there is none. With that, or with
-// VersionFiles::passport_file, or with both, `planned` gets `passport`, and of its signature what planned.config does
-// not say; what is ignored is in the plan's warnings. Without either nothing changes.
-// INVALID_ARGUMENT: no passport, or two that differ. FAILED_PRECONDITION: a later version of the format, or a signature
-// that contradicts planned.config. Messages name the file and the field, and have the way out.
+// `embedded` is the text in the model's file; empty where the file has none. With that text,
+// VersionFiles::passport_file or both, `planned` gets the passport. `planned.config` then gets the parts of the
+// signature that it does not declare. Ignored fields are in the plan's warnings. Without a passport nothing changes.
+// INVALID_ARGUMENT: the text is no passport, or the two differ. FAILED_PRECONDITION: a later version of the format, or
+// a signature that contradicts planned.config. Messages name the file and the field, and have the way out.
 absl::Status UsePassport(const VersionFiles& files, std::string_view embedded, PlannedVersion& planned);
 
-// Once planned.config is that of the program: FAILED_PRECONDITION where that contradicts the passport.
+// Runs when planned.config has the program's tensors. FAILED_PRECONDITION where these contradict the passport.
 absl::Status CheckProgramAgainstPassport(const PlannedVersion& planned);
 
 }  // namespace torchferry::plan

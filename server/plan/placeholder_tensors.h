@@ -1,4 +1,4 @@
-// Tensors without elements that stand where weights were.
+// Finds tensors without elements that were saved in the place of weights.
 #pragma once
 
 #include <absl/status/status.h>
@@ -10,9 +10,10 @@
 
 namespace torchferry::plan {
 
-// DeepSpeed's ZeRO-3 splits each weight among its processes, and what is saved of the module itself are tensors of
-// shape [0]. INVALID_ARGUMENT with the way out where one is in a checkpoint that DeepSpeed wrote, by `outermost`, the
-// keys of its outermost dict; of other files, where most of the tensors are of that shape.
+// DeepSpeed's ZeRO-3 splits each weight among its processes. It then saves tensors of shape [0] for the module itself.
+// INVALID_ARGUMENT, with the way out, for one such tensor in a checkpoint that DeepSpeed wrote. In other files the
+// error needs more than half of the tensors to have that shape. `outermost` are the keys of the outermost dict; they
+// tell DeepSpeed's files.
 absl::Status CheckForPlaceholders(const std::vector<checkpoint::TensorInfo>& tensors,
                                   const std::vector<std::string>& outermost);
 
