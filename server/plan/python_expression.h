@@ -5,12 +5,13 @@
 
 namespace torchferry::plan {
 
-// One expression, `a, b` being two; what is wrong is the cursor's error. `depth`: of what it stands in.
+// Reads one expression; `a, b` counts as two. A fault becomes the cursor's error. `depth` is that of the enclosing
+// expression.
 Expr ReadExpression(TokenCursor& cursor, size_t depth = 0);
-// One expression, or a tuple without brackets.
+// Reads one expression, or a tuple without brackets.
 Expr ReadExpressions(TokenCursor& cursor, size_t depth = 0);
 
-// What a loop assigns to: names, with commas between them, up to `in`.
+// Reads the targets of a loop: names with commas between them, up to `in`.
 Expr ReadTarget(TokenCursor& cursor);
 
 }  // namespace torchferry::plan

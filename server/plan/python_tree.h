@@ -1,4 +1,4 @@
-// A part of Python as trees: what the constructors of a forward.py are written in. Plain data.
+// Trees for a part of Python: the language that the constructors of a forward.py use. Plain data.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ struct Expr {
   std::string_view text;  // of the source
   const char* at = nullptr;
   std::vector<Expr> parts;
-  const char* end = nullptr;  // behind its last character
+  const char* end = nullptr;  // after its last character
 };
 
 enum class StmtKind { kExpression, kAssign, kAugmented, kIf, kFor, kReturn, kRaise, kAssert, kPass, kBreak, kContinue };
@@ -80,7 +80,7 @@ struct FunctionSource {
   TokenRange tokens;      // from `def`
   std::string_view text;  // whole lines
   size_t line = 1;
-  std::string decorator;  // "staticmethod"; of several, the last
+  std::string decorator;  // "staticmethod"; the last one, if there are several
   bool takes_self = false;
 };
 
@@ -93,7 +93,7 @@ struct ClassSource {
   size_t line = 1;
 };
 
-// A file's text and what stands at its top level. Trees point into it: it does not move.
+// A file's text and its top level. Trees point into it, so it does not move.
 struct PythonFile {
   PythonFile() = default;
   PythonFile(const PythonFile&) = delete;
@@ -108,7 +108,7 @@ struct PythonFile {
   std::map<std::string, ClassSource, std::less<>> classes;
   std::vector<std::string> class_order;
   std::vector<TokenRange> assignments;
-  // Ranges of `text` that are no functions: classes, `__init__`, constants. They have no meaning in TorchScript.
+  // Ranges of `text` that are not functions: classes, `__init__`, constants. They have no meaning in TorchScript.
   std::vector<std::pair<size_t, size_t>> blanks;
 };
 

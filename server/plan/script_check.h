@@ -1,4 +1,4 @@
-// A TorchScript archive, and whether it may be given to LibTorch.
+// Reads a TorchScript archive, and decides whether LibTorch may get it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,9 +11,10 @@
 
 namespace torchferry::plan {
 
-// What the archive may do, and whether LibTorch can read it, before LibTorch is asked. FAILED_PRECONDITION: the server
-// takes no archives. INVALID_ARGUMENT: a newer format, operators or classes of libraries. Else errors of
-// DescribeTorchScript, CheckNesting, CheckClasses and, unless the code is trusted, of ScanSource.
+// Checks what the archive's code may do, and whether LibTorch can read the archive, before LibTorch gets it.
+// FAILED_PRECONDITION: the server takes no archives. INVALID_ARGUMENT: a newer format, or operators or classes of
+// libraries. Else errors of DescribeTorchScript, CheckNesting and CheckClasses, and of ScanSource unless the code is
+// trusted.
 absl::StatusOr<checkpoint::TorchScriptInfo> ReadScript(const std::shared_ptr<const checkpoint::File>& file,
                                                        const PlanContext& context);
 

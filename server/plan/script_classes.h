@@ -1,4 +1,4 @@
-// The classes that a TorchScript archive wants to be there: those of its own code, and those of C++ libraries. Pure.
+// The classes that a TorchScript archive needs: those of its own code, and those of C++ libraries. Pure.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,14 +11,14 @@
 
 namespace torchferry::plan {
 
-// Whether LibTorch brings the C++ class "quantized.LinearPackedParamsBase", by its namespace. Those of other namespaces
-// are of libraries, Torch-TensorRT's for example.
+// Whether LibTorch has the C++ class "quantized.LinearPackedParamsBase", judged by its namespace. Other namespaces
+// belong to libraries, Torch-TensorRT for example.
 bool IsLibTorchClass(std::string_view name);
 
-// C++ classes that the code names, `__torch__.torch.classes.tensorrt.Engine`, as "tensorrt.Engine"; each once.
+// The C++ classes that the code names, each once: "tensorrt.Engine" for `__torch__.torch.classes.tensorrt.Engine`.
 std::vector<std::string> CppClasses(std::string_view code);
 
-// INVALID_ARGUMENT: C++ classes that LibTorch does not bring. DATA_LOSS: a class whose code is not there.
+// INVALID_ARGUMENT: C++ classes that LibTorch does not have. DATA_LOSS: a class whose code is missing.
 absl::Status CheckClasses(const checkpoint::TorchScriptInfo& script);
 
 }  // namespace torchferry::plan

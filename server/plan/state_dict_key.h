@@ -1,4 +1,4 @@
-// Which dict of a training checkpoint is the model's state_dict. Pure.
+// Finds the dict of a training checkpoint that is the model's state_dict. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,11 +10,12 @@
 
 namespace torchferry::plan {
 
-// `asked`: state_dict.key of the configuration, which wins; empty: found by itself. Then it is the
-// outermost dict where that is a state_dict, else the only dict that holds tensors, else the only
-// one that has one of the names that training scripts use (state_dict, model_state_dict,
-// model_state, model, net, module, ema). Empty for the outermost.
-// INVALID_ARGUMENT: several that might be, listed with their sizes, or none.
+// Returns `asked` (state_dict.key of the configuration) unless it is empty. Else it returns the first of these keys
+// that exists. An outermost dict that is a state_dict has the key "". Next is the only dict that holds tensors. Last is
+// the only dict with a name that training scripts use (state_dict, model_state_dict, model_state, model, net, module,
+// ema).
+// Without any dict of tensors the result is "", and reading then fails. INVALID_ARGUMENT: several dicts are possible
+// (lists them with their sizes), or an object holds more tensors than any dict.
 absl::StatusOr<std::string> ChooseStateDictKey(const checkpoint::CheckpointOutline& outline, std::string_view asked);
 
 }  // namespace torchferry::plan

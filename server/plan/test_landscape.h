@@ -1,4 +1,4 @@
-// Made-up speeds of a model, for tests of the search.
+// Generated speeds of a model, for tests of the search.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 
 namespace torchferry::plan {
 
-// What a machine might give: a model has a row count at which it is fastest, variants and threads move that and its
-// height somewhat, and throughput falls on both sides of it. Alone, a row has the speed of one worker of so many
-// threads, which gain less with each doubling.
+// Speeds that a machine could have. A model has a row count at which it is fastest, and throughput falls on both sides
+// of it. Variants and threads change that count and the speed there a little. A row that runs alone has the speed of
+// one worker with the way's threads. Each doubling of threads gains less.
 class Landscape {
  public:
   Landscape(unsigned seed, const TuningSpace& space) : random_(seed), space_(space) {
@@ -52,13 +52,13 @@ class Landscape {
     return question.load == TuningLoad::kFull ? At(question.point) : Alone(question.point);
   }
 
-  // As measured: disturbed, which costs some percent, and now and then half.
+  // A measured speed: work in the background costs some percent, and now and then half.
   TuningLook Measure(const TuningQuestion& question) {
     const double lost = Uniform(0, 1) < 0.05 ? 0.5 : Uniform(0, 0.06);
     return {At(question) * (1 - lost)};
   }
 
-  // As measured beside others who take half of the processors most of the time, which the look tells.
+  // A measured speed while other processes often take half of the processors. The look says so.
   TuningLook MeasureBesideOthers(const TuningQuestion& question) {
     const bool is_disturbed = Uniform(0, 1) < 0.7;
     return {At(question) * (is_disturbed ? Uniform(0.3, 0.8) : Uniform(0.98, 1)), is_disturbed};
@@ -70,7 +70,7 @@ class Landscape {
     return best;
   }
 
-  // More threads have to gain 8 %.
+  // The best speed, where more threads must gain 8 %.
   double BestWorth() const {
     double best = 0;
     ForEach([&](const TuningPoint& point) { best = std::max(best, At(point) / (point.threads > 1 ? 1.08 : 1.0)); });

@@ -1,4 +1,4 @@
-// Programs written by hand, for tests: what the reader makes of a torch.export file.
+// Programs written by hand, for tests: the result of reading a torch.export file.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ inline checkpoint::GraphArgument Argument(checkpoint::GraphArgument::Kind kind, 
 
 using Sizes = std::vector<checkpoint::ExportedSize>;
 
-// Of one graph, in the order of the calls.
+// Builds a program of one graph, in the order of the calls.
 class ProgramBuilder {
  public:
   ProgramBuilder& Input(const std::string& name, Sizes sizes, const std::string& dtype = "float32") {
@@ -61,7 +61,7 @@ class ProgramBuilder {
     return *this;
   }
 
-  // `name`: its key in what the program gives.
+  // `name`: the output's key in the program's result.
   ProgramBuilder& Output(const std::string& name, Sizes sizes, const std::string& dtype = "float32") {
     const std::string value = "result_" + std::to_string(program_.outputs.size());
     AddTensor(value, std::move(sizes), dtype);

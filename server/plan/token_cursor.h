@@ -1,4 +1,4 @@
-// A place among a file's tokens, and the first error met.
+// A place among a file's tokens, and the first error.
 #pragma once
 
 #include <absl/status/status.h>
@@ -15,18 +15,18 @@ class TokenCursor {
  public:
   TokenCursor(const PythonFile& file, std::span<const ScriptToken> tokens);
 
-  // The token here; kEnd behind the last one, and after an error.
+  // The token here. It is kEnd after the last one, and after an error.
   const ScriptToken& Peek() const;
   std::string_view Text() const { return Peek().text; }
   bool IsAt(ScriptTokenKind kind) const { return Peek().kind == kind; }
-  // Whether this is `text` and no string.
+  // Whether the token is `text`, and not a string.
   bool IsText(std::string_view text) const;
   const char* At() const { return Peek().text.data(); }
   const char* EndOfLast() const { return end_of_last_; }
 
   ScriptToken Take();
   bool TakeIf(std::string_view text);
-  // An error where `text` is not here.
+  // Takes `text`; its absence is an error.
   void Expect(std::string_view text);
   std::string_view TakeName();
 

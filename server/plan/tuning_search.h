@@ -1,5 +1,5 @@
-// Which way of running a model is the fastest, found by trying: what is tried next is decided here (tuning_rules.h),
-// how it is tried elsewhere. Pure.
+// Finds the fastest way of running a model by trying. This code decides what is tried next (tuning_rules.h); other code
+// runs it. Pure.
 #pragma once
 
 #include <functional>
@@ -11,25 +11,25 @@
 
 namespace torchferry::plan {
 
-// One search, as far as it has come. It may pause between looks for as long as its owner likes.
+// One search and its state. It may pause between looks for as long as its owner likes.
 class TuningSearch {
  public:
-  // `start`: a way that is probably good; it is tried first.
+  // `start` is a way that is probably good; it is tried first.
   explicit TuningSearch(TuningSpace space, std::optional<TuningPoint> start = std::nullopt);
 
-  // What to look at now; nothing: enough was seen.
+  // The way to look at now. Nothing: the search has seen enough.
   std::optional<TuningQuestion> Next() const;
 
-  // What a look has shown; nothing: the way does not run.
+  // Adds the result of a look. Nothing: the way does not run.
   void Add(const TuningQuestion& question, const std::optional<TuningLook>& look);
 
-  // Rows per second, of any way under `load`; 0: none was seen.
+  // Rows per second of the best way under `load`. 0: none was seen.
   double BestRate(TuningLoad load) const { return looks_.BestRate(load); }
 
-  // By what was seen so far. Nothing when no point has run.
+  // The result of the looks so far. Nothing when no point has run.
   std::optional<TuningResult> Result() const;
 
-  // Drops the looks that were disturbed, so that others take their place.
+  // Drops the disturbed looks, so that new ones replace them.
   void ForgetDisturbed();
 
  private:
@@ -38,7 +38,8 @@ class TuningSearch {
   TuningLooks looks_;
 };
 
-// From its beginning to its end. `has_time` is asked before each look; the result is that of what was seen until then.
+// Runs a search from its beginning to its end. It calls `has_time` before each look, and stops when that is false.
+// Returns the result of the looks until then.
 std::optional<TuningResult> SearchTuning(TuningSearch& search,
                                          const std::function<std::optional<TuningLook>(const TuningQuestion&)>& measure,
                                          const std::function<bool()>& has_time);
