@@ -1,4 +1,4 @@
-// Who can reach the calls that load and unload.
+// Checks who can reach the calls that load and unload models.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace torchferry::app {
 
-// Whether an address to listen on, HOST:PORT or unix:PATH, is one that processes of this host alone can reach. A name
-// other than localhost may be anything.
+// Whether only processes of this host can reach a listen address, HOST:PORT or unix:PATH. False for a name other than
+// localhost, which may be any address.
 bool IsOfThisHostAlone(std::string_view address);
 
-// Why a server with these flags must not start: its admin calls are open to everybody who reaches it from elsewhere.
-// Empty where it may.
+// Why a server with these flags must not start: everybody who reaches its admin calls from another host may make them.
+// Empty where it may start.
 std::string WhyAdminIsOpen(const ServerFlags& flags);
 
 }  // namespace torchferry::app

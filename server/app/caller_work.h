@@ -1,4 +1,5 @@
-// Quick batches run on the thread that carries their calls: what rpc asks for between calls, given by the scheduler.
+// Runs quick batches on the thread that carries their calls: the scheduler does the work that rpc asks for between
+// calls.
 #pragma once
 
 #include "server/batching/scheduler.h"

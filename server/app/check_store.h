@@ -1,4 +1,4 @@
-// `torchferry-server --check STORE`: what a server would make of a store, without a server.
+// `torchferry-server --check STORE`: reports how a server would serve a store, without a server.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,10 @@
 
 namespace torchferry::app {
 
-// Plans each version that a server with `flags` would load, and with --load loads it and runs a row, one version after
-// another, each within its load's limit. Nothing is tuned, written or kept. Prints progress of loading to stderr and
-// CheckText to stdout. SIGTERM and SIGINT end it at once. Opens no port. The exit code: ExitCodeOf, and 1 when the
-// store cannot be read or has no model.
+// Plans each version that a server with `flags` would load. With --load it also loads each and runs a row, one version
+// after another, each within its load limit. Nothing is tuned, written or kept. Prints progress of loading to stderr
+// and CheckText to stdout. SIGTERM and SIGINT end it at once. Opens no port. Returns the exit code: ExitCodeOf, or 1
+// when the store cannot be read or has no model.
 int CheckStore(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers);
 
 }  // namespace torchferry::app

@@ -1,4 +1,4 @@
-// The flags that say how many connections there may be, and how long they live.
+// The flags for the number of connections, and for how long they live.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,7 +10,7 @@ namespace torchferry::app {
 
 void AddConnectionFlags(CLI::App& app, ServerFlags& flags);
 
-// What no single flag's check sees. Throws CLI::ValidationError.
+// Checks the flags that depend on each other. Throws CLI::ValidationError.
 void CheckConnectionFlags(const ServerFlags& flags);
 
 rpc::ConnectionTimes ConnectionTimesOf(const ServerFlags& flags);

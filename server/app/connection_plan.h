@@ -1,4 +1,4 @@
-// How many connections each listener may have, from the flags and the descriptors that the process may have.
+// The max connections of each listener, from the flags and the descriptors that the process may have.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -13,12 +13,12 @@ namespace torchferry::app {
 
 struct ConnectionPlan {
   rpc::ConnectionLimits grpc;
-  rpc::ConnectionLimits admin;  // of an address of its own
+  rpc::ConnectionLimits admin;  // of the admin listener, where it has its own address
   size_t http = 0;
 };
 
-// `descriptors`: how many this process may have open. What the plan does not give away is left to files: an eighth, up
-// to 256. INVALID_ARGUMENT when the flags ask for more connections than there are descriptors for.
+// `descriptors`: the number that this process may have open. The plan leaves an eighth of them, max 256, to files.
+// INVALID_ARGUMENT when the flags ask for more connections than there are descriptors for.
 absl::StatusOr<ConnectionPlan> PlanConnections(const ServerFlags& flags, uint64_t descriptors);
 
 }  // namespace torchferry::app

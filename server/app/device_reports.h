@@ -1,4 +1,4 @@
-// What the devices' reports mean for probes, for loading and for the end of the process.
+// Conclusions from the devices' reports: for probes, for loading and for the end of the process.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace torchferry::app {
 // A line for each device that is not up: "degraded: cuda:0 is lost: …".
 std::string DegradedDevices(const std::vector<serving::DeviceReport>& devices);
 
-// The devices on which nothing is loaded any more, each with the reason kDeviceLost.
+// The lost devices, each with the reason kDeviceLost: nothing is loaded on them any more.
 plan::RuledOut LostDevices(const std::vector<serving::DeviceReport>& devices);
 
 bool IsAnyLost(const std::vector<serving::DeviceReport>& devices);

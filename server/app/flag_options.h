@@ -1,4 +1,4 @@
-// How each flag is added: with its environment variable and its default.
+// Adds a flag with its environment variable and its default.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -21,7 +21,7 @@ CLI::Option* AddFlag(CLI::App& app, const std::string& flag, T& value, const std
   return app.add_option(flag, value, help)->envname(EnvironmentName(flag))->capture_default_str();
 }
 
-// A path may be given as nothing, by an empty environment variable.
+// Checks that the file exists. An empty path passes, as an empty environment variable gives one.
 inline std::string CheckFile(const std::string& text) { return text.empty() ? "" : CLI::ExistingFile(text); }
 
 }  // namespace torchferry::app

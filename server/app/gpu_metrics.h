@@ -1,5 +1,5 @@
-// The accelerators' gauges, and whether they are still there: by the management library where there is one, and by
-// LibTorch.
+// The accelerators' gauges, and whether the devices are still there. Reads NVIDIA's management library where there is
+// one, else LibTorch.
 #pragma once
 
 #include <memory>
@@ -14,13 +14,13 @@ namespace torchferry::app {
 // Thread-safe.
 class GpuMetrics {
  public:
-  // Opens the management library if one of the devices is a GPU of NVIDIA's.
+  // Opens the management library if one of the devices is an NVIDIA GPU.
   void Start(const serving::DeviceHealth& health);
 
-  // Memory and utilization of the devices that are not lost.
+  // Sets the memory and utilization of the devices that are not lost.
   void Collect(const serving::DeviceHealth& health, metrics::Metrics& metrics);
 
-  // For DeviceMonitor.
+  // The probe for DeviceMonitor.
   absl::Status Probe(const tensor::DeviceId& device);
 
  private:

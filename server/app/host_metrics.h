@@ -1,4 +1,4 @@
-// The CPU's gauges: this process's time over its quota, its resident set and limit.
+// The CPU's gauges: this process's processor time over its quota, its resident set and its memory limit.
 #pragma once
 
 #include "server/base/clock.h"
@@ -8,7 +8,7 @@
 
 namespace torchferry::app {
 
-// Thread-safe. Utilization is that of the time since the last Collect.
+// Thread-safe. Utilization is an average since the last Collect.
 class HostMetrics {
  public:
   HostMetrics(const host::HostInfo& host, const base::Clock& clock);

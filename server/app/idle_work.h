@@ -1,4 +1,4 @@
-// The thread that does what versions have left to do (serving/idle_jobs.h) while the server is idle.
+// The thread that runs the remaining jobs of versions (serving/idle_jobs.h) while the server is idle.
 #pragma once
 
 #include <atomic>
@@ -17,34 +17,34 @@
 
 namespace torchferry::app {
 
-// What the server does at one moment.
+// The server's activity at one moment.
 struct ServerActivity {
-  bool is_busy = false;  // a batch runs, or a version is being loaded
+  bool is_busy = false;  // a batch runs, or a version is loading
   uint64_t batches = 0;  // begun until now
 };
 
-// When a piece of idle work may begin: when the server has been quiet for a while. Clients that ask again and again
-// are left alone. Pure.
+// Decides when a piece of idle work may begin: after the server has been quiet for a while. A client that asks again
+// and again is not disturbed. Pure.
 class QuietTime {
  public:
   static constexpr base::Duration kLeast = std::chrono::milliseconds(100);
 
-  // `now` does not go back from call to call. Gives when to ask again; `now` or earlier: the piece may begin.
+  // `now` does not go back between calls. Returns when to ask again; `now` or earlier: the piece may begin.
   base::TimePoint NextPieceAt(const ServerActivity& seen, base::TimePoint now);
 
  private:
   std::optional<uint64_t> batches_;  // at the last call
-  base::TimePoint since_{};          // nothing has happened
+  base::TimePoint since_{};          // the start of the quiet time
 };
 
-// Thread-safe. One for a process.
+// Thread-safe. A process has one.
 class IdleWork {
  public:
   struct Options {
     std::function<ServerActivity()> look;  // cheap and thread-safe
-    base::Duration piece_limit{0};         // beyond it a piece does not end, which is logged; zero: none
-    base::StuckWatch* watch = nullptr;     // outlives this; null: nobody sees what does not end
-    std::function<void()> on_all_done;     // no job is left; on the thread. Null: nobody cares
+    base::Duration piece_limit{0};         // a longer piece counts as stuck, which is logged; zero: no limit
+    base::StuckWatch* watch = nullptr;     // outlives this; null: stuck pieces are not noticed
+    std::function<void()> on_all_done;     // called on the thread when no job is left; may be null
   };
 
   IdleWork(Options options, const base::Clock& clock);
@@ -52,25 +52,25 @@ class IdleWork {
   IdleWork(const IdleWork&) = delete;
   IdleWork& operator=(const IdleWork&) = delete;
 
-  // Runs `jobs`, a piece at a time, until none is left or they are closed. Of several versions, the one with the fewest
-  // jobs done is next, so that what is short comes first; among these the one that came first.
+  // Runs `jobs`, a piece at a time, until none is left or they are closed. The next version is the one with the fewest
+  // ended jobs, so that short work ends first. Among equals, the one that was added first is next.
   void Add(std::shared_ptr<serving::IdleJobs> jobs);
 
-  // No piece begins from now on. Waits for one that runs, whose turn is not quiet any more.
+  // No piece begins from now on. Waits for a running piece, whose turn is not quiet any more.
   void Stop();
 
  private:
   base::TimePoint TakeTurn();
-  // Null: none is left.
+  // Null: no jobs are left.
   std::shared_ptr<serving::IdleJobs> Next();
   void RunPiece(const std::shared_ptr<serving::IdleJobs>& jobs, uint64_t batches);
   void Remove(const std::shared_ptr<serving::IdleJobs>& jobs);
 
   const Options options_;
   const base::Clock& clock_;
-  const std::shared_ptr<base::Pass> pass_;  // of the thread
+  const std::shared_ptr<base::Pass> pass_;  // of the idle thread
   std::atomic<bool> stopping_{false};
-  // Of the thread alone.
+  // Used only by the idle thread.
   QuietTime quiet_;
   bool has_low_priority_ = false;
 

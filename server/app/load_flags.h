@@ -1,4 +1,4 @@
-// The flags that say how much may be asked of the server at the same time.
+// The flags that limit the requests, bytes and streams at the same time.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,9 +10,9 @@ namespace torchferry::app {
 
 void AddLoadFlags(CLI::App& app, ServerFlags& flags);
 
-// Of one client.
+// The limits of one client.
 serving::FlightLimits ClientLimitsOf(const ServerFlags& flags);
-// Of a model whose configuration says nothing.
+// The limits of a model whose configuration sets none.
 serving::FlightLimits ModelLimitsOf(const ServerFlags& flags);
 
 }  // namespace torchferry::app

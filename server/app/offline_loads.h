@@ -1,4 +1,4 @@
-// What a server with these flags loads by, without the server: for --tune and --check.
+// Everything that a server with these flags uses to load models, without the server: for --tune and --check.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,21 +16,21 @@
 
 namespace torchferry::app {
 
-// This host, its devices and LibTorch's loader. Immutable; `flags` outlives it.
+// Holds this host's facts, its devices and LibTorch's loader. Immutable; `flags` outlives it.
 class OfflineLoads {
  public:
   enum class Tuning : uint8_t { kAsServer, kOff };
 
-  // Opens the devices of `providers`, and so comes before any other LibTorch call. With kOff no version is tuned,
+  // Opens the devices of `providers`, so it must be made before any other LibTorch call. With kOff no version is tuned,
   // whatever its configuration says, and nothing is written.
   OfflineLoads(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers,
                Tuning tuning);
 
-  // A load of `version` of `folder`, whose config is there. Nothing else is loaded meanwhile. Errors of
-  // TrustedDigestsOf.
+  // The request that loads `version` of `folder`, whose config must be OK. Nothing else may load at the same time.
+  // Errors of TrustedDigestsOf.
   absl::StatusOr<plan::LoadRequest> RequestOf(const registry::ModelFolder& folder, int64_t version) const;
 
-  // Runtimes, in order of preference.
+  // The runtimes, in order of preference.
   std::span<const plan::ModelLoader* const> loaders() const { return loaders_; }
 
  private:

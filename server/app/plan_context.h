@@ -1,4 +1,4 @@
-// What plans are made for: the devices of this host, and what the flags allow.
+// The context of load plans: the devices of this host, and what the flags allow.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,15 +15,15 @@
 
 namespace torchferry::app {
 
-// Of the memory that this process may still take. Null with --no-check-load-memory. `is_stopping`: nobody waits for
-// room any longer; null: never.
+// A budget of the memory that this process may still take. Null with --no-check-load-memory. While `is_stopping` gives
+// true, no load waits for memory; null: never.
 std::shared_ptr<plan::LoadBudget> LoadBudgetOf(const ServerFlags& flags, std::function<bool()> is_stopping);
 
-// The list of --trusted-digests as it is now; null without that flag. Errors of TrustedDigests::Read, which name the
-// flag.
+// The list of --trusted-digests as it is now; null without that flag. The errors are TrustedDigests::Read's, and name
+// the flag.
 absl::StatusOr<std::shared_ptr<const checkpoint::TrustedDigests>> TrustedDigestsOf(const ServerFlags& flags);
 
-// `budget`: of the memory that loading may take; null: it is not bounded.
+// `budget`: the memory that loading may take; null: no limit.
 plan::PlanContext PlanContextOf(const ServerFlags& flags, const host::HostInfo& host,
                                 const libtorch::TorchRuntime& runtime, std::shared_ptr<plan::LoadBudget> budget);
 

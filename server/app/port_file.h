@@ -1,4 +1,4 @@
-// The file that tells other programs where the server listens.
+// The file that tells other programs the server's addresses.
 #pragma once
 
 #include <absl/status/status.h>
@@ -7,22 +7,21 @@
 
 namespace torchferry::app {
 
-// Each is HOST:PORT, or unix:PATH.
+// Each is HOST:PORT or unix:PATH.
 struct BoundAddresses {
   std::string grpc;
   std::string metrics;
   std::string admin;  // empty without admin RPCs
 };
 
-// Where a listener of a flag's `address` is that has got `port`.
+// The address of a listener for the flag value `address` that got `port`.
 std::string BoundAddress(const std::string& address, int port);
 
-// One line of JSON: {"grpc_address":"…","metrics_address":"…"}, with "admin_address" where there is one.
+// One line of JSON: {"grpc_address":"…","metrics_address":"…"}, with "admin_address" if that is not empty.
 std::string PortFileText(const BoundAddresses& addresses);
 
-// Puts that text into the file `path`. A reader sees the whole file or none, and no link is followed
-// (base/atomic_file.h).
-// UNAVAILABLE when it cannot be written; nothing is left behind then.
+// Writes that text into the file `path`. A reader sees the whole file or none, and no link is followed
+// (base/atomic_file.h). UNAVAILABLE when it cannot be written; nothing is left behind then.
 absl::Status WritePortFile(const std::string& path, const BoundAddresses& addresses);
 
 }  // namespace torchferry::app

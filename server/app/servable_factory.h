@@ -1,4 +1,4 @@
-// How a version of a model becomes a Servable: what it is loaded with, and how its requests are batched.
+// Makes a Servable of a version of a model: loads it, and sets how its requests are batched.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -21,38 +21,39 @@
 
 namespace torchferry::app {
 
-// The version's configuration, what tuning found (nothing: it was not tuned), and the flags' limits.
+// Batching from the version's configuration, the result of tuning (nullopt: it was not tuned), and the flags' limits.
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const std::optional<model::TuningInfo>& tuning,
                                   const ServerFlags& flags);
 
-// Likewise, with what is known of a batch's time; a version whose requests share no forward passes (ModelInfo) has no
-// batches of several.
+// Likewise, with the known time of a batch. A version whose requests share no forward passes (ModelInfo) gets no
+// batches of several requests.
 batching::BatchOptions BatchingOf(const config::ModelConfig& config, const model::ModelInfo& info,
                                   const ServerFlags& flags);
 
-// How long loading a version, or making it on another device, may take.
+// Max time to load a version, or to make it on another device.
 base::Duration LoadLimitOf(const config::ModelConfig& config, const ServerFlags& flags);
 
 // Thread-safe.
 class ServableFactory {
  public:
-  // What is referred to outlives the factory and its servables.
+  // The referenced objects outlive the factory and its servables.
   struct Parts {
     const ServerFlags& flags;
-    plan::PlanContext host;  // its `ruled_out` is set anew for each version: devices are lost as time goes on
+    plan::PlanContext host;  // its `ruled_out` is set anew for each version, as devices are lost over time
     std::vector<const plan::ModelLoader*> loaders;  // runtimes, in order of preference
     batching::Scheduler& scheduler;
     metrics::Metrics& metrics;
     const base::Clock& clock;
     std::shared_ptr<serving::DeviceHealth> health;
-    std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for what is placed later; null: none
+    std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for versions that are placed later; null: no marks are
+                                                           // kept
     base::StuckWatch* watch = nullptr;
-    IdleWork* idle = nullptr;  // does what versions have left to do; null: nobody
+    IdleWork* idle = nullptr;  // runs the jobs that versions leave for later; null: they do not run
   };
 
   explicit ServableFactory(Parts parts) : parts_(std::move(parts)) {}
 
-  // Loads the version and gives it a queue. Blocks for as long as loading takes. The errors are plan::LoadVersion's.
+  // Loads the version and gives it a queue. Blocks while the version loads. The errors are plan::LoadVersion's.
   absl::StatusOr<std::unique_ptr<serving::Servable>> Make(const std::string& model, int64_t version,
                                                           const config::ModelConfig& config) const;
 

@@ -1,4 +1,4 @@
-// The composition root: makes every part, hands each what it needs, and ends them in order.
+// The composition root: makes every part, gives each the parts that it needs, and ends them in order.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -22,10 +22,10 @@ class ServerApp {
   // Drains as the flags say and stops. False when requests had to be cancelled.
   virtual bool Stop() = 0;
   virtual bool HasLostDevice() const = 0;
-  // A forward pass or a load was beyond its time, at any time.
+  // Whether a forward pass or a load was ever over its time limit.
   virtual bool HasBeenStuck() const = 0;
-  // After Stop: something is still running that cannot be interrupted, or is on a lost device, which must not be
-  // touched, by the libraries' own ends neither. Leave by _exit.
+  // After Stop: whether something still runs that cannot be interrupted, or is on a lost device. A lost device must not
+  // be touched, not even when libraries end. The process must then leave by _exit.
   virtual bool MustLeaveByExit() const = 0;
 };
 

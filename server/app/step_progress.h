@@ -1,4 +1,4 @@
-// How far a long work is, on stderr: a line that is drawn again on a terminal, a line for each step elsewhere.
+// Progress of long work, on stderr: on a terminal one line that is redrawn, elsewhere a line for each step.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@
 
 namespace torchferry::app {
 
-// "[######--------------]  30 %  resnet18/1 (2 of 3), 4.0 s". `share` is of all steps, from 0 to 1. Pure.
+// "[######--------------]  30 %  resnet18/1 (2 of 3), 4.0 s". `share` is the done part of all steps, from 0 to 1. Pure.
 std::string ProgressLine(double share, const std::string& step, int number, int all, double seconds);
 
-// The share of all steps that is done when `number` is running, from 1, and has taken `seconds` of about `expected`.
-// One that takes longer than that does not get beyond its end. Pure.
+// The done share of all steps while step `number`, from 1, has run for `seconds` of about `expected`. A step that takes
+// longer counts as done, and no more. Pure.
 double ProgressShare(int number, int all, double seconds, double expected);
 
 class StepProgress {
  public:
-  // `work`: what is done in each step, as in "tuning". `expected_seconds`: what a step takes, about; 0: nobody knows.
+  // `work`: the work of each step, as in "tuning". `expected_seconds`: the time of one step, about; 0: unknown.
   StepProgress(std::string work, int steps, double expected_seconds);
   // Wipes the line.
   ~StepProgress();

@@ -1,26 +1,27 @@
-// SIGTERM and SIGINT: held back from the first moment of the process, and taken by main.
+// SIGTERM and SIGINT: blocked from the start of the process, and taken by main.
 //
 // A program that links this file has them blocked before the first initialiser of a library runs, and so in every
-// thread. One that comes while the process starts waits for WaitForStopSignal. What links LibTorch is mapped and
-// relocated for 30 ms before that, so torchferry-server begins as a small program (launch.cc) that execs the server.
+// thread. A signal that arrives while the process starts waits for WaitForStopSignal. A program that links LibTorch is
+// mapped and relocated for 30 ms before that. Therefore torchferry-server begins as a small program (launch.cc) that
+// execs the server.
 //
-// A child process would inherit the blocked signals. The server starts none.
+// A child process would inherit the blocked signals. The server starts no child process.
 #pragma once
 
 #include <csignal>
 
 namespace torchferry::app {
 
-// How the loss of a device reaches main. It is not SIGTERM: the orchestrator's own may come beside it.
+// Tells main that a device was lost. It is not SIGTERM, as the orchestrator may send that at the same time.
 inline constexpr int kDeviceLossSignal = SIGUSR2;
-// Likewise that something does not end.
+// Likewise tells main that a pass or a load does not end.
 inline constexpr int kStuckSignal = SIGUSR1;
 
-// The next of SIGTERM, SIGINT, kDeviceLossSignal and kStuckSignal; at once when one has come already. From main's
-// thread.
+// Waits for the next of SIGTERM, SIGINT, kDeviceLossSignal and kStuckSignal. Returns at once when one has already
+// arrived. Call it from the main thread.
 int WaitForStopSignal();
 
-// From now on SIGTERM and SIGINT end the process at once. From main's thread.
+// From now on SIGTERM and SIGINT end the process at once. Call it from the main thread.
 void LetStopSignalsEndTheProcess();
 
 }  // namespace torchferry::app

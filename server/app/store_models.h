@@ -14,11 +14,11 @@ namespace torchferry::app {
 
 base::StoreFolder StoreOf(const ServerFlags& flags);
 
-// Every folder of the store, models or not, as registry::ScanStore has them. NOT_FOUND or PERMISSION_DENIED when the
-// store cannot be read, or has not each model of --load-model.
+// Every folder of the store, models or not, as registry::ScanStore returns them. NOT_FOUND or PERMISSION_DENIED when
+// the store cannot be read. NOT_FOUND also when it lacks a model of --load-model.
 absl::StatusOr<std::vector<registry::ModelFolder>> ScanModels(const ServerFlags& flags);
 
-// NOT_FOUND: the store has no model. `purpose`: what there is none to do with, as in "tune".
+// NOT_FOUND: the store has no model. `purpose`: what a model is needed for, as in "tune".
 absl::Status NoModels(const ServerFlags& flags, std::string_view purpose);
 
 }  // namespace torchferry::app

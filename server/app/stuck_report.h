@@ -1,4 +1,4 @@
-// What it means for probes that something does not end.
+// Reports for probes on passes and loads that do not end.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace torchferry::app {
 
-// Why requests would not be answered, whatever the models' states; empty: they would.
+// Why requests would not be answered, whatever the models' states. Empty: they would be answered.
 std::string NotAnswering(const batching::Scheduler::Report& report);
 
-// A line for each thing that is not as it should be: "degraded: 1 of 3 workers is in a forward pass that does not end".
+// A line for each fault: "degraded: 1 of 3 workers in a forward pass that does not end, 2 at most are replaced".
 std::string DegradedByStuck(const batching::Scheduler::Report& report, int stuck_loads,
                             const std::vector<registry::VersionStatus>& versions);
 

@@ -6,8 +6,8 @@
 
 namespace torchferry::app {
 
-// Columns are as wide as their widest cell, with two spaces between them. The last one is not filled up, and nothing is
-// cut off. All of `lines` have as many cells. Control characters are written out. Pure.
+// Columns are as wide as their widest cell, with two spaces between them. The last column is not padded, and nothing is
+// cut off. All of `lines` have the same number of cells. Control characters are escaped. Pure.
 std::string TextTable(const std::vector<std::vector<std::string>>& lines);
 
 }  // namespace torchferry::app

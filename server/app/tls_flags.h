@@ -8,16 +8,16 @@
 
 namespace torchferry::app {
 
-// What CLI11 reads, before it is known what it means together.
+// The texts that CLI11 reads, before they are checked together.
 struct TlsWords {
   std::string client_auth;
   std::string metrics;
 };
 
-// `flags` and `words` are filled in when the command line is parsed.
+// Parsing the command line fills `flags` and `words`.
 void AddTlsFlags(CLI::App& app, ServerFlags& flags, TlsWords& words);
 
-// After that: fills in the rest. Throws CLI::ValidationError when they do not go together.
+// Call it after parsing: it sets the other TLS fields. Throws CLI::ValidationError when the flags do not fit together.
 void ReadTlsFlags(const TlsWords& words, ServerFlags& flags);
 
 }  // namespace torchferry::app

@@ -11,7 +11,7 @@
 
 namespace torchferry::app {
 
-// Null without --tls-cert. An error when what is there may not be served (tls/credentials.h). `metrics` outlives it.
+// Null without --tls-cert. An error when the files may not be served (tls/credentials.h). `metrics` outlives it.
 absl::StatusOr<std::unique_ptr<tls::CredentialsWatch>> OpenTls(const ServerFlags& flags, metrics::Metrics& metrics);
 
 }  // namespace torchferry::app

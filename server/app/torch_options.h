@@ -1,4 +1,4 @@
-// What LibTorch's loader is told, from the flags and this host.
+// The options of LibTorch's loader, from the flags and this host.
 #pragma once
 
 #include <functional>
@@ -13,12 +13,12 @@
 
 namespace torchferry::app {
 
-// `is_stopping` is asked while a version is tuned, on the threads that do that.
+// `is_stopping` is called while a version is tuned, on the tuning threads.
 libtorch::TuningOptions TuningOf(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
                                  std::function<bool()> is_stopping);
 
-// Devices that fail while a version is loaded are reported to `health`, and what golden rows say is counted in
-// `metrics`, which outlives the loader.
+// Devices that fail while a version loads are reported to `health`. Results of golden rows are counted in `metrics`,
+// which outlives the loader.
 libtorch::LoadOptions TorchLoadOptions(const ServerFlags& flags, const host::HostInfo& host, const ThreadPlan& threads,
                                        std::shared_ptr<serving::DeviceHealth> health, metrics::Metrics& metrics,
                                        std::function<bool()> is_stopping);

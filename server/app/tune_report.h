@@ -1,4 +1,4 @@
-// What `torchferry-server --tune` says of each version. Pure.
+// The report of `torchferry-server --tune` on each version. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,18 +11,19 @@
 
 namespace torchferry::app {
 
-// What came of one version.
+// The result for one version.
 struct TunedVersion {
   std::string model;
-  int64_t version = 0;  // 0: its folder has none, or cannot be read
+  int64_t version = 0;  // 0: its folder has no version, or cannot be read
   absl::StatusOr<model::ModelInfo> info;
 };
 
-// One line. A version that needs no tuning, as its state forbids it, has not failed.
+// Whether the version failed to load, or its result could not be kept. A version that its state forbids to tune has not
+// failed.
 bool HasFailed(const TunedVersion& version);
 
-// A table with a heading, a line for each version: how batches are run and how many rows a second that gives, how one
-// row is run soonest and how long that takes, and whether this is final, or why there is nothing.
+// A table with a heading and a line for each version. It shows how batches run and the rows a second, and the fastest
+// way to run one row and its time. Last it says whether the result is final, or why there is no result.
 std::string TuneTable(const std::vector<TunedVersion>& versions);
 
 }  // namespace torchferry::app

@@ -9,10 +9,10 @@
 
 namespace torchferry::app {
 
-// Loads each version that a server with `flags` would load, one after another, which tunes it, and goes on until the
-// result is final, for three more budgets at most. What is found is kept where that server looks for it. Prints
-// progress to stderr and a table to stdout. SIGTERM and SIGINT end it at once; what was kept by then stays. Opens no
-// port. The exit code: 0, or 1 when a version failed, could not be kept, or there is none.
+// Loads and tunes each version that a server with `flags` would load, one after another. It goes on until the result is
+// final, for at most three more budgets. Results are kept where that server looks for them. Prints progress to stderr
+// and a table to stdout. SIGTERM and SIGINT end it at once; kept results stay. Opens no port. Returns the exit code: 0,
+// or 1 when a version failed or could not be kept, or there is no version.
 int TuneStore(const ServerFlags& flags, std::vector<std::unique_ptr<libtorch::DeviceProvider>> providers);
 
 }  // namespace torchferry::app

@@ -1,4 +1,4 @@
-// Which loads have not ended yet, and who waits for the end of some of them.
+// The loads that have not ended yet, and the callers that wait for the end of some of them.
 #pragma once
 
 #include <absl/status/status.h>
@@ -15,21 +15,21 @@ namespace torchferry::registry {
 // Thread-safe. A generation is one load of one version, from when its servable is made until that has ended.
 class EndWaits {
  public:
-  // A new generation, which is alive from now on. Never the same one twice.
+  // Returns a new generation, which is alive from now on. Each is returned once.
   int64_t Begin();
   using Done = std::function<void(const absl::Status&)>;
 
-  // `generation` has ended. Calls those who waited for it and for no other that is alive, on this thread.
+  // `generation` has ended. Calls, on this thread, those who waited for it and for no other generation that is alive.
   void End(int64_t generation) { End(generation, absl::OkStatus()); }
-  // It does not end, as `why` says: nobody waits for it any more.
+  // `generation` does not end, as `why` says: nobody waits for it any more.
   void GiveUp(int64_t generation, const absl::Status& why) { End(generation, why); }
-  // Calls `done` once, when none of `generations` is alive: on the thread that ends the last, or now on this one; with
-  // OK, or with why one of them does not end. Without a lock held.
+  // Calls `done` once, when no generation in `generations` is alive. That is on the thread that ends the last, or at
+  // once on this one. `done` gets OK, or why one of them does not end. No lock is held.
   void Await(const std::set<int64_t>& generations, Done done);
 
  private:
   struct Wait {
-    std::set<int64_t> generations;  // those that are alive
+    std::set<int64_t> generations;  // the ones that are still alive
     Done done;
     absl::Status status;
   };

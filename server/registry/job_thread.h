@@ -1,4 +1,4 @@
-// One thread that does what it is given, one after another.
+// One thread that runs the jobs it is given, one after another.
 #pragma once
 
 #include <deque>
@@ -13,19 +13,19 @@ namespace torchferry::registry {
 // Thread-safe.
 class JobThread {
  public:
-  // `is_dropped`: the thread is ending, and the job only has to say that it is not done.
+  // `is_dropped`: the thread is ending, and the job must only report that it was not done.
   using Job = std::function<void(bool is_dropped)>;
 
-  // `name`: of the thread, at most 15 characters.
+  // `name`: the thread's name, at most 15 characters.
   explicit JobThread(std::string_view name) : loop_(name, [this] { return RunNext(); }) {}
   ~JobThread() { Stop(); }
   JobThread(const JobThread&) = delete;
   JobThread& operator=(const JobThread&) = delete;
 
-  // Jobs that were added before begin now. Once.
+  // Starts the thread. Jobs that were added before begin now. Call it once.
   void Start() { loop_.Start(); }
   void Add(Job job);
-  // After the running job; those that wait are dropped, and those that come later at once.
+  // Waits for the running job. Drops the jobs that wait, on this thread, and later ones when they are added.
   void Stop();
   bool stopping() const;
 

@@ -8,7 +8,7 @@
 
 namespace torchferry::registry {
 
-// The first ten items of `range`, each as `to_text` gives it, and how many more there are. "none" for an empty range.
+// The first ten items of `range`, each as `to_text` gives it, and the number of the others. "none" for an empty range.
 template <typename Range, typename ToText>
 std::string Listing(const Range& range, ToText to_text) {
   constexpr size_t kShown = 10;

@@ -1,4 +1,4 @@
-// What is said of a load that is beyond its limit.
+// The error of a load that is over its time limit.
 #pragma once
 
 #include <absl/status/status.h>
@@ -7,7 +7,7 @@
 
 namespace torchferry::registry {
 
-// DEADLINE_EXCEEDED, with what to do.
+// DEADLINE_EXCEEDED; its message says what to do.
 absl::Status LoadDoesNotEnd(base::Duration so_far, base::Duration limit);
 
 }  // namespace torchferry::registry

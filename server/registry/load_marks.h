@@ -1,5 +1,5 @@
-// Remembers, over the end of the process, what was being loaded when it ended: a version whose loading ends the server
-// does so twice and no more.
+// Remembers, over the end of the process, which versions were loading when it ended. A version whose loading ends the
+// server does that at most twice.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,16 +16,16 @@
 
 namespace torchferry::registry {
 
-// So many ends of the server while it loaded a version, and the version is not loaded again by itself.
+// After this number of ends of the server while it loaded a version, the version is not loaded again by itself.
 inline constexpr int kMaxEndsWhileLoading = 2;
 
-// Thread-safe. A folder of its own in `state_dir`, which is locked for as long as this lives: another server, of the
-// same store or of another one, has another folder. One mark for each running load; what was loading when a server
-// ended, it alone or beside others, counts one end. Versions with an end are loaded one at a time, so that the next end
-// counts for the one that is to blame.
+// Thread-safe. It has its own folder in `state_dir`, which is locked while this lives. Every other server, of the same
+// store or of another one, has another folder. There is one mark for each running load. Each version that was loading
+// when a server ended counts one end, whether it loaded alone or beside others. Versions with an end are loaded one at
+// a time, so that the next end counts for the version that caused it.
 class LoadMarks {
  public:
-  // While it lives, the version is being loaded. Ends on any thread, before the marks.
+  // While it lives, the version is loading. It may end on any thread, but before the marks.
   class Loading {
    public:
     Loading(LoadMarks& marks, std::string model, int64_t version)
@@ -40,22 +40,22 @@ class LoadMarks {
     const int64_t version_;
   };
 
-  // Takes over what earlier servers of the same store (its path) have left in `state_dir`, and logs each end that it
-  // finds. UNAVAILABLE when the folder cannot be used: it is not there, cannot be written or locked, or too many
+  // Takes over the marks that earlier servers of the same store (its path) left in `state_dir`, and logs each end that
+  // it finds. UNAVAILABLE when the folder cannot be used: it does not exist, cannot be written or locked, or too many
   // servers share it.
   static absl::StatusOr<std::unique_ptr<LoadMarks>> Open(const std::string& state_dir, const std::string& store);
   ~LoadMarks() = default;
   LoadMarks(const LoadMarks&) = delete;
   LoadMarks& operator=(const LoadMarks&) = delete;
 
-  // Loading begins. `fingerprint`: of the version's files; when it is another than before, or `is_asked_for`, earlier
-  // ends do not count. Waits, for minutes at most, while another version with an end loads. FAILED_PRECONDITION: the
-  // server has ended twice while it loaded these files.
+  // Loading begins. Earlier ends do not count if `fingerprint`, of the version's files, has changed, or with
+  // `is_asked_for`. Waits, at most 5 minutes, while another version with an end loads. FAILED_PRECONDITION: the server
+  // has ended twice while it loaded these files.
   absl::StatusOr<std::unique_ptr<Loading>> Begin(const std::string& model, int64_t version,
                                                  const std::string& fingerprint, bool is_asked_for);
-  // A version that was loaded is placed on another device: the same, of the same files.
+  // Begins placing a loaded version on another device, from the same files.
   absl::StatusOr<std::unique_ptr<Loading>> BeginAgain(const std::string& model, int64_t version);
-  // The server ends on purpose: what is loading does not count from now on.
+  // The server ends on purpose: running loads do not count as its cause from now on.
   void EndIntended();
 
  private:
@@ -72,9 +72,9 @@ class LoadMarks {
   void TakeOver() FERRY_EXCLUDES(mutex_);
   absl::StatusOr<std::unique_ptr<Loading>> BeginLocked(Entry& entry) FERRY_REQUIRES(mutex_);
   void End(const std::string& model, int64_t version);
-  // Waits until no other version with an end loads, the server ends, or it has taken too long.
+  // Waits until no other version with an end loads, the server ends, or 5 minutes have passed.
   void WaitForTurn(const Key& key) FERRY_REQUIRES(mutex_);
-  // The entry's file becomes what its mark says: gone where there is nothing to remember.
+  // Makes the entry's file match its mark. The file is removed where there is nothing to remember.
   void Write(Entry& entry) FERRY_REQUIRES(mutex_);
   Entry& EntryOf(const Key& key) FERRY_REQUIRES(mutex_);
 
@@ -84,10 +84,10 @@ class LoadMarks {
 
   base::Mutex mutex_;
   base::CondVar ended_;
-  std::map<Key, Entry> entries_ FERRY_GUARDED_BY(mutex_);  // of every version that was loaded, or has a mark
+  std::map<Key, Entry> entries_ FERRY_GUARDED_BY(mutex_);  // of every version that was loaded or has a mark
   int64_t last_name_ FERRY_GUARDED_BY(mutex_) = 0;
   bool is_ending_ FERRY_GUARDED_BY(mutex_) = false;
-  bool has_failed_ FERRY_GUARDED_BY(mutex_) = false;  // to write a mark: said once
+  bool has_failed_ FERRY_GUARDED_BY(mutex_) = false;  // to write a mark; logged once
 };
 
 }  // namespace torchferry::registry

@@ -1,4 +1,4 @@
-// The threads that load versions, and what becomes of a load that does not end.
+// The threads that load versions, and the handling of loads that do not end.
 #pragma once
 
 #include <absl/status/status.h>
@@ -16,29 +16,29 @@
 
 namespace torchferry::registry {
 
-// Jobs begin in the order in which they came, as many at a time as there are threads. Thread-safe.
+// Jobs begin in the order in which they were added, one on each thread at a time. Thread-safe.
 //
-// A job beyond its limit is given up: it is told, and runs on. Another thread takes the place of its own, as often as
-// `max_stuck` says. When it has ended after all, what it made is dropped, and its thread ends.
+// A job over its time limit is given up: its give_up is called, and it runs on. Another thread replaces its thread, for
+// at most `max_stuck` threads. When the job ends after all, its result is dropped, and its thread ends.
 class LoadPool {
  public:
   struct Options {
     int threads = 1;
-    int max_stuck = 0;                  // threads that are replaced
-    base::StuckWatch* watch = nullptr;  // outlives the pool; null: nobody sees what does not end
-    // Called on a thread of the pool when the last job has ended, given-up ones aside. Null: nobody cares.
+    int max_stuck = 0;                  // max threads that are replaced
+    base::StuckWatch* watch = nullptr;  // outlives the pool; null: loads that do not end are not noticed
+    // Called on a thread of the pool when the last job has ended, apart from given-up ones. May be null.
     std::function<void()> on_idle = nullptr;
   };
 
-  // One of `run` and `refuse` is called, once.
+  // Either `run` or `refuse` is called, once.
   struct Job {
-    base::Duration limit{0};  // zero: as long as it takes
-    // On a thread of the pool: what cannot be interrupted. What it gives is called there next, if that was in time, and
-    // otherwise destroyed.
+    base::Duration limit{0};  // zero: no limit
+    // Called on a thread of the pool; cannot be interrupted. The function that it returns is called there next if the
+    // job was in time, and is destroyed otherwise.
     std::function<std::function<void()>()> run;
-    // On the watch's thread, in place of that.
+    // Called on the watch's thread, in place of that function.
     std::function<void(base::Duration so_far)> give_up;
-    // It is not run, as `why` says: the pool is stopped, or has no thread left. On any thread.
+    // Called on any thread. The job is not run, as `why` says: the pool is stopped, or has no thread left.
     std::function<void(const absl::Status& why, bool is_stopping)> refuse;
   };
 
@@ -48,12 +48,12 @@ class LoadPool {
   LoadPool& operator=(const LoadPool&) = delete;
 
   void Add(Job job);
-  // Refuses what waits and what comes, and waits for what runs, given up or not.
+  // Refuses waiting and later jobs, and waits for running ones, given up or not.
   void Stop();
 
-  // Threads whose jobs were given up and have not ended.
+  // The number of threads whose jobs were given up and have not ended.
   int stuck() const;
-  // Whether no job waits or runs but those that were given up.
+  // Whether no job waits or runs, apart from given-up ones.
   bool is_idle() const;
 
  private:
@@ -83,7 +83,7 @@ class LoadPool {
   int alive_ FERRY_GUARDED_BY(mutex_) = 0;
   int stuck_ FERRY_GUARDED_BY(mutex_) = 0;
   int running_ FERRY_GUARDED_BY(mutex_) = 0;  // jobs, given up or not
-  int telling_ FERRY_GUARDED_BY(mutex_) = 0;  // jobs that are being told that they were given up
+  int telling_ FERRY_GUARDED_BY(mutex_) = 0;  // jobs whose give_up is being called
   bool stopping_ FERRY_GUARDED_BY(mutex_) = false;
 };
 

@@ -1,5 +1,5 @@
-// Servables end on one thread of their own: ending one waits for its running batches, and the last handle may be
-// dropped anywhere, on a worker too.
+// Ends servables on a thread of its own. Ending one waits for its running batches, and the last handle may be dropped
+// on any thread, even on a worker.
 #pragma once
 
 #include <functional>
@@ -16,19 +16,19 @@ namespace torchferry::registry {
 class Reaper {
  public:
   Reaper() { loop_.Start(); }
-  // Waits until every handle has been dropped and what they held has ended, then ends the thread.
+  // Waits until every handle has been dropped and every servable has ended, then ends the thread.
   ~Reaper();
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // On the thread. Null: nobody cares.
+  // Called on the thread. Each may be null.
   struct Ends {
-    std::function<void()> on_stuck;  // something of it does not end; before on_end, which may follow
-    std::function<void()> on_end;    // it has ended
+    std::function<void()> on_stuck;  // some work of the servable does not end; before on_end, which may follow
+    std::function<void()> on_end;    // the servable has ended
   };
 
-  // A handle whose last copy hands the servable to the thread. That takes what does not end aside, and goes on with the
-  // others.
+  // Returns a handle whose last copy hands the servable to the thread. The thread sets a servable that does not end
+  // aside, and goes on with the others.
   std::shared_ptr<serving::Servable> Adopt(std::unique_ptr<serving::Servable> servable, Ends ends = {});
 
  private:
@@ -45,7 +45,7 @@ class Reaper {
   base::Mutex mutex_;
   base::CondVar none_alive_;
   std::vector<Doomed> doomed_ FERRY_GUARDED_BY(mutex_);
-  std::vector<Doomed> ending_;                 // of the thread alone
+  std::vector<Doomed> ending_;                 // used only by the thread
   size_t alive_ FERRY_GUARDED_BY(mutex_) = 0;  // adopted and not ended yet
   base::LoopThread loop_{"reaper", [this] { return EndDoomed(); }};
 };

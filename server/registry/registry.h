@@ -1,5 +1,5 @@
-// Name → version → servable: what is loaded, loading it, and taking it away, while requests go on.
-// This is the face. The table (version_table.h) says what is there, the reconciler (reconciler.h) changes it.
+// Name → version → servable: the loaded versions, and loading and unloading them while requests go on. This is the
+// facade. The table (version_table.h) holds the versions, the reconciler (reconciler.h) changes it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -23,7 +23,7 @@
 
 namespace torchferry::registry {
 
-// Thread-safe. Changes of one model happen one after another, those of several models beside each other; versions are
+// Thread-safe. Changes of one model run one after another, those of several models at the same time. Versions are
 // loaded on threads of their own.
 class Registry {
  public:
@@ -32,52 +32,55 @@ class Registry {
   using Done = registry::Done;
 
   struct Options {
-    base::StoreFolder store;  // what Load and Rescan look into
+    base::StoreFolder store;  // the store that Load and Rescan read
     VersionLifecycle::OnUnloaded on_unloaded;
-    std::shared_ptr<LoadMarks> marks;  // null: nothing is remembered
+    std::shared_ptr<LoadMarks> marks;  // null: no marks are kept
     LoadPool::Options loading;
-    // How long a load may take; beyond it the version is FAILED. Null: as long as it takes.
+    // Max time of a load; a version over it is FAILED. Null: no limit.
     std::function<base::Duration(const config::ModelConfig&)> load_limit;
   };
 
   Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options = {});
-  // Stop, if that was not called.
+  // Calls Stop, if nobody has.
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // Takes the versions that each model's policy wants; they are PENDING. Once, before StartLoading.
+  // Adds the versions that each model's policy wants, as PENDING. Call it once, before StartLoading.
   void Add(const std::vector<ModelFolder>& models) { reconciler_.Add(models); }
-  // Shows the versions that each model's policy wants as UNLOADED: nothing of them is loaded until Load is called.
-  // Before StartLoading.
+  // Adds the versions that each model's policy wants, as UNLOADED: none of them is loaded until Load is called. Call it
+  // before StartLoading.
   void AddUnloaded(const std::vector<ModelFolder>& models) { reconciler_.AddUnloaded(models); }
-  // Begins to load what is PENDING. Once.
+  // Begins to load the PENDING versions. Call it once.
   void StartLoading();
-  // Ends loading after the running versions, drops every servable and waits until they have ended.
+  // Loads no further versions, drops every servable and waits until all have ended.
   void Stop();
 
-  // Loads that were given up and have not ended. Stop waits for them.
+  // The number of loads that were given up and have not ended. Stop waits for them.
   int stuck_loads() const { return pool_.stuck(); }
-  // Whether a version is being loaded, or waits for that; those loads aside.
+  // Whether a version is loading or waits for that, apart from given-up loads.
   bool is_loading() const { return !pool_.is_idle(); }
 
-  // Makes what serves what the store has now: the versions that the model's policy wants, or `versions`, which are then
-  // kept whatever Rescan finds. A version whose files are the same stays as it is; one whose files changed is loaded
-  // beside itself and takes its own place. The versions that are no longer wanted go when all that are wanted serve.
-  // `done` gets NOT_FOUND for a model or version that the store has not, and otherwise the error of the first version
-  // that failed; what served goes on, and Rescan does as before. Files that failed to load are tried again.
+  // Makes the registry serve what the store has now: the versions that the model's policy wants, or `versions`. Named
+  // `versions` are then kept whatever Rescan finds. A version whose files are the same stays as it is. One whose files
+  // changed is loaded while its old files serve, and then replaces them. Versions that are no longer wanted are
+  // unloaded when all wanted ones serve. `done` gets NOT_FOUND for a model or version that is not in the store, and
+  // otherwise the error of the first version that failed. After an error the old versions still serve, and Rescan acts
+  // as before. Files that failed to load are tried again.
   void Load(const std::string& model, const std::vector<int64_t>& versions, Done done);
-  // Takes a version away, or all of them (`version` 0): no request finds it from now on, and it ends when those that
-  // did have been answered; then `done` is called, its memory being free. It stays away until it is loaded again.
-  // NOT_FOUND where nothing of that name serves, loads, is ending or has failed.
+  // Unloads a version, or all of a model (`version` 0). No request finds it from now on, and it ends when the requests
+  // that did have been answered. Then `done` is called, when its memory is free. It stays unloaded until Load.
+  // NOT_FOUND where there is no such version, or each is unloaded already. UNAVAILABLE when a forward pass of it does
+  // not end.
   void Unload(const std::string& model, int64_t version, Done done);
-  // Load, for each model of the store whose files are others than when it was last loaded, and the same as at the last
-  // Rescan, so that one which is being written is left alone. Models whose folders are gone are unloaded. Not for those
-  // that Load was told versions of, nor for models or versions that were unloaded.
+  // Calls Load for each model whose files differ from those of its last load. They must be the same as at the last
+  // Rescan, so that a model which is being written is left alone. Models whose folders are gone are unloaded. Models
+  // that Load was given versions of are skipped, as are models and versions that were unloaded.
   void Rescan(Done done);
 
-  // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists those there are), or
-  // it was unloaded. UNAVAILABLE: not loaded yet. FAILED_PRECONDITION: it failed to load, and why.
+  // `version` 0: the newest that is READY. NOT_FOUND: no such model or version (the message lists the existing ones),
+  // or it was unloaded. UNAVAILABLE: not loaded yet, ending, or suspect. FAILED_PRECONDITION: it failed to load, and
+  // why.
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const {
     return table_.Find(model, version);
   }
@@ -87,7 +90,7 @@ class Registry {
   // Sorted by model, then by version, newest first. `model` empty: all.
   std::vector<VersionStatus> List(const std::string& model = "") const { return table_.List(model); }
 
-  // Called after each change of a state, without a lock held. Set before Add.
+  // `listener` is called after each change of a state, without a lock held. Set it before Add.
   void SetListener(std::function<void()> listener) { table_.SetListener(std::move(listener)); }
 
  private:
@@ -95,7 +98,7 @@ class Registry {
   VersionLifecycle lifecycle_;
   JobThread jobs_{"reconciler"};
   LoadPool pool_;
-  Reconciler reconciler_;  // of the thread of jobs_ alone, once that has begun
+  Reconciler reconciler_;  // used only by the thread of jobs_, once that runs
 };
 
 }  // namespace torchferry::registry

@@ -1,4 +1,4 @@
-// Looks at the store every so often.
+// Looks at the store at a fixed interval.
 #pragma once
 
 #include <atomic>
@@ -10,8 +10,8 @@
 
 namespace torchferry::registry {
 
-// Calls Registry::Rescan every `interval`, from its construction to its destruction. A look whose loads take longer
-// does not hold up the next, as long as the looks themselves are done.
+// Calls Registry::Rescan every `interval`, from its construction to its destruction. Loads that last do not delay the
+// next look, unless 8 looks are unanswered.
 class StoreWatch {
  public:
   StoreWatch(Registry& registry, base::Duration interval);
@@ -24,7 +24,7 @@ class StoreWatch {
 
   Registry& registry_;
   const base::Duration interval_;
-  // Looks that have not been answered.
+  // The number of looks that have not been answered.
   const std::shared_ptr<std::atomic<int>> unanswered_ = std::make_shared<std::atomic<int>>(0);
   base::LoopThread loop_{"store-watch", [this] { return Look(); }};
 };

@@ -1,5 +1,5 @@
-// What the tests of the registry share: servables that do nothing, a store in a temporary folder, and a registry whose
-// loads can be held up or made to fail.
+// Helpers of the registry's tests: servables that do nothing, a store in a temporary folder, and a registry. Its loads
+// can be delayed or made to fail.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ class NothingModel : public model::Model {
   const tensor::DeviceId device_{};
 };
 
-// Makes servables of NothingModel, which must end before this does.
+// Makes servables of NothingModel. They must end before this does.
 class ServableMaker {
  public:
   std::unique_ptr<serving::Servable> Make(const std::string& model, int64_t version) {
@@ -54,7 +54,7 @@ class ServableMaker {
   batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
 };
 
-// A model store in a temporary folder of the test's own, which is removed at the end.
+// A model store in a temporary folder of one test. The folder is removed at the end.
 class TestStore {
  public:
   TestStore() {
@@ -85,7 +85,7 @@ inline ModelFolder Folder(std::string name, std::vector<int64_t> versions) {
   return {std::move(name), config::ModelConfig{}, std::move(versions), {}, {}};
 }
 
-// A registry over `store_`. The model "bad" and the version `failing` do not load.
+// A registry over `store_`. The model "bad" and the version `failing` fail to load.
 class RegistryTest : public ::testing::Test {
  protected:
   using Answer = std::future<absl::Status>;
@@ -104,7 +104,7 @@ class RegistryTest : public ::testing::Test {
     return maker_.Make(model, version);
   }
 
-  // Begins with what the store has, and waits until it is loaded.
+  // Begins with the models of the store, and waits until they are loaded.
   void Begin() { Begin(ScanStore(store_.path()).value()); }
   void Begin(const std::vector<ModelFolder>& models) {
     registry_.Add(models);
@@ -135,13 +135,13 @@ class RegistryTest : public ::testing::Test {
   void WaitForStates(const std::string& states, const std::string& model = "m") {
     WaitUntil([&] { return States(model) == states; });
   }
-  // Looks at `is_met` now and after each change of a state.
+  // Checks `is_met` now and after each change of a state.
   template <typename Condition>
   void WaitUntil(Condition is_met) {
     base::MutexLock lock(mutex_);
     while (!is_met()) changed_.Wait(mutex_);
   }
-  // Until Stop, which does not count as a change of a state, has emptied the registry.
+  // Waits until Stop has emptied the registry, which does not count as a change of a state.
   void WaitUntilStopping() const {
     while (!registry_.List().empty()) std::this_thread::yield();
   }
@@ -150,9 +150,9 @@ class RegistryTest : public ::testing::Test {
   ServableMaker maker_;
   base::Mutex mutex_;
   base::CondVar changed_;
-  std::function<void()> on_load;  // in each load, before it; set while nothing is loaded
-  int64_t failing = 0;            // set while nothing is loaded
-  std::vector<int64_t> loaded;    // versions, in order; the registry's thread writes it
+  std::function<void()> on_load;  // called at the start of each load; set while nothing is loading
+  int64_t failing = 0;            // set while nothing is loading
+  std::vector<int64_t> loaded;    // versions, in order; written by the registry's thread
   Registry registry_{[this](const std::string& m, int64_t v, const config::ModelConfig&) { return MakeServable(m, v); },
                      maker_.metrics(),
                      base::Clock::Real(),

@@ -1,4 +1,4 @@
-// What the log says of models and versions.
+// Log lines about models and versions.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,23 @@
 
 namespace torchferry::registry {
 
-// What the owner of a folder should know of its configuration, a sentence each; none where that cannot be read. Pure.
+// Warnings about a folder's configuration for its owner, a sentence each. Empty where the configuration cannot be read.
+// Pure.
 std::vector<std::string> ConfigWarnings(const ModelFolder& folder);
 
-// Warnings: entries that are no version, and those of the configuration.
+// Logs warnings: for entries that are not a version, and for the configuration.
 void LogFolder(const ModelFolder& folder);
 
-// A folder of the store that is no model.
+// Logs that a folder of the store is not a model.
 void LogNoModel(const ModelFolder& folder);
 
-// A version, or with 0 a model's folder, that does not serve.
+// Logs that a version, or with 0 a model's folder, does not serve.
 void LogFailed(const std::string& model, int64_t version, const absl::Status& why);
 
-// A version, or with 0 a model's configuration, that could not be loaded anew.
+// Logs that a version, or with 0 a model's configuration, could not be loaded anew.
 void LogNotReloaded(const std::string& model, int64_t version, const absl::Status& why);
 
-// Where it runs and why, and what its file is.
+// Logs the device of a version and the reason for it, and the facts about its file.
 void LogReady(const std::string& model, int64_t version, const serving::Servable& servable, double seconds);
 
 }  // namespace torchferry::registry

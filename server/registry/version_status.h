@@ -1,4 +1,4 @@
-// What is known of one version, and what that says of the whole.
+// The known facts about one version, and the readiness that follows from all versions.
 #pragma once
 
 #include <absl/status/status.h>
@@ -21,26 +21,26 @@ enum class VersionState {
   kUnloading,
   kFailed,
   kUnloaded,
-  kSuspect,  // it was READY, and a forward pass does not end; READY again when that has
+  kSuspect,  // it was READY, and a forward pass does not end; READY again when the pass has ended
 };
 
 // "pending", "loading", …
 std::string_view Name(VersionState state);
 const std::vector<std::string>& VersionStateNames();
 
-// A copy of what the registry knows of one version.
+// A copy of the registry's data on one version.
 struct VersionStatus {
   std::string model;
   int64_t version = 0;  // 0: the folder could not be read as far as its versions
   VersionState state = VersionState::kPending;
-  absl::Status error;  // of a FAILED version, or a SUSPECT one
+  absl::Status error;  // of a FAILED or SUSPECT version
   double load_seconds = 0;
-  bool is_initial = false;                            // among those that the server started with
+  bool is_initial = false;                            // one of the versions that the server started with
   std::shared_ptr<const config::ModelConfig> config;  // null where it could not be read
   std::shared_ptr<const serving::Servable> servable;  // of a READY or SUSPECT version
 };
 
-// READY, and there is a device to run on.
+// The version is READY, and there is a device to run on.
 bool IsServing(const VersionStatus& status);
 
 enum class ReadinessPolicy {
@@ -48,12 +48,13 @@ enum class ReadinessPolicy {
   kAll,  // every version serves
 };
 
-// Empty when ready, otherwise a sentence that says why not. A store without models is ready. Of versions that came
-// later than the server only those that serve count: one that loads or fails takes nothing away.
+// Empty when ready, otherwise a sentence that says why not. A store without models is ready. Versions that are
+// unloading or unloaded do not count. Versions that were added after the start count only if they serve: their loading
+// or failing does not end readiness.
 std::string NotReadyReason(const std::vector<VersionStatus>& versions, ReadinessPolicy policy);
 
-// What a request for a version that does not serve is told. UNAVAILABLE: it will, or may; FAILED_PRECONDITION: it
-// failed to load, and why; NOT_FOUND: it was unloaded. Of a SUSPECT one, its error.
+// The error of a request for a version that does not serve. UNAVAILABLE: it will serve, or may; FAILED_PRECONDITION: it
+// failed to load, and why; NOT_FOUND: it was unloaded. A SUSPECT version gives its own error.
 absl::Status NotServing(const VersionStatus& status);
 
 }  // namespace torchferry::registry

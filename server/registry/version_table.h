@@ -1,4 +1,4 @@
-// What is known of each version of each model, and the servables that serve. It decides nothing.
+// The known facts about each version of each model, and the servables that serve. It decides nothing.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -18,7 +18,7 @@
 
 namespace torchferry::registry {
 
-// A version to load, and of which files.
+// A version to load, and its files.
 struct VersionSource {
   std::string model;
   int64_t version = 0;
@@ -27,58 +27,56 @@ struct VersionSource {
   bool is_asked_for = false;  // by name, by a user
 };
 
-// Thread-safe. Each change is atomic. A servable that the table lets go of is dropped without its lock.
+// Thread-safe. Each change is atomic. A servable that the table releases is dropped without its lock.
 class VersionTable {
  public:
-  // Shows the state that a version is in now, or with nullopt that the table does not have it any more.
-  // Called under the table's lock, so in the order of the changes: a call never shows a state that is past. So it must
-  // not call the table.
+  // Shows the state of a version after a change; nullopt: the table does not have it any more. It is called under the
+  // table's lock, in the order of the changes, so it never shows an old state. It must not call the table.
   using Show = std::function<void(const std::string& model, int64_t version, std::optional<VersionState> state)>;
 
-  // What Retire has taken out of service.
+  // The result of Retire.
   struct Retired {
-    std::shared_ptr<serving::Servable> servable;  // null where it did not serve
-    std::optional<int64_t> ending;                // generation of the servable whose end Settle waits for
+    std::shared_ptr<serving::Servable> servable;  // null where the version did not serve
+    std::optional<int64_t> ending;                // generation of the servable whose end Settle reports
   };
 
   explicit VersionTable(Show show) : show_(std::move(show)) {}
   VersionTable(const VersionTable&) = delete;
   VersionTable& operator=(const VersionTable&) = delete;
 
-  // Called after each change, without a lock held. Set before the first change.
+  // `listener` is called after each change, without a lock held. Set it before the first change.
   void SetListener(std::function<void()> listener) { listener_ = std::move(listener); }
 
-  // Changes of one version, which is added where it is not there. Version 0 stands for a folder that could not be read
-  // as far as its versions; it goes with the first change of another version of its model.
+  // Each of these changes one version, which is added if it is not in the table. Version 0 stands for a folder whose
+  // versions could not be read. It is removed by the first change of another version of its model.
 
-  // One of those that the server starts with.
+  // Adds one of the versions that the server starts with.
   void SetPending(const VersionSource& source);
-  // Loading begins. A version that serves stays READY. True if it does.
+  // Loading begins. A version that has a servable keeps its state, READY or SUSPECT. True if it has one.
   bool SetLoading(const VersionSource& source);
-  // Loading has failed. A version that serves, or is suspect, stays so. True if it does not.
+  // Loading has failed. A version that has a servable keeps its state. True if it has none.
   bool SetFailed(const std::string& model, int64_t version, const absl::Status& error);
-  // `servable` takes the place of the one before. `generation` tells it from others of the same version.
+  // `servable` replaces the one before. `generation` tells it from others of the same version.
   void SetReady(const VersionSource& source, std::shared_ptr<serving::Servable> servable, int64_t generation,
                 double load_seconds);
-  // The servable of `generation` is suspect, as `why` says, or with OK no longer: READY becomes SUSPECT, and back.
+  // The servable of `generation` is suspect, as `why` says, or with OK no longer. READY becomes SUSPECT, and back.
   void SetSuspect(const std::string& model, int64_t version, int64_t generation, const absl::Status& why);
-  // No request finds the version from now on. It is UNLOADING until Settle, where a servable has to end, and otherwise
-  // UNLOADED. UNLOADED versions stay in the table if `is_kept`, and otherwise go from it. Without `is_kept` nothing is
-  // added.
+  // No request finds the version from now on. If a servable has to end, it is UNLOADING until Settle. After that, or at
+  // once without one, it is UNLOADED if `is_kept`, and otherwise removed. Without `is_kept` nothing is added.
   Retired Retire(const std::string& model, int64_t version, bool is_kept);
   // The servable of `generation` has ended. Ends UNLOADING, unless the version has another servable by now.
   void Settle(const std::string& model, int64_t version, int64_t generation);
   // Forgets everything. Neither Show nor the listener is called.
   void Clear();
 
-  // `version` 0: the newest that is READY. Errors: as Registry::Find.
+  // `version` 0: the newest that is READY. The errors are those of Registry::Find.
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const std::string& model, int64_t version) const;
   bool HasModel(const std::string& model) const;
   // Sorted by model, then by version, newest first. `model` empty: all.
   std::vector<VersionStatus> List(const std::string& model = "") const;
   // Newest version first.
   std::vector<CurrentVersion> Current(const std::string& model) const;
-  // Those that are PENDING, in the order of List.
+  // The versions that are PENDING, in the order of List.
   std::vector<VersionSource> Pending() const;
 
  private:
@@ -86,9 +84,9 @@ class VersionTable {
     VersionStatus status;
     std::shared_ptr<serving::Servable> servable;
     std::string fingerprint;  // of the files that were loaded, or that failed to load
-    int64_t generation = 0;   // of the servable that is there, or was last
+    int64_t generation = 0;   // of the present servable, or of the last one
     bool is_stale = false;    // those files failed to load
-    bool is_kept = false;     // as UNLOADED, once it has ended
+    bool is_kept = false;     // as UNLOADED, after its servable has ended
   };
   static bool Serves(const Entry& entry) {
     return entry.servable != nullptr && entry.status.state == VersionState::kReady;
@@ -96,12 +94,12 @@ class VersionTable {
   // Newest version first.
   using Versions = std::map<int64_t, Entry, std::greater<>>;
 
-  // Changes an entry, which is added where it is not there, shows its state and tells the listener.
+  // Changes an entry, which is added if it is not in the table, shows its state and calls the listener.
   void Change(const std::string& model, int64_t version, const std::function<void(Entry&)>& change);
-  // Null where it is not there.
+  // Null where there is no such entry.
   Entry* Look(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   Entry& LookOrAdd(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
-  // After each change of an entry.
+  // Called after each change of an entry.
   void Changed(const Entry& entry) FERRY_REQUIRES(mutex_);
   void Erase(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   void Tell() const {
@@ -111,7 +109,7 @@ class VersionTable {
   std::function<void()> listener_;  // constant after the first change
 
   mutable base::Mutex mutex_;
-  const Show show_ FERRY_GUARDED_BY(mutex_);  // constant, but called under the lock alone
+  const Show show_ FERRY_GUARDED_BY(mutex_);  // constant, but called only under the lock
   std::map<std::string, Versions> models_ FERRY_GUARDED_BY(mutex_);
 };
 
