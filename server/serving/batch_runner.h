@@ -1,4 +1,4 @@
-// What becomes of a servable's batches: where each runs, what follows when the device fails, and the answers.
+// Runs a servable's batches: chooses where each runs, handles device faults, and answers the requests.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace torchferry::serving {
 
-// Has a queue in the scheduler, and the model's placements. Servable::Submit says what its requests may expect.
+// Owns a queue in the scheduler, and the model's placements. Servable::Submit says what its requests may expect.
 // Thread-safe.
 class BatchRunner final : private batching::Scheduler::Handler {
  public:
@@ -31,23 +31,23 @@ class BatchRunner final : private batching::Scheduler::Handler {
     int instances = 0;                // as Servable::Options::instances
     base::Duration forward_limit{0};  // likewise
     BuildLimit build_limit{};
-    std::function<void(const absl::Status&)> on_suspect;  // as Scheduler::Handler::OnSuspect; null: nobody cares
+    std::function<void(const absl::Status&)> on_suspect;  // as Scheduler::Handler::OnSuspect; may be null
   };
 
   // `scheduler` and `clock` must outlive it.
   BatchRunner(Options options, model::LoadedModel loaded, batching::Scheduler& scheduler,
               std::shared_ptr<metrics::ModelMetrics> metrics, const base::Clock& clock,
               std::shared_ptr<DeviceHealth> health);
-  // Drops what waits and waits for what runs. Not from a worker.
+  // Drops waiting requests and waits for running batches. A worker must not call it.
   ~BatchRunner() override;
 
   void Submit(std::unique_ptr<QueuedTask> task);
-  // Drops what waits, and takes no more.
+  // Drops waiting requests, and accepts no more.
   void BeginClose() { scheduler_.BeginClose(*queue_); }
-  // After that: whether nothing runs any more, which is waited for until `until`.
+  // Call it after BeginClose: whether no batch runs any more. Waits for that until `until`.
   bool HasEnded(base::TimePoint until) { return scheduler_.HasEnded(*queue_, until); }
 
-  // From the next batch on. Batches are formed as before, or they are not as before.
+  // Takes effect with the next batch. It cannot change whether batches are formed at all.
   void SetBatching(batching::BatchOptions options) { scheduler_.SetOptions(*queue_, std::move(options)); }
 
   const tensor::Signature& signature() const { return signature_; }
@@ -60,25 +60,25 @@ class BatchRunner final : private batching::Scheduler::Handler {
   void OnSuspect(const absl::Status& why) override {
     if (options_.on_suspect) options_.on_suspect(why);
   }
-  // On an accelerator one computes while the next is copied there; with more of them, batches would be smaller.
+  // On an accelerator, one batch computes while the next is copied there. More instances would make batches smaller.
   int MaxAtOnce() const override { return has_limit_ ? options_.instances + on_cpu_ : 0; }
-  // An accelerator may hang, or be slow for reasons of its own.
+  // An accelerator may hang, or be slow for reasons of its own, so its batches run only on workers.
   bool MayRunOnCaller() const override { return runs_on_cpu_; }
 
   Placements::Choice ChooseFor(const Batch& batch);
-  // Runs `batch` on `use`. What is left to be done comes back: nothing, or what has to run elsewhere or in smaller
-  // batches.
+  // Runs `batch` on `use`. Returns the work that is left: nothing, or batches that must run elsewhere or in smaller
+  // parts.
   std::vector<Batch> RunOn(const Placements::Use& use, Batch batch, batching::Scheduler::Runner& runner);
   std::vector<Batch> AfterFault(const Placements::Use& use, Batch batch, const Attempt& attempt);
   void AfterGivenUp(const Placements::Use& use, const Attempt& attempt);
   Attempt ForwardBesideLimit(const Placements::Use& use, const Batch& batch, WatchedBatch& watched);
   void Record(const Placements::Use& use, const Batch& batch, int64_t rows, const Attempt& attempt);
   void AnswerAll(const Placements::Use& use, Batch batch, Attempt attempt);
-  // Answers those that a run of at least `duration` could not answer in time, and those whose callers went away.
+  // Answers the requests that a run of at least `duration` could not answer in time, and those whose callers went away.
   void DropLate(Batch& batch, base::Duration duration);
-  // Back to the queue, before all that wait. False when that is closed; `batch` is then as it was.
+  // Returns `batch` to the head of the queue. False when the queue is closed; `batch` is unchanged then.
   bool GiveBack(Batch& batch);
-  // Until a placement is made. False when one has been since `builds`.
+  // Parks `batch` until a placement is made. False when one was made since `builds`.
   bool Park(Batch& batch, uint64_t builds);
   void Unpark();
 
@@ -89,14 +89,14 @@ class BatchRunner final : private batching::Scheduler::Handler {
   const std::shared_ptr<metrics::ModelMetrics> metrics_;
   const base::Clock& clock_;
   const tensor::Signature signature_;
-  const bool has_limit_;           // it may be on an accelerator, with so many instances
-  std::atomic<bool> runs_on_cpu_;  // where the last batch did
-  std::atomic<int> on_cpu_ = 0;    // where there is a limit: batches that run on the CPU, beside it
+  const bool has_limit_;           // the version may run on an accelerator, and `instances` limits its batches there
+  std::atomic<bool> runs_on_cpu_;  // whether the last batch ran there
+  std::atomic<int> on_cpu_ = 0;    // with has_limit_: batches that run on the CPU, which `instances` does not limit
   const std::shared_ptr<batching::Scheduler::Queue> queue_;
 
-  base::Mutex park_mutex_;  // between Park and Unpark
+  base::Mutex park_mutex_;  // held during Park and Unpark
 
-  Placements placements_;  // after what Unpark uses
+  Placements placements_;  // ends before the fields that Unpark uses
   ForwardPass forward_;
 };
 

@@ -1,4 +1,4 @@
-// A batch in parts. Every request is in exactly one of them, and they keep their order.
+// Splits a batch into parts. Each request is in exactly one part, and they keep their order.
 #pragma once
 
 #include <cstdint>
@@ -8,19 +8,19 @@
 
 namespace torchferry::serving {
 
-// Of all its requests.
+// The sum over all its requests.
 int64_t RowsIn(const Batch& batch);
 
 // `first`, then `second`.
 std::vector<Batch> InOrder(Batch first, Batch second);
 
-// By requests, not rows; of an odd number the first half has one more. `batch` has two or more.
+// Splits by requests, not rows; with an odd number the first half has one more. `batch` has two or more.
 std::vector<Batch> Halves(Batch batch);
 
-// Each request alone.
+// One batch for each request.
 std::vector<Batch> Singles(Batch batch);
 
-// Leaves the first requests in `batch`, as many as have `rows` rows together but at least one, and gives the others.
+// Leaves the first requests in `batch`, at least one, while they have at most `rows` rows together. Returns the others.
 // `batch` is not empty.
 Batch TakeAfter(Batch& batch, int64_t rows);
 

@@ -1,4 +1,4 @@
-// Which devices of the process work. One for all models: what one of them finds out moves the others too.
+// The state of the process's devices. All models share it, so a fault that one model finds moves the others too.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,7 @@ namespace torchferry::serving {
 
 enum class DeviceState {
   kUp,
-  kProbation,  // it failed once: no requests until a canary has passed
+  kProbation,  // it failed once: no requests run there until a canary has passed
   kLost,       // until the process ends
 };
 
@@ -29,14 +29,14 @@ std::string_view Name(DeviceState state);
 struct DeviceReport {
   tensor::DeviceId device;
   DeviceState state = DeviceState::kUp;
-  std::string why;  // of probation and loss
+  std::string why;  // why it is on probation or lost
 };
 
-// Thread-safe. The CPU, and a device that was not added, is always up.
+// Thread-safe. The CPU, and a device that was not added, are always up.
 class DeviceHealth {
  public:
-  // Called after each change, on the thread that reported it, without a lock held; by two threads at once when both
-  // report. Must not report.
+  // Called after each change, on the thread that reported it, without a lock held. Two threads may call it at once when
+  // both report. It must not report.
   using Listener = std::function<void(const DeviceReport&)>;
 
   DeviceHealth(metrics::Metrics& metrics, const base::Clock& clock) : metrics_(metrics), clock_(clock) {}
@@ -44,24 +44,24 @@ class DeviceHealth {
   void Add(const tensor::DeviceId& device);
 
   DeviceState Get(const tensor::DeviceId& device) const;
-  // All but the CPU, in the order in which they were added.
+  // All devices but the CPU, in the order in which they were added.
   std::vector<DeviceReport> List() const;
 
-  // What a forward pass, a placement or a probe met. kTransient puts the device on probation, kLost ends it; the others
-  // say nothing of it.
+  // Reports the fault of a forward pass, a placement or a probe. kTransient puts the device on probation, kLost makes
+  // it lost. Other faults do not count against the device.
   void Report(const tensor::DeviceId& device, model::DeviceFault fault, std::string_view why);
-  // A canary passed: the device is up, unless it was lost. The next probation's first canary comes at once again when
-  // the device has then been up for a while.
+  // A canary passed: the device is up, unless it was lost. If it is then up for a minute, its next probation begins
+  // with the shortest wait again.
   void ReportSound(const tensor::DeviceId& device);
 
-  // Whether a device on probation may be tried again. Each probation soon after the last waits twice as long, up to a
-  // minute.
+  // Whether a device on probation may be tried again. The first wait is 250 ms. A probation soon after the last one
+  // waits twice as long, up to a minute.
   bool IsCanaryDue(const tensor::DeviceId& device) const;
 
-  // A canary did not pass: the next one comes after twice the time.
+  // A canary did not pass: the next wait is twice as long, up to a minute.
   void CanaryFailed(const tensor::DeviceId& device);
 
-  // Until Unsubscribe, which waits for a call that runs. Not from the listener itself.
+  // `listener` is called until Unsubscribe, which waits for a running call. The listener must not call Unsubscribe.
   int Subscribe(Listener listener) { return listeners_.Subscribe(std::move(listener)); }
   void Unsubscribe(int subscription) { listeners_.Unsubscribe(subscription); }
 
@@ -69,7 +69,7 @@ class DeviceHealth {
   struct Entry {
     DeviceReport report;
     int order = 0;
-    base::Duration wait{};  // of the probation that is, or was last
+    base::Duration wait{};  // of the present probation, or of the last one
     base::TimePoint canary_at{};
     base::TimePoint up_since{};
   };

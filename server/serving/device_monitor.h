@@ -1,4 +1,4 @@
-// Looks after the devices while no request does: finds one that was lost while it was idle, and tries one on probation
+// Probes the devices while no request uses them. It finds an idle device that was lost, and tries a device on probation
 // again.
 #pragma once
 
@@ -12,12 +12,12 @@
 
 namespace torchferry::serving {
 
-// Its thread runs from construction to destruction, which waits for a probe that runs.
+// Its thread runs from construction to destruction. Destruction waits for a running probe.
 class DeviceMonitor {
  public:
-  // `probe`: a small piece of work on the device; OK, or what came of it. Called on the monitor's thread, every
-  // `interval` for a device that is up, and when DeviceHealth says so for one on probation. While a probe does not end,
-  // which `watch` sees after 10 s, the device is on probation; no other is tried meanwhile.
+  // `probe` does a small piece of work on the device; OK, or the fault. It is called on the monitor's thread. A device
+  // that is up is probed every `interval`, one on probation when DeviceHealth says so. `watch` sees a probe that runs
+  // for 10 s: the device is on probation then. No other device is probed until that probe ends.
   DeviceMonitor(std::shared_ptr<DeviceHealth> health, std::function<absl::Status(const tensor::DeviceId&)> probe,
                 base::Duration interval, base::StuckWatch* watch = nullptr);
   DeviceMonitor(const DeviceMonitor&) = delete;
@@ -33,7 +33,7 @@ class DeviceMonitor {
   const std::function<absl::Status(const tensor::DeviceId&)> probe_;
   const base::Duration interval_;
   const std::shared_ptr<base::Pass> pass_;
-  base::TimePoint next_of_all_;  // of the thread alone
+  base::TimePoint next_of_all_;  // used only by the thread
   base::LoopThread loop_{"device-monitor", [this] { return Look(); }};
 };
 

@@ -1,15 +1,15 @@
-// How much of a model, or of a client, may be in flight at the same time.
+// The limits of what one model, or one client, may have in flight at the same time.
 #pragma once
 
 #include <cstdint>
 
 namespace torchferry::serving {
 
-// 0: any number.
+// 0: no limit.
 struct FlightLimits {
   int64_t requests = 0;
-  int64_t bytes = 0;    // of their inputs
-  int64_t streams = 0;  // that are open
+  int64_t bytes = 0;    // of the inputs of these requests
+  int64_t streams = 0;  // open ones
 
   bool BoundsRequests() const { return requests > 0 || bytes > 0; }
 };

@@ -18,7 +18,7 @@ class ForwardPass {
  public:
   struct Options {
     bool is_stateful = false;
-    // Batches are formed: the model treats each row by itself, so that a request may run in pieces.
+    // True where batches are formed. The model then treats each row by itself, so that a request may run in pieces.
     bool may_split_rows = false;
   };
 
@@ -26,10 +26,10 @@ class ForwardPass {
   ForwardPass(Options options, const tensor::Signature& signature, Placements& placements, const base::Clock& clock)
       : options_(options), signature_(signature), placements_(placements), clock_(clock) {}
 
-  // Runs `batch`, which is not empty; of a stateful model it is one request. That runs on its session's copy or,
-  // without a session, on a fresh one. Any other request that is alone runs in pieces where its rows do not fit. Errors
-  // are Model::Predict's and Model::Clone's; between pieces, QueuedTask::CheckTime's. `watched` has each pass and each
-  // copy; once it is given up, nothing more is run.
+  // Runs `batch`, which is not empty; with a stateful model it is one request. That request runs on its session's copy
+  // or, without a session, on a fresh one. Any other request that is alone runs in pieces where its rows do not fit.
+  // Errors are Model::Predict's and Model::Clone's; between pieces, QueuedTask::CheckTime's. `watched` watches each
+  // pass and each copy; once it is given up, nothing more is run.
   Attempt Run(const Placements::Use& use, const Batch& batch, WatchedBatch& watched);
 
  private:

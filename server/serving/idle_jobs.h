@@ -1,4 +1,4 @@
-// The work of one version that may wait until it serves (model/idle_job.h), and its end with the version.
+// The jobs of one version that may wait until it serves (model/idle_job.h). They end with the version.
 #pragma once
 
 #include <deque>
@@ -11,37 +11,37 @@
 
 namespace torchferry::serving {
 
-// Thread-safe; one thread at a time calls RunPiece.
+// Thread-safe, but only one thread at a time may call RunPiece.
 class IdleJobs {
  public:
   using Replace = std::function<void(model::PlacedModel better)>;
 
-  // `replace` carries out IdleTurn::Replace. It is not called once HasEnded has returned true.
+  // `replace` does the work of IdleTurn::Replace. It is not called once HasEnded has returned true.
   IdleJobs(std::vector<model::IdleJob> jobs, Replace replace);
   IdleJobs(const IdleJobs&) = delete;
   IdleJobs& operator=(const IdleJobs&) = delete;
 
-  // Runs one piece of the oldest job that is left, on the calling thread. `is_quiet` is what the server says to
-  // IdleTurn::IsQuiet; a closed version's turn is never quiet. A job ends, and with it what it holds, as soon as it has
-  // no more to do. False: no job is left.
+  // Runs one piece of the oldest job that is left, on the calling thread. `is_quiet` answers IdleTurn::IsQuiet; for a
+  // closed version that is always false. A job that has no more to do is destroyed at once, with all that it holds.
+  // False: no job is left.
   bool RunPiece(const std::function<bool()>& is_quiet);
 
-  // Jobs that have ended.
+  // The number of jobs that have ended.
   int done() const;
 
-  // No piece begins from now on, and what waits ends. A running piece goes on, and its job ends with it.
+  // No piece begins from now on, and waiting jobs are dropped. A running piece goes on, and its job ends with it.
   void Close();
-  // After that: whether no piece runs any more. Waits for that until `until`.
+  // Call it after Close: whether no piece runs any more. Waits for that until `until`.
   bool HasEnded(base::TimePoint until);
 
-  // The running piece is beyond its time, or has ended after all.
+  // The running piece is over its time limit, or has ended after all.
   void SetStuck(bool is_stuck);
   bool is_stuck() const;
 
  private:
   class Turn;
   bool is_closed() const;
-  // Back to where it was taken from, unless there is no more of it or the version is closed.
+  // Puts `job` back at the front, unless it has no more to do or the version is closed.
   void PutBack(model::IdleJob job, bool has_more);
 
   const Replace replace_;

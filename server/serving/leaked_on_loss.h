@@ -8,8 +8,8 @@
 
 namespace torchferry::serving {
 
-// `model`, which is leaked and not destroyed if its device is lost by then: a lost device's memory must not be touched.
-// On the CPU `model` itself.
+// Wraps `model`, so that it is leaked and not destroyed if its device is lost by then. A lost device's memory must not
+// be touched. On the CPU it returns `model` itself.
 std::shared_ptr<model::Model> LeakedOnLoss(std::shared_ptr<model::Model> model,
                                            std::shared_ptr<const DeviceHealth> health);
 

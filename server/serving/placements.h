@@ -1,5 +1,5 @@
-// Where a version's model is, and where else it can be: what of it is made, on which devices, and which of these a
-// batch runs on.
+// The devices that a version's model runs on or could run on. It makes the model there, and chooses the device of each
+// batch.
 #pragma once
 
 #include <atomic>
@@ -21,83 +21,84 @@
 
 namespace torchferry::serving {
 
-// Under which a placement is made. Beyond it the device counts as one where it cannot be made, requests that wait for
-// it are told so, and no other is made for this version; a build that ends after all counts as any.
+// The limit for making a placement. Over it the device counts as one where the model cannot be made. Requests that wait
+// for it run elsewhere or get an error, and this version makes no other placement meanwhile. A build that ends after
+// all counts like any other.
 struct BuildLimit {
-  base::Duration limit{0};            // zero: none
-  base::StuckWatch* watch = nullptr;  // null: nobody sees it
+  base::Duration limit{0};            // zero: no limit
+  base::StuckWatch* watch = nullptr;  // null: a build that does not end is not noticed
 };
 
-// What a version holds in memory, in bytes. 0: nothing, or unknown.
+// The bytes that a version holds in memory. 0: nothing, or unknown.
 struct MemoryUse {
   uint64_t weights = 0;        // of the model that requests run on now
-  uint64_t small_weights = 0;  // of the model for small batches, where that is another
-  uint64_t other_weights = 0;  // of what is made on other devices, ahead of need or from before a move
+  uint64_t small_weights = 0;  // of a separate model for small batches, if there is one
+  uint64_t other_weights = 0;  // of models on other devices: made ahead of need, or left by a move
 };
 
 // Thread-safe.
 class Placements {
  public:
-  // What a batch runs on.
+  // A placement that a batch runs on.
   struct Use {
     size_t index = 0;
     std::shared_ptr<model::Model> model;
     std::shared_ptr<model::Model> small = nullptr;  // as PlacedModel::small
-    bool is_moved = false;                          // away from where it was loaded
-    bool is_fallback = false;                       // that, or where it was loaded already was one
-    std::string from{};                             // of a fallback: the device that it would have been, and
-    // kDeviceLost, kDeviceError or kOutOfMemory, or as when it was loaded.
+    bool is_moved = false;                          // away from the device where it was loaded
+    bool is_fallback = false;                       // it is moved, or it was loaded on a fallback already
+    std::string from{};                             // with a fallback: the device that it would have run on
+    // After a move: kDeviceLost, kDeviceError, or the home's last fault. Else the reason of the load.
     tensor::FallbackReason reason = tensor::FallbackReason::kNone;
-    std::optional<int64_t> rows;  // most that it has memory for now; nothing: unknown
-    base::Duration fastest{};     // a batch has taken at least so long; 0: none has run
+    std::optional<int64_t> rows;  // max rows that it has memory for now; nullopt: unknown
+    base::Duration fastest{};     // the shortest time of a batch; 0: no batch has run
   };
   struct Choice {
     std::optional<Use> use;
-    // Nothing to run on yet, but one is being made; OnBuilt follows when `builds` has changed.
+    // There is nothing to run on yet, but a placement is being made. OnBuilt follows when `builds` has changed.
     bool may_come = false;
     uint64_t builds = 0;
-    absl::Status error;  // why not, where neither is the case
+    absl::Status error;  // why it cannot run, where neither is the case
   };
 
-  // `on_built`: after each end of a build, on its thread, without a lock held.
+  // `on_built` is called after each end of a build, on its thread, without a lock held.
   Placements(std::string model, int64_t version, model::LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
              const base::Clock& clock, std::function<void()> on_built, BuildLimit limit = {});
-  // Waits for a build that runs.
+  // Waits for a running build.
   ~Placements();
   Placements(const Placements&) = delete;
   Placements& operator=(const Placements&) = delete;
 
-  // For a batch that has met faults on `tried` (bits by index). Begins to make what is needed.
+  // Chooses for a batch that has met faults on `tried` (bits by index). Begins to make a placement if one is needed.
   Choice Choose(uint64_t tried);
 
-  // On this device, which is one of the placements' and is up; nothing otherwise.
+  // The placement on `device`. nullopt when no placement is for that device, or it is lost.
   std::optional<Use> On(const tensor::DeviceId& device);
 
   void Ran(const Use& use, int64_t rows, base::Duration took);
-  // A forward pass ended with a DeviceFaultStatus. Tells the device's health, too.
+  // A forward pass ended with a DeviceFaultStatus. Reports it to the device's health, too.
   void Failed(const Use& use, const absl::Status& status, int64_t rows);
 
-  // Counts ends of builds.
+  // The number of builds that have ended or were given up.
   uint64_t builds() const { return builds_; }
 
-  // Batches that are chosen for from now on run on `better` where they ran on the model that was loaded; those under
-  // way end on that. False: `better` is on another device, and nothing has changed.
+  // Batches that are chosen for from now on run on `better`, where they ran on the model that was loaded. Batches in
+  // flight end on the old model. False: `better` is on another device, and nothing has changed.
   bool Replace(model::PlacedModel better);
 
-  // Where requests run now, and the facts about that; the fallback's fields are those of now.
+  // The placement on which requests run now, and the facts about it. The fallback's fields describe the present state.
   model::PlacedModel Now();
 
   MemoryUse memory() const;
 
-  // Whether there is anything to run on, or soon will be.
+  // Whether there is a placement to run on, or soon will be.
   bool CanRun() const;
 
-  // What is being made was given up, and goes on.
+  // Whether the running build was given up.
   bool is_stuck() const {
     base::MutexLock lock(mutex_);
     return is_stuck_;
   }
-  // Whether nothing is being made any more, which is waited for until `until`.
+  // Whether no build runs any more. Waits for that until `until`.
   bool HasEnded(base::TimePoint until);
 
   const std::shared_ptr<DeviceHealth>& health() const { return health_; }
@@ -110,11 +111,11 @@ class Placements {
     std::shared_ptr<model::Model> small;  // as PlacedModel::small
     model::ModelInfo info;
     bool is_building = false;
-    base::TimePoint failed_until{};  // to be made
-    base::Duration build_wait{};     // after the last failure of that
+    base::TimePoint failed_until{};  // a build failed: not tried again before this
+    base::Duration build_wait{};     // after the last failed build
     RowLimit rows;
     base::Duration fastest{};
-    tensor::FallbackReason fault = tensor::FallbackReason::kNone;  // the last, as a fallback's reason
+    tensor::FallbackReason fault = tensor::FallbackReason::kNone;  // the last one, as a fallback's reason
   };
 
   std::vector<PlacementView> Views(base::TimePoint now) const FERRY_REQUIRES(mutex_);
@@ -124,7 +125,7 @@ class Placements {
   void NoteMove(size_t index) FERRY_REQUIRES(mutex_);
   void Begin(size_t index) FERRY_REQUIRES(mutex_);
   void BuildFrom(size_t index);
-  std::optional<size_t> Build(size_t index);  // and what to build next
+  std::optional<size_t> Build(size_t index);  // returns the next one to build
   void TellStuck(const tensor::DeviceId& device, base::Duration so_far);
 
   const std::string model_;
@@ -138,11 +139,11 @@ class Placements {
 
   mutable base::Mutex mutex_;
   std::vector<Slot> slots_ FERRY_GUARDED_BY(mutex_);  // their number and devices are constant
-  size_t home_ FERRY_GUARDED_BY(mutex_) = 0;          // where it was loaded; constant
-  size_t current_ FERRY_GUARDED_BY(mutex_) = 0;       // of a batch that has tried none
+  size_t home_ FERRY_GUARDED_BY(mutex_) = 0;          // the slot where it was loaded; constant
+  size_t current_ FERRY_GUARDED_BY(mutex_) = 0;       // the slot of a batch that has tried no other
   bool is_building_ FERRY_GUARDED_BY(mutex_) = false;
   bool is_stuck_ FERRY_GUARDED_BY(mutex_) = false;    // the running build was given up
-  bool is_telling_ FERRY_GUARDED_BY(mutex_) = false;  // that
+  bool is_telling_ FERRY_GUARDED_BY(mutex_) = false;  // TellStuck is to run, or runs
   base::CondVar build_ended_;
   std::thread builder_ FERRY_GUARDED_BY(mutex_);
   int subscription_ = 0;

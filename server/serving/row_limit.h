@@ -1,4 +1,4 @@
-// How many rows a placement has memory for, as its failures tell.
+// The number of rows that a placement has memory for, learned from its failures.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,21 @@ namespace torchferry::serving {
 // Pure: `now` is an argument. Not thread-safe.
 class RowLimit {
  public:
-  // Rows that a batch may have now; nothing: no limit is known, or it is time to try again. 0: not one row, after one
-  // row has failed twice in sequence: once may have been that request's own size.
+  // Max rows of a batch now; nullopt: no limit is known, or it is time to try more again. 0: not even one row, after
+  // one row has failed twice in sequence. One failure may have been due to that request's own size.
   std::optional<int64_t> At(base::TimePoint now) const;
 
-  // So many did not fit.
+  // `rows` rows did not fit.
   void OutOfMemory(int64_t rows, base::TimePoint now);
-  // Not one row runs, for whatever reason: as OutOfMemory(1).
+  // Not even one row runs, for any reason. The same as OutOfMemory(1).
   void Rest(base::TimePoint now) { OutOfMemory(1, now); }
-  // So many ran.
+  // `rows` rows ran.
   void RecordFit(int64_t rows);
 
  private:
   std::optional<int64_t> limit_;
   int one_row_failures_ = 0;
-  base::Duration wait_{};  // before all rows are tried again; doubles with each failure after that
+  base::Duration wait_{};  // until more rows are tried again; doubles with each failure of such a try
   base::TimePoint until_{};
 };
 

@@ -18,19 +18,20 @@ namespace torchferry::serving {
 
 class Session;
 
-// How many sessions of one version there may be, and for how long one may be idle. Thread-safe.
+// The limits for the sessions of one version: their number, and how long one may be idle. Thread-safe.
 class SessionLimit {
  public:
   // When all places are taken, a session that has been idle for less than this does not give way.
   static constexpr base::Duration kLeastIdle = std::chrono::seconds(30);
 
-  // `max_idle`: a session that has been idle for so long gives way to any new one.
+  // `max_idle`: a session that has been idle for this time gives way to any new one.
   explicit SessionLimit(int64_t limit, base::Duration max_idle = base::Duration::max(),
                         const base::Clock& clock = base::Clock::Real())
       : limit_(limit), max_idle_(max_idle), clock_(clock) {}
 
-  // Ends what has been idle for longest, where that is due or there is no other place. Null when `limit` sessions are
-  // open that do not give way. The place is free again when the session is destroyed or ends so.
+  // Ends sessions that have been idle for `max_idle`. When no place is free, it ends the one that has been idle for
+  // longest. Null when `limit` sessions are open that do not give way. The place is free again when the session is
+  // destroyed or gives way.
   static std::shared_ptr<Session> Open(const std::shared_ptr<SessionLimit>& places);
 
   int64_t limit() const { return limit_; }
@@ -47,12 +48,12 @@ class SessionLimit {
   std::atomic<int64_t> open_{0};
   std::atomic<uint64_t> last_key_{0};
 
-  base::Mutex mutex_;                                                             // before a session's
+  base::Mutex mutex_;                                                             // taken before a session's mutex
   std::map<uint64_t, std::weak_ptr<Session>> sessions_ FERRY_GUARDED_BY(mutex_);  // by ordering key
 };
 
-// A copy of the model that only this client's requests run on, one at a time and in order: they are
-// tasks with one ordering key (Task::ordering_key). It may be dropped on any thread, and outlive its servable.
+// A copy of the model that only this client's requests run on, one at a time and in order. They are tasks with one
+// ordering key (Task::ordering_key). A session may be dropped on any thread, and outlive its servable.
 class Session {
  public:
   // Use SessionLimit::Open.
@@ -61,26 +62,26 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // `session` for one request: it is not idle until the last copy of what this gives is dropped. Null when it has given
-  // way to another one. Thread-safe.
+  // Returns `session` for one request. It is not idle until the last copy of the result is dropped. Null when it has
+  // given way to another session. Thread-safe.
   static std::shared_ptr<Session> Use(const std::shared_ptr<Session>& session);
 
   uint64_t ordering_key() const { return ordering_key_; }
 
-  // OK, or why there is no state any more. As ModelFrom, not thread-safe.
+  // OK, or why the state is gone. Not thread-safe, like ModelFrom.
   const absl::Status& end() const { return end_; }
-  // The state is gone; `why` is what every further request is told. The copy goes with it.
+  // Ends the state. Every further request gets `why`. The copy is dropped with it.
   void End(absl::Status why) {
     end_ = std::move(why);
     model_.reset();
   }
 
-  // The copy; null before the first ModelFrom and after End. As ModelFrom, not thread-safe.
+  // The copy; null before the first ModelFrom and after End. Not thread-safe, like ModelFrom.
   model::Model* model() const { return model_.get(); }
 
-  // The copy, made of `loaded` at the first call: that takes its time, so it is no callback
-  // thread's work. It is leaked if its device is lost when it ends. Not thread-safe; the ordering key sees to that, and
-  // each task of it holds a Use. Model::Clone's errors, after which the next call tries again.
+  // The copy, made from `loaded` at the first call. That takes time, so no callback's thread must call it. The copy is
+  // leaked if its device is lost when it ends. Not thread-safe: the ordering key lets one task run at a time, and each
+  // holds a Use. Errors are Model::Clone's; the next call tries again.
   absl::StatusOr<model::Model*> ModelFrom(const model::Model& loaded,
                                           const std::shared_ptr<const DeviceHealth>& health);
 
@@ -88,15 +89,15 @@ class Session {
   friend class SessionLimit;
 
   void EndUse();
-  // How long it has been idle; zero while it is used or when it has given way.
+  // The time that it has been idle; zero while it is used or when it has given way.
   base::Duration IdleAt(base::TimePoint now);
-  // Its place is free from now on. The copy that it had, to be dropped without a lock; nothing happens while it is
-  // used.
+  // Frees its place from now on, and returns its copy, which must be dropped without a lock. Does nothing while the
+  // session is used.
   std::shared_ptr<model::Model> GiveWay();
 
   const std::shared_ptr<SessionLimit> places_;
   const uint64_t ordering_key_;
-  std::shared_ptr<model::Model> model_;  // of whoever uses it; of GiveWay while nobody does
+  std::shared_ptr<model::Model> model_;  // used by the task that runs; by GiveWay while no task does
   absl::Status end_;
 
   base::Mutex mutex_;

@@ -1,4 +1,4 @@
-// A batch whose forward pass does not end: its requests are answered all the same.
+// A batch whose forward pass does not end: its requests are still answered.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,23 @@
 
 namespace torchferry::serving {
 
-// Whose passes, and how long one may take.
+// The owner of the passes, and their time limit.
 struct PassLimit {
   std::string model;
   int64_t version = 0;
-  base::Duration limit{0};  // zero: as long as it takes
+  base::Duration limit{0};  // zero: no limit
 };
 
-// The passes of one batch on one thread. Not thread-safe, but for GiveUp.
+// The passes of one batch on one thread. Not thread-safe, except GiveUp.
 class WatchedBatch final : private base::Overrun {
  public:
-  // What is referred to outlives it; `scheduler` also what GiveUp gives.
+  // The referenced objects outlive it. `scheduler` also outlives the result of GiveUp.
   WatchedBatch(const PassLimit& limit, batching::Scheduler& scheduler, batching::Scheduler::Runner& runner,
                const base::Clock& clock)
       : limit_(limit), scheduler_(scheduler), runner_(runner), clock_(clock) {}
 
-  // What cannot be interrupted, for `batch`, which stays as it is meanwhile. Gives what `work` gives.
+  // Runs `work`, which cannot be interrupted, for `batch`, which must not change meanwhile. Returns the result of
+  // `work`.
   template <typename Work>
   auto Do(const Batch& batch, const Work& work) {
     batch_ = &batch;
@@ -37,7 +38,7 @@ class WatchedBatch final : private base::Overrun {
     return result;
   }
 
-  // Its requests have been answered; nothing is to be run for them any more.
+  // Its requests have been answered; nothing must run for them any more.
   bool is_given_up() const { return is_given_up_; }
 
  private:

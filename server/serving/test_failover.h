@@ -1,4 +1,4 @@
-// A servable over models of several devices that fail when they are told to, for the tests.
+// For the tests: a servable over models of several devices, which fail on demand.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ namespace torchferry::serving {
 inline const tensor::DeviceId kFirst{"sim", 0};
 inline const tensor::DeviceId kSecond{"sim", 1};
 
-// Doubles "x". `fail` sees the rows of each forward pass, and may say that it fails.
+// Doubles "x". `fail` gets the rows of each forward pass, and may return an error for it.
 class FragileModel : public model::Model {
  public:
   using Fail = std::function<absl::Status(int64_t rows)>;
@@ -73,11 +73,11 @@ inline FragileModel::Fail Always(model::DeviceFault fault) {
   return [fault](int64_t) { return model::DeviceFaultStatus(fault, "SIM error: what happened"); };
 }
 
-// The process's clock, and what a test adds to it.
+// The process's clock, plus the time that a test adds.
 class ShiftedClock : public base::Clock {
  public:
   base::TimePoint Now() const override { return base::Clock::Real().Now() + offset_.load(); }
-  // By one thread at a time.
+  // Only one thread at a time may call it.
   void Advance(base::Duration duration) { offset_ = offset_.load() + duration; }
 
  private:
@@ -94,7 +94,7 @@ class FailoverTest : public ::testing::Test {
   }
   ~FailoverTest() override { servable_.reset(); }
 
-  // On sim:0, which does as `fail` says, and then on `others`, which are sound.
+  // Makes the servable on sim:0, which fails as `fail` says, with `others` as sound fallback devices.
   void Make(FragileModel::Fail fail, std::vector<tensor::DeviceId> others = {tensor::DeviceId::Cpu()},
             bool stateful = false) {
     model::LoadedModel loaded = Load(kFirst, std::move(fail), stateful);
@@ -103,7 +103,7 @@ class FailoverTest : public ::testing::Test {
     servable_ = Serve("m", std::move(loaded));
   }
 
-  // On `device`, which does as `fail` says. Placed elsewhere, when on_place has nothing against it, it does as
+  // A model on `device`, which fails as `fail` says. Placed elsewhere, if on_place allows that, it fails as
   // `fail_elsewhere` says.
   model::LoadedModel Load(const tensor::DeviceId& device, FragileModel::Fail fail, bool stateful = false,
                           FragileModel::Fail fail_elsewhere = nullptr) {
@@ -134,7 +134,7 @@ class FailoverTest : public ::testing::Test {
     return serving::Submit(*servable_, std::move(x), std::move(task));
   }
 
-  // While the one worker is held up, so that they become one batch.
+  // Submits while the one worker is busy, so that the requests form one batch.
   std::vector<Result> Together(const std::vector<std::vector<float>>& requests) {
     std::latch holds(1);
     std::latch go(1);
@@ -167,7 +167,7 @@ class FailoverTest : public ::testing::Test {
   metrics::Metrics metrics_;
   const std::shared_ptr<DeviceHealth> health_ = std::make_shared<DeviceHealth>(metrics_, base::Clock::Real());
   std::vector<std::string> log_;  // forward passes, "sim:0 4"; written by the one worker
-  std::function<absl::Status(const tensor::DeviceId&)> on_place;  // of what is loaded from now on
+  std::function<absl::Status(const tensor::DeviceId&)> on_place;  // for models that are loaded from now on
   ShiftedClock clock_;
   batching::Scheduler scheduler_{{.workers = 1}, base::Clock::Real()};
   std::unique_ptr<Servable> servable_;

@@ -1,4 +1,4 @@
-// Requests with one tensor "x", FP32 [rows, 1], and what models make of them, for the tests.
+// For the tests: requests with one tensor "x", FP32 [rows, 1], and the results that models make of them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace torchferry::serving {
 
 using Result = absl::StatusOr<PredictResult>;
 
-// Of a model that takes such requests.
+// The signature of a model that takes such requests.
 inline tensor::Signature SignatureOfX(int64_t max_batch_size) {
   tensor::Signature signature;
   signature.inputs = {
@@ -32,21 +32,21 @@ inline std::vector<float> ValuesOf(const tensor::HostTensor& tensor) {
   return values;
 }
 
-// [values.size(), 1].
+// A tensor of shape [values.size(), 1].
 inline tensor::HostTensor TensorOf(std::vector<float> values) {
   const auto owner = std::make_shared<std::vector<float>>(std::move(values));
   const auto rows = static_cast<int64_t>(owner->size());
   return {tensor::DType::kFp32, {rows, 1}, std::as_bytes(std::span(*owner)), owner};
 }
 
-// What a model gives that doubles "x".
+// The outputs of a model that doubles "x".
 inline model::Outputs Doubled(const tensor::BoundInputs& request) {
   std::vector<float> values = ValuesOf(request.values[0][0]);
   for (float& value : values) value *= 2;
   return {{"y", TensorOf(std::move(values))}};
 }
 
-// `x` has a value for each row. Of `task`, its inputs and its callback are set here.
+// `x` has a value for each row. The inputs and the callback of `task` are set here.
 inline std::future<Result> Submit(Servable& servable, std::vector<float> x, PredictTask task = {}) {
   task.inputs.rows = static_cast<int64_t>(x.size());
   task.inputs.values = {{TensorOf(std::move(x))}};
@@ -60,7 +60,7 @@ inline std::future<Result> Submit(Servable& servable, std::vector<float> x, Pred
   return promise->get_future();
 }
 
-// Of the first output.
+// The values of the first output.
 inline std::vector<float> Values(const Result& result) { return ValuesOf(result.value().outputs.at(0).tensor); }
 
 }  // namespace torchferry::serving
