@@ -1,4 +1,4 @@
-// When the requests of an open loop are due, whatever became of those before.
+// The times at which requests of an open loop are due. They do not depend on earlier requests.
 #pragma once
 
 #include <chrono>
@@ -9,15 +9,15 @@ namespace torchferry::client {
 
 enum class ArrivalKind {
   kConstant,  // evenly spaced
-  kPoisson,   // independent of each other, as those of many users are
+  kPoisson,   // independent of each other, like requests of many users
 };
 
 class Arrivals {
  public:
-  // `rate` requests a second on average, above 0. `seed` is for kPoisson.
+  // `rate`: requests a second on average, above 0. `seed` is for kPoisson.
   Arrivals(ArrivalKind kind, double rate, uint64_t seed);
 
-  // When the next request is due, from the start. Never before the last one.
+  // The time from the start at which the next request is due. It is never before the last one.
   std::chrono::nanoseconds Next();
 
  private:
@@ -26,7 +26,7 @@ class Arrivals {
   std::mt19937_64 random_;
   std::exponential_distribution<double> gap_;  // seconds
   uint64_t count_ = 0;
-  double seconds_ = 0;  // of kPoisson
+  double seconds_ = 0;  // for kPoisson
 };
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// A PredictResponse as `bench` reads it: nothing but where and how it ran.
+// The part of a PredictResponse that `bench` reads: where and how the request ran.
 #pragma once
 
 #include <google/protobuf/io/zero_copy_stream.h>
@@ -7,7 +7,7 @@
 
 namespace torchferry::client {
 
-// Reads a serialised PredictResponse; its outputs are skipped and not copied. False when it is none.
+// Reads a serialised PredictResponse; its outputs are skipped and not copied. False when it is not a PredictResponse.
 bool ReadExecution(google::protobuf::io::ZeroCopyInputStream* answer, v1::Execution* execution);
 
 }  // namespace torchferry::client

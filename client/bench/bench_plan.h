@@ -1,4 +1,4 @@
-// What `bench` is to do, checked: the steps of a sweep and what holds for all of them.
+// The checked plan of a `bench` run: the steps of a sweep and the settings that all of them share.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,10 +12,10 @@
 
 namespace torchferry::client {
 
-// One or the other.
+// A step has either a concurrency or a rate.
 struct BenchStep {
-  int64_t concurrency = 0;  // closed loop: that many requests are in flight, each followed by the next
-  double rate = 0;          // open loop: requests a second, due at times of their own
+  int64_t concurrency = 0;  // closed loop: requests in flight; each answer is followed by the next request
+  double rate = 0;          // open loop: requests a second, due at fixed times
 
   bool is_open() const { return concurrency == 0; }
 };
@@ -23,17 +23,17 @@ struct BenchStep {
 struct BenchPlan {
   std::vector<BenchStep> steps;  // all open or all closed; at least one
   ArrivalKind arrivals = ArrivalKind::kConstant;
-  int64_t max_outstanding = 0;  // in an open loop; a request over that is not sent
+  int64_t max_outstanding = 0;  // in an open loop; a request over it is not sent
   std::chrono::nanoseconds warm_up{};
   std::chrono::nanoseconds duration{};  // of each step, after its warm-up
   int connections = 1;
   int threads = 1;    // at most as many as connections
-  uint64_t seed = 0;  // of kPoisson
+  uint64_t seed = 0;  // for kPoisson
 
   bool is_open() const { return steps.front().is_open(); }
 };
 
-// `seed` stands in for one that was not given. INVALID_ARGUMENT that names the flag, its value and what was expected.
+// `seed` is used if `options` has none. INVALID_ARGUMENT names the flag, its value and what was expected.
 absl::StatusOr<BenchPlan> MakeBenchPlan(const BenchOptions& options, uint64_t seed);
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// What `bench` found, as people and as scripts read it.
+// The results of `bench`, as text for people and as JSON for scripts.
 #pragma once
 
 #include <chrono>
@@ -32,18 +32,18 @@ struct BenchReport {
   int64_t model_version = 0;
   std::string server_version;  // empty: unknown
   std::vector<Input> inputs;
-  int64_t rows = 1;  // of a request
+  int64_t rows = 1;  // of each request
   BenchPlan plan;
   std::optional<std::chrono::milliseconds> timeout;
   bool was_interrupted = false;
-  std::vector<Step> steps;  // those that were begun
+  std::vector<Step> steps;  // the steps that have begun
 };
 
-// A line on what was asked; a table of the latencies and one of what the server said, a row for each step; the errors;
-// and the last step's histogram, or each step's.
+// The text has a line about the request, a table of the latencies and one of the server's figures. Both tables have a
+// row for each step. The errors follow, and the last step's histogram, or each step's.
 std::string BenchText(const BenchReport& report, bool all_histograms, const Console& console);
 
-// One document; server/docs/guide/bench.md has its fields.
+// One document. server/docs/guide/bench.md lists its fields.
 nlohmann::ordered_json BenchJson(const BenchReport& report);
 
 }  // namespace torchferry::client

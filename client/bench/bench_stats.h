@@ -1,4 +1,4 @@
-// What one step of `bench` came to, added up answer by answer.
+// The results of one step of `bench`, added up answer by answer.
 #pragma once
 
 #include <absl/status/status.h>
@@ -17,7 +17,7 @@ namespace torchferry::client {
 
 using BenchTime = std::chrono::steady_clock::time_point;
 
-// The part of a step that counts: after its warm-up.
+// The part of a step that counts: the time after its warm-up.
 struct BenchWindow {
   BenchTime start;
   BenchTime end;
@@ -25,7 +25,7 @@ struct BenchWindow {
   bool Contains(BenchTime time) const { return time >= start && time < end; }
 };
 
-// How often each text came; in the order of the first times.
+// The number of times that each text was added, in the order in which they were first added.
 class TextCounts {
  public:
   void Add(std::string_view text, uint64_t count = 1);
@@ -36,7 +36,7 @@ class TextCounts {
   std::vector<std::pair<std::string, uint64_t>> counts_;  // few: devices and the like
 };
 
-// Sums over answers of what their Execution said.
+// Sums of the Execution fields of all answers.
 struct ServerSums {
   TextCounts devices;
   TextCounts fallback_reasons;
@@ -47,41 +47,41 @@ struct ServerSums {
 };
 
 struct BenchError {
-  absl::Status first;  // the server's (errors.h)
+  absl::Status first;  // from the server (errors.h)
   BenchTime first_at;
-  LatencyHistogram latencies;  // how long it took to be refused
+  LatencyHistogram latencies;  // the time until each refusal
 
   uint64_t count() const { return latencies.count(); }
 };
 
-// A request counts for the latencies and the errors when it was due inside the window, however late its answer came;
-// an answer counts for the throughput when it came inside the window, whenever its request was sent. So neither
-// end of the window favours fast or slow answers. Not thread-safe.
+// Latencies and errors count each request that was due inside the window, however late its answer is. Throughput counts
+// each answer that arrived inside the window, whenever its request was sent. Thus neither end of the window favours
+// fast or slow answers. Not thread-safe.
 class BenchStats {
  public:
   explicit BenchStats(BenchWindow window) : window_(window) {}
 
   void AddAnswer(BenchTime due, BenchTime answered, const v1::Execution& execution);
-  // `error` gives the status when it is the first of its code.
+  // `error` returns the status. It is called for the first error of a code.
   template <typename MakeError>
   void AddError(BenchTime due, BenchTime now, absl::StatusCode code, MakeError error) {
     if (window_.Contains(due)) ErrorOf(code, now, error).latencies.Add(now - due);
   }
-  // A request of an open loop that was given up since too many were in flight.
+  // A request of an open loop was not sent, since too many were in flight.
   void AddNotSent(BenchTime due) { not_sent_ += window_.Contains(due); }
-  // How long after it was due a request of an open loop was sent: the client's own fault.
+  // The delay between a request's due time and its sending, in an open loop. The client causes this delay.
   void AddSendDelay(BenchTime due, BenchTime sent);
-  // The window's true end where the step was cut short.
+  // Sets the window's true end when the step was cut short.
   void EndAt(BenchTime time);
   void Merge(const BenchStats& other);
 
-  // Of answers without an error.
+  // The latencies of answers without an error.
   const LatencyHistogram& latencies() const { return latencies_; }
   const ServerSums& server() const { return server_; }
   uint64_t ok() const { return latencies_.count(); }
   uint64_t failed() const;
   uint64_t not_sent() const { return not_sent_; }
-  // One for each code, the first first.
+  // One entry for each code, in the order of their first errors.
   const std::vector<BenchError>& errors() const { return errors_; }
   const LatencyHistogram& send_delays() const { return send_delays_; }
   double Seconds() const;  // of the window

@@ -8,9 +8,9 @@
 
 namespace torchferry::client {
 
-// Up to 12 lines "  1.00 - 1.50 ms   12.3 %  ████▌", each range longer than the one before by the same factor. In ASCII
-// bars are of '#'. Lines have at most `width` columns, as long as that leaves 20 for the bars. Empty when there is
-// nothing to draw.
+// Up to 12 lines "  1.00 - 1.50 ms   12.3 %  ████▌". Each range is longer than the one before by the same factor. In
+// ASCII, bars are drawn with '#'. Lines have at most `width` columns if that leaves 20 for the bars. Empty when there
+// is nothing to draw.
 std::string HistogramText(const LatencyHistogram& histogram, bool ascii, size_t width);
 
 }  // namespace torchferry::client

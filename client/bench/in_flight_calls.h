@@ -21,42 +21,42 @@
 
 namespace torchferry::client {
 
-// Where the calls go and what they carry; the same for all threads and steps.
+// The channels and the request of the calls; the same for all threads and steps.
 struct BenchTarget {
-  std::vector<std::shared_ptr<grpc::Channel>> channels;  // each thread has its own
+  std::vector<std::shared_ptr<grpc::Channel>> channels;  // each thread uses its own part of them
   grpc::ByteBuffer request;                              // a PredictRequest
   Connection::Options options;                           // of each call
 };
 
-// One thread runs Run(), which waits for answers, reads and counts them; one at a time calls Send() and Close().
-// Call objects are used again, so that a call costs what gRPC makes of it and no more.
+// One thread runs Run(), which waits for answers, reads and counts them. One thread at a time calls Send() and Close().
+// Call objects are reused, so that a call costs no more than gRPC itself needs.
 class InFlightCalls {
  public:
-  // The calls take turns with `channels`. References must outlive it. `stop`, once true, ends the step: nothing further
-  // is sent, calls in flight are cancelled and not counted. It is set when the server is gone.
+  // The calls use `channels` in turn. References must outlive it. `stop`, once true, ends the step: no call is sent any
+  // more, and calls in flight are cancelled and not counted. It is also set here when the server is gone.
   InFlightCalls(const BenchTarget& target, std::vector<std::shared_ptr<grpc::Channel>> channels, int64_t max_calls,
                 BenchWindow window, std::atomic<bool>& stop);
   ~InFlightCalls();
   InFlightCalls(const InFlightCalls&) = delete;
   InFlightCalls& operator=(const InFlightCalls&) = delete;
 
-  // Its latency counts from `due`. False when `max_calls` are in flight.
+  // Sends a call, whose latency counts from `due`. False when `max_calls` are in flight.
   bool Send(BenchTime due);
-  // After the last Send.
+  // Call it after the last Send.
   void Close();
 
-  // Returns when it is closed and every call has its answer. `again`: each answer inside the step is followed by the
-  // next call.
+  // Returns when it is closed and every call has its answer. With `again`, each answer inside the step is followed by
+  // the next call.
   void Run(bool again);
 
-  // What follows is for after Run.
+  // The following functions are for after Run.
   const BenchStats& stats() const { return stats_; }
   // OK unless the server is gone.
   const absl::Status& gone() const { return gone_; }
 
  private:
   struct Call {
-    std::optional<grpc::ClientContext> context;  // gRPC wants a new one each time
+    std::optional<grpc::ClientContext> context;  // gRPC needs a new one for each call
     std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
     grpc::ByteBuffer answer;
     grpc::Status status;
@@ -78,18 +78,19 @@ class InFlightCalls {
   const size_t max_calls_;
   const BenchWindow window_;
   std::atomic<bool>& stop_;
-  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;  // of the channels
+  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;  // one for each channel
   grpc::CompletionQueue queue_;
-  size_t next_channel_ = 0;  // of the thread that starts calls
+  size_t next_channel_ = 0;  // used by the thread that starts calls
 
   std::atomic<bool> is_closed_ = false;
   std::atomic<int64_t> in_flight_ = 0;
 
   base::Mutex mutex_;
-  std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // the list; a call belongs to who takes it
+  std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // the mutex guards the list; a call belongs to the thread that
+                                                     // takes it
   std::vector<Call*> free_ FERRY_GUARDED_BY(mutex_);
 
-  // Of the thread in Run.
+  // Used only by the thread in Run.
   BenchStats stats_;
   absl::Status gone_;
   bool is_cancelled_ = false;

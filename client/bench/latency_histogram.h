@@ -1,5 +1,5 @@
-// Durations counted in buckets whose width grows with the value, so that memory is bounded and the error is a share of
-// the value: 128 buckets to each doubling, as HdrHistogram has it.
+// Counts durations in buckets whose width grows with the value. Memory is bounded, and the error is a share of the
+// value. Each doubling has 128 buckets, as in HdrHistogram.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 
 namespace torchferry::client {
 
-// About 60 KiB, whatever is added. Not thread-safe.
+// Takes about 60 KiB, whatever is added. Not thread-safe.
 class LatencyHistogram {
  public:
   using Duration = std::chrono::nanoseconds;
@@ -21,7 +21,7 @@ class LatencyHistogram {
 
   LatencyHistogram();
 
-  // Below 0 counts as 0.
+  // A value below 0 counts as 0.
   void Add(Duration value);
   void Merge(const LatencyHistogram& other);
 
@@ -30,17 +30,17 @@ class LatencyHistogram {
   Duration Mean() const;
   Duration Min() const;
   Duration Max() const { return max_; }
-  // The smallest value that `percent` of all are not above, within 0.5 %; `percent` is above 0 and at most 100. 0 when
-  // it is empty.
+  // The smallest value that at least `percent` of all values do not exceed, within 0.5 %. `percent` is above 0 and at
+  // most 100. 0 when it is empty.
   Duration Percentile(double percent) const;
 
-  // Those that hold something, in ascending order.
+  // The buckets that are not empty, in ascending order.
   std::vector<Bucket> Buckets() const;
 
  private:
   std::vector<uint64_t> counts_;
   uint64_t count_ = 0;
-  double sum_ = 0;  // of the nanoseconds
+  double sum_ = 0;  // in nanoseconds
   Duration min_ = Duration::max();
   Duration max_ = Duration::zero();
 };

@@ -1,4 +1,4 @@
-// The command line: flags and commands to calls, errors to messages and exit codes.
+// The command line: turns flags and commands into calls, and errors into messages and exit codes.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace torchferry::client {
 
-// `arguments` without the program's name. Reads TORCHFERRY_ADDRESS where no --address is given.
-// Returns the exit code.
+// `arguments` do not include the program's name. Reads TORCHFERRY_ADDRESS where --address is not given. Returns the
+// exit code.
 int RunCli(std::vector<std::string> arguments, Console console);
 
 }  // namespace torchferry::client

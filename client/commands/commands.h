@@ -1,5 +1,5 @@
-// The commands of the CLI. Each function adds its command, or two that belong together, to `app`: the flags, the help,
-// and what goes into `invocation` when the command was given.
+// The commands of the CLI. Each function adds to `app` its command, or two that belong together, with flags and help. A
+// command that is given fills `invocation`.
 #pragma once
 
 #include "client/commands/invocation.h"
@@ -17,6 +17,6 @@ void AddModels(CLI::App& app, Invocation& invocation);  // models, model
 void AddAdmin(CLI::App& app, Invocation& invocation);   // load, unload
 void AddHealth(CLI::App& app, Invocation& invocation);
 void AddInspect(CLI::App& app, Invocation& invocation);
-void AddPythonCommands(CLI::App& app, Invocation& invocation);  // convert, pull: where to have them
+void AddPythonCommands(CLI::App& app, Invocation& invocation);  // convert, pull: they print where to get these commands
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// How the program ends: its exit code, and what it says of an error.
+// The end of the program: its exit code, and the text of an error.
 #pragma once
 
 #include <absl/status/status.h>
@@ -17,13 +17,13 @@ enum class ExitCode {
   kNotServable = 6,
 };
 
-// The lines of --help.
+// The section of --help on exit codes.
 extern const char kExitCodeHelp[];
 
-// kOk for OK, kUsage for what is not the server's (rpc/errors.h).
+// kOk for OK, kUsage for an error that is not the server's (rpc/errors.h).
 ExitCode ExitCodeOf(const absl::Status& status);
 
-// With the newline. JSON: {"error":{"code":"NOT_FOUND","message":"…"}}
+// The text includes the newline. JSON: {"error":{"code":"NOT_FOUND","message":"…"}}
 std::string ErrorText(const absl::Status& status, bool json);
 
 }  // namespace torchferry::client

@@ -12,7 +12,7 @@ inline void AddModelArgument(CLI::App& command, std::string& model, const char* 
   command.add_option("model", model, description)->type_name("MODEL[:VERSION]")->required();
 }
 
-// One value a flag: what follows it may be an input.
+// Each flag takes one value, as the next argument may be an input.
 inline void AddList(CLI::App& command, const char* name, std::vector<std::string>& values, const char* description,
                     const char* type) {
   command.add_option(name, values, description)->type_name(type)->allow_extra_args(false);

@@ -1,11 +1,12 @@
-// Ctrl-C as a wish to end early, and not as the process's end.
+// Ctrl-C as a request to end early, which does not end the process.
 #pragma once
 
 #include <csignal>
 
 namespace torchferry::client {
 
-// While it lives the first SIGINT is noted and nothing else; the second one ends the process as usual. One at a time.
+// While it lives, the first SIGINT is only noted; the second one ends the process as usual. Only one may live at a
+// time.
 class InterruptScope {
  public:
   InterruptScope();
@@ -13,7 +14,7 @@ class InterruptScope {
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
 
-  // Any thread.
+  // Any thread may call it.
   bool IsInterrupted() const;
 
  private:

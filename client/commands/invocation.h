@@ -1,4 +1,4 @@
-// What the command line asked for.
+// The command that the command line asked for.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,8 +11,8 @@
 
 namespace torchferry::client {
 
-// The command that was given sets either `run` or `run_local` once its flags are read. Both print what they got and say
-// how the process ends; the caller prints a Status that is not OK.
+// A command that is given sets either `run` or `run_local`, once its flags are read. Both print their results and
+// return the exit code. The caller prints a Status that is not OK.
 struct Invocation {
   std::function<absl::StatusOr<ExitCode>(Connection& connection, const Console& console)> run;
   std::function<absl::StatusOr<ExitCode>(const Console& console)> run_local;  // needs no server

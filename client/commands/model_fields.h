@@ -1,4 +1,4 @@
-// Fields of a model version in the words that its text and its JSON share.
+// Fields of a model version, in the words that both its text and its JSON use.
 #pragma once
 
 #include <google/protobuf/repeated_ptr_field.h>
@@ -12,9 +12,10 @@ namespace torchferry::client {
 
 using ModelVersions = google::protobuf::RepeatedPtrField<v1::ModelVersion>;
 
-std::string StateName(v1::ModelState state);                 // "READY"; "UNKNOWN" for a later server's
+std::string StateName(v1::ModelState state);                 // "READY"; "UNKNOWN" for a state of a later server
 std::string ErrorCodeName(const v1::ModelVersion& version);  // "DATA_LOSS"
-std::string ParityName(const v1::Parity& parity);            // "passed", "not_checked"; "unknown" for a later server's
+std::string ParityName(const v1::Parity& parity);            // "passed", "not_checked"; "unknown" for one of a later
+                                                             // server
 std::string DTypeName(v1::DataType number);                  // "FP32", or "any"
 tensor::Shape ShapeOf(const v1::TensorSpec& spec);
 

@@ -1,4 +1,4 @@
-// Model versions as scripts read them.
+// Model versions as JSON for scripts.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// MODEL[:VERSION], as people write it.
+// MODEL[:VERSION], as users write it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -14,7 +14,7 @@ struct ModelRef {
   int64_t version = 0;  // 0: the newest that is READY
 };
 
-// INVALID_ARGUMENT when the name is empty or what follows the last colon is not a version.
+// INVALID_ARGUMENT when the name is empty, or the text after the last colon is not a version.
 absl::StatusOr<ModelRef> ParseModelRef(std::string_view text);
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// Model versions as people read them.
+// Model versions as text for people.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace torchferry::client {
 
-// A line a version, and below the table why versions failed, in full.
+// One line for each version. Below the table are the full reasons of versions that failed.
 std::string ModelTable(const ModelVersions& versions, const Console& console);
 
-// Everything about each version.
+// All facts about each version.
 std::string ModelDetails(const ModelVersions& versions, const Console& console);
 
 }  // namespace torchferry::client

@@ -10,8 +10,8 @@
 
 namespace torchferry::client {
 
-// One request for each step along the inputs' first dimension, over one stream; a line for each answer as it comes. A
-// step's error is shown and the stream goes on; the exit code is the first one's.
+// Sends one request for each step along the inputs' first dimension, over one stream. Prints a line for each answer as
+// it arrives. After a step's error, which is shown, the stream goes on. The exit code is that of the first error.
 absl::StatusOr<ExitCode> PredictStream(const PredictOptions& options, Connection& connection, const Console& console);
 
 }  // namespace torchferry::client

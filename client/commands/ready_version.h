@@ -1,4 +1,4 @@
-// The version of a model that will answer.
+// Finds the version of a model that will answer.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -8,7 +8,7 @@
 
 namespace torchferry::client {
 
-// The newest READY one. The server's error otherwise, with the reason of a version that failed.
+// The newest READY version. Otherwise the server's error; for a version that failed, with its reason.
 absl::StatusOr<v1::ModelVersion> FindReadyVersion(const ModelRef& ref, Connection& connection);
 
 }  // namespace torchferry::client

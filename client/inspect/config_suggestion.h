@@ -1,4 +1,4 @@
-// A config.pbtxt to start from.
+// Suggests a config.pbtxt to start from.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,8 @@
 
 namespace torchferry::client {
 
-// What the file says is said; what it cannot say (shapes, batching) is there as a comment to fill in. Parses as it is.
+// Facts that the file gives are set. Facts that it cannot give (shapes, batching) are comments to fill in. The text
+// parses as it is.
 std::string SuggestConfig(const Inspection& inspection, const std::optional<checkpoint::TorchScriptInfo>& script);
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// What the `forward` of a TorchScript archive takes.
+// The arguments of a TorchScript archive's `forward`.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ struct ForwardArgument {
   std::string type;  // "Tensor", "int", "Optional[Tensor]"
 };
 
-// The arguments of the root module's `forward` but self, as the archive's code declares them; empty when that is not
-// found.
+// The arguments of the root module's `forward`, without self, as the archive's code declares them. Empty when the code
+// does not have that function.
 std::vector<ForwardArgument> ForwardArguments(const checkpoint::TorchScriptInfo& script);
 
 }  // namespace torchferry::client

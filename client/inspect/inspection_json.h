@@ -1,4 +1,4 @@
-// An Inspection, for programs.
+// An Inspection as JSON for programs.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 
 namespace torchferry::client {
 
-// Everything, each tensor included. `plan` has the fields of GetModel's file and placement.
+// All facts, each tensor included. `plan` has the fields of GetModel's file and placement.
 nlohmann::ordered_json ToJson(const Inspection& inspection);
 
 }  // namespace torchferry::client

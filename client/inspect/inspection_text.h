@@ -1,4 +1,4 @@
-// An Inspection, for people.
+// An Inspection as text for people.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace torchferry::client {
 
-// Tables and, where there is none yet, a config.pbtxt to start from.
+// Tables, and a config.pbtxt to start from if the model has no such file yet.
 std::string InspectionText(const Inspection& inspection, const Console& console);
 
 }  // namespace torchferry::client

@@ -1,4 +1,5 @@
-// A forward.py to start from: every tensor of a state_dict by its right name, in calls that its shape suggests.
+// Writes a forward.py to start from: it uses each tensor of a state_dict by its right name, in calls that its shape
+// suggests.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@
 
 namespace torchferry::client {
 
-// Compiles on the server; what cannot be known from shapes (order, activations, strides, heads) is left to whoever
-// knows the model, with a comment where a guess was made.
+// The text compiles on the server. Facts that shapes do not tell (order, activations, strides, heads) are left to the
+// model's author. A comment marks each guess.
 std::string ScaffoldForward(const Inspection& inspection);
 
 }  // namespace torchferry::client

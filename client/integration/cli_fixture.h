@@ -1,5 +1,4 @@
-// An in-process server that answers from a script, and the whole CLI against it: what this folder's
-// tests share.
+// Shared by this folder's tests: an in-process server with fixed answers, and the whole CLI against it.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -70,7 +69,7 @@ inline v1::ModelVersion FailedBroken() {
   return version;
 }
 
-// "double" 2 is ready and doubles x; 1 loads; "broken" failed.
+// "double" 2 is ready and doubles x; "double" 1 is loading; "broken" failed.
 class FakeInference final : public v1::InferenceService::Service {
  public:
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
@@ -125,8 +124,8 @@ class FakeInference final : public v1::InferenceService::Service {
     return grpc::Status::OK;
   }
 
-  // Predict for each request; a first element of -1 is answered with INVALID_ARGUMENT, and one of
-  // -2 ends the stream.
+  // Calls Predict for each request. A first element of -1 is answered with INVALID_ARGUMENT, and one of -2 ends the
+  // stream.
   grpc::Status PredictStream(grpc::ServerContext* context,
                              grpc::ServerReaderWriter<v1::PredictStreamResponse, v1::PredictRequest>* stream) override {
     v1::PredictRequest request;
@@ -146,7 +145,8 @@ class FakeInference final : public v1::InferenceService::Service {
     return grpc::Status::OK;
   }
 
-  // Called first with each Predict's number, from 1, by the server's threads; what is not OK is the answer.
+  // Called at the start of each Predict with its number, from 1, on the server's threads. A status that is not OK is
+  // the answer.
   std::function<grpc::Status(int64_t number)> on_predict;
   std::atomic<int64_t> predicts = 0;
 };
@@ -173,7 +173,7 @@ class FakeHealth final : public grpc::health::v1::Health::Service {
   }
 };
 
-// Loads what it is asked for; "broken" fails. Keeps the calls, "load double [2, 3]".
+// Loads every model except "broken", which fails. Records the calls: "load double [2, 3]".
 class FakeAdmin final : public v1::ModelAdminService::Service {
  public:
   grpc::Status LoadModel(grpc::ServerContext*, const v1::LoadModelRequest* request,
@@ -222,7 +222,7 @@ class CliTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  // Arguments, then standard input.
+  // Takes arguments, then the text of standard input.
   Result Run(std::vector<std::string> arguments, const std::string& input = "") {
     arguments.insert(arguments.begin(), {"--address", address_});
     return RunAlone(std::move(arguments), input);

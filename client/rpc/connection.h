@@ -1,4 +1,4 @@
-// The calls that the CLI makes, each with a deadline. Errors are marked as the server's (errors.h).
+// The calls that the CLI makes, each with a deadline. Their errors are marked as the server's (errors.h).
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -29,43 +29,43 @@ class Connection {
   struct Options {
     std::string address = "127.0.0.1:8001";
     TlsOptions tls;
-    // Of each call; absent: none.
+    // The timeout of each call; absent: no timeout.
     std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(30);
-    // Largest answer. (What may be sent is the server's business.)
+    // Max size of an answer. The server limits the size of a request.
     int64_t max_message_bytes = int64_t{256} << 20;
-    // Sent with each call; empty: none is.
+    // Sent with each call; empty: no token is sent.
     std::string token;
-    bool insecure_token = false;  // to another host without encryption, too
+    bool insecure_token = false;  // send the token to another host without encryption, too
   };
 
-  // INVALID_ARGUMENT for an address that is not HOST:PORT, and for a token that would be read on its way. Errors of
-  // MakeCredentials.
+  // INVALID_ARGUMENT for an address that is not HOST:PORT, and for a token that others could read on its way. Also the
+  // errors of MakeCredentials.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
 
   const Options& options() const { return options_; }
-  // A channel with a TCP connection that no other channel shares.
+  // A channel with its own TCP connection, which no other channel shares.
   std::shared_ptr<grpc::Channel> NewChannel() const;
-  // Gives a new call what each has: its deadline, and who calls.
+  // Sets what each new call needs: its deadline and the caller's token.
   static void Prepare(const Options& options, grpc::ClientContext* context);
 
-  // As the server tells it over the Open Inference Protocol; empty when it does not.
+  // The server's version over the Open Inference Protocol; empty when the server does not tell it.
   std::string ServerVersion();
   absl::StatusOr<v1::ListModelsResponse> ListModels();
   // `version` 0: all of them.
   absl::StatusOr<v1::GetModelResponse> GetModel(const std::string& name, int64_t version);
-  // `versions` empty: those that the model's policy wants.
+  // `versions` empty: the versions that the model's policy wants.
   absl::StatusOr<v1::LoadModelResponse> LoadModel(const std::string& name, const std::vector<int64_t>& versions);
   // `version` 0: all of them.
   absl::StatusOr<v1::UnloadModelResponse> UnloadModel(const std::string& name, int64_t version);
   absl::StatusOr<v1::PredictResponse> Predict(const v1::PredictRequest& request);
-  // One stream. Sends what `next` makes until that returns false, while `on_answer` is called with
-  // each answer as it comes, on this thread; `next` runs on another one. An error of `on_answer`
-  // ends the stream and is returned.
+  // Opens one stream. Sends the requests of `next`, which runs on another thread, until it returns false. Meanwhile
+  // `on_answer` is called on this thread with each answer as it arrives. An error of `on_answer` ends the stream and is
+  // returned.
   absl::Status PredictStream(const std::function<bool(v1::PredictRequest*)>& next,
                              const std::function<absl::Status(v1::PredictStreamResponse)>& on_answer);
   absl::StatusOr<ServingStatus> CheckHealth(const std::string& service);
-  // Calls `on_change` with the status now and after every change, until the stream ends:
-  // DEADLINE_EXCEEDED after the timeout, UNAVAILABLE when the server goes away.
+  // Calls `on_change` with the status now and after every change, until the stream ends: DEADLINE_EXCEEDED after the
+  // timeout, UNAVAILABLE when the server goes away.
   absl::Status WatchHealth(const std::string& service, const std::function<void(ServingStatus)>& on_change);
 
  private:

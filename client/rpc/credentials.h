@@ -1,4 +1,4 @@
-// How a connection is secured: plain text or TLS.
+// The security of a connection: plain text or TLS.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,9 +12,9 @@
 namespace torchferry::client {
 
 struct TlsOptions {
-  bool is_asked_for = false;  // the rest asks for it, too
-  tls::ClientFiles files;     // without a CA: the authorities of this host
-  std::string server_name;    // that the server's certificate has; empty: the address's host
+  bool is_asked_for = false;  // each other field turns TLS on, too
+  tls::ClientFiles files;     // without a CA: the authorities that this host trusts
+  std::string server_name;    // the name in the server's certificate; empty: the address's host
 
   bool IsOn() const {
     return is_asked_for || !files.ca.empty() || !files.certificate.empty() || !files.key.empty() ||
@@ -22,7 +22,7 @@ struct TlsOptions {
   }
 };
 
-// Reads the files once. Errors of tls::ReadClientCredentials.
+// Reads the files once. The errors are those of tls::ReadClientCredentials.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(const TlsOptions& options);
 
 }  // namespace torchferry::client

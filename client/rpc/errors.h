@@ -1,4 +1,4 @@
-// Errors of calls: gRPC's status as a Status that is marked as the server's, worded with what to do.
+// Errors of calls: gRPC's status as a Status that is marked as the server's, with advice.
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,13 +8,13 @@
 
 namespace torchferry::client {
 
-// A status that came from a call to `address`: marked so, and worded with what to do where that is known.
+// Converts the status of a call to `address`. It is marked as the server's, and says what to do where that is known.
 absl::Status FromServer(const grpc::Status& status, const std::string& address);
 
-// Likewise, of an error that a server's answer told of.
+// Likewise, for an error that was found in a server's answer.
 absl::Status FromServer(absl::Status status);
 
-// Whether FromServer made it; otherwise it is about the command line or a local file.
+// Whether FromServer made it. Otherwise it is about the command line or a local file.
 bool IsFromServer(const absl::Status& status);
 
 }  // namespace torchferry::client

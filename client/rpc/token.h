@@ -1,4 +1,4 @@
-// The token by which a client says who it is.
+// The token by which a client identifies itself.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -7,14 +7,14 @@
 
 namespace torchferry::client {
 
-// `token`, or else what the file `file` holds without the white space around it, or else nothing. INVALID_ARGUMENT for
-// what is no token, which is not shown, and for a file that cannot be read.
+// `token`, or else the content of `file` without surrounding white space, or else nothing. INVALID_ARGUMENT for a text
+// that is not a token, which is not shown, and for a file that cannot be read.
 absl::StatusOr<std::string> ReadToken(const std::string& token, const std::string& file);
 
-// Whether `address` is of this host: what travels there is read by nobody between.
+// Whether `address` is on this host: nobody between can read the data then.
 bool IsThisHost(const std::string& address);
 
-// INVALID_ARGUMENT where a token would travel to another host for everybody between to read, and nobody has allowed it.
+// INVALID_ARGUMENT where a token would be sent to another host unencrypted, unless `is_allowed`.
 absl::Status CheckTokenWay(const std::string& address, bool is_encrypted, bool is_allowed);
 
 }  // namespace torchferry::client

@@ -7,8 +7,8 @@
 
 namespace torchferry::client {
 
-// Up to 16 elements whole, as nested lists; of more the first few and a summary:
-// "0.12, 0.5, 0.3, … min 0.01 max 0.97 mean 0.2". Six significant digits.
+// Up to 16 elements are shown whole, as nested lists. Larger arrays show the first five and a summary: "0.12, 0.5, 0.3,
+// 0.1, 0.9, … min 0.01 max 0.97 mean 0.2". Numbers have six significant digits.
 std::string ValuesText(const Array& array);
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// Whole local files. Errors are INVALID_ARGUMENT or NOT_FOUND and name the path.
+// Whole local files. Errors are INVALID_ARGUMENT or NOT_FOUND; those of ReadFile and WriteFile name the path.
 #pragma once
 
 #include <absl/status/status.h>
@@ -10,7 +10,7 @@
 
 namespace torchferry::client {
 
-// At most 2 GiB: no message holds more.
+// Reads at most 2 GiB, as no message holds more.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::StatusOr<std::string> ReadStream(std::istream& stream);
 

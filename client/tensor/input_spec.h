@@ -1,4 +1,4 @@
-// What a model declares of its inputs.
+// The inputs that a model declares.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Tensors as JSON: nested lists, a bare value for shape []. Floats that JSON cannot say are the
-// strings "NaN", "Infinity" and "-Infinity", both ways.
+// Tensors as JSON: nested lists, or a bare value for shape []. Floats that JSON cannot express are the strings "NaN",
+// "Infinity" and "-Infinity", both ways.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,12 +12,11 @@
 
 namespace torchferry::client {
 
-// `dtype` absent: whole numbers make INT64, numbers with a point or an exponent FP32, true and
-// false BOOL. Text in quotes is for BYTES alone. INVALID_ARGUMENT naming the place for bad JSON, ragged lists and
-// values that do not fit the dtype.
+// Without `dtype`, whole numbers make INT64, numbers with a point or an exponent FP32, true and false BOOL. Quoted text
+// is only for BYTES. INVALID_ARGUMENT names the place of bad JSON, ragged lists and values that do not fit the dtype.
 absl::StatusOr<Array> ParseJsonArray(std::string_view text, std::optional<tensor::DType> dtype);
 
-// The shortest decimal that reads back as the same FP32 (FP64) value.
+// Writes the shortest decimal that reads back as the same FP32 (FP64) value.
 nlohmann::ordered_json ToJson(const Array& array);
 
 }  // namespace torchferry::client

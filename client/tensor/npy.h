@@ -11,15 +11,14 @@
 
 namespace torchferry::client {
 
-// Whether `bytes` start as a .npy file does.
+// Whether `bytes` start like a .npy file.
 bool LooksLikeNpy(std::string_view bytes);
 
-// A whole file. Big-endian and Fortran-ordered arrays are converted; two-byte void ("V2", as
-// ml_dtypes saves bfloat16) is read as BF16. INVALID_ARGUMENT saying what is wrong with the file
-// otherwise; nothing in it is executed.
+// Parses a whole file. Big-endian and Fortran-ordered arrays are converted. Two-byte void ("V2", as ml_dtypes saves
+// bfloat16) is read as BF16. Otherwise INVALID_ARGUMENT says what is wrong with the file. No part of it is executed.
 absl::StatusOr<Array> ParseNpy(std::string_view bytes);
 
-// Version 1.0, little-endian, C order. BF16 has no dtype in numpy: cast it to FP32 first, else
+// Writes version 1.0, little-endian, in C order. BF16 has no dtype in numpy: cast it to FP32 first, else
 // INVALID_ARGUMENT.
 absl::StatusOr<std::string> FormatNpy(const Array& array);
 

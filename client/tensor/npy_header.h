@@ -1,5 +1,4 @@
-// The header of a .npy file: a Python dict literal with three known keys. Only what numpy writes
-// there is understood.
+// The header of a .npy file: a Python dict literal with three known keys. Only the form that numpy writes is accepted.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -17,7 +16,7 @@ struct NpyHeader {
   tensor::Shape shape;  // at most 32 dimensions, none negative
 };
 
-// INVALID_ARGUMENT saying what was expected and where.
+// INVALID_ARGUMENT says what was expected, and where.
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view text);
 
 }  // namespace torchferry::client

@@ -1,4 +1,4 @@
-// Made-up tensors for trying a model out.
+// Generated tensors to try a model with.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -9,8 +9,8 @@
 
 namespace torchferry::client {
 
-// Floats uniform in [0, 1), integers 0 to 9, booleans either. INVALID_ARGUMENT for a negative
-// dimension or more than 2 GiB, which no message holds.
+// Floats are uniform in [0, 1), integers 0 to 9, booleans either value. INVALID_ARGUMENT for text, a negative
+// dimension, too many dimensions, or more than 2 GiB, which no message holds.
 absl::StatusOr<Array> RandomArray(tensor::DType dtype, const tensor::Shape& shape, std::mt19937_64& random);
 
 }  // namespace torchferry::client

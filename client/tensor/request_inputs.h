@@ -1,4 +1,4 @@
-// All inputs of one request, from what stands on the command line.
+// All inputs of one request, from the command line.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -17,9 +17,9 @@ namespace torchferry::client {
 
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
-// The tensors of `arguments`, each NAME[:DTYPE]=VALUE, in order; what was done to them is noted on the console, and
-// "@-" reads its input. `seed` makes random values the same each time. ResolveInput's errors, and INVALID_ARGUMENT for
-// an input that is given twice.
+// The tensors of `arguments`, each NAME[:DTYPE]=VALUE, in order. Changes to them are noted on the console, whose input
+// "@-" reads. `seed` makes random values the same each time. ResolveInput's errors, and INVALID_ARGUMENT for an input
+// that is given twice.
 absl::StatusOr<NamedArrays> ResolveInputs(const std::vector<std::string>& arguments, std::optional<uint64_t> seed,
                                           const v1::ModelVersion& model, const Console& console);
 

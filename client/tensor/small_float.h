@@ -5,11 +5,11 @@
 
 namespace torchferry::client {
 
-// Rounds to nearest, ties to even; what is too large becomes infinite, NaN stays NaN.
+// Rounds to nearest, ties to even. A too large value becomes infinite; NaN stays NaN.
 uint16_t EncodeFp16(double value);
 uint16_t EncodeBf16(double value);
 
-// Exact.
+// The result is exact.
 double DecodeFp16(uint16_t bits);
 double DecodeBf16(uint16_t bits);
 

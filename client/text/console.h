@@ -1,4 +1,4 @@
-// Where a command reads and writes, and how.
+// The streams that a command reads and writes, and the form of its output.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,17 @@ struct Console {
   std::ostream& out;
   std::ostream& err;
   bool color = false;  // on `out`
-  // Columns to wrap prose at; a file or a pipe has no limit.
+  // The columns at which prose is wrapped; a file or a pipe has no limit.
   size_t width = std::numeric_limits<size_t>::max();
   bool json = false;
-  bool is_err_terminal = false;  // so that progress may be drawn on it
-  bool ascii = false;            // what is drawn keeps to ASCII
+  bool is_err_terminal = false;  // progress may be drawn on it
+  bool ascii = false;            // drawings use only ASCII
 };
 
-// On one line, with the newline; what is not UTF-8 becomes U+FFFD.
+// One line of JSON, with the newline. Bytes that are not UTF-8 become U+FFFD.
 std::string DumpJson(const nlohmann::ordered_json& document);
 
-// One line on `err` that is no error: "note: …", as JSON {"note":"…"}.
+// Prints one line on `err` that is not an error: "note: …", as JSON {"note":"…"}.
 void PrintNote(const Console& console, std::string_view note);
 
 }  // namespace torchferry::client

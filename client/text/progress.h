@@ -1,4 +1,4 @@
-// A line that shows how far a long work is, on terminals only.
+// A line that shows the progress of long work, on terminals only.
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,8 @@
 
 namespace torchferry::client {
 
-// Draws nothing before half a second has passed, and nothing where `console.err` is no terminal. Wipes its line when it
-// ends.
+// Draws nothing before half a second has passed, and nothing where `console.err` is not a terminal. Its destructor
+// wipes the line.
 class ProgressBar {
  public:
   ProgressBar(const Console& console, std::string what);
@@ -32,7 +32,7 @@ class ProgressBar {
   bool is_shown_ = false;
 };
 
-// The same for a work that does not say how far it is: what is done, and for how long already.
+// The same for work that does not report its progress: shows what is done, and for how long already.
 class ElapsedLine {
  public:
   ElapsedLine(const Console& console, std::string what);

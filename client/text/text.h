@@ -1,5 +1,4 @@
-// What people read: tables, wrapped text, durations. The only place that knows about widths and
-// colours.
+// Text for people: tables, wrapped text, durations. Only this file deals with widths and colours.
 #pragma once
 
 #include <string>
@@ -21,10 +20,10 @@ struct Cell {
   Style style = Style::kPlain;
 };
 
-// Columns separated by two spaces, as wide as their widest cell; nothing is cut off.
+// Columns are separated by two spaces and as wide as their widest cell. Nothing is cut off.
 class Table {
  public:
-  // No headings: a list of keys and values.
+  // Without headings it is a list of keys and values.
   explicit Table(std::vector<std::string> headings = {});
 
   void AddRow(std::vector<Cell> cells);
@@ -34,8 +33,8 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
-// Lines of at most `width` columns, broken at spaces, each after `indent` spaces; a word longer
-// than that stays whole. Line breaks in `text` are kept.
+// Lines of at most `width` columns, broken at spaces, each after `indent` spaces. A longer word stays whole. Line
+// breaks in `text` are kept.
 std::string Wrap(std::string_view text, size_t width, size_t indent);
 
 using base::Printable;
