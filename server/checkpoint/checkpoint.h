@@ -1,10 +1,9 @@
-// A checkpoint's index: which tensors it holds, what the file says of each, and where their bytes lie.
+// A checkpoint's index: which tensors it holds, the file's statements about each, and where their bytes are.
 //
-// The reader executes nothing: a restricted pickle machine with an allow-list of the opcodes and of the callables that
-// `torch.save` writes (torch._utils._rebuild_tensor_v2, _rebuild_parameter, collections.OrderedDict, torch.Size,
-// torch.*Storage, torch dtypes and the like), with caps on depth, memo, items and sizes, and with every offset checked
-// against the file. What is made of a class or a function that it does not know is stepped over, unless it may be a
-// tensor.
+// The reader executes nothing. It is a restricted pickle machine with an allow-list of opcodes and of the callables
+// that `torch.save` writes. These are torch._utils._rebuild_tensor_v2, _rebuild_parameter, collections.OrderedDict,
+// torch.Size, torch.*Storage, torch dtypes and the like. Depth, memo, items and sizes are bounded, and every offset is
+// checked against the file. The reader steps over values of unknown classes and functions, unless they may be tensors.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -25,7 +24,7 @@
 
 namespace torchferry::checkpoint {
 
-// A block of bytes that one or several tensors look into.
+// A block of bytes that one or several tensors use.
 struct StorageInfo {
   std::string key;           // "0", "17": a zip entry's last component; legacy: an old address;
                              // safetensors: the tensor's name
@@ -44,65 +43,65 @@ struct TensorInfo {
   bool is_array = false;         // a NumPy array, whose storage is the file's pickle
 };
 
-// A dict inside a checkpoint that holds tensors itself.
+// A dict inside a checkpoint that has tensors as direct values.
 struct NestedDict {
   std::string key;  // "model_state_dict", "ema.model"
   size_t tensors = 0;
 };
 
-// An object inside a checkpoint of a class that the reader does not know.
+// An object inside a checkpoint, of a class that the reader does not know.
 struct HeldObject {
   std::string key;
   std::string made_by;  // "models.Net"
   size_t tensors = 0;   // that it holds
 };
 
-// What a checkpoint's outermost dict holds, before one of its dicts is chosen.
+// The content of a checkpoint's outermost dict, before one of its dicts is chosen.
 struct CheckpointOutline {
   bool is_flat = false;             // it is a state_dict itself
-  size_t tensors = 0;               // that it holds itself
+  size_t tensors = 0;               // its direct values
   std::vector<NestedDict> dicts;    // in the order of the file, up to four levels deep
-  std::vector<HeldObject> objects;  // of the outermost dict, those that hold tensors
+  std::vector<HeldObject> objects;  // values of the outermost dict that hold tensors
   std::vector<std::string> keys;    // of the outermost dict
 };
 
-// Says which dict is the state_dict: a NestedDict's key, or "" for the outermost.
+// Returns which dict is the state_dict: a NestedDict's key, or "" for the outermost.
 using DictChooser = std::function<absl::StatusOr<std::string>(const CheckpointOutline&)>;
 
 struct CheckpointIndex {
-  // In the order of the file; those of the chosen dict.
+  // The tensors of the chosen dict, in the order of the file.
   std::vector<TensorInfo> tensors;
   std::vector<StorageInfo> storages;
   // Keys whose values are not tensors (numbers, strings, None), in the order of the file.
   std::vector<std::string> other_entries;
-  // Classes and functions that the file refers to and that the reader does not know, "functools.partial": what is made
-  // of them is no tensor, and nothing of it was run. In the order of the file.
+  // Unknown classes and functions that the file refers to, "functools.partial", in the order of the file. Values made
+  // by them are no tensors, and none of their code was run.
   std::vector<std::string> stepped_over;
-  // "PyTorch" when the file has torch.save's layout; a safetensors header may say it.
+  // "PyTorch" when the file has torch.save's layout. A safetensors header may state it.
   std::string producer;
-  std::string passport;       // text of the metadata "torchferry", as it is there; empty: none
+  std::string passport;       // text of the metadata "torchferry", unchanged; empty: none
   std::string key;            // of the chosen dict; empty for the outermost
   bool is_lightning = false;  // PyTorch Lightning left its version beside the state_dict
 };
 
-// Where the bytes of the storages are. Thread-safe.
+// Reads the bytes of the storages. Thread-safe.
 class StorageBytes {
  public:
   virtual ~StorageBytes() = default;
-  // `index`: into CheckpointIndex::storages, `out` of that storage's size.
+  // `index` is one into CheckpointIndex::storages; `out` has that storage's size.
   virtual absl::Status Read(size_t index, std::span<std::byte> out) const = 0;
 };
 
 // Immutable after Open; thread-safe.
 class Checkpoint {
  public:
-  // Reads the index of a checkpoint (zip, legacy or safetensors) and of the dict in it that `choose`
-  // names; without `choose` the outermost must be the state_dict. A state_dict is a dict or
-  // OrderedDict from str to tensor, its `_metadata` and entries that are no tensors aside.
-  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is: a whole-model
-  // pickle (the message names the classes and both ways out: save the state_dict, or
-  // torch.jit.script it), a tensor that code of its own makes, a bare tensor, a nested training checkpoint without
-  // `choose` (the message lists the keys that hold dicts of tensors), big-endian, quantised or sparse tensors.
+  // Reads the index of a checkpoint (zip, legacy or safetensors), for the dict that `choose` names. Without `choose`
+  // the outermost dict must be the state_dict. A state_dict is a dict or OrderedDict from str to tensor. It may also
+  // have `_metadata` and entries that are no tensors.
+  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is. This is a whole-model pickle, a
+  // tensor that needs code of its own, a bare tensor, or big-endian, quantised or sparse tensors. It is also a nested
+  // training checkpoint without `choose`; the message lists the keys that hold dicts of tensors. For a whole-model
+  // pickle the message names the classes and both ways out: save the state_dict, or torch.jit.script it.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file,
                                                           const DictChooser& choose = nullptr);
 
@@ -113,8 +112,8 @@ class Checkpoint {
   const std::vector<TensorInfo>& tensors() const { return index_.tensors; }
   const std::vector<StorageInfo>& storages() const { return index_.storages; }
 
-  // Copies a storage's bytes into `out`, whose size is storages()[index].size_bytes. Compressed
-  // entries are inflated. DATA_LOSS when the bytes are not there.
+  // Copies a storage's bytes into `out`, whose size is storages()[index].size_bytes. Compressed entries are inflated.
+  // DATA_LOSS when the bytes are missing.
   absl::Status ReadStorage(size_t index, std::span<std::byte> out) const;
 
  private:

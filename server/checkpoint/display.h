@@ -1,5 +1,4 @@
-// Texts from a file as messages show them: quoted, escaped and cut, so that a hostile name cannot
-// forge a log line.
+// Shows texts from a file in messages: quoted, escaped and cut. A hostile name cannot forge a log line.
 #pragma once
 
 #include <span>
@@ -8,16 +7,16 @@
 
 namespace torchferry::checkpoint {
 
-// `"conv1.weight"`.
+// Writes `"conv1.weight"`.
 std::string Quoted(std::string_view text);
 
-// `os.system`: plain where both are identifiers with dots, else quoted.
+// Writes `os.system`: plain where both are identifiers with dots, else quoted.
 std::string DottedName(std::string_view module, std::string_view name);
 
-// "a, b, c and 7 more" with at most `most` of them shown.
+// Writes "a, b, c and 7 more". `most` is the max number of items shown.
 std::string Listed(std::span<const std::string> items, size_t most = 12);
 
-// Whether `text` is UTF-8 and free of control characters: fit to be a tensor's name.
+// Whether `text` is UTF-8 without control characters, and can be a tensor's name.
 bool IsCleanUtf8(std::string_view text);
 
 }  // namespace torchferry::checkpoint

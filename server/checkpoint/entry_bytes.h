@@ -1,4 +1,4 @@
-// Storages that are entries of a zip.
+// Reads storages that are entries of a zip.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace torchferry::checkpoint {
 
 class EntryBytes final : public StorageBytes {
  public:
-  // `entries`: of each storage, its index in archive->entries().
+  // `entries`: for each storage, its index in archive->entries().
   EntryBytes(std::shared_ptr<const ZipArchive> archive, std::vector<uint64_t> entries)
       : archive_(std::move(archive)), entries_(std::move(entries)) {}
 

@@ -1,4 +1,4 @@
-// What nodes of a torch.export program are given and give: one tag of schema.Argument for each kind of value.
+// The inputs and outputs of a torch.export program's nodes: one tag of schema.Argument for each kind of value.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,11 +10,11 @@
 
 namespace torchferry::checkpoint {
 
-// `depth`: of the graph that the value is in; the outermost has 0.
-// DATA_LOSS: malformed. INVALID_ARGUMENT: a tag, or a number of an enumeration, that is not known.
+// `depth` is that of the graph with the value; the outermost has 0. DATA_LOSS: malformed. INVALID_ARGUMENT: an unknown
+// tag, or an unknown number of an enumeration.
 absl::StatusOr<GraphArgument> ReadArgument(const JsonValue& value, size_t depth);
 
-// Of {name}, or in older files the name itself.
+// Reads {name}, or in older files the name itself.
 absl::StatusOr<GraphArgument> ReadTensorName(const JsonValue& value);
 
 }  // namespace torchferry::checkpoint

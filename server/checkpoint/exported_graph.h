@@ -1,4 +1,5 @@
-// The graph of a torch.export program as plain values: torch._export.serde.schema's, without its numbers of enums.
+// The graph of a torch.export program as plain values. It is that of torch._export.serde.schema, without its numbers of
+// enums.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +14,25 @@ namespace torchferry::checkpoint {
 
 struct ExportedGraph;
 
-// What a node is given or gives.
+// An input or output of a node.
 struct GraphArgument {
   enum class Kind {
     kNone,
     kTensor,    // a value of the graph, by its name in `text`; so are the three kinds of symbols
-    kSymInt,    // may be known after all: then `text` is empty, and the value in `integer`
-    kSymFloat,  // `number`
-    kSymBool,   // `integer`
+    kSymInt,    // its value may be known: then `text` is empty, and `integer` has it
+    kSymFloat,  // if known, `number` has its value
+    kSymBool,   // if known, `integer` has its value
     kInt,
     kFloat,
     kBool,          // in `integer`
-    kString,        // so in `text` are the four that follow
+    kString,        // in `text`, like the four that follow
     kDType,         // "float32": what comes after "torch."
     kLayout,        // "strided", "sparse_coo"
     kMemoryFormat,  // "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"
     kDevice,        // "cpu", "cuda:1"
     kComplex,       // `number` and `imaginary`
-    kList,          // of `items`, which have `item_kind` or, where a tensor may be missing, kNone
-    kGraph,         // of an operator that runs graphs
+    kList,          // `items`, which have `item_kind` or, where a tensor may be missing, kNone
+    kGraph,         // `graph`, for an operator that runs graphs
     kOperator,      // `text`
     kObject,        // a TorchBind object, `text`
   };
@@ -41,22 +42,23 @@ struct GraphArgument {
   int64_t integer = 0;
   double number = 0;
   double imaginary = 0;
-  Kind item_kind = Kind::kNone;  // of a list, known where it is empty, too
+  Kind item_kind = Kind::kNone;  // of a list; known also for an empty list
   std::vector<GraphArgument> items;
   std::shared_ptr<const ExportedGraph> graph;
 };
 
 // A size that the file states.
 struct ExportedSize {
-  // kNone, or the size: see `symbol`.
+  // The size, or nothing where it is not known: see `symbol`.
   std::optional<int64_t> known;
-  // Of one that is not known: "s77", which is taken `factor` times. Empty: another expression, in `expression`.
+  // The symbol of a size that is not known, "s77"; the size is `factor` times the symbol. Empty: the size is another
+  // expression, in `expression`.
   std::string symbol;
   int64_t factor = 1;
-  std::string expression;  // as the file has it; empty where `known`
+  std::string expression;  // text of the file; empty where `known`
 };
 
-// What the file says of a tensor that the graph computes.
+// The file's statements about a tensor that the graph computes.
 struct ExportedTensor {
   std::string dtype;   // "float32"
   std::string device;  // "cpu", "cuda:1"
@@ -65,7 +67,7 @@ struct ExportedTensor {
 };
 
 struct NamedArgument {
-  std::string name;  // of the schema's argument; empty for one of an operator without a schema
+  std::string name;  // of the schema's argument; empty where the operator has no schema
   GraphArgument value;
 };
 

@@ -1,4 +1,4 @@
-// schema.Graph as an ExportedGraph.
+// Reads schema.Graph as an ExportedGraph.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,12 +10,12 @@
 
 namespace torchferry::checkpoint {
 
-// `depth`: 0 for the outermost graph. DATA_LOSS: malformed, or graphs that nest deeper than limits.h allows.
-// INVALID_ARGUMENT: kinds of argument and numbers of enumerations that are not known. Whether a node uses what
-// others before it gave is not looked at.
+// `depth` is 0 for the outermost graph. DATA_LOSS: malformed, or graphs that nest deeper than limits.h allows.
+// INVALID_ARGUMENT: unknown kinds of argument, or unknown numbers of enumerations. It does not check whether the inputs
+// of a node are outputs of earlier nodes.
 absl::StatusOr<ExportedGraph> ReadGraph(const JsonValue& value, size_t depth);
 
-// schema.TensorMeta without strides and offset.
+// Reads schema.TensorMeta without strides and offset.
 absl::StatusOr<ExportedTensor> ReadTensorMeta(const JsonValue& value);
 
 }  // namespace torchferry::checkpoint

@@ -1,4 +1,4 @@
-// The signature of a torch.export program: what its graph's inputs and outputs are.
+// The signature of a torch.export program: the meaning of its graph's inputs and outputs.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -18,14 +18,15 @@ struct ExportedSignature {
   bool gives_one_tensor = false;
 };
 
-// Of schema.GraphModule, whose graph is `graph`. DATA_LOSS: malformed, or at odds with the graph. INVALID_ARGUMENT: a
-// program that trains (losses, gradients, written parameters), TorchBind objects, tokens of side effects.
+// Reads it from schema.GraphModule, whose graph is `graph`. DATA_LOSS: malformed, or it contradicts the graph.
+// INVALID_ARGUMENT: a program that trains (losses, gradients, written parameters), TorchBind objects, or tokens of side
+// effects.
 absl::StatusOr<ExportedSignature> ReadExportedSignature(const JsonValue& graph_module, const ExportedGraph& graph);
 
-// Of schema.ExportedProgram.
+// Reads the ranges from schema.ExportedProgram.
 absl::StatusOr<std::map<std::string, SizeRange>> ReadRanges(const JsonValue& program);
 
-// A tensor's key in the weights. DATA_LOSS for what is no clean text of bounded length.
+// A tensor's key in the weights. DATA_LOSS for a text that is not clean or too long.
 absl::StatusOr<std::string> ReadTensorKey(const std::string& text);
 
 }  // namespace torchferry::checkpoint

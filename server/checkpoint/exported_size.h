@@ -1,4 +1,4 @@
-// Sizes of a torch.export program, which may be symbols: sympy's srepr, or plain text in older files.
+// Sizes of a torch.export program. They may be symbols, in sympy's srepr, or in plain text in older files.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,11 +10,11 @@
 
 namespace torchferry::checkpoint {
 
-// Of {as_int} or {as_expr: {expr_str}}. DATA_LOSS: negative, or neither.
+// Reads {as_int} or {as_expr: {expr_str}}. DATA_LOSS: negative or malformed. INVALID_ARGUMENT: another tag.
 absl::StatusOr<ExportedSize> ReadSize(const JsonValue& value);
 
-// Of "Symbol('s77', positive=True, integer=True)", "Mul(Integer(4), Symbol('s77', …))", "s77" and "4*s77"; another
-// text is an expression.
+// Reads "Symbol('s77', positive=True, integer=True)", "Mul(Integer(4), Symbol('s77', …))", "s77" and "4*s77". Any other
+// text becomes an expression.
 ExportedSize ParseSize(std::string_view text);
 
 }  // namespace torchferry::checkpoint

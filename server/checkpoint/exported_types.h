@@ -1,4 +1,4 @@
-// The enumerations of torch._export.serde.schema: their numbers are neither c10's nor those of other files.
+// The enumerations of torch._export.serde.schema. Their numbers differ from c10's and from those of other files.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,13 +10,13 @@
 
 namespace torchferry::checkpoint {
 
-// "float32", "strided", "channels_last": what comes after "torch.". INVALID_ARGUMENT for a number that is not known,
-// DATA_LOSS for no number.
+// Names without "torch.": "float32", "strided", "channels_last". INVALID_ARGUMENT for an unknown number. DATA_LOSS for
+// a value that is no number.
 absl::StatusOr<std::string> ReadScalarType(const JsonValue& value);
 absl::StatusOr<std::string> ReadLayout(const JsonValue& value);
 absl::StatusOr<std::string> ReadMemoryFormat(const JsonValue& value);
 
-// "cpu", "cuda:1" of {type, index}.
+// Reads "cpu" or "cuda:1" from {type, index}.
 absl::StatusOr<std::string> ReadDevice(const JsonValue& value);
 
 }  // namespace torchferry::checkpoint

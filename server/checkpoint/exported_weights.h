@@ -11,10 +11,10 @@
 
 namespace torchferry::checkpoint {
 
-// The index of data/weights/NAME_weights_config.json and data/constants/NAME_constants_config.json. Each entry holds a
-// whole storage; tensors that share one name the same entry.
-// DATA_LOSS: malformed, an entry that is missing, a view that leaves its storage, a key twice. INVALID_ARGUMENT:
-// pickled tensors and TorchBind objects, sparse tensors, dtypes that are not served.
+// Reads the index in data/weights/NAME_weights_config.json and data/constants/NAME_constants_config.json. Each entry
+// holds a whole storage; tensors that share one name the same entry.
+// DATA_LOSS: malformed, a missing entry, a view that leaves its storage, or a key twice. INVALID_ARGUMENT: pickled
+// tensors, TorchBind objects, sparse tensors, or dtypes that are not served.
 absl::StatusOr<std::unique_ptr<Checkpoint>> ReadRawWeights(std::shared_ptr<const ZipArchive> archive,
                                                            const std::string& program);
 

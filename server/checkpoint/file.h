@@ -1,5 +1,5 @@
-// A file read by position. Nothing is mapped: a file that is replaced or cut short while it is read gives an error
-// and never a SIGBUS, and pages that were read do not count as this process's memory.
+// A file read by position. It is not mapped into memory. A file that is replaced or cut short during a read gives an
+// error and never a SIGBUS. Pages that were read do not count as this process's memory.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,14 +15,14 @@
 
 namespace torchferry::checkpoint {
 
-// Immutable after Open; Read may be called from several threads.
+// Immutable after Open. Several threads may call Read at the same time.
 class File {
  public:
-  // `display_name` is what messages call it: its path inside the store, never a host path.
-  // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a directory, a device), each naming it.
+  // Messages call the file `display_name`: its path inside the store, never a host path. NOT_FOUND, PERMISSION_DENIED,
+  // INVALID_ARGUMENT (a directory, a device), each naming it.
   static absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, std::string display_name);
-  // The file `name` of a folder of the store, or where a link that does not leave the store leads from there
-  // (base/store_folder.h). The same errors, and FAILED_PRECONDITION where it leaves it.
+  // The file `name` of a folder of the store. It follows a link that does not leave the store (base/store_folder.h).
+  // The same errors, and FAILED_PRECONDITION for a link that leaves the store.
   static absl::StatusOr<std::unique_ptr<File>> Open(const base::StoreFolder& folder, const std::string& name,
                                                     std::string display_name);
   // The same interface over bytes in memory, for tests and fuzzing.
@@ -34,14 +34,14 @@ class File {
 
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }
-  // Of the file that was opened, whatever stands under its path later: device, inode, size and time of change. Empty
-  // for one in memory.
-  const std::string& identity() const { return identity_; }
-  // A path that leads to what was opened, for as long as this lives, for who must open it once more. Empty for one in
+  // Device, inode, size and time of change of the opened file, whatever is under its path later. Empty for a file in
   // memory.
+  const std::string& identity() const { return identity_; }
+  // A path to the opened file, for callers that must open it again. Valid as long as this object lives. Empty for a
+  // file in memory.
   virtual std::string open_path() const { return ""; }
-  // Lower-case hex SHA-256 of exactly the bytes that Read gives, where it was computed when the file was opened
-  // (verified_file.h); empty otherwise.
+  // Lower-case hex SHA-256 of exactly the bytes that Read gives. Empty unless it was computed when the file was opened
+  // (verified_file.h).
   virtual std::string known_sha256() const { return ""; }
 
   // Fills `out` from `offset`. DATA_LOSS when the range passes the end; UNAVAILABLE when the system fails to read.
@@ -58,8 +58,8 @@ class File {
   const std::string identity_;
 };
 
-// Lower-case hex SHA-256 of the whole file. `on_progress`, if given, is told after each piece how many bytes are done,
-// and says whether to go on. CANCELLED when it said no. One that is known is not computed again.
+// Lower-case hex SHA-256 of the whole file. After each piece `on_progress`, if given, gets the number of bytes read,
+// and returns whether to go on. CANCELLED when it returned false. A known digest is not computed again.
 absl::StatusOr<std::string> Sha256(const File& file, const std::function<bool(uint64_t)>& on_progress = nullptr);
 
 }  // namespace torchferry::checkpoint

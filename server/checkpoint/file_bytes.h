@@ -1,4 +1,4 @@
-// Storages that lie in a file as they are, one behind the other.
+// Reads storages that lie in a file uncompressed, one after the other.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace torchferry::checkpoint {
 
 class FileBytes final : public StorageBytes {
  public:
-  // `offsets`: of each storage, from the file's begin.
+  // `offsets`: for each storage, from the file's begin.
   FileBytes(std::shared_ptr<const File> file, std::vector<uint64_t> offsets)
       : file_(std::move(file)), offsets_(std::move(offsets)) {}
 

@@ -1,4 +1,4 @@
-// A file's SHA-256, computed beside the loading of it: hashing takes longer than reading.
+// Computes a file's SHA-256 while the file is loaded, because hashing takes longer than reading.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,14 @@ namespace torchferry::checkpoint {
 // Thread-safe.
 class FileDigest {
  public:
-  // Starts at once, on a thread of its own. `on_done`, if given, gets the digest there.
+  // Starts at once, on its own thread. `on_done`, if given, gets the digest on that thread.
   explicit FileDigest(std::shared_ptr<const File> file, std::function<void(const std::string&)> on_done = nullptr);
-  // Does not wait for the rest of the file.
+  // Stops the hashing, and does not wait for the rest of the file.
   ~FileDigest();
   FileDigest(const FileDigest&) = delete;
   FileDigest& operator=(const FileDigest&) = delete;
 
-  // Lower-case hex; empty until it is done, and for a file that could not be read.
+  // Lower-case hex. Empty until the digest is done, and for a file that could not be read.
   std::string Get() const;
   void Wait() const;
 

@@ -1,4 +1,4 @@
-// A part of a file as a file.
+// Gives a part of a file as a file.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace torchferry::checkpoint {
 
 class FileWindow final : public File {
  public:
-  // `offset` and `size` lie inside of `file`.
+  // The range of `offset` and `size` must lie inside `file`.
   FileWindow(std::shared_ptr<const File> file, uint64_t offset, uint64_t size, std::string name)
       : File(std::move(name), size), file_(std::move(file)), offset_(offset) {}
 

@@ -1,5 +1,5 @@
-// Values that a pickle makes of names outside the allow-list. Nothing of them is run, so they stand for nothing; what
-// must not be taken for nothing is a tensor.
+// Values that a pickle builds from names outside the allow-list. None of their code is run, so they stand for nothing.
+// A tensor among them must not be lost without notice.
 #pragma once
 
 #include <vector>
@@ -8,25 +8,26 @@
 
 namespace torchferry::checkpoint {
 
-// Whether `node` is the persistent id of a class with its source, ('module', class, file, source), as the legacy format
-// has them for classes of torch.nn.Module.
+// Whether `node` is the persistent id of a class with its source, ('module', class, file, source). The legacy format
+// has such ids for classes of torch.nn.Module.
 bool IsClassWithSource(const PickleTree& tree, const PickleNode& node);
 
-// Whether `node` is such a name, or was made of one. Only one level is looked at: a chain may be long, even a circle.
+// Whether `node` is such a name, or an object made by one or by another object. It looks at one level only: a chain may
+// be long, or a circle.
 bool IsForeign(const PickleTree& tree, const PickleNode& node);
 
-// Whether the file has tensors anywhere, in objects too.
+// Whether the file has tensors anywhere, also inside objects.
 bool HasStorages(const PickleTree& tree);
 
-// The name that the object `node` was made by; null where that is not one name.
+// The name that made the object `node`; null where that is not one name.
 const PickleNode* MakerOf(const PickleTree& tree, const PickleNode& node);
 
-// Finds tensors in values that are none. One use for all values of a file: each node is looked at once.
+// Finds tensors inside values that are not tensors. Use one for all values of a file: it looks at each node once.
 class TensorSearch {
  public:
   explicit TensorSearch(const PickleTree& tree) : tree_(tree), seen_(tree.nodes.size(), false) {}
 
-  // How many storages are below `ref`, at any depth, but for those that were counted before.
+  // The number of storages below `ref`, at any depth, without those that were counted before.
   size_t CountStorages(PickleRef ref);
 
  private:

@@ -1,4 +1,4 @@
-// What a file is, by its content and never by its name.
+// Recognises a file's format by its content and never by its name.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -17,16 +17,16 @@ enum class FileFormat {
   kSafetensors,       // a JSON header, then the tensors
   kExportedProgram,   // torch.export.save: a zip with models/NAME.json, or a flat one of PyTorch 2.7 and earlier
   kShards,            // the index of a state_dict in several files: JSON with a weight_map
-  kUnknown,           // `Recognise` then returns an error instead
+  kUnknown,           // Recognise then returns an error instead
 };
 
-// "torchscript", "state_dict", "legacy state_dict", "safetensors", "torch.export program",
-// "sharded state_dict".
+// Names a format: "torchscript", "state_dict", "legacy state_dict", "safetensors", "torch.export program", "sharded
+// state_dict".
 std::string_view Name(FileFormat format);
 
-// Looks at the bytes. What is not a model that can be served is an error that says what the file is
-// and what to do (empty file, ONNX, HTML page, Git LFS pointer, truncated zip, unknown bytes):
-// DATA_LOSS for a damaged file, INVALID_ARGUMENT for one of another kind.
+// Looks at the bytes. A file that is no servable model gives an error that says what the file is and what to do.
+// Examples are an empty file, ONNX, an HTML page, a Git LFS pointer, a truncated zip, and unknown bytes. DATA_LOSS for
+// a damaged file, INVALID_ARGUMENT for one of another kind.
 absl::StatusOr<FileFormat> Recognise(const File& file);
 
 }  // namespace torchferry::checkpoint

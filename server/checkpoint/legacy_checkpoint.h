@@ -1,6 +1,6 @@
-// The format that torch.save wrote before PyTorch 1.6, and writes still when it is told to: pickles
-// one after another (a magic number, the format's version, the system, the object, the keys of its
-// storages), then for each key the number of its elements (int64) and their bytes.
+// The format that torch.save wrote before PyTorch 1.6, and still writes on request. It has pickles one after another: a
+// magic number, the format's version, the system, the object, the keys of its storages. For each key follow the number
+// of its elements (int64) and their bytes.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,8 +16,7 @@ namespace torchferry::checkpoint {
 // Whether a file that begins with `head` is in this format.
 bool HasLegacyMagic(std::string_view head);
 
-// Checkpoint::Open for such a file. Where each storage lies is checked here, its bytes are read on
-// demand.
+// Checkpoint::Open for such a file. It checks where each storage lies, and reads the bytes on demand.
 absl::StatusOr<std::unique_ptr<Checkpoint>> OpenLegacyCheckpoint(std::shared_ptr<const File> file,
                                                                  const DictChooser& choose);
 

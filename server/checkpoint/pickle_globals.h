@@ -1,5 +1,5 @@
-// Which names a pickle may refer to. One list for checkpoints, a wider one for TorchScript
-// archives; neither makes anything run: a name only decides what kind of data the machine builds.
+// The names that a pickle may refer to. There is one list for checkpoints, and a wider one for TorchScript archives.
+// Neither makes anything run: a name only decides which kind of data the machine builds.
 #pragma once
 
 #include <string_view>
@@ -15,7 +15,7 @@ class PickleGlobals {
   virtual GlobalRole RoleOf(std::string_view module, std::string_view name) const = 0;
 };
 
-// What torch.save writes for tensors, containers of them and plain data beside them.
+// The names that torch.save writes for tensors, for containers of them and for plain data beside them.
 const PickleGlobals& CheckpointGlobals();
 
 // The same, and the archive's own classes (`__torch__.…`) and containers (`torch.jit._pickle.…`).

@@ -1,7 +1,6 @@
-// The restricted pickle machine: reads a pickle into a PickleTree and executes nothing. It knows
-// the opcodes that Python's and PyTorch's picklers write for protocols 1 to 5; any other is refused
-// by name and offset. Calls (REDUCE, NEWOBJ, BUILD) become nodes that say what was to be called
-// with what.
+// The restricted pickle machine. It reads a pickle into a PickleTree and executes nothing. It knows the opcodes that
+// Python's and PyTorch's picklers write for protocols 1 to 5. It refuses any other, with its name and offset. Calls
+// (REDUCE, NEWOBJ, BUILD) become nodes with the callable and its arguments.
 #pragma once
 
 #include <absl/status/status.h>
@@ -17,12 +16,12 @@
 
 namespace torchferry::checkpoint {
 
-// Reads the pickle at the start of `input` into `tree`. DATA_LOSS naming opcode and offset.
-// What a foreign name is called with is read past: the call becomes a kObject like any other, and what is put into that
-// is dropped. Look at tree.dangerous first, even after an error.
+// Reads the pickle at the start of `input` into `tree`. DATA_LOSS names opcode and offset. A call of a foreign name
+// becomes a kObject like any other; items that are put into that object are dropped. Look at tree.dangerous first, even
+// after an error.
 absl::Status ReadPickle(std::string_view input, const PickleGlobals& globals, PickleTree& tree);
 
-// The machine itself; only ReadPickle and the opcode table use it.
+// The machine itself. Only ReadPickle and the opcode table use it.
 class PickleMachine {
  public:
   using Handler = absl::Status (PickleMachine::*)();
@@ -86,7 +85,7 @@ class PickleMachine {
   absl::Status Push(PickleNode node);
   absl::Status PushRef(PickleRef ref);
   absl::StatusOr<PickleRef> Pop();
-  // The value that stays on top, not below the last MARK.
+  // The top value, which stays there. It must not lie below the last MARK.
   absl::StatusOr<PickleRef> Top() const;
   absl::StatusOr<std::vector<PickleRef>> PopToMark();
 
@@ -103,7 +102,7 @@ class PickleMachine {
   PickleTree& tree_;
   size_t position_ = 0;
   bool stopped_ = false;
-  size_t copied_items_ = 0;  // by FillMapping, the one opcode that makes more out of less
+  size_t copied_items_ = 0;  // by FillMapping, the one opcode whose result may be larger than its input
   std::vector<PickleRef> stack_;
   std::vector<size_t> marks_;  // stack sizes at each MARK
   std::vector<PickleRef> memo_;
@@ -112,7 +111,7 @@ class PickleMachine {
 struct PickleOpcode {
   uint8_t code;
   std::string_view name;
-  PickleMachine::Handler run;  // null: known by name, refused
+  PickleMachine::Handler run;  // null: the name is known, and the opcode is refused
 };
 
 // Null for a byte that is no opcode.

@@ -1,5 +1,5 @@
-// A checkpoint against what PyTorch says of it: the comparison that the committed fixtures' test
-// and the full matrix's share. expected.json is written by testdata/make_fixtures.py.
+// Compares a checkpoint with PyTorch's account of it. The tests of the committed fixtures and of the full matrix share
+// this comparison. testdata/make_fixtures.py writes expected.json.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// SHA-256 of bytes, by OpenSSL.
+// Computes SHA-256 of bytes, by OpenSSL.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,7 +15,7 @@ namespace torchferry::checkpoint {
 
 using Sha256Digest = std::array<unsigned char, 32>;
 
-// Of bytes that come in pieces.
+// Computes the digest of bytes that come in pieces.
 class Sha256Stream {
  public:
   Sha256Stream();
@@ -24,7 +24,7 @@ class Sha256Stream {
   Sha256Stream& operator=(const Sha256Stream&) = delete;
 
   void Add(std::span<const std::byte> piece);
-  // Of all that was added. Once. INTERNAL: this OpenSSL has no SHA-256.
+  // Gives the digest of all pieces. Call it once. INTERNAL: this OpenSSL has no SHA-256.
   absl::StatusOr<Sha256Digest> Finish();
 
  private:
@@ -32,13 +32,13 @@ class Sha256Stream {
   const std::unique_ptr<Context> context_;
 };
 
-// Of bytes that are all there. INTERNAL as above.
+// Gives the digest of bytes that are in one piece. INTERNAL as above.
 absl::StatusOr<Sha256Digest> Sha256Of(std::span<const std::byte> bytes);
 
-// 64 digits, lower-case.
+// Writes 64 lower-case digits.
 std::string ToHex(const Sha256Digest& digest);
 
-// Nothing unless `text` is 64 hexadecimal digits, of either case.
+// Reads 64 hexadecimal digits, of either case. Nothing for any other text.
 std::optional<Sha256Digest> FromHex(std::string_view text);
 
 }  // namespace torchferry::checkpoint

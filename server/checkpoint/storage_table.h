@@ -1,4 +1,4 @@
-// The storages that a file's tensors refer to, each once, checked against what the file holds.
+// The storages that a file's tensors refer to, each once, checked against the file's content.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -27,25 +27,24 @@ struct StorageId {
   uint64_t size_bytes = 0;
 };
 
-// DATA_LOSS: another shape of id. INVALID_ARGUMENT: a view of another storage, which PyTorch before
-// 0.4 could write.
+// DATA_LOSS: an id of another form. INVALID_ARGUMENT: a view of another storage, which PyTorch before 0.4 could write.
 absl::StatusOr<StorageId> ReadStorageId(const PickleTree& tree, const PickleNode& persistent);
 
-// Where a file keeps the bytes of its storages.
+// Finds the bytes of a file's storages.
 class StorageSource {
  public:
   struct Place {
-    uint64_t at = 0;  // what the source wants to be told to read them
+    uint64_t at = 0;  // the source's own number for reading them
     uint64_t size_bytes = 0;
   };
 
   virtual ~StorageSource() = default;
-  // DATA_LOSS when the file has none of that key.
+  // DATA_LOSS when the file has no storage of that key.
   virtual absl::StatusOr<Place> Find(std::string_view key) const = 0;
 };
 
-// Entries of a zip below a folder, "data" or "constants"; a place is an index into entries().
-// Refers to the archive.
+// Entries of a zip below a folder, "data" or "constants". A place is an index into entries(). The archive must outlive
+// it.
 class ZipStorages final : public StorageSource {
  public:
   ZipStorages(const ZipArchive& archive, std::string folder) : archive_(archive), folder_(std::move(folder)) {}
@@ -56,28 +55,29 @@ class ZipStorages final : public StorageSource {
   const std::string folder_;
 };
 
-// One thread. Refers to the tree and the source, which must outlive it.
+// For one thread. The trees and the source must outlive it.
 class StorageTable {
  public:
   explicit StorageTable(const StorageSource& source) : source_(source) {}
 
   struct Use {
     size_t index = 0;                   // into storages()
-    const StorageType* type = nullptr;  // what this reference calls it: references may differ
+    const StorageType* type = nullptr;  // its type in this reference: references may differ
   };
 
-  // Reads a persistent id (ReadStorageId). The same key gives the same index. DATA_LOSS: a storage
-  // that is missing or has another size, references that disagree.
+  // Reads a persistent id (ReadStorageId). The same key gives the same index. DATA_LOSS: a storage that is missing or
+  // has another size, or references that disagree.
   absl::StatusOr<Use> Resolve(const PickleTree& tree, const PickleNode& persistent);
 
-  // A storage of its own for the value at `ref`, whose bytes the pickle has; for the same value the same one. DATA_LOSS
-  // when all of them take more than limits.h allows.
+  // Adds a storage for the value at `ref`, whose bytes the pickle has. The same value gives the same storage. DATA_LOSS
+  // when all these bytes exceed the max of limits.h.
   absl::StatusOr<size_t> AddBytes(PickleRef ref, std::string bytes);
 
   const std::vector<StorageInfo>& storages() const { return storages_; }
-  // Where each storage's bytes are: Place::at of the source.
+  // Place::at of the source, for each storage.
   const std::vector<uint64_t>& places() const { return places_; }
-  // What reads them all: `file` those that have a place in it.
+  // Gives the reader of all storages; `file` reads those that have a place in the file. Call it once: it moves the
+  // other bytes out.
   std::unique_ptr<const StorageBytes> BytesWith(std::unique_ptr<const StorageBytes> file);
 
  private:
@@ -89,7 +89,7 @@ class StorageTable {
   std::unordered_map<std::string, size_t> by_key_;
   std::set<std::string, std::less<>> devices_;
   std::unordered_map<PickleRef, size_t> by_value_;
-  std::unordered_map<size_t, std::string> bytes_;  // of the storages that have no place
+  std::unordered_map<size_t, std::string> bytes_;  // of the storages without a place
   uint64_t bytes_in_all_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// From the calls that a pickle writes down (`torch._utils._rebuild_tensor_v2(storage, offset, size,
-// stride, …)`) to what they mean: a checked view of a storage.
+// Turns the calls that a pickle contains (`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)`) into
+// checked views of storages.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,23 +11,23 @@
 
 namespace torchferry::checkpoint {
 
-// Whether the value is a tensor or a parameter, supported or not. Looks through _rebuild_parameter.
+// Whether the value is a tensor or a parameter, supported or not. It looks through _rebuild_parameter.
 bool IsTensor(const PickleTree& tree, PickleRef ref);
 
-// One thread. Refers to the tree and the table, which must outlive it.
+// For one thread. The tree and the table must outlive it.
 class TensorRebuilder {
  public:
   TensorRebuilder(const PickleTree& tree, StorageTable& storages) : tree_(tree), storages_(storages) {}
 
-  // The tensor at `ref` (IsTensor), its key left empty.
-  // DATA_LOSS: arguments of other types, a negative size or stride, a view that leaves its storage.
-  // INVALID_ARGUMENT: sound, but nothing that can be served: quantised, sparse, meta, an
-  // unsupported dtype, a lazily conjugated view.
+  // Gives the tensor at `ref` (IsTensor), with an empty key.
+  // DATA_LOSS: arguments of other types, a negative size or stride, or a view that leaves its storage.
+  // INVALID_ARGUMENT: sound, but not servable: quantised, sparse, meta, an unsupported dtype, or a lazily conjugated
+  // view.
   absl::StatusOr<TensorInfo> Rebuild(PickleRef ref);
 
-  // For a tensor that Rebuild finds INVALID_ARGUMENT and that LibTorch will read: it takes what the pickle says of
-  // sizes, strides and quantisation as true. DATA_LOSS: a view that leaves its storage, scales that are not one for
-  // each channel. INVALID_ARGUMENT: sparse, nested and the like, whose parts LibTorch does not check.
+  // For a tensor that Rebuild finds INVALID_ARGUMENT and that LibTorch will read. LibTorch trusts the pickle's sizes,
+  // strides and quantisation. DATA_LOSS: a view that leaves its storage, or scales that are not one for each channel.
+  // INVALID_ARGUMENT: sparse, nested and the like, whose parts LibTorch does not check.
   absl::Status CheckForLibTorch(PickleRef ref);
 
  private:

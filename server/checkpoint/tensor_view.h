@@ -1,4 +1,4 @@
-// Whether a tensor, as a file describes it, lies inside its storage.
+// Checks whether a tensor, as a file describes it, lies inside its storage.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,21 +11,21 @@
 
 namespace torchferry::checkpoint {
 
-// One past the last byte that the view reaches, from the storage's begin; an empty view reaches its
-// offset. Nothing when that is beyond int64.
+// One past the last byte that the view uses, from the storage's begin. For an empty view this is its offset. Nothing
+// when that exceeds int64.
 std::optional<uint64_t> EndByte(const TensorInfo& tensor, int64_t item_bytes, bool is_empty);
 
-// The product of the first `count` sizes; nothing when that is beyond int64.
+// The product of the first `count` sizes. Nothing when that exceeds int64.
 std::optional<int64_t> Elements(const tensor::Shape& shape, size_t count);
 
-// DATA_LOSS that says how the view leaves its storage.
+// DATA_LOSS says how the view leaves its storage.
 absl::Status LeavesStorage(const TensorInfo& tensor, const StorageInfo& storage);
 
-// Holds the views of one file against their storages. One thread.
+// Checks the views of one file against their storages. For one thread.
 class ViewChecker {
  public:
-  // DATA_LOSS: other numbers of strides than of sizes, a view that leaves `storage`, more repeated elements in all
-  // than limits.h allows. Sizes, strides and the offset are not negative.
+  // DATA_LOSS: unequal numbers of strides and sizes, a view that leaves `storage`, or more repeated elements over all
+  // views than limits.h allows. Sizes, strides and the offset are not negative.
   absl::Status Check(const TensorInfo& tensor, const StorageInfo& storage);
 
  private:

@@ -1,5 +1,4 @@
-// What this folder's tests share: fixtures, and zips and pickles written by hand where PyTorch
-// would not.
+// Helpers of this folder's tests: fixtures, and zips and pickles written by hand that PyTorch would not write.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -70,7 +69,7 @@ inline std::string Tensor(const TensorSpec& spec = {}) {
 }
 inline std::string Dict(const std::string& key, const std::string& value) { return "}" + Str(key) + value + "s"; }
 
-// A checkpoint with that data.pkl and one storage "0" of 16 bytes.
+// A checkpoint with the data.pkl `pickle` and one storage "0" of 16 bytes.
 inline std::string CheckpointBytes(const std::string& pickle) {
   return ZipBuilder()
       .Add("archive/data.pkl", pickle)

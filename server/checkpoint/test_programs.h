@@ -1,4 +1,4 @@
-// A torch.export program written by hand, each part of which a test may replace.
+// A torch.export program written by hand. A test may replace each of its parts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 
 namespace torchferry::checkpoint::testing {
 
-// {what the text has, what it gets}; each must be there, and its first occurrence is replaced.
+// {text to replace, replacement}. Each text must occur; its first occurrence is replaced.
 using Edits = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string Edited(std::string text, const Edits& edits) {
@@ -26,7 +26,7 @@ inline std::string Edited(std::string text, const Edits& edits) {
   return text;
 }
 
-// linear(x, weight) + bias of FP32, where x is [s77, 2], "weight" a parameter of [2, 2] and "bias" a constant of [2].
+// linear(x, weight) + bias of FP32. x is [s77, 2], "weight" is a parameter of [2, 2], and "bias" is a constant of [2].
 inline constexpr std::string_view kProgram = R"json({
 "graph_module": {
  "graph": {
@@ -59,7 +59,7 @@ inline constexpr std::string_view kProgram = R"json({
 "opset_version": {"aten": 10}, "range_constraints": {"s77": {"min_val": 1, "max_val": 64}},
 "schema_version": {"major": 8, "minor": 17}, "verifiers": ["TRAINING"], "torch_version": "2.11.0"})json";
 
-// "weight" and "bias" as the configs of their folders describe them.
+// Describes "weight" and "bias" like the configs of their folders.
 inline constexpr std::string_view kWeights = R"({"config": {
 "weight": {"path_name": "weight_0", "is_param": true, "use_pickle": false, "tensor_meta": {"dtype": 7,
  "sizes": [{"as_int": 2}, {"as_int": 2}], "strides": [{"as_int": 2}, {"as_int": 1}], "storage_offset": {"as_int": 0},
@@ -77,7 +77,7 @@ struct ProgramParts {
   std::string sample_bytes;  // no entry while it is empty
 };
 
-// As PyTorch 2.9 and later write it.
+// The bytes as PyTorch 2.9 and later write them.
 inline std::string ProgramBytes(const ProgramParts& parts) {
   ZipBuilder zip;
   zip.Add("m/models/model.json", parts.program)

@@ -1,4 +1,4 @@
-// Zips written by hand, for tests and fuzz targets: with every field open to abuse.
+// Zips written by hand, for tests and fuzz targets. Every field can be wrong on purpose.
 #pragma once
 
 #include <zlib.h>
@@ -21,7 +21,7 @@ class ZipBuilder {
  public:
   struct Entry {
     std::string name;
-    std::string data;            // as it stands in the file
+    std::string data;            // as it is in the file
     uint64_t size = UINT64_MAX;  // uncompressed; data.size() unless set
     uint32_t method = 0;
     uint32_t crc = 0;
@@ -55,7 +55,7 @@ class ZipBuilder {
   }
 
  private:
-  // From "version needed" to the name's length, as both headers have it.
+  // The bytes from "version needed" to the name's length, which both headers have.
   static std::string Common(const Entry& entry) {
     return Bytes(20, 2) + Bytes(entry.flags, 2) + Bytes(entry.method, 2) + Bytes(0, 4) + Bytes(entry.crc, 4) +
            Bytes(entry.data.size(), 4) + Bytes(entry.size, 4) + Bytes(entry.name.size(), 2);

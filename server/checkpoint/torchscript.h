@@ -1,5 +1,5 @@
-// What a TorchScript archive says of itself, read without LibTorch: enough to describe it and to
-// look at its code before anything is handed to `torch::jit::load`.
+// The facts that a TorchScript archive states, read without LibTorch. They are enough to describe it, and to check its
+// code before `torch::jit::load` gets anything.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -22,8 +22,8 @@ struct ModuleTensor {
   bool is_parameter = false;
 };
 
-// What of an archive LibTorch needs beside the code: the very bytes that were checked, and the entries of the storages,
-// which are read from the file that was opened. Immutable; thread-safe.
+// The content of an archive that LibTorch needs beside the code. The pickles are the very bytes that were checked. The
+// storages are read from the file that was opened. Immutable; thread-safe.
 struct ScriptContent {
   std::string data_pickle;
   std::string constants_pickle;
@@ -34,32 +34,32 @@ struct TorchScriptInfo {
   std::string producer;                 // "PyTorch": archives have their format's version, not PyTorch's
   int64_t version = 0;                  // of the archive's format
   std::string module_class;             // of the root: "__torch__.Net"
-  std::vector<std::string> classes;     // that its pickles name, each once: "__torch__.Net"
+  std::vector<std::string> classes;     // named in its pickles, each once: "__torch__.Net"
   std::vector<StorageInfo> storages;    // of data.pkl, then of constants.pkl
   std::vector<tensor::DType> dtypes;    // of its tensors, each once, in order of appearance
   std::vector<ModuleTensor> tensors;    // in the archive's order; their storages are in `storages`
   std::vector<std::string> code_files;  // "code/__torch__.py" and so on, in the archive's order
   std::vector<std::string> code_texts;  // their texts, one for each file
-  std::string passport;                 // text of its entry extra/torchferry.json, as it is there; empty: none
+  std::string passport;                 // text of its entry extra/torchferry.json, unchanged; empty: none
   std::shared_ptr<const ScriptContent> content;
 
-  // Where the weights are, and their types, each once: of the module's tensors, and of those that freezing has made
-  // constants. The numbers in a trace's code, tensors without dimensions, are none.
+  // The devices and types of the weights, each once. Weights are the module's tensors, and the constants that freezing
+  // has made of tensors. Constants without dimensions, the numbers in a trace's code, do not count.
   std::vector<std::string> weight_devices;
   std::vector<tensor::DType> weight_dtypes;
 };
 
-// Checks the archive's directory against the zip limits and reads its pickles with the restricted
-// machine (object attributes are skipped over, no class is built). Entries that are none of
-// TorchScriptInfo's are not looked at, and no part of the model. DATA_LOSS for a damaged or hostile archive;
-// INVALID_ARGUMENT for a sparse tensor, which LibTorch would read without checks.
+// Checks the archive's directory against the zip limits, and reads its pickles with the restricted machine. That skips
+// object attributes and builds no class. Entries that TorchScriptInfo does not have are not read, and are no part of
+// the model. DATA_LOSS for a damaged or hostile archive. INVALID_ARGUMENT for a sparse tensor, which LibTorch would
+// read without checks.
 absl::StatusOr<TorchScriptInfo> DescribeTorchScript(std::shared_ptr<const File> file);
 
-// The methods of the root module, in the order of its code, but for those whose names begin with two underscores. Empty
-// where the archive has no code of it.
+// The methods of the root module, in the order of its code. Names that begin with two underscores are left out. Empty
+// where the archive has no code of the module.
 std::vector<std::string> MethodsOf(const TorchScriptInfo& info);
 
-// The source of each class by its name, "__torch__.net.Net", from its `class` line to the next one. Views into `info`.
+// Maps a class's name, "__torch__.net.Net", to its source, from its `class` line to the next one. Views into `info`.
 std::unordered_map<std::string, std::string_view> ClassSources(const TorchScriptInfo& info);
 
 }  // namespace torchferry::checkpoint

@@ -18,17 +18,17 @@ namespace torchferry::checkpoint {
 class TrustedDigests {
  public:
   // A line for each file: 64 hexadecimal digits, a space, a space or an asterisk, a name. Names are for people: a
-  // digest that is listed is trusted wherever its file lies. Empty lines and lines that begin with # are passed over.
-  // `name` is what messages call the list. INVALID_ARGUMENT names the line that is otherwise, or the limit
-  // (limits.h, "digests").
+  // listed digest is trusted wherever its file is. Empty lines and lines that begin with # are passed over. Messages
+  // call the list `name`. INVALID_ARGUMENT names a line of another form, or the limit (limits.h, "digests").
   static absl::StatusOr<TrustedDigests> Parse(std::string_view text, std::string name);
 
-  // Parse of the file at `path`, a path of this host; the list is called by its last part. Errors of File::Open too.
+  // Does Parse for the file at `path`, on this host. The list's name is the last part of the path. Errors of File::Open
+  // too.
   static absl::StatusOr<std::shared_ptr<const TrustedDigests>> Read(const std::string& path);
 
   bool Has(const Sha256Digest& digest) const;
 
-  // FAILED_PRECONDITION unless it is listed. `file` is what the message calls the file whose digest this is.
+  // FAILED_PRECONDITION unless the digest is listed. `file` is the message's name for the digest's file.
   absl::Status Check(const Sha256Digest& digest, std::string_view file) const;
 
   const std::string& name() const { return name_; }

@@ -1,5 +1,5 @@
-// The format that torch.save writes since PyTorch 1.6: a zip with the object's pickle (data.pkl)
-// and an entry for each storage (data/0, data/1, …).
+// The format that torch.save writes since PyTorch 1.6: a zip with the object's pickle (data.pkl) and an entry for each
+// storage (data/0, data/1, …).
 #pragma once
 
 #include <absl/status/statusor.h>

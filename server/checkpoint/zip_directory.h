@@ -1,5 +1,4 @@
-// A zip archive's central directory: what is in it, as it stands there, held against the limits of
-// single entries.
+// Reads a zip archive's central directory, and checks it against the limits of single entries.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,7 +10,7 @@
 
 namespace torchferry::checkpoint {
 
-// Entries by their full names, folders included. Messages do not name the file.
+// Entries by their full names, including folders. Messages do not name the file.
 absl::StatusOr<std::vector<ZipEntry>> ReadZipDirectory(const File& file);
 
 }  // namespace torchferry::checkpoint

@@ -1,6 +1,6 @@
-// The end of a zip archive: where its central directory is. LibTorch's own reader opens a
-// TorchScript archive after this one: what was checked must be what is loaded, so only files on
-// whose directory every reader agrees are taken.
+// The end of a zip archive, which says where its central directory is. LibTorch's own reader opens a TorchScript
+// archive after this one, and must load the same content that was checked. Only files on whose directory every reader
+// agrees are accepted.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -17,9 +17,8 @@ struct ZipDirectoryPlace {
   uint64_t entries = 0;
 };
 
-// DATA_LOSS: no end-of-archive record in the last bytes (a truncated file, or one with something
-// behind it), or a directory that does not end where that record begins. Messages do not name the
-// file.
+// DATA_LOSS: no end-of-archive record in the last bytes (a truncated file, or one with something after it). Also
+// DATA_LOSS: a directory that does not end where that record begins. Messages do not name the file.
 absl::StatusOr<ZipDirectoryPlace> FindZipDirectory(const File& file);
 
 }  // namespace torchferry::checkpoint

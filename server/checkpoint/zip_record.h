@@ -13,7 +13,7 @@
 
 namespace torchferry::checkpoint {
 
-// The number of `bytes` (up to 8) bytes at `at`, which must be inside `record`.
+// The number in the `bytes` (max 8) bytes at `at`, which must be inside `record`.
 inline uint64_t LittleEndian(std::string_view record, size_t at, size_t bytes) {
   uint64_t value = 0;
   for (size_t i = bytes; i-- > 0;) value = value << 8 | static_cast<uint8_t>(record[at + i]);

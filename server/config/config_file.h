@@ -10,9 +10,9 @@
 
 namespace torchferry::config {
 
-// Reads config.pbtxt of `folder`; without one the defaults, named `model_name`. `shown` is what messages call the file.
-// ParseModelConfig's errors, INVALID_ARGUMENT for a file over 4 MiB, FAILED_PRECONDITION for a link out of the store,
-// PERMISSION_DENIED when it cannot be read.
+// Reads config.pbtxt of `folder`. Without the file it returns the defaults, named `model_name`. Messages call the file
+// `shown`. ParseModelConfig's errors, INVALID_ARGUMENT for a file over 4 MiB, FAILED_PRECONDITION for a link out of the
+// store, PERMISSION_DENIED when it cannot be read.
 absl::StatusOr<ModelConfig> ReadModelConfig(const base::StoreFolder& folder, const std::string& shown,
                                             const std::string& model_name);
 

@@ -1,5 +1,5 @@
-// The checks that go over every field alike: what the text format lets through, and what the field
-// table says.
+// The checks that are the same for every field: faults that the text format lets through, and the rules of the field
+// table.
 #pragma once
 
 #include "inference/model_config.pb.h"
@@ -8,12 +8,12 @@
 
 namespace torchferry::config {
 
-// Errors: strings that are not UTF-8, enum numbers that have no name. Warnings: map keys given
-// twice (the last one counts).
+// Errors: strings that are not UTF-8, enum numbers that have no name. Warnings: map keys that occur twice (the last one
+// counts).
 void CheckWellFormed(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings);
 
-// An error for each field that is there and refused, a warning for each that is ignored. A field
-// with its default value counts as absent.
+// Adds an error for each present field that is refused, and a warning for each that is ignored. A field with its
+// default value counts as absent.
 void CheckFieldTable(const inference::ModelConfig& config, const TextPositions& positions, Findings& findings);
 
 }  // namespace torchferry::config

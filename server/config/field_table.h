@@ -1,6 +1,5 @@
-// What becomes of each field of `inference.ModelConfig`: the one place that says it.
-// server/config/field_check.cc acts on it, and a test holds it against the descriptor: no field is
-// without a row.
+// The effect of each field of `inference.ModelConfig`; no other code states it. server/config/field_check.cc acts on
+// this table. A test compares it with the descriptor: every field has a row.
 #pragma once
 
 #include <span>
@@ -14,8 +13,8 @@ enum class FieldEffect {
   kRefused,  // an error that gives the reason
 };
 
-// A row that is ignored or refused stands for everything inside the field; of a honoured message
-// each field has a row of its own. Maps have one row.
+// A row that is ignored or refused covers everything inside the field. For a message that is honoured, each field has
+// its own row. Maps have one row.
 struct FieldRule {
   std::string_view path;  // "input.reshape.shape"
   FieldEffect effect;
@@ -24,7 +23,7 @@ struct FieldRule {
 
 std::span<const FieldRule> FieldTable();
 
-// The row of exactly that path, or null.
+// The row of exactly that path; null where none has it.
 const FieldRule* FindFieldRule(std::string_view path);
 
 }  // namespace torchferry::config

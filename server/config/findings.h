@@ -1,4 +1,4 @@
-// What is wrong with a configuration file, and what in it has no effect, each with its place.
+// The faults of a configuration file, and its parts without effect, each with its place.
 #pragma once
 
 #include <absl/status/status.h>
@@ -15,7 +15,7 @@
 
 namespace torchferry::config {
 
-// Collects while a file is read; every line is "FILE:LINE:COLUMN: what". Not thread-safe.
+// Collects findings while a file is read. A line is "FILE:LINE:COLUMN: what". Not thread-safe.
 class Findings {
  public:
   explicit Findings(std::string_view file) : file_(file) {}
@@ -30,10 +30,11 @@ class Findings {
     AddWarning({at, fmt::format(format, std::forward<Args>(args)...)});
   }
 
-  // INVALID_ARGUMENT with the error that stands first in the file, or OK.
+  // INVALID_ARGUMENT with the error that comes first in the file, or OK.
   absl::Status status() const;
 
-  // In the file's order; of many the first ones that were added, and how many more there were.
+  // In the file's order. Above the max it keeps the first ones that were added, and a last line has the number of the
+  // others.
   std::vector<std::string> Warnings() const;
 
  private:
@@ -46,7 +47,7 @@ class Findings {
   std::string Line(const Finding& finding) const;
 
   const std::string file_;
-  std::optional<Finding> error_;  // the one that stands first
+  std::optional<Finding> error_;  // the one that comes first in the file
   std::vector<Finding> warnings_;
   size_t more_warnings_ = 0;
 };

@@ -1,4 +1,4 @@
-// What a configuration says of load: how much of the model may wait and be in flight, and the levels of priority.
+// A configuration's settings on load: max queue and max requests in flight of the model, and the levels of priority.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace torchferry::config {
 
-// Absent: as the server's flags say. 0: any number.
+// Absent: the server's flags decide. 0: no limit.
 struct LoadConfig {
   // parameters
   std::optional<int64_t> max_queue_rows;
@@ -16,13 +16,13 @@ struct LoadConfig {
   std::optional<int64_t> max_requests_in_flight;
   std::optional<int64_t> max_mib_in_flight;
   std::optional<int64_t> max_streams;
-  // dynamic_batching. Of requests, 1 being the highest; 0 and 1 levels: there are none, and what a request says of it
-  // has no effect.
+  // dynamic_batching: the levels of requests; 1 is the highest. 0 or 1: all requests have the same priority, and a
+  // request's own level has no effect.
   uint32_t priority_levels = 0;
   uint32_t default_priority_level = 0;  // of a request that names none
 };
 
-// Of a configuration that has been checked. Pure.
+// `config` has been checked. Pure.
 LoadConfig LoadConfigOf(const ModelConfig& config);
 
 }  // namespace torchferry::config

@@ -1,4 +1,4 @@
-// The parameters of a configuration that are numbers of LoadConfig. For parameters.cc and load_config.cc.
+// The parameters of a configuration that are numbers of LoadConfig, for parameters.cc and load_config.cc.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ inline constexpr auto kCountParameters = std::to_array<CountParameter>({
 
 inline constexpr int64_t kMaxLoadCount = int64_t{1} << 32;
 
-// Of 0 to kMaxLoadCount; nothing for any other text.
+// Reads a number from 0 to kMaxLoadCount. Nothing for any other text.
 std::optional<int64_t> AsCount(std::string_view value);
 
 }  // namespace torchferry::config

@@ -1,5 +1,4 @@
-// The keys of a map field with their places: protobuf's maps forget the order in which a file gives
-// them.
+// The keys of a map field with their places. The maps of protobuf do not keep the order of the file.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -17,8 +16,8 @@ struct MapKey {
   TextPosition at;
 };
 
-// The string keys of `message`'s map `field` in the file's order, repeated ones included. `message`
-// is as the parser left it or moved from there; a copy has lost the order.
+// The string keys of `message`'s map `field` in the file's order, including repeated ones. `message` must be the
+// parser's own, or moved from it; a copy has lost the order.
 std::vector<MapKey> MapKeys(const google::protobuf::Message& message, std::string_view field,
                             const TextPositions& positions);
 

@@ -1,6 +1,6 @@
-// The parts of a configuration, each read and checked by a file of its own: from the parsed message
-// to plain values. What is wrong goes to `source.findings` with its place; what is read then does
-// not matter, for it is not used.
+// The parts of a configuration. Each has its own file, which reads and checks it, from the parsed message to plain
+// values. Faults go to `source.findings` with their place. After a fault the values do not matter, because they are not
+// used.
 #pragma once
 
 #include "inference/model_config.pb.h"
@@ -10,7 +10,7 @@
 
 namespace torchferry::config {
 
-// A message of the file, where its fields are written, and where problems go.
+// A message of the file, the places of its fields, and the list of findings.
 template <typename Message>
 struct Source {
   const Message& message;
@@ -20,8 +20,7 @@ struct Source {
 
 using ConfigSource = Source<inference::ModelConfig>;
 
-// name, platform, backend, runtime, default_model_filename, max_batch_size. `model_name` is the
-// folder's.
+// name, platform, backend, runtime, default_model_filename, max_batch_size. `model_name` is the folder's name.
 void ReadGeneral(const ConfigSource& source, std::string_view model_name, ModelConfig& config);
 
 // kInvalid for TYPE_INVALID, kBytes for TYPE_STRING.
@@ -36,23 +35,22 @@ void ReadVersionPolicy(const ConfigSource& source, ModelConfig& config);
 // dynamic_batching.
 void ReadDynamicBatching(const ConfigSource& source, ModelConfig& config);
 
-// torchferry.split_oversized and pad_to; goes after input and output, which they are held against.
+// torchferry.split_oversized and pad_to. Call it after ReadTensors: it checks them against input and output.
 void ReadRequestShapes(const ConfigSource& source, ModelConfig& config);
 
 // instance_group. KIND_MODEL leaves the choice to the file: it sets `config.device` to "saved".
 void ReadInstanceGroups(const ConfigSource& source, ModelConfig& config);
 
-// model_warmup; goes after input, which it is held against.
+// model_warmup. Call it after ReadTensors: it checks the requests against input.
 void ReadWarmUps(const ConfigSource& source, ModelConfig& config);
 
-// parameters: those of Triton's PyTorch backend are checked; what has no effect is warned of.
+// parameters. Those of Triton's PyTorch backend are checked; those without effect give a warning.
 void ReadParameters(const ConfigSource& source, ModelConfig& config);
 
-// torchferry { … }; goes before instance_group, over which its device has precedence.
+// torchferry { … }. Call it before ReadInstanceGroups: its device has precedence over instance_group.
 void ReadTorchferry(const ConfigSource& source, ModelConfig& config);
 
-// An error unless `name` names a file in a folder: no separator, no control character, not "." or
-// "..".
+// Adds an error unless `name` names a file in a folder: no separator, no control character, not "." or "..".
 void CheckFileName(std::string_view field, std::string_view name, TextPosition at, Findings& findings);
 
 }  // namespace torchferry::config

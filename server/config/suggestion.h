@@ -1,4 +1,4 @@
-// "Did you mean …": the known name that a misspelt one is closest to.
+// "Did you mean …": finds the known name that is closest to a misspelt one.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace torchferry::config {
 
-// The candidate nearest to `name`, letter case aside: few letters differ, or `name` is the end of
-// it ("FP32" of "TYPE_FP32"). Nothing if none is near. The first of equals.
+// The candidate nearest to `name`, ignoring letter case. Few letters differ, or `name` is the end of the candidate
+// ("FP32" of "TYPE_FP32"). If several are equally near, it is the first. Nothing if none is near.
 std::optional<std::string> NearestName(std::string_view name, std::span<const std::string> candidates);
 
 }  // namespace torchferry::config

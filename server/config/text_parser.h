@@ -1,4 +1,4 @@
-// Protobuf text → `inference.ModelConfig`, with errors that say where and what would be right.
+// Parses protobuf text to an `inference.ModelConfig`, with errors that give the place and the expected text.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -9,12 +9,12 @@
 
 namespace torchferry::config {
 
-// As written: what the values mean is checked elsewhere. `file` is what messages call the text.
-// INVALID_ARGUMENT "FILE:LINE:COLUMN: what" for the first syntax error, unknown field, unknown enum
-// value or value of the wrong type, and for more text than 1 MiB.
+// The values are as written: other code checks their meaning. Messages call the text `file`. INVALID_ARGUMENT
+// "FILE:LINE:COLUMN: what" for the first syntax error, unknown field, unknown enum value, or value of the wrong type.
+// The same code is for a text over 1 MiB.
 absl::StatusOr<inference::ModelConfig> ParseModelConfigText(std::string_view text, std::string_view file);
 
-// The values that a user may write for an enum field, "A, B, C"; a value called …_INVALID is none.
+// The values that a user may write for an enum field, "A, B, C". It leaves out a value called …_INVALID.
 std::string EnumValueNames(const google::protobuf::EnumDescriptor& type);
 
 }  // namespace torchferry::config

@@ -1,5 +1,5 @@
-// Where each value of a protobuf text is written, for messages that point at it. (TextFormat's own
-// ParseInfoTree gives all elements of a bracketed list one place and miscounts what follows.)
+// Where each value of a protobuf text is written, for messages that point at it. TextFormat's own ParseInfoTree is not
+// used. It gives all elements of a bracketed list one place, and counts the later ones wrongly.
 #pragma once
 
 #include <compare>
@@ -10,7 +10,7 @@
 
 namespace torchferry::config {
 
-// Both count from 1; columns are bytes, and a tab goes on to the next multiple of 8.
+// Both count from 1. Columns are bytes; after a tab the column is one more than a multiple of 8.
 struct TextPosition {
   int line = 1;
   int column = 1;
@@ -23,23 +23,23 @@ class TextPositions {
   TextPositions() = default;
   explicit TextPositions(TextPosition at) : at_(at) {}
 
-  // Reads as far as `text` is well formed.
+  // Reads up to the first place where `text` is not well formed.
   static TextPositions Scan(std::string_view text);
 
   // Where this message is written: at its field's name, or at its brace in a bracketed list.
   TextPosition at() const { return at_; }
 
-  // Where the index-th value of `field` is written: a scalar at the value itself, a message as
-  // above. at() if there is no such value.
+  // Where the index-th value of `field` is written: a scalar at the value itself, a message as above. at() for a
+  // missing value.
   TextPosition Of(std::string_view field, int index = 0) const { return In(field, index).at(); }
 
   // Whether any value of `field` is written.
   bool Has(std::string_view field) const { return fields_.contains(field); }
 
-  // The places inside the index-th message of `field`; this message's own if there is none.
+  // The places inside the index-th message of `field`. For a missing message it is this message's own.
   const TextPositions& In(std::string_view field, int index = 0) const;
 
-  // The field names from the top down to the value that is written at `position`; empty if none is.
+  // The field names from the top down to the value that is written at `position`. Empty if no value is there.
   std::vector<std::string> PathTo(TextPosition position) const;
 
  private:
@@ -49,7 +49,7 @@ class TextPositions {
   std::map<std::string, std::vector<TextPositions>, std::less<>> fields_;
 };
 
-// The place of the last token before the one at `position`; `position` itself if there is none.
+// The place of the last token before the one at `position`. For the first token it is `position` itself.
 TextPosition TokenBefore(std::string_view text, TextPosition position);
 
 }  // namespace torchferry::config
