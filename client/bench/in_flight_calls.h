@@ -86,8 +86,7 @@ class InFlightCalls {
   std::atomic<int64_t> in_flight_ = 0;
 
   base::Mutex mutex_;
-  std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // the mutex guards the list; a call belongs to the thread that
-                                                     // takes it
+  std::deque<Call> calls_ FERRY_GUARDED_BY(mutex_);  // guards the list; a call belongs to the thread that takes it
   std::vector<Call*> free_ FERRY_GUARDED_BY(mutex_);
 
   // Used only by the thread in Run.

@@ -12,10 +12,9 @@ namespace torchferry::client {
 
 using ModelVersions = google::protobuf::RepeatedPtrField<v1::ModelVersion>;
 
-std::string StateName(v1::ModelState state);                 // "READY"; "UNKNOWN" for a state of a later server
+std::string StateName(v1::ModelState state);                 // "READY"; "UNKNOWN" for a later server's
 std::string ErrorCodeName(const v1::ModelVersion& version);  // "DATA_LOSS"
-std::string ParityName(const v1::Parity& parity);            // "passed", "not_checked"; "unknown" for one of a later
-                                                             // server
+std::string ParityName(const v1::Parity& parity);            // "passed", "not_checked"; "unknown" for a later server's
 std::string DTypeName(v1::DataType number);                  // "FP32", or "any"
 tensor::Shape ShapeOf(const v1::TensorSpec& spec);
 

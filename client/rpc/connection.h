@@ -38,8 +38,8 @@ class Connection {
     bool insecure_token = false;  // send the token to another host without encryption, too
   };
 
-  // INVALID_ARGUMENT for an address that is not HOST:PORT, and for a token that others could read on its way. Also the
-  // errors of MakeCredentials.
+  // INVALID_ARGUMENT for an address that is not HOST:PORT or unix:PATH, and for a token that others could read on its
+  // way. Also the errors of MakeCredentials.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(Options options);
 
   const Options& options() const { return options_; }

@@ -24,10 +24,8 @@ struct ServerFlags {
   std::string device = "auto";
   std::string admin_address;             // empty: --grpc-address
   std::string identities;                // a file of client identities; empty: everybody may make every call
-  std::vector<std::string> load_models;  // with --model-control explicit: the models that are loaded at the start; "*":
-                                         // all
-  std::string trusted_digests;           // a list of SHA-256 digests: other files are not loaded; empty: every file may
-                                         // be loaded
+  std::vector<std::string> load_models;  // with --model-control explicit: models to load at the start; "*": all
+  std::string trusted_digests;           // a list of SHA-256 digests: no other file is loaded; empty: any file may be
   std::string state_dir;                 // empty: nothing is kept from one run to the next
   std::string port_file;
   tls::Files tls;  // without a certificate: plain text

@@ -45,8 +45,7 @@ class ServableFactory {
     metrics::Metrics& metrics;
     const base::Clock& clock;
     std::shared_ptr<serving::DeviceHealth> health;
-    std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for versions that are placed later; null: no marks are
-                                                           // kept
+    std::shared_ptr<registry::LoadMarks> marks = nullptr;  // for later placements; null: no marks are kept
     base::StuckWatch* watch = nullptr;
     IdleWork* idle = nullptr;  // runs the jobs that versions leave for later; null: they do not run
   };

@@ -14,7 +14,7 @@ namespace torchferry::app {
 std::string ProgressLine(double share, const std::string& step, int number, int all, double seconds);
 
 // The done share of all steps while step `number`, from 1, has run for `seconds` of about `expected`. A step that takes
-// longer counts as done, and no more. Pure.
+// longer counts as one whole step. Pure.
 double ProgressShare(int number, int all, double seconds, double expected);
 
 class StepProgress {

@@ -1,4 +1,4 @@
-// The limits of what one client of the HTTP listener may hold, and for how long.
+// The limits of the HTTP listener: what clients may hold, and for how long.
 #pragma once
 
 #include <chrono>

@@ -45,7 +45,8 @@ class Metrics {
   void SetModelState(const std::string& model, int64_t version, const std::string& state,
                      const std::vector<std::string>& all_states);
   // The version is gone. Its state and load time are removed now, its other gauges and histograms when its last
-  // ModelMetrics ends. Its counters stay, so that sums over versions do not fall. A later ForModel begins anew.
+  // ModelMetrics ends. Its counters stay, so that sums over versions do not fall. A later ForModel returns a new
+  // object.
   void ForgetModel(const std::string& model, int64_t version, const std::vector<std::string>& all_states);
   void ModelLoaded(const std::string& model, int64_t version, double seconds);
 

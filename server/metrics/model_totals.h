@@ -1,5 +1,5 @@
-// The totals of one version since the server started, in numbers that add up to what its clients counted. They begin
-// anew after Metrics::ForgetModel.
+// The totals of one version since the server started, in numbers that add up to what its clients counted. They start
+// from zero again after Metrics::ForgetModel.
 #pragma once
 
 #include <cstdint>

@@ -16,13 +16,14 @@
 
 namespace torchferry::registry {
 
-// After this number of ends of the server while it loaded a version, the version is not loaded again by itself.
+// After this number of ends of the server while it loaded a version, only changed files or a user's request load it
+// again.
 inline constexpr int kMaxEndsWhileLoading = 2;
 
 // Thread-safe. It has its own folder in `state_dir`, which is locked while this lives. Every other server, of the same
-// store or of another one, has another folder. There is one mark for each running load. Each version that was loading
-// when a server ended counts one end, whether it loaded alone or beside others. Versions with an end are loaded one at
-// a time, so that the next end counts for the version that caused it.
+// store or of another one, has another folder. There is one mark for each loading version. Each version that was
+// loading when a server ended counts one end, whether it loaded alone or beside others. Versions with an end are loaded
+// one at a time, so that the next end counts for the version that caused it.
 class LoadMarks {
  public:
   // While it lives, the version is loading. It may end on any thread, but before the marks.

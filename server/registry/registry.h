@@ -41,7 +41,7 @@ class Registry {
   };
 
   Registry(ServableFactory factory, metrics::Metrics& metrics, const base::Clock& clock, Options options = {});
-  // Calls Stop, if nobody has.
+  // Calls Stop, unless that was called.
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;

@@ -32,7 +32,7 @@ class VersionLifecycle {
   // `marks`: the record of running loads; may be null.
   VersionLifecycle(ServableFactory factory, VersionTable& table, metrics::Metrics& metrics, const base::Clock& clock,
                    OnUnloaded on_unloaded, std::shared_ptr<LoadMarks> marks = nullptr);
-  // Calls Stop, if nobody has.
+  // Calls Stop, unless that was called.
   ~VersionLifecycle();
   VersionLifecycle(const VersionLifecycle&) = delete;
   VersionLifecycle& operator=(const VersionLifecycle&) = delete;

@@ -60,7 +60,8 @@ class Placements {
     absl::Status error;  // why it cannot run, where neither is the case
   };
 
-  // `on_built` is called after each end of a build, on its thread, without a lock held.
+  // `on_built` is called after each end of a build, on its thread, without a lock held. When a build is given up, the
+  // watch's thread calls it, too.
   Placements(std::string model, int64_t version, model::LoadedModel loaded, std::shared_ptr<DeviceHealth> health,
              const base::Clock& clock, std::function<void()> on_built, BuildLimit limit = {});
   // Waits for a running build.

@@ -42,8 +42,7 @@ struct PredictTask {
   tensor::BoundInputs inputs;
   base::TimePoint deadline = base::kNoDeadline;
   uint32_t priority = 0;               // Servable::PriorityOf
-  std::function<bool()> is_cancelled;  // cheap and thread-safe, until the callback has been called; null: never
-                                       // cancelled
+  std::function<bool()> is_cancelled;  // cheap; thread-safe until the callback has been called; null: never cancelled
   // Called at most once, before the callback, if that is called while the forward pass still runs. Its result keeps the
   // bytes alive. Null: the bytes stay anyway.
   std::function<std::shared_ptr<const void>()> keep;

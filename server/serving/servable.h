@@ -125,7 +125,6 @@ class Servable {
   // one session run one at a time and in order, and each sees the state that the one before has left. A request that
   // ended before its forward pass began has not changed the state. One that failed in the pass leaves the state that
   // the module had written by then. A session is UNAVAILABLE from the first fault of its device on.
-  // device on.
   void Submit(PredictTask task);
 
   // Opens a client's own state of a stateful model. It lives until it is dropped or gives way (Session::Use).
