@@ -28,7 +28,7 @@ namespace torchferry::checkpoint {
 struct StorageInfo {
   std::string key;           // "0", "17": a zip entry's last component; legacy: an old address;
                              // safetensors: the tensor's name
-  std::string saved_device;  // "cpu", "cuda:1": only what the file says; empty: the format has none
+  std::string saved_device;  // "cpu", "cuda:1": unchecked text of the file; empty: the format has none
   uint64_t size_bytes = 0;
 };
 
@@ -98,10 +98,10 @@ class Checkpoint {
   // Reads the index of a checkpoint (zip, legacy or safetensors), for the dict that `choose` names. Without `choose`
   // the outermost dict must be the state_dict. A state_dict is a dict or OrderedDict from str to tensor. It may also
   // have `_metadata` and entries that are no tensors.
-  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is. This is a whole-model pickle, a
-  // tensor that needs code of its own, a bare tensor, or big-endian, quantised or sparse tensors. It is also a nested
-  // training checkpoint without `choose`; the message lists the keys that hold dicts of tensors. For a whole-model
-  // pickle the message names the classes and both ways out: save the state_dict, or torch.jit.script it.
+  // DATA_LOSS: damaged or hostile. INVALID_ARGUMENT: sound but not servable as it is. This covers a whole-model pickle,
+  // a tensor that needs code of its own, a bare tensor, and big-endian, quantised or sparse tensors. It also covers a
+  // nested training checkpoint without `choose`; the message lists the keys that hold dicts of tensors. For a
+  // whole-model pickle the message names the classes and both ways out: save the state_dict, or torch.jit.script it.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(std::shared_ptr<const File> file,
                                                           const DictChooser& choose = nullptr);
 

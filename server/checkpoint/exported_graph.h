@@ -26,7 +26,7 @@ struct GraphArgument {
     kFloat,
     kBool,          // in `integer`
     kString,        // in `text`, like the four that follow
-    kDType,         // "float32": what comes after "torch."
+    kDType,         // "float32", without "torch."
     kLayout,        // "strided", "sparse_coo"
     kMemoryFormat,  // "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"
     kDevice,        // "cpu", "cuda:1"

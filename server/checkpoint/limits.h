@@ -16,7 +16,7 @@ inline constexpr uint64_t kMaxZipNameBytes = 1024;
 // Bytes of the directory, which is read in one piece: 256 for each entry.
 inline constexpr uint64_t kMaxZipDirectoryBytes = uint64_t{64} << 20;
 // Max inflated bytes of all compressed entries of an archive: kFreeInflatedBytes plus kMaxInflationRatio times the
-// file's size. Compression saves max a quarter of weights; only zeros and text shrink more.
+// file's size. Weights shrink by max a quarter; only zeros and text shrink more.
 inline constexpr uint64_t kFreeInflatedBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMaxInflationRatio = 20;
 

@@ -24,7 +24,7 @@ class ModelConfig;
 namespace torchferry::config {
 
 enum class FallbackPolicy { kCpu, kNone };
-// The result of a placement that golden rows refuse.
+// How the server treats a placement that golden rows refuse.
 enum class ParityPolicy { kRefuse, kWarn, kOff };
 enum class Precision { kAuto, kKeep, kFp32, kFp16, kBf16 };
 
@@ -96,7 +96,7 @@ const std::vector<std::string>& TuningVariants();
 
 struct StateDictConfig {
   bool is_declared = false;  // the configuration has a `state_dict {}`
-  std::string architecture;  // file name; empty: forward.py or architecture.pt, whichever is there
+  std::string architecture;  // file name; empty: forward.py, architecture.pt2 or architecture.pt, in this order
   std::string key;           // key of the state_dict in a training checkpoint; empty: the server finds it
   bool strict = true;
   // Prefix to remove from each key that begins with it. "": none is removed. Absent: the server finds it.

@@ -1,6 +1,6 @@
-// TorchScript source is read here for what it would do. TorchScript is code: before any of it is compiled, this scan
-// holds it against the list of what a model may use (model_operators.h). The folder `torch` checks the compiled graphs,
-// where no spelling hides an operator.
+// Reads TorchScript source and finds the operators that it would run. TorchScript is code: before any of it is
+// compiled, this scan checks it against the list of what a model may use (model_operators.h). The folder `torch` checks
+// the compiled graphs, where no spelling hides an operator.
 #pragma once
 
 #include <absl/status/status.h>

@@ -10,8 +10,8 @@ namespace torchferry::plan {
 
 struct CompileReport {
   std::string message;  // the text before the place; cut after some hundred bytes
-  size_t line = 0;      // from 1; 0 where the report names none
-  size_t column = 0;    // from 1; 0 where the report marks none
+  size_t line = 0;      // from 1; 0 where the report has no line
+  size_t column = 0;    // from 1; 0 where the report marks no column
 };
 
 // A report holds the message, `File "F", line N`, lines of the source with `~~~ <--- HERE` below one of them, and a

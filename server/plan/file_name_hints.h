@@ -1,4 +1,4 @@
-// Names that contradict what is in the file. Pure.
+// Finds contradictions between a file's name and its content. Pure.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@
 namespace torchferry::plan {
 
 // `source` has passed ReadImports and CheckNesting; messages call it `file`. With constructors, they give the layers,
-// which are held against `keys`. Without constructors, each module that is called becomes a Linear if its keys allow
+// which are checked against `keys`. Without constructors, each module that is called becomes a Linear if its keys allow
 // it. INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead".
 absl::StatusOr<std::shared_ptr<const ModuleTree>> PlanLayers(std::string_view source, const std::string& file,
                                                              const KeyShapes& keys);

@@ -1,4 +1,4 @@
-// Holds the modules that the constructors of a forward.py build against the tensors of a state_dict. Pure.
+// Checks the modules that the constructors of a forward.py build against the tensors of a state_dict. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>

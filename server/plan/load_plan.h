@@ -41,7 +41,7 @@ struct PlanContext {
   std::function<std::optional<uint64_t>(const tensor::DeviceId&)> free_bytes;
   bool trust_model_code = false;  // --trust-model-code
   bool torchscript = true;        // --no-torchscript: archives, which bring code, are refused
-  // Shares the host's memory. Null: loads are not held against it.
+  // Shares the host's memory. Null: loads are not checked against it.
   std::shared_ptr<LoadBudget> budget = nullptr;
 };
 
@@ -50,7 +50,7 @@ struct LoadPlan {
   std::string producer;
   std::vector<std::string> saved_devices;  // each once, in the order of the file; empty where the format has none
   std::vector<std::string> saved_dtypes;
-  bool uses_architecture = false;             // a file beside the model's is used
+  bool uses_architecture = false;             // an architecture file is used
   std::string state_dict_key;                 // in a training checkpoint; empty: the whole file is the state_dict
   std::vector<std::string> removed_prefixes;  // "module."
   uint64_t weight_bytes = 0;                  // of the tensors in the file, shared ones once

@@ -41,7 +41,7 @@ struct GoldenRow {
   std::map<std::string, tensor::HostTensor> outputs;
 };
 
-// An answer agrees where each |got - want| is at most atol + rtol * |want|.
+// An answer agrees where each |got - want| <= atol + rtol * |want|.
 struct GoldenRows {
   double rtol = 0.01;
   double atol = 0.001;

@@ -20,7 +20,7 @@ struct PrecisionPlan {
   tensor::DType to = tensor::DType::kFp32;
   // The weights stay FP32, and operators that gain by it compute in BF16.
   bool autocast_bf16 = false;
-  std::string decision;  // a sentence; empty where the file's own types are used and nobody asked
+  std::string decision;  // a sentence; empty where the file's own types are used by default
 
   bool changes() const { return !from.empty() || autocast_bf16; }
 };

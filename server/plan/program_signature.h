@@ -26,7 +26,7 @@ struct ProgramTensor {
   std::vector<checkpoint::ExportedSize> sizes;  // of a tensor; empty for a number
   bool are_sizes_known = true;                  // of an output: false where the file is known to state wrong sizes
   size_t result = 0;                            // of an output: its index in ExportedProgram::outputs
-  size_t place = 0;                             // of an output: its index among all that the caller gets, None included
+  size_t place = 0;                             // of an output: its index among all results, including None
 
   // The sizes; kAnyDim where a size is not known.
   tensor::Shape shape() const;

@@ -99,7 +99,7 @@ struct PythonFile {
   PythonFile(const PythonFile&) = delete;
   PythonFile& operator=(const PythonFile&) = delete;
 
-  std::string name;  // what messages call it
+  std::string name;  // the file's name in messages
   std::string text;
   bool is_library = false;                     // this project's own layers
   std::map<std::string, std::string> imports;  // as ForwardImports::names

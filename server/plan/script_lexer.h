@@ -11,7 +11,7 @@ namespace torchferry::plan {
 enum class ScriptTokenKind {
   kWord,     // a name or a keyword; also "is not" and "not in", which are one token each
   kNumber,   // `1`, `.5`, `1.e5`, `0x1f`, `2j`: without a sign
-  kString,   // with its quotes, of which there are one or three
+  kString,   // with its quotes, one or three on each side
   kSign,     // an operator, a bracket, `# type:`
   kLine,     // the end of a statement, or the start of the source; `indent` is that of the next text
   kEnd,      // the end of the source

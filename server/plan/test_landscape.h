@@ -105,7 +105,7 @@ class Landscape {
   std::mt19937 random_;
   const TuningSpace space_;
   std::map<std::pair<std::string, int>, Hill> hills_;
-  std::map<std::string, double> gains_;  // by twice the threads
+  std::map<std::string, double> gains_;  // factor for each doubling of the threads
 };
 
 }  // namespace torchferry::plan

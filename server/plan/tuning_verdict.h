@@ -33,7 +33,7 @@ struct TuningResult {
   std::optional<TuningLatency> latency = std::nullopt;
   int tried = 0;               // points, of space.size()
   int judged = 0;              // points that were tried, or that others have shown not to win
-  bool is_complete = false;    // false: more would be tried
+  bool is_complete = false;    // false: the search would try more
   bool is_disturbed = false;   // other work took processors from looks that decide, or looks at the best do not agree
   bool are_rows_open = false;  // the search ended before more rows than best.rows were tried
   // All ways that ran under full load, with their best rates.

@@ -67,10 +67,10 @@ absl::StatusOr<VersionFiles> FindVersionFiles(const base::StoreFolder& store, co
 // Whether the last part of `path` is that of a version's folder: a positive integer.
 bool IsVersionFolder(const std::string& path);
 
-// The same for a file that the user named, inside or outside a store. `path` is on the host, and messages call the file
-// so. An architecture is looked for in the file's folder and, where that is a version's, in the one above. A file in a
-// version's folder belongs to the store two folders above. Links out of that store are treated as the server would
-// (`follows_links_out`: --follow-links-out-of-store).
+// The same for a file that the user named, inside or outside a store. `path` is on the host, and is the file's name in
+// messages. An architecture is looked for in the file's folder and, where that is a version's, in the one above. A file
+// in a version's folder belongs to the store two folders above. Links out of that store are treated as the server
+// treats them (`follows_links_out`: --follow-links-out-of-store).
 // NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (a folder), FAILED_PRECONDITION (such a link, or a digest that is not
 // in `trusted`). Else Recognise's errors.
 absl::StatusOr<VersionFiles> FindFilesOf(const std::string& path, const config::ModelConfig& config,
