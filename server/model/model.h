@@ -30,8 +30,8 @@ struct PhaseTimes {
   double output = 0;  // waiting for the device, copying from it, splitting
 };
 
-// Thread-safe: several workers may run Predict at the same time. A stateful model's Predict is not:
-// it runs on a copy, and each copy by one caller at a time.
+// Thread-safe: several workers may run Predict at the same time. A stateful model's Predict is not thread-safe. It runs
+// on a copy, and only one caller at a time uses a copy.
 class Model {
  public:
   virtual ~Model() = default;
@@ -39,33 +39,32 @@ class Model {
   virtual const tensor::Signature& signature() const = 0;
   virtual const tensor::DeviceId& device() const = 0;
 
-  // One forward pass over all `requests`, whose rows follow one another along dimension 0. They have the same BatchKey,
-  // and their rows sum up to max_batch_size at most; a model without a batch dimension gets exactly one. Blocks for the
-  // forward pass. Gives one Outputs for each request, in order, its bytes in host memory.
-  // INTERNAL: the model raised, or its output disagrees with the signature. What the device did is a DeviceFaultStatus:
-  // the same requests may be given to the model on another one. `times` is set where it gives answers.
+  // Runs one forward pass over all `requests`, whose rows follow one another along dimension 0. The requests have the
+  // same BatchKey, and at most max_batch_size rows together. A model without a batch dimension gets exactly one
+  // request. Blocks for the forward pass. Returns one Outputs for each request, in order, with its bytes in host
+  // memory. INTERNAL: the model raised, or its output disagrees with the signature. A fault of the device is a
+  // DeviceFaultStatus: the caller may retry the same requests on another device. `times` is set where Predict succeeds.
   virtual absl::StatusOr<std::vector<Outputs>> Predict(std::span<const tensor::BoundInputs* const> requests,
                                                        PhaseTimes& times) = 0;
 
-  // What it holds for as long as it lives: weights, buffers and constants, each once, in the device's memory. 0:
-  // unknown.
+  // Bytes that the model holds in the device's memory while it lives: weights, buffers and constants, each counted
+  // once. 0: unknown.
   virtual uint64_t weight_bytes() const { return 0; }
 
-  // Gives memory that the device's allocator keeps for later back to the device.
+  // Returns memory that the device's allocator caches to the device.
   virtual void ReleaseCachedMemory() {}
 
   // Whether Predict leaves something behind that a later Predict sees.
   virtual bool is_stateful() const { return false; }
 
-  // Of a stateful model: another one with state of its own, which is that of this one; what Predict
-  // never writes is shared. The loaded model is copied and never run, so each copy begins with the
-  // state in the file. Thread-safe while this one does not run. RESOURCE_EXHAUSTED: out of memory.
-  // UNIMPLEMENTED: not stateful.
+  // Makes another stateful model, with its own copy of this one's state. The two share the memory that Predict never
+  // writes. The loaded model is copied and never run, so each copy begins with the state in the file. Thread-safe while
+  // this one does not run. RESOURCE_EXHAUSTED: out of memory. UNIMPLEMENTED: not stateful.
   virtual absl::StatusOr<std::shared_ptr<Model>> Clone() const;
 };
 
-// Requests with equal keys may share a forward pass: the same inputs are there, with the same dtypes and the same
-// dimensions but for the rows, dicts have the same keys, and scalar arguments are equal to the bit.
+// Requests with equal keys may share a forward pass. They have the same inputs, with the same dtypes and the same
+// dimensions except the rows. Their dicts have the same keys, and their scalar arguments are equal to the bit.
 std::string BatchKey(const tensor::Signature& signature, const tensor::BoundInputs& inputs);
 
 }  // namespace torchferry::model

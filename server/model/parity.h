@@ -1,4 +1,4 @@
-// Whether a placement answers as the model did when it was saved: what came of the golden rows of its passport there.
+// Whether a placement answers as the model did when it was saved: the result of its passport's golden rows.
 #pragma once
 
 #include <absl/status/status.h>
@@ -23,10 +23,10 @@ std::string_view Name(ParityState state);
 
 struct ParityInfo {
   std::string device;     // "cuda:0"
-  std::string precision;  // that it computes in there: "BF16"
+  std::string precision;  // that the placement computes in: "BF16"
   ParityState state = ParityState::kNotChecked;
   int rows = 0;  // that were compared
-  // Of the element that is the furthest from what is allowed: |got - want|, and atol + rtol * |want|.
+  // For the element with the largest share of what is allowed: |got - want|, and atol + rtol * |want|.
   double difference = 0;
   double allowed = 0;
   std::string where;  // that element: `row 0, output "y" at [0, 3]`; empty: nothing was compared
@@ -35,10 +35,10 @@ struct ParityInfo {
   std::string detail;  // a sentence: the numbers, what was wrong, or why it was not checked
 };
 
-// What was found of one version, wherever it was placed or was to be. Thread-safe.
+// The results of one version, for each device where it was placed or was tried. Thread-safe.
 class ParityRecord {
  public:
-  // Takes the place of what was found before on the same device in the same precision.
+  // Replaces the earlier result for the same device and precision.
   void Set(ParityInfo info);
   // In the order in which placements were first checked.
   std::vector<ParityInfo> List() const;
@@ -48,7 +48,7 @@ class ParityRecord {
   std::vector<ParityInfo> infos_ FERRY_GUARDED_BY(mutex_);
 };
 
-// FAILED_PRECONDITION: golden rows refuse a placement. Annotate keeps what it is.
+// FAILED_PRECONDITION: golden rows refuse a placement. IsOfParity stays true after Annotate.
 absl::Status ParityStatus(std::string_view message);
 bool IsOfParity(const absl::Status& status);
 

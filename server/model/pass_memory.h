@@ -1,4 +1,4 @@
-// What forward passes take in memory beside the weights.
+// The memory that forward passes take beside the weights.
 #pragma once
 
 #include <atomic>
@@ -6,9 +6,9 @@
 
 namespace torchferry::model {
 
-// Of the passes that were looked at, the one that took most. Thread-safe.
+// The measured pass that took the most memory. Thread-safe.
 struct PassMemory {
-  std::atomic<int64_t> bytes{0};  // at the same time; 0: none was looked at
+  std::atomic<int64_t> bytes{0};  // at the same time; 0: no pass was measured
   std::atomic<int64_t> rows{0};
 };
 

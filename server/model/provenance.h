@@ -1,4 +1,4 @@
-// Where a version comes from, as whoever saved it says. Nothing decides by it.
+// Where a version comes from, as its passport says. No decision depends on it.
 #pragma once
 
 #include <map>
@@ -8,7 +8,7 @@
 
 namespace torchferry::model {
 
-// Each text is empty where it is not said.
+// A text is empty where the passport does not give it.
 struct Provenance {
   std::string saved_device;  // that the model was on when it was saved: "cuda:0"
   std::vector<std::string> saved_dtypes;
@@ -20,7 +20,7 @@ struct Provenance {
   std::string run_id;
   std::map<std::string, double> metrics;
   std::string source;  // "hf://org/repo@rev"
-  std::string sha256;  // of what was fetched from there
+  std::string sha256;  // of the data fetched from there
 
   bool operator==(const Provenance&) const = default;
 };

@@ -1,4 +1,5 @@
-// Tells what a model's own code raised from an answer that does not fit: the one may be a request's fault.
+// Distinguishes an exception of the model's own code from an answer that does not fit: the exception may be a request's
+// fault.
 #pragma once
 
 #include <absl/status/status.h>

@@ -1,4 +1,4 @@
-// Of how many rows batches are made.
+// The row counts that batches have.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,9 @@
 
 namespace torchferry::tensor {
 
-// 1, 2, 3, 4, 6, 8, 12, 16, 24 and so on, ascending, up to `most`, which is one, too. Few, so that what LibTorch and
-// its libraries keep for each shape stays small; close, so that little waits for a next batch. Empty for 0.
+// 1, 2, 3, 4, 6, 8, 12, 16, 24 and so on, ascending, and `most` as the last one. The sizes are few, because LibTorch
+// and its libraries keep memory for each shape. They are close together, so that few rows wait for the next batch.
+// Empty for 0.
 std::vector<int64_t> BatchSizes(int64_t most);
 
 }  // namespace torchferry::tensor

@@ -1,5 +1,5 @@
-// A device by type and index: "cpu", "cuda:0", and in tests "sim:1". Which types exist is known to the device
-// providers alone; here it is only a name.
+// A device by type and index: "cpu", "cuda:0", and in tests "sim:1". Only the device providers know which types exist;
+// here a type is only a name.
 #pragma once
 
 #include <absl/status/statusor.h>

@@ -1,4 +1,4 @@
-// A tensor in host memory: bytes, what they mean, and who keeps them alive.
+// A tensor in host memory: bytes, their type and shape, and their owner.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace torchferry::tensor {
 
-// Row-major, little-endian, dense. `bytes.size()` equals ByteCount(dtype, shape); whoever makes one sees to it.
-// `bytes` need not be aligned to the element. Immutable and cheap to copy.
+// Row-major, little-endian, dense. The code that makes a HostTensor ensures that `bytes.size()` equals ByteCount(dtype,
+// shape). `bytes` need not be aligned to the element. A HostTensor is immutable and cheap to copy.
 struct HostTensor {
   DType dtype = DType::kInvalid;
   Shape shape;

@@ -1,4 +1,4 @@
-// Inputs of several lengths, made one length so that their requests can share a batch.
+// Pads inputs of different lengths to one length, so that their requests can share a batch.
 #pragma once
 
 #include <absl/status/status.h>
@@ -16,11 +16,11 @@
 
 namespace torchferry::tensor {
 
-// One element's bytes, as a tensor of `dtype` has them. Nothing where the dtype has no such number, or is FP16 or BF16
-// and the number is neither 0 nor 1.
+// The bytes of one element with this value in a tensor of `dtype`. Nothing where the dtype cannot hold the value. FP16
+// and BF16 support only 0 and 1.
 std::optional<std::vector<std::byte>> ElementOf(DType dtype, double value);
 
-// How a model's inputs are filled up. The length of a request is the size of its inputs in their padded dimension.
+// How a model's inputs are padded. The length of a request is the size of its inputs in their padded dimension.
 struct PadPlan {
   struct Input {
     std::string name;
@@ -40,21 +40,21 @@ struct PadPlan {
   std::vector<Output> outputs;
 };
 
-// Where a request's own length ends.
+// The length of a request, before and after padding.
 struct PaddedLength {
   int64_t own = 0;
-  int64_t padded = 0;  // own: nothing was filled up
+  int64_t padded = 0;  // equal to `own`: nothing was padded
 };
 
-// Fills `inputs` up to the first of `plan.sizes` that is not below their length; a longer one stays as it is. The mask
-// is made where the request has none. What is not as the plan says is left for BindInputs to refuse.
-// INVALID_ARGUMENT: two inputs have different lengths. RESOURCE_EXHAUSTED: they would have more than `max_bytes`, or
-// `reserve` (null: none), which is told how many, says so.
+// Pads `inputs` to the first of `plan.sizes` that is not below their length; longer inputs stay as they are. Adds the
+// mask where the request has none. Inputs that do not fit the plan stay as they are: BindInputs refuses them.
+// INVALID_ARGUMENT: two inputs have different lengths. RESOURCE_EXHAUSTED: the new inputs would have more than
+// `max_bytes`. `reserve` (null: none) is told their number of bytes, and its error is returned.
 absl::StatusOr<PaddedLength> PadInputs(const PadPlan& plan, int64_t max_bytes,
                                        const std::function<absl::Status(int64_t bytes)>& reserve,
                                        std::map<std::string, HostTensor>& inputs);
 
-// The first `length` of `dimension` of `tensor`, which has more.
+// A copy of `tensor` that has the first `length` of `dimension`, where `tensor` has more.
 HostTensor CutTo(const HostTensor& tensor, size_t dimension, int64_t length);
 
 }  // namespace torchferry::tensor

@@ -19,9 +19,9 @@ inline constexpr int64_t kAnyDim = -1;  // in a declared shape: any size
 // "[2, 3]"; kAnyDim prints as -1.
 std::string ToString(std::span<const int64_t> shape);
 
-// Elements of a tensor of that shape; 1 for [], 0 if a dimension is 0.
-// INVALID_ARGUMENT for a negative dimension, and where the dimensions but those of 0 have a product beyond int64: an
-// empty tensor's strides are made of them too.
+// Elements of a tensor of that shape; 1 for [], 0 if a dimension is 0. INVALID_ARGUMENT for a negative dimension, and
+// where the product of the nonzero dimensions exceeds int64. An empty tensor's strides are products of these
+// dimensions, too.
 absl::StatusOr<int64_t> ElementCount(std::span<const int64_t> shape);
 
 // Bytes of such a tensor; INVALID_ARGUMENT as above.

@@ -1,4 +1,4 @@
-// Sizes of inputs that a model was exported for, where they are neither known nor any: held against each request.
+// Limits of the free input sizes that a model was exported for. Each request is checked against them.
 #pragma once
 
 #include <absl/status/status.h>
@@ -17,13 +17,13 @@
 
 namespace torchferry::tensor {
 
-// Of one dimension of an input.
+// The limit of one dimension of an input.
 struct SizeLimit {
   size_t dimension = 0;  // of the full shape
   int64_t min = 0;
   std::optional<int64_t> max;
-  int64_t multiple = 1;  // the size is so many times a number
-  std::string symbol;    // in one request that number is the same wherever the symbol is the same
+  int64_t multiple = 1;  // the size is a multiple of this
+  std::string symbol;    // within a request, equal symbols have equal size / multiple
 
   bool operator==(const SizeLimit&) const = default;
 };
@@ -35,7 +35,7 @@ class SizeCheck {
   absl::Status Add(std::string_view name, std::span<const int64_t> shape, std::span<const SizeLimit> limits);
 
  private:
-  // By symbol: the number, and the input that it is from.
+  // By symbol: size / multiple, and the input that it comes from.
   std::map<std::string_view, std::pair<int64_t, std::string>> numbers_;
 };
 

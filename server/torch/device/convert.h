@@ -1,4 +1,4 @@
-// Between our types and LibTorch's.
+// Converts between our types and LibTorch's.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,19 +13,19 @@
 
 namespace torchferry::libtorch {
 
-// Nothing for kInvalid, and for an element type that we have no name for.
+// Nothing for kInvalid and kBytes. FromTorch returns kInvalid for an element type that we have no name for.
 std::optional<at::ScalarType> ToTorch(tensor::DType dtype);
 tensor::DType FromTorch(at::ScalarType type);
 
 // Throws c10::Error for a type that no backend has registered.
 at::Device ToTorch(const tensor::DeviceId& device);
 
-// A view: the tensor keeps the bytes alive. Dense and on the CPU as FromTorch's argument must be.
+// A view of `tensor`, whose bytes it keeps alive. `tensor` must be dense and on the CPU.
 tensor::HostTensor FromTorch(const at::Tensor& tensor, tensor::Shape shape);
 
-// A C++ exception from LibTorch as a status: DeviceFaultStatus for what a device did (device_errors.h), otherwise
-// `code`. The message is the exception's own, without C++ stack, TorchScript traceback and source paths;
-// UTF-8, and of at most limits::kMaxErrorTextBytes and "…".
+// A C++ exception from LibTorch as a status: DeviceFaultStatus for a device's fault (device_errors.h), otherwise
+// `code`. The message is the exception's text without C++ stack, TorchScript traceback and source paths. It is UTF-8,
+// of at most limits::kMaxErrorTextBytes plus "…".
 absl::Status StatusOf(const std::exception& error, absl::StatusCode code);
 
 // That message, from an exception's text.

@@ -1,4 +1,4 @@
-// LibTorch's exceptions as device faults, by type and by text: the interpreter keeps the text of what it caught and
+// Classifies LibTorch's exceptions as device faults, by type and by text: the interpreter keeps an exception's text and
 // loses its type.
 #pragma once
 
@@ -9,11 +9,11 @@
 
 namespace torchferry::libtorch {
 
-// Of an exception that a forward pass, a copy or an allocation threw. What the model's own code raises is kNone,
-// whatever it says.
+// The fault behind an exception that a forward pass, a copy or an allocation threw. An exception that the model's own
+// code raised is kNone, whatever its text.
 model::DeviceFault FaultOf(const std::exception& error);
 
-// Of a message without traceback: as FaultOf, by its beginning alone.
+// As FaultOf, for a message without traceback, by its beginning alone.
 model::DeviceFault FaultOfMessage(std::string_view message);
 
 }  // namespace torchferry::libtorch

@@ -12,32 +12,32 @@
 
 namespace torchferry::libtorch {
 
-// A stream of `device` for the calling thread alone, which is its current one for as long as this lives: what it copies
-// and computes waits for no other thread's. There are some of them for a device (device_stream.cc); who finds none free
-// has the thread's current stream, the default one. So has everybody on an accelerator that gives no streams. On the
-// CPU there is nothing to it.
+// A stream of `device` for the calling thread alone. It is the thread's current stream while this lives, so the
+// thread's copies and computations wait for no other thread's. A device has a few such streams (device_stream.cc). A
+// thread that finds none free uses its current stream, the default one. The same holds on an accelerator without
+// streams. On the CPU this does nothing.
 //
-// What the thread gave the device is done when Synchronize has returned. Memory that another stream has worked on must
-// not be touched before, nor given up while another stream may still read it.
+// The thread's work on the device is done when Synchronize has returned. Memory that another stream has worked on must
+// not be touched before that. It must not be freed while another stream may still read it.
 class StreamLease {
  public:
-  // `may_lease`: false for work whose parts must be on the default stream, as its memory is used by other threads.
-  // Throws what LibTorch throws, where the device has failed.
+  // `may_lease`: false for work that must stay on the default stream, because other threads use its memory. Throws what
+  // LibTorch throws, where the device has failed.
   StreamLease(at::Device device, bool may_lease);
-  // Waits for what an exception left on its way; what the device says of that is not heard.
+  // Waits for work that an exception left in flight, and ignores the device's errors.
   ~StreamLease();
   StreamLease(const StreamLease&) = delete;
   StreamLease& operator=(const StreamLease&) = delete;
 
   at::Device device() const { return device_; }
 
-  // `tensor` lives until the device is known to be done with it: for ever, if that cannot be known any more.
+  // Keeps `tensor` alive until the device has finished with it, or for ever where that can no longer be known.
   void Keep(at::Tensor tensor) {
     kept_.push_back(std::move(tensor));
     is_done_ = false;
   }
 
-  // Waits for what the calling thread gave the device: where its late errors show. Throws what LibTorch throws.
+  // Waits for the calling thread's work on the device, whose late errors appear here. Throws what LibTorch throws.
   void Synchronize();
 
  private:
@@ -48,8 +48,8 @@ class StreamLease {
   bool is_done_ = false;
 };
 
-// Waits for what the calling thread gave the device without a lease, as for what is loaded so and runs on other
-// streams. Nothing on the CPU. Throws what LibTorch throws.
+// Waits for the calling thread's work on the device without a lease, such as a load whose result runs on other streams.
+// Does nothing on the CPU. Throws what LibTorch throws.
 void SynchronizeStream(at::Device device);
 
 }  // namespace torchferry::libtorch

@@ -1,12 +1,12 @@
-// What models print and warn of, as lines of our log: with the model's name, bounded in size and number.
+// Writes models' prints and warnings to our log, with the model's name, bounded in size and number.
 #pragma once
 
 namespace torchferry::libtorch {
 
-// `print` of all models, from now on. LibTorch's own way is to write to stdout, as it comes.
+// Takes over `print` of all models from now on. LibTorch itself writes prints to stdout, unchanged.
 void TakePrints();
 
-// Warnings of the calling thread, from now on: LibTorch asks each thread. Costs a store.
+// Takes over warnings of the calling thread from now on: LibTorch has one handler per thread. The cost is one store.
 void TakeWarnings();
 
 }  // namespace torchferry::libtorch

@@ -1,5 +1,5 @@
-// LibTorch's start: CUDA is opened at run time if this host has it, then the devices are counted. No LibTorch type
-// shows here, so that `app` can use it.
+// Starts LibTorch: opens CUDA at run time if this host has it, then counts the devices. No LibTorch type appears here,
+// so that `app` can use it.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,24 +15,24 @@
 
 namespace torchferry::libtorch {
 
-// Where devices of one type come from. The CPU is always there and has none.
+// A source of devices of one type. The CPU is always there and has no provider.
 class DeviceProvider {
  public:
   virtual ~DeviceProvider() = default;
   virtual std::string_view type() const = 0;  // "cuda"
-  // Called once, before any other LibTorch call: opens what must be opened and says how many devices there are.
-  // An error says what is missing; the server then goes on without these devices.
+  // Called once, before any other LibTorch call. Opens the libraries that it needs, and returns the number of devices.
+  // An error says what is missing; the server then runs without these devices.
   virtual absl::StatusOr<int> Start() = 0;
 };
 
-// "cuda", by dlopen of libtorch_cuda.so. LibTorch asks once whether CUDA is there and keeps the answer, so this comes
-// before any other call of it.
+// "cuda", by dlopen of libtorch_cuda.so. LibTorch checks once whether CUDA is there and keeps the answer, so Start
+// precedes any other LibTorch call.
 std::unique_ptr<DeviceProvider> MakeCudaProvider();
 
 // Immutable after Start.
 class TorchRuntime {
  public:
-  // One for a process. `providers` in order of preference; each that fails leaves one line in the log.
+  // Called once in a process. `providers` are in order of preference; each one that fails is logged in one line.
   static std::unique_ptr<TorchRuntime> Start(std::vector<std::unique_ptr<DeviceProvider>> providers);
 
   // Best first, the CPU last.
@@ -54,23 +54,23 @@ class TorchRuntime {
   };
   static std::optional<Memory> MemoryOf(const tensor::DeviceId& device);
 
-  // A small piece of work: memory is taken, written, computed with and copied back. DeviceFaultStatus when the device
-  // fails at it.
+  // Tests the device: allocates memory, writes it, computes with it and copies it back. DeviceFaultStatus when the
+  // device fails.
   static absl::Status Probe(const tensor::DeviceId& device);
 
-  // Gives memory that an accelerator's allocator keeps for later back to the device.
+  // Returns memory that an accelerator's allocator caches to the device.
   static void ReleaseCachedMemory(const tensor::DeviceId& device);
 
-  // Sets how many threads an operator that the calling thread starts may use. For a worker's first action.
+  // Sets the max threads of an operator that the calling thread starts. A worker calls this first.
   static void SetIntraOpThreads(int threads);
-  // Ends the threads that operators have left to the calling one. The next operator that uses several makes them anew,
-  // which takes some 50 us each. OpenMP counts all such threads of the process: beyond the number of processors it
-  // lets them sleep between two operators, and each operator then takes two switches. Where OpenMP cannot do that,
-  // nothing happens.
+  // Ends the threads that operators have left to the calling thread. The next operator that uses several threads starts
+  // them again, at some 50 us each. OpenMP counts all such threads of the process. When they exceed the processors,
+  // they sleep between two operators, and each operator then takes two context switches. Where OpenMP cannot end the
+  // threads, nothing happens.
   static void ReleaseIntraOpThreads();
 
-  // Algorithms whose results do not change from run to run, where there are any; for the process, before the first
-  // model.
+  // Makes the process use algorithms whose results do not change from run to run, where there are any. Called before
+  // the first model is loaded.
   static void UseDeterministicAlgorithms();
 
  private:

@@ -1,4 +1,4 @@
-// What is copied between the host and an accelerator.
+// Copies between the host and an accelerator.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,20 +8,20 @@
 
 namespace torchferry::libtorch {
 
-// Host memory for what goes to the stream's device or comes from it, contiguous and not initialised. Page-locked where
-// the device's backend has such memory, up to a limit (staging.cc): the device then copies by itself, while the host
-// goes on. It is reused when neither the stream nor anybody else needs it.
+// Host memory for a copy to or from the stream's device, contiguous and not initialised. It is page-locked where the
+// device's backend has such memory, up to a limit (staging.cc): the device then copies while the host goes on. The
+// memory is reused when neither the stream nor another owner needs it.
 at::Tensor StagingTensor(at::IntArrayRef sizes, at::ScalarType type, StreamLease& stream);
 
-// A tensor of the host on `device`, in `type`. The copy, and the cast that the device makes of it, may be in flight on
-// the current stream.
+// Copies a host tensor to `device`, as `type`. The copy, and the cast on the device, may still be in flight on the
+// current stream.
 at::Tensor ToDevice(const at::Tensor& tensor, at::Device device, at::ScalarType type);
 
-// The other way, contiguous, its bytes being its values: what is in it, is so when `stream` has been waited for. A
-// tensor of the host is given back as it is, if it is like that.
+// Copies a tensor to the host, contiguous, with conjugation and negation resolved. Its bytes are valid once `stream` is
+// synchronized. A host tensor that is already like this is returned as it is.
 at::Tensor ToHost(const at::Tensor& tensor, StreamLease& stream);
 
-// Gives page-locked memory that is kept for later back to the host.
+// Returns cached page-locked memory to the host.
 void ReleaseStagingMemory(at::Device device);
 
 }  // namespace torchferry::libtorch
