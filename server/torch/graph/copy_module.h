@@ -1,4 +1,4 @@
-// Copies of a module that share what no call writes.
+// Copies of a module that share the tensors that no call writes.
 #pragma once
 
 #include <torch/script.h>
@@ -7,10 +7,9 @@
 
 namespace torchferry::libtorch {
 
-// A module of the same type with attributes, lists, dicts and objects of its own. Of the tensors it
-// has copies of those that `state` says may be written, and of those that share memory with one of
-// them; the others are `module`'s own. What was one tensor, one list or one memory stays one.
-// Throws what LibTorch throws.
+// A module of the same type with attributes, lists, dicts and objects of its own. It copies the tensors that `state`
+// says may be written, and those that share memory with one of them. The other tensors are `module`'s own. A tensor,
+// list or memory that has several references in `module` is one object in the copy, too. Throws what LibTorch throws.
 torch::jit::Module CopyModule(const torch::jit::Module& module, const ModuleState& state);
 
 }  // namespace torchferry::libtorch

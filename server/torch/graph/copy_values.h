@@ -1,4 +1,4 @@
-// Copies of what a module's attributes hold.
+// Copies of the values in a module's attributes.
 #pragma once
 
 #include <torch/script.h>
@@ -8,17 +8,18 @@
 
 namespace torchferry::libtorch {
 
-// Copies objects, modules among them, lists, dicts and tuples, and gives all else to a function. What was one object,
-// list or dict stays one, across the calls of one copier too. Throws what LibTorch and the function throw.
+// Copies objects, modules among them, lists, dicts and tuples, and calls a function for all other values. An object,
+// list or dict with several references is copied once, also across the calls of one copier. Throws what LibTorch and
+// the function throw.
 class ValueCopier {
  public:
-  // What takes the place of a value that holds no other: a tensor, a number, a device, an object of C++.
+  // Returns the replacement of a value that holds no other value: a tensor, a number, a device, a C++ object.
   using Leaf = std::function<c10::IValue(const c10::IValue&)>;
 
   explicit ValueCopier(Leaf leaf) : leaf_(std::move(leaf)) {}
 
   c10::IValue Copy(const c10::IValue& original);
-  // Of the same type.
+  // The copy has the same type.
   c10::intrusive_ptr<c10::ivalue::Object> CopyObject(const c10::intrusive_ptr<c10::ivalue::Object>& original);
 
  private:

@@ -1,4 +1,4 @@
-// What code reads of the dicts and tuples that are given to it.
+// Finds what code reads of its dict and tuple arguments.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -18,10 +18,11 @@ struct ReadKey {
   Values values;                // of the entry
 };
 
-// The keys that are read of `dicts`; nothing where keys are read that are no constants, or all there are.
+// The keys that the code reads of `dicts`. Nothing where it reads keys that are not constants, or uses a dict in
+// another way.
 std::optional<std::map<std::string, ReadKey>> KeysRead(const Values& dicts);
 
-// The element `index` of `tuples`, where it is taken out.
+// The values that the code gets as element `index` of `tuples`.
 Values ElementsRead(const Values& tuples, size_t index);
 
 }  // namespace torchferry::libtorch

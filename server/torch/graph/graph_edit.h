@@ -1,4 +1,4 @@
-// Small edits of a graph, of which the passes that rewrite one are made.
+// Small edits of a graph, from which the rewriting passes are built.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -9,11 +9,12 @@
 
 namespace torchferry::libtorch {
 
-// `type`, or what it is an Optional of, is of this kind.
+// Whether `type`, or the element of an Optional `type`, is of this kind.
 bool IsKind(const c10::TypePtr& type, c10::TypeKind kind);
 
-// Calls `edit` with each node that is there now and the graph that owns it: nested blocks first, and what forks run,
-// with all that it calls inlined. `edit` may destroy its node, and insert others beside it, which are not visited.
+// Calls `edit` with each node that exists now and the graph that owns it. Nested blocks come first, and the graphs that
+// forks run, with their calls inlined. `edit` may destroy its node. It may insert other nodes beside it, which are not
+// visited.
 void EditNodes(torch::jit::Graph& graph, const std::function<void(torch::jit::Graph&, torch::jit::Node*)>& edit);
 
 // A constant in front of `node`.

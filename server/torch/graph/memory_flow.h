@@ -15,12 +15,12 @@
 
 namespace torchferry::libtorch {
 
-// Whether a value of this type can be written where it lies. What is not known here can.
+// Whether a value of this type can be written in place. An unknown type counts as one that can.
 bool IsMutable(const c10::TypePtr& type);
 
-// A place is memory that a value may be: a module, another attribute with all that is in it, a constant, or something
-// that the call makes. This finds the places of all values, and what lies in the lists, dicts, tuples and objects that
-// the call makes. It asks neither in which order nodes run nor which branch is taken.
+// A place is memory that a value may refer to: a module, another attribute with its contents, a constant, or memory
+// that the call makes. This finds the places of all values, and the contents of the lists, dicts, tuples and objects
+// that the call makes. It ignores the order in which nodes run, and which branch is taken.
 //
 // Work and memory are bounded: beyond kMaxSteps or kMaxFacts, or where a value cannot be followed, IsComplete() is
 // false. There is no recursion.
@@ -29,13 +29,13 @@ class MemoryFlow {
   static constexpr size_t kMaxSteps = 50'000'000;
   static constexpr size_t kMaxFacts = 4'000'000;
 
-  // Of a place.
+  // The kind of a place.
   enum class Kind { kFresh, kContainer, kModule, kAttribute, kConstant };
 
   enum class WriteKind {
     kInPlace,
     kAssignment,  // SetAttr; the places are those of the object
-    kStatistics,  // of running statistics, which the schema does not say
+    kStatistics,  // to running statistics, which the schema does not mark
   };
 
   struct Place {
@@ -52,11 +52,11 @@ class MemoryFlow {
     WriteKind kind = WriteKind::kInPlace;
   };
 
-  // `graph` as ReachableGraph makes it, which outlives this.
+  // `graph` comes from ReachableGraph and outlives this.
   explicit MemoryFlow(torch::jit::Graph& graph, size_t max_steps = kMaxSteps);
 
-  // The part of it that is certain: without what only may be an alias, and without elements of lists that have others
-  // beside attributes' in them.
+  // The certain part of `all`. It leaves out values that only may be aliases. It also leaves out the elements of lists
+  // that hold other values than attributes'.
   MemoryFlow(torch::jit::Graph& graph, const MemoryFlow& all, size_t max_steps = kMaxSteps);
 
   bool IsComplete() const { return is_complete_; }
@@ -69,7 +69,7 @@ class MemoryFlow {
   bool HasConstants() const { return has_constants_; }
 
   const std::vector<Write>& writes() const { return writes_; }
-  // Nodes of which nothing is known: calls through an interface, say.
+  // Nodes whose effects are unknown, such as calls through an interface.
   const std::vector<torch::jit::Node*>& unknown() const { return unknown_; }
 
  private:

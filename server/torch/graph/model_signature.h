@@ -14,7 +14,7 @@
 
 namespace torchferry::libtorch {
 
-// Which argument an input goes to, or is a part of, and what happens to its shape on the way.
+// The argument that an input is, or is a part of, and how its shape changes on the way.
 struct InputBinding {
   size_t argument = 0;                       // index into the schema's arguments without `self`
   std::optional<tensor::Shape> model_shape;  // config's `reshape`, the batch dimension included as kAnyDim
@@ -23,14 +23,14 @@ struct InputBinding {
 // An output that the config declares.
 struct OutputBinding {
   std::string name;
-  size_t result = 0;  // index into what forward gives; of a dict's entry the name counts
+  size_t result = 0;  // index into forward's results; a dict's entry is found by name
   tensor::DType dtype = tensor::DType::kInvalid;
   tensor::Shape shape;                       // what the client gets, the batch dimension included as kAnyDim
   std::optional<tensor::Shape> model_shape;  // with `reshape`: what the model gives
   std::string source = "config.pbtxt";       // what declares it, for messages
 };
 
-// Which of forward's results a declared output is: that of its name's number if all have one, or the one at its place.
+// How a declared output is matched to a result of forward: by the number in its name if all have one, or by its place.
 enum class OutputOrder { kByName, kByPlace };
 
 struct ModelSignature {
@@ -42,14 +42,15 @@ struct ModelSignature {
   std::vector<std::string> decisions;    // a sentence for each argument that cannot be sent
 };
 
-// Inputs are named by the config when it declares any: by the argument's own name, by Triton's NAME__INDEX, else by
-// order; otherwise by the schema. Outputs that are all called NAME__INDEX are these results of forward, others are the
-// results in order, and those of a dict have its keys. FAILED_PRECONDITION for an argument or a result of a type that
-// cannot be sent, and for a config that does not fit the schema; messages name the argument and what it may be.
-// Arguments that are tuples, dicts and lists become an input for each part, see MakeArgumentTree; `graph`, a
-// ReachableGraph of forward, tells the keys that it reads of a dict. Where the only argument is a dict and no declared
-// name begins with the argument's, the declared names are its keys, as for Triton. An argument with a default or an
-// Optional that cannot be sent is no input. With kByPlace the config was made of the results: each has one.
+// The config names the inputs when it declares any: by the argument's own name, by Triton's NAME__INDEX, else by order.
+// Otherwise the schema names them. Outputs that are all called NAME__INDEX are the results of forward with these
+// numbers. Other outputs are the results in order, and those of a dict have its keys. FAILED_PRECONDITION for an
+// argument or a result of a type that cannot be sent, and for a config that does not fit the schema. Messages name the
+// argument and what it may be. A tuple, dict or list argument becomes an input for each part, see MakeArgumentTree.
+// `graph`, a ReachableGraph of forward, tells which keys the code reads of a dict. Where the only argument is a dict
+// and no declared name begins with the argument's, the declared names are its keys, as for Triton. An argument with a
+// default or an Optional that cannot be sent is no input. With kByPlace the config was generated from the results: each
+// result has an output.
 absl::StatusOr<ModelSignature> MakeSignature(const c10::FunctionSchema& schema, const config::ModelConfig& config,
                                              const torch::jit::Graph* graph = nullptr,
                                              OutputOrder order = OutputOrder::kByName);

@@ -1,4 +1,4 @@
-// Which outputs a module gives in an element type of its own accord.
+// Finds the outputs that a module itself gives in an element type, without a cast of its weights.
 #pragma once
 
 #include <torch/script.h>
@@ -9,10 +9,10 @@
 
 namespace torchferry::libtorch {
 
-// For each of `forward`'s outputs, in the order of its tuple, list or dict, whether it is of `type` as `module` was
-// saved, before any weight was cast: by the types of the weights it is computed from, of the inputs that the config
-// declares, and of the casts in the code. An input that is not declared has another type. Shorter where the code does
-// not say how many there are.
+// For each of `forward`'s outputs: whether it is of `type` in `module` as it was saved, before any weight was cast. The
+// order is that of forward's tuple, list or dict. The answer follows from the types of the weights, of the inputs that
+// the config declares, and of the casts in the code. An input that is not declared counts as one of another type. The
+// result is shorter where the code does not tell the number of outputs.
 std::vector<bool> NativeOutputs(const torch::jit::Module& module, const ModelSignature& signature, at::ScalarType type);
 
 }  // namespace torchferry::libtorch

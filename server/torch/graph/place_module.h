@@ -1,4 +1,4 @@
-// A module where it runs.
+// Places a module where it runs.
 #pragma once
 
 #include <torch/script.h>
@@ -11,13 +11,13 @@ namespace torchferry::libtorch {
 struct PlacedModule {
   torch::jit::Module module;
   Rewritten rewritten;
-  CodeOwner code;  // of `module`: it lives as long as that may run
+  CodeOwner code;  // owns the code of `module`, and lives as long as that may run
 };
 
-// A copy of `module` as `target` wants it: tensors in its attributes, in their lists, dicts and objects too, are there
-// and of the type wanted, and its code speaks of that device and those types. `module` stays as it is; tensors that
-// need no change are shared with it, and what is one tensor stays one. (Module::to goes through set_data, which not
-// every device has.) Throws what LibTorch throws, and then leaves nothing behind.
+// A copy of `module` for `target`. Tensors in its attributes, lists, dicts and objects are on the target's device and
+// of its types. Its code names that device and those types. `module` stays as it is. The copy shares tensors that need
+// no change with it, and one tensor stays one. (Module::to goes through set_data, which not every device has.) Throws
+// what LibTorch throws, and then leaves nothing behind.
 PlacedModule PlaceModule(const torch::jit::Module& module, const RewriteTarget& target);
 
 }  // namespace torchferry::libtorch

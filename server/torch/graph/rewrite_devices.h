@@ -1,4 +1,4 @@
-// What a graph says of devices, said of where its module is to run.
+// Changes the devices that a graph names to the device where its module is to run.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -7,10 +7,10 @@
 
 namespace torchferry::libtorch {
 
-// Rewrites constants that are devices, text that becomes one, x.cuda() and x.cpu(), and devices that are left out where
-// a tensor is made; not devices in a constant list, tuple or dict. Tensors that an operator takes from the host alone,
-// the lengths of packed sequences, are fetched there. What changed is added to `rewritten`. Throws what LibTorch
-// throws.
+// Rewrites device constants, text that becomes a device, x.cuda() and x.cpu(), and devices that are left out where a
+// tensor is made. Devices in a constant list, tuple or dict stay. Tensors that an operator takes only from the host,
+// such as the lengths of packed sequences, are copied to the host. Changes are added to `rewritten`. Throws what
+// LibTorch throws.
 void RewriteDevices(torch::jit::Graph& graph, const RewriteTarget& target, Rewritten& rewritten);
 
 }  // namespace torchferry::libtorch

@@ -1,4 +1,4 @@
-// What a graph says of element types, said of those that its module is to compute in.
+// Changes the element types that a graph names to those that its module is to compute in.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -7,9 +7,9 @@
 
 namespace torchferry::libtorch {
 
-// Rewrites arguments of type ScalarType that are cast, wherever they come from; what an element type is compared with;
-// and the largest numbers of FP32, which a smaller type does not have. What changed is added to `rewritten`. Throws
-// what LibTorch throws.
+// Rewrites ScalarType arguments that are cast, wherever they come from, and the types that code compares an element
+// type with. It also rewrites the largest numbers of FP32, which a smaller type does not have. Changes are added to
+// `rewritten`. Throws what LibTorch throws.
 void RewriteDtypes(torch::jit::Graph& graph, const RewriteTarget& target, Rewritten& rewritten);
 
 }  // namespace torchferry::libtorch

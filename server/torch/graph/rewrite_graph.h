@@ -1,5 +1,4 @@
-// What a graph says of the device and the element types that its module was saved with, said of where the module is to
-// run.
+// Changes the device and the element types that a graph was saved with to those that its module is to run in.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -8,9 +7,9 @@
 
 namespace torchferry::libtorch {
 
-// Rewrites `graph`, nested blocks and forks included, by what the operators' schemas say of their arguments: constants
-// (here), devices (rewrite_devices.h) and element types (rewrite_dtypes.h). What changed is added to `rewritten`.
-// Throws what LibTorch throws.
+// Rewrites `graph`, with nested blocks and forks, by the argument types in the operators' schemas: constants (here),
+// devices (rewrite_devices.h) and element types (rewrite_dtypes.h). Changes are added to `rewritten`. Throws what
+// LibTorch throws.
 void RewriteGraph(torch::jit::Graph& graph, const RewriteTarget& target, Rewritten& rewritten);
 
 }  // namespace torchferry::libtorch

@@ -1,4 +1,4 @@
-// Where a module is to run and in which types, and what that means for devices, element types and tensors that it
+// The device and the types that a module is to run in, and their meaning for devices, element types and tensors that it
 // names.
 #pragma once
 
@@ -14,19 +14,19 @@
 
 namespace torchferry::libtorch {
 
-// Where a module runs, and what of its code means where it ran before.
+// Where a module runs, and which names in its code mean where it ran before.
 struct RewriteTarget {
   at::Device device = at::kCPU;
-  // The module's own tensors were on the CPU, so that "cpu" in its code, said or left out, is where it ran. Otherwise
-  // only accelerators are renamed, and what went to the CPU on purpose still goes there.
+  // True: the module's own tensors were on the CPU, so "cpu" in its code, named or left out, means where it ran. False:
+  // only accelerators are renamed, and tensors that code moves to the CPU on purpose still go there.
   bool renames_cpu = false;
-  // Element types that become `to`, in weights and in code; none: all stay.
+  // Element types that become `to`, in weights and in code. Empty: all stay.
   std::vector<at::ScalarType> from = {};
   at::ScalarType to = at::kFloat;
   // For a trial: constant tensors are counted, and stay where they are.
   bool keeps_tensors = false;
 
-  // Whether a mention of `named` is one of where the module ran, and not of `device` already.
+  // Whether `named` in the code means where the module ran, and is not `device` already.
   bool Renames(const at::Device& named) const;
   bool Casts(at::ScalarType type) const;
 };
@@ -35,26 +35,26 @@ struct Rewritten {
   int devices = 0;  // mentions
   int dtypes = 0;
   int tensors = 0;  // constants of the graph
-  int on_host = 0;  // arguments that are fetched to the host
-  // Attributes that code makes a device or element types of, str, int and List[int]: the class that has it, and its
+  int on_host = 0;  // arguments that are copied to the host
+  // Attributes (str, int, List[int]) from which code makes a device or element types: the class, and the attribute's
   // name.
   std::set<std::pair<const c10::Type*, std::string>> attributes;
 
-  // What is said otherwise than before.
+  // The number of changed names and constants.
   int count() const { return devices + dtypes + tensors; }
 };
 
 // "cuda:0"; nothing for text that names no device.
 std::optional<at::Device> DeviceNamed(const std::string& text);
 
-// Element types with those that are cast replaced; nothing where none is.
+// `types` with the cast types replaced; nothing where none is cast.
 std::optional<std::vector<int64_t>> Cast(std::vector<int64_t> types, const RewriteTarget& target);
 
-// Whether MoveTensor would change it.
+// Whether MoveTensor would change the tensor.
 bool Moves(const at::Tensor& tensor, const RewriteTarget& target);
 
-// A tensor of the module as `target` wants it; `tensor` itself where nothing changes. Integers keep their type. Throws
-// what LibTorch throws.
+// A tensor of the module on the target's device and in its type; `tensor` itself where nothing changes. Integers keep
+// their type. Throws what LibTorch throws.
 at::Tensor MoveTensor(const at::Tensor& tensor, const RewriteTarget& target);
 
 }  // namespace torchferry::libtorch

@@ -5,9 +5,9 @@
 
 namespace torchferry::libtorch {
 
-// What `function` returns for `stack`, its arguments. torch.jit.fork runs what it is given at once. LibTorch would give
-// it to threads that all models share, where it may go on for ever after the caller has its answer. Throws what it
-// raises.
+// Returns the result of `function` for the arguments in `stack`. torch.jit.fork runs its function at once. LibTorch
+// would run it on threads that all models share, where it may go on for ever after the caller has its answer. Throws
+// what the function raises.
 c10::IValue RunInline(torch::jit::Function& function, torch::jit::Stack stack);
 
 }  // namespace torchferry::libtorch

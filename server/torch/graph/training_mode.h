@@ -1,5 +1,5 @@
-// A module that was saved in training mode computes as in training wherever its code says so by a constant: a trace
-// has written down what it saw, and eval() does not reach that.
+// A module that was saved in training mode computes as in training wherever a constant in its code says so. A trace has
+// recorded such constants, and eval() does not change them.
 #pragma once
 
 #include <torch/script.h>
@@ -9,11 +9,12 @@
 
 namespace torchferry::libtorch {
 
-// Makes `module`, and those in it, compute as in eval mode: as Module::eval, and in the code of those that were saved
-// in training mode each argument that operators call `train` or `training` becomes false, and each `dropout_p` 0. A
-// batch norm that has no running statistics keeps its own. Before its code has run. Gives a sentence where that changed
-// something, and one where code of a module that was saved in eval mode trains by a constant: that was meant, and its
-// answers may be random. Throws what LibTorch throws.
+// Makes `module` and its submodules compute as in eval mode. It calls Module::eval, and edits the code of those that
+// were saved in training mode. There each argument `train` or `training` of an operator becomes false, and each
+// `dropout_p` 0. A batch norm without running statistics keeps its argument. Must be called before the module's code
+// has run. Returns a sentence where code changed. Returns another sentence where code of a module that was saved in
+// eval mode trains by a constant. That was meant, and its answers may be random. The same sentence names bernoulli
+// where a module that was saved in training mode calls it. Throws what LibTorch throws.
 std::vector<std::string> MakeInferenceMode(torch::jit::Module& module);
 
 }  // namespace torchferry::libtorch

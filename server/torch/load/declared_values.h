@@ -1,5 +1,5 @@
 // The values that declarations hold: defaults of arguments and attributes of classes. LibTorch computes them while it
-// compiles, before anybody can look at what was compiled, so they may be values and no calls.
+// compiles, before the compiled code can be checked, so they must be values and not calls.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,7 +11,7 @@
 namespace torchferry::libtorch {
 
 // `tree`: a `def` or a `class` as LibTorch's parser gives it. DATA_LOSS with the line in `file`: a declared value that
-// calls something else than torch.device("…") or float("…").
+// calls anything but torch.device("…") or float("…").
 absl::Status CheckDeclaredValues(const torch::jit::TreeRef& tree, const std::string& file);
 
 // The same for each declaration of an archive's source. Throws what LibTorch's parser throws.

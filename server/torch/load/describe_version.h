@@ -1,4 +1,4 @@
-// What GetModel says of a version and of where it was put.
+// The facts that GetModel shows of a version and its placement.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,17 @@
 
 namespace torchferry::libtorch {
 
-// Of a version's files, when these are closed.
+// Facts about a version's files that stay after the files are closed.
 struct FileFacts {
   std::string name;  // of the model's file, in the store
   std::string path;  // on this host
   uint64_t bytes = 0;
-  std::string architecture;  // name in the store; empty where there is none
+  std::string architecture;  // name in the store; empty where no file has it
   std::shared_ptr<const checkpoint::FileDigest> digest;
 };
 
-// What is known before the model runs. Tuning, precision's deviation and rewritten constants are added by whoever finds
-// them out; so are their decisions, after the plan's and the state's.
+// The facts that are known before the model runs. Later steps add the tuning, the precision's deviation and the
+// rewritten constants. Their decisions follow those of the plan and the state.
 model::ModelInfo DescribeVersion(const FileFacts& file, const plan::LoadPlan& plan,
                                  const std::optional<ModuleState>& state, const config::ModelConfig& config);
 

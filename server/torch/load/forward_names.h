@@ -1,4 +1,4 @@
-// What names in a forward.py mean: the torch namespaces.
+// The meaning of names in a forward.py: the torch namespaces.
 #pragma once
 
 #include <torch/csrc/jit/frontend/resolver.h>
@@ -13,19 +13,20 @@
 
 namespace torchferry::libtorch {
 
-// torch.X and F.X mean what Python means by them (python_function.h): a function of Python's, or else the ATen operator
-// X. torch.ops.aten.X is the operator itself. torch.float32 and its like are dtypes, math.X is the scalar operator or
-// constant. `names` as ReadImports gives them; "torch", "F" and "math" are known without an import too. `prelude` is of
-// the compilation unit that the code is compiled into. `notes` must live as long as code is compiled.
+// torch.X and F.X mean what Python means by them (python_function.h): a Python function, or else the ATen operator X.
+// The name torch.ops.aten.X is the operator itself. Names such as torch.float32 are dtypes, and math.X is the scalar
+// operator or constant. `names` as ReadImports gives them; "torch", "F" and "math" are known without an import too.
+// `prelude` belongs to the compilation unit that the code is compiled into. `notes` must outlive the compilation.
 torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
                                             std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes);
 
-// Whether `tree` is no value, and so has no methods of a tensor: a module of `self` (null: there is none), or a name of
-// `names` and what is below it.
+// Whether `tree` has no tensor methods, because it is not a value: a module of `self` (may be null), or a name in or
+// below `names`.
 bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType* self,
                  const std::map<std::string, std::string>& names);
 
-// What to write instead, for errors whose text says little to a PyTorch user; empty when there is nothing to add.
+// Advice on what to write instead, for errors whose text says little to a PyTorch user. Empty when there is nothing to
+// add.
 std::string HintFor(std::string_view message);
 
 }  // namespace torchferry::libtorch

@@ -1,5 +1,5 @@
 // forward.py: a model's forward pass in TorchScript's language, compiled against modules made from a state_dict's keys.
-// The subset that is understood has a page of its own: server/docs/guide/forward.md.
+// The page server/docs/guide/forward.md describes the supported subset.
 #pragma once
 
 #include <absl/status/status.h>
@@ -12,8 +12,8 @@ namespace torchferry::libtorch {
 
 // Compiles the file of `tree` (plan/forward_layers.h) onto `module`, which ModuleFromKeys made with ModulePaths.
 // INVALID_ARGUMENT "FILE:LINE:COLUMN: what is wrong, what to write instead" for what does not compile, and when there
-// is no `forward`. Nothing runs here. What a user should know of a file that compiles is logged as a warning, and put
-// into `notes` where that is not null.
+// is no `forward`. No code of the file runs here. Notes for the user about a file that compiles are logged as warnings,
+// and added to `notes` where that is not null.
 absl::Status DefineForward(torch::jit::Module& module, const plan::ModuleTree& tree, ForwardNotes* notes = nullptr);
 
 }  // namespace torchferry::libtorch

@@ -1,14 +1,14 @@
-// Memory that threads have freed and glibc keeps for them, given back to the system.
+// Returns to the system the memory that threads have freed and glibc keeps for them.
 #pragma once
 
 namespace torchferry::libtorch {
 
-// Gives back what malloc_trim does, and the free ends of the threads' heaps. malloc_trim leaves these alone. Each may
-// hold what the largest forward pass of a thread took, long after the thread has ended. The call takes milliseconds.
-// A thread that runs a model meanwhile takes its memory from the system once more.
+// Returns what malloc_trim returns, and the free ends of the threads' heaps, which malloc_trim leaves alone. A free end
+// may hold the memory of a thread's largest forward pass, long after the thread has ended. The call takes milliseconds.
+// A thread that runs a model meanwhile takes its memory from the system again.
 //
-// glibc's thresholds are fixed from the first call on, at the values that large blocks bring them to: blocks of up to
-// 32 MiB come from a heap, and a heap keeps up to 64 MiB of a free end.
+// The first call fixes glibc's thresholds at the values that large blocks bring them to. Blocks of up to 32 MiB then
+// come from a heap, and a heap keeps up to 64 MiB of a free end.
 void GiveBackMemory();
 
 }  // namespace torchferry::libtorch

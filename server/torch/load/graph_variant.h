@@ -1,4 +1,4 @@
-// The ways to prepare a module's graph, all of which compute the same, but for rounding.
+// The ways to prepare a module's graph. All compute the same, except for rounding.
 #pragma once
 
 #include <torch/script.h>
@@ -15,16 +15,18 @@ namespace torchferry::libtorch {
 //   plain           as it is
 //   frozen          torch::jit::freeze: weights are constants, and what follows from them alone is computed now
 //   inference       torch::jit::optimize_for_inference: that, and operators fused and handed to oneDNN
-//   channels_last   weights with four dimensions in that order, frozen: convolutions then work so from end to end
-// `module` stays as it is; weights that need no change are shared with it. What is frozen cannot be moved any more.
-// `code` gets the functions that are made: it lives as long as the result may run. Throws what LibTorch throws, which
-// not every module allows.
+//   channels_last   weights with four dimensions in that order, frozen: convolutions then keep that order from end to
+//   end
+// `module` stays as it is; weights that need no change are shared with it. A frozen module can no longer be moved.
+// `code` gets the functions that are made, and must live as long as the result may run. Throws what LibTorch throws:
+// not every module can be prepared.
 torch::jit::Module PrepareGraph(const torch::jit::Module& module, std::string_view variant, CodeOwner& code);
 
-// Whether it has weights with four dimensions, for which channels_last makes a difference.
+// Whether the module has weights with four dimensions, for which channels_last makes a difference.
 bool HasImageWeights(const torch::jit::Module& module);
 
-// Whether what it runs may depend on a tensor's values: it has branches or loops, and reads numbers from tensors.
+// Whether the code that runs may depend on a tensor's values: the module has branches or loops, and reads numbers from
+// tensors.
 bool BranchesOnValues(const torch::jit::Module& module);
 
 }  // namespace torchferry::libtorch

@@ -1,4 +1,4 @@
-// How many threads an operator has on a thread that is no worker, while a version is loaded or worked on.
+// Sets how many threads an operator has on a thread that is not a worker, while a version is loaded or worked on.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -7,11 +7,11 @@
 
 namespace torchferry::libtorch {
 
-// While it lives, operators of the calling thread use `threads` threads. More than a worker's would wait for one
-// another while requests run: code that a module runs at load then takes ten times as long.
+// While it lives, operators of the calling thread use `threads` threads. More threads than a worker's would wait for
+// one another while requests run. Code that a module runs at load would then take ten times as long.
 //
-// At its end the number is what it was, and the threads themselves are gone. A team that lived on would count against
-// the processors, and the teams of the workers would then sleep between operators where they should wait awake.
+// Its end restores the number, and ends the threads themselves. A team that lived on would count against the
+// processors. The workers' teams would then sleep between operators instead of waiting awake.
 class IntraOpThreads {
  public:
   explicit IntraOpThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }

@@ -14,10 +14,10 @@
 
 namespace torchferry::libtorch {
 
-// Paths of all modules of `tree` below its root, "features.1": plan/layer_match.h has bounded them.
+// Paths of all modules of `tree` below its root, "features.1": plan/layer_match.h has bounded their number.
 std::vector<std::string> ModulePaths(const plan::ModuleTree& tree);
 
-// What CheckDeclaredValues says of the file.
+// Carries the error of CheckDeclaredValues for the file.
 class RefusedValue final : public std::exception {
  public:
   explicit RefusedValue(absl::Status status) : status_(std::move(status)) {}
@@ -27,9 +27,10 @@ class RefusedValue final : public std::exception {
   const absl::Status status_;
 };
 
-// Compiles what the forward pass of `module` reaches: methods of the classes that `tree` names, and of the file itself,
-// onto the modules that ModuleFromKeys made, those inside first. Throws what LibTorch's parser and compiler throw, and
-// RefusedValue for a default value that calls a function. What a user should know of the calls goes to `notes`.
+// Compiles what the forward pass of `module` reaches: methods of the file itself, and of the classes that `tree` names.
+// They are compiled onto the modules that ModuleFromKeys made, inner modules first. Throws what LibTorch's parser and
+// compiler throw, and RefusedValue for a default value that calls a function. Notes for the user about the calls go to
+// `notes`.
 void DefineMethods(torch::jit::Module& module, const plan::ModuleTree& tree, ForwardNotes& notes);
 
 }  // namespace torchferry::libtorch

@@ -1,4 +1,4 @@
-// Golden rows are run where a version was placed, and the answers held against those of when it was saved.
+// Runs golden rows where a version was placed, and compares the answers with those from when it was saved.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -18,17 +18,18 @@ namespace torchferry::libtorch {
 // Cheap to copy; thread-safe.
 class ParityCheck {
  public:
-  // `passport`: null where there is none. `is_random`: the model draws random numbers, and answers are its luck.
+  // `passport` may be null. `is_random`: the model draws random numbers, so its answers differ each time.
   ParityCheck(std::shared_ptr<const plan::Passport> passport, config::ParityPolicy policy, bool is_random)
       : passport_(std::move(passport)), policy_(policy), is_random_(is_random) {}
 
-  // There are golden rows; otherwise nothing is to be told of them.
+  // Whether there are golden rows. Without them there is nothing to report.
   bool has_rows() const { return passport_ != nullptr && !passport_->golden.rows.empty(); }
 
-  // Of several ways to run one placement (null: none) what the worst gives. Each row runs alone; of a stateful model on
-  // a fresh copy. kNotChecked where golden rows are switched off, where the model is random, and where a row does not
-  // fit the signature. kFailed where an answer is beyond the tolerance, of another shape or type, or none. The device's
-  // errors. The result has no device and no precision yet.
+  // The worst result of several ways to run one placement; null models are skipped. Each row runs alone, with a
+  // stateful model on a fresh copy. The state is kNotChecked where golden rows are switched off, or the model is
+  // random. It is also kNotChecked where a row does not fit the signature, or no golden output is one of the model's.
+  // It is kFailed where an answer is missing, beyond the tolerance, or of another shape or type. A device's error is
+  // returned. The result has no device and no precision yet.
   absl::StatusOr<model::ParityInfo> Run(std::initializer_list<std::shared_ptr<model::Model>> models) const;
 
   // Whether `found` refuses a placement.
@@ -36,7 +37,8 @@ class ParityCheck {
     return found.state == model::ParityState::kFailed && policy_ == config::ParityPolicy::kRefuse;
   }
 
-  // For other ways to run a model that has passed: ParityStatus where golden rows refuse it. Null where nothing can.
+  // Checks other ways to run a model that has passed: ParityStatus where golden rows refuse one. Null where golden rows
+  // cannot refuse.
   std::function<absl::Status(model::Model&)> Acceptance() const;
 
  private:

@@ -1,4 +1,4 @@
-// Copies of a version's module where it runs, and the models that they make.
+// Copies of a version's module on the devices where it runs, and the models that are made of them.
 #pragma once
 
 #include <torch/script.h>
@@ -17,19 +17,20 @@
 
 namespace torchferry::libtorch {
 
-// A version as it was read: on the CPU, in the types of its file. It is only copied and never runs as it is, so several
-// threads may use one.
+// A version as it was read: on the CPU, in the types of its file. It is only copied and never runs itself, so several
+// threads may use it.
 struct MasterModule {
   torch::jit::Module module;
   std::optional<ModuleState> state;
   ModelSignature signature;
   bool renames_cpu = true;                 // see RewriteTarget
   std::vector<std::string> warnings = {};  // see ModelInfo
-  // A row that it is known to run on: a program's own example. It is tried where no model_warmup names another.
+  // A row that the version is known to run on: a program's own example. It is tried where model_warmup names no other
+  // row.
   std::optional<tensor::BoundInputs> example = std::nullopt;
 };
 
-// A copy on a device, in the types that it computes in there.
+// A copy on a device, in the types that the version computes in there.
 struct PlacedCopy {
   torch::jit::Module module;
   Rewritten rewritten;
@@ -37,7 +38,7 @@ struct PlacedCopy {
   CodeOwner code;  // of `module`
 };
 
-// Whether "cpu" in the version's code is where its module was. A forward.py was written for wherever it runs.
+// Whether "cpu" in the version's code means where its module was. A forward.py is written for any device.
 bool RenamesCpu(const plan::PlannedVersion& planned);
 
 // Throws what LibTorch throws.

@@ -1,5 +1,5 @@
-// The first run of a version where it was placed: whether it runs in the types that it computes in there, and what
-// lower precision does to its outputs.
+// The first run of a version where it was placed. It shows whether the version runs in its types there, and how lower
+// precision changes its outputs.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,8 +16,8 @@
 
 namespace torchferry::libtorch {
 
-// Floating types that weights are computed in, where an input is declared as a floating type and none of these; else
-// none. `saved`: the weights' types in the file. Pure.
+// The floating types that weights are computed in, where an input is declared with another floating type. Otherwise
+// empty. `saved`: the weights' types in the file. Pure.
 std::vector<tensor::DType> TypesThatInputsLack(const tensor::Signature& signature, std::span<const tensor::DType> saved,
                                                const plan::PrecisionPlan& precision);
 
@@ -29,10 +29,11 @@ struct PrecisionTrial {
   const std::string& file_name;  // for messages
 };
 
-// `copy`, which is on the trial's device, as a model. Where the config declares the inputs, and either it computes in
-// 16 bits or they are of other types than its weights, it runs once on a generated row; `copy` casts its inputs from
-// then on if only that makes it run. Where it was made to compute in less than FP32, info.precision_deviation says what
-// that does. FAILED_PRECONDITION when it does not run and would in FP32; the device's errors. Throws what LibTorch
+// `copy`, which is on the trial's device, as a model. It runs once where its precision was changed, it computes in 16
+// bits, or inputs are declared in other types than its weights. The row is the example, or else a generated one, for
+// which the config must declare the inputs. A stateful model does not run. `copy` casts its inputs from then on if only
+// that makes it run. Where it was made to compute in 16 bits, info.precision_deviation holds the deviation from FP32.
+// FAILED_PRECONDITION when it does not run and would in FP32. A device's error is returned. Throws what LibTorch
 // throws.
 absl::StatusOr<std::shared_ptr<model::Model>> TryPrecision(const PrecisionTrial& trial, PlacedCopy& copy,
                                                            model::ModelInfo& info);

@@ -9,9 +9,9 @@
 
 namespace torchferry::libtorch {
 
-// One row of them where the model has a batch dimension, else all. In memory of its own.
-// Errors of checkpoint::ReadProgramSamples, and INVALID_ARGUMENT where they are none of `signature`'s, which may have
-// other shapes by a config's `reshape`. None is one of the version.
+// One row of the inputs where the model has a batch dimension, else all rows. The result has memory of its own. Errors
+// are those of checkpoint::ReadProgramSamples. INVALID_ARGUMENT where the inputs do not fit `signature`, which may have
+// other shapes by a config's `reshape`. No error here fails the version.
 absl::StatusOr<tensor::BoundInputs> ExampleRow(const checkpoint::ExportedProgram& program,
                                                const ModelSignature& signature);
 

@@ -13,11 +13,12 @@
 
 namespace torchferry::libtorch {
 
-// What a user should know of a file that compiles.
+// Notes for the user about a file that compiles.
 using ForwardNotes = std::vector<std::string>;
 
 // The function "torch.nn.functional.unfold" or the method "torch.Tensor.norm", whose first argument is the tensor. Null
-// when Python does not compute it or the prelude has none: then it is the operator. `notes` may be null.
+// for a name that Python does not have, or that the prelude does not define: the operator is meant then. `notes` may be
+// null.
 std::shared_ptr<torch::jit::SugaredValue> FindPythonFunction(std::string_view python_name,
                                                              const std::shared_ptr<PythonPrelude>& prelude,
                                                              ForwardNotes* notes);

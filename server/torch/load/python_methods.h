@@ -1,4 +1,4 @@
-// Methods of tensors: those that Python computes (`x.norm()` is no operator's call), and operators with Python's
+// Methods of tensors: methods that Python computes (`x.norm()` does not call an operator), and operators with Python's
 // numbers and names of parameters.
 #pragma once
 
@@ -13,13 +13,13 @@
 
 namespace torchferry::libtorch {
 
-// `value.norm(2)` becomes the call of a name that no code can write, with `value` in front, where tensors may have a
-// method `norm`. What `is_namespace` says is a module or a namespace keeps its own. Source positions stay.
+// Where tensors may have a method `norm`, `value.norm(2)` becomes a call of a name that no code can write, with `value`
+// in front. Modules and namespaces, as `is_namespace` tells, keep their own methods. Source positions stay.
 torch::jit::TreeRef NamePythonMethods(const torch::jit::TreeRef& tree,
                                       const std::function<bool(const torch::jit::TreeRef& value)>& is_namespace);
 
-// What such a name means: for a tensor Python's function, or else the operator; for any other value its own method.
-// Null for another name.
+// The meaning of such a name: for a tensor Python's function, or else the operator; for any other value its own method.
+// Null for other names.
 std::shared_ptr<torch::jit::SugaredValue> FindPythonMethod(const std::string& name,
                                                            const std::shared_ptr<PythonPrelude>& prelude,
                                                            ForwardNotes* notes);

@@ -11,8 +11,8 @@
 
 namespace torchferry::libtorch {
 
-// `spelled` is what messages call it, `signature` what they say of its parameters; it is null for an operator that
-// Python does not have under this name.
+// Messages call the operator `spelled`, and describe its parameters by `signature`. `signature` is null for an operator
+// that Python does not have under this name.
 std::shared_ptr<torch::jit::SugaredValue> MakePythonOperator(c10::Symbol symbol, std::string spelled,
                                                              const PythonSignature* signature);
 

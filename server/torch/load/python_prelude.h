@@ -1,5 +1,5 @@
-// PyTorch's functions that Python computes, written anew in TorchScript (server/torch/load/python/*.py). They are
-// compiled into a model's compilation unit when it calls them, so what checks a model's code sees them too.
+// PyTorch's functions that Python computes, rewritten in TorchScript (server/torch/load/python/*.py). They are compiled
+// into a model's compilation unit when it calls them, so the checks of a model's code cover them, too.
 //
 // torch.nn.functional.X is `F_X` there, torch.X is `torch_X`, and the method torch.Tensor.X `Tensor_X` or `torch_X`. A
 // name that is defined several times has overloads. `F_X__flag` is F.X with the parameter `flag` True.
@@ -15,7 +15,7 @@
 
 namespace torchferry::libtorch {
 
-// The definition behind "torch.nn.functional.unfold"; empty when there is none.
+// The name of the definition behind "torch.nn.functional.unfold"; empty when the prelude has no such function.
 std::string PreludeName(std::string_view python_name);
 
 // The parameters by which one of several definitions of `prelude_name` is chosen.
@@ -25,7 +25,7 @@ std::set<std::string> PreludeFlags(const std::string& prelude_name);
 class PythonPrelude : public std::enable_shared_from_this<PythonPrelude> {
  public:
   explicit PythonPrelude(torch::jit::CompilationUnit* unit) : unit_(unit) {}
-  // The overloads, compiled; empty when there are none. Throws what LibTorch throws.
+  // The compiled overloads; empty when the prelude has no such function. Throws what LibTorch throws.
   std::vector<torch::jit::Function*> Compile(const std::string& prelude_name);
 
  private:

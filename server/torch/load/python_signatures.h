@@ -1,5 +1,5 @@
-// What PyTorch's functions are called with in Python: a table that PyTorch made (tests/fixtures/python_signatures.py).
-// Pure.
+// The parameters of PyTorch's functions in Python: a table that was generated from PyTorch
+// (tests/fixtures/python_signatures.py). Pure.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -28,7 +28,7 @@ struct PythonSignature {
 // Null for a name that Python does not have. The result lives as long as the process.
 const PythonSignature* FindPythonSignature(std::string_view name);
 
-// Of those that are written in Python.
+// The signatures of the functions that are written in Python.
 std::vector<const PythonSignature*> PythonFunctions();
 
 }  // namespace torchferry::libtorch

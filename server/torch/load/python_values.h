@@ -1,4 +1,4 @@
-// Arguments as Python takes them: what TorchScript is stricter about.
+// Converts arguments that Python accepts and TorchScript does not.
 #pragma once
 
 #include <torch/csrc/jit/frontend/source_range.h>
@@ -11,11 +11,12 @@
 
 namespace torchferry::libtorch {
 
-// `value` where a parameter of type `formal` stands: an int for a float becomes one, also in a list. Otherwise `value`.
+// `value` for a parameter of type `formal`: an int for a float becomes a float, also in a list. Other values stay as
+// they are.
 torch::jit::Value* AsPythonTakes(torch::jit::Value* value, const c10::TypePtr& formal,
                                  const torch::jit::SourceRange& loc);
 
-// Several arguments as one list; one that is a list or a tuple already is that list.
+// Several arguments as one list. A single argument that is a list or a tuple already becomes that list.
 torch::jit::Value* AsList(const std::vector<torch::jit::Value*>& values, torch::jit::Graph& graph,
                           const torch::jit::SourceRange& loc);
 

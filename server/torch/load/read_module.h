@@ -16,13 +16,12 @@ namespace torchferry::libtorch {
 struct SavedModule {
   torch::jit::Module module;  // in eval mode, on the CPU, in the types of the file
   std::optional<ModuleState> state;
-  std::vector<std::string> warnings;  // what was done to make it so
+  std::vector<std::string> warnings;  // what was changed to make it so
 };
 
-// Reads, checks and compiles what `version` is the plan of. Nothing of it refers to the files afterwards. Errors as
-// ModelLoader::Load; FAILED_PRECONDITION where the architecture is missing, there is no forward, or FindState says so;
-// `stateful` as there. Throws what LibTorch
-// throws.
+// Reads, checks and compiles the version of the plan `version`. The result does not refer to the files. Errors are
+// those of ModelLoader::Load. FAILED_PRECONDITION where the architecture or forward is missing, or where FindState
+// returns it. `stateful` is as in FindState. Throws what LibTorch throws.
 absl::StatusOr<SavedModule> ReadModule(const plan::PlannedFiles& version, bool trust_model_code,
                                        std::optional<bool> stateful);
 

@@ -1,4 +1,4 @@
-// What a few rows tell of a version before it serves: whether its answers are what the config declares, and whether
+// Tries a few rows of a version before it serves. They show whether its answers are as the config declares, and whether
 // requests may share a forward pass.
 #pragma once
 
@@ -15,19 +15,19 @@
 namespace torchferry::libtorch {
 
 struct RowFindings {
-  // Of two rows that run together, each is answered as alone, as far as anyone can tell.
+  // Whether two rows that run together are answered as alone. True where this could not be tried.
   bool shares_forward_passes = true;
-  // Of outputs, by their index in the signature, whose declared shape the model does not give: what it gives.
+  // Outputs whose declared shape the model does not give: the index in the signature, and the shape to declare instead.
+  // Sizes that may vary are kAnyDim there.
   std::vector<std::pair<size_t, tensor::Shape>> output_shapes;
 };
 
-// Runs the first request of model_warmup, or `example` if it is not null, or where every input is declared a generated
-// row; and where requests would
-// share forward passes two generated rows, each alone and both together, unless `is_random`. A model that raises is
-// left to RunWarmUps. What is found is in `info.warnings`. A stateful model runs on a copy. FAILED_PRECONDITION when
-// the answer contradicts the config in what no request's values change: an output's type, an output that is not there,
-// a dimension 0 that is not the rows, a tensor that has no form on the wire; the message has the way out.
-// RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
+// Runs the first request of model_warmup, or else `example` where it is not null, or else a generated row where every
+// input is declared. Where requests would share forward passes, it also runs two generated rows, each alone and both
+// together, unless `is_random`. A model that raises is left to RunWarmUps. Findings are added to `info.warnings`. A
+// stateful model runs on a copy. FAILED_PRECONDITION when the answer contradicts the config in a way that no request's
+// values change. These are an output's type, a missing output, a dimension 0 that is not the rows, and a tensor without
+// a form on the wire. The message has the way out. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's.
 absl::StatusOr<RowFindings> TryRows(model::Model& model, const config::ModelConfig& config,
                                     const base::StoreFolder& folder, bool is_random, model::ModelInfo& info,
                                     const tensor::BoundInputs* example = nullptr);

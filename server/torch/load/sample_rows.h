@@ -12,9 +12,10 @@
 
 namespace torchferry::libtorch {
 
-// Requests of one row each, of the sizes that the model will see: the first of model_warmup, or `example` if it is not
-// null, or, where every size is declared, `count` generated ones, or fewer for their bytes. FAILED_PRECONDITION where
-// neither is there, with the reason. `folder` is the model's on this host.
+// Requests of one row each, of the sizes that the model will see. They are the first request of model_warmup, or else
+// `example` where it is not null. Otherwise, where every size is declared, they are `count` generated rows, or fewer
+// because of their bytes. FAILED_PRECONDITION with the reason where there are no such rows. `folder` is the model's on
+// this host.
 absl::StatusOr<std::vector<tensor::BoundInputs>> SampleRows(const tensor::Signature& signature,
                                                             const config::ModelConfig& config,
                                                             const base::StoreFolder& folder, int count,

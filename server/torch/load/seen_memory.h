@@ -1,4 +1,4 @@
-// What the tensors of a piece of work take at the same time.
+// Measures the memory that the tensors of a piece of work take at the same time.
 #pragma once
 
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -8,15 +8,16 @@
 
 namespace torchferry::libtorch {
 
-// While it lives, sees what LibTorch's allocators give to the calling thread, on any device, and take back. What its
-// libraries allocate themselves is not seen. Costs each allocation a lock: not for requests.
+// While it lives, it sees the memory that LibTorch's allocators give to the calling thread, on any device, and take
+// back. Memory that libraries allocate themselves is not seen. Each allocation costs a lock, so requests do not use
+// this.
 class SeenMemory {
  public:
   SeenMemory();
   SeenMemory(const SeenMemory&) = delete;
   SeenMemory& operator=(const SeenMemory&) = delete;
 
-  // Most bytes at the same time until now.
+  // Max bytes at the same time until now.
   int64_t max_bytes() const;
 
  private:

@@ -1,4 +1,4 @@
-// The model for small batches, made once its version serves.
+// Makes the model for small batches once its version serves.
 #pragma once
 
 #include <memory>
@@ -10,9 +10,9 @@
 
 namespace torchferry::libtorch {
 
-// One piece: makes the variant of `served.info.tuning->latency`, compares it with the plain graph on one row, and
-// replaces `served` by itself with that beside it. A variant that does not run or agree is left out, which is logged.
-// Then it holds nothing any more.
+// A job of one piece. It makes the variant of `served.info.tuning->latency`, compares it with the plain graph on one
+// row, and puts it into service beside `served`. A variant that does not run or agree is logged and left out. Once the
+// job has run it holds nothing.
 model::IdleJob MakeSmallModelJob(std::shared_ptr<Tuner> tuner, model::PlacedModel served, std::string model_name);
 
 }  // namespace torchferry::libtorch

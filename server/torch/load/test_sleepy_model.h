@@ -52,7 +52,8 @@ class SleepyModel : public model::Model {
     return answers;
   }
 
-  // What a quiet machine would measure, without measuring. More threads gain for a batch that runs alone.
+  // The throughput that a quiet machine would measure, computed instead. More threads help only a batch that runs
+  // alone.
   Throughput ThroughputOf(int64_t rows, const Load& load) const {
     const std::chrono::duration<double> pass = how_.batch + how_.row * rows;
     const double gain = load.workers == 1 ? load.threads : 1;

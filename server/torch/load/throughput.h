@@ -11,23 +11,24 @@
 namespace torchferry::libtorch {
 
 struct Load {
-  int workers = 1;                           // threads that run it, each with
-  int threads = 1;                           // so many of an operator's own
-  std::chrono::duration<double> time{0.05};  // for which each runs it; once at least
-  int runs_before = 2;  // of each worker, that do not count: LibTorch compiles what it has seen run
-  // Rows per second of all workers. Where the first pass of each is slower, no more run, and that is the answer.
+  int workers = 1;                           // run the model at the same time, on a thread each
+  int threads = 1;                           // of an operator, for each worker
+  std::chrono::duration<double> time{0.05};  // for which each worker runs it, at least once
+  int runs_before = 2;                       // of each worker, not counted: LibTorch compiles after the first runs
+  // Rows per second of all workers. Where the first pass of each worker is slower, no other pass runs, and that is the
+  // result.
   double gives_up_below = 0;
 };
 
 struct Throughput {
   double rows_per_second = 0;  // of all workers together
-  bool is_disturbed = false;   // this process's threads waited for processors, as others had them
-  // Where it is disturbed: what it would be at most, had they not waited.
+  bool is_disturbed = false;   // this process's threads waited for processors that others used
+  // Where it is disturbed: the max that it would be without that wait.
   double max_rows_per_second = 0;
 };
 
-// Where each batch is `requests`. The workers are threads of this call, so that no team of an operator's threads
-// outlives it. Predict's errors.
+// Runs `requests` as each batch. The workers are threads of this call, so that no team of an operator's threads
+// outlives it. Errors are those of Predict.
 absl::StatusOr<Throughput> MeasureThroughput(model::Model& model, std::span<const tensor::BoundInputs* const> requests,
                                              const Load& load);
 

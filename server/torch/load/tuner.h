@@ -1,5 +1,5 @@
-// A search for the fastest way to run one version, as far as it has come: what plan/tuning_search.h asks for is made
-// and measured here.
+// The state of a search for the fastest way to run one version. It makes and measures what plan/tuning_search.h asks
+// for.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ using Measurement = std::function<absl::StatusOr<Throughput>(
 
 struct TunerOptions {
   int processors = 1;  // that all workers together may use
-  int workers = 0;     // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
+  int workers = 0;     // at the same time, on an accelerator; 0: the CPU, with processors / threads workers
   Measurement measure = &MeasureThroughput;
 };
 
@@ -33,15 +33,15 @@ class Tuner {
   Tuner(TunerOptions options, plan::TuningSpace space, TuningVariants variants,
         std::optional<plan::TuningPoint> start = std::nullopt);
 
-  // As far as `has_time` allows, which is asked before each look with the seconds that the last pass took.
+  // Searches while `has_time` is true. It is called before each look, with the seconds that the last pass took.
   std::optional<plan::TuningResult> Search(const std::function<bool(double)>& has_time);
 
-  // What to look at now; nothing: enough was seen, or the device has failed.
+  // The next question to look at. Nothing: enough was seen, or the device has failed.
   std::optional<plan::TuningQuestion> Next() const;
-  // Nothing: the way does not run.
+  // Nothing: that way does not run, or takes too long.
   std::optional<plan::TuningLook> LookAt(const plan::TuningQuestion& question);
 
-  // As many as a batch may have that runs as `point` says, by the time that it takes with the rows that were tried.
+  // Max rows of a batch that runs as `point` says, estimated from the times of the row counts that were tried.
   int64_t MaxRows(plan::TuningPoint point) const;
 
   // See TuningVariants.
@@ -54,7 +54,7 @@ class Tuner {
   TuningVariants& variants() { return variants_; }
 
  private:
-  // Row counts at which outputs are compared.
+  // Max rows of the batches whose outputs are compared.
   static constexpr int64_t kComparedRows = 2;
 
   Load LoadOf(const plan::TuningQuestion& question) const;

@@ -1,4 +1,4 @@
-// The fastest way to run a model on a device, found at load by trying, or taken from an earlier load that has found it.
+// The fastest way to run a model on a device, found at load by measuring, or taken from the result of an earlier load.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -18,7 +18,7 @@
 
 namespace torchferry::libtorch {
 
-// Whether a configuration says that it is to be tuned, and whether it is, the server's own word considered.
+// Whether a configuration asks for tuning, and whether its version is tuned, with the server's options.
 bool IsTuningAsked(const config::OptimizeConfig& config);
 bool IsTuningOn(const TuningOptions& options, const config::OptimizeConfig& config);
 
@@ -31,31 +31,31 @@ struct TuningTask {
   std::optional<tensor::BoundInputs> example = std::nullopt;  // see SampleRows
   TuningOptions options;
   int intra_op_threads = 1;
-  int workers = 0;  // at the same time, on an accelerator; 0: it is the CPU, which has as many as the threads leave
-  double tolerance = 0;  // most that a variant's outputs may differ from plain's, of an output's largest magnitude
-  TuningVariants::Accept accept = nullptr;  // what a variant has to pass besides; null: nothing
+  int workers = 0;       // at the same time, on an accelerator; 0: the CPU, with processors / threads workers
+  double tolerance = 0;  // max difference of a variant's outputs from plain's, as a share of the largest magnitude
+  TuningVariants::Accept accept = nullptr;  // a further check that a variant must pass; null: none
   bool may_search = true;                   // otherwise only a kept result is used
   std::string record_path;                  // on this host
-  plan::TuningKey key;  // of the files, the device and the types; what the search depends on beyond that is added
+  plan::TuningKey key;  // of the files, the device and the types; Tune adds what else the search depends on
   Measurement measure = &MeasureThroughput;
 };
 
 struct Tuned {
   std::shared_ptr<model::Model> model;
-  std::shared_ptr<model::Model> small = nullptr;  // for batches at info.tuning->latency; null: `model`
-  // Of the info that the model is served with: what goes on with the search while the server is idle. The job puts the
-  // better way into service, writes the final result, and holds no memory any more once it has ended. Null: the result
-  // is final.
+  std::shared_ptr<model::Model> small = nullptr;  // for batches at info.tuning->latency; null: `model` runs them
+  // Makes the job that continues the search while the server is idle. `info` is what the model is served with. The job
+  // puts the better way into service and writes the final result. It holds no memory once it has ended. Null: the
+  // result is final.
   std::function<model::IdleJob(model::ModelInfo info)> refine = nullptr;
-  // Likewise of a kept result whose small batches run on another variant: makes that and puts it into service. Until
-  // then `model` has these, too. Null: there is none.
+  // Likewise for a kept result whose small batches run on another variant: the job makes that variant and puts it into
+  // service. Until then `model` runs these batches, too. Null: there is no such variant.
   std::function<model::IdleJob(model::ModelInfo info)> make_small = nullptr;
 };
 
-// `plain`, or the same model in the variants that are the fastest; info.tuning and info.decisions say what was found,
-// or why it was not sought. Blocks for the configuration's budget at most, but for a forward pass or two. A kept result
-// was compared with the plain graph on one row, and each of its models has run that row twice. Only a device's errors
-// are errors.
+// `plain`, or the same model in the fastest variants. info.tuning and info.decisions say what was found, or why there
+// was no search. A search blocks for the configuration's budget at most, except for a forward pass or two. Before that
+// it may wait for another version's search, for up to twice the budget plus a second. A kept result was compared with
+// the plain graph on one row, and each of its models has run that row twice. Only a device's errors are errors.
 absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model> plain, model::ModelInfo& info);
 
 }  // namespace torchferry::libtorch

@@ -1,4 +1,4 @@
-// A search that goes on while the server is idle, as what was found until then is used, but not final.
+// A search that goes on while the server is idle. Its result so far is in use, but not final.
 #pragma once
 
 #include <functional>
@@ -23,12 +23,13 @@ struct Refinement {
   const base::Clock* clock = &base::Clock::Real();
 };
 
-// Those that serve.
+// The variants that serve.
 std::set<std::string> VariantsInUse(const model::TuningInfo& tuning);
 
-// One look for each piece. A look that was not quiet, or disturbed by others, does not count and is made again later;
-// after too many the job gives up. At its end the result is written, `info` has it, and IdleTurn::Replace gets both.
-// Its memory is given back then, and while it waits for others to end: variants that do not serve are made anew.
+// A piece of the job is one look. A look that was not quiet, or was disturbed by others, does not count and is repeated
+// later. After too many disturbed looks in a row the job gives up. At its end it writes the result, adds it to `info`,
+// and calls IdleTurn::Replace with the models and `info`. It returns its memory then, and before a long pause: variants
+// that do not serve are then made again.
 model::IdleJob MakeRefinementJob(Refinement refinement, model::ModelInfo info);
 
 }  // namespace torchferry::libtorch

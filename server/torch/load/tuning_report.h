@@ -1,4 +1,4 @@
-// What a search has found, as it is kept, shown and said. Pure.
+// The result of a search as a kept record, as ModelInfo shows it, and as text. Pure.
 #pragma once
 
 #include <string>
@@ -10,18 +10,18 @@
 
 namespace torchferry::libtorch {
 
-// `budget_seconds`: that the search had.
+// `budget_seconds` is the search's budget.
 plan::TuningRecord RecordOf(const plan::TuningResult& result, double budget_seconds, double deviation);
 
 model::TuningInfo InfoOf(const plan::TuningRecord& record, const plan::TuningSpace& space, bool is_kept);
 
-// A search that ran for so long; `refused`: what was left out, and why.
+// For a search that ran for `seconds`. `refused`: what was left out, and why.
 std::string TextOfSearch(const plan::TuningResult& result, const plan::TuningRecord& record,
                          const plan::TuningSpace& space, double seconds, const std::vector<std::string>& refused);
 
 std::string TextOfKept(const plan::TuningRecord& record, const plan::TuningSpace& space);
 
-// After a search that went on while the server was idle.
+// For a search that went on while the server was idle.
 std::string TextOfRefined(const plan::TuningResult& result, const plan::TuningRecord& record,
                           const plan::TuningSpace& space);
 

@@ -1,4 +1,4 @@
-// One search at a time in a process: two would measure each other.
+// One search at a time in a process: two would disturb each other's measurements.
 #pragma once
 
 #include <functional>
@@ -8,11 +8,11 @@ namespace torchferry::libtorch {
 
 using TuningTurn = std::unique_lock<std::timed_mutex>;
 
-// Waits for at most so long, as the search that has the turn may not end, and no longer than until `is_stopping`, which
-// may be null. Without the lock: another one has it.
+// Waits for at most `max_seconds`, because the search that has the turn may not end. The wait also ends when
+// `is_stopping`, which may be null, is true. A result without the lock: another search has it.
 TuningTurn AwaitTuningTurn(double max_seconds, const std::function<bool()>& is_stopping);
 
-// Without waiting.
+// As AwaitTuningTurn, without waiting.
 TuningTurn TryTuningTurn();
 
 }  // namespace torchferry::libtorch

@@ -1,6 +1,6 @@
-// What LibTorch made of a pickle, held against what LibTorch takes as true of it. Its unpickler checks little: sizes
-// and strides become a tensor's as they stand, and an attribute gets whatever value the pickle has for it. Code that is
-// compiled for the attribute's type then reads memory that is not there.
+// Checks values that LibTorch read from a pickle against what LibTorch assumes of them. Its unpickler checks little. It
+// takes a tensor's sizes and strides as they are, and an attribute gets any value that the pickle has for it. Code that
+// is compiled for the attribute's type then reads memory that is not there.
 #pragma once
 
 #include <absl/status/status.h>
@@ -16,27 +16,27 @@
 
 namespace torchferry::libtorch {
 
-// Values that were checked are not looked at again. One thread. Refers to `bytes_at`.
+// Checked values are not checked again. Used by one thread at a time. Keeps `bytes_at`.
 class ValueCheck {
  public:
   // `bytes_at` says how many bytes were read to that address; 0: none.
   explicit ValueCheck(std::function<uint64_t(const void*)> bytes_at) : bytes_at_(std::move(bytes_at)) {}
 
-  // `value` and what it holds, but for objects, whose values are checked before they become theirs. DATA_LOSS: a tensor
-  // that leaves its storage, or a named tuple of another length than its type's. INVALID_ARGUMENT: a sparse tensor.
+  // Checks `value` and its contents, except objects: their values are checked before the objects get them. DATA_LOSS: a
+  // tensor that leaves its storage, or a named tuple whose length is not its type's. INVALID_ARGUMENT: a sparse tensor.
   absl::Status Check(const c10::IValue& value);
 
   // DATA_LOSS when `value` may not stand where `type` is expected. None may stand everywhere: its use is an error.
-  // Numbers and text are not looked at: LibTorch checks each use. A list or dict is of one type, however many
-  // attributes hold it: what code adds by the one, code reads by the other. Where the type is Any, it is what the value
-  // says.
+  // Numbers and text are not checked: LibTorch checks each use. A list or dict is of one type, even where several
+  // attributes hold it: code may add through one attribute and read through another. Where the type is Any, the value's
+  // own type counts.
   absl::Status CheckType(const c10::IValue& value, const c10::TypePtr& type, const std::string& where);
 
-  // Tells lists and dicts of old archives what they hold, as `type` says. `value` has passed CheckType.
+  // Sets the element types of lists and dicts of old archives, as `type` says. `value` has passed CheckType.
   void SetTypes(const c10::IValue& value, const c10::TypePtr& type);
 
-  // Tells the lists and dicts that have passed CheckType what they hold, as a pickle may have told them something else
-  // since. When all has been read.
+  // Sets the element types of the lists and dicts that have passed CheckType again, because a pickle may have changed
+  // them since. Called when all has been read.
   void TellTypes() const;
 
  private:

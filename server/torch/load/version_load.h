@@ -1,5 +1,5 @@
-// One version from its files to models: what the plan says is carried out here, once for the first device, and again
-// for each further one that the version is placed on.
+// Loads one version from its files into models, as the plan says. Placing runs once for the first device, and again for
+// each further device.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -20,7 +20,7 @@
 
 namespace torchferry::libtorch {
 
-// Of the files that a version is made of; see File::identity.
+// The identity of the files that a version is made of; see File::identity.
 std::string FileIdentity(const plan::VersionFiles& files);
 
 // A version that was read. It does not change: once one placement has been made, several threads may make others at the
@@ -34,17 +34,18 @@ class VersionLoad {
     std::vector<model::IdleJob> idle_jobs;
   };
 
-  // Reads, checks and compiles the module, and closes the files. What golden rows say of placements goes to `parity`,
-  // or to a record of its own. Errors as ModelLoader::Load. Throws what LibTorch
-  // throws; so do the others.
+  // Reads, checks and compiles the module. The files are then closed, once their digests are computed. Results of
+  // golden rows go to `parity`, or to a new record where that is null. Errors as ModelLoader::Load. This and the other
+  // functions throw what LibTorch throws.
   static absl::StatusOr<std::shared_ptr<const VersionLoad>> Read(plan::LoadRequest request, plan::PlannedFiles version,
                                                                  LoadOptions options,
                                                                  std::shared_ptr<model::ParityRecord> parity = nullptr);
 
-  // On the device of the plan, else on the next one. Errors as ModelLoader::Load.
+  // Places the version on the device of the plan, else on the next one. Errors as ModelLoader::Load.
   absl::StatusOr<FirstPlacement> PlaceFirst() const;
 
-  // On `device` and no other. RESOURCE_EXHAUSTED when it has no room; else errors as ModelLoader::Load.
+  // Places the version on `device` and no other. RESOURCE_EXHAUSTED when that has no room; else errors as
+  // ModelLoader::Load.
   absl::StatusOr<model::PlacedModel> PlaceOn(const tensor::DeviceId& device) const;
 
   uint64_t weight_bytes() const { return planned_.plan.weight_bytes; }
@@ -58,15 +59,16 @@ class VersionLoad {
     model::PlacedModel model;
     std::vector<model::IdleJob> idle_jobs;
   };
-  // What is tried after `plan`, which failed with `why`; `why` where nothing is.
+  // The plan to try after `plan`, which failed with `why`. Returns `why` where there is no other plan.
   absl::StatusOr<plan::LoadPlan> NextPlan(const plan::LoadPlan& plan, const absl::Status& why,
                                           plan::Refusals& refusals) const;
-  // What is known of a placement before it is made.
+  // The facts about a placement that are known before it is made.
   model::ModelInfo Describe(const plan::LoadPlan& plan) const;
   absl::StatusOr<Placed> PlaceOnce(const plan::LoadPlan& plan, bool may_search) const;
   absl::StatusOr<Placed> WarmUp(model::PlacedModel placed, const config::ModelConfig& config,
                                 const base::StoreFolder& folder, const tensor::BoundInputs* example) const;
-  // ParityStatus where golden rows refuse the placement. What they say goes to whoever wants to know.
+  // Reports `found` to `info`, the log, the parity record and LoadOptions::on_parity. ParityStatus where golden rows
+  // refuse the placement.
   absl::Status TellParity(const ParityCheck& check, model::ParityInfo found, const plan::LoadPlan& plan,
                           model::ModelInfo& info) const;
   void ReportFault(const tensor::DeviceId& device, const absl::Status& status) const;

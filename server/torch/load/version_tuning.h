@@ -1,5 +1,4 @@
-// What tuning has to know of a version: which variants make sense for it, how to make them, and by what a result is
-// kept.
+// The facts that tuning needs of a version: which variants make sense, how to make them, and the key of a kept result.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -19,7 +18,7 @@
 
 namespace torchferry::libtorch {
 
-// What decides which variants make sense.
+// The facts that decide which variants make sense.
 struct VariantFacts {
   bool is_on_cpu = true;
   bool has_images = false;      // see HasImageWeights
@@ -27,12 +26,13 @@ struct VariantFacts {
   bool autocasts_bf16 = false;  // see PrecisionPlan
 };
 
-// Of config::TuningVariants(), in their order, those that make sense. What generated rows cannot show is left to a
-// configuration that lists it: inputs that 16 bits cannot hold, and branches that other values take. Pure.
+// Those of config::TuningVariants() that make sense, in their order. Generated rows cannot show inputs that 16 bits
+// cannot hold, or branches that other values take. Variants with these risks need a configuration that lists them.
+// Pure.
 std::vector<std::string> VariantsFor(const config::OptimizeConfig& config, const VariantFacts& facts);
 
-// Why a version is not tuned although tuning is on; empty: it is. Pure. `memory_bytes`: of the host, 0 where unknown;
-// `free_bytes`: of these now, beside the version itself.
+// Why a version is not tuned although tuning is on; empty: it is tuned. Pure. `memory_bytes` is the host's memory, 0
+// where unknown. `free_bytes` is the free part of it now, beside the version itself.
 std::string ReasonNotToTune(bool is_stateful, uint64_t weight_bytes, uint64_t memory_bytes,
                             std::optional<uint64_t> free_bytes = std::nullopt);
 
@@ -47,8 +47,9 @@ struct VersionTuning {
   TuningVariants::Accept accept = nullptr;        // see TuningTask
 };
 
-// `plain`, which is the model of `copy`, or the same model in the fastest variants. As Tune; info.decisions also says
-// why it was not tuned where that was asked for. While Tuned::refine or its job is there, so are the module's weights.
+// `plain`, which is the model of `copy`, or the same model in the fastest variants. Works as Tune. info.decisions also
+// says why the version was not tuned where that was asked for. Tuned::refine and its job keep the module's weights in
+// memory.
 absl::StatusOr<Tuned> TuneVersion(const VersionTuning& version, const PlacedCopy& copy,
                                   std::shared_ptr<model::Model> plain, model::ModelInfo& info);
 

@@ -1,5 +1,5 @@
-// The runs of a model before its first request: LibTorch compiles what it has seen run, and a device's libraries choose
-// their kernels then.
+// Runs a model before its first request, because LibTorch compiles after the first runs, and a device's libraries
+// choose their kernels then.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -20,32 +20,32 @@ absl::StatusOr<tensor::BoundInputs> WarmUpRequest(const config::WarmUp& warm_up,
                                                   const tensor::Signature& signature, const config::ModelConfig& config,
                                                   const base::StoreFolder& folder);
 
-// What is run, and on what.
+// The model to run, and its inputs.
 struct WarmUpTask {
   const std::shared_ptr<model::Model>& model;
   const config::ModelConfig& config;
   const base::StoreFolder& folder;               // the model's; files are read from warmup/ in it
-  const tensor::BoundInputs* example = nullptr;  // a row that it is known to run on; null: none
+  const tensor::BoundInputs* example = nullptr;  // a row that the model is known to run on; null: none
 };
 
-// Before the version serves: runs what `model_warmup` says; without it the example, else, where the configuration
-// declares each input, a generated row, unless a kept result of tuning was compared on one. Then, where requests share
-// forward passes, as many of the row counts that these will have as are quick, in ascending order. A stateful model
-// runs on a copy.
+// Called before the version serves. Runs the requests of `model_warmup`. Without these it runs the example, or else a
+// generated row where the configuration declares each input. It omits that run where a kept result of tuning was
+// compared on a row. Where requests share forward passes, it then runs batches of ascending row counts, as many as a
+// short time allows. A stateful model runs on a copy.
 //
-// Gives the rest of these row counts, where the version is tuned: a job that runs one of them a piece, on as many
-// threads as batches have. Null: nothing is left. Of a version that is not tuned nobody knows how large batches should
-// be.
+// Returns a job for the remaining row counts where the version is tuned. Each piece runs one row count, on as many
+// threads as batches have. Null: nothing is left. The best size of batches is unknown for a version that is not tuned.
 //
 // Each run that was made is in `info.decisions`. A request of model_warmup that cannot be made or that the model
-// refuses is an error, which names it: NOT_FOUND (its file), INVALID_ARGUMENT (it does not fit the model),
-// FAILED_PRECONDITION (the model raised). An example that the model refuses is a warning. A generated row may be one
-// that the model refuses, which is noted and no error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, of either.
+// refuses is an error that names it. NOT_FOUND: its file is missing. INVALID_ARGUMENT: it does not fit the model.
+// FAILED_PRECONDITION: the model raised. An example that the model refuses is a warning. A generated row that the model
+// refuses is noted in `info` and is not an error. RESOURCE_EXHAUSTED and UNAVAILABLE are the device's, for all of
+// these.
 absl::StatusOr<model::IdleJob> RunWarmUps(const WarmUpTask& task, model::ModelInfo& info);
 
-// A job that runs `task.model`, which small batches run on, with each number of rows that `latency` allows, on the
-// threads that it says: libraries keep what they prepare for a shape by the number of threads, too. Null: there is no
-// row to run. Errors as the first half of RunWarmUps.
+// A job that runs `task.model`, which small batches run on, with each number of rows that `latency` allows. It uses the
+// threads of `latency`: libraries keep their preparations for a shape by the number of threads, too. Null: there is no
+// row to run. Errors as WarmUpRequest.
 absl::StatusOr<model::IdleJob> WarmUpAtLatency(const WarmUpTask& task, const model::LatencyInfo& latency);
 
 }  // namespace torchferry::libtorch

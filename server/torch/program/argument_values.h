@@ -1,4 +1,4 @@
-// A program's arguments as values of the code that is being made.
+// Converts a program's arguments to values of the code that is being made.
 #pragma once
 
 #include <ATen/core/function_schema.h>
@@ -15,24 +15,24 @@ namespace torchferry::libtorch {
 // Values by their names in one graph.
 using Scope = std::unordered_map<std::string, ProgramTarget::Value>;
 
-// All throw std::exception for what cannot be made, with the reason.
+// All functions throw std::exception with the reason for an argument that cannot be made.
 class ArgumentValues {
  public:
   explicit ArgumentValues(ProgramTarget& target) : target_(target) {}
 
-  // For an argument of an operator: as its type has it. A number that stands for a Tensor becomes one without
-  // dimensions that promotes as the number does in Python; `beside` is the type of the operator's other tensors, which
-  // that depends on.
+  // The value for an operator's argument, in the type of `wanted`. A number that stands for a Tensor becomes one
+  // without dimensions, which promotes as the number does in Python. Its type depends on `beside`, the type of the
+  // operator's other tensors.
   ProgramTarget::Value As(const checkpoint::GraphArgument& given, const c10::Argument& wanted, const Scope& scope,
                           std::optional<at::ScalarType> beside);
 
-  // As it is.
+  // The value as it is.
   ProgramTarget::Value Any(const checkpoint::GraphArgument& given, const Scope& scope);
 
   // The items of a list, or the one value; None is left out.
   ProgramTarget::Values Flat(const checkpoint::GraphArgument& given, const Scope& scope);
 
-  // A tensor; of a number one without dimensions: INT64, FP32 or BOOL.
+  // A tensor. A number becomes one without dimensions: INT64, FP32 or BOOL.
   ProgramTarget::Value AsTensor(const checkpoint::GraphArgument& given, const Scope& scope);
 
  private:

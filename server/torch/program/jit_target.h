@@ -14,11 +14,11 @@ namespace torchferry::libtorch {
 
 class JitTarget final : public ProgramTarget {
  public:
-  // `module` has the tensors, each where its key says, and no forward.
+  // `module` has the tensors, each at the place of its key, and no forward.
   explicit JitTarget(torch::jit::Module module);
   ~JitTarget() override;
 
-  // The module with the code that was made as its `forward`; once, after Return.
+  // The module with the generated code as its `forward`. Called once, after Return.
   torch::jit::Module Finish();
 
   c10::TypePtr TypeOf(Value value) const override;

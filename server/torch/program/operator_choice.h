@@ -10,13 +10,14 @@
 namespace torchferry::libtorch {
 
 // "torch.ops.aten.add.Tensor" as the dispatcher calls it: {"aten::add", "Tensor"}; the form "default" has no name. Both
-// are empty for a target that is none of torch.ops.
+// are empty for a target outside torch.ops.
 c10::OperatorName OperatorNameOf(const std::string& target);
 
-// The schema that is called with the arguments of `node`: that of `name`, or the form of it that has a Scalar where
-// they have a number and it has a Tensor, as Python lets a number stand there; of a bool, a Tensor where it has a
-// Scalar. Only operators of the dispatcher: not
-// what TorchScript has beside them, prim::Print say. Throws std::invalid_argument where there is none.
+// The schema to call with the arguments of `node`: that of `name`, or another form of the operator. For a number in
+// place of a Tensor, that form has a Scalar, because Python lets a number stand there. For a bool in place of a Scalar,
+// that form has a Tensor. For aten::add, sub, mul and div a bool counts as a number. Only operators of the dispatcher
+// count, not those that TorchScript has beside them, such as prim::Print. Throws std::invalid_argument where there is
+// no operator `name`.
 const c10::FunctionSchema& ChooseSchema(const c10::OperatorName& name, const checkpoint::GraphNode& node);
 
 }  // namespace torchferry::libtorch

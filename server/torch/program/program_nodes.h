@@ -1,4 +1,4 @@
-// A program's nodes as code.
+// Makes code of a program's nodes.
 #pragma once
 
 #include <optional>
@@ -13,12 +13,12 @@
 
 namespace torchferry::libtorch {
 
-// All throw std::invalid_argument "OPERATOR (node NAME): why".
+// All functions throw std::invalid_argument "OPERATOR (node NAME): why".
 class ProgramNodes {
  public:
   explicit ProgramNodes(ProgramTarget& target) : target_(target), arguments_(target) {}
 
-  // The nodes of `graph` in their order; adds what they give to `scope`.
+  // Makes the nodes of `graph` in their order, and adds their results to `scope`.
   void Make(const checkpoint::ExportedGraph& graph, Scope& scope);
 
   ArgumentValues& arguments() { return arguments_; }
@@ -64,7 +64,7 @@ class ProgramNodes {
 
   ProgramTarget& target_;
   ArgumentValues arguments_;
-  // Matrices by the values that are the same, turned around.
+  // The matrix of each value that is its transpose.
   std::unordered_map<ProgramTarget::Value, ProgramTarget::Value> turned_;
 };
 

@@ -1,5 +1,5 @@
-// What a program is made into. The converter knows operators by the dispatcher's schemas, which outlive TorchScript;
-// what runs them stands behind this interface. jit_target.h makes a TorchScript module.
+// The target that a program is converted to. The converter knows operators by the dispatcher's schemas, which outlive
+// TorchScript. This interface hides what runs them. jit_target.h makes a TorchScript module.
 #pragma once
 
 #include <ATen/core/function_schema.h>
@@ -14,10 +14,11 @@
 
 namespace torchferry::libtorch {
 
-// Makes code in the order of the calls. All throw std::exception for what cannot be made, with the reason.
+// Makes code in the order of the calls. All functions throw std::exception with the reason for code that cannot be
+// made.
 class ProgramTarget {
  public:
-  // A value of the code that is being made: what one of the calls below gave.
+  // A value of the code that is being made, as one of the calls below returned it.
   using Value = uint32_t;
   using Values = std::vector<Value>;
   // Makes the code of a block and gives its results.
@@ -27,9 +28,9 @@ class ProgramTarget {
   virtual ~ProgramTarget() = default;
 
   virtual c10::TypePtr TypeOf(Value value) const = 0;
-  // Of a constant; nothing for other values.
+  // The value of a constant; nothing for other values.
   virtual std::optional<c10::IValue> Known(Value value) const = 0;
-  // Of a weight or a constant tensor; nothing where it is computed.
+  // The shape of a weight or a constant tensor; nothing for a computed value.
   virtual std::optional<at::IntArrayRef> KnownShape(Value value) const = 0;
 
   // The next argument of the call.
@@ -47,7 +48,7 @@ class ProgramTarget {
   virtual Value Arithmetic(const std::string& function, const Values& arguments) = 0;
   // A number, or a tensor of one element, as int, float or bool.
   virtual Value Number(c10::TypeKind kind, Value value) = 0;
-  // What a tensor is like: "size" and "stride" of a dimension, or of all without one; "numel", "storage_offset".
+  // A property of a tensor: "size" and "stride" of a dimension, or of all without one; "numel", "storage_offset".
   virtual Value Property(const std::string& name, const Values& arguments) = 0;
 
   virtual Values If(Value condition, const Block& then, const Block& otherwise) = 0;

@@ -1,4 +1,4 @@
-// What a program's texts mean to LibTorch: "float32", "strided", "channels_last", "cuda:1".
+// The meaning of a program's texts in LibTorch: "float32", "strided", "channels_last", "cuda:1".
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -10,11 +10,12 @@
 
 namespace torchferry::libtorch {
 
-// The element type that comes after "torch." in Python. Throws std::invalid_argument for one that LibTorch has not.
+// The element type with that name after "torch." in Python. Throws std::invalid_argument for a type that LibTorch does
+// not have.
 at::ScalarType ElementType(const std::string& name);
 
-// A constant of the kinds that hold one: numbers, text, None, element types, layouts, memory formats, devices. A symbol
-// whose value is known is one. Throws std::invalid_argument for others.
+// The constant in an argument: a number, text, None, an element type, a layout, a memory format or a device. A symbol
+// whose value is known is a constant, too. Throws std::invalid_argument for other arguments.
 c10::IValue ConstantOf(const checkpoint::GraphArgument& argument);
 
 // Whether ConstantOf takes it.

@@ -1,4 +1,4 @@
-// Element types at the border of a model that computes in others than it was saved in.
+// Converts element types at the border of a model that computes in other types than it was saved in.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,7 +16,8 @@ namespace torchferry::libtorch {
 
 class SavedOutputTypes;
 
-// What clients see stays as the module was saved: their tensors are cast on the way in, its own on the way out.
+// Clients see the types that the module was saved with: their tensors are cast on the way in, the model's on the way
+// out.
 class PrecisionBorder {
  public:
   // The identity.
@@ -29,15 +30,15 @@ class PrecisionBorder {
   // From now on floating inputs, of whichever type the config declares, are cast to `type` on the way in.
   void CastInputs(at::ScalarType type) { inputs_to_ = type; }
 
-  // Before Out, with a request that the model has answered: may run the module as it was saved, to see its outputs'
-  // types.
+  // Called before Out, with a request that the model has answered. May run the module as it was saved, to see its
+  // outputs' types.
   void Learn(const ModelSignature& signature, const tensor::BoundInputs& request) const;
 
-  // To where the model runs, in the type that it computes in; as ToDevice.
+  // Moves `tensor` to `device`, in the type that the model computes in; as ToDevice.
   at::Tensor In(const at::Tensor& tensor, at::Device device) const;
-  // The output `index` of the module, as the module would have given it before it was cast.
+  // The output `index` of the module, in the type that the module would have given before it was cast.
   at::Tensor Out(const at::Tensor& tensor, size_t index) const;
-  // A floating output as the config declares it.
+  // A floating output in the type that the config declares.
   static at::Tensor Declared(const at::Tensor& tensor, at::ScalarType declared);
 
   bool autocast_bf16() const { return autocast_bf16_; }

@@ -1,5 +1,5 @@
-// LibTorch has one default generator of random numbers for all models. A model that seeds it has one of its own, as if
-// it ran alone: its seed changes no other model's numbers, and none of these changes its.
+// LibTorch has one default generator of random numbers for all models. A model that seeds it gets a state of its own,
+// as if it ran alone. Its seed does not change other models' numbers, and they do not change its numbers.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -14,22 +14,22 @@
 
 namespace torchferry::libtorch {
 
-// What a module does with the default generators.
+// How a module uses the default generators.
 enum class RandomUse : uint8_t {
   kNone,
   kDraws,  // takes numbers from them
   kSeeds,  // sets them: torch.manual_seed
 };
 
-// By its graphs. Dropout and its like do nothing in a module that is in eval mode, and so do not count unless the graph
-// says that they train.
+// Found in the module's graphs. Dropout and similar operators do nothing in eval mode, so they count only where the
+// graph says that they train.
 RandomUse RandomUseOf(const torch::jit::Module& module);
 
-// Where the generators of one model that seeds were left; what it begins with is what the process has. Not thread-safe:
-// RandomTurn sees to that.
+// The generators' states of one model that seeds. They begin as those of the process. Not thread-safe: RandomTurn lets
+// one run use them at a time.
 class RandomState {
  public:
-  // Makes the default generators those of the model, and back.
+  // Switches the default generators to the model's states, and back.
   void Enter();
   void Leave();
 
@@ -42,16 +42,17 @@ class RandomState {
 };
 
 // A run of a model that uses the generators. A model that seeds runs while no other model draws or seeds; those that
-// only draw run beside each other. Who waits is let in in turn. A model of kNone does not wait and costs nothing.
+// only draw run at the same time. A run that waits for the generators makes later runs wait behind it, so that drawing
+// runs cannot starve one that seeds. A model of kNone does not wait and costs nothing.
 //
-// A run that does not end keeps its turn. The others wait for `patience`, once in all, and go on without a turn until
-// it ends: their numbers then follow each other's seeds.
+// A run that does not end keeps its turn. Runs that wait for it go on without a turn after `patience`, or at most twice
+// that behind another waiting run. Later runs do not wait until it ends. Their numbers then follow each other's seeds.
 class RandomTurn {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kPatience{10};
 
-  // `state`: of the model, for kSeeds; outlives the turn.
+  // `state` is the model's, for kSeeds, and outlives the turn.
   RandomTurn(RandomUse use, RandomState* state, Clock::duration patience = kPatience);
   ~RandomTurn();
   RandomTurn(const RandomTurn&) = delete;

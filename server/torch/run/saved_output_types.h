@@ -1,4 +1,4 @@
-// Of which element types a module's outputs are, as it was saved.
+// The element types of a module's outputs, as it was saved.
 #pragma once
 
 #include <torch/script.h>
@@ -14,18 +14,18 @@
 
 namespace torchferry::libtorch {
 
-// Found out by running the module as it was saved, once, on the CPU: promotion, casts and branches are PyTorch's own.
+// Found by running the module as it was saved, once, on the CPU: promotion, casts and branches are then PyTorch's own.
 // Thread-safe.
 class SavedOutputTypes {
  public:
   // `module` is on the CPU, in the types of the file; it is kept until it has run.
   SavedOutputTypes(torch::jit::Module module, std::optional<ModuleState> state);
 
-  // The first call runs the module on `request`, which a cast copy of it has just answered; the others do nothing.
+  // The first call runs the module on `request`, which a cast copy of it has just answered. Later calls do nothing.
   void Learn(const ModelSignature& signature, const tensor::BoundInputs& request);
 
-  // After Learn, in the order of forward's tuple, list or dict; empty when the module does not run here, as where the
-  // CPU lacks an operator in FP16.
+  // Valid after Learn, in the order of forward's tuple, list or dict. Empty when the module does not run here, for
+  // example where the CPU lacks an operator in FP16.
   const std::vector<at::ScalarType>& types() const { return types_; }
 
  private:

@@ -15,10 +15,9 @@
 
 namespace torchferry::libtorch {
 
-// `module` is in eval mode and on `device`; `border` is what was done to its types, `code` what its functions
-// are owned by. With a `state` the model is
-// stateful, and `module` is copied once, so that one which cannot be copied shows that here. Throws what LibTorch
-// throws.
+// `module` is in eval mode and on `device`; `border` has the casts of its types, and `code` owns its functions. With a
+// `state` the model is stateful. `module` is then copied once, so that a module that cannot be copied fails here.
+// Throws what LibTorch throws.
 std::shared_ptr<model::Model> MakeTorchModel(torch::jit::Module module, ModelSignature signature,
                                              tensor::DeviceId device, std::optional<ModuleState> state = std::nullopt,
                                              PrecisionBorder border = {}, CodeOwner code = {});

@@ -1,4 +1,4 @@
-// What a module holds.
+// The bytes that a module holds.
 #pragma once
 
 #include <torch/script.h>
@@ -7,8 +7,8 @@
 
 namespace torchferry::libtorch {
 
-// Bytes of all tensors in its values and in the constants of its code, each storage once. What quantised layers have
-// packed is not seen.
+// Bytes of all tensors in its values and in the constants of its code, each storage once. Packed weights of quantised
+// layers are not counted.
 uint64_t WeightBytes(const torch::jit::Module& module);
 
 }  // namespace torchferry::libtorch
