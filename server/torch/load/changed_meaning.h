@@ -11,9 +11,9 @@
 
 namespace torchferry::libtorch {
 
-// Adds a note to `notes` when a call with these arguments and this `result` would have another meaning as a call of the
-// operator of that name. That is an argument for another parameter, a parameter that the operator does not have, or
-// another number of results. A function gets one note.
+// Adds a note to `notes` when the call, which gives a `result`, would also fit the operator of the same name, with
+// another meaning. A different meaning is an argument for another parameter, a parameter that the operator does not
+// have, or another number of results. A function gets one note.
 void NoteChangedMeaning(const PythonSignature& signature, torch::jit::Graph& graph,
                         at::ArrayRef<torch::jit::NamedValue> args, at::ArrayRef<torch::jit::NamedValue> kwargs,
                         const c10::TypePtr& result, std::vector<std::string>& notes);

@@ -20,8 +20,8 @@ namespace torchferry::libtorch {
 torch::jit::ResolverPtr MakeForwardResolver(const std::map<std::string, std::string>& names,
                                             std::shared_ptr<PythonPrelude> prelude, ForwardNotes* notes);
 
-// Whether `tree` has no tensor methods, because it is not a value: a module of `self` (may be null), or a name in or
-// below `names`.
+// Whether `tree` is not a value with tensor methods: it is a module of `self` (may be null), or a name in or below
+// `names`.
 bool IsNamespace(const torch::jit::TreeRef& tree, const c10::ClassType* self,
                  const std::map<std::string, std::string>& names);
 

@@ -11,12 +11,11 @@
 
 namespace torchferry::libtorch {
 
-// `module`, which is placed and in eval mode, prepared as `variant` says:
-//   plain           as it is
-//   frozen          torch::jit::freeze: weights are constants, and what follows from them alone is computed now
-//   inference       torch::jit::optimize_for_inference: that, and operators fused and handed to oneDNN
-//   channels_last   weights with four dimensions in that order, frozen: convolutions then keep that order from end to
-//   end
+// `module`, which is placed and in eval mode, prepared as `variant` says.
+//   `plain`           The module as it is.
+//   `frozen`          By torch::jit::freeze: weights are constants, and values that follow from them are computed now.
+//   `inference`       By torch::jit::optimize_for_inference: frozen, with operators fused and handed to oneDNN.
+//   `channels_last`   Frozen, with weights of four dimensions in that order: convolutions keep it from end to end.
 // `module` stays as it is; weights that need no change are shared with it. A frozen module can no longer be moved.
 // `code` gets the functions that are made, and must live as long as the result may run. Throws what LibTorch throws:
 // not every module can be prepared.

@@ -10,7 +10,7 @@ namespace torchferry::libtorch {
 // While it lives, operators of the calling thread use `threads` threads. More threads than a worker's would wait for
 // one another while requests run. Code that a module runs at load would then take ten times as long.
 //
-// Its end restores the number, and ends the threads themselves. A team that lived on would count against the
+// The destructor restores the number, and ends the threads themselves. A team that lived on would count against the
 // processors. The workers' teams would then sleep between operators instead of waiting awake.
 class IntraOpThreads {
  public:

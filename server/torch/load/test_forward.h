@@ -26,7 +26,7 @@ inline absl::StatusOr<torch::jit::Module> ModuleOf(const std::string& source, co
   return module;
 }
 
-// `module` becomes one of its own tensors.
+// Replaces `module` by a module that is compiled from its own tensors.
 inline absl::Status DefineText(torch::jit::Module& module, const std::string& source, ForwardNotes* notes = nullptr) {
   NamedTensors tensors;
   for (const auto& parameter : module.named_parameters()) tensors.emplace(parameter.name, parameter.value);

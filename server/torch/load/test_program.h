@@ -93,7 +93,7 @@ class Builder {
     program_->graph.nodes.push_back({target, std::move(inputs), std::move(outputs)});
     return *this;
   }
-  // One that gives a tensor.
+  // A node that gives a tensor.
   Builder& Make(const std::string& name, const std::string& op, Arguments inputs) {
     return Node("torch.ops.aten." + op, std::move(inputs), {Tensor(name)});
   }

@@ -14,7 +14,7 @@ struct Load {
   int workers = 1;                           // run the model at the same time, on a thread each
   int threads = 1;                           // of an operator, for each worker
   std::chrono::duration<double> time{0.05};  // for which each worker runs it, at least once
-  int runs_before = 2;                       // of each worker, not counted: LibTorch compiles after the first runs
+  int runs_before = 2;                       // of each worker, not counted: LibTorch compiles during them
   // Rows per second of all workers. Where the first pass of each worker is slower, no other pass runs, and that is the
   // result.
   double gives_up_below = 0;

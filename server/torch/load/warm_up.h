@@ -1,4 +1,4 @@
-// Runs a model before its first request, because LibTorch compiles after the first runs, and a device's libraries
+// Runs a model before its first request, because LibTorch compiles during the first runs, and a device's libraries
 // choose their kernels then.
 #pragma once
 

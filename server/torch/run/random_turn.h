@@ -46,7 +46,8 @@ class RandomState {
 // runs cannot starve one that seeds. A model of kNone does not wait and costs nothing.
 //
 // A run that does not end keeps its turn. Runs that wait for it go on without a turn after `patience`, or at most twice
-// that behind another waiting run. Later runs do not wait until it ends. Their numbers then follow each other's seeds.
+// that behind another waiting run. Until it ends, later runs do not wait. The numbers of these runs then follow each
+// other's seeds.
 class RandomTurn {
  public:
   using Clock = std::chrono::steady_clock;
