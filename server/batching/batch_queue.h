@@ -1,7 +1,7 @@
-// Which requests run together, decided without threads or clocks: `now` is an argument.
+// Decides which requests run together, without threads or clocks: `now` is an argument.
 //
-// Workers pull. While all of them are busy the queue grows, so batches form by themselves, and an idle server starts
-// the first request at once.
+// Workers pull batches. While all workers are busy the queue grows, so batches form by themselves. An idle server
+// starts the first request at once.
 #pragma once
 
 #include <absl/status/status.h>
@@ -19,58 +19,59 @@
 
 namespace torchferry::batching {
 
-// One waiting request. Who makes one derives from it and sees to it that it is answered exactly once.
+// One waiting request. Its creator derives from Task and must answer it exactly once.
 class Task {
  public:
   virtual ~Task() = default;
 
   int64_t rows = 1;
-  int64_t bytes = 0;      // of its inputs
-  uint32_t priority = 0;  // a lower number goes first; all the same where the queue has one level
+  int64_t bytes = 0;      // bytes of its inputs
+  uint32_t priority = 0;  // a lower number goes first; equal for all tasks where the queue has one level
   std::string batch_key;  // tasks with equal keys may share a batch
-  // Tasks with one ordering key run one at a time, in the order in which they came, and share no batch. 0: none.
+  // Tasks with the same ordering key run one at a time, in the order of arrival, and share no batch. 0: no ordering
+  // key.
   uint64_t ordering_key = 0;
   base::TimePoint enqueued{};
   base::TimePoint deadline = base::kNoDeadline;
 
-  // The caller went away: the task need not run. Cheap; called under the queue's lock.
+  // Whether the caller has gone away, so that the task need not run. Must be cheap: called under the scheduler's lock.
   virtual bool IsCancelled() const = 0;
 };
 
-// How a small batch is run while threads are free for it.
+// How a small batch runs while enough threads are free.
 struct LatencyPoint {
-  int64_t max_rows = 0;                // of such a batch; 0: there is no such point
-  int threads = 1;                     // of an operator
-  base::Duration expected{0};          // that one row takes so
-  base::Duration expected_without{0};  // that one row takes with BatchOptions::threads
+  int64_t max_rows = 0;                // max rows of such a batch; 0: there is no latency point
+  int threads = 1;                     // threads of one operator
+  base::Duration expected{0};          // time of one row with `threads`
+  base::Duration expected_without{0};  // time of one row with BatchOptions::threads
 };
 
 struct BatchOptions {
-  // Most rows in a batch; 0: tasks are never put together.
+  // Max rows of a batch; 0: each task runs alone.
   int64_t max_rows = 0;
-  // How long the oldest task may wait for company. 0: not at all.
+  // How long the oldest task may wait for others to share its batch. 0: it does not wait.
   base::Duration max_queue_delay{0};
-  // Row counts at which a batch closes without waiting any longer. Past the largest of them it does not grow: it closes
-  // when it has so many rows or more, or when the next task of its key would take it above.
+  // Row counts at which a batch closes without waiting any longer. The largest of them also limits a batch. A batch
+  // closes at that limit, or when the next task of its key would exceed it. A larger task runs alone.
   std::vector<int64_t> preferred_rows;
-  // Row counts that batches have, as far as the tasks allow: of what waits, the oldest are taken that give one of
-  // these; where none of their sums is one, all. Empty: any.
+  // Row counts that batches should have. A batch takes as many of its oldest tasks as it can, with rows that sum to one
+  // of these counts. Where no sum matches, it takes all of them. Empty: any count.
   std::vector<int64_t> row_counts;
-  // Of an operator, while a batch runs.
+  // Threads of one operator while a batch runs.
   int threads = 1;
   LatencyPoint latency;
-  // That a batch of one row takes, as was measured at load. 0: nothing is known until one has run.
+  // Time of a batch of one row, as measured at load. 0: it is unknown until a batch has run.
   base::Duration expected_batch{0};
-  // Tasks that may wait, their rows and their bytes; 0 of these two: any number.
+  // Max waiting tasks, their rows and their input bytes. 0 rows or 0 bytes: no limit.
   int64_t max_queue_size = 1024;
   int64_t max_queue_rows = 0;
   int64_t max_queue_bytes = 0;
-  // Of Task::priority; 0 and 1: tasks come in their order alone.
+  // Number of levels of Task::priority. 0 or 1: tasks run in the order of arrival.
   uint32_t priority_levels = 0;
 };
 
-// Tasks wait in the order of their priorities, and of one priority in that of their coming. While those of a higher
-// priority keep coming, each kTurnOfOldest-th batch begins with the oldest task: none waits for ever.
+// Tasks wait in the order of their priorities, and within a priority in the order of arrival. While tasks of a higher
+// priority keep arriving, every kTurnOfOldest-th batch begins with the oldest task: no task waits for ever.
 //
 // Not thread-safe.
 class BatchQueue {
@@ -78,45 +79,45 @@ class BatchQueue {
   static constexpr int kTurnOfOldest = 8;
 
   struct Taken {
-    // Runs now; empty when nothing is due. In their order, equal keys, at most max_rows rows and no more than the
-    // largest preferred number (a single larger task runs alone). Of the keys that are due, the one that has waited
-    // longest: a batch that waits for company holds up none of another key.
+    // The tasks that run now, in queue order, with equal keys; empty when nothing is due. Several tasks have max
+    // `max_rows` rows together, and never more than the largest preferred count. A single larger task runs alone. Where
+    // several keys are due, the key whose task is first in the queue is taken. A batch that waits for more tasks holds
+    // up no batch of another key.
     std::vector<std::unique_ptr<Task>> batch;
-    // Ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
+    // Tasks that ended while they waited, to be answered with DEADLINE_EXCEEDED and CANCELLED.
     std::vector<std::unique_ptr<Task>> expired;
     std::vector<std::unique_ptr<Task>> cancelled;
-    // When to ask again although nothing new has come; nothing if only a Push or a ReleaseKey changes
-    // the answer.
+    // When to ask again even if no new task arrives. Empty: only new tasks or ReleaseKey change the answer.
     std::optional<base::TimePoint> wake_at;
   };
 
   explicit BatchQueue(BatchOptions options) : options_(std::move(options)), max_rows_(MaxRows(options_)) {}
 
-  // What waits stays, whatever the new limits.
+  // Waiting tasks stay, even above the new limits.
   void SetOptions(BatchOptions options) {
     options_ = std::move(options);
     max_rows_ = MaxRows(options_);
   }
 
   // Takes `task` and sets its `enqueued`. UNAVAILABLE when the queue is full; `task` then stays with the caller. Where
-  // that helps, tasks of lower priorities are put out instead, the lowest and youngest first: they are added to `shed`,
-  // to be answered with ShedStatus. Null: none are.
+  // that makes enough room, tasks of lower priorities are shed instead, the lowest and youngest first. They are added
+  // to `shed`, to be answered with ShedStatus. Null `shed`: no task is shed.
   absl::Status Push(std::unique_ptr<Task>& task, base::TimePoint now,
                     std::vector<std::unique_ptr<Task>>* shed = nullptr);
 
-  // Takes back tasks that were taken and have not run: they come before all others, in their order, whatever the limit.
-  // Each waits since its own `enqueued`.
+  // Takes back tasks that were taken and have not run. They come before all others, in their order, even above the
+  // limits. Each keeps its `enqueued`.
   void Return(std::vector<std::unique_ptr<Task>> tasks);
 
-  // Likewise, but they are not taken again before Unpark. They wait as the others do: they count, expire and may be
-  // cancelled.
+  // As Return, but the tasks are not taken again before Unpark. Parked tasks count, expire and may be cancelled like
+  // others.
   void Park(std::vector<std::unique_ptr<Task>> tasks);
   void Unpark();
 
   // A task with an ordering key is a batch of its own. Its key is busy until ReleaseKey.
   Taken Take(base::TimePoint now);
 
-  // What has ended while it waited, alone: nothing may run now. `wake_at`: when to look again for what ends later.
+  // Takes only the tasks that ended while they waited: `batch` is empty. `wake_at`: when to look again for such tasks.
   Taken TakeEnded(base::TimePoint now);
 
   // Whether Take would give a batch.
@@ -125,14 +126,15 @@ class BatchQueue {
   // The task that was taken with `ordering_key` has ended: the next one may run. 0 changes nothing.
   void ReleaseKey(uint64_t ordering_key) { busy_keys_.erase(ordering_key); }
 
-  // Everything that waits, for whoever gives up on the queue.
+  // Takes all waiting tasks, parked ones included, when the queue is given up.
   std::vector<std::unique_ptr<Task>> TakeAll();
 
-  // What waits, parked or not.
+  // Number of waiting tasks, parked ones included.
   size_t size() const { return tasks_.size() + parked_.size(); }
   const QueueLoad& load() const { return load_; }
 
-  // Calls `visit` with each task that begins before `task` would, if that came now, and shares its key, in their order.
+  // Calls `visit`, in queue order, with each task of the same key that would begin before `task` if `task` arrived now.
+  // Tasks with an ordering key are left out.
   template <typename Visit>
   void EachBefore(const Task& task, Visit visit) const {
     for (const auto& other : tasks_) {
@@ -142,35 +144,36 @@ class BatchQueue {
   }
 
  private:
-  // Indices of the tasks of one key that may run together, oldest first, and their rows.
+  // The tasks of one key that may run together, as indices, oldest first, and their rows.
   struct Candidate {
-    std::vector<size_t> members;  // none: every task waits for its ordering key
+    std::vector<size_t> members;  // empty: every task waits for its ordering key
     int64_t rows = 0;
-    bool is_full = false;  // another task of this key waits that does not fit, or no row is left
-    // Of `members`, the first that have a preferred number of rows, as many as there are; 0: none have.
+    bool is_full = false;  // another waiting task of this key does not fit, or no row is left
+    // The largest number of first `members` whose rows sum to a preferred count; 0: there is no such number.
     size_t preferred = 0;
   };
-  // Begins with the oldest task whose ordering key is free.
+  // Begins with the first task in the queue whose ordering key is free.
   Candidate OldestBatch() const;
-  // The oldest batch that is due; nothing if none is. `oldest` is what OldestBatch gave.
+  // The first batch that is due; empty if no batch is due. `oldest` is the result of OldestBatch.
   std::optional<Candidate> DueBatch(Candidate oldest, base::TimePoint now) const;
   Candidate BatchFrom(size_t index) const;
-  // Puts the task in, unless the batch is full with it.
+  // Adds the task where it fits, and updates `is_full`.
   void Extend(Candidate& candidate, size_t index) const;
   size_t OldestFree() const;
   bool HasLevels() const { return options_.priority_levels > 1; }
   QueueLimits Limits() const { return {options_.max_queue_size, options_.max_queue_rows, options_.max_queue_bytes}; }
   void Insert(std::unique_ptr<Task> task);
-  // Room for `task`, by putting out what is of lower priorities. False: there is not enough of that, and all stays.
+  // Makes room for `task` by shedding tasks of lower priorities. False: that would not be enough, and all tasks stay.
   bool Shed(const Task& task, std::vector<std::unique_ptr<Task>>& shed);
-  // The first task whose ordering key is free; the number of tasks when there is none.
+  // Index of the task that arrived first among those whose ordering key is free. The number of tasks: all keys are
+  // busy.
   size_t FirstCome() const;
-  // The batch of the task that came first, where its turn has come.
+  // The batch of the task that arrived first, when its turn has come and the batch is due.
   std::optional<Candidate> TurnOfOldest(base::TimePoint now) const;
   void NoteTurn(const std::vector<std::unique_ptr<Task>>& batch);
-  // When the first delay of a batch is over.
+  // When the task that begins the next batch has waited max_queue_delay.
   base::TimePoint FirstDue(const Candidate& oldest) const;
-  // What of a batch that is due is taken.
+  // Cuts a batch that is due down to the tasks that run now.
   void Close(Candidate& candidate, base::TimePoint now) const;
   bool IsPreferred(int64_t rows) const;
   bool HasWaited(const Candidate& candidate, base::TimePoint now) const;
@@ -181,15 +184,15 @@ class BatchQueue {
   static int64_t MaxRows(const BatchOptions& options);
 
   BatchOptions options_;
-  int64_t max_rows_;  // of a batch of several tasks
+  int64_t max_rows_;  // max rows of a batch of several tasks
   std::deque<std::unique_ptr<Task>> tasks_;
   std::deque<std::unique_ptr<Task>> parked_;
   std::set<uint64_t> busy_keys_;
-  QueueLoad load_;       // of both
+  QueueLoad load_;       // of tasks_ and parked_
   int passed_over_ = 0;  // batches in a row that left an older task waiting
 };
 
-// What a task is told that was put out for one of a higher priority.
+// The answer of a task that was shed for one of a higher priority.
 absl::Status ShedStatus(uint32_t priority);
 
 }  // namespace torchferry::batching

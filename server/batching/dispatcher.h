@@ -1,11 +1,11 @@
-// Which queue's batch a thread runs next, with how many threads, and which thread is woken. No threads and no clock:
-// `now` is an argument. Scheduler carries it out.
+// Decides which queue's batch a thread runs next, with how many threads, and which thread is woken. It has no threads
+// and no clock: `now` is an argument. Scheduler carries the decisions out.
 //
-//   a task comes ──► WhoWakes ──► nobody: a thread that is awake takes it soon, or none is free
-//                                 a worker, or the express worker: it is woken, and asks
-//   a thread asks ─► Take ──────► a batch: it runs. WhoElseWakes: the next thread, if more is to be done
-//                                 nothing: the thread sleeps until a time, or until it is woken
-//   a batch ends ──► End ───────► its thread asks again
+//   A task comes ──► WhoWakes ──► Nobody: an awake thread takes it soon, or no thread is free.
+//                                 A worker, or the express worker: it is woken, and asks.
+//   A thread asks ─► Take ──────► A batch: it runs. WhoElseWakes wakes the next thread if more waits.
+//                                 Nothing: the thread sleeps until a time, or until it is woken.
+//   A batch ends ──► End ───────► Its thread asks again.
 #pragma once
 
 #include <cstdint>
@@ -25,25 +25,26 @@
 namespace torchferry::batching {
 
 enum class RunnerKind {
-  kWorker,   // one of a fixed number, each with threads of its own
-  kExpress,  // beside these, for short batches while no worker can take them
-  kCaller,   // a thread that submits
+  kWorker,   // runs batches of all queues, with operator threads that all workers share
+  kExpress,  // runs short batches, beside the workers, while no worker can take them
+  kCaller,   // a thread that submits tasks
 };
 
-// What a queue says of itself.
+// The owner of a queue. It is told the queue's depth, and says how the queue's batches may run.
 class QueueOwner {
  public:
   virtual ~QueueOwner() = default;
-  // Requests that wait, after each change. Cheap; called under the scheduler's lock, which it must not take.
+  // Gets the number of waiting requests after each change. Must be cheap: it is called under the scheduler's lock,
+  // which it must not take.
   virtual void OnDepth(int64_t waiting) = 0;
-  // Batches that may run at the same time; 0: as many as there are workers. As MayRunOnCaller.
+  // Max batches at the same time; 0: only the workers limit it. Must be cheap, as MayRunOnCaller.
   virtual int MaxAtOnce() const { return 0; }
-  // Whether a batch may also be run by a thread that submits, while batches are quick: it is on the CPU. Cheap; called
-  // under a lock.
+  // Whether a thread that submits may also run a batch, while batches are quick: the model is on the CPU. Must be
+  // cheap: it may be called under the scheduler's lock.
   virtual bool MayRunOnCaller() const { return false; }
 };
 
-// A queue, what is known of it, and what runs of it.
+// A queue, its measured pace, and its running batches.
 struct DispatchQueue {
   DispatchQueue(BatchOptions batch_options, QueueOwner& queue_owner)
       : options(std::move(batch_options)), tasks(options), owner(queue_owner) {}
@@ -60,89 +61,91 @@ struct DispatchQueue {
   QueuePace pace;
   ThreadTrial latency_trial;  // of the latency point
   ThreadTrial team_trial;     // of several threads under load
-  RowPace row_pace;           // with these
+  RowPace row_pace;           // with several threads under load
 
-  int running = 0;                                // batches, by runners; dropping included
-  std::vector<base::TimePoint> started;           // of these
-  std::optional<base::TimePoint> left_to_caller;  // since when a task waits that a caller should run
+  int running = 0;                                // runners that run a batch of it or drop its ended tasks
+  std::vector<base::TimePoint> started;           // when each of these began
+  std::optional<base::TimePoint> left_to_caller;  // since when a task waits for a caller to run it
   bool was_long = false;                          // see QueueView
-  int stuck = 0;                                  // runners whose passes were given up: nothing of it runs then
-  int held_up = 0;                                // runners
+  int stuck = 0;                                  // runners whose pass was given up; no batch of it begins meanwhile
+  int held_up = 0;                                // runners in one batch for long
 
  private:
   friend class Dispatcher;
-  base::Duration used_{0};  // time of threads, its own and what others used while it had nothing to run
-  uint64_t turn_ = 0;       // of its last batch
-  size_t counted_ = 0;      // tasks, in Dispatcher::waiting_
-  bool is_listed_ = false;  // among those that have tasks
+  base::Duration used_{0};  // thread time that it used; raised to floor_ after it had nothing to run
+  uint64_t turn_ = 0;       // number of its last batch
+  size_t counted_ = 0;      // its tasks that Dispatcher::waiting_ includes
+  bool is_listed_ = false;  // it has tasks, and is in Dispatcher::ready_
 };
 
-// Threads in turns of equal time: of the queues that have something to run, the one that has used the least time of
-// threads is next. A queue of short batches hence waits for few long ones, and a busy queue starves no other.
-// Not thread-safe.
+// Queues take turns of equal thread time. Among the queues that have something to run, the one that has used the least
+// thread time is next. A queue of short batches hence waits for few long ones, and a busy queue starves no other. Not
+// thread-safe.
 class Dispatcher {
  public:
-  // What a thread is to carry out.
+  // Work that a thread carries out.
   struct Work {
-    DispatchQueue* queue = nullptr;  // null: nothing
+    DispatchQueue* queue = nullptr;  // null: no work
     BatchQueue::Taken taken;
     RunnerKind kind = RunnerKind::kWorker;
     int64_t rows = 0;
-    int threads = 1;  // of an operator
+    int threads = 1;  // of one operator; 0: the work only drops ended tasks
     bool is_at_latency_point = false;
     bool is_long = false;  // a worker's batch that is not expected to be short
     base::TimePoint started{};
-    base::Duration charged{0};  // to the queue, until it is known what it took
+    base::Duration charged{0};  // thread time charged to the queue until the real time is known
   };
 
-  // How a thread asks.
+  // A thread's request for work.
   struct Ask {
     RunnerKind kind = RunnerKind::kWorker;
-    // What somebody else should soon take is left to him.
+    // Skips queues whose waiting tasks another thread takes soon (IsServedSoon).
     bool leaves_served = false;
-    // Not those that hold up others: it is there for those that wait for them.
+    // Skips queues with a batch that is held up: the thread is there for the other queues.
     bool avoids_held_up = false;
   };
 
-  // `threads`: of operators, in all batches of workers at the same time.
+  // `threads`: operator threads, in all batches of workers at the same time.
   explicit Dispatcher(int threads) : free_threads_(threads) {}
 
   void Add(DispatchQueue& queue);
-  // Before it goes. Its tasks are gone, and no batch of it runs.
+  // Must be called before `queue` is destroyed, when it has no tasks and no running batch.
   void Remove(DispatchQueue& queue);
 
-  // The tasks of `queue` have changed: to be called after each change. Tells its owner how many wait.
+  // Must be called after each change of the tasks of `queue`. Tells its owner how many wait.
   void Changed(DispatchQueue& queue);
 
-  // Whom to wake after tasks came to `queue`; nothing: nobody.
+  // The kind of thread to wake after tasks arrived in `queue`; empty: wake no thread.
   std::optional<RunnerKind> WhoWakes(const DispatchQueue& queue, base::TimePoint now) const;
-  // Likewise for all queues, after a thread has taken work or has gone.
+  // As WhoWakes, for all queues, after a thread has taken work or has ended.
   std::optional<RunnerKind> WhoElseWakes(base::TimePoint now) const;
 
-  // The next batch, or what has ended while it waited. Nothing: `wake_at` is when to ask again, if nobody wakes the
-  // thread before.
+  // Takes the next batch, or tasks that ended while they waited. Without work, `wake_at` is lowered to the time to ask
+  // again, if nothing wakes the thread before.
   Work Take(const Ask& ask, base::TimePoint now, base::TimePoint& wake_at);
-  // Of this queue, on a thread that submits. Nothing where that is not the right place any more.
+  // Takes work of `queue` for the thread that submits. No work: nothing is due, or that thread should not run the
+  // queue's batches any more.
   Work TakeAsCaller(DispatchQueue& queue, base::TimePoint now);
-  // `took`: as QueuePace::Took. `ordering_key`: of the batch.
+  // The work has ended. `took`: see QueuePace::Took. `ordering_key` is that of the batch.
   void End(const Work& work, uint64_t ordering_key, base::TimePoint now, const BatchTime& took);
 
-  // Of a batch that runs, for somebody else: it is held up.
+  // Gives back operator threads of a batch that has ended, is stuck, or is held up.
   void GiveThreads(int threads) { free_threads_ += threads; }
 
-  // Threads that sleep, and of these those that have been woken and have not asked yet. Counted by who lets them.
+  // Counts of sleeping threads, kept by the code that lets them sleep. `waking` of the `idle` ones were woken and have
+  // not asked yet.
   struct Sleepers {
     int idle = 0;
     int waking = 0;
-    bool is_watched = false;  // one of them asks again within kWatch, whoever wakes it
+    bool is_watched = false;  // one of them asks again within kWatch, even if not woken
   };
   Sleepers& workers() { return workers_; }
   Sleepers& express() { return express_; }
 
   size_t waiting() const { return waiting_; }  // tasks in all queues
-  uint64_t begun() const { return begun_; }    // batches, in all
+  uint64_t begun() const { return begun_; }    // batches begun, in all; dropping of ended tasks included
   int free_threads() const { return free_threads_; }
-  // Queues that have tasks, the next one first.
+  // Visits the queues that have tasks, the next one first.
   template <typename Visit>
   void EachWaiting(Visit visit) const {
     for (DispatchQueue* queue : ready_) visit(*queue);
@@ -153,7 +156,7 @@ class Dispatcher {
     bool operator()(const DispatchQueue* a, const DispatchQueue* b) const;
   };
 
-  // Of a batch that may run: its threads of the workers'.
+  // Whether a batch of a queue may run now, and has enough of the workers' threads.
   enum class Room { kRuns, kNoThreads, kNotNow };
   Room RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const;
   Work Begin(DispatchQueue& queue, BatchQueue::Taken taken, RunnerKind kind, base::TimePoint now);
@@ -161,12 +164,12 @@ class Dispatcher {
   static void NoteTeam(const Work& work, base::Duration took);
   void Charge(DispatchQueue& queue, base::Duration duration);
 
-  std::set<DispatchQueue*, ByTurn> ready_;  // that have tasks
+  std::set<DispatchQueue*, ByTurn> ready_;  // queues that have tasks
   int free_threads_;
   int running_ = 0;  // batches of workers
   size_t waiting_ = 0;
   uint64_t begun_ = 0;
-  base::Duration floor_{0};  // used by the queue that was served last, before
+  base::Duration floor_{0};  // max `used_` of a queue when a worker took its batch
   Sleepers workers_;
   Sleepers express_;
 };

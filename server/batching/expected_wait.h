@@ -1,7 +1,7 @@
-// When a request could run at the earliest, by what waits before it. Pure.
+// Computes when a request could run at the earliest, from the requests that wait before it. Pure.
 //
-// It is a bound, and no guess: a request is refused for it only where no way to run what waits would have been quick
-// enough. Only callers that go away before their deadlines are not foreseen.
+// It is a bound, not a guess. A request is refused for it only where no way to run the waiting requests would be quick
+// enough. It does not foresee callers that go away before their deadlines.
 #pragma once
 
 #include <absl/status/status.h>
@@ -13,34 +13,35 @@
 
 namespace torchferry::batching {
 
-// Of those before it, in the order in which they will begin; all of one batch key and without ordering keys.
+// The earliest start of a request behind others. These are added in the order in which they will begin. All have one
+// batch key and no ordering keys.
 class EarliestStart {
  public:
   struct Pace {
-    int64_t rows = 0;            // of a batch, at most; 0: tasks run alone
-    int parallel = 1;            // batches at the same time, at most
-    base::Duration shortest{0};  // that one takes, at least
+    int64_t rows = 0;            // max rows of a batch; 0: tasks run alone
+    int parallel = 1;            // max batches at the same time
+    base::Duration shortest{0};  // min time of a batch
   };
 
   EarliestStart(const Pace& pace, base::TimePoint now) : pace_(pace), now_(now) {}
 
-  // One that could not be answered by its own deadline may end in the queue: it takes no time of the others.
+  // Adds a request. One that cannot be answered by its own deadline may end in the queue, so it does not count.
   void Add(int64_t rows, base::TimePoint deadline) {
     if (deadline - now_ < Offset() + pace_.shortest) return;
     units_ += UnitsOf(rows);
   }
-  // Of what comes after those.
+  // The earliest start of a request behind all that were added.
   base::TimePoint Get() const { return now_ + Offset(); }
 
-  // As Get would be if all of `tasks`, with `rows` together, were added: it is not later than this.
+  // The max of Get() - `now` after `tasks` requests were added that have `rows` rows together.
   static base::Duration MaxOffset(const Pace& pace, int64_t tasks, int64_t rows) {
     return OffsetOf(pace, pace.rows > 0 ? rows : tasks);
   }
 
  private:
-  // A task that is larger than a batch is one.
+  // A task that is larger than a batch counts as one full batch.
   int64_t UnitsOf(int64_t rows) const { return pace_.rows > 0 ? std::min(rows, pace_.rows) : 1; }
-  // What fits into batches that are full.
+  // The time of the full batches that `units` make.
   static base::Duration OffsetOf(const Pace& pace, int64_t units) {
     const int64_t batches = units / std::max<int64_t>(pace.rows, 1);
     return batches / std::max(pace.parallel, 1) * pace.shortest;
@@ -52,8 +53,8 @@ class EarliestStart {
   int64_t units_ = 0;  // rows, or tasks that run alone
 };
 
-// UNAVAILABLE, with the time after which a request with the same deadline would wait less (base/refusal.h): what it is
-// told that could run after `earliest` and has `left`.
+// UNAVAILABLE, for a request that could run after `earliest` and has `left` until its deadline. It carries the time
+// after which a request with the same time limit would wait less (base/refusal.h).
 absl::Status WaitStatus(base::Duration earliest, base::Duration left);
 
 }  // namespace torchferry::batching

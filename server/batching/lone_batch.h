@@ -1,4 +1,4 @@
-// When a small batch gets more threads than batches have under load, and how many. Pure.
+// Decides when a small batch gets more threads than batches get under load, and how many. Pure.
 #pragma once
 
 #include <algorithm>
@@ -11,36 +11,36 @@
 
 namespace torchferry::batching {
 
-// A batch that is about to run, and what else there is.
+// A batch that is about to run, and the load around it.
 struct LoneFacts {
   int64_t rows = 1;
-  base::Duration waited{0};  // its oldest task
-  bool others_wait = false;  // any other task, in any queue
-  bool others_run = false;   // any other batch
-  int threads = 1;           // that it has under load
-  int free_threads = 1;      // of all
+  base::Duration waited{0};  // wait of its oldest task
+  bool others_wait = false;  // any other task waits, in any queue
+  bool others_run = false;   // any other batch of a worker runs
+  int threads = 1;           // that it gets under load
+  int free_threads = 1;      // free threads of all workers
 };
 
-// The threads of a batch that runs at `point`; 0: it runs as under load. A batch is alone when it is small, did not
-// wait, and nothing else waits. It then gets what `point` asks for, but while others run at most half of what is free:
-// the next request finds some, too.
+// The threads of a batch that runs at `point`; 0: it runs as under load. A batch is alone when it is small, has not
+// waited for long, and no other task waits. It then gets the threads of `point`. While other batches run it gets max
+// half of the free threads, so that the next request finds some.
 //
-// That it waited is what makes the server slide to throughput: with two requests in flight at all times each would
-// wait for the other one's threads, and both would take longer than side by side.
+// Because a batch that waited is not alone, the server changes to throughput under load. With two requests in flight at
+// all times, each would wait for the other one's threads. Both would then take longer than side by side.
 int LoneThreads(const LatencyPoint& point, const LoneFacts& facts);
 
-// Whether several threads for a batch still pay. A process outside may hold the processors that they need: a batch on
-// several threads is then many times slower, and one on a single thread is not. Each batch that was too slow is
-// followed by batches without them, about twice as many each time. Not thread-safe.
+// Decides whether several threads for a batch still pay. Another process may hold the processors that they need. A
+// batch on several threads is then many times slower, and one on a single thread is not. After each batch that was too
+// slow, batches run without them, about twice as many each time. Not thread-safe.
 class ThreadTrial {
  public:
-  // Whether the next batch may have them.
+  // Whether the next batch may have several threads. To be called once for each batch.
   bool MayRun() {
     if (skips_ == 0) return true;
     --skips_;
     return false;
   }
-  // A batch had them.
+  // A batch with several threads has run.
   void Ran(bool was_too_slow) {
     misses_ = was_too_slow ? std::min(2 * misses_ + 1, kMaxSkips) : 0;
     skips_ = misses_;
@@ -53,15 +53,16 @@ class ThreadTrial {
   int skips_ = 0;
 };
 
-// A batch at `point` took longer than one thread would take.
+// Whether a batch at `point` took longer than one row takes with BatchOptions::threads.
 inline bool IsTooSlow(const LatencyPoint& point, base::Duration took) {
   return point.expected_without > base::Duration::zero() && took > point.expected_without;
 }
 
-// Whether batches under load take much longer than the best of about as many rows, which fades. Not thread-safe.
+// Tells whether batches under load take much longer than the best batch of about as many rows. That best time fades.
+// Not thread-safe.
 class RowPace {
  public:
-  // A batch of `rows` rows took so long, by the clock. Whether that was too slow.
+  // A batch of `rows` rows took `took`, by the clock. Returns whether that was too slow.
   bool Ran(base::Duration took, int64_t rows) {
     const base::Duration each = took / std::max<int64_t>(1, rows);
     base::Duration& best = best_[std::min<size_t>(std::bit_width(static_cast<uint64_t>(rows)), best_.size() - 1)];
@@ -75,7 +76,7 @@ class RowPace {
   static constexpr int kSlow = 7;
   static constexpr int kOf = 4;
 
-  std::array<base::Duration, 16> best_{};  // of a row, by the logarithm of the batch's rows
+  std::array<base::Duration, 16> best_{};  // best time of a row, by the logarithm of the batch's rows
 };
 
 }  // namespace torchferry::batching

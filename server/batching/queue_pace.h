@@ -10,8 +10,8 @@
 
 namespace torchferry::batching {
 
-// What a batch took, and what of that it took until its outputs were there. The rest is for the answers, which cost the
-// same on whatever thread.
+// The time of a batch, and the part of it until its outputs were there. The rest is for the answers, which cost the
+// same on any thread.
 struct BatchTime {
   template <typename Rep, typename Period>
   BatchTime(std::chrono::duration<Rep, Period> taken)  // NOLINT(google-explicit-constructor): all of it
@@ -22,12 +22,12 @@ struct BatchTime {
   base::Duration computing;
 };
 
-// Of the last batches, the longest counts: a model that is only sometimes quick is not one. It fades by an eighth with
-// each batch. Not thread-safe.
+// The longest of the last batches counts: a model that is only sometimes quick does not count as quick. The longest
+// time fades by an eighth with each batch. Not thread-safe.
 class QueuePace {
  public:
-  // A batch ended. `time`: of the processor where the model computes there, so that a busy host does not make a
-  // quick model slow; else of the clock.
+  // A batch ended. `time` is processor time where the model computes on the processor, otherwise clock time. A busy
+  // host hence does not make a quick model slow.
   void Took(const BatchTime& time) {
     const base::Duration duration = time.whole;
     ++batches_;
@@ -37,23 +37,23 @@ class QueuePace {
     mean_ = mean_ == base::Duration::zero() ? duration : mean_ + (duration - mean_) / kFades;
   }
 
-  // Before the first batch: what one takes, as was measured at load.
+  // Sets the time of a batch before the first one has run, as measured at load.
   void Expect(base::Duration duration) { longest_ = longest_computing_ = mean_ = duration; }
 
-  // So many batches have run that the next one will hardly be of another kind: a loop in a model's code may run as
-  // often as its input says.
+  // Whether enough batches have run to predict the next one. A few do not prove much: a loop in a model's code may run
+  // as often as its input says.
   bool IsProven() const { return batches_ >= kProof; }
-  // Nothing has run, and nothing is expected: hours.
+  // The longest recent time. kUnknown while no batch has run and no time is expected.
   base::Duration longest() const { return longest_.value_or(kUnknown); }
-  // The same until the outputs were there.
+  // As longest(), until the outputs were there.
   base::Duration longest_computing() const { return longest_computing_.value_or(kUnknown); }
-  // Of the last batches; it fades slowly, as a single quick one says what is possible. Zero: nothing has run.
+  // The shortest recent time. It fades slowly, as a single quick batch shows what is possible. Zero: no batch has run.
   base::Duration shortest() const { return shortest_; }
-  // Of a batch, lately. Zero: nothing has run.
+  // The mean recent time, or the expected one before the first batch. Zero: neither is known.
   base::Duration mean() const { return mean_; }
-  // A batch computes within about the time that it takes to wake a worker, and its answers do not take long.
+  // Whether a batch computes within about the time that it takes to wake a worker, and its answers do not take long.
   bool IsQuick() const { return longest_computing() <= kQuick && longest() <= kQuickWithAnswers; }
-  // A batch is so short that it may share a processor with a longer one.
+  // Whether a batch is short enough to share a processor with a longer one.
   bool IsShort() const { return longest() <= kShort; }
 
   static constexpr base::Duration kQuick = std::chrono::microseconds(200);

@@ -10,10 +10,10 @@ namespace torchferry::batching {
 struct QueueLimits {
   int64_t tasks = 1024;
   int64_t rows = 0;   // 0: any number
-  int64_t bytes = 0;  // of their inputs; likewise
+  int64_t bytes = 0;  // of their inputs; 0: any number
 };
 
-// What waits, or what one task adds to that.
+// The load of all waiting tasks, or of one task.
 struct QueueLoad {
   int64_t tasks = 0;
   int64_t rows = 0;
@@ -34,8 +34,8 @@ struct QueueLoad {
   bool operator==(const QueueLoad&) const = default;
 };
 
-// OK if `more` may wait beside `load`; one task that alone is above the limit on rows or bytes waits where nothing
-// else does. Else UNAVAILABLE, with the limit that it meets and the two numbers.
+// OK if `more` may wait beside `load`. One task that alone exceeds the limit on rows or bytes may wait in an empty
+// queue. Otherwise UNAVAILABLE, with the limit that it meets and both numbers.
 absl::Status CheckRoom(const QueueLimits& limits, const QueueLoad& load, const QueueLoad& more);
 
 }  // namespace torchferry::batching

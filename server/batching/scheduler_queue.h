@@ -1,4 +1,4 @@
-// A queue of the scheduler, and what its handler hears of beside batches. For scheduler.cc alone.
+// A queue of the scheduler, and the news that its handler gets beside batches. Internal to the scheduler.
 #pragma once
 
 #include <memory>
@@ -15,40 +15,41 @@ class Scheduler::Queue : public DispatchQueue, public std::enable_shared_from_th
   Queue(BatchOptions batch_options, Handler& task_handler)
       : DispatchQueue(std::move(batch_options), task_handler), handler(task_handler) {}
 
-  // Why it takes no tasks now.
+  // Why the queue takes no tasks now; OK: it takes tasks.
   absl::Status Refusal() const {
     if (is_closed) return absl::UnavailableError("the model is being unloaded; try again later");
     return stuck > 0 ? suspect : absl::OkStatus();
   }
 
   Handler& handler;
-  int telling = 0;  // calls into `handler` by others than runners
+  int telling = 0;  // running calls into `handler` by threads other than runners
   bool is_closed = false;
   bool is_told = false;    // the handler knows that it is suspect
-  absl::Status suspect{};  // why it is, or was last
+  absl::Status suspect{};  // why it is suspect, or was last
 };
 
-// What a handler is to be told without the lock; its queue counts it in `telling` meanwhile.
+// News that a handler gets without the lock. Its queue counts it in `telling` meanwhile.
 struct QueueNews {
   std::shared_ptr<Scheduler::Queue> queue;
   bool is_suspect_news = false;  // the handler is to hear of `suspect`
   absl::Status suspect{};
-  BatchQueue::Taken ended{};                     // while it waited
+  BatchQueue::Taken ended{};                     // tasks that ended while they waited
   std::vector<std::unique_ptr<Task>> refused{};  // as the queue is suspect
   std::vector<std::unique_ptr<Task>> shed{};     // for tasks of higher priorities
 
   bool IsEmpty() const {
     return !is_suspect_news && refused.empty() && shed.empty() && ended.expired.empty() && ended.cancelled.empty();
   }
-  // Hands the tasks over.
+  // Gives the tasks and the news to the handler.
   void Tell();
 };
 
-// OK unless `task` cannot run by its deadline, whatever happens to what waits before it, but for callers that go away.
-// `parallel`: batches that run at the same time, at most. Nothing is refused before enough batches have run.
+// UNAVAILABLE where `task` cannot run by its deadline, whatever happens to the tasks before it; otherwise OK. It does
+// not foresee callers that go away. `parallel`: max batches at the same time. It refuses no task before enough batches
+// have run.
 absl::Status CheckWait(const Scheduler::Queue& queue, const Task& task, int parallel, base::TimePoint now);
 
-// Those of `taken` that have ended while they waited.
+// Drops the tasks of `taken` that ended while they waited.
 void DropEnded(Scheduler::Handler& handler, BatchQueue::Taken& taken);
 
 }  // namespace torchferry::batching

@@ -1,5 +1,5 @@
-// A host with as many processors as one likes, simulated: threads ask a Dispatcher for work, as Scheduler's do, and
-// time passes only where something happens. For the tests.
+// A simulated host with any number of processors, for the tests. Its threads ask a Dispatcher for work, as Scheduler's
+// do. Time passes only between events.
 #pragma once
 
 #include <algorithm>
@@ -19,13 +19,13 @@ namespace torchferry::batching {
 // A model and its clients.
 struct SimulatedLoad {
   BatchOptions options;
-  base::Duration batch{std::chrono::milliseconds(1)};  // that one takes with one thread
-  double spread = 0;                                   // of that, at random
-  double rate = 0;                                     // requests per second, at random times; 0: a closed loop of
-  int clients = 0;                                     // so many
+  base::Duration batch{std::chrono::milliseconds(1)};  // time of a batch with one thread
+  double spread = 0;                                   // random share by which that varies
+  double rate = 0;                                     // requests per second, at random times; 0: a closed loop
+  int clients = 0;                                     // of the closed loop
   bool is_on_cpu = true;
-  double high = 0;             // the share of requests of priority 1, the others being of 2; for queues with levels
-  base::Duration deadline{0};  // of the others, from their coming; zero: none
+  double high = 0;             // share of requests with priority 1; the others have 2; for queues with levels
+  base::Duration deadline{0};  // of priority 2, from arrival; zero: no deadline
 };
 
 class SimulatedHost {
@@ -34,14 +34,14 @@ class SimulatedHost {
     int64_t answered = 0;
     base::Duration longest_wait{0};  // of a request, until its batch began
     base::Duration total_wait{0};
-    base::Duration thread_time{0};  // of its batches, times their threads
+    base::Duration thread_time{0};  // time of its batches, times their threads
     int64_t batches = 0;
     int64_t at_latency_point = 0;
     struct Level {
       int64_t came = 0;
       int64_t answered = 0;
-      int64_t shed = 0;     // for one of a higher priority
-      int64_t refused = 0;  // as the queue was full
+      int64_t shed = 0;     // for a request of a higher priority
+      int64_t refused = 0;  // because the queue was full
       int64_t expired = 0;
       base::Duration longest_wait{0};
     };
@@ -60,7 +60,7 @@ class SimulatedHost {
     for (size_t thread = 0; thread < threads_.size(); ++thread) FallAsleep(thread, base::kNoDeadline);
   }
 
-  // What came of it in the first `time`. Once.
+  // Simulates the first `time` and returns the results. To be called once.
   const std::vector<Result>& Run(base::Duration time) {
     for (size_t load = 0; load < loads_.size(); ++load) {
       for (int i = 0; i < loads_[load].clients; ++i) At(now_, [this, load] { Arrive(load); });
@@ -73,7 +73,7 @@ class SimulatedHost {
       now_ = event.time;
       event.happens();
     }
-    // What has waited until the end has waited, too.
+    // Requests that still wait at the end count, too.
     for (size_t load = 0; load < loads_.size(); ++load) {
       for (const auto& task : queues_[load]->tasks.TakeAll())
         results_[load].longest_wait = std::max(results_[load].longest_wait, end - task->enqueued);
@@ -81,7 +81,7 @@ class SimulatedHost {
     return results_;
   }
 
-  // The longest time for which a batch could have run and none was: a worker slept, threads were free.
+  // The longest time for which a due batch did not run although a worker slept and threads were free.
   base::Duration longest_neglect() const { return longest_neglect_; }
 
  private:
@@ -89,7 +89,7 @@ class SimulatedHost {
 
   struct Event {
     base::TimePoint time;
-    uint64_t number;  // those of one time happen in order
+    uint64_t number;  // events of the same time happen in this order
     std::function<void()> happens;
     bool operator<(const Event& other) const { return std::pair(time, number) > std::pair(other.time, other.number); }
   };
@@ -98,7 +98,7 @@ class SimulatedHost {
     bool is_asleep = false;
     bool is_woken = false;
     bool watches = false;
-    uint64_t sleep = 0;  // counts them
+    uint64_t sleep = 0;  // counts its sleeps
   };
   class Owner final : public QueueOwner {
    public:
@@ -217,7 +217,7 @@ class SimulatedHost {
     ++result.batches;
     result.at_latency_point += work->is_at_latency_point ? 1 : 0;
     result.thread_time += took * work->threads;
-    // Beside a batch on each processor it gets half of one.
+    // Beside a batch on each processor, the express worker gets half a processor.
     const bool shares = work->kind == RunnerKind::kExpress && dispatcher_.free_threads() == 0;
     At(now_ + (shares ? 2 * took : took), [this, index, load, took, work] { End(index, load, took, *work); });
   }
@@ -237,11 +237,11 @@ class SimulatedHost {
                                queues_.begin());
   }
 
-  // Whether something is neglected from now on, or no longer.
+  // Notes whether a due batch is neglected from now on.
   void NoteNeglect() {
     const bool has_idle = dispatcher_.workers().idle > 0;
     bool is_neglected = false;
-    bool is_kept = false;  // what is free is for a queue that needs more
+    bool is_kept = false;  // the free threads are for a queue that needs more
     dispatcher_.EachWaiting([&](const DispatchQueue& queue) {
       if (!queue.tasks.HasDue(now_)) return;
       const bool has_room = queue.options.threads <= dispatcher_.free_threads();

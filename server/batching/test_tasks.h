@@ -21,7 +21,8 @@ class FakeTask : public Task {
   bool cancelled = false;
 };
 
-// Counts what becomes of its queues' tasks. `on_run` sees each batch before it is counted; it is set while none runs.
+// Counts what happens to its queues' tasks. `on_run` sees each batch before it is counted. It must be set while no
+// batch runs.
 class FakeHandler : public Scheduler::Handler {
  public:
   void Run(std::vector<std::unique_ptr<Task>> batch, Scheduler::Runner& runner) override {
@@ -57,15 +58,15 @@ class FakeHandler : public Scheduler::Handler {
   void WaitUntilDropped(int tasks) const { WaitUntil(dropped, tasks); }
 
   std::function<void(const std::vector<std::unique_ptr<Task>>&)> on_run;
-  std::function<void(Scheduler::Runner&)> on_pass;  // before that; likewise
+  std::function<void(Scheduler::Runner&)> on_pass;  // called before on_run; set while no batch runs
   std::atomic<bool> may_run_on_caller{false};
   std::atomic<int> max_at_once{0};
   std::atomic<int> ran{0};  // tasks
   std::atomic<int> batches{0};
   std::atomic<int> dropped{0};
-  std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};  // of those dropped
+  std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};  // of the last dropped task
   std::atomic<int> suspect_news{0};
-  std::atomic<absl::StatusCode> suspect_code{absl::StatusCode::kOk};  // of the last
+  std::atomic<absl::StatusCode> suspect_code{absl::StatusCode::kOk};  // of the last news
   std::atomic<std::thread::id> last_thread{};                         // that ran a batch
   std::atomic<bool> is_gone{false};  // set after Close: a test expects no call from then on
 
@@ -75,7 +76,7 @@ class FakeHandler : public Scheduler::Handler {
   }
 };
 
-// Batches of up to `rows` rows; 0: of one task each.
+// Batches of up to `rows` rows; 0: each task is a batch.
 inline BatchOptions UpTo(int64_t rows) {
   BatchOptions options;
   options.max_rows = rows;

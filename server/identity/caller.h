@@ -1,4 +1,4 @@
-// Who a call is of, and what it may ask.
+// The caller of a call, and what it may ask.
 #pragma once
 
 #include <absl/status/status.h>
@@ -14,8 +14,8 @@ namespace torchferry::identity {
 
 enum class Role : uint8_t {
   kPredict = 1,  // runs models
-  kRead = 2,     // sees which models there are, and how they do
-  kAdmin = 4,    // loads and unloads
+  kRead = 2,     // sees the models and their state
+  kAdmin = 4,    // loads and unloads models
 };
 
 // A set of roles.
@@ -35,8 +35,8 @@ class Roles {
   uint8_t bits_ = 0;
 };
 
-// Whether `name` is one of `glob`: "*" stands for any text, "?" for one byte, all else for itself. Takes the product
-// of the two lengths at most.
+// Whether `name` matches `glob`: "*" stands for any text, "?" for one byte, all else for itself. Its max time is
+// proportional to the product of the two lengths.
 bool MatchesGlob(std::string_view glob, std::string_view name);
 
 // One entry of the file of identities.
@@ -46,19 +46,19 @@ struct Identity {
   std::vector<std::string> models;  // globs
 };
 
-// A value type. Of a server without identities, everybody may ask everything.
+// A value type. On a server without identities, everybody may ask everything.
 class Caller {
  public:
   // Anybody, on a server without identities. `peer` is the connection, as gRPC names it.
   static Caller Unrestricted(std::string peer) { return {std::move(peer), nullptr, /*is_restricted=*/false}; }
-  // Nobody who is known: sees no model.
+  // A caller without a known identity. It sees no model.
   static Caller Nobody(std::string peer) { return {std::move(peer), nullptr, /*is_restricted=*/true}; }
   static Caller Known(std::string peer, std::shared_ptr<const Identity> identity) {
     return {std::move(peer), std::move(identity), /*is_restricted=*/true};
   }
   Caller() = default;
 
-  // Of the identity; empty when there is none.
+  // The name of the identity; empty without an identity.
   std::string_view name() const { return identity_ == nullptr ? std::string_view() : identity_->name; }
   // "ipv4:192.0.2.7:4711": tells one connection from another.
   const std::string& peer() const { return peer_; }
@@ -66,10 +66,10 @@ class Caller {
   // 2001:db8:1:2::/64", "host local").
   std::string Client() const;
 
-  // Whether the model is one of those that the caller may ask about.
+  // Whether the caller may ask about the model.
   bool MaySee(std::string_view model) const;
-  // PERMISSION_DENIED where it may not. The registry is to be asked after this: the answer for a model that there is
-  // must be that for one that there is not.
+  // PERMISSION_DENIED where the caller may not ask about the model. Call this before the registry is asked: the answer
+  // must not tell whether the model exists.
   absl::Status CheckModel(std::string_view model) const;
   bool MayDo(Roles any) const { return !is_restricted_ || (identity_ != nullptr && identity_->roles.HasAnyOf(any)); }
   bool is_restricted() const { return is_restricted_; }
@@ -83,7 +83,8 @@ class Caller {
   bool is_restricted_ = false;
 };
 
-// The group of the peer that gRPC names so ("ipv4:HOST:PORT", "ipv6:%5BHOST%5D:PORT", "unix:PATH"): base/peer_group.h.
+// The group of a peer (base/peer_group.h), from gRPC's name of it: "ipv4:HOST:PORT", "ipv6:%5BHOST%5D:PORT" or
+// "unix:PATH".
 std::string PeerGroup(std::string_view peer);
 
 }  // namespace torchferry::identity

@@ -1,4 +1,4 @@
-// The identities of a server: those of its file, which is read again when it changes.
+// The identities of a server, from its file. The file is read again when it changes.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,9 +16,9 @@ namespace torchferry::identity {
 // Thread-safe.
 class Identities {
  public:
-  // The set of the file at `path`, a path of this host. Its errors, and ParseIdentities'. From then on the file is
-  // looked at every `interval`: one that has changed, and stands still from one look to the next, is read. A file that
-  // is broken or gone leaves the set as it was, and the log says why, once.
+  // Reads the file at `path` on this host. Returns the errors of reading it, and those of ParseIdentities. From then on
+  // the file is checked every `interval`. It is read when it has changed, and then stays the same from one check to the
+  // next. A file that is broken or gone leaves the set as it was; the log says why, once.
   static absl::StatusOr<std::unique_ptr<Identities>> Open(const std::string& path, base::Duration interval);
   Identities(const Identities&) = delete;
   Identities& operator=(const Identities&) = delete;
@@ -28,7 +28,7 @@ class Identities {
     return current_;
   }
 
-  // One look, as the thread takes it; for tests.
+  // One check of the file, as the thread does it; for tests.
   void Look();
 
  private:
@@ -39,10 +39,10 @@ class Identities {
   }
 
   const std::string path_;
-  // The thread's: which file, by device, inode, size and time of change.
-  std::string in_use_;   // it was read last, whether it was good or not
-  std::string seen_;     // at the last look
-  std::string failure_;  // of opening it at the last look
+  // Used only by the thread. The first two name a version of the file by device, inode, size and time of change.
+  std::string in_use_;   // the version that was read last, good or not
+  std::string seen_;     // the version at the last check
+  std::string failure_;  // why it could not be opened at the last check
 
   mutable base::Mutex mutex_;
   std::shared_ptr<const IdentitySet> current_ FERRY_GUARDED_BY(mutex_);

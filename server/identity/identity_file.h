@@ -1,6 +1,6 @@
-// The text of --identities: who there is, how each is recognised, and what it may ask.
+// The text of --identities: the identities, how each is recognised, and what it may ask.
 //
-//   # A line is a word and what it says; lines that begin with # are passed over.
+//   # A line is a word and its value. Lines that begin with # are skipped.
 //   identity alice
 //     roles predict read
 //     models bert-* mlp
@@ -26,11 +26,11 @@ using TokenDigest = std::array<unsigned char, 32>;  // SHA-256
 
 struct Token {
   TokenDigest digest;
-  std::optional<WallTime> expires;  // it is good before that
+  std::optional<WallTime> expires;  // the token is valid before that
 };
 
-// What a client's certificate is called: "dns:alice.example.com", "uri:spiffe://example/alice", "cn:alice". A name of
-// DNS is in lower case.
+// A name in a client's certificate: "dns:alice.example.com", "uri:spiffe://example/alice", "cn:alice". DNS names are in
+// lower case.
 using CertificateName = std::string;
 
 // `kind` is "dns", "uri" or "cn".
@@ -42,12 +42,12 @@ struct IdentityEntry {
   std::vector<CertificateName> certificates;
 };
 
-// INVALID_ARGUMENT "NAME:LINE:COLUMN: what" for the first line that is wrong, for what is there twice, for an identity
-// without roles, models or a way to recognise it, and for more than limits.h allows. `name` is what messages call the
-// text. Columns are bytes, from 1.
+// INVALID_ARGUMENT "NAME:LINE:COLUMN: what" for the first line that is wrong. Duplicates are wrong, and so is more than
+// limits.h allows. An identity without roles, models or a way to recognise it is wrong, too. `name` is what messages
+// call the text. Columns are bytes, from 1.
 absl::StatusOr<std::vector<IdentityEntry>> ParseIdentities(std::string_view text, std::string_view name);
 
-// "2027-01-31" (its beginning) or "2027-01-31T12:00:00Z".
+// Parses "2027-01-31" (the beginning of that day) or "2027-01-31T12:00:00Z"; empty for anything else.
 std::optional<WallTime> ParseWallTime(std::string_view text);
 
 }  // namespace torchferry::identity

@@ -1,4 +1,4 @@
-// Who is who, as one file of identities says.
+// The identities of one file, and how a call is matched to one of them.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,22 +15,22 @@
 
 namespace torchferry::identity {
 
-// What a call brings to say who it is. Views.
+// The credentials that a call brings. Views.
 struct Credentials {
   std::span<const std::string_view> authorization;  // each value of that header
   std::span<const CertificateName> certificate;     // the names of a client's certificate that was verified
 };
 
 enum class Finding {
-  kNobody,   // it has not said
-  kUnknown,  // a token or a certificate that no identity has, or something else
-  kExpired,  // a token whose time is over
+  kNobody,   // the call brings no credentials
+  kUnknown,  // no identity has the token or the certificate, or it is neither of these
+  kExpired,  // the token has expired
   kKnown,
 };
 
 struct Recognition {
   Finding finding = Finding::kNobody;
-  std::shared_ptr<const Identity> identity;  // of kKnown, and of kExpired
+  std::shared_ptr<const Identity> identity;  // set for kKnown and kExpired
 };
 
 // The token of "Bearer TOKEN"; empty for anything else.
@@ -41,8 +41,8 @@ class IdentitySet {
  public:
   explicit IdentitySet(std::vector<IdentityEntry> entries);
 
-  // A token that is sent decides, even where there is a certificate. Of the certificate's names the first decides that
-  // an identity has. A token is held against all there are, in the same time whatever it is.
+  // A token decides, even where there is a certificate. Otherwise the first name in the certificate that an identity
+  // has decides. A token is compared with all tokens, in the same time whatever it is.
   Recognition Recognise(const Credentials& credentials, WallTime now) const;
 
   size_t size() const { return size_; }
