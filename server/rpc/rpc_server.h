@@ -29,45 +29,47 @@ class RpcServer {
     unsigned unix_mode = 0600;               // permissions of that file, and of `admin_address`'s
     ConnectionLimits connections;            // of `address`
     ConnectionLimits admin_connections;      // of `admin_address`
-    ConnectionTimes times;                   // of both
+    ConnectionTimes times;                   // of both addresses
     int64_t max_message_bytes = 64 << 20;    // of a request and of a response
     MemoryPlan memory = PlanMemory(0, 0, 64 << 20);
     int max_streams = 1024;                                 // of a connection, at the same time
     base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
     TlsOptions tls;                                         // of both addresses
     serving::FlightLimits client_limits;
-    base::Duration stream_timeout{0};  // of a stream with a state, between its requests; zero: none
+    base::Duration stream_timeout{0};  // max time between requests of a stream with a state; zero: none
     bool reflection = false;
     const identity::Identities* identities = nullptr;  // outlives the server; null: everybody may ask everything
     bool probes_are_open = true;                       // health needs no identity
     std::string server_version;
     bool admin = false;         // loading and unloading
-    std::string admin_address;  // HOST:PORT for that alone; empty: `address`, beside the rest
+    std::string admin_address;  // HOST:PORT for that alone; empty: `address` takes it, too
     registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
     int threads = 1;              // that carry calls
-    base::Duration busy_poll{0};  // of these, after work (busy_poll.h)
-    // What else than the models' states speaks against being ready, a sentence; empty: nothing. Cheap and thread-safe.
+    base::Duration busy_poll{0};  // of these threads, after work (busy_poll.h)
+    // A reason other than the models' states for not being ready, as a sentence; empty: there is no such reason. Must
+    // be cheap and thread-safe.
     std::function<std::string()> not_answering = nullptr;
   };
 
-  // Listens at once. UNAVAILABLE when the address cannot be bound (another server has it, say).
+  // Listens at once. UNAVAILABLE when the address cannot be bound, for example because another server has it.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, registry::Registry& registry,
                                                           metrics::Metrics& metrics, const base::Clock& clock);
   virtual ~RpcServer() = default;
 
-  virtual int port() const = 0;        // 0 of unix:PATH
-  virtual int admin_port() const = 0;  // likewise, and without an address of its own
-  // Empty when ready, otherwise why not; the same as health's "". Not ready is also who accepts no new connection.
+  virtual int port() const = 0;        // 0 for unix:PATH
+  virtual int admin_port() const = 0;  // 0 for unix:PATH, and without `admin_address`
+  // Empty when ready, otherwise the reason; the same as health's "". A server that accepts no new connection is not
+  // ready.
   virtual std::string NotReadyReason() const = 0;
-  // What the threads of the calls do beside; it outlives the server. Once.
+  // Sets the work that the calls' threads do between calls. `work` outlives the server. To be called once.
   virtual void SetWork(WorkBetweenCalls& work) = 0;
-  // A version's state changed.
+  // Must be called when a version's state has changed.
   virtual void NotifyHealth() = 0;
 
-  // Not ready from now on, while requests are still taken.
+  // Reports not ready from now on, while requests are still taken.
   virtual void AnnounceDrain() = 0;
-  // Takes no more Predicts and waits for those in flight, until `deadline`; health goes on answering. Then stops.
-  // False when some were still in flight and had to be cancelled.
+  // Takes no more Predicts and waits for those in flight, until `deadline`, while health still answers. Then it stops.
+  // False: some were still in flight and had to be cancelled.
   virtual bool DrainAndStop(base::TimePoint deadline) = 0;
 };
 

@@ -25,20 +25,20 @@ class HealthWatch {
     reader_ = stub.Watch(context_.get(), request);
   }
 
-  // Waits; nothing when the server has ended the call.
+  // Waits for the next status; empty when the server has ended the call.
   std::optional<HealthStatus> Next() {
     grpc::health::v1::HealthCheckResponse response;
     if (!reader_->Read(&response)) return std::nullopt;
     return response.status();
   }
-  // All until the server ends the call.
+  // All statuses until the server ends the call.
   std::vector<HealthStatus> Rest() {
     std::vector<HealthStatus> rest;
     while (const auto next = Next()) rest.push_back(*next);
     return rest;
   }
   void Cancel() { context_->TryCancel(); }
-  // After the end, or Cancel.
+  // To be called after the end, or after Cancel.
   grpc::StatusCode Finish() { return reader_->Finish().error_code(); }
 
  private:
@@ -48,7 +48,7 @@ class HealthWatch {
 
 class HealthClient {
  public:
-  // Of the server on that port of this host, by a connection of its own.
+  // Connects to the server on `port` of this host, by a connection of its own.
   explicit HealthClient(int port)
       : stub_(grpc::health::v1::Health::NewStub(grpc::CreateCustomChannel(
             "127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), OwnConnection()))) {}

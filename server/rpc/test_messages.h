@@ -1,4 +1,4 @@
-// What goes out, read back as a client reads it, for the tests.
+// Reads outgoing messages back as a client does, for the tests.
 #pragma once
 
 #include <google/protobuf/message.h>

@@ -19,8 +19,8 @@
 
 namespace torchferry::rpc {
 
-// Gives "sum" [1, 1], the sum of "x" [1, 1] and of all that this copy has been given before, where it is stateful. A
-// negative x raises. What it gives is declared to be named "sum" where `declares_output`.
+// Gives "sum" [1, 1], which is "x" [1, 1]; a stateful copy adds all inputs that it was given before. A negative x
+// raises. The output's name "sum" is declared where `declares_output` is true.
 class SummingModel final : public model::Model {
  public:
   explicit SummingModel(bool is_stateful, bool declares_output = false) : is_stateful_(is_stateful) {
@@ -56,8 +56,8 @@ class SummingModel final : public model::Model {
   float sum_ = 0;
 };
 
-// Models "plain", whose output's name is not declared, "declared" and "stateful", which has place for one session;
-// each has the versions 1 and 2.
+// A registry of the models "plain", "declared" and "stateful", each with the versions 1 and 2. The output's name of
+// "plain" is not declared. "stateful" has a place for one session.
 class PredictTest : public ::testing::Test {
  protected:
   PredictTest() {
@@ -99,7 +99,7 @@ class PredictTest : public ::testing::Test {
     EXPECT_TRUE(status.ok()) << status;
   }
 
-  // With one "x" of one row, whose bytes are `x`'s.
+  // A request with one "x" of one row, whose bytes are those of `x`.
   static Request AskFor(const float& x, int64_t version = 0) {
     Request request;
     request.version = version;
@@ -107,7 +107,7 @@ class PredictTest : public ::testing::Test {
     return request;
   }
 
-  // Of servables: the process's, and what a test adds to it.
+  // The servables' clock: the time of the process, plus what a test adds.
   class AdvancedClock final : public base::Clock {
    public:
     base::TimePoint Now() const override { return base::Clock::Real().Now() + base::Duration(ahead_); }
@@ -120,7 +120,7 @@ class PredictTest : public ::testing::Test {
   AdvancedClock clock_;
   identity::Caller caller_ = identity::Caller::Unrestricted("ipv4:127.0.0.1:4711");
   base::Mutex mutex_;
-  base::CondVar changed_;  // a version's state has
+  base::CondVar changed_;  // a version's state has changed
   metrics::Metrics metrics_;
   std::shared_ptr<serving::DeviceHealth> health_ =
       std::make_shared<serving::DeviceHealth>(metrics_, base::Clock::Real());

@@ -10,7 +10,7 @@ namespace torchferry::rpc {
 
 class AdminService final : public RpcService {
  public:
-  // `is_on`: otherwise every call is FAILED_PRECONDITION.
+  // `is_on` false: every call gets FAILED_PRECONDITION.
   AdminService(registry::Registry& registry, AdminCalls& calls, bool is_on)
       : registry_(registry), calls_(calls), is_on_(is_on) {}
 

@@ -1,4 +1,4 @@
-// One line in the log for each admin call: who, from where, what, on which model, and what came of it.
+// Writes one line in the log for each admin call: the caller, its address, the method, the model and the result.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,9 +11,9 @@
 
 namespace torchferry::rpc {
 
-// "admin call", with identity (empty where there is none), peer, method, model, versions, code, milliseconds, the
-// message of an error, and whether the caller had gone by then. What the caller says is cut, quoted and escaped, so
-// that one call is always one line. A value type.
+// The line "admin call" has identity (may be empty), peer, method, model, versions, code, milliseconds, an error's
+// message, and whether the caller had gone. The caller's texts are cut, quoted and escaped, so that one call is always
+// one line. A value type.
 class AuditRecord {
  public:
   AuditRecord(const identity::Caller& caller, std::string_view method, std::string_view model, std::string versions);

@@ -19,10 +19,11 @@ namespace torchferry::rpc {
 // Thread-safe.
 class HealthService final : public RpcService {
  public:
-  // Whether a service is serving; nothing for one that is not known, or not to the caller. Cheap and thread-safe.
+  // Whether a service is serving; empty for one that is unknown, or that the caller may not see. Must be cheap and
+  // thread-safe.
   using Lookup = std::function<std::optional<bool>(const identity::Caller& caller, const std::string& service)>;
 
-  // A Watch over one of these is RESOURCE_EXHAUSTED.
+  // A Watch beyond one of these limits gets RESOURCE_EXHAUSTED.
   struct Options {
     size_t max_watches = limits::kMaxWatches;
     size_t max_watches_of_connection = limits::kMaxWatchesOfConnection;
@@ -34,9 +35,9 @@ class HealthService final : public RpcService {
   grpc::Service& service() override { return service_; }
   void Serve(CallLoop& loop) override;
 
-  // Something may have changed: each watcher whose status did is told.
+  // Must be called when a status may have changed. Tells each watcher whose status has changed.
   void Notify();
-  // Ends every watch, and each that comes later at once, so that the server can stop.
+  // Ends every watch, and later ones at once, so that the server can stop.
   void EndWatches();
 
  private:
@@ -48,7 +49,7 @@ class HealthService final : public RpcService {
 
   absl::Status Check(const identity::Caller& caller, const CheckRequest& request, CheckResponse& response) const;
   std::unique_ptr<StreamHandler> StartWatch(Watch& call);
-  // Takes a watcher, and counts it in that of its connection.
+  // Adds `watcher`, and counts it in `of_connection`. RESOURCE_EXHAUSTED: a limit is reached.
   absl::Status Admit(const std::shared_ptr<Watcher>& watcher, size_t& of_connection) FERRY_REQUIRES(mutex_);
 
   const Options options_;
@@ -56,7 +57,7 @@ class HealthService final : public RpcService {
   RawService<grpc::health::v1::Health> service_;
   base::Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ FERRY_GUARDED_BY(mutex_);
-  std::map<std::string, size_t> watches_of_ FERRY_GUARDED_BY(mutex_);  // connections; none of 0
+  std::map<std::string, size_t> watches_of_ FERRY_GUARDED_BY(mutex_);  // by connection; without zeros
   bool ended_ FERRY_GUARDED_BY(mutex_) = false;
 };
 

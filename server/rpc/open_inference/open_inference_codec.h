@@ -1,4 +1,4 @@
-// Between the Open Inference Protocol's messages and ours.
+// Converts between the Open Inference Protocol's messages and ours.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,17 +10,17 @@
 
 namespace torchferry::rpc {
 
-// "" is 0, the newest; INVALID_ARGUMENT for what is no version's number.
+// The version's number in `text`; "" is 0, the newest. INVALID_ARGUMENT for any other text.
 absl::StatusOr<int64_t> DecodeVersion(const std::string& text);
 
-// A view where the message has the bytes as a tensor's are: raw, or typed contents of elements of 4 or 8 bytes;
-// `message` must outlive what is made of it. A "timeout" parameter ends the request's wait that long after `now`.
-// INVALID_ARGUMENT saying which input and what was expected, as a RequestBuilder does; UNIMPLEMENTED for what other
-// servers have and this one has not (shared memory).
+// The result views `message` where its bytes are a tensor's: raw, or typed contents with elements of 4 or 8 bytes.
+// `message` must outlive the result. A "timeout" parameter ends the request's wait that long after `now`.
+// INVALID_ARGUMENT names the input and what was expected, as a RequestBuilder does. UNIMPLEMENTED is for features of
+// other servers that this one does not have (shared memory).
 absl::StatusOr<Request> DecodeInferRequest(const inference::ModelInferRequest& message, base::TimePoint now);
 
-// Adds to `message` the fields of a ModelInferResponse whose raw_output_contents share the bytes of long outputs.
-// INTERNAL, saying which output, for an element type that has no form on the wire: they are then added in part.
+// Adds the fields of a ModelInferResponse to `message`. Its raw_output_contents share the bytes of long outputs.
+// INTERNAL names an output whose element type has no form on the wire; the fields are then added in part.
 absl::Status EncodeInferAnswer(const Answer& answer, const inference::ModelInferRequest& request,
                                OutgoingMessage& message);
 

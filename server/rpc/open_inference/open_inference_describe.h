@@ -1,4 +1,4 @@
-// What the Open Inference Protocol says of models, from what the registry knows.
+// Describes models in the Open Inference Protocol, from the registry's data.
 #pragma once
 
 #include <vector>
@@ -8,14 +8,14 @@
 
 namespace torchferry::rpc {
 
-// Of a READY version; `ready` are all that are, of its model.
+// Describes a READY version. `ready`: all READY versions of its model.
 void DescribeModel(const registry::VersionStatus& status, const std::vector<int64_t>& ready,
                    inference::ModelMetadataResponse& message);
 
-// The configuration in force: what config.pbtxt leaves out is filled in as far as the loaded version knows it.
+// The configuration in force. Fields that config.pbtxt leaves out are filled in where the loaded version knows them.
 void DescribeConfig(const registry::VersionStatus& status, inference::ModelConfig& message);
 
-// Of a READY version. Times are exact to the nanosecond up to 2^53 of them, 104 days.
+// Describes a READY version. Times are exact to the nanosecond up to 2^53 ns, 104 days.
 void DescribeStatistics(const registry::VersionStatus& status, inference::ModelStatistics& message);
 
 void DescribeIndex(const registry::VersionStatus& status, inference::RepositoryIndexResponse::ModelIndex& message);

@@ -16,8 +16,8 @@ class OpenInferenceService final : public RpcService {
  public:
   struct Options {
     std::string server_version;
-    bool admin = false;                 // whether it loads and unloads
-    AdminCalls* admin_calls = nullptr;  // which outlive it
+    bool admin = false;                 // whether it loads and unloads models
+    AdminCalls* admin_calls = nullptr;  // outlive the service
     std::function<bool()> is_ready;     // thread-safe and cheap
   };
 
@@ -30,7 +30,7 @@ class OpenInferenceService final : public RpcService {
  private:
   void ServeModels(CallLoop& loop);
   void ServeRepository(CallLoop& loop);
-  // What the protocol's extensions have and this server has not: UNIMPLEMENTED, saying what to do instead.
+  // Answers calls of extensions that this server does not have with UNIMPLEMENTED, and says what to do instead.
   void ServeUnsupported(CallLoop& loop);
 
   absl::Status ModelReady(const identity::Caller& caller, const inference::ModelReadyRequest& request,

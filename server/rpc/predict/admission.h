@@ -1,4 +1,4 @@
-// Who may come in, and how many are in: what a drain needs to know.
+// Counts the requests inside the server, and admits no more once a drain has closed it.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@ namespace torchferry::rpc {
 // Thread-safe.
 class Admission {
  public:
-  // `now`: of the call. False once closed. Each true is followed by one Leave.
+  // `now`: when the call arrived. False once closed. Each true must be followed by one Leave.
   bool Enter(base::TimePoint now);
   void Leave();
 
   void Close(base::TimePoint now);
-  // Waits until nobody is in; false when `deadline` passed first.
+  // Waits until no request is inside; false when `deadline` passed first.
   bool WaitUntilEmpty(base::TimePoint deadline);
   int64_t inside() const;
 
-  // Once closed: waits until nobody has asked for so long, but not beyond `deadline`.
+  // To be called once closed. Waits until no request has arrived for `quiet`, max until `deadline`.
   void WaitUntilQuiet(base::Duration quiet, base::TimePoint deadline, const base::Clock& clock);
 
  private:
@@ -28,7 +28,7 @@ class Admission {
   base::CondVar empty_;
   int64_t inside_ FERRY_GUARDED_BY(mutex_) = 0;
   bool is_closed_ FERRY_GUARDED_BY(mutex_) = false;
-  base::TimePoint last_asked_ FERRY_GUARDED_BY(mutex_){};  // since it is closed
+  base::TimePoint last_asked_ FERRY_GUARDED_BY(mutex_){};  // the last Enter since Close
 };
 
 }  // namespace torchferry::rpc

@@ -1,4 +1,4 @@
-// What is in flight of each model and each client, within their limits.
+// Counts the load in flight of each model and each client, within their limits.
 #pragma once
 
 #include <absl/status/status.h>
@@ -15,7 +15,7 @@
 
 namespace torchferry::rpc {
 
-// What is in flight, or what one request or stream adds to that.
+// The load in flight, or the load of one request or stream.
 struct FlightLoad {
   int64_t requests = 0;
   int64_t bytes = 0;
@@ -25,15 +25,15 @@ struct FlightLoad {
 
 enum class FlightOf : uint8_t { kModel, kClient };
 
-// OK if `more` may be in flight beside `load`; else RESOURCE_EXHAUSTED with the limit that it meets (base/refusal.h),
-// both numbers and what can be done. `name` is the model's, or the client's ("identity alice"). Pure.
+// OK if `more` may be in flight beside `load`. Otherwise RESOURCE_EXHAUSTED, with the limit that it meets
+// (base/refusal.h), both numbers and what can be done. `name` is the model's, or the client's ("identity alice"). Pure.
 absl::Status CheckFlight(FlightOf whose, const std::string& name, const serving::FlightLimits& limits,
                          const FlightLoad& load, const FlightLoad& more);
 
-// Thread-safe. It knows of those alone that have something in flight.
+// Thread-safe. It keeps only the models and clients that have something in flight.
 class Flights {
  public:
-  // A place that is taken until this goes. Empty: none.
+  // A place that is taken until this object is destroyed. Empty: no place is taken.
   class Place {
    public:
     Place() = default;
@@ -55,7 +55,7 @@ class Flights {
   Flights(const Flights&) = delete;
   Flights& operator=(const Flights&) = delete;
 
-  // The place of `load`, which must go before this does, or CheckFlight's error.
+  // Takes a place for `load`, or returns CheckFlight's error. The place must be destroyed before the Flights.
   absl::StatusOr<Place> Enter(FlightOf whose, const std::string& name, const serving::FlightLimits& limits,
                               const FlightLoad& load);
   size_t size() const;  // models and clients that have something in flight

@@ -6,7 +6,8 @@
 
 namespace torchferry::rpc {
 
-// Under the version that was found, and without a name where none was. What was not admitted is not counted.
+// Requests count under the version that was found, or without a name where none was found. Requests that were not
+// admitted do not count.
 class MetricsObserver final : public CallObserver {
  public:
   explicit MetricsObserver(metrics::Metrics& metrics) : metrics_(metrics) {}

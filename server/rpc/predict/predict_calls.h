@@ -1,4 +1,4 @@
-// Predict, for any API: what an API has of its own is its codec. PredictStream is in predict_stream.h.
+// Predict, for any API: an API brings only its codec. PredictStream is in predict_stream.h.
 #pragma once
 
 #include <algorithm>
@@ -15,18 +15,19 @@
 
 namespace torchferry::rpc {
 
-// Api has
-//   RequestMessage, ResponseMessage, StreamMessage
-//   kMethod, kStreamMethod: the names of the two in the service
-//   static const std::string& RequestId(const RequestMessage&)
-//   static absl::StatusOr<Request> Decode(const RequestMessage&, TimePoint now): views; `deadline` as far as the
-//     message says
-//   static absl::Status Encode(const Answer&, const RequestMessage&, OutgoingMessage&): a ResponseMessage
-//   static absl::Status EncodeForStream(const Answer&, const RequestMessage&, OutgoingMessage&): a StreamMessage
-//   static void EncodeErrorForStream(const absl::Status&, const RequestMessage&, OutgoingMessage&): a StreamMessage
-// These are given empty messages to fill; after an error what is in one is not sent.
+// Api has the types RequestMessage, ResponseMessage and StreamMessage. Its kMethod and kStreamMethod are the names of
+// the two methods in the service. Its static functions are these:
+//
+//   RequestId(const RequestMessage&) gives a const std::string&.
+//   Decode(const RequestMessage&, TimePoint now) gives an absl::StatusOr<Request> of views, with the message's
+//   deadline. Encode(const Answer&, const RequestMessage&, OutgoingMessage&) gives an absl::Status, and makes a
+//   ResponseMessage. EncodeForStream(const Answer&, const RequestMessage&, OutgoingMessage&) does so with a
+//   StreamMessage. EncodeErrorForStream(const absl::Status&, const RequestMessage&, OutgoingMessage&) makes a
+//   StreamMessage.
+//
+// The encoding functions get empty messages to fill. After an error the message is not sent.
 
-// Of Predict, that may come in one reading of the network without waiting for one another.
+// Max Predict calls that may arrive in one read of the network without waiting for one another.
 constexpr int kPredictsAtOnce = 32;
 
 // Decodes `message`, which came by `call`.
@@ -41,7 +42,7 @@ absl::StatusOr<Request> DecodeFor(const Call& call, const typename Api::RequestM
   return request;
 }
 
-// Of its tensors.
+// Bytes of the answer's tensors.
 inline int64_t BytesOf(const Answer& answer) {
   int64_t bytes = 0;
   for (const model::NamedTensor& output : answer.result.outputs)

@@ -22,8 +22,8 @@
 namespace torchferry::rpc {
 
 // Takes as many requests as StreamWindow allows, so that they share batches, and answers them in their order. A client
-// can flood neither the queue nor the memory: what it sends beyond that stays unread. A request to a stateful model has
-// no other beside it. The stream's sessions end with it.
+// can flood neither the queue nor the memory: further requests stay unread. A request to a stateful model runs alone in
+// its stream. The stream's sessions end with it.
 template <typename Api>
 class PredictStreamHandler final : public StreamHandler {
  public:
@@ -59,7 +59,7 @@ class PredictStreamHandler final : public StreamHandler {
       if (is_finished_) return;  // it came too late: the stream has been ended
       is_taking_ = true;
     }
-    if (!ok) {  // the client has said all it had to say, or is gone
+    if (!ok) {  // the client sends no more, or is gone
       {
         base::MutexLock lock(mutex_);
         next_is_ = Next::kNone;
@@ -84,7 +84,7 @@ class PredictStreamHandler final : public StreamHandler {
     Begin(std::move(request), /*is_refused=*/false);
   }
 
-  // The stream may be told that it is idle.
+  // Ends a stream with a state that has been idle for too long, and otherwise sets the timer again.
   void OnTimer() override {
     const base::Duration max_idle = predictor_.max_stream_idle();
     base::Duration left = max_idle;
@@ -115,7 +115,7 @@ class PredictStreamHandler final : public StreamHandler {
       in_flight_.pop_front();
       first = TakeToWrite();
     }
-    call_.Resize(written->memory, 0).IgnoreError();  // it is less
+    call_.Resize(written->memory, 0).IgnoreError();  // it shrinks
     {
       base::MutexLock lock(mutex_);
       written->is_answered = false;
@@ -126,26 +126,27 @@ class PredictStreamHandler final : public StreamHandler {
   }
 
  private:
-  // A request and its answer. With the memory that its messages have kept it serves for others, later.
+  // A request and its answer. Later requests reuse it, with the memory that its messages have kept.
   struct Exchange {
     std::shared_ptr<Message> message = std::make_shared<Message>();
-    identity::Caller caller;  // as it was known when the message came
-    bool is_kept = false;     // its bytes are read on, whatever comes next
+    identity::Caller caller;  // as known when the message came
+    bool is_kept = false;     // its bytes are still read after the answer
     bool is_alone = false;
-    int64_t memory = 0;  // its part of the call's
+    int64_t memory = 0;  // its part of the call's memory
     int64_t answer_bytes = 0;
     OutgoingMessage response;
-    bool is_answered = false;  // and may be written
+    bool is_answered = false;  // its answer may be written
   };
 
-  // What there is of the next request. Whoever has set kReading, under the mutex, has `next_`, `sessions_` and the
-  // reading side of the call to itself until it sets another: large messages come on another thread than the loop's.
+  // The state of the next request. The thread that sets kReading, under the mutex, owns `next_`, `sessions_` and the
+  // reading side of the call until it sets another state. This rule is needed because large messages come on another
+  // thread than the loop's.
   enum class Next {
-    kNothing,  // it is to be read, when it may
-    kReading,  // or taken, or begun
-    kArrived,  // its bytes, which wait for room beside the others
-    kDecoded,  // it waits until the others are answered
-    kNone,     // there is none any more
+    kNothing,  // it is read as soon as the window allows
+    kReading,  // it is being read, taken, or begun
+    kArrived,  // its bytes wait for room beside the others
+    kDecoded,  // it is decoded, and waits until the others are answered
+    kNone,     // no more requests come
   };
 
   int64_t MaxBytes() const { return StreamWindow::MaxBytes(call_.budget().limits(), call_.budget().used()); }
@@ -155,7 +156,7 @@ class PredictStreamHandler final : public StreamHandler {
     return !in_flight_.back()->is_alone && window_.Admits(in_flight_.size(), 0, MaxBytes());
   }
 
-  // The first that is not answered keeps back those behind it.
+  // The next answer to write, or null. A request that is not answered holds back those behind it.
   Exchange* TakeToWrite() FERRY_REQUIRES(mutex_) {
     if (is_writing_) return nullptr;
     if (is_broken_) std::erase_if(in_flight_, [](const auto& exchange) { return exchange->is_answered; });
@@ -164,7 +165,7 @@ class PredictStreamHandler final : public StreamHandler {
     return in_flight_.front().get();
   }
 
-  // True once: the call is to be finished.
+  // Returns true once, when the call must be finished.
   bool TakeEnd() FERRY_REQUIRES(mutex_) {
     const bool comes_no_more = next_is_ == Next::kNone || (is_broken_ && next_is_ != Next::kReading);
     if (!comes_no_more || !in_flight_.empty() || is_finished_) return false;
@@ -172,12 +173,12 @@ class PredictStreamHandler final : public StreamHandler {
     return true;
   }
 
-  // `is_broken`: as it was when the end was taken. The call may be gone when this returns.
+  // `is_broken`: the value of is_broken_ at TakeEnd. The call may be gone when this returns.
   void Finish(bool is_broken) {
     call_.Finish(is_broken ? absl::CancelledError("the client went away") : absl::OkStatus());
   }
 
-  // Whatever is possible now with the next request.
+  // Ends the stream, or reads, takes or begins the next request, where that is possible now.
   void Advance() {
     std::optional<absl::StatusOr<Request>> decoded;
     bool reads = false;
@@ -203,7 +204,7 @@ class PredictStreamHandler final : public StreamHandler {
     call_.Take();
   }
 
-  // `is_refused`: nobody has to hear of it but the client.
+  // `is_refused`: only the client is told, no observer is.
   void Begin(absl::StatusOr<Request> request, bool is_refused) {
     Exchange& exchange = *next_;
     {
@@ -250,20 +251,20 @@ class PredictStreamHandler final : public StreamHandler {
     return CheckMessageSize(answer.result.outputs, exchange.response.size(), call_.max_message_bytes());
   }
 
-  // On the thread that has the answer.
+  // Called on the thread that has the answer.
   void Send(Exchange& exchange, const absl::Status& status) {
     if (!status.ok()) {
       exchange.response = {};
       exchange.answer_bytes = 0;
       Api::EncodeErrorForStream(status, *exchange.message, exchange.response);
     }
-    // With the memory that it has kept, unless a pass that does not end still reads it.
+    // The message keeps its memory, unless a pass that does not end still reads it.
     if (std::exchange(exchange.is_kept, false)) {
       exchange.message = std::make_shared<Message>();
     } else {
       *exchange.message = {};
     }
-    call_.Resize(exchange.memory, std::exchange(exchange.answer_bytes, 0)).IgnoreError();  // it is less
+    call_.Resize(exchange.memory, std::exchange(exchange.answer_bytes, 0)).IgnoreError();  // it shrinks
     Exchange* first = nullptr;
     bool ends = false;
     {
@@ -284,7 +285,7 @@ class PredictStreamHandler final : public StreamHandler {
   std::unique_ptr<Exchange> next_ = std::make_unique<Exchange>();
 
   base::Mutex mutex_;
-  std::deque<std::unique_ptr<Exchange>> in_flight_ FERRY_GUARDED_BY(mutex_);  // in their order
+  std::deque<std::unique_ptr<Exchange>> in_flight_ FERRY_GUARDED_BY(mutex_);  // in the order of arrival
   std::unique_ptr<Exchange> spare_ FERRY_GUARDED_BY(mutex_);
   StreamWindow window_ FERRY_GUARDED_BY(mutex_);
   Next next_is_ FERRY_GUARDED_BY(mutex_) = Next::kNothing;

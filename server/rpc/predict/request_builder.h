@@ -1,5 +1,5 @@
-// The one place where a request meets its limits (tensor/request_limits.h), whichever API it came by: the codecs hand
-// over what a message has, piece by piece, and get a Request or the reason why there is none.
+// The one place where requests of both APIs are checked against the limits (tensor/request_limits.h). The codecs pass a
+// message piece by piece, and get a Request or an error.
 #pragma once
 
 #include <absl/status/status.h>
@@ -15,51 +15,52 @@
 
 namespace torchferry::rpc {
 
-// How much of each a message has.
+// The number of parts that a message has.
 struct RequestCounts {
   size_t inputs = 0;
   size_t wanted_outputs = 0;
   size_t parameters = 0;  // of the request itself
 };
 
-// INVALID_ARGUMENT for more bytes than a name may have. `what` is "model_name" or the like. Empty is a name.
+// INVALID_ARGUMENT for a name with too many bytes. `what` is "model_name" or the like. An empty name passes.
 absl::Status CheckNameLength(std::string_view what, std::string_view name);
 
-// The id, or what is shown of one that is too long: the error of such a request says so.
+// The id, or an excerpt of an id that is too long. The error of such a request says that it is too long.
 std::string IdToRepeat(const std::string& request_id);
 
-// INVALID_ARGUMENT for more parameters than a tensor or a request may have. `what` says whose: "input \"x\"".
+// INVALID_ARGUMENT for more parameters than a tensor or a request may have. `what` says whose they are: "input \"x\"".
 absl::Status CheckParameterCount(std::string_view what, size_t count);
 
-// Errors are INVALID_ARGUMENT, saying which input or output, what it is and what was expected. After an error the
-// request is of no use.
+// Errors are INVALID_ARGUMENT. They say which input or output is wrong, what it is, and what was expected. After an
+// error the request must not be used.
 class RequestBuilder {
  public:
-  // Before any other, and before the caller does anything for each of `counts`.
+  // To be called first, before the caller does any work for each of `counts`.
   absl::Status Begin(std::string_view request_id, const RequestCounts& counts);
 
-  // `what` is "input" or "output": before a message repeats the name.
+  // `what` is "input" or "output". To be called before a message repeats the name.
   static absl::Status CheckTensorName(std::string_view what, std::string_view name);
 
-  // Whose name, dimensions or bytes exceed what is possible, whose bytes are not those of its shape, that holds what is
-  // no BOOL, or whose name another one has, is refused. Costs what the dimensions cost; of BOOL, what the bytes do.
+  // Refuses a name, dimensions or bytes over a limit, and a name that another input has. It also refuses bytes that do
+  // not fit the shape, and BOOL bytes other than 0 and 1. Its cost grows with the dimensions, and for BOOL with the
+  // bytes.
   absl::Status AddInput(const std::string& name, tensor::DType dtype, std::span<const int64_t> shape,
                         std::span<const std::byte> bytes, std::shared_ptr<const void> owner = nullptr);
 
-  // An output that is to be answered.
+  // Adds an output that is to be answered.
   absl::Status AddWanted(const std::string& name);
 
-  // For what else a message says: its version, its deadline.
+  // For the other fields of a message: its version, its deadline.
   Request& request() { return request_; }
 
-  // At the end, once. Each output may be named once.
+  // To be called once, at the end. INVALID_ARGUMENT: an output is named twice.
   absl::StatusOr<Request> Take();
 
  private:
   Request request_;
 };
 
-// INVALID_ARGUMENT for a tensor of more dimensions than one may have. For codecs that look at a shape before AddInput.
+// INVALID_ARGUMENT for a tensor with too many dimensions. For codecs that read a shape before AddInput.
 absl::Status CheckRank(std::string_view input, size_t rank);
 
 }  // namespace torchferry::rpc

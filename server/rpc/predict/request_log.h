@@ -1,14 +1,14 @@
-// A line in the log for each request.
+// Writes a line in the log for each request.
 #pragma once
 
 #include "server/rpc/predict/call_observer.h"
 
 namespace torchferry::rpc {
 
-// "request", with method, model, version, device, code, milliseconds, the
-// identity that asked where there are identities, the client's request_id where it gave one, and
-// the whole message of an error. INTERNAL is logged at warning, all else at debug. What clients say is quoted, and
-// names and ids are cut to 256 bytes. Costs one look at the log's level where that is above debug.
+// The line "request" has method, model, version, device, code, milliseconds, and the whole message of an error. It has
+// the caller's identity and the client's request_id, where there are such. INTERNAL is logged at warning, all else at
+// debug. Clients' texts are quoted, and names and ids are cut to 256 bytes. It costs one check of the log's level where
+// that is above debug.
 class RequestLog final : public CallObserver {
  public:
   void OnBegin(const PredictCall&) override {}

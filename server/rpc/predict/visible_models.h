@@ -1,4 +1,4 @@
-// What a caller gets to know of the registry: of the models that it may see alone.
+// The part of the registry that a caller may see.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -12,13 +12,13 @@
 
 namespace torchferry::rpc {
 
-// Registry::Find after Caller::CheckModel: the registry is not asked of a model that the caller may not use, and its
-// list of models is not in what a caller is told that may not see them all.
+// Registry::Find after Caller::CheckModel: the registry is not asked for a model that the caller may not use. Callers
+// that may not see all models are not told the registry's list of models.
 absl::StatusOr<std::shared_ptr<serving::Servable>> FindFor(const identity::Caller& caller,
                                                            const registry::Registry& registry, const std::string& model,
                                                            int64_t version);
 
-// Registry::List without what the caller may not see.
+// Registry::List without the models that the caller may not see.
 std::vector<registry::VersionStatus> ListFor(const identity::Caller& caller, const registry::Registry& registry);
 
 }  // namespace torchferry::rpc

@@ -1,4 +1,4 @@
-// What reflection says of services: their names, and the files that describe them.
+// The data of reflection: the services' names, and the files that describe them.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,15 +11,15 @@
 
 namespace torchferry::rpc {
 
-// Immutable. What no file of these services has is NOT_FOUND, whatever else this program was built with.
+// Immutable. Anything outside the files of these services is NOT_FOUND, even if this program was built with it.
 class DescribedServices {
  public:
-  // Full names of services of the program's own descriptors.
+  // `names`: full names of services in the program's own descriptors.
   explicit DescribedServices(std::vector<std::string> names);
 
   const std::vector<std::string>& names() const { return names_; }
 
-  // A file and what it imports, each as a serialized FileDescriptorProto.
+  // A file and its imports, each as a serialized FileDescriptorProto.
   absl::StatusOr<std::vector<std::string>> FileNamed(const std::string& name) const;
   absl::StatusOr<std::vector<std::string>> FileOfSymbol(const std::string& symbol) const;
   absl::StatusOr<std::vector<std::string>> FileOfExtension(const std::string& type, int number) const;

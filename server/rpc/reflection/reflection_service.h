@@ -1,4 +1,4 @@
-// grpc.reflection.v1 and v1alpha: what services there are behind an address, for clients that were not built for them.
+// grpc.reflection.v1 and v1alpha: they list the services of an address, for clients that were not built for them.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace torchferry::rpc {
 
-// One service for each version of the protocol. They say that there are the services `names`, and themselves. A stream
-// has one request in flight; the others stay unread until it is answered.
+// Makes one service for each version of the protocol. They list the services `names` and themselves. A stream has one
+// request in flight; the others stay unread until it is answered.
 std::vector<std::unique_ptr<RpcService>> MakeReflection(std::vector<std::string> names);
 
 }  // namespace torchferry::rpc

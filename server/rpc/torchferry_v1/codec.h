@@ -1,4 +1,4 @@
-// Between torchferry.v1's messages and ours.
+// Converts between torchferry.v1's messages and ours.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,18 +10,18 @@
 
 namespace torchferry::rpc {
 
-// A view: `message` must outlive what is made of it. INVALID_ARGUMENT for a tensor without a dtype, and for what a
-// RequestBuilder refuses; tensor::BindInputs holds the rest against the signature.
+// The result views `message`, which must outlive it. INVALID_ARGUMENT: a tensor has no dtype, or a RequestBuilder
+// refuses the request. tensor::BindInputs checks the rest against the signature.
 absl::StatusOr<Request> DecodeRequest(const v1::PredictRequest& message);
 
-// Into `message`, which is empty: a v1::PredictResponse that shares the bytes of long outputs. INTERNAL, saying which
-// output, for an element type that has no form on the wire: FP8 and complex numbers. `message` is then filled in part.
+// Fills the empty `message` with a v1::PredictResponse that shares the bytes of long outputs. INTERNAL names an output
+// whose element type has no form on the wire: FP8 and complex numbers. `message` is then filled in part.
 absl::Status EncodeAnswer(const Answer& answer, const std::string& request_id, OutgoingMessage& message);
 
 v1::DataType EncodeDType(tensor::DType dtype);  // DATA_TYPE_UNSPECIFIED for one that has no form on the wire
-tensor::DType DecodeDType(v1::DataType dtype);  // kInvalid for one that is not named
+tensor::DType DecodeDType(v1::DataType dtype);  // kInvalid for an unknown one
 
-// What GetModel says of one version.
+// Fills `message` with GetModel's description of one version.
 void EncodeVersion(const registry::VersionStatus& status, v1::ModelVersion& message);
 
 }  // namespace torchferry::rpc
