@@ -1,4 +1,4 @@
-// The authorities whose certificates are taken from the other side.
+// Checks the authorities whose certificates the other side may show.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,8 +11,8 @@
 
 namespace torchferry::tls {
 
-// The file's certificates as PEM; of those that are not valid `now` a warning each. INVALID_ARGUMENT: there is none,
-// one is damaged, or none is valid.
+// The file's certificates as PEM. Each one that is not valid `now` adds a warning. INVALID_ARGUMENT: the file has no
+// certificate, one is damaged, or none is valid.
 absl::StatusOr<std::string> CheckAuthorities(const NamedText& file, Date now, std::vector<std::string>& warnings);
 
 }  // namespace torchferry::tls

@@ -1,4 +1,4 @@
-// What a client shows a server, and which servers it trusts.
+// The certificate of a client, and the authorities of the servers that it trusts.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -9,22 +9,23 @@
 
 namespace torchferry::tls {
 
-// Paths of this host, each empty: not given.
+// Paths of this host. An empty path: not given.
 struct ClientFiles {
   std::string ca;
   std::string certificate;
   std::string key;
 };
 
-// PEM, checked; empty where there is no such file.
+// Checked PEM; empty where no file is given.
 struct ClientCredentials {
   std::string ca;
   std::string chain;
   std::string key;
 };
 
-// Messages call the files by the flags --tls-ca, --tls-client-cert and --tls-client-key. Errors of ReadFile, and
-// INVALID_ARGUMENT: one is not what it should be, the pair does not fit or is not valid `now`, or is half given.
+// Messages call the files by the flags --tls-ca, --tls-client-cert and --tls-client-key. It returns the errors of
+// ReadFile. INVALID_ARGUMENT: a file has wrong contents, the pair does not fit or is not valid `now`, or only half of
+// it is given.
 absl::StatusOr<ClientCredentials> ReadClientCredentials(const ClientFiles& files, Date now);
 
 }  // namespace torchferry::tls

@@ -1,5 +1,5 @@
-// What a listener shows its clients, and whose certificates it takes from them. All of it is checked here, before a
-// library gets it: OpenSSL and gRPC say little of what is wrong.
+// The certificate that a listener shows its clients, and the authorities of clients' certificates that it accepts. All
+// are checked here before a library gets them, as OpenSSL and gRPC say little about errors.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -14,29 +14,31 @@
 
 namespace torchferry::tls {
 
-// What is asked of clients. Whoever shows a certificate shows one of the authorities.
+// Whether clients are asked for a certificate, and must show one. A certificate that is shown must be from one of the
+// authorities.
 enum class ClientAuth : uint8_t { kNone, kRequest, kRequire };
 
 // The files' contents.
 struct Texts {
   NamedText certificate;
   NamedText key;
-  NamedText client_ca;  // of authorities; without a name: there is none
+  NamedText client_ca;  // of authorities; without a name: not given
 };
 
-// PEM, as OpenSSL writes it: what was checked is what is used.
+// PEM, as OpenSSL writes it: the checked contents are those that are used.
 struct Credentials {
   std::string
       chain;  // the server's certificate first, then those of its authorities, each the issuer of the one before
   std::string key;
   std::string client_ca;              // empty: none
   std::string subject;                // of the server's certificate, for people
-  Validity validity;                  // of the chain: all of it is valid meanwhile
+  Validity validity;                  // the time when the whole chain is valid
   std::vector<std::string> warnings;  // sentences
 };
 
-// INVALID_ARGUMENT names the file, what is wrong and the way out: no certificate or key in it, a key that is encrypted
-// or of another certificate, a chain in another order, a certificate that is not valid `now`, or no authority that is.
+// INVALID_ARGUMENT names the file, what is wrong and the way out. A file may have no certificate or key, or have an
+// encrypted key or the key of another certificate. The chain may be in another order, or have a certificate that is not
+// valid `now`. All authorities may be invalid.
 absl::StatusOr<Credentials> CheckCredentials(const Texts& texts, Date now);
 
 }  // namespace torchferry::tls

@@ -14,27 +14,27 @@
 
 namespace torchferry::tls {
 
-// Whoever makes connections asks for each of them. Thread-safe.
+// The source of credentials, asked for each new connection. Thread-safe.
 class CredentialsSource {
  public:
-  // Never null. Another object when they have changed.
+  // Never null. It is another object when the credentials have changed.
   virtual std::shared_ptr<const Credentials> Current() const = 0;
 
  protected:
   ~CredentialsSource() = default;
 };
 
-// Looks at the files each second, from Open to the destructor: by their contents, so links that are swapped and file
-// systems without notifications are the same to it. What is not good is logged, and what was served stays.
+// Checks the files each second, from Open to the destructor. It compares contents, so swapped links and file systems
+// without notifications work, too. Bad contents are logged, and the served credentials stay.
 class CredentialsWatch final : public CredentialsSource {
  public:
-  // What the log is told, for whoever counts it. On the watch's thread.
+  // The events that are logged, for counting them. Called on the watch's thread.
   struct Events {
-    std::function<void(const Credentials&)> on_taken;  // the first too, in Open
+    std::function<void(const Credentials&)> on_taken;  // for the first too, in Open
     std::function<void()> on_refused;
   };
 
-  // Errors of ReadFiles and CheckCredentials.
+  // Returns the errors of ReadFiles and CheckCredentials.
   static absl::StatusOr<std::unique_ptr<CredentialsWatch>> Open(const Files& files, Events events);
   CredentialsWatch(const CredentialsWatch&) = delete;
   CredentialsWatch& operator=(const CredentialsWatch&) = delete;
@@ -49,7 +49,7 @@ class CredentialsWatch final : public CredentialsSource {
 
   const Files files_;
   const Events events_;
-  Rotation rotation_;  // the thread's
+  Rotation rotation_;  // used only by the thread
   mutable base::Mutex mutex_;
   std::shared_ptr<const Credentials> current_ FERRY_GUARDED_BY(mutex_);
   base::LoopThread loop_{"tls-watch", [this] { return Look(); }};

@@ -16,13 +16,14 @@ struct Files {
   std::string client_ca;  // empty: none
 };
 
-// The file at `path`, links followed; "FLAG PATH" is what messages call it. FAILED_PRECONDITION: it cannot be read.
+// Reads the file at `path`, and follows links. Messages call it "FLAG PATH". FAILED_PRECONDITION: it cannot be read.
 absl::StatusOr<NamedText> ReadFile(const char* flag, const std::string& path);
 
-// Their contents as they are now, links followed. FAILED_PRECONDITION names the file that cannot be read, and why.
+// The files' contents as they are now, with links followed. FAILED_PRECONDITION names the file that cannot be read, and
+// why.
 absl::StatusOr<Texts> ReadFiles(const Files& files);
 
-// A sentence when others than the owner and the group may read the key; empty: they may not.
+// A sentence when others than the owner and the group may read the key; otherwise empty.
 std::string WhyKeyIsOpen(const Files& files);
 
 }  // namespace torchferry::tls

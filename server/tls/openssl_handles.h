@@ -29,13 +29,13 @@ using CertificatePtr = std::unique_ptr<X509, OpenSslFree<&X509_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, OpenSslFree<&SSL_CTX_free>>;
 using Certificates = std::vector<CertificatePtr>;
 
-// Reads `text`, which outlives it.
+// A BIO that reads `text`, which must outlive it.
 BioPtr ReadingBio(std::string_view text);
-// A BIO that is written to, and what it has got.
+// A BIO to write to. TextOf gives what was written.
 BioPtr WritingBio();
 std::string TextOf(BIO* bio);
 
-// The reason of this thread's last error in OpenSSL, "ee key too small" say, and none is left.
+// The reason of this thread's last error in OpenSSL, such as "ee key too small". It removes all errors of the thread.
 std::string TakeError();
 
 }  // namespace torchferry::tls

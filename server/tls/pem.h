@@ -12,7 +12,7 @@
 
 namespace torchferry::tls {
 
-// Of what a file holds and should not.
+// The status code for wrong contents of a file.
 inline constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
 // A file as messages call it, "--tls-cert /etc/tls/tls.crt", and what it holds.
@@ -21,14 +21,14 @@ struct NamedText {
   std::string text;
 };
 
-// More bytes than this are no certificate, key or list of authorities.
+// Max bytes of a file with certificates, a key or authorities.
 inline constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
-// All certificates of the file, in its order: at least one, at most `most`. Other blocks, a key say, are passed over.
-// INVALID_ARGUMENT: there is none, or one is cut short or is no certificate.
+// All certificates of the file, in its order: min one, max `most`. Other blocks, such as a key, are skipped.
+// INVALID_ARGUMENT: the file has no certificate, or one is cut short or is no certificate.
 absl::StatusOr<Certificates> ReadCertificates(const NamedText& file, size_t most);
 
-// The one private key of the file. INVALID_ARGUMENT: there is none, or it is encrypted.
+// The one private key of the file. INVALID_ARGUMENT: the file has no key, or the key is encrypted.
 absl::StatusOr<KeyPtr> ReadPrivateKey(const NamedText& file);
 
 std::string ToPem(const Certificates& certificates);

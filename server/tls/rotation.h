@@ -1,4 +1,4 @@
-// Which of the credentials that come by and by in the files are served. Pure: files' contents and dates come in.
+// Decides which contents of the files are served, as these change over time. Pure: contents and dates are arguments.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,28 +15,29 @@ namespace torchferry::tls {
 class Rotation {
  public:
   struct Step {
-    std::shared_ptr<const Credentials> taken;  // that are served from now on; null: those of before
-    std::string refused;                       // why the files' contents are not; once for each content
+    std::shared_ptr<const Credentials> taken;  // served from now on; null: the ones before stay
+    std::string refused;                       // why the contents are refused; once for each content
   };
 
-  // `texts` are where `credentials` come from.
+  // `credentials` come from `texts`.
   Rotation(Texts texts, std::shared_ptr<const Credentials> credentials)
       : served_(std::move(texts)), credentials_(std::move(credentials)) {}
 
-  // What a look at the files gave. What is good is taken at once. What is not may be half of a change: it is refused
-  // when the next look finds the same, and looked at again as long as it is there, for a date may make it good.
+  // Takes the result of one check of the files. Good contents are taken at once. Bad contents may be half of a change,
+  // so they are refused only when the next check finds the same. They are checked again while they are there, as a date
+  // may make them good.
   Step Look(const absl::StatusOr<Texts>& read, Date now);
 
   const std::shared_ptr<const Credentials>& credentials() const { return credentials_; }
 
-  // A change of the served credentials' age, kValid at first; nothing while it is the same.
+  // The served credentials' age, if it has changed; otherwise empty. It is kValid at first.
   std::optional<Age> NewAge(Date now);
 
  private:
   Texts served_;
   std::shared_ptr<const Credentials> credentials_;
   Age age_ = Age::kValid;
-  // Of contents that are not served: what they are, and whether that was said.
+  // The contents that are not served, and whether their refusal was reported.
   std::string waiting_;
   bool is_said_ = false;
 };

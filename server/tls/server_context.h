@@ -1,4 +1,4 @@
-// Credentials as OpenSSL's object for connections, for listeners that speak to OpenSSL themselves.
+// Makes OpenSSL's context for connections from credentials, for listeners that use OpenSSL themselves.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -8,7 +8,7 @@
 
 namespace torchferry::tls {
 
-// TLS 1.2 and 1.3, for HTTP/1.1. INTERNAL when OpenSSL does not take what CheckCredentials has passed.
+// TLS 1.2 and 1.3, for HTTP/1.1. INTERNAL when OpenSSL does not accept credentials that CheckCredentials has passed.
 absl::StatusOr<SslContextPtr> MakeServerContext(const Credentials& credentials, ClientAuth auth);
 
 }  // namespace torchferry::tls

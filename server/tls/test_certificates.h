@@ -15,7 +15,7 @@
 
 namespace torchferry::tls {
 
-// What a test wants of a certificate, beside its issuer.
+// The fields of a test's certificate, beside its issuer.
 struct Wanted {
   std::string name = "localhost";                          // its common name
   std::string alternative = "DNS:localhost,IP:127.0.0.1";  // as openssl.cnf writes it; empty: none

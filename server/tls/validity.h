@@ -1,4 +1,4 @@
-// From when to when a certificate may be used, and how near the end is. Dates come in as arguments.
+// When a certificate may be used, and how near its end is. Dates are arguments.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ struct Validity {
 
 enum class Age : uint8_t { kNotYet, kValid, kEndsSoon, kExpired };
 
-// kEndsSoon: in the last fifth of its time, or its last 14 days where that is less. Who renews as usual has done so.
+// kEndsSoon: in the last fifth of its time, or its last 14 days where that is less. A usual renewal comes before that.
 Age AgeOf(const Validity& validity, Date now);
 
 // "2027-01-31T12:00:00Z".

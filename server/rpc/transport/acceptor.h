@@ -1,8 +1,8 @@
-// The thread that takes new connections and gives them to gRPC, as many as may be open. It ends those that have sent
-// too much of requests which are not whole.
+// The thread that accepts new connections, up to the limits, and gives them to gRPC. It ends connections that have sent
+// too many bytes of unfinished requests.
 //
-// gRPC 1.51 stops accepting for good when it has no descriptor left once (CVE-2023-4785), bounds no number of
-// connections and counts none. So the listening sockets are ours.
+// gRPC 1.51 stops accepting for good when it has once had no free descriptor (CVE-2023-4785). It neither limits nor
+// counts connections. Therefore the listening sockets are ours.
 #pragma once
 
 #include <sys/socket.h>
@@ -22,33 +22,33 @@
 
 namespace torchferry::rpc {
 
-// What the acceptor was seen doing.
+// The last state of the acceptor.
 struct AcceptorState {
   bool is_full = false;
-  size_t limit = 0;                                    // of connections that are open
+  size_t limit = 0;                                    // max open connections
   std::string failure;                                 // of the last attempt to accept; empty: it went well
-  base::TimePoint failing_since{};                     // where there is one
-  base::TimePoint handling_since = base::kNoDeadline;  // a connection that is being given to gRPC
+  base::TimePoint failing_since{};                     // since when there is a failure
+  base::TimePoint handling_since = base::kNoDeadline;  // since when gRPC is being given one
 };
 
-// Why no new connection is accepted, for who waits for one; empty when they are. A failure counts after a second and a
-// connection that gRPC has not taken after five, as both pass by themselves.
+// Why no new connection is accepted; empty: they are accepted. A failure counts after one second, and a connection that
+// gRPC has not taken after five: both may pass by themselves.
 std::string WhyNotAccepting(const AcceptorState& state, base::TimePoint now);
 
 // Thread-safe, but for Start and Stop.
 class Acceptor {
  public:
-  // What happens, on the acceptor's thread.
+  // Is told what happens, on the acceptor's thread.
   class Observer {
    public:
     virtual void OnAccepted() = 0;
     virtual void OnRefused(ConnectionVerdict why) = 0;
-    // It had sent most of what is unfinished.
+    // A connection was ended, as it had sent most of the unfinished bytes.
     virtual void OnEndedUnfinished() = 0;
     // There was no descriptor, or no memory, for a connection.
     virtual void OnAcceptFailed() = 0;
     virtual void OnOpen(size_t connections) = 0;
-    // WhyNotAccepting became empty, or is not any more.
+    // WhyNotAccepting became empty, or stopped being empty.
     virtual void OnChange() = 0;
 
    protected:
@@ -57,12 +57,12 @@ class Acceptor {
   struct Bounds {
     ConnectionLimits connections;
     int64_t unfinished_bytes = 0;               // of all connections together
-    const DeliveredBytes* delivered = nullptr;  // by their clients; outlives the acceptor
+    const DeliveredBytes* delivered = nullptr;  // by client's port; outlives the acceptor
   };
   // Takes a connection and owns its descriptor from then on.
   using Handler = std::function<void(int listening, int connection)>;
 
-  // `observer` and `clock` outlive it.
+  // `observer` and `clock` outlive the acceptor.
   Acceptor(ListenSockets sockets, const Bounds& bounds, Handler handler, Observer& observer, const base::Clock& clock);
   ~Acceptor() { Stop(); }
   Acceptor(const Acceptor&) = delete;
@@ -70,21 +70,21 @@ class Acceptor {
 
   int port() const { return port_; }
   void Start();
-  // Listens no more. `handler` is not called from then on.
+  // Stops listening. `handler` is not called from then on.
   void Stop();
 
-  // Why no new connection is accepted; empty when they are.
+  // Why no new connection is accepted; empty: they are accepted.
   std::string WhyNot() const;
 
  private:
   void Loop();
-  // Until something comes, or it is time to look around; false at the end.
+  // Waits until a connection comes, or a check is due; false: the acceptor ends.
   bool Wait();
-  // What waits at one socket, as far as it may be taken in one turn. False when there is nothing to take it with.
+  // Accepts what waits at one socket, up to the max of one turn. False: no descriptor or memory is left.
   bool AcceptFrom(int listening);
   void Take(int listening, int connection, const sockaddr_storage& address, socklen_t length);
   void SweepIfDue(base::Duration age);
-  // Ends connections of which too much is unfinished.
+  // Ends connections with too many unfinished bytes.
   void LookIfDue();
   void Refuse(int connection, const std::string& peer, ConnectionVerdict why);
   void SetState();
@@ -97,7 +97,7 @@ class Acceptor {
   const base::Clock& clock_;
   int wake_ = -1;
 
-  // The thread's.
+  // Used only by the thread.
   OpenConnections open_;
   UnfinishedBytes unfinished_;
   base::TimePoint looked_at_{};

@@ -1,5 +1,5 @@
-// When to look for the next event again and again instead of sleeping until it comes: sleep costs the one that comes
-// soon tens of microseconds.
+// Decides when to poll for the next event instead of sleeping until it comes. Sleep delays an event that comes soon by
+// tens of microseconds.
 #pragma once
 
 #include <algorithm>
@@ -8,11 +8,11 @@
 
 namespace torchferry::rpc {
 
-// After each work, for at most `window`, as long as the next work tends to come within that. Each time that it did not,
-// about twice as many works pass before it is tried again: rare requests do not keep a processor busy. Not thread-safe.
+// Polls after each work, max for `window`, while the next work tends to come within that. After each miss about twice
+// as many works pass before the next try, so that rare requests do not keep a processor busy. Not thread-safe.
 class BusyPoll {
  public:
-  // 0: never.
+  // `window` 0: it never polls.
   explicit BusyPoll(base::Duration window) : window_(window) {}
 
   void Worked(base::TimePoint now) {

@@ -1,4 +1,4 @@
-// gRPC calls over the asynchronous API: what the services' handlers see of a call.
+// gRPC calls over the asynchronous API, as the services' handlers see them.
 #pragma once
 
 #include <google/protobuf/arena.h>
@@ -27,91 +27,94 @@
 
 namespace torchferry::rpc {
 
-// A call of any kind. It lives until it has been finished, gRPC is done with it, no operation of its is in flight, and
-// nobody keeps it. Its messages are bytes to gRPC: they are parsed and made here, within the memory of the loop.
+// A call of any kind. It lives until it is finished, gRPC is done with it, no operation of it is in flight, and no copy
+// of Keep is left. Its messages are bytes to gRPC. They are parsed and serialized here, within the memory of the loop.
 class Call {
  public:
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  // By when the caller wants the answer; kNoDeadline: it did not say.
+  // The caller's deadline; kNoDeadline: it gave none.
   base::TimePoint DeadlineOn(const base::Clock& clock) const;
 
-  // Who calls. Any thread.
+  // The caller. Callable from any thread.
   const identity::Caller& caller() const { return caller_; }
   // The caller's address, which tells one connection from another.
   const std::string& peer() const { return caller_.peer(); }
 
-  // The caller gave up, or its connection is gone. Any thread, until Finish.
+  // Whether the caller gave up, or its connection is gone. Callable from any thread, until Finish.
   bool IsCancelled() const { return (cancel_.load(std::memory_order_relaxed) & kIsCancelled) != 0; }
-  // Called once when that happens, on the loop's thread, or at once if it has. To be set by the handler, once, before
-  // it returns.
+  // Sets the callback for that. It is called once, on the loop's thread, or at once if the call is cancelled already.
+  // The handler must set it, once, before it returns.
   void OnCancel(std::function<void()> callback) {
     on_cancel_ = std::move(callback);
     if ((cancel_.fetch_or(kHasCallback, std::memory_order_acq_rel) & kIsCancelled) != 0) on_cancel_();
   }
 
-  // Makes room for an answer of so many bytes, beside the request. To be called before it is made. RESOURCE_EXHAUSTED:
-  // there is none, and the call goes on.
+  // Makes room for an answer of `bytes` bytes, beside the request. To be called before the answer is made.
+  // RESOURCE_EXHAUSTED: there is no room, and the call goes on.
   absl::Status ReserveAnswer(int64_t bytes) { return Reserve(request_bytes_ + bytes); }
   // The call, with all its messages, stays in memory until the last copy is dropped, on any thread, finished or not.
-  // Not after Finish.
+  // Must not be called after Finish.
   std::shared_ptr<const void> Keep() {
     keepers_.fetch_add(1, std::memory_order_relaxed);
     return {this, [](Call* call) { call->LetGo(); }};
   }
 
-  // Of a request, and of an answer: gRPC refuses to send more.
+  // Max bytes of a request, and of an answer: gRPC refuses to send more.
   int64_t max_message_bytes() const { return loop_.memory().max_message_bytes(); }
 
-  // Ends the call. Once, on any thread; the call may be gone when this returns.
+  // Ends the call. To be called once, on any thread. The call may be gone when this returns.
   virtual void Finish(const absl::Status& status) = 0;
 
  protected:
   explicit Call(CallLoop& loop);
   virtual ~Call();
 
-  // For each operation that is begun, and when its event has come: the call may then be gone.
+  // Hold is called for each operation that begins, and Release when its event has come. The call may be gone after
+  // Release.
   void Hold() { uses_.fetch_add(1, std::memory_order_relaxed); }
   void Release() {
     if (uses_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     loop_.CallEnds();
     LetGo();
   }
-  // Instead, for one that never began.
+  // Called instead of Release, for a call that never began.
   void Discard() {
     loop_.CallEnds();
     LetGo();
   }
 
-  // The gate's answer for this call: before anything else is done with it. After an error it is finished with that.
+  // The gate's answer for this call, before anything else is done with it. After an error the call must be finished
+  // with that error.
   absl::Status Enter(const MethodRule& rule) { return loop_.gate().Admit(context_, rule, caller_); }
-  // A message has come. Once for each, before anything else is done with it.
+  // A message has come. To be called once for each message, before anything else is done with it.
   void Arrived(const grpc::ByteBuffer& bytes);
-  // Makes room for as many bytes as have been received: what waits to be parsed, too, has its place in the budget.
+  // Makes room for the received bytes: messages that wait to be parsed count in the budget, too.
   absl::Status ReserveReceived(grpc::ByteBuffer& bytes);
-  // Makes room for what `bytes` become as a `type`. An error says what the caller is told.
+  // Makes room for the message of `type` that `bytes` are parsed into. An error is the answer to the caller.
   absl::Status ReserveRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
-  // How much that is; they are read through, and stay as they are.
+  // The memory that `bytes` take as a `type`. It reads them through, and leaves them as they are.
   absl::StatusOr<int64_t> MeasureRequest(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
-  // The call's messages take so much, from now on.
+  // The call's messages take `bytes` bytes from now on.
   absl::Status Reserve(int64_t bytes);
-  // The request is gone, unless somebody keeps it, and its answer of so many bytes is on its way: from now on the
-  // client has its time to read it.
+  // The answer of `bytes` bytes is on its way, and the request is gone unless it is kept. From now on the client has
+  // limited time to read the answer.
   void BeginSend(int64_t bytes);
   void EndSend();
-  // Of these, the client's time alone.
+  // BeginSend and EndSend, for the client's time alone.
   void BeginSendTime(int64_t bytes);
   void EndSendTime();
 
-  // What the caller is told at the end: `status`, and when to ask again where it says that (base/refusal.h).
+  // The final status for the caller: `status`, and when to retry, where `status` says that (base/refusal.h).
   grpc::Status EndWith(const absl::Status& status);
 
-  // OnTimer is called on the loop's thread after `time`, once, unless the call has ended by then. On that thread alone.
+  // Calls OnTimer once after `time`, max 24 hours, unless the call has ended by then. Must be called on the loop's
+  // thread, as OnTimer is.
   void SetTimer(base::Duration time);
   virtual void OnTimer() {}
 
-  // Requests that take more memory have it to themselves, to be given back before the answer is sent.
+  // Requests that take more memory have memory of their own, which is given back before the answer is sent.
   static constexpr int64_t kLargeRequest = 64 << 10;
   int64_t request_bytes() const { return request_bytes_; }
   bool IsKept() const { return keepers_.load(std::memory_order_acquire) > 1; }
@@ -134,28 +137,28 @@ class Call {
     Release();
   }
   void AfterEnd(bool);
-  // At least what the connection has received for a message.
+  // An upper bound of the bytes that the connection has received for a message.
   int64_t ReceivedFor(const grpc::ByteBuffer& bytes) const;
 
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
   std::atomic<int> uses_{2};     // of the loop's queue; at first the end and the finish
-  std::atomic<int> keepers_{1};  // these uses together, and who keeps it: the loop may be gone before it
+  std::atomic<int> keepers_{1};  // all uses together, and each copy of Keep: the call may outlive the loop
   static constexpr int kIsCancelled = 1;
   static constexpr int kHasCallback = 2;
-  std::atomic<int> cancel_{0};  // who sets the second of the two calls on_cancel_
+  std::atomic<int> cancel_{0};  // the thread that sets the second of these two calls on_cancel_
   std::function<void()> on_cancel_;
   identity::Caller caller_;
   MemoryShare share_;
-  int64_t request_bytes_ = 0;  // of it
+  int64_t request_bytes_ = 0;  // of share_
   std::atomic<SendLimit*> send_limit_{nullptr};
-  Timer* timer_ = nullptr;  // of the loop's thread
+  Timer* timer_ = nullptr;  // used only by the loop's thread
 };
 
-// One request, one response.
+// A call with one request and one response.
 template <typename Request, typename Response>
 class UnaryCall final : public Call {
  public:
-  // How a service takes the next call of a method, and what it does with it.
+  // Accept takes the next call of a method. Handler handles it.
   using Writer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
   using Accept =
       std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Writer*, grpc::ServerCompletionQueue*, void*)>;
@@ -168,9 +171,9 @@ class UnaryCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new UnaryCall(loop, std::move(method)); }
 
-  // Until Finish.
+  // Valid until Finish.
   const Request& request() const { return large_ == nullptr ? *request_ : *large_; }
-  // The answer is this, or else what was put into `outgoing`.
+  // The answer is outgoing(), or response() where outgoing() is empty.
   Response& response() { return *response_; }
   OutgoingMessage& outgoing() { return outgoing_; }
   void Finish(const absl::Status& status) override {
@@ -209,12 +212,13 @@ class UnaryCall final : public Call {
     Hold();
     loop_.large().Carry(has_turn_, request_bytes());
   }
-  // What it sent is not looked at.
+  // Finishes the call without a look at its request.
   void Refuse(const absl::Status& why) {
     received_.Clear();
     Finish(why);
   }
-  // Of a large one, among those of the loop. Its call stays until the handler has returned, as on the loop.
+  // A large request has its turn among those of the loop. Its call stays until the handler has returned, as on the
+  // loop.
   void AfterTurn(bool) {
     if (IsCancelled()) {
       Refuse(absl::CancelledError("the caller went away"));
@@ -248,27 +252,27 @@ class UnaryCall final : public Call {
   MemberEvent<UnaryCall> begun_{this, &UnaryCall::AfterBegin};
   MemberEvent<UnaryCall> has_turn_{this, &UnaryCall::AfterTurn};
   grpc::ByteBuffer received_;
-  // What a small request and its response are made of is in the call itself.
+  // The memory of a small request and its response is in the call itself.
   std::array<char, 1024> first_block_;
   google::protobuf::Arena arena_{OptionsOver(first_block_)};
   Request* const request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
-  std::unique_ptr<Request> large_;  // instead
+  std::unique_ptr<Request> large_;  // used instead of request_ for a large request
   Response* const response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
   OutgoingMessage outgoing_;
   Writer writer_{&context_};
 };
 
-// What is done with a call that has several messages. Made when the call begins, and destroyed with it. On the loop's
-// thread, one at a time, but for MayTake and OnRead of a large message: these come on the thread of the loop's large
-// messages, beside the others.
+// Handles a call that has several messages. It is made when the call begins, and destroyed with it. Its functions are
+// called on the loop's thread, one at a time. For a large message, MayTake and OnRead are called on the thread of the
+// loop's large messages, at the same time as others.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
-  // A message has come that will take so many bytes. False: it is left as it came until BidiCall::Take, which may be
+  // A message has come that will take `bytes` bytes. False: it stays as it came until BidiCall::Take, which may be
   // called before this returns.
   virtual bool MayTake(int64_t /*bytes*/) { return true; }
-  // `ok`: a message has come; otherwise the caller will send none any more. `status`: why a message that has come
-  // cannot be taken; it is then as empty as before.
+  // `ok`: a message has come; otherwise the caller sends no more. `status`: why the message cannot be taken; it is then
+  // as empty as before.
   virtual void OnRead(bool /*ok*/, const absl::Status& /*status*/) {}
   // `ok`: the message is on its way; otherwise the caller has gone.
   virtual void OnWritten(bool ok) = 0;
@@ -278,8 +282,8 @@ class StreamHandler {
   virtual void OnTimer() {}
 };
 
-// Many requests, many responses: one read and one write at a time. Several requests may be in flight; each has, with
-// its answer, a part of the call's memory.
+// A call with many requests and many responses: one read and one write at a time. Several requests may be in flight.
+// Each, with its answer, has a part of the call's memory.
 template <typename Request, typename Response>
 class BidiCall final : public Call {
  public:
@@ -294,33 +298,34 @@ class BidiCall final : public Call {
 
   static void Await(CallLoop& loop, std::shared_ptr<const Method> method) { new BidiCall(loop, std::move(method)); }
 
-  // In the handler's constructor or OnTimer.
+  // To be called in the handler's constructor or OnTimer.
   using Call::SetTimer;
-  // The next request, into `message`, which is empty, and within `part`, which is 0. Both live until the event.
+  // Reads the next request into `message`, which is empty. Its memory is counted in `part`, which is 0. Both must live
+  // until the event.
   void Read(Request* message, int64_t* part) {
     message_ = message;
     part_ = part;
     Hold();
     stream_.Read(&received_, &read_);
   }
-  // Who calls as far as the gate knows now, which may be later than when the call began. Its errors.
+  // Asks the gate again for the caller, which may have changed since the call began. Returns the gate's errors.
   absl::Status Renew(identity::Caller& caller) { return loop_.gate().Admit(context_, *method_->rule, caller); }
-  // The message that MayTake has left: OnRead is called with it, now or soon. During another event.
+  // Takes the message that MayTake has left: OnRead is called with it, now or soon. To be called during another event.
   void Take() {
     if (!is_large_) return TakeNow();
     Hold();
     loop_.large().Carry(may_take_, received_bytes());
   }
-  // Makes `part` so large, or gives back what it has more. Any thread. RESOURCE_EXHAUSTED: it is as it was.
+  // Sets `part` to `bytes`. Callable from any thread. RESOURCE_EXHAUSTED: `part` is unchanged.
   absl::Status Resize(int64_t& part, int64_t bytes) FERRY_EXCLUDES(parts_mutex_) {
     base::MutexLock lock(parts_mutex_);
     FERRY_RETURN_IF_ERROR(Reserve(parts_ - part + bytes));
     parts_ += bytes - std::exchange(part, bytes);
     return absl::OkStatus();
   }
-  // The budget that this is of.
+  // The budget of the call's memory.
   const MemoryBudget& budget() const { return loop_.memory().budget(); }
-  // An answer. Any thread.
+  // Writes an answer. Callable from any thread.
   void Write(OutgoingMessage message) {
     Hold();
     const grpc::ByteBuffer bytes = std::move(message).Take();
@@ -385,12 +390,12 @@ class BidiCall final : public Call {
 
   const std::shared_ptr<const Method> method_;
   grpc::ByteBuffer received_;
-  absl::StatusOr<int64_t> measured_ = 0;  // what it takes
-  bool is_large_ = false;                 // what has been received
+  absl::StatusOr<int64_t> measured_ = 0;  // memory of received_, once parsed
+  bool is_large_ = false;                 // whether received_ is large
   Request* message_ = nullptr;
   int64_t* part_ = nullptr;
   base::Mutex parts_mutex_;
-  int64_t parts_ FERRY_GUARDED_BY(parts_mutex_) = 0;  // together
+  int64_t parts_ FERRY_GUARDED_BY(parts_mutex_) = 0;  // all parts together
   MemberEvent<BidiCall> begun_{this, &BidiCall::AfterBegin};
   MemberEvent<BidiCall> read_{this, &BidiCall::AfterRead};
   MemberEvent<BidiCall> has_turn_{this, &BidiCall::AfterTurn};  // of a large message, among those of the loop
@@ -400,7 +405,7 @@ class BidiCall final : public Call {
   std::unique_ptr<StreamHandler> handler_;
 };
 
-// One request, many responses: one write at a time.
+// A call with one request and many responses: one write at a time.
 template <typename Request, typename Response>
 class WatchCall final : public Call {
  public:

@@ -1,11 +1,11 @@
-// Something that happens to a call; what gRPC's completion queue knows as a tag.
+// An event of a call. It is the tag in gRPC's completion queue.
 #pragma once
 
 namespace torchferry::rpc {
 
 class CallEvent {
  public:
-  // On the loop's thread, or on that of its large messages. `ok`: what gRPC's documentation of the operation says.
+  // Called on the loop's thread, or on that of its large messages. `ok`: see gRPC's documentation of the operation.
   virtual void OnEvent(bool ok) = 0;
 
  protected:

@@ -1,4 +1,4 @@
-// What bounds the memory of calls: the plan of it, and what the calls share.
+// The limits on the memory of calls: their plan, and what the calls share.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -14,18 +14,18 @@ namespace torchferry::rpc {
 // In bytes.
 struct MemoryPlan {
   int64_t budget = 0;      // requests and answers, from parsing to the answer's end
-  int64_t connection = 0;  // one connection's large ones of these
-  int64_t unparsed = 0;    // what has been received of requests that are not whole, or wait for their turn
-  // Of this, what the acceptor lets come before it ends the connections that sent most. gRPC's quota is the rest: it
-  // ends whoever is idle.
+  int64_t connection = 0;  // large requests and answers of one connection
+  int64_t unparsed = 0;    // received bytes of requests that are not whole, or wait for their turn
+  // The part of `unparsed` that may come before the acceptor ends the connections that sent most. gRPC's quota is all
+  // of `unparsed`: it ends idle connections.
   int64_t unfinished = 0;
 };
 
-// `budget`: what was asked for; 0: a quarter of `memory`, which is what this process may use (0: not known). A message
-// of `max_message` always fits: the budget is raised to that where it must be.
+// `budget`: the configured budget; 0: a quarter of `memory`. `memory`: the bytes that this process may use; 0: unknown.
+// The budget is raised where needed, so that a message of `max_message` always fits.
 MemoryPlan PlanMemory(int64_t budget, int64_t memory, int64_t max_message);
 
-// One for all calls of a server; outlives them. Thread-safe.
+// One object for all calls of a server; it outlives them. Thread-safe.
 class CallMemory {
  public:
   struct Options {
@@ -37,14 +37,14 @@ class CallMemory {
 
   explicit CallMemory(const Options& options);
 
-  // Tells gRPC its part: how much it may receive, and of how many streams.
+  // Tells gRPC its limits: how much it may receive, and on how many streams.
   void BoundListener(grpc::ServerBuilder& builder) const;
 
   MemoryBudget& budget() { return budget_; }
   DeliveredBytes& delivered() { return delivered_; }
   int64_t max_unfinished_bytes() const { return options_.plan.unfinished; }
   int64_t max_message_bytes() const { return options_.max_message_bytes; }
-  // How long the client may take to read an answer of so many bytes: `send_timeout`, and a second for each MiB.
+  // Max time for the client to read an answer of `bytes` bytes: `send_timeout`, and a second for each MiB.
   base::Duration TimeToSend(int64_t bytes) const;
 
  private:

@@ -1,4 +1,4 @@
-// What an exception becomes where a call is carried: its answer, and not the process's end.
+// Turns an exception where a call is carried into the call's answer, so that the process does not end.
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,8 +8,8 @@
 
 namespace torchferry::rpc {
 
-// What `run`, which gives a Status or a StatusOr, gives. RESOURCE_EXHAUSTED when it finds no memory, INTERNAL after any
-// other exception.
+// The result of `run`, which gives a Status or a StatusOr. RESOURCE_EXHAUSTED when it finds no memory, INTERNAL after
+// any other exception.
 template <typename Run>
 auto CatchToStatus(const Run& run) -> decltype(run()) {
   try {

@@ -1,4 +1,4 @@
-// What the acceptor does, as metrics of its listener.
+// Counts the acceptor's events as metrics of its listener.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@ namespace torchferry::rpc {
 
 class ConnectionMetrics final : public Acceptor::Observer {
  public:
-  // `listener` is a label. `on_change`: whether new connections are accepted has changed; on the acceptor's thread.
+  // `listener` is a label. `on_change` is called when connections start or stop being accepted, on the acceptor's
+  // thread.
   ConnectionMetrics(std::string listener, metrics::Metrics& metrics, std::function<void()> on_change)
       : listener_(std::move(listener)), metrics_(metrics), on_change_(std::move(on_change)) {}
 

@@ -1,4 +1,4 @@
-// How long connections live, and how often either side may ask whether the other is still there.
+// How long connections live, and how often either side may ping the other.
 #pragma once
 
 #include <chrono>
@@ -11,21 +11,21 @@ class ServerBuilder;
 
 namespace torchferry::rpc {
 
-// Times are whole milliseconds to gRPC: a part of one counts as one.
+// gRPC takes whole milliseconds: times are rounded up to these.
 struct ConnectionTimes {
-  // Of silence, after which this server pings a client. Zero: it does not.
+  // Silence after which this server pings a client. Zero: it never does.
   base::Duration keepalive{std::chrono::seconds(60)};
-  // For the acknowledgement; a connection without one is closed, with its calls.
+  // Max time for the acknowledgement. A connection without one is closed, with its calls.
   base::Duration keepalive_timeout{std::chrono::seconds(20)};
-  // A ping of a client that comes sooner after its last one is a strike. An answer on its way forgives all strikes.
+  // A ping of a client that comes sooner after its last one is a strike. Sending an answer clears all strikes.
   base::Duration least_ping_interval{std::chrono::seconds(5)};
-  // A connection with more strikes is ended ("too_many_pings").
+  // A connection with more strikes is ended ("too_many_pings"). The min is 1.
   int max_ping_strikes = 2;
-  // A connection without a call is told to go after so long. Zero: never.
+  // A connection without a call is told to go after this time. Zero: never.
   base::Duration max_idle{std::chrono::seconds(300)};
-  // Any connection is told to go after so long, up to a tenth more or less. Zero: never.
+  // Any connection is told to go after this time, up to a tenth more or less. Zero: never.
   base::Duration max_age{0};
-  // For the calls that are in flight then.
+  // Max time for the calls that are in flight then.
   base::Duration age_grace{std::chrono::seconds(600)};
 };
 

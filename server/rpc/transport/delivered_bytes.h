@@ -25,7 +25,7 @@ class DeliveredBytes {
     }
   }
 
-  // Since the start. Of all connections that have had the port.
+  // The bytes since the start, of all connections that have had `port`.
   int64_t Of(uint16_t port) const { return by_port_[port].load(std::memory_order_relaxed); }
 
  private:

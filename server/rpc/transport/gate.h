@@ -1,4 +1,4 @@
-// The step that every call of every service passes first: who calls, and whether it may.
+// The check that every call of every service passes first: it finds the caller, and whether it may call.
 #pragma once
 
 #include <absl/status/status.h>
@@ -14,12 +14,13 @@ class Gate {
  public:
   virtual ~Gate() = default;
 
-  // Of a call whose metadata is there, before its message is parsed. Sets `caller` in each case. UNAUTHENTICATED: it
-  // has not said who it is, or nobody knows it. PERMISSION_DENIED: it is known, and has none of the rule's roles.
+  // Checks a call whose metadata has come, before its message is parsed. Sets `caller` in each case. UNAUTHENTICATED:
+  // the call has no credentials, or unknown ones. PERMISSION_DENIED: the caller is known, and has none of the rule's
+  // roles.
   virtual absl::Status Admit(const grpc::ServerContext& context, const MethodRule& rule, identity::Caller& caller) = 0;
 };
 
-// Of a server without identities: everybody may ask everything.
+// The gate of a server without identities: everybody may ask everything.
 class OpenGate final : public Gate {
  public:
   absl::Status Admit(const grpc::ServerContext& context, const MethodRule&, identity::Caller& caller) override {

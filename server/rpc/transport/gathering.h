@@ -1,13 +1,13 @@
-// When a loop lets others have its processor before it begins work, so that more requests share a batch.
+// Decides when a loop gives way to other threads before it begins work, so that more requests share a batch.
 #pragma once
 
 #include "server/base/clock.h"
 
 namespace torchferry::rpc {
 
-// Clients on the same processors send their next requests only when they get one. A batch of one request costs about
-// as much as one of many. So a loop that has several events gives way, as long as that brings more, a few times. It
-// stops for a while when giving way took long: then others than clients want the processor. Not thread-safe.
+// Clients on the same processors send their next requests only when they get a processor. A batch of one request costs
+// about as much as one of many. A loop that has several events therefore gives way a few times, while that brings more.
+// It stops for a while when giving way took long: then others than clients want the processor. Not thread-safe.
 class Gathering {
  public:
   // Work is due, after `events`.
@@ -28,7 +28,7 @@ class Gathering {
   static constexpr int kMaxRounds = 8;
   // Less than the kernel's shortest slice for a busy thread, about 1.5 ms on two processors.
   static constexpr base::Duration kLong = std::chrono::milliseconds(1);
-  // One such slice in this time is a loss of 3 % at most.
+  // One such slice in this time is a loss of max 3 %.
   static constexpr base::Duration kPause = std::chrono::milliseconds(100);
 
  private:

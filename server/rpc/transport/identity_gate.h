@@ -13,20 +13,20 @@
 
 namespace torchferry::rpc {
 
-// What comes of a call that was found to be of somebody, or of nobody. The texts tell no token or certificate that
-// has expired from one that nobody has, and name nothing that the caller has not named.
+// The gate's answer for a recognition. The texts do not distinguish a token or certificate that has expired from an
+// unknown one. They name nothing but the caller's own identity.
 absl::Status CheckRecognised(const identity::Recognition& recognition, const MethodRule& rule, bool probes_are_open);
 
 class IdentityGate final : public Gate {
  public:
-  // All outlive it.
+  // All arguments outlive the gate.
   IdentityGate(const identity::Identities& identities, bool probes_are_open, metrics::Metrics& metrics,
                const base::Clock& clock)
       : identities_(identities), probes_are_open_(probes_are_open), metrics_(metrics), clock_(clock) {}
 
-  // By the metadata "authorization", or else by the names of the client's certificate: those of its subject's
-  // alternatives (DNS and URI), or where it has none the subject's common name. Refusals are counted by code, and some
-  // of them are logged.
+  // Recognises the caller by the metadata "authorization", or without it by the names in the client's certificate.
+  // These are the subject's alternative names (DNS and URI), or without any alternative name its common name. Refusals
+  // are counted by code, and some of them are logged.
   absl::Status Admit(const grpc::ServerContext& context, const MethodRule& rule, identity::Caller& caller) override;
 
  private:

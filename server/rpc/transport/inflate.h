@@ -1,4 +1,4 @@
-// Inflates what a client compressed, a piece at a time.
+// Inflates bytes that a client compressed, a piece at a time.
 #pragma once
 
 #include <google/protobuf/io/zero_copy_stream.h>
@@ -9,8 +9,8 @@
 
 namespace torchferry::rpc {
 
-// Of gzip's or zlib's format, which gRPC calls "gzip" and "deflate". It holds one piece of what came out, whatever the
-// bytes inflate to.
+// Reads the formats of gzip and zlib, which gRPC calls "gzip" and "deflate". It holds one inflated piece, whatever the
+// whole size is.
 class InflatingStream final : public google::protobuf::io::ZeroCopyInputStream {
  public:
   explicit InflatingStream(google::protobuf::io::ZeroCopyInputStream& compressed);
@@ -23,14 +23,14 @@ class InflatingStream final : public google::protobuf::io::ZeroCopyInputStream {
   bool Skip(int count) override;
   int64_t ByteCount() const override { return count_ - backed_up_; }
 
-  // Whether all has come out, checksum included, and nothing follows.
+  // Whether all has been inflated, checksum included, and nothing follows.
   bool IsWhole() const { return is_whole_; }
-  // Whether it cannot, as far as was read.
+  // Whether the bytes read so far cannot be inflated.
   bool HasFailed() const { return !can_go_on_ && !is_whole_; }
 
  private:
   bool Inflate();  // the next piece; false at the end and for what cannot be inflated
-  bool HasMore();  // behind the end
+  bool HasMore();  // bytes behind the end
 
   google::protobuf::io::ZeroCopyInputStream& compressed_;
   z_stream zlib_{};

@@ -1,4 +1,4 @@
-// The thread that takes large messages apart, so that small ones do not wait for them.
+// The thread that parses large messages, so that small ones do not wait for them.
 #pragma once
 
 #include <cstdint>
@@ -10,27 +10,28 @@
 
 namespace torchferry::rpc {
 
-// Carries events in the order in which they came, one at a time. Its thread starts with the first one: who never gets a
-// large message has no thread for them.
+// Carries events in the order of arrival, one at a time. Its thread starts with the first event, so a loop without
+// large messages has no such thread.
 //
-// While much waits, the threads that bring more do the work themselves: a loop then reads no faster than messages are
-// parsed, and gRPC's part of the memory does not fill up with what has been received.
+// While the queue is full, the threads that bring more do the work themselves. A loop then reads no faster than
+// messages are parsed. Received messages hence do not fill gRPC's part of the memory.
 //
 // Thread-safe.
 class LargeMessages {
  public:
-  // `max_waiting`: bytes of the messages that wait, with the running one. A message of so many always finds room
-  // when none waits.
+  // `max_waiting`: max bytes of the messages that wait, with the running one. A message of any size finds room when
+  // none waits or runs.
   explicit LargeMessages(int64_t max_waiting) : max_waiting_(max_waiting) {}
   // As Stop.
   ~LargeMessages() { Stop(); }
   LargeMessages(const LargeMessages&) = delete;
   LargeMessages& operator=(const LargeMessages&) = delete;
 
-  // `event`, of a message of so many bytes, happens with `ok`: on the thread, or before this returns. Not after Stop.
+  // Calls `event`, of a message of `bytes` bytes, with `ok` true: on the thread, or before this returns. Must not be
+  // called after Stop.
   void Carry(CallEvent& event, int64_t bytes);
 
-  // Waits for what is left, and ends the thread.
+  // Carries the events that are left, and ends the thread.
   void Stop();
 
  private:
@@ -41,7 +42,7 @@ class LargeMessages {
 
   bool Add(const Message& message);
   void Run();
-  // Waits; without an event at the end. `done`: what was next before.
+  // Waits for the next message; one without an event: the thread ends. `done`: the message before.
   Message Next(const Message& done);
 
   const int64_t max_waiting_;

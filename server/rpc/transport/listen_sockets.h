@@ -17,10 +17,11 @@ class ListenSockets {
  public:
   static constexpr mode_t kOwnersAlone = 0600;
 
-  // Listens on each address of HOST:PORT, "[::1]:8001" of an IPv6 one; on all of one port, and with port 0 on a free
-  // one. 0.0.0.0 and [::] are all addresses of this host, IPv6 too where there is it. UNAVAILABLE, with the reason
-  // alone, when there is none that can be listened on, another server having it, say; INVALID_ARGUMENT when it is no
-  // address. On unix:PATH there is one, whose file has the permissions `unix_mode` (base/unix_socket.h).
+  // Listens on each address of HOST:PORT; an IPv6 address is written "[::1]:8001". All sockets have one port; port 0
+  // takes a free one. 0.0.0.0 and [::] are all addresses of this host, with IPv6 where the host has it. On unix:PATH
+  // there is one socket, whose file has the permissions `unix_mode` (base/unix_socket.h). UNAVAILABLE, with the reason
+  // alone: no address can be listened on, for example because another server has it. INVALID_ARGUMENT: it is no
+  // address.
   static absl::StatusOr<ListenSockets> Open(const std::string& address, mode_t unix_mode = kOwnersAlone);
 
   ~ListenSockets() { Close(); }
@@ -30,14 +31,14 @@ class ListenSockets {
   ListenSockets& operator=(const ListenSockets&) = delete;
 
   const std::vector<int>& descriptors() const { return descriptors_; }
-  int port() const { return port_; }  // 0 of unix:PATH
+  int port() const { return port_; }  // 0 for unix:PATH
   void Close();
 
  private:
   ListenSockets() = default;
   static absl::StatusOr<ListenSockets> OpenUnix(const std::string& path, mode_t mode);
 
-  std::vector<int> descriptors_;  // non-blocking; these are closed here, but for that of `unix_`
+  std::vector<int> descriptors_;  // non-blocking; closed here, except that of `unix_`
   std::optional<base::UnixListener> unix_;
   int port_ = 0;
 };

@@ -18,7 +18,7 @@ namespace torchferry::rpc {
 
 class Listener {
  public:
-  // Where it listens, and for how many.
+  // The address, and the limits of its connections.
   struct Place {
     std::string address;
     std::string flag;  // that has set the address
@@ -28,19 +28,20 @@ class Listener {
   // As Stop.
   ~Listener() { Stop(base::Duration::zero()); }
 
-  // Listens at `place`, with a loop for each of `threads`. `services`, `observer`, `memory` and `gate` outlive it.
-  // UNAVAILABLE when the address cannot be bound. Once.
+  // Listens at `place`, with a loop for each of `threads`. `services`, `observer`, `memory` and `gate` outlive the
+  // listener. UNAVAILABLE when the address cannot be bound. To be called once.
   absl::Status Start(const RpcServer::Options& options, const Place& place, int threads,
                      const std::vector<RpcService*>& services, Acceptor::Observer& observer, CallMemory& memory,
                      Gate& gate, const base::Clock& clock);
 
   bool is_running() const { return server_ != nullptr; }
   int port() const { return acceptor_ == nullptr ? 0 : acceptor_->port(); }  // 0 before Start
-  // Empty: new connections are accepted. Any thread, after Start.
+  // Why no new connection is accepted; empty: they are accepted. Callable from any thread, after Start.
   std::string WhyNotAccepting() const { return acceptor_ == nullptr ? "" : acceptor_->WhyNot(); }
   void SetWork(WorkBetweenCalls& work);
 
-  // Takes no new calls, gives those in flight so long, cancels them, and returns when all have been finished.
+  // Takes no new calls, and gives those in flight `patience` to end. Then it cancels them, and returns when all have
+  // been finished.
   void Stop(base::Duration patience);
 
  private:

@@ -1,4 +1,4 @@
-// How much memory requests and answers may hold, from before a request is parsed until its answer has been sent.
+// Limits the memory of requests and answers, from before a request is parsed until its answer has been sent.
 #pragma once
 
 #include <absl/functional/function_ref.h>
@@ -15,7 +15,8 @@ namespace torchferry::rpc {
 
 class MemoryBudget;
 
-// What one call holds of a budget, which outlives it; given back when it is destroyed. One thread at a time.
+// The bytes that one call holds of a budget, given back when the share is destroyed. The budget outlives the share. One
+// thread at a time.
 class MemoryShare {
  public:
   MemoryShare() = default;
@@ -28,13 +29,13 @@ class MemoryShare {
  private:
   friend class MemoryBudget;
   MemoryBudget* budget_ = nullptr;  // that it has bytes of
-  int64_t bytes_ = 0;               // of the process
-  int64_t at_connection_ = 0;       // 0, or the same
-  std::string peer_;                // the connection; empty while that has nothing of it
+  int64_t bytes_ = 0;               // that count for the process
+  int64_t at_connection_ = 0;       // that count for the connection: 0, or the same
+  std::string peer_;                // the connection; empty while nothing counts for it
 };
 
-// A hard limit for the process, and one for each connection. A small share is the process's alone: how many of them a
-// connection has is bounded by its streams. Large shares leave an eighth of the process's limit to small ones, so that
+// A hard limit for the process, and one for each connection. A small share counts for the process alone: the number of
+// streams bounds those of a connection. Large shares leave an eighth of the process's limit to small ones, so that
 // small requests pass while large ones wait to be read.
 //
 // Thread-safe. A small share costs an atomic addition, and no lock.
@@ -55,12 +56,12 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-  // `share` is of `bytes` afterwards. RESOURCE_EXHAUSTED, with the numbers, when that is more than is free: `share` is
-  // then as it was. Less is always given. `peer` names the connection; it is asked for large shares.
+  // Sets `share` to `bytes`. RESOURCE_EXHAUSTED, with the numbers, when more is needed than is free: `share` is then
+  // unchanged. Shrinking always succeeds. `peer` gives the connection's name; it is called for large shares only.
   absl::Status Resize(MemoryShare& share, int64_t bytes, absl::FunctionRef<std::string()> peer);
 
   const Limits& limits() const { return limits_; }
-  // The most that was in use since the last call.
+  // The max bytes in use since the last call, measured when a large share grows, and now.
   int64_t TakePeak();
   int64_t used() const { return used_.load(std::memory_order_relaxed); }
   Refusals refusals() const { return {refused_by_server_, refused_by_connection_}; }
@@ -74,7 +75,7 @@ class MemoryBudget {
 
   const Limits limits_;
   std::atomic<int64_t> used_{0};
-  std::atomic<int64_t> peak_{0};  // with large shares
+  std::atomic<int64_t> peak_{0};  // measured when a large share grows
   std::atomic<int64_t> refused_by_server_{0};
   std::atomic<int64_t> refused_by_connection_{0};
   base::Mutex mutex_;

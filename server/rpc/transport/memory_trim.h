@@ -1,4 +1,4 @@
-// Gives memory back that the C library keeps of requests and answers which are gone.
+// Gives back memory that the C library keeps of requests and answers that are gone.
 #pragma once
 
 #include "server/base/clock.h"
@@ -7,14 +7,14 @@
 
 namespace torchferry::rpc {
 
-// Looks each second whether the budget was well in use since its last look, and trims the heap if so. Without it each
-// thread's heap would keep the most that it ever held, and together they would hold a multiple of the budget.
+// Checks each second whether the budget was well in use since the last check, and trims the heap if so. Without it each
+// thread's heap would keep the max that it ever held. Together the heaps would hold a multiple of the budget.
 class MemoryTrim {
  public:
   // `budget` outlives it.
   explicit MemoryTrim(MemoryBudget& budget);
 
-  // Whether a heap that has held so much of `limit` is worth it.
+  // Whether a trim pays after a peak of `peak` bytes of `limit`.
   static bool IsWorthIt(int64_t peak, int64_t limit) { return peak > limit / 4; }
 
  private:

@@ -1,4 +1,4 @@
-// Who may call which method: one row for each method of each service.
+// The roles that may call each method: one row for each method of each service.
 #pragma once
 
 #include <span>
@@ -10,13 +10,13 @@ namespace torchferry::rpc {
 
 struct MethodRule {
   std::string_view method;  // "torchferry.v1.InferenceService.Predict"
-  identity::Roles any_of;   // one of these will do
+  identity::Roles any_of;   // one of these is enough
   bool is_probe = false;    // health: it needs no identity, unless the server was told so
 };
 
 std::span<const MethodRule> MethodRules();
 
-// The row of a method. One without a row has a rule that lets nobody in where there are identities.
+// The row of a method. A method without a row gets a rule that admits nobody where there are identities.
 const MethodRule& RuleOf(std::string_view method);
 
 }  // namespace torchferry::rpc

@@ -1,4 +1,4 @@
-// How many connections are open, in all and of each peer, and whether one more may be.
+// Counts the open connections, in all and of each peer, and decides whether one more may be.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ struct ConnectionLimits {
 
 enum class ConnectionVerdict : uint8_t { kAccept, kTooMany, kTooManyOfPeer };
 
-// gRPC owns the connections' descriptors, and does not tell when it closes one. So a connection is known by its
-// descriptor and the inode of its socket, and is open as long as the one is the other's.
+// gRPC owns the connections' descriptors, and does not tell when it closes one. A connection is therefore known by its
+// descriptor and the inode of its socket. It is open while the descriptor belongs to that socket.
 //
 // Not thread-safe.
 class OpenConnections {
@@ -27,11 +27,11 @@ class OpenConnections {
 
   OpenConnections(ConnectionLimits limits, IsOpen is_open) : limits_(limits), is_open_(std::move(is_open)) {}
 
-  // As of the last Sweep: some that count may have been closed.
+  // The verdict as of the last Sweep: some connections that count may have been closed.
   ConnectionVerdict Judge(const std::string& peer) const;
-  // One that is open. What had the descriptor before is closed.
+  // Adds an open connection. An earlier one with its descriptor is closed.
   void Add(int descriptor, uint64_t inode, const std::string& peer);
-  // Looks at each, and forgets those that have been closed.
+  // Checks each connection, and forgets those that have been closed.
   void Sweep();
 
   size_t count() const { return connections_.size(); }
@@ -48,12 +48,12 @@ class OpenConnections {
   const ConnectionLimits limits_;
   const IsOpen is_open_;
   std::unordered_map<int, Connection> connections_;  // by descriptor
-  std::map<std::string, size_t> peers_;              // that have connections: how many
+  std::map<std::string, size_t> peers_;              // connections by peer; without zeros
 };
 
 // Whether `descriptor` is the socket with `inode`.
 bool IsSocketOpen(int descriptor, uint64_t inode);
-// Of an open socket; 0 when it is none.
+// The inode of an open socket; 0 when `descriptor` is no open socket.
 uint64_t SocketInode(int descriptor);
 
 }  // namespace torchferry::rpc

@@ -1,4 +1,4 @@
-// A service's methods, put behind a server's address.
+// Puts a service's methods behind a server's address.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -18,16 +18,16 @@
 
 namespace torchferry::rpc {
 
-// One of our services: its methods, and what it does with their calls. Outlives the server and its loops.
+// One of our services: it has methods, and handles their calls. It outlives the server and its loops.
 class RpcService {
  public:
   virtual ~RpcService() = default;
   virtual grpc::Service& service() = 0;
-  // Takes calls of all methods from now on, on `loop`, whose server has started. Once for each loop.
+  // Takes calls of all methods from now on, on `loop`, whose server has started. To be called once for each loop.
   virtual void Serve(CallLoop& loop) = 0;
 };
 
-// Where the method `Wrapper` stands in a generated AsyncService, which is a wrapper for each method around the rest.
+// The index of the method `Wrapper` in a generated AsyncService, which nests one wrapper for each method.
 template <typename AsyncService, typename Wrapper>
 struct MethodIndex;
 template <template <typename> typename Outer, typename Rest, typename Wrapper>
@@ -43,7 +43,7 @@ struct MethodIndex<Outer<Rest>, Outer<Rest>> {
 template <typename Api>
 class RawService final : public Api::AsyncService {
  public:
-  // "torchferry.v1.InferenceService.Predict", and who may call it.
+  // The rule of a method, such as "torchferry.v1.InferenceService.Predict".
   template <typename Wrapper>
   static const MethodRule* Rule() {
     const auto* const service =
@@ -73,10 +73,10 @@ class RawService final : public Api::AsyncService {
   static constexpr int kIndex = MethodIndex<typename Api::AsyncService, Wrapper>::kValue;
 };
 
-// In these, the unnamed argument is the generated AsyncService's Request… of the method.
+// In the functions below, the unnamed argument is the generated AsyncService's Request… of the method.
 
-// Calls that `handler` finishes, on whatever thread. `waiting`: how many may come at the same time without waiting for
-// one another.
+// Takes calls that `handler` finishes, on any thread. `waiting`: max calls that may come at the same time without
+// waiting for one another.
 template <typename Service, typename Owner, typename Request, typename Response>
 void RegisterAsyncUnary(CallLoop& loop, RawService<Service>& service,
                         void (Owner::*)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
@@ -92,7 +92,7 @@ void RegisterAsyncUnary(CallLoop& loop, RawService<Service>& service,
   for (int i = 0; i < waiting; ++i) Kind::Await(loop, method);
 }
 
-// Calls that are answered at once, with text that may come from files.
+// Takes calls that are answered at once, with text that may come from files.
 template <typename Service, typename Owner, typename Request, typename Response>
 void RegisterUnary(
     CallLoop& loop, RawService<Service>& service,

@@ -1,4 +1,4 @@
-// Our statuses as gRPC's. The codes of both are the same numbers.
+// Converts our statuses to gRPC's. The codes of both are the same numbers.
 #pragma once
 
 #include <absl/status/status.h>
@@ -12,7 +12,7 @@ namespace torchferry::rpc {
 // between characters, says where the rest is, and is logged whole at debug.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// The message where it is a field of an answer: UTF-8, and of at most limits::kMaxErrorTextBytes and "…".
+// The message for a field of an answer: UTF-8, and max limits::kMaxErrorTextBytes and "…".
 std::string MessageForField(const absl::Status& status);
 
 }  // namespace torchferry::rpc

@@ -1,8 +1,8 @@
-// Which connections have sent most of what has become no request, and which of them end first.
+// Finds the connections that have sent most bytes that became no request, and decides which of them end first.
 //
 // gRPC keeps the bytes of requests that are not whole, and tells nobody how many. Its own quota ends idle connections
-// first, which are those of good clients. So each connection's bytes are compared: what the kernel has received
-// (TCP_INFO) and what has become requests.
+// first, which are those of good clients. Therefore two counts of each connection are compared: the bytes that the
+// kernel has received (TCP_INFO), and the bytes that became requests.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace torchferry::rpc {
 class UnfinishedBytes {
  public:
   struct Sources {
-    // How many bytes the socket has received; none when the descriptor is not that socket any more.
+    // How many bytes the socket has received; empty when the descriptor is not that socket any more.
     std::function<std::optional<int64_t>(int descriptor, uint64_t inode)> received;
     // How many bytes from the client's port have become requests, with what a request takes beside its message.
     std::function<int64_t(uint16_t port)> delivered;
@@ -36,16 +36,16 @@ class UnfinishedBytes {
     int64_t bytes = 0;  // unfinished
   };
 
-  // `limit`: of all connections together.
+  // `limit`: max unfinished bytes of all connections together.
   UnfinishedBytes(int64_t limit, Sources sources) : limit_(limit), sources_(std::move(sources)) {}
 
-  // A new connection. What had its descriptor before is closed.
+  // Adds a new connection. An earlier one with its descriptor is closed.
   void Add(const Connection& connection);
 
-  // Reads all connections' counts. Returns those to be ended so that the others are within the limit: of the peer that
-  // has most, the connection that has most, and so on. What it returns it forgets.
+  // Reads all connections' counts. Returns the connections to end so that the others are within the limit, and forgets
+  // them. Each one is the connection that has most, of the peer that has most.
   std::vector<Ending> Look();
-  // When to look again: soon after much has come, and the more connections, the later.
+  // Time until the next look: short after many bytes have come, and longer with more connections.
   base::Duration UntilNextLook() const;
 
  private:
@@ -63,10 +63,11 @@ class UnfinishedBytes {
   const int64_t limit_;
   const Sources sources_;
   std::unordered_map<int, State> connections_;  // by descriptor
-  int64_t came_ = 0;                            // from the last look but one to the last
+  int64_t came_ = 0;                            // bytes that came between the last two looks
 };
 
-// What the kernel has received for the socket, read or not; none when `descriptor` is not the socket with `inode`.
+// The bytes that the kernel has received for the socket, read or not; 0 for a socket that is not TCP's. Empty when
+// `descriptor` is not the socket with `inode`.
 std::optional<int64_t> ReceivedBytes(int descriptor, uint64_t inode);
 
 }  // namespace torchferry::rpc

@@ -5,9 +5,9 @@
 
 namespace torchferry::rpc {
 
-// Writes out what is not UTF-8 in each string of `message` and of the messages in it, as base::ToUtf8 does. Costs a
-// look at each field: for answers that say what files, folders and code are called, not for tensors, whose bytes are no
-// strings. Keys of maps stay as they are.
+// Writes out bytes that are not UTF-8, in each string of `message` and of its nested messages, as base::ToUtf8 does. It
+// visits each field, so it is for answers with names of files, folders and code. It is not for tensors, whose bytes are
+// no strings. Keys of maps stay as they are.
 void MakeUtf8(google::protobuf::Message& message);
 
 }  // namespace torchferry::rpc
