@@ -26,9 +26,9 @@ class CrewMember {
   int thread_number = 0;           // the kernel's number of the thread
   base::CondVar wake;              // the thread sleeps on this
   bool is_woken = false;           // and removed from the sleeping members
-  DispatchQueue* queue = nullptr;  // of the running batch; null: it runs no batch
+  DispatchQueue* queue = nullptr;  // queue of the running batch; null: it runs no batch
   base::TimePoint began{};         // when that batch began
-  int threads = 0;                 // that it has taken from the workers' threads
+  int threads = 0;                 // operator threads that its batch has taken
   int team = 0;                    // threads that operators left to it, itself included
   bool has_to_release = false;     // it must end its team
   bool is_held_up = false;         // in one batch for kHeldUp (crew.cc) or longer
@@ -40,7 +40,7 @@ class Crew {
  public:
   struct Plan {
     int workers = 1;
-    int threads = 1;    // of operators, in all batches at the same time
+    int threads = 1;    // operator threads, in all batches at the same time
     int max_extra = 0;  // max extra workers while others are stuck or held up
     bool has_express = false;
   };

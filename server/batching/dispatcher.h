@@ -59,9 +59,9 @@ struct DispatchQueue {
   BatchQueue tasks;
   QueueOwner& owner;
   QueuePace pace;
-  ThreadTrial latency_trial;  // of the latency point
-  ThreadTrial team_trial;     // of several threads under load
-  RowPace row_pace;           // with several threads under load
+  ThreadTrial latency_trial;  // trial of the threads at the latency point
+  ThreadTrial team_trial;     // trial of several threads under load
+  RowPace row_pace;           // pace with several threads under load
 
   int running = 0;                                // runners that run a batch of it or drop its ended tasks
   std::vector<base::TimePoint> started;           // when each of these began
@@ -89,7 +89,7 @@ class Dispatcher {
     BatchQueue::Taken taken;
     RunnerKind kind = RunnerKind::kWorker;
     int64_t rows = 0;
-    int threads = 1;  // of one operator; 0: the work only drops ended tasks
+    int threads = 1;  // threads of one operator; 0: the work only drops ended tasks
     bool is_at_latency_point = false;
     bool is_long = false;  // a worker's batch that is not expected to be short
     base::TimePoint started{};
@@ -166,7 +166,7 @@ class Dispatcher {
 
   std::set<DispatchQueue*, ByTurn> ready_;  // queues that have tasks
   int free_threads_;
-  int running_ = 0;  // batches of workers
+  int running_ = 0;  // running batches of workers
   size_t waiting_ = 0;
   uint64_t begun_ = 0;
   base::Duration floor_{0};  // max `used_` of a queue when a worker took its batch

@@ -17,7 +17,7 @@ struct LoneFacts {
   base::Duration waited{0};  // wait of its oldest task
   bool others_wait = false;  // any other task waits, in any queue
   bool others_run = false;   // any other batch of a worker runs
-  int threads = 1;           // that it gets under load
+  int threads = 1;           // threads that it gets under load
   int free_threads = 1;      // free threads of all workers
 };
 

@@ -109,8 +109,8 @@ class Scheduler {
   // The state of the workers.
   struct Report {
     WorkerCounts workers;              // stuck express workers included
-    int stuck_callers = 0;             // threads that submit, in a pass that was given up
-    base::TimePoint last_batch_end{};  // or the scheduler's start
+    int stuck_callers = 0;             // submitting threads in a pass that was given up
+    base::TimePoint last_batch_end{};  // end of the last batch, or the scheduler's start
   };
 
   Scheduler(Options options, const base::Clock& clock);
@@ -144,8 +144,8 @@ class Scheduler {
   bool IsIdle() const { return busy_ == 0; }
   // Counts batches, on all threads. While it is unchanged, no batch has begun.
   uint64_t activity() const { return activity_; }
-  // Leaves to the workers what this thread and other joined threads have submitted. For a joined thread that is held up
-  // and cannot call RunAsCaller; this thread will not call it either.
+  // Leaves to the workers what this thread and other joined threads have submitted. To be called when a joined thread
+  // is held up and cannot call RunAsCaller, and this thread will not call it either.
   void HandOverToWorkers();
 
   // Takes back tasks that Run was given and that have not run, before all that wait. UNAVAILABLE when the queue is
@@ -219,7 +219,7 @@ class Scheduler {
   void Tell(std::vector<QueueNews> news) FERRY_EXCLUDES(mutex_);
 
   const Options options_;
-  const int threads_;  // of operators, in all batches of workers
+  const int threads_;  // operator threads, in all batches of workers
   const base::Clock& clock_;
 
   mutable base::Mutex mutex_;

@@ -31,11 +31,11 @@ class Scheduler::Queue : public DispatchQueue, public std::enable_shared_from_th
 // News that a handler gets without the lock. Its queue counts it in `telling` meanwhile.
 struct QueueNews {
   std::shared_ptr<Scheduler::Queue> queue;
-  bool is_suspect_news = false;  // the handler is to hear of `suspect`
+  bool is_suspect_news = false;  // the handler must be told of `suspect`
   absl::Status suspect{};
   BatchQueue::Taken ended{};                     // tasks that ended while they waited
-  std::vector<std::unique_ptr<Task>> refused{};  // as the queue is suspect
-  std::vector<std::unique_ptr<Task>> shed{};     // for tasks of higher priorities
+  std::vector<std::unique_ptr<Task>> refused{};  // refused, as the queue is suspect
+  std::vector<std::unique_ptr<Task>> shed{};     // shed for tasks of higher priorities
 
   bool IsEmpty() const {
     return !is_suspect_news && refused.empty() && shed.empty() && ended.expired.empty() && ended.cancelled.empty();

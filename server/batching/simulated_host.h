@@ -40,7 +40,7 @@ class SimulatedHost {
     struct Level {
       int64_t came = 0;
       int64_t answered = 0;
-      int64_t shed = 0;     // for a request of a higher priority
+      int64_t shed = 0;     // gave way to a request of a higher priority
       int64_t refused = 0;  // because the queue was full
       int64_t expired = 0;
       base::Duration longest_wait{0};

@@ -61,13 +61,13 @@ class FakeHandler : public Scheduler::Handler {
   std::function<void(Scheduler::Runner&)> on_pass;  // called before on_run; set while no batch runs
   std::atomic<bool> may_run_on_caller{false};
   std::atomic<int> max_at_once{0};
-  std::atomic<int> ran{0};  // tasks
+  std::atomic<int> ran{0};  // tasks that ran
   std::atomic<int> batches{0};
   std::atomic<int> dropped{0};
   std::atomic<absl::StatusCode> last_code{absl::StatusCode::kOk};  // of the last dropped task
   std::atomic<int> suspect_news{0};
   std::atomic<absl::StatusCode> suspect_code{absl::StatusCode::kOk};  // of the last news
-  std::atomic<std::thread::id> last_thread{};                         // that ran a batch
+  std::atomic<std::thread::id> last_thread{};                         // the thread that ran the last batch
   std::atomic<bool> is_gone{false};  // set after Close: a test expects no call from then on
 
  private:

@@ -5,7 +5,7 @@ namespace torchferry::batching {
 
 struct WorkerCounts {
   int planned = 1;    // as configured
-  int max_extra = 0;  // max workers beside these
+  int max_extra = 0;  // max extra workers beside these
   int alive = 1;      // that exist now, whatever they do
   int stuck = 0;      // alive, but in a pass that was given up
   int held_up = 0;    // alive, but in one batch for long, and not stuck
@@ -24,7 +24,7 @@ int WorkersWanted(const WorkerCounts& counts);
 struct WorkerNews {
   WorkerCounts counts;
   int added = 0;
-  bool is_none_left = false;  // since this check
+  bool is_none_left = false;  // it became true at this check
 };
 void LogWorkers(const WorkerNews& news);
 

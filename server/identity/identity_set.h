@@ -23,7 +23,7 @@ struct Credentials {
 
 enum class Finding {
   kNobody,   // the call brings no credentials
-  kUnknown,  // no identity has the token or the certificate, or it is neither of these
+  kUnknown,  // no identity has the token or certificate, or the authorization is no token
   kExpired,  // the token has expired
   kKnown,
 };

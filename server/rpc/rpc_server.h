@@ -30,21 +30,21 @@ class RpcServer {
     ConnectionLimits connections;            // of `address`
     ConnectionLimits admin_connections;      // of `admin_address`
     ConnectionTimes times;                   // of both addresses
-    int64_t max_message_bytes = 64 << 20;    // of a request and of a response
+    int64_t max_message_bytes = 64 << 20;    // max of a request and of a response
     MemoryPlan memory = PlanMemory(0, 0, 64 << 20);
     int max_streams = 1024;                                 // of a connection, at the same time
     base::Duration send_timeout{std::chrono::seconds(60)};  // CallMemory::TimeToSend
     TlsOptions tls;                                         // of both addresses
     serving::FlightLimits client_limits;
-    base::Duration stream_timeout{0};  // max time between requests of a stream with a state; zero: none
+    base::Duration stream_timeout{0};  // max time between requests of a stream with a state; zero: no limit
     bool reflection = false;
     const identity::Identities* identities = nullptr;  // outlives the server; null: everybody may ask everything
     bool probes_are_open = true;                       // health needs no identity
     std::string server_version;
-    bool admin = false;         // loading and unloading
+    bool admin = false;         // whether it loads and unloads models
     std::string admin_address;  // HOST:PORT for that alone; empty: `address` takes it, too
     registry::ReadinessPolicy readiness = registry::ReadinessPolicy::kAny;
-    int threads = 1;              // that carry calls
+    int threads = 1;              // threads that carry calls
     base::Duration busy_poll{0};  // of these threads, after work (busy_poll.h)
     // A reason other than the models' states for not being ready, as a sentence; empty: there is no such reason. Must
     // be cheap and thread-safe.

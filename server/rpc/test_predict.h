@@ -1,4 +1,4 @@
-// A predictor over a registry of models that add up what they get, for the tests.
+// A registry of models that add up their inputs, for the tests.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -22,7 +22,7 @@ enum class ClientAuth : uint8_t { kNone, kRequest, kRequire };
 struct Texts {
   NamedText certificate;
   NamedText key;
-  NamedText client_ca;  // of authorities; without a name: not given
+  NamedText client_ca;  // the authorities; without a name: not given
 };
 
 // PEM, as OpenSSL writes it: the checked contents are those that are used.

@@ -30,7 +30,7 @@ class CredentialsWatch final : public CredentialsSource {
  public:
   // The events that are logged, for counting them. Called on the watch's thread.
   struct Events {
-    std::function<void(const Credentials&)> on_taken;  // for the first too, in Open
+    std::function<void(const Credentials&)> on_taken;  // also for the first ones, in Open
     std::function<void()> on_refused;
   };
 

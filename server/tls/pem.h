@@ -15,7 +15,7 @@ namespace torchferry::tls {
 // The status code for wrong contents of a file.
 inline constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
-// A file as messages call it, "--tls-cert /etc/tls/tls.crt", and what it holds.
+// A file: its name in messages, such as "--tls-cert /etc/tls/tls.crt", and its contents.
 struct NamedText {
   std::string name;
   std::string text;

@@ -29,10 +29,10 @@ struct AdminAct {
 class AdminCalls {
  public:
   // Answers the unary `call` when the registry has done what `start` asks of it. On success `encode` fills the response
-  // before the answer. When the caller has gone, `encode` does not run, but the registry still does its work. Where
-  // `checked` is an error, that is the answer, and nothing is started. Nothing is started either after
-  // PERMISSION_DENIED, for a model that the caller may not use. The same goes for RESOURCE_EXHAUSTED, while
-  // limits::kMaxAdminCalls run, and UNAVAILABLE, after EndAll. To be called from the call's handler.
+  // before the answer. When the caller has gone, `encode` does not run, but the registry still does its work. Nothing
+  // is started where `checked` is an error, which is then the answer. The other refusals are PERMISSION_DENIED for a
+  // model that the caller may not use, RESOURCE_EXHAUSTED while limits::kMaxAdminCalls run, and UNAVAILABLE after
+  // EndAll. To be called from the call's handler.
   void Run(Call& call, const AdminAct& act, absl::Status checked,
            const std::function<void(registry::Registry::Done)>& start, std::function<void()> encode);
 

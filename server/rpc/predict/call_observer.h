@@ -19,23 +19,23 @@ namespace torchferry::rpc {
 struct RequestHead {
   std::string_view method;         // of the service: "Predict", "ModelStreamInfer"
   const std::string& model;        // as the client named it: of any length, with any bytes
-  const std::string& request_id;   // as long as the model's may be; empty when the client gave none
+  const std::string& request_id;   // of any length, with any bytes; empty when the client gave none
   const identity::Caller& caller;  // whose request it is
 };
 
-// One request. Each message of a stream is one.
+// One request. Each message of a stream is a request.
 struct PredictCall {
   RequestHead head;
-  int64_t version = 0;      // that was asked for; 0: the newest, or it could not be decoded
+  int64_t version = 0;      // version asked for; 0: the newest, or it could not be decoded
   bool is_admitted = true;  // false: refused, as the server drains
   base::TimePoint arrived{};
-  serving::Servable* servable = nullptr;  // that answers; null when it was not found
+  serving::Servable* servable = nullptr;  // answers the request; null: it was not found
 };
 
 // How a request ended.
 struct PredictEnd {
   const absl::Status& status;  // sent to the client
-  std::string_view device;     // that answered; empty when none did
+  std::string_view device;     // device that answered; empty: no device did
   base::Duration duration{};   // from its arrival until its answer is encoded
 };
 

@@ -1,4 +1,4 @@
-// PredictStream, for any API (predict_calls.h says what that has).
+// PredictStream, for any API (see predict_calls.h).
 #pragma once
 
 #include <algorithm>

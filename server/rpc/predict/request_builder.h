@@ -19,7 +19,7 @@ namespace torchferry::rpc {
 struct RequestCounts {
   size_t inputs = 0;
   size_t wanted_outputs = 0;
-  size_t parameters = 0;  // of the request itself
+  size_t parameters = 0;  // parameters of the request itself
 };
 
 // INVALID_ARGUMENT for a name with too many bytes. `what` is "model_name" or the like. An empty name passes.

@@ -24,7 +24,7 @@ class StreamWindow {
   void Saw(int64_t bytes);
 
  private:
-  int64_t largest_ = 0;  // of the recent ones; it fades
+  int64_t largest_ = 0;  // the largest of the recent ones; it fades
 };
 
 }  // namespace torchferry::rpc

@@ -28,22 +28,22 @@ struct AcceptorState {
   size_t limit = 0;                                    // max open connections
   std::string failure;                                 // of the last attempt to accept; empty: it went well
   base::TimePoint failing_since{};                     // since when there is a failure
-  base::TimePoint handling_since = base::kNoDeadline;  // since when gRPC is being given one
+  base::TimePoint handling_since = base::kNoDeadline;  // since when gRPC is being given a connection
 };
 
 // Why no new connection is accepted; empty: they are accepted. A failure counts after one second, and a connection that
 // gRPC has not taken after five: both may pass by themselves.
 std::string WhyNotAccepting(const AcceptorState& state, base::TimePoint now);
 
-// Thread-safe, but for Start and Stop.
+// Thread-safe, except Start and Stop.
 class Acceptor {
  public:
-  // Is told what happens, on the acceptor's thread.
+  // An observer of the acceptor, called on the acceptor's thread.
   class Observer {
    public:
     virtual void OnAccepted() = 0;
     virtual void OnRefused(ConnectionVerdict why) = 0;
-    // A connection was ended, as it had sent most of the unfinished bytes.
+    // A connection was ended, because it had sent the most unfinished bytes.
     virtual void OnEndedUnfinished() = 0;
     // There was no descriptor, or no memory, for a connection.
     virtual void OnAcceptFailed() = 0;
@@ -56,8 +56,8 @@ class Acceptor {
   };
   struct Bounds {
     ConnectionLimits connections;
-    int64_t unfinished_bytes = 0;               // of all connections together
-    const DeliveredBytes* delivered = nullptr;  // by client's port; outlives the acceptor
+    int64_t unfinished_bytes = 0;               // max of all connections together
+    const DeliveredBytes* delivered = nullptr;  // by the clients' ports; outlives the acceptor
   };
   // Takes a connection and owns its descriptor from then on.
   using Handler = std::function<void(int listening, int connection)>;

@@ -44,8 +44,8 @@ class Call {
 
   // Whether the caller gave up, or its connection is gone. Callable from any thread, until Finish.
   bool IsCancelled() const { return (cancel_.load(std::memory_order_relaxed) & kIsCancelled) != 0; }
-  // Sets the callback for that. It is called once, on the loop's thread, or at once if the call is cancelled already.
-  // The handler must set it, once, before it returns.
+  // Sets the callback for a cancellation. It is called once, on the loop's thread, or at once if the call is cancelled
+  // already. The handler must set it, once, before it returns.
   void OnCancel(std::function<void()> callback) {
     on_cancel_ = std::move(callback);
     if ((cancel_.fetch_or(kHasCallback, std::memory_order_acq_rel) & kIsCancelled) != 0) on_cancel_();
@@ -109,8 +109,8 @@ class Call {
   // The final status for the caller: `status`, and when to retry, where `status` says that (base/refusal.h).
   grpc::Status EndWith(const absl::Status& status);
 
-  // Calls OnTimer once after `time`, max 24 hours, unless the call has ended by then. Must be called on the loop's
-  // thread, as OnTimer is.
+  // Calls OnTimer once after `time`, max 24 hours, unless the call has ended by then. SetTimer must be called on the
+  // loop's thread, and OnTimer is called there.
   void SetTimer(base::Duration time);
   virtual void OnTimer() {}
 
@@ -141,11 +141,11 @@ class Call {
   int64_t ReceivedFor(const grpc::ByteBuffer& bytes) const;
 
   MemberEvent<Call> ended_{this, &Call::AfterEnd};
-  std::atomic<int> uses_{2};     // of the loop's queue; at first the end and the finish
-  std::atomic<int> keepers_{1};  // all uses together, and each copy of Keep: the call may outlive the loop
+  std::atomic<int> uses_{2};     // uses of the loop's queue; at first the end and the finish
+  std::atomic<int> keepers_{1};  // 1 for all uses, and 1 for each copy of Keep: the call may outlive the loop
   static constexpr int kIsCancelled = 1;
   static constexpr int kHasCallback = 2;
-  std::atomic<int> cancel_{0};  // the thread that sets the second of these two calls on_cancel_
+  std::atomic<int> cancel_{0};  // the thread that sets the second of these bits calls on_cancel_
   std::function<void()> on_cancel_;
   identity::Caller caller_;
   MemoryShare share_;
@@ -391,7 +391,7 @@ class BidiCall final : public Call {
   const std::shared_ptr<const Method> method_;
   grpc::ByteBuffer received_;
   absl::StatusOr<int64_t> measured_ = 0;  // memory of received_, once parsed
-  bool is_large_ = false;                 // whether received_ is large
+  bool is_large_ = false;                 // received_ is large
   Request* message_ = nullptr;
   int64_t* part_ = nullptr;
   base::Mutex parts_mutex_;

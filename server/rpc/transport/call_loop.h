@@ -51,7 +51,7 @@ class CallLoop {
   // before sleeping. `memory` is for the calls, and `gate` admits them.
   CallLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, base::Duration busy_poll, CallMemory& memory, Gate& gate,
            const base::Clock& clock);
-  // As Stop.
+  // Calls Stop.
   ~CallLoop();
   CallLoop(const CallLoop&) = delete;
   CallLoop& operator=(const CallLoop&) = delete;
@@ -59,7 +59,7 @@ class CallLoop {
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   CallMemory& memory() { return memory_; }
   Gate& gate() { return gate_; }
-  // For messages that take long to parse, and would hold up the loop.
+  // The thread for messages that take long to parse, and would hold up the loop.
   LargeMessages& large() { return large_; }
 
   // To be called once, after the server has started.
@@ -77,7 +77,7 @@ class CallLoop {
   bool Stop();
 
  private:
-  using Index = size_t;  // of a thread
+  using Index = size_t;  // index of a thread
 
   void Run(Index self);
   // Waits until thread `self` leads; false: the loop ends.

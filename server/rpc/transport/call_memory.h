@@ -16,8 +16,8 @@ struct MemoryPlan {
   int64_t budget = 0;      // requests and answers, from parsing to the answer's end
   int64_t connection = 0;  // large requests and answers of one connection
   int64_t unparsed = 0;    // received bytes of requests that are not whole, or wait for their turn
-  // The part of `unparsed` that may come before the acceptor ends the connections that sent most. gRPC's quota is all
-  // of `unparsed`: it ends idle connections.
+  // The part of `unparsed` that requests may fill before they are whole. Above it the acceptor ends the connections
+  // with the most bytes. gRPC's quota is all of `unparsed`: it ends idle connections.
   int64_t unfinished = 0;
 };
 

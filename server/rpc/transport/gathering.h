@@ -7,7 +7,8 @@ namespace torchferry::rpc {
 
 // Clients on the same processors send their next requests only when they get a processor. A batch of one request costs
 // about as much as one of many. A loop that has several events therefore gives way a few times, while that brings more.
-// It stops for a while when giving way took long: then others than clients want the processor. Not thread-safe.
+// It stops for a while when giving way took long: then other processes than clients want the processor. Not
+// thread-safe.
 class Gathering {
  public:
   // Work is due, after `events`.

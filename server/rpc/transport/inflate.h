@@ -29,8 +29,8 @@ class InflatingStream final : public google::protobuf::io::ZeroCopyInputStream {
   bool HasFailed() const { return !can_go_on_ && !is_whole_; }
 
  private:
-  bool Inflate();  // the next piece; false at the end and for what cannot be inflated
-  bool HasMore();  // bytes behind the end
+  bool Inflate();  // the next piece; false at the end, and for bytes that cannot be inflated
+  bool HasMore();  // whether bytes follow the end
 
   google::protobuf::io::ZeroCopyInputStream& compressed_;
   z_stream zlib_{};

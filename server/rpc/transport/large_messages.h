@@ -22,7 +22,7 @@ class LargeMessages {
   // `max_waiting`: max bytes of the messages that wait, with the running one. A message of any size finds room when
   // none waits or runs.
   explicit LargeMessages(int64_t max_waiting) : max_waiting_(max_waiting) {}
-  // As Stop.
+  // Calls Stop.
   ~LargeMessages() { Stop(); }
   LargeMessages(const LargeMessages&) = delete;
   LargeMessages& operator=(const LargeMessages&) = delete;

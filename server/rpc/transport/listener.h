@@ -21,11 +21,11 @@ class Listener {
   // The address, and the limits of its connections.
   struct Place {
     std::string address;
-    std::string flag;  // that has set the address
+    std::string flag;  // the flag that set the address
     ConnectionLimits connections;
   };
 
-  // As Stop.
+  // Calls Stop, without patience.
   ~Listener() { Stop(base::Duration::zero()); }
 
   // Listens at `place`, with a loop for each of `threads`. `services`, `observer`, `memory` and `gate` outlive the

@@ -28,10 +28,10 @@ class MemoryShare {
 
  private:
   friend class MemoryBudget;
-  MemoryBudget* budget_ = nullptr;  // that it has bytes of
-  int64_t bytes_ = 0;               // that count for the process
-  int64_t at_connection_ = 0;       // that count for the connection: 0, or the same
-  std::string peer_;                // the connection; empty while nothing counts for it
+  MemoryBudget* budget_ = nullptr;  // the budget of its bytes
+  int64_t bytes_ = 0;               // counted for the process
+  int64_t at_connection_ = 0;       // counted for the connection: 0, or the same
+  std::string peer_;                // the connection; empty while nothing is counted for it
 };
 
 // A hard limit for the process, and one for each connection. A small share counts for the process alone: the number of
@@ -75,11 +75,11 @@ class MemoryBudget {
 
   const Limits limits_;
   std::atomic<int64_t> used_{0};
-  std::atomic<int64_t> peak_{0};  // measured when a large share grows
+  std::atomic<int64_t> peak_{0};  // max of used_, measured when a large share grows
   std::atomic<int64_t> refused_by_server_{0};
   std::atomic<int64_t> refused_by_connection_{0};
   base::Mutex mutex_;
-  std::unordered_map<std::string, int64_t> connections_ FERRY_GUARDED_BY(mutex_);  // those that have large shares
+  std::unordered_map<std::string, int64_t> connections_ FERRY_GUARDED_BY(mutex_);  // bytes of large shares
 };
 
 }  // namespace torchferry::rpc

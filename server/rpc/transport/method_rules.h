@@ -11,7 +11,7 @@ namespace torchferry::rpc {
 struct MethodRule {
   std::string_view method;  // "torchferry.v1.InferenceService.Predict"
   identity::Roles any_of;   // one of these is enough
-  bool is_probe = false;    // health: it needs no identity, unless the server was told so
+  bool is_probe = false;    // health: it needs no identity, unless the server is set to ask for one
 };
 
 std::span<const MethodRule> MethodRules();

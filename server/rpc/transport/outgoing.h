@@ -25,7 +25,7 @@ class OutgoingMessage {
 
   // Adds the fields of `part`.
   void Add(const google::protobuf::MessageLite& part);
-  // Add a field of type string or bytes.
+  // AddString and AddBytes add a field of type string or bytes.
   void AddString(int field, std::string_view value);
   void AddBytes(int field, std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
   // AddNumber adds a field of type bool, int32, int64 or of an enumeration. AddNumbers adds one with several of them,
@@ -50,9 +50,9 @@ class OutgoingMessage {
  private:
   // Where a field's length will stand once it is known.
   struct Place {
-    size_t slice = 0;  // that it is in, or will be in
+    size_t slice = 0;  // the slice that it is in, or will be in
     size_t offset = 0;
-    size_t size = 0;  // of the message until there
+    size_t size = 0;  // size of the message until there
   };
 
   void AddTag(int field, uint32_t wire_type);

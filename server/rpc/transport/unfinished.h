@@ -1,6 +1,7 @@
-// Finds the connections that have sent most bytes that became no request, and decides which of them end first.
+// Finds the connections with the most unfinished bytes, and decides which of them end first. Unfinished bytes have
+// become no request yet.
 //
-// gRPC keeps the bytes of requests that are not whole, and tells nobody how many. Its own quota ends idle connections
+// gRPC keeps the bytes of requests that are not whole, and does not tell how many. Its own quota ends idle connections
 // first, which are those of good clients. Therefore two counts of each connection are compared: the bytes that the
 // kernel has received (TCP_INFO), and the bytes that became requests.
 #pragma once
@@ -33,7 +34,7 @@ class UnfinishedBytes {
   };
   struct Ending {
     Connection connection;
-    int64_t bytes = 0;  // unfinished
+    int64_t bytes = 0;  // unfinished bytes
   };
 
   // `limit`: max unfinished bytes of all connections together.
@@ -43,7 +44,7 @@ class UnfinishedBytes {
   void Add(const Connection& connection);
 
   // Reads all connections' counts. Returns the connections to end so that the others are within the limit, and forgets
-  // them. Each one is the connection that has most, of the peer that has most.
+  // them. Each time it takes the peer with the most bytes, and that peer's connection with the most bytes.
   std::vector<Ending> Look();
   // Time until the next look: short after many bytes have come, and longer with more connections.
   base::Duration UntilNextLook() const;
