@@ -1,9 +1,10 @@
 """torchferry: a gRPC inference server for PyTorch models.
 
-`save` puts a model into a model store. `Client` and `aio.Client` ask a server. `serve` starts one, for tests and notebooks. The wheel also has the programs
-`torchferry-server` and `torchferry`, which use the `torch` that is installed beside this package.
+`save` puts a model into a model store. `Client` and `aio.Client` send requests to a server. `serve` starts a server for
+tests and notebooks. The wheel also has the programs `torchferry-server` and `torchferry`. They use the `torch` that is
+installed beside this package.
 
-`import torchferry` imports neither torch nor grpc: each public name imports what it needs when it is first used.
+`import torchferry` imports neither torch nor grpc. Each public name imports its modules when it is first used.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Further folders named torchferry on sys.path belong to this package, too: stubs that somebody generated from proto/
-# stay importable as torchferry.v1, and a build from source has its generated files in a folder of their own.
+# Further folders named torchferry on sys.path belong to this package, too. Stubs that somebody generated from proto/
+# stay importable as torchferry.v1. A build from source has its generated files in a separate folder.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 # The module of each public name.

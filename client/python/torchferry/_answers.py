@@ -1,4 +1,4 @@
-"""What both clients, the synchronous and that of asyncio, make of requests and answers."""
+"""Requests and answers, as both clients handle them: the synchronous one and that of asyncio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusC
 
 
 class StreamRequests:
-    """One stream: encodes its requests, which gRPC asks for in a thread or task of its own, and reads the answers."""
+    """Encodes the requests of one stream, and reads its answers. A thread or task of gRPC takes the requests."""
 
     def __init__(self, model: str, version: int, outputs: Iterable[str], errors: str) -> None:
         if errors not in ("raise", "yield"):
@@ -26,7 +26,7 @@ class StreamRequests:
         self._version = _requests.check_version(version)
         self._outputs = outputs if isinstance(outputs, str) else tuple(outputs)
         self._yields_errors = errors == "yield"
-        # gRPC ends the call when its iterator raises, and says only that it did.
+        # gRPC ends the call when its iterator raises, and does not pass the exception on.
         self._raised: BaseException | None = None
 
     def _encode(self, inputs: Mapping[str, TensorLike]) -> bytes:
@@ -57,7 +57,7 @@ class StreamRequests:
             raise
 
     def answer_of(self, response: Any) -> Prediction | TorchferryError:
-        """The prediction, or the error of one request; raises that where the stream was asked to."""
+        """The prediction, or the error of one request. With errors="raise" that error is raised."""
         if not response.error_code:
             return prediction_of(response.response)
         error = error_of(code_name(response.error_code), response.error_message)
@@ -66,17 +66,17 @@ class StreamRequests:
         raise error
 
     def failure_of(self, failure: Any) -> BaseException:
-        """Why the stream ended: what the caller's requests raised, or what gRPC says."""
+        """The reason why the stream ended: the exception of the caller's requests, or gRPC's error."""
         return self._raised if self._raised is not None else error_of_rpc(failure)
 
     @property
     def raised(self) -> BaseException | None:
-        """What the caller's requests raised."""
+        """The exception that the caller's requests raised; None: they raised none."""
         return self._raised
 
 
 def code_name(number: int) -> str:
-    """The name of a gRPC code: "NOT_FOUND" of 5."""
+    """The name of a gRPC code by its number: "NOT_FOUND" for 5."""
     return _CODE_NAMES.get(number, "UNKNOWN")
 
 
@@ -85,7 +85,7 @@ def models_of(response: Any) -> list[ModelInfo]:
 
 
 def chosen_of(response: Any, model: str) -> ModelInfo:
-    """The newest version that is READY, or the newest where none is."""
+    """The newest version that is READY; where none is, the newest. Raises NotFoundError where there is no version."""
     versions = models_of(response)
     if not versions:
         raise NotFoundError("NOT_FOUND", f"model '{model}' has no version")
@@ -93,12 +93,12 @@ def chosen_of(response: Any, model: str) -> ModelInfo:
 
 
 def health_service(model: str | None) -> str:
-    """The name in gRPC's health service: of a model, or of the server."""
+    """The name in gRPC's health service of a model, or of the server for None."""
     return "" if model is None else f"model/{model}"
 
 
 def pauses() -> Iterator[float]:
-    """Seconds between two looks at whether something is ready."""
+    """Seconds to wait between two checks of readiness, without an end. They grow from 0.02 to 0.5."""
     pause = 0.02
     while True:
         yield pause
@@ -111,7 +111,7 @@ def not_ready(model: str | None, timeout: float, reason: str) -> TorchferryError
 
 
 def state_text(models: list[ModelInfo], model: str | None) -> str:
-    """The states of the versions, with their errors."""
+    """The states of the first 8 versions, with their errors."""
     wanted = [version for version in models if model is None or version.name == model]
     if not wanted:
         return "the store has no model" if model is None else "the store has no model of that name"

@@ -1,8 +1,9 @@
 """The messages and methods of torchferry/v1, made at import from the descriptors that the build compiled from proto/.
 
-The descriptors are in a pool of this package's own. So the names in them collide with nobody's: not with stubs that
-somebody generated from the same files, nor with tritonclient's or grpcio-health-checking's. No generated code means no
-generated version either: the messages work with any protobuf that has `message_factory.GetMessageClass`.
+The descriptors are in a pool that belongs to this package. Their names therefore do not collide with stubs that
+somebody generated from the same files, nor with tritonclient's or grpcio-health-checking's. There is no generated code,
+which would need its own version of protobuf. The messages work with any protobuf that has
+`message_factory.GetMessageClass`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import torchferry
 
-# protoc --include_imports --descriptor_set_out: client/python/CMakeLists.txt, deploy/package.sh.
+# Made by protoc --include_imports --descriptor_set_out, in client/python/CMakeLists.txt and deploy/package.sh.
 DESCRIPTORS = "api.binpb"
 
 

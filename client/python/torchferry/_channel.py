@@ -17,11 +17,12 @@ from torchferry._errors import UnavailableError, invalid
 DEFAULT_ADDRESS = "127.0.0.1:8001"
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_MAX_MESSAGE_BYTES = 256 << 20
-# Of a message in bytes: gRPC counts them in 31 bits.
+# Bytes of a message: gRPC counts them in 31 bits.
 MAX_MESSAGE_BYTES = 2**31 - 1
 
-# gRPC's own bound is 5. The waits between them are 0.1, 0.3, 0.9 and 2.7 s, each up to a fifth more or less: another
-# server is asked soon, and all of them last longer than a channel takes to connect anew (RECONNECT_MS).
+# gRPC's own max is 5, with the first attempt. The waits between attempts are 0.1, 0.3, 0.9 and 2.7 s, each up to a
+# fifth more or less. The first waits are short, as another server may answer. Together they last longer than a channel
+# takes to reconnect (RECONNECT_MS).
 MAX_ATTEMPTS = 5
 RETRY_POLICY = {
     "maxAttempts": MAX_ATTEMPTS,
@@ -37,7 +38,7 @@ _HOST_PORT = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]/\s]+
 
 
 class Endpoint(NamedTuple):
-    """One HOST:PORT. `ip` is the host where that is an address and no name."""
+    """One HOST:PORT. `ip` is the host where that is an IP address; None: it is a name."""
 
     host: str
     port: int
@@ -45,17 +46,19 @@ class Endpoint(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What gRPC is told to connect to."""
+    """The target that gRPC connects to."""
 
     uri: str
     is_balanced: bool  # several servers may be behind it: requests go to those that are ready, in turn
     is_local: bool  # all of them are on this host
-    authority: str | None  # of the requests; None: gRPC's choice
+    authority: str | None  # the :authority of the requests; None: gRPC's choice
 
 
 def parse_target(address: str | Sequence[str] | None) -> Target:
-    """HOST:PORT, several of them (a list, or with commas between), or a target URI of gRPC. None: TORCHFERRY_ADDRESS,
-    else 127.0.0.1:8001. InvalidArgumentError for what is none of these."""
+    """The target of an address: HOST:PORT, several of them (a list, or separated by commas), or a target URI of gRPC.
+
+    None stands for the variable TORCHFERRY_ADDRESS, else for 127.0.0.1:8001. Raises InvalidArgumentError for anything
+    else, and UnavailableError where no host has a name that is one of several."""
     if address is None:
         address = os.environ.get("TORCHFERRY_ADDRESS") or DEFAULT_ADDRESS
     if isinstance(address, str):
@@ -71,14 +74,14 @@ def parse_target(address: str | Sequence[str] | None) -> Target:
     )
     if len(endpoints) == 1:
         (endpoint,) = endpoints
-        # A name may stand for several servers, and gRPC asks for it again when one of them is gone.
+        # A name may stand for several servers. gRPC looks it up again when one of them is gone.
         is_balanced = endpoint.ip is None and endpoint.host != "localhost"
         return Target(f"dns:///{_text_of(endpoint)}", is_balanced, is_local, authority=None)
     return Target(_join(endpoints), is_balanced=True, is_local=is_local, authority=_text_of(endpoints[0]))
 
 
 def channel_options(target: Target, max_message_bytes: int) -> list[tuple[str, Any]]:
-    """The options of a channel to the target. InvalidArgumentError for a limit that gRPC cannot hold."""
+    """The options of a channel to the target. Raises InvalidArgumentError for a limit that gRPC cannot hold."""
     if not isinstance(max_message_bytes, int) or not 1 <= max_message_bytes <= MAX_MESSAGE_BYTES:
         raise invalid(f"max_message_bytes: {max_message_bytes!r}; expected 1 to {MAX_MESSAGE_BYTES}")
     options: list[tuple[str, Any]] = [
@@ -86,9 +89,9 @@ def channel_options(target: Target, max_message_bytes: int) -> list[tuple[str, A
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
-        # gRPC retries no request that is larger than this; its own value, 256 KiB, is less than an image.
+        # gRPC retries no request that is larger than this. Its default, 256 KiB, is smaller than an image.
         ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
-        # Connections of this client's own: it shares none with other clients in the process.
+        # This client shares no connection with other clients in the process.
         ("grpc.use_local_subchannel_pool", 1),
         *((f"grpc.{which}_reconnect_backoff_ms", milliseconds) for which, milliseconds in RECONNECT_MS),
     ]
@@ -102,7 +105,9 @@ def channel_options(target: Target, max_message_bytes: int) -> list[tuple[str, A
 def open_channel(
     module: Any, target: Target, max_message_bytes: int, tls: _tls.Tls | bool | None
 ) -> Callable[[], Any]:
-    """Makes the channel when it is called. `module` is grpc or grpc.aio. What is wrong with the arguments is said now."""
+    """A function that makes the channel. `module` is grpc or grpc.aio.
+
+    Raises InvalidArgumentError for wrong arguments at once, and not when the function is called."""
     options = channel_options(target, max_message_bytes)
     wanted = _tls.chosen(tls)
     if wanted is None:
@@ -113,7 +118,7 @@ def open_channel(
 
 
 def is_encrypted(tls: _tls.Tls | bool | None) -> bool:
-    """Whether a channel that `open_channel` makes with `tls` is TLS."""
+    """Whether a channel that `open_channel` makes with `tls` uses TLS."""
     return _tls.chosen(tls) is not None
 
 
@@ -147,8 +152,8 @@ def _text_of(endpoint: Endpoint) -> str:
 
 
 def _join(endpoints: Sequence[Endpoint]) -> str:
-    """One URI of several endpoints. gRPC takes a list of addresses alone, all of one family: names are looked up here,
-    once."""
+    """One URI of several endpoints. gRPC takes a list of IP addresses, all of one family, and no names. Names are
+    therefore looked up here, once."""
     for family, version, scheme in ((socket.AF_INET, 4, "ipv4"), (socket.AF_INET6, 6, "ipv6")):
         found = [_addresses_of(endpoint, family, version) for endpoint in endpoints]
         if all(found):
@@ -165,7 +170,7 @@ def _join(endpoints: Sequence[Endpoint]) -> str:
 
 
 def _addresses_of(endpoint: Endpoint, family: int, version: int) -> list[str]:
-    """HOST:PORT of that family; of any for 0."""
+    """The addresses of the endpoint in that family, as HOST:PORT. A family of 0 stands for any."""
     if endpoint.ip is not None:
         return [_text_of(endpoint)] if endpoint.ip.version == version else []
     try:
@@ -177,7 +182,7 @@ def _addresses_of(endpoint: Endpoint, family: int, version: int) -> list[str]:
 
 
 class Default(enum.Enum):
-    """A timeout that was not given: the client's own is taken."""
+    """Stands for a timeout that was not given. The client's own timeout then applies."""
 
     DEFAULT = "default"
 

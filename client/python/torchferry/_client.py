@@ -31,38 +31,42 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """Asks torchferry-server, over one channel that it keeps open.
+    """Sends requests to torchferry-server, over one channel that it keeps open.
 
         with torchferry.Client("127.0.0.1:8001") as client:
             outputs = client.predict("mlp", x=numpy.ones([1, 4], "float32"))
             print(outputs["probabilities"], outputs.execution.device)
 
-    Threads: all methods may be called from any number of threads at once. They share the channel.
+    Threads: any number of threads may call all methods at the same time. They share the channel.
 
-    Several servers: `address` may be a list, or a DNS name with several addresses. Requests then go in turn to those
-    that are reachable and ready; a server that announces its end gets no more. Names in a list are looked up once.
+    Several servers: `address` may be a list, or a DNS name with several addresses. Requests then go in turn to the
+    servers that are reachable and ready. A server that announces its end gets no more requests. Names in a list are
+    looked up once.
 
-    Retries: a request that gets UNAVAILABLE is sent again, up to 5 times in about 4 seconds, at another server where
-    there is one. A stream is begun again only while nothing of its answer has come.
+    Retries: a request that gets UNAVAILABLE is retried up to 4 times in about 4 seconds. Retries go to another server
+    where there is one. A stream is retried only while no answer has come. `load`, `unload` and `ready` do not retry.
 
-    Fork: a client works in the process that made it, and raises FailedPreconditionError in a child of os.fork. Make one
-    in each process, after the fork, or start processes by "spawn".
+    Fork: a client works in the process that made it. In a child of os.fork it raises FailedPreconditionError. Make one
+    in each process after the fork, or start processes by "spawn".
 
     Args:
-        address: HOST:PORT, [IPV6]:PORT, several of them, or a target of gRPC such as "unix:/run/ferry.sock". None: the
-            variable TORCHFERRY_ADDRESS, else 127.0.0.1:8001.
-        timeout: seconds for each call that names none; None for no deadline. Streams have none of themselves.
-        max_message_bytes: largest request that is sent, and answer that is taken.
-        tls: `Tls(ca=FILE)` and more, True for TLS with authorities that gRPC brings, False for plain text. None: the
-            variables TORCHFERRY_TLS, TORCHFERRY_TLS_CA and so on, else plain text.
-        token: says who calls, where the server asks (--identities): the token, or the path of a file that holds it,
-            which is read once. None: the variable TORCHFERRY_TOKEN, else the file that TORCHFERRY_TOKEN_FILE names.
-        insecure_token: a token is sent to another host without encryption. Otherwise that is refused.
+        address: HOST:PORT, [IPV6]:PORT, several of them, or a target of gRPC such as "unix:/run/ferry.sock". None
+            stands for the variable TORCHFERRY_ADDRESS, else for 127.0.0.1:8001.
+        timeout: seconds for each call that gives no timeout; None: no deadline. `stream`, `load` and `unload` have no
+            deadline by default.
+        max_message_bytes: max bytes of a request, and of an answer.
+        tls: a `Tls` such as `Tls(ca=FILE)`. True stands for TLS with gRPC's own authorities, False for plain text. None
+            stands for the variables TORCHFERRY_TLS, TORCHFERRY_TLS_CA and so on, else for plain text.
+        token: identifies the caller to a server with --identities. A str is the token itself. An os.PathLike names a
+            file that holds it; the file is read once. None stands for the variable TORCHFERRY_TOKEN, else for the file
+            that TORCHFERRY_TOKEN_FILE names.
+        insecure_token: allows to send a token to another host without encryption. The default, False, raises
+            InvalidArgumentError for that.
 
     Raises:
-        InvalidArgumentError: an address, timeout, limit or token that is none; a file of `tls` that is no certificate
-            or key.
-        UnavailableError: a name in a list of addresses that no host has. No connection is made before the first call.
+        InvalidArgumentError: the address, timeout, limit or token is invalid, or a file of `tls` has no certificate or
+            key.
+        UnavailableError: no host has a name in the list of addresses. No connection is made before the first call.
     """
 
     def __init__(
@@ -107,19 +111,19 @@ class Client:
         """One forward pass.
 
         Args:
-            model: its name, the folder in the store.
-            inputs: arrays by name; those whose names are identifiers may also be given by keyword. Where the model
-                batches, dimension 0 is the rows. numpy, torch, DLPack, lists, scalars and str are taken. Arrays keep
-                their element type; Python's floats become FP32, ints INT64.
-            version: 0 for the newest that is READY.
-            timeout: seconds; None for no deadline; the client's own when it is not given.
-            outputs: names of those wanted; all of them when it is empty.
-            request_id: comes back in the answer, and is in the server's request log.
+            model: the model's name, which is its folder in the store.
+            inputs: arrays by name. Inputs whose names are identifiers may also be given by keyword. Where the model
+                batches, dimension 0 is the rows. Arrays of numpy, torch and DLPack, lists, scalars, str and bytes are
+                accepted. Arrays keep their element type. Python's floats become FP32, and ints INT64.
+            version: the version; 0 stands for the newest that is READY.
+            timeout: seconds; None: no deadline. The default is the client's own.
+            outputs: names of the wanted outputs; empty: all.
+            request_id: an id for the answer and the server's request log.
 
         Raises:
-            InvalidArgumentError: a wrong name, dtype, shape or value.
-            NotFoundError: no such model or version.
-            UnavailableError, DeadlineExceededError, ResourceExhaustedError, InternalError and other TorchferryErrors.
+            InvalidArgumentError: a name, dtype, shape or value is wrong.
+            NotFoundError: there is no such model or version.
+            TorchferryError: UnavailableError, DeadlineExceededError, ResourceExhaustedError, InternalError and others.
         """
         request = _requests.encode_request(model, version, _requests.join_inputs(inputs, named), outputs, request_id)
         response = self._call(self._predict, request, timeout)
@@ -162,22 +166,22 @@ class Client:
         outputs: Iterable[str] = (),
         errors: Literal["raise", "yield"] = "raise",
     ) -> Iterator[Prediction | TorchferryError]:
-        """The answers to a stream of requests, in their order, as they come.
+        """The answers to a stream of requests, in the order of the requests, each as soon as it comes.
 
-        A stateful model has a state of its own for each stream: it begins as saved, and each request goes on where
-        the one before it ended. Several requests are in flight at the same time, and `requests` is read by a thread
-        of gRPC, so it may wait for answers. Leaving the loop early, or closing the generator, ends the stream.
+        A stateful model has a separate state for each stream. The state begins as saved, and each request continues
+        from the one before it. Several requests are in flight at the same time. A thread of gRPC reads `requests`,
+        which may therefore wait for answers. To leave the loop early, or to close the generator, ends the stream.
 
         Args:
-            requests: for each request, its inputs by name.
-            version: 0 for the newest that is READY at the first request; it answers to the end.
-            timeout: seconds for the whole stream; None for no deadline.
-            outputs: names of those wanted; all of them when it is empty.
-            errors: "raise" ends the stream with the first request that fails; "yield" gives the exception in place of
-                its answer, and goes on.
+            requests: the inputs of each request, by name.
+            version: 0 stands for the newest that is READY at the first request. This version answers all of them.
+            timeout: seconds for the whole stream; None: no deadline. The default is None.
+            outputs: names of the wanted outputs; empty: all.
+            errors: "raise" ends the stream with the first request that fails. With "yield", the exception takes the
+                place of the answer, and the stream goes on.
 
         Raises:
-            What `predict` raises, and what `requests` itself raises.
+            TorchferryError: the same errors as of `predict`. Exceptions of `requests` itself are passed on.
         """
         stream = _answers.StreamRequests(model, version, outputs, errors)
         return self._answers(stream, stream.encode_all(requests), _requests.check_timeout(timeout))
@@ -196,48 +200,54 @@ class Client:
             call.cancel()
 
     def models(self, *, timeout: float | None | _channel.Default = _channel.DEFAULT) -> list[ModelInfo]:
-        """Every version of every model in the store, by name, the newest version first."""
+        """All versions of all models in the store, sorted by name, with the newest version of each first."""
         response = self._call(self._list_models, _api.ListModelsRequest(), timeout)
         return _answers.models_of(response)
 
     def metadata(
         self, model: str, /, *, version: int = 0, timeout: float | None | _channel.Default = _channel.DEFAULT
     ) -> ModelInfo:
-        """One version: its inputs and outputs, where it runs and why. For version 0 the newest that is READY, or the
-        newest where none is. NotFoundError: there is none."""
+        """One version: its inputs and outputs, its device, and the reason for that.
+
+        Version 0 stands for the newest that is READY; where none is, for the newest. Raises NotFoundError where there
+        is no such model or version."""
         request = _api.GetModelRequest(model_name=model, model_version=_requests.check_version(version))
         return _answers.chosen_of(self._call(self._get_model, request, timeout), model)
 
     def load(self, model: str, /, *, versions: Sequence[int] = (), timeout: float | None = None) -> list[ModelInfo]:
-        """Makes the server serve what the store has now, and returns when it does. What serves goes on until then,
-        and when loading fails. Needs a server with --enable-admin.
+        """Makes the server serve the versions that the store has now, and returns when it does.
+
+        Versions that serve now go on until then, and also when loading fails. The server needs --enable-admin.
 
         Args:
-            versions: those to serve, and no others, until the model is loaded without any. To go back to a version,
-                name it. Empty: those that the model's version_policy wants.
+            versions: the versions to serve, and no others. They stay chosen until a call without any. To go back to a
+                version, name it. Empty stands for the versions that the model's version_policy wants.
+            timeout: seconds; None: no deadline.
 
         Raises:
-            NotFoundError: no such model or version in the store. Otherwise the error of the first version that failed.
+            NotFoundError: the store has no such model or version.
+            TorchferryError: the error of the first version that failed.
         """
         request = _api.LoadModelRequest(model_name=model, model_versions=map(_requests.check_version, versions))
         return _answers.models_of(self._call(self._load, request, timeout))
 
     def unload(self, model: str, /, *, version: int = 0, timeout: float | None = None) -> list[ModelInfo]:
-        """Takes a version away, all of them for 0, and returns when those have ended. Requests in flight are
-        answered. Needs a server with --enable-admin."""
+        """Unloads a version, or all versions for 0, and returns when they have ended.
+
+        Requests in flight are answered. The server needs --enable-admin. The default is no deadline."""
         request = _api.UnloadModelRequest(model_name=model, model_version=_requests.check_version(version))
         return _answers.models_of(self._call(self._unload, request, timeout))
 
     def ready(self, model: str | None = None, *, timeout: float | None | _channel.Default = _channel.DEFAULT) -> bool:
-        """Whether the server, or that model, is ready now. False for a server that cannot be reached, too."""
+        """Whether the server, or the model, is ready now. It is False, too, where the server cannot be reached."""
         try:
             return self._is_serving(model, timeout)
         except UnavailableError:
             return False
 
     def wait_ready(self, model: str | None = None, *, timeout: float = 60.0) -> None:
-        """Returns when the server, or that model, is ready. DeadlineExceededError after `timeout` seconds, with what
-        it knows of the reason."""
+        """Returns when the server, or the model, is ready. Raises DeadlineExceededError after `timeout` seconds, with
+        the last known reason."""
         end = time.monotonic() + (_requests.check_timeout(timeout) or math.inf)
         reason = ""
         for pause in _answers.pauses():
@@ -267,7 +277,7 @@ class Client:
             return error.message
 
     def close(self) -> None:
-        """Ends the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
+        """Closes the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
         self._is_closed.set()
         if os.getpid() == self._owner:
             self._channel.close()

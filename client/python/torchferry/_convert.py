@@ -1,6 +1,7 @@
-"""`torchferry convert`: a pickle of a whole model becomes a version of a store.
+"""`torchferry convert` turns a pickle of a whole model into a version of a store.
 
-Reading such a file runs code that the file names. That is said, and asked, before a second process does it.
+Reading such a file runs the code that the file names. The command says this and asks first. Only then a second process
+reads the file.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: saved. 1: it failed, or the answer was no. 2: wrong usage, or a file that is not there."""
+    """The exit code. 0: saved. 1: it failed, or the answer was no. 2: wrong usage, or there is no such file."""
     given = list(sys.argv[1:] if argv is None else argv)
     options = parser().parse_intermixed_args(given)
     file = pathlib.Path(options.file)
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if not options.yes and not _agreed():
         return 1
-    # A process of its own: what the file does to the interpreter ends with it.
+    # This is a separate process: all that the file does to the interpreter ends with it.
     return subprocess.run([sys.executable, "-m", "torchferry._convert_file", *given], check=False).returncode
 
 

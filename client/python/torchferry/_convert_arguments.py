@@ -1,4 +1,4 @@
-"""What `--example` of `torchferry convert` says, as an example for `save`."""
+"""Turns `--example` of `torchferry convert` into an example for `save`."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ _MAX_ELEMENTS = 1 << 28
 
 
 class WrongExample(ValueError):
-    """The message says what was expected."""
+    """A wrong `--example`. The message says what was expected."""
 
 
 def example_of(texts: Sequence[str]) -> Any:
     """The example of one `--example` or several.
 
-    "x:FP32:1,3,224,224" makes up an input of that name, type and shape: numbers of a normal distribution, whole
-    numbers 0 and 1, the same each time. "inputs.npz" has an array for each input, by name, and "x.npy" the only one.
-    "package.module:name" is a function of the caller's, or a value. Raises WrongExample, and what the caller's module
-    raises."""
+    "x:FP32:1,3,224,224" generates an input of that name, type and shape. Its elements are the same each time: floats
+    are of a normal distribution, whole numbers and bools are 0 or 1. The file
+    "inputs.npz" has an array for each input, by name. The file "x.npy" has the array of the only input. The text
+    "package.module:name" names a function or a value of the caller. Raises WrongExample, and any exception of the
+    caller's module."""
     if len(texts) == 1:
         path = pathlib.Path(texts[0])
         if path.suffix in (".npy", ".npz"):

@@ -23,11 +23,11 @@ _USAGE = 2
 
 
 class CannotConvert(Exception):
-    """The message says what to do."""
+    """The file cannot be converted. The message says what to do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """As `torchferry convert`, but for the question."""
+    """Does what `torchferry convert` does, without the question. The exit codes are the same."""
     options = parser().parse_intermixed_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     LOGGER.setLevel(logging.INFO)
@@ -86,8 +86,8 @@ def _read(file: pathlib.Path, cls: type[nn.Module]) -> Any:
 
 
 def _pickle_module(cls: type[nn.Module]) -> Any:
-    """pickle with a look-up of names that knows the class, whatever module it was saved from: a script's is
-    __main__."""
+    """The module pickle, with an Unpickler that finds `cls` under its name in whatever module it was saved from. The
+    module of a script was __main__."""
 
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
@@ -111,7 +111,7 @@ def _has(module: str, name: str) -> bool:
 
 
 def _model(loaded: Any, cls: type[nn.Module], key: str | None) -> nn.Module:
-    """The model in what the file held: the object itself, or the one in a dict."""
+    """The model that the file held: the object itself, or the one in a dict."""
     if isinstance(loaded, dict):
         loaded = _entry(loaded, cls, key)
     elif key is not None:

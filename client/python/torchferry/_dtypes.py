@@ -1,4 +1,4 @@
-"""Element types: the API's names, their numbers and what numpy calls them."""
+"""Element types: the API's names, their numbers, and numpy's types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from torchferry import _api
 from torchferry._errors import invalid
 
-# Little-endian, as the API has them. BF16 is none of numpy's own types, and BYTES is no fixed size: see below.
+# Little-endian, as the API has them. BF16 is missing, as numpy itself lacks it. BYTES is missing, as its elements have
+# no fixed size.
 _NUMPY: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
     "UINT8": np.dtype("u1"),
@@ -31,12 +32,13 @@ EXPECTED = ", ".join([*(dtype.name for dtype in _NUMPY.values()), "bfloat16 (ml_
 
 
 def number_of(name: str) -> int:
-    """The number in the API of an element type by name."""
+    """The API's number of an element type by its name."""
     return _api.DATA_TYPES[name]
 
 
 def name_of_array(array: np.ndarray[Any, Any], what: str) -> str:
-    """The API's name of the array's element type. InvalidArgumentError, with `what` it is, where there is none."""
+    """The API's name of the array's element type. Raises InvalidArgumentError where the API has no such type; `what`
+    names the array in the message."""
     if array.dtype.name == "bfloat16":
         return "BF16"
     name = _NAME_OF_NUMPY.get(array.dtype.newbyteorder("<"))
@@ -46,13 +48,13 @@ def name_of_array(array: np.ndarray[Any, Any], what: str) -> str:
 
 
 def little_endian(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array with the API's byte order; itself where it has that."""
+    """The array in the API's byte order. It is copied only where it has another."""
     is_other = array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big")
     return array.astype(array.dtype.newbyteorder("<")) if is_other else array
 
 
 def numpy_of(name: str) -> np.dtype[Any] | None:
-    """numpy's type of that name, little-endian. None for BF16 and BYTES."""
+    """numpy's little-endian type for the API's name; None for BF16 and BYTES."""
     return _NUMPY.get(name)
 
 

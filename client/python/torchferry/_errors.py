@@ -1,4 +1,4 @@
-"""What goes wrong, as exceptions: one class for each gRPC code that a caller can act on, under one base class."""
+"""Exceptions: one class for each gRPC code that a caller can act on, under one base class."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class TorchferryError(Exception):
 
     Attributes:
         code: the gRPC code by name: "INVALID_ARGUMENT", "UNAVAILABLE", ...
-        message: what was wrong, which value, and what was expected. Most often the server's own words.
-        hint: what to do about it; may be empty.
+        message: what was wrong, which value, and what was expected. It is mostly the server's own text.
+        hint: advice for the caller; it may be empty.
     """
 
     _hint: ClassVar[str] = ""
@@ -28,13 +28,13 @@ class TorchferryError(Exception):
 
 
 class InvalidArgumentError(TorchferryError, ValueError):
-    """A wrong name, dtype, shape or value: INVALID_ARGUMENT. It never ran."""
+    """A wrong name, dtype, shape or value: INVALID_ARGUMENT. The request never ran."""
 
     _hint = "client.metadata(NAME).inputs lists names, types and shapes"
 
 
 class NotFoundError(TorchferryError, LookupError):
-    """No such model or version: NOT_FOUND."""
+    """There is no such model or version: NOT_FOUND."""
 
     _hint = "client.models() lists what the server has"
 
@@ -46,7 +46,7 @@ class FailedPreconditionError(TorchferryError):
 
 
 class UnavailableError(TorchferryError):
-    """No server could be reached, or none could take the request, for all retries: UNAVAILABLE."""
+    """In spite of retries, no server could be reached, or none could take the request: UNAVAILABLE."""
 
     _hint = "see that a server listens there; client.wait_ready() waits for one"
 
@@ -58,30 +58,30 @@ class DeadlineExceededError(TorchferryError, TimeoutError):
 
 
 class ResourceExhaustedError(TorchferryError):
-    """A message over a limit, or no memory left: RESOURCE_EXHAUSTED."""
+    """A message was over a limit, or no memory was left: RESOURCE_EXHAUSTED."""
 
     _hint = "send fewer rows at once; max_message_bytes= bounds what this client sends and takes"
 
 
 class CancelledError(TorchferryError):
-    """The call was cancelled, on one side or the other: CANCELLED."""
+    """The client or the server cancelled the call: CANCELLED."""
 
 
 class InternalError(TorchferryError):
-    """The model raised, or its output disagrees with its signature: INTERNAL."""
+    """The model raised, its output disagrees with its signature, or the client cannot read the answer: INTERNAL."""
 
     _hint = "the server's log has more"
 
 
 class UnauthenticatedError(TorchferryError):
-    """The server asks who calls, and was told nothing, or a token or certificate that it does not know or that has
-    expired: UNAUTHENTICATED. It never ran."""
+    """The server wants to know the caller's identity: UNAUTHENTICATED. The call had no token or certificate, or one
+    that is unknown or has expired. It never ran."""
 
     _hint = "give the client a token= that the server's operator has made, or a certificate"
 
 
 class PermissionDeniedError(TorchferryError):
-    """The server knows who calls, and its identity may not do this, or not with this model: PERMISSION_DENIED."""
+    """The server knows the caller, whose identity may not make this call, or not for this model: PERMISSION_DENIED."""
 
     _hint = "the server's operator gives identities their roles and models"
 
@@ -108,7 +108,7 @@ _CLASSES: dict[str, type[TorchferryError]] = {
 
 
 def error_of(code: str, message: str) -> TorchferryError:
-    """The exception for a gRPC code by name; the base class for a code that has none of its own."""
+    """The exception for a gRPC code by its name. It is of the base class for a code without a class of its own."""
     return _CLASSES.get(code, TorchferryError)(code, message, _hint_of(code, message))
 
 
@@ -117,7 +117,7 @@ def invalid(message: str, hint: str = "") -> InvalidArgumentError:
     return InvalidArgumentError("INVALID_ARGUMENT", message, hint)
 
 
-# What gRPC says of a TLS handshake, in small letters, and what to do about it.
+# Parts of gRPC's messages about a TLS handshake, in lower case, and a hint for each.
 _TLS_HINTS = (
     (
         "certificate_verify_failed",
@@ -138,7 +138,7 @@ _TLS_HINTS = (
 
 
 def _hint_of(code: str, message: str) -> str | None:
-    """None: that of the class."""
+    """A hint for this message; None: the hint of the class fits."""
     said = message.lower()
     return next((hint for part, hint in _TLS_HINTS if code == "UNAVAILABLE" and part in said), None)
 
@@ -149,7 +149,7 @@ class _StatusCode(Protocol):
 
 
 class RpcFailure(Protocol):
-    """What grpc.RpcError and grpc.aio.AioRpcError have in common."""
+    """The interface that grpc.RpcError and grpc.aio.AioRpcError share."""
 
     def code(self) -> _StatusCode: ...
 

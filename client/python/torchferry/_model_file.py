@@ -1,6 +1,6 @@
-"""What a model's file is, by its content and without running any of it.
+"""Recognises the kind of a model's file by its content, without running any of it.
 
-It tells apart what a version may land with; whether a file is sound is the server's to say.
+It tells only which files a version may have. The server decides whether a file is sound.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from torchferry._pull_types import PullError
 
 PASSPORT_NAME = "torchferry.json"
 MAX_PASSPORT_BYTES = 256 << 10
-# As the server's: Hugging Face's own limit of a safetensors header, and of an index of parts.
+# The server's limits: the max of the safetensors format for a header, and the max of an index of parts.
 MAX_SAFETENSORS_HEADER_BYTES = 100_000_000
 MAX_INDEX_BYTES = 64 << 20
-# Of a pickle this much is looked at: what it is stands at its beginning.
+# This much of a pickle is read. Its beginning shows what it is.
 PICKLE_HEAD_BYTES = 1 << 16
 MAX_PICKLE_OPCODES = 2000
-# A number, a number and a dict come before the object in what torch.save wrote before 1.6.
+# torch.save before 1.6 wrote two numbers and a dict before the object, each as a pickle.
 LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 LEGACY_PICKLES = 3
 CONTAINERS = ("collections.OrderedDict", "builtins.dict", "__builtin__.dict")
 
 
 class Kind(enum.Enum):
-    """What the server loads, and the one thing that it never does."""
+    """The kinds of files that the server loads, and two that it does not: WHOLE_OBJECT and OTHER."""
 
     TORCHSCRIPT = "a TorchScript archive"
     PROGRAM = "a torch.export program"
@@ -49,16 +49,16 @@ WEIGHTS = (Kind.STATE_DICT, Kind.SAFETENSORS, Kind.SHARD_INDEX)
 
 @dataclasses.dataclass(frozen=True)
 class ModelFile:
-    """A file that was looked at."""
+    """The kind of a file, and what was read in it."""
 
     kind: Kind
-    class_name: str = ""  # of a whole object: "pkg.Net"
-    passport: str | None = None  # the text of the one inside
-    parts: tuple[str, ...] = ()  # of an index: the names of its files, each once, in the order of the index
+    class_name: str = ""  # the class of a whole object: "pkg.Net"
+    passport: str | None = None  # the text of the passport inside; None: it has none
+    parts: tuple[str, ...] = ()  # the names of the files of an index, each once, in the order of the index
 
 
 def recognise(path: pathlib.Path) -> ModelFile:
-    """Raises PullError for one that is damaged, and OSError."""
+    """Recognises one file. Raises PullError for a damaged file, and OSError."""
     with open(path, "rb") as file:
         head = file.read(PICKLE_HEAD_BYTES)
         try:
@@ -79,7 +79,7 @@ def recognise(path: pathlib.Path) -> ModelFile:
 
 
 def read_index(path: pathlib.Path) -> tuple[str, ...]:
-    """The files that a *.index.json names, each once, in its order. Raises ValueError when it is none."""
+    """The files that a *.index.json names, each once, in its order. Raises ValueError for another file."""
     with open(path, "rb") as file:
         text = file.read(MAX_INDEX_BYTES + 1)
     if len(text) > MAX_INDEX_BYTES:
@@ -132,7 +132,7 @@ def _safetensors_header(head: bytes, file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _of_pickle(head: bytes, skip: int) -> ModelFile:
-    """By the first value that the pickle makes: a container of tensors, or an object of some class."""
+    """The kind by the first value that the pickle makes: a container of tensors, or an object of some class."""
     stream = io.BytesIO(head)
     try:
         for _ in range(skip):
@@ -154,7 +154,8 @@ def _opcodes(stream: io.BytesIO) -> Iterator[tuple[str, Any]]:
 
 
 def _root(stream: io.BytesIO) -> str | None:
-    """The class of the outermost value, "pkg.Net"; None where that is a dict or a list."""
+    """The class of the outermost value, such as "pkg.Net"; None for a dict, a list, an empty tuple or a stored tensor.
+    Raises ValueError where the pickle begins with anything else."""
     texts: list[str] = []
     for name, argument in _opcodes(stream):
         if name in ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "MARK"):

@@ -1,4 +1,4 @@
-"""What a server says of its models."""
+"""The descriptions that a server gives of its models."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _STATE_OF_NUMBER = {number: name for name, number in _api.MODEL_STATES.items()}
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What an input or output must look like."""
+    """The description of an input or output."""
 
     name: str
-    dtype: str | None  # "FP32", ...; None: not declared, any
+    dtype: str | None  # "FP32", ...; None: not declared, so any type
     shape: tuple[int, ...] | None  # -1: any size; where the model batches, the first is the batch. None: unknown
     kind: str  # the argument's type in the model: "tensor", "optional tensor", "float", "string", ...
     optional: bool  # whether it may be left out
@@ -26,7 +26,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One version of a model. What comes after `error` is known once it is READY."""
+    """One version of a model. The fields after `error` are known once the version is READY."""
 
     name: str
     version: int  # 0 where the model's folder could not be read as far as its versions
@@ -34,13 +34,13 @@ class ModelInfo:
     error: TorchferryError | None  # why it is FAILED or SUSPECT
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-    max_batch_size: int  # most rows in one forward pass; 0: the model does not batch
+    max_batch_size: int  # max rows in one forward pass; 0: the model does not batch
     stateful: bool  # whether a stream keeps state between its requests
     device: str  # "cpu", "cuda:0"
     precision: str  # element types of the forward pass: "FP32"
-    fallback: bool  # whether it is on another device than was asked for
+    fallback: bool  # whether it is on another device than requested
     fallback_reason: str
-    decisions: tuple[str, ...]  # those taken at load, a sentence each
+    decisions: tuple[str, ...]  # the decisions taken at load, a sentence each
     details: dict[str, Any] = field(repr=False, compare=False, hash=False)  # all that GetModel says, by the API's names
 
     @property
@@ -59,7 +59,7 @@ def _tensor_of(spec: Any) -> TensorInfo:
 
 
 def model_of(version: Any, code_name: Any) -> ModelInfo:
-    """What a ModelVersion says; `code_name` gives the name of a gRPC code by its number."""
+    """The ModelInfo of the message ModelVersion. `code_name` gives the name of a gRPC code by its number."""
     placement = version.placement
     return ModelInfo(
         name=version.model_name,

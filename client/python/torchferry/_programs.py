@@ -12,13 +12,13 @@ PREFIX = pathlib.Path(__file__).resolve().parent / "_dist"
 
 
 def torch_folder() -> str | None:
-    """The folder of the package `torch`, which is not imported; None where there is none."""
+    """The folder of the package `torch`; None where it is not installed. It is not imported."""
     spec = importlib.util.find_spec("torch")
     return next(iter(spec.submodule_search_locations), None) if spec and spec.submodule_search_locations else None
 
 
 def wheel_environment() -> dict[str, str]:
-    """This process's environment, with the LibTorch of this Python's torch unless another is named."""
+    """This process's environment, with TORCHFERRY_LIBTORCH. Where it is not set, it becomes this Python's torch."""
     environment = dict(os.environ)
     folder = torch_folder()
     if folder is not None and not environment.get("TORCHFERRY_LIBTORCH"):
@@ -27,8 +27,8 @@ def wheel_environment() -> dict[str, str]:
 
 
 def find_server() -> tuple[str, dict[str, str]]:
-    """torchferry-server and the environment that it needs: that of the variable TORCHFERRY_SERVER, of the wheel, or
-    on PATH, in this order. FileNotFoundError where there is none."""
+    """torchferry-server and the environment that it needs. The variable TORCHFERRY_SERVER comes first, then the
+    wheel, then PATH. Raises FileNotFoundError where there is no such program."""
     named = os.environ.get("TORCHFERRY_SERVER")
     if named:
         path = shutil.which(named)

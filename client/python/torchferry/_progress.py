@@ -1,4 +1,4 @@
-"""A line on a terminal that shows how much of a file has come."""
+"""A line on a terminal that shows how much of a file has been fetched."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TextIO
 
 from torchferry._pull_copy import size_text
 
-# Between two looks of it.
+# The min time between two updates of the line.
 INTERVAL_SECONDS = 0.1
 MAX_NAME = 40
 
 
 class ProgressLine:
-    """Nothing is written where `out` is no terminal. Not thread-safe."""
+    """Shows the progress of one file after another. It writes nothing where `out` is no terminal. Not thread-safe."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -23,12 +23,12 @@ class ProgressLine:
         self._width = 0
 
     def begin(self, name: str) -> None:
-        """The file that update() tells of."""
+        """Names the file of the following update() calls."""
         self._name = name if len(name) <= MAX_NAME else "…" + name[-MAX_NAME + 1 :]
         self._next = 0.0
 
     def update(self, done: int, total: int | None) -> None:
-        """Bytes so far, and all of them; None where that is not known."""
+        """Shows the bytes so far, and the total. `total` is None where it is not known."""
         now = time.monotonic()
         if not self._is_shown or now < self._next:
             return
@@ -41,7 +41,7 @@ class ProgressLine:
         self._width = len(text)
 
     def end(self) -> None:
-        """Takes the line away."""
+        """Removes the line."""
         if self._width:
             self._out.write("\r" + " " * self._width + "\r")
             self._out.flush()

@@ -1,4 +1,4 @@
-"""torchferry pull: a model from a registry, a server or a path into a model store, as a whole version."""
+"""`torchferry pull` puts a model from a registry, a server or a path into a model store, as a whole version."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line behind "torchferry pull"."""
+    """The parser of the command line after "torchferry pull"."""
     made = argparse.ArgumentParser(
         "torchferry pull", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The exit status: 0, 1 for what was not pulled, 2 for a command line that is wrong."""
+    """The exit code. 0: pulled. 1: it failed. 2: the command line is wrong. 130: interrupted by Ctrl-C."""
     try:
         options = parser().parse_intermixed_args(argv)
     except SystemExit as end:  # argparse's, after --help or its message
@@ -114,7 +114,7 @@ def _fail(message: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Names come from elsewhere: none of them writes to the terminal what it likes."""
+    """The text with unprintable characters escaped. Names come from elsewhere, and must not control the terminal."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
@@ -124,7 +124,7 @@ def _sha256sum_line(digest: str, path: str) -> str:
 
 
 def _pull(options: argparse.Namespace, store: pathlib.Path, model: str) -> Pulled:
-    # Before gigabytes are fetched.
+    # These checks run before gigabytes are fetched.
     if options.version is not None and os.path.lexists(store / model / str(options.version)):
         raise StoreError(
             f"{model}/{options.version} is there already; give another --version, or leave it out for the next one"

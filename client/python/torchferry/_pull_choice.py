@@ -1,4 +1,4 @@
-"""Which files of a source make a version: one model, and what the server reads beside it."""
+"""Chooses the files of a source that make a version: one model, and the files that the server reads beside it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from torchferry._model_file import PASSPORT_NAME
 from torchferry._pull_types import PullError, SourceFile
 
-# What the server reads beside a model: server/docs/guide/handing-over.md.
+# Files that the server reads beside a model: server/docs/guide/handing-over.md.
 BESIDE = ("forward.py", "architecture.pt2", "architecture.pt", PASSPORT_NAME)
-# Best first. A program is served as it stands; of the rest, what says more of itself comes first.
+# The best form is first. A program is served as it stands. The other forms follow, the most self-describing first.
 FORMS = ("*.pt2", "*.safetensors.index.json", "*.safetensors", "*.bin.index.json", "*.bin", "*.pt", "*.pth", "*.ckpt")
-# As libraries call the weights themselves, where there are others of the same form beside them.
+# Libraries' usual names of the weights. They decide where other files of the same form are beside them.
 USUAL = (
     "model.safetensors.index.json",
     "model.safetensors",
@@ -26,22 +26,23 @@ USUAL = (
     "model.pt",
     "model.pth",
 )
-# What trainers leave beside a model.
+# Files that trainers leave beside a model.
 NO_MODELS = ("training_args.bin", "optimizer.*", "scheduler.*", "scaler.*", "rng_state*", "adapter_model.*")
 PART = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<count>\d+)(?P<end>\.\w+)")
 MOST_LISTED = 12
 
-# The files that an index names, in its order.
+# Gives the files that an index names, in its order.
 ReadIndex = Callable[[SourceFile], Sequence[str]]
 
 
 def choose(
     shown: str, files: Sequence[SourceFile], include: Sequence[str], exclude: Sequence[str], read_index: ReadIndex
 ) -> list[SourceFile]:
-    """The model, the parts of an index behind it, and then what lies beside it, out of `files` that the patterns leave.
+    """Chooses from `files` the model, then its further parts, then the files that the server reads beside it.
 
-    Patterns are those of a shell, for a whole path or for a name. `shown`: what messages call the source. Raises
-    PullError when there is no model, or several.
+    `include` and `exclude` are patterns of a shell, for a whole path or for a name. They do not apply to the parts that
+    an index names. `shown` is the source's name in messages. Raises PullError when there is no model, or several, or
+    when a part is missing.
     """
     left = [file for file in files if (not include or _is_any(file, include)) and not _is_any(file, exclude)]
     candidates = [file for file in left if _is_model(file)]
@@ -75,7 +76,7 @@ def _choose_model(shown: str, candidates: Sequence[SourceFile]) -> SourceFile:
         usual = [file for name in USUAL for file in of_form if file.name == name]
         if usual:
             return usual[0]
-        # Parts without an index are one model; with one they are not asked for here.
+        # Parts without an index are one model. Parts with an index are found by the index, whose form comes first.
         groups = {_group(file): file for file in reversed(of_form)}
         if len(groups) > 1:
             raise PullError(
@@ -89,7 +90,7 @@ def _choose_model(shown: str, candidates: Sequence[SourceFile]) -> SourceFile:
 def _parts(
     shown: str, model: SourceFile, candidates: Sequence[SourceFile], at: dict[str, SourceFile], read_index: ReadIndex
 ) -> list[SourceFile]:
-    """Beside the file itself."""
+    """The further parts of the model, without the file `model` itself."""
     if model.name.endswith(".index.json"):
         folder = _folder(model)
         names = [f"{folder}/{name}" if folder else name for name in read_index(model)]

@@ -1,4 +1,4 @@
-"""Bytes into a file, counted, bounded and hashed on their way."""
+"""Writes bytes into a file, and counts, bounds and hashes them on the way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS = {
 
 
 def size_text(count: int) -> str:
-    """Bytes for people: "1.5 GiB"."""
+    """A number of bytes as text for people: "1.5 GiB"."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
@@ -31,7 +31,7 @@ def size_text(count: int) -> str:
 
 
 class HashedFile:
-    """A file that is written from its beginning to its end. Not thread-safe."""
+    """A file that is written from its beginning to its end. `max_bytes` is its max size. Not thread-safe."""
 
     def __init__(self, file: BinaryIO, name: str, max_bytes: int, total: int | None, on_progress: Progress) -> None:
         self._file = file
@@ -43,7 +43,7 @@ class HashedFile:
         self.written = 0
 
     def write(self, piece: bytes) -> None:
-        """Raises PullError beyond the limit, before `piece` is written."""
+        """Appends `piece`. Raises PullError before that where the file would be larger than the max."""
         check_size(self._name, self.written + len(piece), self._max_bytes)
         self._file.write(piece)
         self._digest.update(piece)
@@ -51,19 +51,19 @@ class HashedFile:
         self._on_progress(self.written, self.total)
 
     def restart(self) -> None:
-        """Forgets what was written."""
+        """Empties the file, and begins anew."""
         self._file.seek(0)
         self._file.truncate()
         self._digest = hashlib.sha256()
         self.written = 0
 
     def sha256(self) -> str:
-        """Lower-case hex, of what was written."""
+        """The SHA-256 of all written bytes, in lower-case hex."""
         return self._digest.hexdigest()
 
 
 def check_size(name: str, count: int, max_bytes: int) -> None:
-    """Raises PullError when `count` bytes are more than may be fetched."""
+    """Raises PullError when `count` bytes are more than `max_bytes`. The message names the file, `name`."""
     if count > max_bytes:
         raise PullError(
             f"{name}: has {size_text(count)} or more, and at most {size_text(max_bytes)} are left of "
@@ -72,13 +72,13 @@ def check_size(name: str, count: int, max_bytes: int) -> None:
 
 
 def copy(source: BinaryIO, to: HashedFile) -> None:
-    """All that is left of `source`."""
+    """Copies the rest of `source`. Raises PullError as HashedFile.write does, and OSError."""
     while piece := source.read(PIECE_BYTES):
         to.write(piece)
 
 
 def parse_size(text: str) -> int:
-    """Bytes of "500MB", "20 GiB" or "1048576". Raises ValueError."""
+    """The bytes that "500MB", "20 GiB" or "1048576" stands for. Raises ValueError for another text."""
     digits = text.strip().rstrip("KMGTIBkmgtib ")
     unit = text.strip()[len(digits) :].strip().upper()
     number = float(digits) if unit in UNITS else float("nan")

@@ -1,4 +1,4 @@
-"""A file of a web server. What was cut off is continued, and taken as a whole or not at all."""
+"""A file of a web server. A download that was cut off is continued. The file is taken as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torchferry._pull_copy import PIECE_BYTES, HashedFile, check_size
 from torchferry._pull_types import Fetch, Origin, PullError, SourceFile
 
 MAX_REDIRECTS = 5
-# Of a file; each continues where the last one was cut off.
+# Max attempts for one file. Each continues where the one before was cut off.
 MAX_ATTEMPTS = 5
-# Before the second attempt; twice as long before each further one.
+# The pause before the second attempt. It doubles before each further one.
 PAUSE_SECONDS = 1.0
-# The server's own trouble, "too many requests", and a part that is not there any more: worth another attempt.
+# These are worth a retry: errors of the server itself, "too many requests", and a range that is gone.
 PASSING_STATUS = (408, 416, 425, 429, 500, 502, 503, 504)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows few, and none to another kind of address."""
+    """Follows up to MAX_REDIRECTS redirects, each to https or to the scheme that the address has already."""
 
     max_redirections = MAX_REDIRECTS
     max_repeats = 2
@@ -42,18 +42,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _CutOff(Exception):
-    """The connection ended, or never was: another attempt may do better."""
+    """The connection ended or failed, or the answer was a passing error. A retry may succeed."""
 
 
 def public_url(url: str) -> str:
-    """Without what may be secret: a user's name and password, and the query, in which signatures stand."""
+    """The URL without its secrets: the user's name and password, and the query, which may have signatures."""
     parts = urllib.parse.urlsplit(url)
     host = parts.netloc.rsplit("@", 1)[-1]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 class HttpFile:
-    """`url`: of one file. `sha256`: that it must have; None: any."""
+    """A source that is one file. `url` is its address. `sha256` is the digest that it must have; None: any.
+
+    `name` is the file's name in the version; None: the last part of the address.
+    """
 
     is_one_file = True
 
@@ -84,7 +87,7 @@ class HttpFile:
         ):
             opener.add_handler(handler)
         self._opener = opener
-        # By which a continued answer is known to be of the same file; None: it has to begin anew.
+        # Shows that a continued answer is of the same file. None: the next attempt has to begin anew.
         self._validator: str | None = None
 
     def files(self) -> Sequence[SourceFile]:

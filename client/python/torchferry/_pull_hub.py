@@ -15,9 +15,10 @@ FORM = re.compile(r"hf://(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+)
 
 
 class HubRepository:
-    """`source`: as above; without a revision the main branch. What is fetched is of the commit that it was at first.
+    """A repository as a source. `source` has the form above; without a revision it is the main branch.
 
-    Files come through the hub's cache on this host ($HF_HOME), with HF_TOKEN or what `hf auth login` has left.
+    files() finds the commit of the revision, and all files are fetched from that commit. They come through the hub's
+    cache on this host ($HF_HOME). HF_TOKEN or the token of `hf auth login` gives access.
     """
 
     is_one_file = False
@@ -55,7 +56,7 @@ class HubRepository:
         return copy_file(pathlib.Path(path), how)
 
     def _call(self, ask: Any) -> Any:
-        """Raises PullError for what the hub, or the way to it, says."""
+        """The result of `ask`. Raises PullError for every error of the hub, or of the connection to it."""
         errors = self._errors
         try:
             return ask()
@@ -72,11 +73,11 @@ class HubRepository:
             if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
                 what += "; run hf auth login, or set HF_TOKEN"
         except Exception as error:
-            # Whatever its HTTP library raises, which it may change: a refused connection, a wrong answer.
+            # The hub's HTTP library raises these: a refused connection, a wrong answer. That library may change.
             what = f"the hub cannot be reached: {type(error).__name__}: {first_line(error)}; try again later"
         raise PullError(f"{self._shown}: {what}")
 
 
 def first_line(error: Exception) -> str:
-    """Of a message that may go over several."""
+    """The first line of the exception's message; its class where it has no message."""
     return str(error).strip().split("\n", 1)[0] or type(error).__name__

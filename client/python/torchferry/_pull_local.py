@@ -1,4 +1,4 @@
-"""A file, or a folder of files, of this host."""
+"""A file, or a folder of files, on this host."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from torchferry._pull_copy import HashedFile, check_size, copy
 from torchferry._pull_types import Fetch, Origin, PullError, SourceFile
 
-# Files that a folder is looked through for.
+# Max files of a folder.
 MAX_FILES = 10_000
 
 
 class LocalFile:
-    """`path`: of a file. Its passport says its name alone: what folder it lay in is nobody's business."""
+    """The file `path` as a source. The passport gets its name without its folder, which is private."""
 
     is_one_file = True
 
@@ -34,7 +34,7 @@ class LocalFile:
 
 
 class LocalFolder:
-    """`path`: of a folder, as `git clone` makes it of a repository of models."""
+    """The folder `path` as a source, such as `git clone` makes it from a repository of models."""
 
     is_one_file = False
 
@@ -68,8 +68,8 @@ class LocalFolder:
 
 
 def copy_file(path: pathlib.Path, how: Fetch) -> str:
-    """The SHA-256 of the copy. Raises PullError, and OSError of either file."""
-    # A pipe is not waited for.
+    """Copies a file, and returns the SHA-256 of the copy. Raises PullError, and OSError of either file."""
+    # O_NONBLOCK: opening a pipe must not wait.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
         info = os.fstat(source.fileno())
         if not stat.S_ISREG(info.st_mode):

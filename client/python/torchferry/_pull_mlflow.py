@@ -1,4 +1,4 @@
-"""A model of an MLflow registry, mlflow:/models:/NAME/VERSION, or what a run logged, mlflow:/runs:/ID/PATH."""
+"""A model of an MLflow registry, mlflow:/models:/NAME/VERSION, or files that a run logged, mlflow:/runs:/ID/PATH."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from torchferry._pull_types import Fetch, Origin, PullError, SourceFile
 # A path may follow a model's version.
 MODEL = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/]+))(?P<path>/.+)?")
 RUN = re.compile(r"runs:/(?P<run>[^/]+)/(?P<path>.+)")
-# Files and folders that are looked through.
+# Max files and folders that are looked through.
 MAX_ENTRIES = 10_000
 
 
 class MlflowArtifacts:
-    """`source`: as above, of the tracking server, or file store, that MLFLOW_TRACKING_URI names.
+    """Artifacts of MLflow as a source. `source` has one of the forms above, or mlflow:/models:/NAME@ALIAS.
 
-    No code of the model is run and none of it is imported: its files are copied.
+    MLFLOW_TRACKING_URI names the tracking server or file store. The model's files are copied. Its code is neither run
+    nor imported.
     """
 
     is_one_file = False
@@ -44,7 +45,7 @@ class MlflowArtifacts:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._mlflow = require("mlflow", "mlflow", "mlflow:/")
         self._artifacts = require("mlflow.artifacts", "mlflow", "mlflow:/")
-        # Which files' paths are relative to, and the path below it that was asked for.
+        # The root that the files' paths are relative to, and the requested path below it.
         self._root, self._path = "", ""
         self._origin = Origin("")
 
@@ -113,12 +114,12 @@ class MlflowArtifacts:
         return Origin(source, run_id, {key: value for key, value in metrics.items() if math.isfinite(value)})
 
     def _place(self) -> str:
-        """The tracking server, without a password."""
+        """The address of the tracking server, without a password."""
         uri = str(self._mlflow.get_tracking_uri())
         return public_url(uri) if "://" in uri else uri
 
     def _call(self, ask: Any) -> Any:
-        """Raises PullError for what MLflow, or the way to it, says."""
+        """The result of `ask`. Raises PullError for every error of MLflow, or of the connection to it."""
         try:
             return ask()
         except PullError:
@@ -128,7 +129,7 @@ class MlflowArtifacts:
                 f"{self._shown}: MLflow at {self._place()}: {first_line(error)}; MLFLOW_TRACKING_URI names another one"
             ) from None
         except Exception as error:
-            # Of its stores: each has a library of its own.
+            # An error of one of its stores. Each store uses another library.
             raise PullError(
                 f"{self._shown}: MLflow at {self._place()}: {type(error).__name__}: {first_line(error)}"
             ) from None

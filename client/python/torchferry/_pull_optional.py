@@ -9,7 +9,7 @@ from torchferry._pull_types import PullError
 
 
 def require(module: str, package: str, scheme: str) -> Any:
-    """`module`, imported now. Raises PullError with the command that installs `package`."""
+    """Imports `module`. Raises PullError, with the command that installs `package`, where that fails."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

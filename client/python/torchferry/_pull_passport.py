@@ -1,4 +1,4 @@
-"""The passport of a version that was pulled: where it comes from."""
+"""The passport of a version that was pulled. It says where the version comes from."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torchferry._pull_types import Origin, PullError
 
 FORMAT = "torchferry-passport"
 VERSION = 1
-# As the server reads it.
+# The server's limits.
 MAX_TEXT_BYTES = 1024
 MAX_METRICS = 64
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
-    """A passport's fields. Raises PullError; `name`: what it calls the file."""
+    """A passport's fields. Raises PullError for a wrong passport. `name` is the file's name in the message."""
     if len(text.encode()) > MAX_PASSPORT_BYTES:
         raise PullError(f"{name}: has {len(text.encode())} bytes; a passport has at most {MAX_PASSPORT_BYTES}")
     try:
@@ -38,11 +38,11 @@ def parse(text: str, name: str) -> dict[str, Any]:
 def with_origin(
     beside: dict[str, Any] | None, inside: dict[str, Any] | None, origin: Origin, sha256: str
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """The passport that stands beside the model, and what else should be known, a sentence each.
+    """The passport to write beside the model, and notes for the user, a sentence each.
 
-    `beside`, `inside`: those that came with the model: the file, and the one in the archive. The one that is given has
-    all of `beside`, and of the origin what neither of them says: the server refuses a version where the two say
-    different things of a field. None where nothing is to be added.
+    `beside` and `inside` are the passports that came with the model, as a file and in the archive; None: there was
+    none. The result is `beside` with the fields of the origin that neither of them has. It adds no other field, as the
+    server refuses a version whose two passports disagree. Where there is nothing to add, the result is `beside`.
     """
     said: dict[str, Any] = (inside or {}).get("origin", {}) | (beside or {}).get("origin", {})
     found: dict[str, Any] = {"source": origin.source, "sha256": sha256}
@@ -80,7 +80,7 @@ def _is_text(value: str) -> bool:
 
 
 def to_text(passport: dict[str, Any]) -> str:
-    """Raises PullError when it would be too large to be read."""
+    """The passport as JSON. Raises PullError when it would be too large for the server."""
     text = json.dumps(passport, indent=1, ensure_ascii=False) + "\n"
     if len(text.encode()) > MAX_PASSPORT_BYTES:
         raise PullError(

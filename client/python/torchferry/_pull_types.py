@@ -1,4 +1,4 @@
-"""What the parts of `torchferry pull` share."""
+"""Types that the parts of `torchferry pull` share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class PullError(Exception):
-    """Why nothing was pulled: what was wrong, which value, what was expected and the way out."""
+    """Nothing was pulled. The message says what was wrong, which value, what was expected, and the way out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,15 +18,15 @@ class SourceFile:
 
     path: str  # inside the source, with slashes: "unet/model.safetensors"
     size: int | None = None  # bytes; None where the source does not say
-    sha256: str | None = None  # lower-case hex, that the source or the user says; None: nobody does
+    sha256: str | None = None  # the expected digest in hex, from the source or the user; None: neither gives one
 
     @property
     def name(self) -> str:
-        """What it is called in a version's folder, which has no folders of its own."""
+        """The file's name in a version's folder, which has no folders inside."""
         return self.path.rsplit("/", 1)[-1]
 
 
-# Bytes of the file so far, and all of them; None where that is not known.
+# Gets the bytes of the file so far, and its total bytes; None: the total is not known.
 Progress = Callable[[int, "int | None"], None]
 
 
@@ -34,14 +34,14 @@ Progress = Callable[[int, "int | None"], None]
 class Fetch:
     """How a file is fetched."""
 
-    to: pathlib.Path  # a file that is not there yet
+    to: pathlib.Path  # a file that does not exist yet
     max_bytes: int
     on_progress: Progress
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a version comes from, as its passport says it."""
+    """The origin of a version, as its passport states it."""
 
     source: str
     run_id: str | None = None
@@ -51,20 +51,20 @@ class Origin:
 class Source(Protocol):
     """A place that a model is pulled from."""
 
-    # The user named this very file: it is taken whatever it is called.
+    # The user named this very file. It is taken under any name.
     is_one_file: bool
 
     def files(self) -> Sequence[SourceFile]:
-        """All that it offers. Raises PullError."""
+        """All files that the source offers. Raises PullError."""
         ...
 
     def fetch(self, file: SourceFile, how: Fetch) -> str:
-        """Writes one of `files()` to `how.to`, and gives the SHA-256 of what was written.
+        """Writes one of `files()` to `how.to`, and returns the SHA-256 of the written bytes, in lower-case hex.
 
-        Raises PullError, and leaves a part of the file then.
+        Raises PullError or OSError. A part of the file may then be left.
         """
         ...
 
     def origin(self) -> Origin:
-        """Once `files()` has been called."""
+        """The origin of the version. It may be called after `files()`."""
         ...

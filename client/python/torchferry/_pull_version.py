@@ -1,4 +1,4 @@
-"""One version from a source: chosen, fetched, looked at, and landed."""
+"""Pulls one version from a source: chooses its files, fetches them, recognises them, and lands the version."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DOCS = "server/docs/guide/handing-over.md"
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What the user says of the files."""
+    """The user's choice of files."""
 
     include: Sequence[str]
     exclude: Sequence[str]
-    max_size: int  # bytes of all of them
+    max_size: int  # max bytes of all files together
 
 
 @dataclasses.dataclass(frozen=True)
 class Pulled:
-    """A version that is in the store."""
+    """A version that is now in the store."""
 
     version: int
     digests: Sequence[tuple[str, str]]  # the name and the SHA-256 of each file
@@ -37,7 +37,10 @@ class Pulled:
 
 
 def pull(source: Source, wanted: Wanted, stage: Staging, version: int | None, terminal: TextIO) -> Pulled:
-    """Raises PullError and StoreError, each with the way out, and OSError; nothing has landed then."""
+    """Pulls a version into the store. `version` is its number; None: the next one.
+
+    Raises PullError and StoreError, each with the way out, and OSError. Nothing has landed then.
+    """
     offered = source.files()
     fetcher = _Fetcher(source, stage, wanted.max_size, terminal)
     try:
@@ -64,7 +67,7 @@ def pull(source: Source, wanted: Wanted, stage: Staging, version: int | None, te
 
 
 class _Fetcher:
-    """Files of one version, each once."""
+    """Fetches the files of one version, each once."""
 
     def __init__(self, source: Source, stage: Staging, max_size: int, terminal: TextIO) -> None:
         self._source = source
@@ -75,7 +78,7 @@ class _Fetcher:
         self.digests: dict[str, str] = {}
 
     def index(self, file: SourceFile) -> Sequence[str]:
-        """Fetches it, as it is needed to know the parts."""
+        """Fetches an index, and returns the names of its parts. Raises PullError."""
         self.fetch(file)
         try:
             return read_index(self._stage.folder / file.name)
@@ -108,7 +111,8 @@ class _Fetcher:
 
 
 def _look(stage: Staging, models: Sequence[SourceFile]) -> ModelFile:
-    """The first is the model, or the index of the others. Raises PullError for what is not served."""
+    """Recognises the first file: it is the model, or the index or first part of the others. Raises PullError for files
+    that are not served."""
     looked = [recognise(stage.folder / file.name) for file in models]
     for file, found in zip(models, looked, strict=True):
         if found.kind is Kind.WHOLE_OBJECT:
@@ -142,7 +146,7 @@ def _add_passport(
         with open(path, encoding="utf-8", errors="replace") as file:
             beside = parse(file.read(), PASSPORT_NAME)
     inside = None
-    if looked.passport is not None and len(models) == 1:  # of several files none is read that is in one of them
+    if looked.passport is not None and len(models) == 1:  # the server reads no passport inside one of several files
         inside = parse(looked.passport, f"the passport in {models[0]}")
     whole = digests[models[0]] if len(models) == 1 else _joined_digest(stage, models)
     passport, notes = with_origin(beside, inside, source.origin(), whole)
@@ -154,7 +158,7 @@ def _add_passport(
 
 
 def _joined_digest(stage: Staging, names: Sequence[str]) -> str:
-    """Of the files one behind the other, as the server has it of weights in several files."""
+    """The SHA-256 of the files joined in order. The server computes it in the same way for weights in several files."""
     digest = hashlib.sha256()
     for name in names:
         with open(stage.folder / name, "rb") as file:
