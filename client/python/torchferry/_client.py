@@ -108,7 +108,7 @@ class Client:
         request_id: str = "",
         **named: TensorLike,
     ) -> Prediction:
-        """One forward pass.
+        """Runs one forward pass.
 
         Args:
             model: the model's name, which is its folder in the store.

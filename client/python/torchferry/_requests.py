@@ -11,13 +11,13 @@ from torchferry._errors import invalid
 _MAX_VERSION = 2**63 - 1
 _DATA: int = _api.Tensor.DESCRIPTOR.fields_by_name["data"].number
 _INPUTS: int = _api.PredictRequest.DESCRIPTOR.fields_by_name["inputs"].number
-_KEY, _VALUE = 1, 2  # of every map's entries
+_KEY, _VALUE = 1, 2  # the field numbers in each entry of a map
 
 
 def encode_request(
     model: str, version: int, inputs: Mapping[str, _tensors.TensorLike], outputs: Iterable[str], request_id: str
 ) -> bytes:
-    """The request as it is sent. InvalidArgumentError for what the API cannot carry."""
+    """The bytes of the request. Raises InvalidArgumentError for anything that the API cannot carry."""
     request = _api.PredictRequest(model_name=_text(model, "the model's name"), model_version=check_version(version))
     request.request_id = _text(request_id, "request_id")
     if isinstance(outputs, str):
@@ -28,7 +28,7 @@ def encode_request(
 
 
 def _input(name: str, value: _tensors.TensorLike) -> _wire.Pieces:
-    """One entry of the map `inputs`. The tensor's bytes are the caller's own memory until all is joined."""
+    """One entry of the map `inputs`. It may refer to the caller's memory until all pieces are joined."""
     key = _text(name, "an input's name").encode()
     elements = _tensors.encode(value, f"input '{name}'")
     tensor = _api.Tensor(dtype=_dtypes.number_of(elements.dtype), shape=elements.shape).SerializeToString()
@@ -40,7 +40,8 @@ def _input(name: str, value: _tensors.TensorLike) -> _wire.Pieces:
 def join_inputs(
     inputs: Mapping[str, _tensors.TensorLike] | None, named: Mapping[str, _tensors.TensorLike]
 ) -> Mapping[str, _tensors.TensorLike]:
-    """Those of the mapping and those given by keyword, as one. InvalidArgumentError for a name in both."""
+    """The inputs of the mapping and those given by keyword, as one mapping. Raises InvalidArgumentError for a name in
+    both."""
     if inputs is None:
         return named
     if not isinstance(inputs, Mapping):
@@ -52,14 +53,14 @@ def join_inputs(
 
 
 def check_version(version: int) -> int:
-    """The version; 0 is the newest that is READY."""
+    """The version itself, from 0; 0 stands for the newest that is READY. Raises InvalidArgumentError."""
     if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version <= _MAX_VERSION:
         raise invalid(f"version: {version!r}; expected a whole number from 1, or 0 for the newest that is READY")
     return version
 
 
 def check_timeout(timeout: Any) -> float | None:
-    """Seconds, or None for no deadline."""
+    """The timeout in seconds, above 0; None: no deadline. Raises InvalidArgumentError."""
     if timeout is None:
         return None
     if isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and 0 < timeout < float("inf"):

@@ -1,4 +1,4 @@
-"""What a prediction is."""
+"""The answer to one request."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 class Execution:
     """Where and how a request ran."""
 
-    device: str  # of the forward pass: "cpu", "cuda:0"
-    fallback: bool  # whether it is another device than was asked for, or than `auto` had chosen
-    fallback_reason: str  # why, where it is: "absent", "out_of_memory", "device_lost", ...
+    device: str  # the device of the forward pass: "cpu", "cuda:0"
+    fallback: bool  # whether it is another device than requested, or than `auto` had chosen
+    fallback_reason: str  # the reason for the fallback: "absent", "out_of_memory", "device_lost", ...
     batch_rows: int  # rows in the forward pass: this request's and those of others
     queue_seconds: float  # from acceptance to the start of the forward pass
-    compute_seconds: float  # of the forward pass, copies to and from the device included
+    compute_seconds: float  # duration of the forward pass, copies to and from the device included
 
 
 class Prediction(dict[str, "np.ndarray[Any, np.dtype[Any]]"]):
-    """The outputs of one request by name, in the order of the names. Each array is the caller's own.
+    """The outputs of one request by name, sorted by name. The caller owns each array.
 
     Attributes:
         model: the model's name.
         version: the version that answered.
         execution: where and how it ran.
-        request_id: as it was sent.
+        request_id: the request's id.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Prediction(dict[str, "np.ndarray[Any, np.dtype[Any]]"]):
 
 
 def prediction_of(response: Any) -> Prediction:
-    """What a PredictResponse says. InternalError for a tensor that is none."""
+    """The Prediction of the message PredictResponse. Raises InternalError for an output that cannot be read."""
     execution = response.execution
     return Prediction(
         {name: _tensors.decode(response.outputs[name], f"output '{name}'") for name in sorted(response.outputs)},

@@ -1,4 +1,4 @@
-"""`torchferry.save`: a PyTorch model as a version of a model store, ready to be served."""
+"""`torchferry.save` writes a PyTorch model as a version of a model store, ready to be served."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from torchferry._save_weights import weights
 
 Format = Literal["export", "script", "trace", "state_dict"]
 
-# In the order in which they are tried where none is named.
+# The formats that are tried, in this order, where the caller names none.
 _TRIED: tuple[Format, ...] = ("export", "script", "trace")
 _CALLS: dict[Format, str] = {
     "export": "torch.export",
@@ -38,12 +38,12 @@ _CALLS: dict[Format, str] = {
     "state_dict": "a state_dict with torch.export",
 }
 _DEFAULT_ROWS = 64
-_MAX_WARM_UP_BYTES = 64 << 20  # of the files in warmup/
+_MAX_WARM_UP_BYTES = 64 << 20  # the max of all files in warmup/
 
 
 @dataclasses.dataclass(frozen=True)
 class Saved:
-    """A version that is in a store. `path` is its folder; `sentences` say what was found out and decided, one fact
+    """A version that is in a store. `path` is its folder. `sentences` say what was found out and decided, one fact
     each."""
 
     path: pathlib.Path
@@ -73,32 +73,34 @@ def save(
     """Saves a model as `store/name/version`, with all that a server needs to serve it.
 
     Args:
-        model: any module. DataParallel, DistributedDataParallel, FSDP1, torch.compile, AveragedModel and the like are
-            taken away. It is saved in eval mode, and stays as it is and where it is. With FSDP1 every process calls
-            this and the first one writes; with the others one process alone calls it.
-        example: what `forward` takes: a tensor, a tuple of the positional arguments, a dict of the keyword arguments,
-            or a function that gives one of these; NumPy arrays, too. Dimension 0 is the batch where `forward` treats it
-            so.
-        store: the folder of the model store; it is made where it is not there.
-        name: of the model, the folder `store/name`.
-        version: 1 or more; by default the one after the newest.
-        format: "export" (a torch.export program), "script" or "trace" (TorchScript), "state_dict" (weights beside a
-            program); by default the first of the first three that works.
-        max_batch_size: rows of requests that may share a forward pass; 0: none do, and sizes are whole shapes. By
-            default that of the model's config.pbtxt where there is one, else 64.
-        dynamic: further sizes that vary: {"ids": {1: "tokens"}, "mask": {1: "tokens"}}. Dimensions count the batch as
-            0. The same label is the same size; a torch.export.Dim in its place says limits.
-        output_names: names of the outputs, in order; by default keys, fields, or OUTPUT__0, OUTPUT__1, …
-        run_id: of the training run, for the passport.
-        metrics: of the training run, numbers by name, for the passport.
-        tolerance: (rtol, atol) of the passport's golden row: |got - want| <= atol + rtol * |want|. By default by the
-            dtypes of the weights.
-        replace_config: writes a new config.pbtxt where there is one that does not agree with the model.
+        model: any module. Wrappers are removed, such as DataParallel, DistributedDataParallel, FSDP1, torch.compile and
+            AveragedModel. The model is saved in eval mode. The caller's model does not change, and stays on its
+            devices. With FSDP1 every process calls this, and the first one writes. With other wrappers only one process
+            calls it.
+        example: the arguments of `forward`. A tensor is the only argument. A tuple has the positional arguments, and a
+            dict the keyword arguments. A function gives one of these. NumPy arrays are accepted as tensors. Dimension
+            0 is the batch where `forward` treats it as one.
+        store: the folder of the model store. It is created where it does not exist.
+        name: the model's name, which is its folder in the store.
+        version: 1 or more. The default is the one after the newest.
+        format: A torch.export program is "export". TorchScript is "script" or "trace". Weights beside a program are
+            "state_dict". The default is the first of "export", "script" and "trace" that works.
+        max_batch_size: max rows of requests that share a forward pass. With 0, requests share none, and sizes are
+            whole shapes. The default is that of the model's config.pbtxt. Where that says none, it is 64.
+        dynamic: further sizes that vary. An example is {"ids": {1: "tokens"}, "mask": {1: "tokens"}}. The batch is
+            dimension 0. Dimensions with the same label have the same size. A torch.export.Dim instead of a label also
+            sets limits.
+        output_names: names of the outputs, in order. The default is the keys, fields, or OUTPUT__0, OUTPUT__1, …
+        run_id: the training run's id, for the passport.
+        metrics: the training run's numbers by name. They are for the passport.
+        tolerance: (rtol, atol) of the passport's golden row. It is |got - want| <= atol + rtol * |want|. The default
+            depends on the dtypes of the weights.
+        replace_config: allows to replace a config.pbtxt that does not agree with the model. The default is False.
 
     Before the version appears, its file is loaded again, and its answers are compared with the model's at two sizes.
 
     Raises:
-        SaveError: the model cannot be saved so. Nothing of it is in the store then.
+        SaveError: the model cannot be saved with these arguments. The store has no new version then.
         OSError: the store cannot be written.
     """
     _save_store.check_name(name)
@@ -215,14 +217,14 @@ class _Job:
             "trace": lambda: trace(module, found, names, self.report),
             "state_dict": lambda: weights(module, found, names, self.report, self.store / self.name),
         }
-        # Exporting runs the model: what it writes to it does not stay.
+        # Exporting runs the model. All that this writes to the model is undone.
         return eager.guarded(make[format])
 
     def _stage_model_files(
         self, staged: pathlib.Path, folder: pathlib.Path, attempt: Attempt, found: Probe, signature: Signature
     ) -> None:
-        """What belongs to the model and not to the version: its config.pbtxt with the rows of model_warmup, and
-        shared files."""
+        """Stages the files of the model that belong to no version: config.pbtxt with the rows of model_warmup, and
+        shared files. Raises SaveError where the store's config.pbtxt disagrees and may not be replaced."""
         model = self.store / self.name
         is_new = not _save_store.versions_of(model)
         if is_new:
@@ -252,7 +254,7 @@ class _Job:
     def _warm_up(
         self, staged: pathlib.Path, attempt: Attempt, found: Probe, signature: Signature
     ) -> dict[str, _save_config.WarmUpInput] | None:
-        """Files with a row of each input; None where an input is no tensor, or they would be too large."""
+        """Writes a file with one row of each input. None: an input is no tensor, or the files would be too large."""
         if attempt.numbers:
             return None
         case = found.one_row if signature.max_batch_size else found.example
@@ -273,7 +275,7 @@ class _Job:
 
 
 def _on_first_process(work: Callable[[], Saved]) -> Saved:
-    """Runs `work` on rank 0 and gives its result, or raises its error, on every process."""
+    """Runs `work` on rank 0. Every process gets its result, or raises its error."""
     from torch import distributed
 
     outcome: list[Any] = [None]

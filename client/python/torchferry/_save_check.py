@@ -1,4 +1,4 @@
-"""Holds a file that was written against the model that it was made of, before anybody sees it."""
+"""Compares a written file with its model, before the file is in the store."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from torchferry._save_report import SaveError, reason_of
 
 
 def check(attempt: Attempt, folder: pathlib.Path, found: Probe, dtypes: list[torch.dtype]) -> None:
-    """Loads what is in `folder` and compares its answers with the model's, at two sizes and for one row.
+    """Loads the version in `folder` and compares its answers with the model's, at two sizes and for one row.
 
-    Raises CannotExport with the largest deviation where they differ by more than another order of additions explains.
+    Without a batch there is no separate row. A model that gives random numbers is compared by shape and type alone.
+    Raises CannotExport, with the largest deviation, where another order of additions cannot explain the difference.
     """
     run = None
     for case in _cases(attempt, found):
-        # A file of a model with state is loaded anew, as the model begins anew in each case.
+        # The file of a model with state is loaded for each case, as the model begins anew in each.
         if run is None or found.has_state:
             run = attempt.load(folder)
         given = case.arguments.copied()
@@ -48,7 +49,7 @@ def _compare(result: object, case: Case, is_random: bool, dtypes: list[torch.dty
         got = outputs_of(result, None).tensors
     except SaveError as error:
         raise CannotExport(f"what it made answers otherwise than the model: {error}") from error
-    # TorchScript has no names for the fields of a tuple; their order is the model's.
+    # TorchScript has no names for the fields of a tuple. They are in the model's order.
     if len(got) == len(want) and list(got) != list(want) and all(name.startswith("OUTPUT__") for name in got):
         got = dict(zip(want, got.values(), strict=True))
     if set(got) != set(want):

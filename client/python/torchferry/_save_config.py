@@ -1,4 +1,4 @@
-"""config.pbtxt: the text that is written for a signature, and whether one that is there agrees with it."""
+"""Writes config.pbtxt for a signature, and finds out whether an existing one agrees with it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from google.protobuf.text_format import ParseError
 
 from torchferry._save_types import ANY, Signature, TensorSpec, config_type
 
-# Rows of the second request of model_warmup.
+# Max rows of the second request of model_warmup.
 _WARM_UP_ROWS = 2
 
-# In the order of their numbers in model_config.proto.
+# The types, in the order of their numbers in model_config.proto.
 _TYPES = "INVALID BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 STRING BF16".split()
 
 
 @dataclasses.dataclass(frozen=True)
 class WarmUpInput:
-    """One row of an input, in the file NAME/warmup/`file`: of `dims`, without the batch dimension."""
+    """One row of an input, in the file NAME/warmup/`file`. `dims` are its sizes without the batch dimension."""
 
     dims: tuple[int, ...]
     file: str
 
 
 def config_text(name: str, signature: Signature, warm_up: Mapping[str, WarmUpInput] | None) -> str:
-    """config.pbtxt of a model. With `warm_up`, an entry for each input, it has two requests of model_warmup.
+    """The text of a model's config.pbtxt. `warm_up` has an entry for each input, and adds two requests of model_warmup.
 
-    dims cannot be empty: of [ 1 ], and of a reshape, clients would have a dimension more than the model. Where an input
-    or an output has none, no input or output is declared, and the server takes them from the program or the passport.
+    dims cannot be empty. With [ 1 ] or a reshape, clients would see a dimension more than the model has. Where one
+    input has no dims, the config declares no inputs, and the server reads them from the program or the passport. The
+    same holds for outputs.
     """
     lines = ["# Written by torchferry.save, from the model and its example.", f"name: {_quoted(name)}"]
     if signature.max_batch_size:
@@ -51,8 +52,8 @@ def config_text(name: str, signature: Signature, warm_up: Mapping[str, WarmUpInp
 
 
 def rows_in(text: str) -> int | None:
-    """The `max_batch_size` of the config.pbtxt with that text, 0 for tensors without a batch; None where it says
-    nothing."""
+    """The `max_batch_size` of the config.pbtxt with that text. It is 0 where the config has tensors without a batch.
+    None: the config says neither, or cannot be read."""
     try:
         config = _parsed(text)
     except ParseError:
@@ -61,9 +62,10 @@ def rows_in(text: str) -> int | None:
 
 
 def disagreements(text: str, signature: Signature) -> list[str]:
-    """Where the config.pbtxt with that text does not fit the signature, a sentence each; none where it fits.
+    """The disagreements of the config.pbtxt with that text and the signature, a sentence each. The list is empty where
+    they agree.
 
-    As for the server, a config may leave outputs out, and either side may have -1 where the other has a size.
+    The rules are the server's: a config may leave outputs out, and either side may have -1 where the other has a size.
     """
     try:
         config = _parsed(text)
@@ -120,7 +122,7 @@ def _tensor(tensor: TensorSpec) -> str:
 
 
 def _warm_ups(signature: Signature, warm_up: Mapping[str, WarmUpInput]) -> list[str]:
-    """Two runs: of one row, and of two where requests share batches."""
+    """The lines of two requests of model_warmup: one row, then two rows where `max_batch_size` allows two."""
     rows = min(_WARM_UP_ROWS, max(1, signature.max_batch_size))
     lines = []
     for name, size in (("one row of the example", 1), (f"{rows} rows of the example" if rows > 1 else "again", rows)):
@@ -138,7 +140,7 @@ def _warm_ups(signature: Signature, warm_up: Mapping[str, WarmUpInput]) -> list[
 
 
 def _quoted(text: str) -> str:
-    """As a string of protobuf's text format."""
+    """The text as a string of protobuf's text format."""
     out = []
     for char in text:
         if char in '"\\':
@@ -151,14 +153,14 @@ def _quoted(text: str) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """A message with the fields of config.pbtxt that make the signature; the others are stepped over. Raises
+    """A message with the fields of config.pbtxt that make the signature. Other fields are ignored. Raises
     ParseError."""
     return text_format.Parse(text, _message_class()(), allow_unknown_field=True)
 
 
 @functools.cache
 def _message_class() -> Any:
-    """In a pool of its own: tritonclient registers messages of the same names in the common one."""
+    """The message's class. It is in a separate pool, as tritonclient registers the same names in the common one."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="torchferry_save_config.proto", package="torchferry.save", syntax="proto2"

@@ -1,4 +1,4 @@
-"""Runs the caller's model as it is, for the answers that all else is compared with, and leaves no trace in it."""
+"""Runs the caller's model for the answers that all files are compared with, and leaves the model unchanged."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torchferry._save_peel import devices_of
 
 T = TypeVar("T")
 
-# How far two answers of the same weights may be from each other, as a part of the output's largest magnitude: a
-# program or a script may add in another order.
+# The max difference between two answers of the same weights, as a part of the output's largest magnitude. A program or
+# a script may add in another order.
 _SAME = {torch.float64: 1e-6, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-# As the server has it: kernels for more rows differ by less, rows that see one another by more.
+# The server's value. Kernels for more rows differ by less; rows that see one another differ by more.
 ROWS_APART = 0.05
 
 
 @contextlib.contextmanager
 def evaluating(module: nn.Module) -> Iterator[bool]:
-    """The module in eval mode for the block, without gradients and autocast; afterwards each part is as it was. Gives
-    whether it was in train mode."""
+    """Puts the module into eval mode for the block, without gradients and autocast. Afterwards each part has its mode
+    again. Gives whether any part was in train mode."""
     modes = [(part, part.training) for part in module.modules()]
     was_training = any(mode for _, mode in modes)
     with contextlib.ExitStack() as stack:
@@ -40,7 +40,7 @@ def evaluating(module: nn.Module) -> Iterator[bool]:
 
 
 class Snapshot:
-    """The buffers and attributes of a module as they are now. `restore` puts back what a call has written."""
+    """The buffers and attributes of a module as they are now. `restore` undoes what a call has written to them."""
 
     def __init__(self, module: nn.Module) -> None:
         self._parts = [(part, dict(part.__dict__), dict(part._buffers)) for part in module.modules()]
@@ -59,7 +59,7 @@ class Snapshot:
         ]
 
     def restore(self) -> bool:
-        """Whether there was anything to put back."""
+        """Restores the module. Returns whether anything had changed."""
         changed = False
         for part, own, buffers in self._parts:
             if part.__dict__.keys() != own.keys() or any(part.__dict__[name] is not own[name] for name in own):
@@ -84,7 +84,7 @@ class Snapshot:
 
 @contextlib.contextmanager
 def seeded(seed: int, devices: list[torch.device]) -> Iterator[None]:
-    """The same random numbers for the same seed in the block; those of the caller go on undisturbed afterwards."""
+    """Seeds the random numbers in the block. Afterwards the caller's random numbers go on as if nothing had run."""
     cuda = [device.index or 0 for device in devices if device.type == "cuda"]
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
@@ -92,16 +92,16 @@ def seeded(seed: int, devices: list[torch.device]) -> Iterator[None]:
 
 
 class Eager:
-    """The caller's module, to be called in eval mode. Each call begins with the module as it was when this was made."""
+    """Calls the caller's module, which must be in eval mode. Each call begins with the module as it was at first."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self.devices = devices_of(module)
-        self.has_state = False  # a call has written to the module
+        self.has_state = False  # whether a call has written to the module
         self._snapshot = Snapshot(module)
 
     def __call__(self, arguments: Arguments, seed: int = 0) -> Any:
-        """What `forward` gives."""
+        """The result of `forward` with a copy of the arguments."""
         given = arguments.copied()
         try:
             with seeded(seed, self.devices):
@@ -110,7 +110,7 @@ class Eager:
             self.has_state |= self._snapshot.restore()
 
     def guarded(self, work: Callable[[], T]) -> T:
-        """What `work`, which may run the module, gives."""
+        """The result of `work`, which may run the module. The module is restored afterwards."""
         try:
             with seeded(0, self.devices):
                 return work()
@@ -119,8 +119,8 @@ class Eager:
 
 
 def difference(got: torch.Tensor, want: torch.Tensor) -> float:
-    """The largest deviation, as a part of the largest finite magnitude of `want`; infinity where shapes, types, whole
-    numbers or what is not finite differ."""
+    """The largest deviation, as a part of the largest finite magnitude of `want`. It is infinite where shapes, types,
+    whole numbers, infinities or NaNs differ."""
     if got.shape != want.shape or got.dtype != want.dtype:
         return float("inf")
     got, want = got.detach().cpu(), want.detach().cpu()
@@ -140,18 +140,18 @@ def difference(got: torch.Tensor, want: torch.Tensor) -> float:
 
 
 def same_within(dtypes: list[torch.dtype], output: torch.dtype) -> float:
-    """The largest `difference` of two answers that are the same, of a model with weights of `dtypes`."""
+    """The max `difference` of two answers that count as the same, for a model with weights of `dtypes`."""
     return max((_SAME[dtype] for dtype in (*dtypes, output) if dtype in _SAME), default=_SAME[torch.float32])
 
 
 def _elements(container: Any) -> list[tuple[Any, int]]:
-    """What it holds, by identity: elements may be tensors."""
+    """The elements of a list or dict by identity, as tensors cannot be compared with ==."""
     items = container.items() if isinstance(container, dict) else enumerate(container)
     return [(key, id(value)) for key, value in items]
 
 
 def _version(tensor: torch.Tensor) -> int | None:
-    """Grows when it is written in place; None where PyTorch does not count."""
+    """A number that grows when the tensor is written in place; None where PyTorch does not count."""
     return None if tensor.is_inference() else tensor._version
 
 

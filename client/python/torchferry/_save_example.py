@@ -1,4 +1,4 @@
-"""The example that `save` is given: arguments of `forward`, and the same with other numbers of rows and other sizes."""
+"""The example for `save`: arguments of `forward`, which can be changed to other numbers of rows and other sizes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torchferry._save_report import SaveError
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """A value inside the arguments. `argument` is that of `forward` that it is in or is; `name` is as torch.export
-    names it: "x", "batch_image" for batch["image"], "pair_0" for pair[0]."""
+    """A value inside the arguments. `argument` is the argument of `forward` that has the value, or is it. `name` is
+    torch.export's name: "x", "batch_image" for batch["image"], "pair_0" for pair[0]."""
 
     argument: str
     name: str
@@ -30,7 +30,7 @@ class Leaf:
 
 
 class Arguments:
-    """What one call of `forward` gets: `args`, then `kwargs` in the order of its parameters."""
+    """The arguments of one call of `forward`: `args`, then `kwargs` in the order of its parameters."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any], signature: inspect.Signature) -> None:
         self.args = args
@@ -38,11 +38,11 @@ class Arguments:
         self._signature = signature
 
     def bound(self) -> dict[str, Any]:
-        """By parameter, as the signature has them."""
+        """The arguments by parameter, in the order of the signature."""
         return dict(self._signature.bind(*self.args, **self.kwargs).arguments)
 
     def leaves(self) -> list[Leaf]:
-        """In the order of the parameters; None is no leaf."""
+        """All values in the order of the parameters. None does not count as a leaf."""
         leaves: list[Leaf] = []
         for argument, value in self.bound().items():
             paths, _ = pytree.tree_flatten_with_path(value)
@@ -55,7 +55,7 @@ class Arguments:
         return [leaf for leaf in self.leaves() if leaf.is_tensor]
 
     def changed(self, change: Callable[[str, torch.Tensor], torch.Tensor]) -> Arguments:
-        """With each tensor replaced by what `change` makes of its name and itself."""
+        """The arguments with each tensor replaced by the result of `change` for its name and value."""
         names = iter(self.tensors())
 
         def one(value: Any) -> Any:
@@ -65,17 +65,17 @@ class Arguments:
         return Arguments(args, kwargs, self._signature)
 
     def copied(self) -> Arguments:
-        """With tensors of its own: a forward may write to what it is given."""
+        """The arguments with copies of the tensors, as `forward` may write to its arguments."""
         return self.changed(lambda _, tensor: tensor.clone())
 
     def rows(self) -> int | None:
-        """The common size of dimension 0 of all tensors; None where they have none."""
+        """The common size of dimension 0 of all tensors; None: it differs, or a tensor has no dimension."""
         sizes = {leaf.value.shape[0] if leaf.value.ndim else None for leaf in self.tensors()}
         return sizes.pop() if len(sizes) == 1 else None
 
     def with_rows(self, rows: int, *, differ: bool) -> Arguments:
-        """With so many rows: those of the example, again and again. With `differ` each further round is shifted
-        within the row, so that no two rows need be the same."""
+        """The arguments with `rows` rows: the example's rows, repeated in turn. With `differ`, each repetition is
+        shifted within the row, so that repeated rows differ from the example's."""
 
         def change(_: str, tensor: torch.Tensor) -> torch.Tensor:
             count = tensor.shape[0]
@@ -89,8 +89,8 @@ class Arguments:
         return self.changed(change)
 
     def altered(self) -> Arguments:
-        """Of the same sizes, with other values of the same range: each element is the lesser of itself and the one before
-        it."""
+        """The arguments in the same sizes with other values of the same range. Each element becomes the lesser of
+        itself and the one before it."""
 
         def change(_: str, tensor: torch.Tensor) -> torch.Tensor:
             before = tensor.reshape(-1).roll(1).reshape(tensor.shape)
@@ -99,11 +99,11 @@ class Arguments:
         return self.changed(change)
 
     def row(self, index: int) -> Arguments:
-        """That row alone."""
+        """The arguments with that row alone."""
         return self.changed(lambda _, tensor: tensor[index : index + 1])
 
     def resized(self, sizes: Mapping[str, Mapping[int, int]]) -> Arguments:
-        """With dimensions of other sizes: {name: {dimension: size}}. What is there is repeated or cut off."""
+        """The arguments in other sizes, {name: {dimension: size}}. Their values are repeated or cut off."""
 
         def change(name: str, tensor: torch.Tensor) -> torch.Tensor:
             for dimension, size in sizes.get(name, {}).items():
@@ -115,11 +115,11 @@ class Arguments:
 
 
 def arguments_of(module: nn.Module, example: Any, device: torch.device | None) -> Arguments:
-    """The arguments that `example` stands for: a tensor is the only one, a tuple has the positional ones, a dict the
-    keyword ones; a callable gives one of these. NumPy arrays become tensors. Tensors go to `device`, unless that is
-    None.
+    """The arguments that `example` stands for. A tensor is the only argument. A tuple has the positional arguments, and
+    a dict the keyword arguments. A callable gives one of these. NumPy arrays become tensors. Tensors are moved to
+    `device`, unless that is None.
 
-    Raises SaveError where `forward` does not take them.
+    Raises SaveError where `forward` does not take them, or where there is no tensor among them.
     """
     if callable(example) and not isinstance(example, torch.Tensor):
         example = example()

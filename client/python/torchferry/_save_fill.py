@@ -1,4 +1,4 @@
-"""Golden inputs that are generated: a passport has a seed in place of their elements, and so room for an image."""
+"""Generates golden inputs. A passport has a seed in place of their elements, which leaves room for large inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torchferry._save_outputs import Outputs
 from torchferry._save_probe import Case
 from torchferry._save_report import reason_of
 
-MAX_BYTES = 16 << 20  # of all generated inputs of a passport
+MAX_BYTES = 16 << 20  # the max of all generated inputs of a passport
 _TYPES = (torch.float32, torch.float64)
 _STATE_STEP = 0x9E3779B97F4A7C15
 _FIRST_FACTOR = 0xBF58476D1CE4E5B9
@@ -23,9 +23,10 @@ _HALF = 1 << 23
 
 @dataclasses.dataclass(frozen=True)
 class Filled:
-    """A row whose tensors in `seeds`, by the example's names, are generated, and what the model gives for it.
+    """A row with generated inputs, and the model's outputs for it. `seeds` has the generated inputs by the example's
+    names.
 
-    `unsteady` are outputs of whole numbers that a small change of these inputs changes: `case` has them, too.
+    `unsteady` are the outputs of whole numbers that change with a small change of these inputs. `case` has them, too.
     """
 
     case: Case
@@ -34,14 +35,14 @@ class Filled:
 
 
 class CannotFill(Exception):
-    """Why a row has no generated inputs: the end of a sentence."""
+    """A row cannot have generated inputs. The message is the end of a sentence."""
 
 
 def generated(seed: int, shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> torch.Tensor:
-    """The elements that a server makes of the seed, FP32 or FP64: uniform in [-1, 1).
+    """The elements that a server generates from the seed. They are FP32 or FP64, and uniform in [-1, 1).
 
-    Element i, row-major from 0, is (m - 2**23) / 2**23; m is the upper 24 bits of number i of splitmix64 (S. Vigna,
-    public domain) with the state `seed`.
+    Element i, row-major from 0, is (m - 2**23) / 2**23. Here m is the upper 24 bits of number i of splitmix64 (S.
+    Vigna, public domain) with the state `seed`.
     """
     count = torch.Size(shape).numel()
     state = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_STATE_STEP) + np.uint64(seed)
@@ -53,10 +54,11 @@ def generated(seed: int, shape: tuple[int, ...] | torch.Size, dtype: torch.dtype
 
 
 def filled(row: Case, max_stored: int, change: float, run: Callable[[Arguments], Outputs]) -> Filled:
-    """`row` with as few generated inputs as leave at most `max_stored` bytes of others; the largest come first.
+    """`row` with generated inputs, as few as possible. The largest inputs are generated first. All others together
+    have max `max_stored` bytes.
 
-    `run` gives the model's answer. `change` is the part of [-1, 1) that the inputs are changed by, to see which outputs
-    of whole numbers are steady. Raises CannotFill.
+    `run` gives the model's answer. The generated inputs are changed by up to `change`, to see which outputs of whole
+    numbers are steady. Raises CannotFill.
     """
     if max_stored < 0:
         raise CannotFill("its outputs alone are larger")
@@ -102,7 +104,7 @@ def _seeds(arguments: Arguments, max_stored: int) -> dict[str, int]:
 
 
 def _check(got: Outputs, want: Outputs) -> None:
-    """Raises CannotFill where the answer is not one that another computation gives, too."""
+    """Raises CannotFill where another computation could give another answer: a new layout, NaN, or new infinities."""
     if _layout(got) != _layout(want):
         raise CannotFill("outputs for generated inputs have other names, types or sizes")
     for name, tensor in got.tensors.items():

@@ -1,5 +1,4 @@
-"""What each format of a saved model has to give: a way to write it, a way to load it again, and the names that the
-server will use."""
+"""The interface of each format of a saved model: a way to write it, a way to load it again, and the server's names."""
 
 from __future__ import annotations
 
@@ -17,9 +16,11 @@ class CannotExport(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Shapes:
-    """`rows`: dimension 0 of each tensor is the batch. `max_rows`: the most that the file takes, None without a limit.
-    `least_rows`: the fewest that PyTorch itself runs the file with. `free_outputs` has the dimensions of each output
-    tensor, in order, whose size the file says to vary; it is empty where the file says nothing of them."""
+    """The sizes that a file accepts. `rows`: dimension 0 of each tensor is the batch.
+
+    `max_rows` is the max number of rows; None: no limit. `least_rows` is the min number of rows that PyTorch itself
+    runs the file with. `free_outputs` has the varying dimensions of each output tensor, in order. It is empty where the
+    file does not say which dimensions vary."""
 
     rows: bool
     max_rows: int | None = None
@@ -31,11 +32,11 @@ class Shapes:
 class Attempt:
     """A model in one format, not yet written.
 
-    `program` is its name in the passport. `inputs` are the server's names of the example's tensors, in order, and
-    `numbers` the API's types of its numbers that are inputs, too, by name. `write` puts the files of a version into a
-    folder, with the passport's text; `load` reads them there and gives a function that runs the model. Both raise
-    CannotExport. `shared` names the files that serve all versions of a model, where it is new. `source` is what
-    PyTorch made."""
+    `program` is the format's name in the passport. `inputs` has the server's names of the example's tensors, in order.
+    `numbers` has the API's types of the example's numbers that are inputs, too, by name. `write` puts the files of a
+    version into a folder, with the passport's text. `load` reads them there and gives a function that runs the model.
+    Both raise CannotExport. `shared` names the files that serve all versions, where the model is new. `source` is the
+    object that PyTorch made."""
 
     program: str
     inputs: dict[str, str]

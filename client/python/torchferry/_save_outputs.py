@@ -17,7 +17,7 @@ from torchferry._save_report import SaveError
 
 
 class Form(enum.Enum):
-    """What `forward` gives: one tensor, a flat tuple or list (a named tuple, too), a flat dict, or anything else."""
+    """The form of `forward`'s result: one tensor, a flat tuple or list, a flat named tuple, a flat dict, or another."""
 
     TENSOR = "tensor"
     SEQUENCE = "sequence"
@@ -28,25 +28,26 @@ class Form(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """What `forward` gave, flat: tensors by name, in its order.
+    """The result of `forward`, flat: tensors by name, in its order.
 
-    `left_out` names what is no tensor. `form` is what they are in. `is_plain`: the server gives them
-    these names by itself.
+    `left_out` has a sentence for each value that is no tensor. `form` is the form of the result. `is_plain`: the server
+    gives the tensors these names by itself.
     """
 
     tensors: dict[str, torch.Tensor]
     left_out: tuple[str, ...]
     form: Form
     is_plain: bool
-    has_gaps: bool  # None is among them
+    has_gaps: bool  # whether None is among the values
 
 
 def outputs_of(result: Any, names: Sequence[str] | None) -> Outputs:
-    """Names are the keys of a dict and the fields of a named tuple, a dataclass or a transformers output; "pair_0" is
-    what is in something under "pair". Others are OUTPUT__0, OUTPUT__1, …, where None has a number, too. `names`
-    replaces all of them.
+    """The outputs in a result of `forward`. Their names are the keys of a dict, or the fields of a named tuple, a
+    dataclass or a transformers output. The first value of a tuple under "pair" is "pair_0". Other outputs are
+    OUTPUT__0, OUTPUT__1, …, and None takes a number, too. `names` replaces all names.
 
-    Raises SaveError where there is no tensor, or the names are not as many as the tensors.
+    Raises SaveError where there is no tensor. Raises it, too, where `names` has another number of names than there are
+    tensors, or an empty or repeated name.
     """
     leaves: list[tuple[str, Any]] = []
     _flatten(result, "", leaves)
@@ -79,7 +80,7 @@ def outputs_of(result: Any, names: Sequence[str] | None) -> Outputs:
 
 
 def named(module: nn.Module, names: Sequence[str] | None) -> nn.Module:
-    """A module with the same parameters whose forward takes the same and gives a dict of tensors by name."""
+    """A module with the same parameters. Its forward takes the same arguments and gives a dict of tensors by name."""
     twin = alike(module, {})
     inner = twin.forward
 
@@ -104,7 +105,7 @@ def _form(result: Any) -> Form:
 
 
 def _is_entry(key: Any, value: Any) -> bool:
-    """Whether the key is the output's name as it stands."""
+    """Whether the key is the output's name without a change, and the value is a tensor."""
     return isinstance(key, str) and key != "" and not key[0].isdigit() and isinstance(value, torch.Tensor)
 
 

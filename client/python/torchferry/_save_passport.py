@@ -1,4 +1,4 @@
-"""The passport: what a saved model says of itself, as JSON inside its file. The server reads it."""
+"""The passport: the description of a saved model, as JSON inside or beside its file. The server reads it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from torchferry._save_types import Signature, TensorSpec, api_name, raw_bytes
 
 FORMAT = "torchferry-passport"
 VERSION = 1
-MAX_BYTES = 256 << 10  # of the text
-MAX_GOLDEN_BYTES = 64 << 10  # of the golden tensors that are stored
+MAX_BYTES = 256 << 10  # the max of the text
+MAX_GOLDEN_BYTES = 64 << 10  # the max of the stored golden tensors
 MAX_TOLERANCE = 1e6
 _MAX_METRICS = 64
 _MAX_TEXT = 1024
 _GIT_SECONDS = 5
 
-# How far an answer on any device and in any precision may be from the golden one, by the type that most weights have:
-# relative, and as a part of the outputs' largest magnitude. BF16 keeps 8 bits, FP16 11; FP32 leaves room for a server
-# that is told to compute in less.
+# The max difference between the golden answer and one on any device in any precision, by the weights' types. The
+# largest of their values counts. It is relative, and a part of the outputs' largest magnitude. BF16 keeps 8 bits, and
+# FP16 11. The value for FP32 leaves room for a server that computes in less.
 _TOLERANCES = {torch.float16: 0.02, torch.bfloat16: 0.05}
 _TOLERANCE = 0.01
 
@@ -42,7 +42,7 @@ def passport_text(
     origin: Mapping[str, Any],
     golden: Mapping[str, Any] | None,
 ) -> str:
-    """Raises SaveError where it would be larger than a server reads."""
+    """The passport as JSON. Raises SaveError where it would be larger than the server's limit."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -78,8 +78,8 @@ def saved_facts(devices: list[torch.device], dtypes: list[torch.dtype], program:
 
 
 def origin_facts(run_id: str | None, metrics: Mapping[str, float] | None, folder: pathlib.Path) -> dict[str, Any]:
-    """Commit and state of the git repository that holds `folder`, where there is one, and what the caller says of the
-    run."""
+    """The origin for the passport: the commit and state of the git repository that holds `folder`, and the caller's
+    facts of the run. Raises SaveError for a wrong `run_id` or wrong `metrics`."""
     origin = _git(folder)
     if run_id is not None:
         if not _is_text(run_id):
@@ -100,10 +100,11 @@ def golden_rows(
     run: Callable[[Arguments], Outputs],
     report: Report,
 ) -> dict[str, Any] | None:
-    """One row: what goes in and what the caller's model answers; None, with a sentence, where that is too large.
+    """One row with its inputs and the answer of the caller's model. None: the row is too large, and cannot be
+    generated. The report then has a sentence that says why.
 
-    Floating outputs are FP32, others as they are. `inputs` are the server's names of the example's tensors. `run` gives
-    the model's answer where large inputs are generated in place of the example's.
+    Floating outputs are stored as FP32, others in their own types. `inputs` has the server's names of the example's
+    tensors. `run` gives the model's answer where large inputs are generated in place of the example's.
     """
     rtol = max((_TOLERANCES.get(dtype, _TOLERANCE) for dtype in dtypes), default=_TOLERANCE)
     seeds: dict[str, int] = {}
@@ -198,7 +199,7 @@ def _metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _is_text(value: Any) -> bool:
-    """What a server reads as a text of a passport."""
+    """Whether a server accepts the value as a text of a passport."""
     return isinstance(value, str) and 0 < len(value.encode(errors="replace")) <= _MAX_TEXT and value.isprintable()
 
 

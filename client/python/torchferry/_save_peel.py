@@ -1,7 +1,8 @@
-"""The module inside the wrappers that training puts around it.
+"""Finds the module inside the wrappers that training puts around it.
 
-Wrappers are told by their classes' names, so that nothing is imported that the caller has not imported. The caller's
-model stays as it is: where something inside it must go, a module of the same class shares its parameters and buffers.
+Wrappers are recognised by the names of their classes, so that this imports nothing that the caller has not imported.
+The caller's model does not change. Where a part inside it must go, a new module of the same class shares its parameters
+and buffers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import nn
 
 from torchferry._save_report import Report, SaveError
 
-# The class of a wrapper, and the attribute that holds the module inside.
+# The class of each wrapper, and the attribute that holds the module inside.
 _INNER: dict[str, str] = {
     "torch.nn.parallel.data_parallel.DataParallel": "module",
     "torch.nn.parallel.distributed.DistributedDataParallel": "module",
@@ -34,17 +35,17 @@ _LIGHTNING = (
     "lightning.pytorch.core.module.LightningModule",
     "pytorch_lightning.core.module.LightningModule",
 )
-# What a Lightning module knows of the run that trained it. None of it is part of the model.
+# Attributes by which a Lightning module refers to its training run. They are no part of the model.
 _RUN_REFERENCES = ("_trainer", "_fabric")
 
 
 @contextlib.contextmanager
 def peeled(model: nn.Module, report: Report) -> Iterator[nn.Module]:
-    """`model` without its wrappers, at the top and inside, for the block.
+    """Gives `model` without its wrappers, at the top and inside, for the block.
 
-    The parameters are the caller's own, on their devices. Those of FSDP are gathered on every process, whole, while the
-    block runs: all processes must enter it. `report` gets a sentence for each kind of wrapper. Raises SaveError for
-    parameters that are on no device or in shards.
+    The parameters are the caller's own, on their devices. Every process gathers the whole parameters of FSDP1 while the
+    block runs, and all processes must enter it. `report` gets a sentence for each wrapper that is removed. Raises
+    SaveError for parameters that are on the meta device, or DTensors.
     """
     with contextlib.ExitStack() as stack:
         if is_sharded(model):
@@ -58,7 +59,7 @@ def peeled(model: nn.Module, report: Report) -> Iterator[nn.Module]:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether FSDP1 has it in shards, so that all processes must take part in saving it."""
+    """Whether FSDP1 has the model in shards. All processes must then take part in saving it."""
     return any(_is(module, _FSDP) for module in model.modules())
 
 
@@ -68,7 +69,7 @@ class _Peeler:
         self._done: dict[int, nn.Module] = {}
 
     def peel(self, module: nn.Module, path: str) -> nn.Module:
-        """`module`, or what is in its place where it is a wrapper or has one inside."""
+        """`module`, or its replacement where it is a wrapper or has one inside."""
         if id(module) in self._done:
             return self._done[id(module)]
         inner = self._inner(module, path)
@@ -114,13 +115,13 @@ class _Peeler:
 
 
 def alike(module: nn.Module, changes: dict[str, Any]) -> nn.Module:
-    """A module of the same class with the same attributes, parameters and buffers but for `changes`."""
+    """A module of the same class with the same attributes, parameters and buffers, except for `changes`."""
     cls: Any = type(module)
     twin: nn.Module = cls.__new__(cls)
     twin.__dict__ = dict(module.__dict__)
     twin.__dict__.update(changes)
     own: Callable[..., Any] | None = module.__dict__.get("forward")
-    # A forward that somebody has set on the object is bound to the object.
+    # A forward that somebody has set on the object is bound to that object, and must be bound to the new one.
     if own is not None and "forward" not in changes and getattr(own, "__self__", None) is module:
         twin.__dict__["forward"] = own.__func__.__get__(twin)  # type: ignore[attr-defined]
     return twin
@@ -145,7 +146,7 @@ def _check_tensors(module: nn.Module) -> None:
 
 
 def devices_of(module: nn.Module) -> list[torch.device]:
-    """Where the parameters and buffers are, the device with most bytes first; the CPU where there is no tensor."""
+    """The devices of the parameters and buffers, the one with most bytes first. Without a tensor it is the CPU."""
     sizes: dict[torch.device, int] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         sizes[tensor.device] = sizes.get(tensor.device, 0) + tensor.numel() * tensor.element_size()
@@ -153,7 +154,7 @@ def devices_of(module: nn.Module) -> list[torch.device]:
 
 
 def floating_dtypes_of(module: nn.Module) -> list[torch.dtype]:
-    """The floating types of its parameters and buffers, that of most bytes first."""
+    """The floating types of the parameters and buffers, the one with most bytes first."""
     sizes: dict[torch.dtype, int] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():

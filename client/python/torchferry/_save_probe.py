@@ -1,4 +1,4 @@
-"""Finds out by running the model which dimension is the batch, which sizes may vary, and what the answers are."""
+"""Runs the model to find out whether dimension 0 is the batch, which sizes may vary, and what its answers are."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torchferry._save_example import Arguments
 from torchferry._save_outputs import Outputs, outputs_of
 from torchferry._save_report import Report, SaveError, reason_of
 
-# {input: {dimension: a label or a torch.export.Dim}}
+# The form is {input: {dimension: a label or a torch.export.Dim}}.
 Dynamic = Mapping[str, Mapping[int, Any]]
 
 
-# What is tried for a free size beside the example's: some models take multiples of a number alone. The difference is
-# large, so that an output that follows the size shows it.
+# Other sizes that are tried for a free size of the example. Some models accept only multiples of a number. The first
+# ones are far from the example's size, so that an output that follows the size shows it.
 _OTHER_SIZES: tuple[Callable[[int], int], ...] = (
     lambda size: size // 2,
     lambda size: size * 2,
@@ -30,7 +30,7 @@ _OTHER_SIZES: tuple[Callable[[int], int], ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A call of `forward`, and what the caller's model gives for it."""
+    """A call of `forward`, and the outputs of the caller's model for it."""
 
     arguments: Arguments
     outputs: Outputs
@@ -38,13 +38,14 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What is known of the model before anything is exported.
+    """The facts that are known of the model before it is exported.
 
-    `rows`: dimension 0 of each input and output is a batch, and rows do not see one another. `cases` are two calls of
-    different rows, and of different sizes where `free` has some; the first is for exporting. `fixed` are two calls with
-    the example's rows, the example and one of other sizes or values. Without rows `cases` are `fixed`. `one_row` is the
-    example's first row where there are rows, else the example. `free` has the dimensions that vary beside the batch,
-    with their labels.
+    `rows`: dimension 0 of each input and output is a batch, and rows do not see one another. `cases` are two calls with
+    different numbers of rows, and with different sizes where `free` has some. The first is for exporting. `fixed` is
+    the example, and the same rows in other sizes or values. Both are the example where the model accepts no other
+    values. Without a batch, `cases` is `fixed`. `one_row` is the example's first row where there is a batch, else the
+    example. `free` has the dimensions that vary beside the batch, with their labels. `is_random`: the model gives
+    random numbers. `has_state`: a call writes to the model.
     """
 
     rows: bool
@@ -65,17 +66,17 @@ def probe(
     max_batch_size: int,
     report: Report,
 ) -> Probe:
-    """Runs the model on the example, and on the same in other sizes.
+    """Runs the model on the example, and on the example in other sizes.
 
-    Raises SaveError where the model does not run on the example, and where a dimension of `dynamic` cannot have
-    another size."""
+    Raises SaveError where the model does not run on the example, or where `dynamic` is wrong. Raises it, too, where a
+    dimension of `dynamic` cannot have another size."""
     return _Prober(eager, arguments, names, dynamic, report).run(max_batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    rows: int  # those of `first`
-    differ: bool  # rows that were generated are shifted
+    rows: int  # the number of rows of `first`
+    differ: bool  # whether repeated rows are shifted
     first: Case
     one: Case
 
@@ -124,14 +125,14 @@ class _Prober:
         return case
 
     def _batch(self, example: Case, max_batch_size: int) -> _Batch | None:
-        """None where there is no batch, with a sentence that says why."""
+        """The batch; None where requests share no batch. The report then has a sentence that says why."""
         why = self._no_batch(example, max_batch_size)
         if why:
             self._report.say(f"requests share no batch: {why}")
             return None
         rows = _export_rows(self._arguments)
         why = ""
-        # Shifted rows may be nothing that the model takes; rows that are all the same still show a batch.
+        # The model may refuse shifted rows. Rows that are repeated without a shift still show a batch.
         for differ in (True, False):
             try:
                 first = self._case(self._arguments.with_rows(rows, differ=differ))
@@ -165,7 +166,8 @@ class _Prober:
         return ""
 
     def _mixed(self, batch: Case, alone: Case, row: int) -> str:
-        """Why dimension 0 is no batch of independent rows; empty where it is. `alone` is that row of `batch`."""
+        """The reason why dimension 0 is no batch of independent rows; empty where it is one. `alone` is the answer to
+        row number `row` of `batch` without the others."""
         rows = batch.arguments.rows()
         for name, tensor in batch.outputs.tensors.items():
             own = alone.outputs.tensors.get(name)
@@ -182,15 +184,15 @@ class _Prober:
         return ""
 
     def _altered(self, example: Case) -> Case:
-        """The same sizes with other values: what a trace or an export has taken from the example's shows. The example
-        where the model does not take them."""
+        """A case in the same sizes with other values. It shows where a trace or an export has kept values of the
+        example. It is the example where the model does not accept other values."""
         try:
             return self._case(example.arguments.altered())
         except Exception:
             return example
 
     def _other_sizes(self, case: Case) -> Case | None:
-        """The case with other sizes of what `dynamic` frees; None where it frees nothing."""
+        """The case with other sizes of the dimensions that `dynamic` frees; None where it frees none."""
         if not self._dynamic:
             return None
         reason = ""
@@ -232,7 +234,7 @@ def _check_dynamic(arguments: Arguments, dynamic: Dynamic) -> None:
 
 
 def label_of(dim: Any) -> str:
-    """The label of a dimension, a str or a torch.export.Dim."""
+    """The label of a dimension that is given as a str or a torch.export.Dim. Raises SaveError for anything else."""
     if isinstance(dim, str) and dim.isidentifier():
         return dim
     if isinstance(dim, Dim):
@@ -241,7 +243,7 @@ def label_of(dim: Any) -> str:
 
 
 def _export_rows(arguments: Arguments) -> int:
-    """Two rows or more, a number that no other dimension has: equal sizes could be taken for the same."""
+    """A number of rows from 2 that no other dimension has. PyTorch could take equal sizes for the same size."""
     taken = {size for leaf in arguments.tensors() for size in leaf.value.shape[1:]}
     return next(rows for rows in _numbers(2) if rows not in taken)
 
@@ -253,7 +255,7 @@ def _numbers(start: int) -> Iterator[int]:
 
 
 def _apart(got: torch.Tensor, want: torch.Tensor) -> float:
-    # Whole numbers decide nothing, as for the server: an argmax of near values may differ.
+    # Whole numbers are not compared, as in the server: an argmax of near values may differ.
     return difference(got, want) if want.is_floating_point() else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The model as a torch.export program."""
+"""Saves the model as a torch.export program."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from torchferry._save_report import Report, reason_of
 
 FILE = "model.pt2"
 
-# Operators of PyTorch's own dispatcher, and of Python on sizes.
+# The namespaces of PyTorch's own operators. Python's operators on sizes have no namespace, and are accepted.
 _SERVED_NAMESPACES = ("aten", "prim", "prims", "higher_order")
 # The label of dimension 0 where there are rows.
 _BATCH = "batch"
-# PyTorch says what would help, such as a limit on a size; it is followed so often at most.
+# Max attempts of an export. Each further one follows PyTorch's suggestion, such as a limit on a size.
 _REFINEMENTS = 3
 
 
 def export_program(module: nn.Module, probe: Probe, names: list[str] | None, report: Report) -> Attempt:
-    """Exports with the batch and the other free sizes as the probe found them. Raises CannotExport."""
+    """Exports the model with the batch and the free sizes that the probe found. The report gets a warning where the
+    batch has to be fixed. Raises CannotExport."""
     plain = probe.example.outputs.is_plain
     source = module if plain else named(module, names)
     if not probe.rows:
@@ -55,7 +56,7 @@ def export_program(module: nn.Module, probe: Probe, names: list[str] | None, rep
 
 
 def write_program(program: ExportedProgram, path: pathlib.Path, extra: dict[str, str]) -> None:
-    """A .pt2 file. Raises CannotExport."""
+    """Writes a .pt2 file with the extra files. Raises CannotExport."""
     try:
         with _quiet():
             torch.export.save(program, path, extra_files=extra)
@@ -64,7 +65,7 @@ def write_program(program: ExportedProgram, path: pathlib.Path, extra: dict[str,
 
 
 def load_program(path: pathlib.Path) -> ExportedProgram:
-    """Raises CannotExport."""
+    """Reads a .pt2 file. Raises CannotExport."""
     try:
         with _quiet():
             return torch.export.load(path)
@@ -73,8 +74,9 @@ def load_program(path: pathlib.Path) -> ExportedProgram:
 
 
 def _exported(module: nn.Module, case: Case, free: Dynamic, *, rows: bool) -> ExportedProgram:
-    """With each size by a name of its own where PyTorch proves that it may vary, else with what it finds out by
-    itself. The batch alone by name is last: it takes PyTorch minutes where sizes depend on one another."""
+    """The first export that works, of up to three. The first gives each free size a name, and PyTorch must prove that
+    it may vary. The second lets PyTorch find the sizes by itself. The third names only the batch. It is last, as it
+    takes PyTorch minutes where sizes depend on one another."""
     ways: list[Callable[[str], Any]] = [lambda name: Dim(name, min=1)]
     if rows or free:
         ways.append(lambda _: Dim.AUTO)
@@ -114,7 +116,7 @@ def _exported_with(
 
 
 def _dynamic_shapes(arguments: Arguments, free: Dynamic, dim: Callable[[str], Any], rows: bool) -> Any:
-    """As torch.export wants them: by parameter, in the structure of the arguments."""
+    """The free sizes in torch.export's form: by parameter, in the structure of the arguments."""
     dims: dict[str, Any] = {}
     leaves = iter(arguments.leaves())
 
@@ -137,7 +139,7 @@ def _free_dimensions(leaf: Leaf, free: Dynamic, rows: bool) -> Mapping[int, Any]
 
 
 def _refined(error: UserError, shapes: Any) -> Any:
-    """The shapes with what PyTorch suggests in its message; None where it suggests nothing."""
+    """The shapes with the suggestion of PyTorch's message; None where it suggests nothing new."""
     try:
         refined = refine_dynamic_shapes_from_suggested_fixes(str(error), shapes)
     except Exception:
@@ -146,7 +148,8 @@ def _refined(error: UserError, shapes: Any) -> Any:
 
 
 def _check_free(program: ExportedProgram, arguments: Arguments, free: Dynamic, rows: bool) -> None:
-    """A size that PyTorch cannot let vary becomes a constant without a word with Dim.AUTO, and by a suggestion."""
+    """Raises CannotExport where a free size became a constant. PyTorch makes it one silently with Dim.AUTO, and by its
+    own suggestion."""
     batch: set[str] = set()
     for leaf, size in zip(arguments.tensors(), _sizes(program), strict=True):
         for dimension in _free_dimensions(leaf, free, rows):
@@ -161,7 +164,7 @@ def _check_free(program: ExportedProgram, arguments: Arguments, free: Dynamic, r
 def _attempt(program: ExportedProgram, probe: Probe, *, rows: bool, report: Report) -> Attempt:
     leaves = [leaf for leaf in probe.example.arguments.leaves()]
     users = [spec for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT]
-    # None is an argument of the graph, and no leaf here.
+    # None is an argument of the graph, but does not count as a leaf here.
     values = [spec for spec in users if isinstance(spec.arg, TensorArgument)]
     tensors = [leaf for leaf in leaves if leaf.is_tensor]
     if len(values) != len(tensors):
@@ -192,7 +195,7 @@ def _attempt(program: ExportedProgram, probe: Probe, *, rows: bool, report: Repo
 
 
 def _sizes(program: ExportedProgram) -> list[Sequence[Any]]:
-    """Of the tensors that it takes, in order. One that varies is a torch.SymInt."""
+    """The shapes of the program's input tensors, in order. A size that varies is a torch.SymInt."""
     names = set(program.graph_signature.user_inputs)
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
     return [value.shape for value in values if isinstance(value, torch.Tensor)]
@@ -212,19 +215,19 @@ def _range_of_rows(program: ExportedProgram) -> Any:
 
 
 def _varies(size: Any) -> bool:
-    """Whether it is a symbol and not, in whatever guise, a number."""
+    """Whether the size has a free symbol. A torch.SymInt without one is a constant."""
     return isinstance(size, torch.SymInt) and bool(size.node.expr.free_symbols)
 
 
 def _max_rows(program: ExportedProgram) -> int | None:
-    """The largest batch that it was exported for; None where there is no limit."""
+    """The max batch of the program; None where there is no limit."""
     limits = _range_of_rows(program)
     upper: Any = None if limits is None else limits.upper
     return int(upper) if getattr(upper, "is_Integer", False) and int(upper) < 2**31 else None
 
 
 def _needs_two(program: ExportedProgram) -> bool:
-    """Whether PyTorch's own check refuses a single row. The server gives the program single rows all the same."""
+    """Whether PyTorch's own check refuses a single row. The server runs the program with single rows nevertheless."""
     limits = _range_of_rows(program)
     return limits is not None and bool(limits.lower >= 2)
 
@@ -234,7 +237,7 @@ def _has_autocast(program: ExportedProgram) -> bool:
 
 
 def _can_be_saved(program: ExportedProgram) -> bool:
-    """Decoders of transformers leave nodes that torch.export.save does not know."""
+    """Whether torch.export.save knows all nodes. Decoders of transformers leave some that it does not know."""
     return not any("lazy_load_decompositions" in str(node.target) for node in program.graph.nodes)
 
 
@@ -253,7 +256,7 @@ def _check_operators(program: ExportedProgram) -> None:
 
 
 class _WithoutGraphs(io.TextIOBase):
-    """Standard error without the graphs that torch.export prints when it fails: pages of operators."""
+    """Standard error without the graphs that torch.export prints when it fails. They are pages of operators."""
 
     def __init__(self) -> None:
         self._target = sys.stderr
@@ -269,7 +272,7 @@ class _WithoutGraphs(io.TextIOBase):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings and the log lines that torch.export writes about itself; errors say what went wrong."""
+    """Suppresses torch.export's warnings and log lines in the block. Its errors say what went wrong."""
     levels = {name: logging.getLogger(name).level for name in ("torch", "torch._export", "torch.export", "torch.fx")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

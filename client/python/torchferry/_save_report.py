@@ -1,4 +1,4 @@
-"""What `save` says: sentences that it collects and logs, and the error that it ends with."""
+"""The report of `save`: sentences that it collects and logs, and the error that it raises."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 
 LOGGER = logging.getLogger("torchferry")
 
-# A longer message of PyTorch is cut: its first sentence says what is wrong.
+# The max length of a reason. A longer message of PyTorch is cut: its first sentence says what is wrong.
 _MAX_REASON = 400
-# Names that add nothing to the message.
+# Names of exceptions that add nothing to the message.
 _PLAIN_NAMES = ("", "RuntimeError", "UserError", "UserWarning", "TracerWarning")
 
 
 class SaveError(RuntimeError):
-    """The model was not saved, and nothing of it is in the store. The message says why and what to do.
+    """The model was not saved, and the store has no new version. The message says why and what to do.
 
-    `sentences` has what was found out until then, one fact each.
+    `sentences` has the facts that were found out before, one in each.
     """
 
     def __init__(self, message: str, sentences: tuple[str, ...] = ()) -> None:
@@ -25,7 +25,7 @@ class SaveError(RuntimeError):
 
 
 class Report:
-    """The sentences of one `save`, in order. Each is logged at INFO, or at WARNING, when it is added."""
+    """The sentences of one `save`, in order, each once. Each is logged at INFO or WARNING when it is added."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
@@ -47,7 +47,8 @@ class Report:
 
 
 def reason_of(error: BaseException | str) -> str:
-    """One sentence of an exception, or of a warning's text: PyTorch's begin with what is wrong and go on for pages."""
+    """The beginning of an exception's or a warning's text, in one line. PyTorch's texts begin with the reason and go on
+    for pages."""
     lines = [line.strip() for line in str(error).splitlines()]
     paragraph: list[str] = []
     for line in lines:

@@ -1,4 +1,4 @@
-"""The model as a TorchScript archive: compiled from its code, or traced."""
+"""Saves the model as a TorchScript archive, compiled from its code or traced."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from torchferry._save_report import Report, reason_of
 
 FILE = "model.pt"
 
-# What a number of Python travels as.
+# The API's type for each type of Python's numbers.
 _NUMBERS = {bool: "BOOL", int: "INT64", float: "FP32"}
-# Set by Lightning itself while it makes TorchScript.
+# Lightning itself sets this attribute while it makes TorchScript.
 _LIGHTNING_FLAG = "_jit_is_scripting"
-# PyTorch gives these no types.
+# PyTorch has no type annotations for these functions.
 _JIT: Any = torch.jit
 _SERVED_NAMESPACES = ("aten", "prim", "prims", "quantized")
 
 
 def script(module: nn.Module, probe: Probe, names: Sequence[str] | None, report: Report) -> Attempt:
-    """torch.jit.script. Raises CannotExport."""
+    """Compiles the module with torch.jit.script. Raises CannotExport."""
     _check_script_outputs(probe, names)
     leaves = probe.example.arguments.leaves()
     numbers: dict[str, str] = {}
@@ -53,7 +53,7 @@ def script(module: nn.Module, probe: Probe, names: Sequence[str] | None, report:
 
 
 def trace(module: nn.Module, probe: Probe, names: Sequence[str] | None, report: Report) -> Attempt:
-    """torch.jit.trace, by the first case. Raises CannotExport."""
+    """Traces the module with torch.jit.trace, on the probe's first case. Raises CannotExport."""
     source = module if names is None and probe.example.outputs.is_plain else named(module, names)
     arguments = probe.cases[0].arguments
     traced_names = list(dict.fromkeys(leaf.argument for leaf in arguments.tensors()))
@@ -118,7 +118,7 @@ def _attempt(
 def _compiled(module: nn.Module, make: Callable[[], Any]) -> Any:
     try:
         with _compiling(module), warnings.catch_warnings():
-            # Only what a tracer says of the model is of interest; that TorchScript is deprecated is known.
+            # This hides the known warning that TorchScript is deprecated. The tracer's warnings about the model remain.
             warnings.filterwarnings("ignore", category=DeprecationWarning)
             return make()
     except Exception as error:
@@ -127,8 +127,8 @@ def _compiled(module: nn.Module, make: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def _compiling(module: nn.Module) -> Iterator[None]:
-    """TorchScript reads each attribute. Those of a LightningModule raise without a trainer, unless its class is
-    told."""
+    """Tells the classes of Lightning modules in the block that TorchScript is made. TorchScript reads each attribute,
+    and some of theirs would otherwise raise without a trainer."""
     told = {
         cls for part in module.modules() for cls in type(part).__mro__ if cls.__dict__.get(_LIGHTNING_FLAG) is False
     }
@@ -142,7 +142,8 @@ def _compiling(module: nn.Module) -> Iterator[None]:
 
 
 def _check_script_outputs(probe: Probe, names: Sequence[str] | None) -> None:
-    """The server has outputs of TorchScript one deep, and names those of a dict by its keys."""
+    """Raises CannotExport for outputs that the server does not support in TorchScript. It supports no nested outputs,
+    and names the outputs of a dict by its keys."""
     form = probe.example.outputs.form
     if form is Form.OTHER:
         raise CannotExport(
@@ -161,8 +162,8 @@ def _check_script_outputs(probe: Probe, names: Sequence[str] | None) -> None:
 
 
 def _taking(module: nn.Module, names: list[str], fixed: dict[str, Any]) -> nn.Module:
-    """A module with the same parameters whose forward takes those arguments, in that order, and has the others
-    fixed."""
+    """A module with the same parameters. Its forward takes the arguments `names` in that order. The others have the
+    values of `fixed`."""
     twin = alike(module, {})
     inner = twin.forward
     signature = inspect.signature(inner)

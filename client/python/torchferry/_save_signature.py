@@ -1,4 +1,4 @@
-"""The signature that a file in one format is served with."""
+"""The signature by which the server serves a file in one format."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from torchferry._save_types import ANY, Signature, TensorSpec, api_name
 
 
 def signature_of(attempt: Attempt, found: Probe, max_batch_size: int, report: Report) -> Signature:
-    """Names as the server has them for that format, types of the example and its answers, and sizes: those that
-    `dynamic` frees, and outputs' that follow them, are -1. Raises CannotExport for a type that config.pbtxt does not
-    have."""
+    """The signature of the file. Its names are the server's for that format. Its types are those of the example and its
+    answers. A size is -1 where `dynamic` frees it, or where an output's size follows a free one.
+
+    Raises CannotExport for a type that config.pbtxt does not have, and for an output with a varying number of
+    dimensions."""
     rows = 0
     if attempt.shapes.rows:
         rows = min(max_batch_size, attempt.shapes.max_rows or max_batch_size)
@@ -40,7 +42,7 @@ def signature_of(attempt: Attempt, found: Probe, max_batch_size: int, report: Re
 
 
 def _sizes(name: str, found: Probe, attempt: Attempt) -> list[int]:
-    """Of an output: those that differ from case to case are free."""
+    """The sizes of an output. A size that differs from case to case is -1."""
     cases = [found.one_row, *found.cases] if attempt.shapes.rows else found.fixed
     seen = [case.outputs.tensors[name].shape for case in cases if name in case.outputs.tensors]
     if len({len(shape) for shape in seen}) > 1:

@@ -1,4 +1,4 @@
-"""Puts a version into a model store so that a server that watches it sees it whole or not at all."""
+"""Puts a version into a model store. A server that watches the store sees the version whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torchferry._store_stage import MAX_VERSION, is_version
 
 CONFIG = "config.pbtxt"
 WARM_UP = "warmup"
-_MAX_NAME_BYTES = 255  # of a file's name
+_MAX_NAME_BYTES = 255  # the file system's max for a file's name
 
 
 def check_name(name: str) -> None:
-    """Raises SaveError for what cannot be the name of a model."""
+    """Raises SaveError where the name cannot be the name of a model."""
     wrong = not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\0" in name
     if wrong or name == "lost+found" or len(name.encode(errors="surrogatepass")) > _MAX_NAME_BYTES:
         raise SaveError(
@@ -35,14 +35,14 @@ def check_version(version: int | None) -> None:
 
 
 def versions_of(model: pathlib.Path) -> list[int]:
-    """Those that a server sees, in order."""
+    """The versions that a server sees, in ascending order."""
     if not model.is_dir():
         return []
     return sorted(int(entry.name) for entry in model.iterdir() if is_version(entry.name) and entry.is_dir())
 
 
 def next_version(model: pathlib.Path, version: int | None) -> int:
-    """`version`, or the one after the newest. Raises SaveError where it is taken."""
+    """`version`, or for None the one after the newest. Raises SaveError where `version` exists already."""
     there = versions_of(model)
     if version is None:
         return there[-1] + 1 if there else 1
@@ -55,7 +55,7 @@ def next_version(model: pathlib.Path, version: int | None) -> int:
 
 @contextlib.contextmanager
 def staging(store: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
-    """An empty folder for the model in a folder of the store that servers step over. It is gone at the end."""
+    """An empty folder for the model, in a folder of the store that servers ignore. It is removed at the end."""
     store.mkdir(parents=True, exist_ok=True)
     with _store_stage.stage(store) as folder:
         (folder / name).mkdir()
@@ -63,19 +63,19 @@ def staging(store: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
 
 
 def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: bool) -> int:
-    """Moves the staged model into the store; where the model is there, its version alone. Gives the version that it
-    has.
+    """Moves the staged model into the store, and returns the number of its version.
 
-    `staged` holds the folder `version` and what belongs to the model. Files of the model that are there stay, but for
-    a config.pbtxt that is staged: it replaces the old one, before the version appears. A version that somebody else
-    has published meanwhile is not touched: with `chosen` SaveError, else the next number is taken."""
+    `staged` has the folder `version` and the files of the model itself. Where the store has the model already, these
+    files replace those of the same names before the version appears, config.pbtxt last. Other files stay. A version
+    that somebody else has published meanwhile does not change. With `chosen` this raises SaveError; otherwise the
+    version gets the next number."""
     sync(staged)
     model = store / staged.name
     if not model.exists():
         try:
             os.rename(staged, model)
         except OSError:
-            # Somebody has made it in between.
+            # Somebody else has created the model meanwhile.
             if not model.is_dir():
                 raise
         else:
@@ -105,14 +105,14 @@ def publish(staged: pathlib.Path, version: int, store: pathlib.Path, *, chosen: 
 
 
 def sync(folder: pathlib.Path) -> None:
-    """Writes files and folders through to the disk: a name that a crash leaves must have its bytes."""
+    """Writes files and folders through to the disk. A file that remains after a crash must have its bytes."""
     for path in sorted(folder.rglob("*"), reverse=True):
         _store_stage.sync(path)
     _store_stage.sync(folder)
 
 
 def _merge(staged: pathlib.Path, model: pathlib.Path, version: int) -> None:
-    """Files of the model into the folder that is there: those of warmup/ and a config.pbtxt replace the old ones."""
+    """Moves the staged files of the model into its folder, config.pbtxt last. They replace files of the same names."""
     for path in sorted(staged.rglob("*"), key=lambda entry: entry.name == CONFIG):
         inside = path.relative_to(staged)
         if inside.parts[0] == str(version) or path.is_dir():

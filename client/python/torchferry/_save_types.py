@@ -1,4 +1,4 @@
-"""What a saved model takes and gives: names, element types and sizes, as config.pbtxt and the passport have them."""
+"""Inputs and outputs of a saved model: names, element types and sizes, as config.pbtxt and the passport have them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _API_NAMES: dict[torch.dtype, str] = {
 class TensorSpec:
     """One input or output.
 
-    `type` is the API's name of the element type, "FP32". `dims` are the sizes, -1 where any is taken; without the batch
-    dimension where the signature has a `max_batch_size`.
+    `type` is the API's name of the element type, such as "FP32". `dims` are the sizes; -1 stands for any. They lack the
+    batch dimension where the signature has a `max_batch_size`.
     """
 
     name: str
@@ -42,10 +42,10 @@ class TensorSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a model takes and gives. Inputs are in the order of `forward`'s arguments, outputs in that of its results.
+    """Inputs and outputs of a model. Inputs are in the order of `forward`'s arguments, outputs in that of its results.
 
-    `max_batch_size` is the number of rows that requests may share, dimension 0 of each tensor; 0: they share none, and
-    `dims` are whole shapes.
+    `max_batch_size` is the max number of rows, dimension 0 of each tensor, in a batch that requests share. With 0 they
+    share none, and `dims` are whole shapes.
     """
 
     max_batch_size: int
@@ -54,17 +54,17 @@ class Signature:
 
 
 def api_name(dtype: torch.dtype) -> str | None:
-    """ "FP32" for torch.float32; None for what config.pbtxt has no type for."""
+    """The API's name of a type, such as "FP32" for torch.float32. None: config.pbtxt has no type for it."""
     return _API_NAMES.get(dtype)
 
 
 def config_type(name: str) -> str:
-    """TYPE_FP32 for "FP32"."""
+    """The name in config.pbtxt of the API's type: TYPE_FP32 for "FP32"."""
     return "TYPE_STRING" if name == "BYTES" else f"TYPE_{name}"
 
 
 def raw_bytes(tensor: torch.Tensor) -> bytes:
-    """The elements, row-major and little-endian."""
+    """The bytes of the elements, row-major and little-endian."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     data: Any = flat.view(torch.uint8).numpy() if flat.numel() else flat.to(torch.uint8).numpy()
     return bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""The model as a state_dict beside the torch.export program that is its architecture."""
+"""Saves the model as a state_dict, beside the torch.export program that is its architecture."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PASSPORT = "torchferry.json"
 
 
 def weights(module: nn.Module, probe: Probe, names: list[str] | None, report: Report, model: pathlib.Path) -> Attempt:
-    """A state_dict with `architecture.pt2`. The one in the folder `model` serves if it computes the same with these
-    weights; otherwise the version has its own. Raises CannotExport."""
+    """A state_dict with `architecture.pt2`. The file in the folder `model` is used if it computes exactly the same with
+    these weights. Otherwise the version brings its own. Raises CannotExport."""
     program = export_program(module, probe, names, report)
     state = {name: value.detach() for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
     kept = model / ARCHITECTURE
@@ -66,7 +66,7 @@ def _fits(
     cases: tuple[Case, Case],
     names: list[str] | None,
 ) -> bool:
-    """Whether the kept program has the same inputs and, with these weights, gives what the new one gives."""
+    """Whether the kept program has the same inputs and, with these weights, gives the same outputs as the model."""
     if not path.is_file():
         return False
     try:

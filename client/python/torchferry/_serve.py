@@ -1,4 +1,4 @@
-"""`torchferry.serve`: a server for tests and notebooks, which ends with the process that started it."""
+"""`torchferry.serve` starts a server for tests and notebooks. The server ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -58,36 +58,38 @@ def serve(
         with torchferry.serve("model_store") as server, server.client() as client:
             client.predict("mlp", x=numpy.ones([1, 4], "float32"))
 
-    It listens on free ports of 127.0.0.1, and logs to `logger`. It ends at the end of the `with` block, by `stop()`,
-    or with this process, even when that is killed. The program is that of the variable TORCHFERRY_SERVER, of the
-    wheel, or on PATH.
+    The server listens on free ports of 127.0.0.1, and logs to `logger`. It ends with the `with` block, by `stop()`, or
+    with this process, even when that is killed. The variable TORCHFERRY_SERVER names the program. Without it, the
+    program is that of the wheel, or on PATH.
 
     Args:
         store: the folder of the models.
-        flags: further flags of torchferry-server: "--device=cpu", "--enable-admin". --model-store and --port-file are
-            set here.
-        timeout: seconds until it must be ready; what loads is part of it.
-        logger: "torchferry.server" when it is not given.
-        tls: how its clients speak to it, where flags have --tls-cert and --tls-key: `torchferry.Tls(ca=FILE)`.
-        token: of an identity with the role "read", for a server with --identities; its clients send it, too, unless
-            they are given another.
+        flags: further flags of torchferry-server, such as "--device=cpu" and "--enable-admin". `serve` itself sets
+            --model-store and --port-file.
+        timeout: max seconds until the server is ready, with the time to load models. The default is 120.
+        logger: the logger of the server's lines. The default is the logger "torchferry.server".
+        tls: the TLS of the server's clients, where flags have --tls-cert and --tls-key. An example is
+            `torchferry.Tls(ca=FILE)`.
+        token: the token of an identity with the role "read", for a server with --identities. Clients of the server
+            send it, too, unless they get another.
 
     Raises:
-        FileNotFoundError: no torchferry-server.
+        FileNotFoundError: there is no torchferry-server.
         NotFoundError: the store is no folder.
-        FailedPreconditionError: the server ended, or no model could be loaded; the message has the reason.
-        DeadlineExceededError: it is not ready in time.
+        InvalidArgumentError: `flags` has --model-store or --port-file.
+        FailedPreconditionError: the server ended, or no model could be loaded. The message has the reason.
+        DeadlineExceededError: the server is not ready in time.
     """
     return Server(store, flags, timeout, logger or logging.getLogger("torchferry.server"), tls, token)
 
 
 class Server:
-    """A running torchferry-server; `serve` makes it.
+    """A running torchferry-server. `serve` makes it.
 
     Attributes:
         address: HOST:PORT of gRPC.
-        metrics_address: HOST:PORT of HTTP: /metrics, /livez, /readyz.
-        pid: number of the process.
+        metrics_address: HOST:PORT of HTTP for /metrics, /livez and /readyz.
+        pid: the id of the process.
     """
 
     def __init__(
@@ -129,8 +131,8 @@ class Server:
 
     def _start(self, command: list[str], environment: dict[str, str]) -> None:
         started: queue.Queue[subprocess.Popen[str] | Exception] = queue.Queue()
-        # The kernel sends the signal of _serve_child.py when the *thread* that started the server ends. This one ends
-        # with the server.
+        # The kernel sends the signal of _serve_child.py when the *thread* that started the server ends. This thread
+        # ends with the server.
         arguments = (command, environment, started)
         self._thread = threading.Thread(target=self._run, args=arguments, name="torchferry-serve", daemon=True)
         self._thread.start()
@@ -143,9 +145,9 @@ class Server:
     def _run(
         self, command: list[str], environment: dict[str, str], started: queue.Queue[subprocess.Popen[str] | Exception]
     ) -> None:
-        """Starts the process, and reads its log to the end."""
+        """Starts the process, and reads its log to the end. It runs in a separate thread."""
         try:
-            # In a session of its own: Ctrl-C is for the caller, who then ends the server in order.
+            # A new session keeps Ctrl-C from the server. The caller gets it, and ends the server in order.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -188,7 +190,8 @@ class Server:
                 time.sleep(pause)
 
     def _is_ready(self, client: Client) -> bool:
-        """Whether it is ready, or its store is empty. FailedPreconditionError where it will never be."""
+        """Whether the server is ready, or its store is empty. Raises FailedPreconditionError where no model can ever be
+        served."""
         with contextlib.suppress(UnavailableError, DeadlineExceededError):
             if client.ready(timeout=5.0):
                 return True
@@ -217,14 +220,14 @@ class Server:
     def client(
         self, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS, token: str | os.PathLike[str] | None = None
     ) -> Client:
-        """A client of this server, with its token unless another is given. Its owner closes it."""
+        """A client of this server. It has the server's token unless another is given. The caller closes it."""
         return Client(
             self.address, timeout=timeout, tls=self._tls or False, token=self._token if token is None else token
         )
 
     def stop(self, timeout: float = _STOP_SECONDS) -> int:
-        """Ends the server, and returns its exit code: 0 after an orderly end. Requests in flight are answered. One
-        that does not end in `timeout` seconds is killed. Calling it again changes nothing."""
+        """Ends the server, and returns its exit code, which is 0 after an orderly end. Requests in flight are answered.
+        A server that does not end in `timeout` seconds is killed. Another call returns the same code."""
         atexit.unregister(self.stop)
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -249,7 +252,8 @@ class Server:
 
 
 def _arguments(folder: pathlib.Path, port_file: pathlib.Path, flags: tuple[str, ...]) -> list[str]:
-    """The server's. A flag that is given replaces the default."""
+    """The server's arguments. A given flag replaces its default. Raises InvalidArgumentError for flags that are set
+    here."""
     given = {flag.split("=", 1)[0] for flag in flags}
     for name in ("--model-store", "--port-file"):
         if name in given:
@@ -262,7 +266,7 @@ def _arguments(folder: pathlib.Path, port_file: pathlib.Path, flags: tuple[str, 
 
 
 def _parse_log_line(line: str) -> tuple[int, str]:
-    """Level and text of a line of --log-format json; of another one, the line itself."""
+    """Level and text of a line of --log-format json. Another line is returned as it is, with the level INFO."""
     try:
         fields = json.loads(line)
         level = _LEVELS[fields.pop("level")]

@@ -1,4 +1,4 @@
-"""A version's way into a model store: written where no server looks, and renamed into its place when it is whole."""
+"""Lands a version in a model store. It is written where no server looks, and renamed into its place when whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torchferry._store_stage import MAX_VERSION, is_version, stage, sync
 
 
 class StoreError(Exception):
-    """Why nothing landed, and the way out."""
+    """Nothing landed. The message says why, and the way out."""
 
 
 class Staging:
@@ -22,16 +22,16 @@ class Staging:
         self._store = store
         self._model = model
         self._root = root
-        self.folder = root / "files"  # of the version
+        self.folder = root / "files"  # the files of the version
         self.folder.mkdir()
         self.folder.chmod(0o777 & ~_umask())
-        self.scratch = scratch  # for whatever does not land
+        self.scratch = scratch  # a folder for files that do not land
 
     def land(self, version: int | None) -> int:
-        """Puts the folder into its place as `version`, or as the next one, and gives its number.
+        """Moves the folder into its place as `version`, or as the next one for None, and returns the number.
 
-        Nothing of it is seen before it is whole, and all of it is on the disk then. Raises StoreError when there is
-        such a version, and OSError.
+        A server sees nothing of the version before it is whole and on the disk. Raises StoreError when the version
+        exists already, and OSError.
         """
         for path in self.folder.iterdir():
             path.chmod(0o666 & ~_umask())
@@ -56,7 +56,8 @@ class Staging:
                     ) from None
 
     def _rename_model(self, model: pathlib.Path, number: int) -> bool:
-        """A new model comes with its version, and so it is never seen without one. False: somebody was quicker."""
+        """Moves a new model into the store together with its version, so that no server sees it without one. False:
+        another process has created the model meanwhile."""
         first = self._root / str(number)
         os.rename(self.folder, first)
         self.folder = first
@@ -74,17 +75,19 @@ class Staging:
 
 @contextlib.contextmanager
 def staging(store: pathlib.Path, model: str) -> Iterator[Staging]:
-    """Ends without a trace, whatever happens, but for what has landed. What a killed one has left goes first."""
+    """A Staging for the block. Afterwards only a landed version remains, even after an exception. Before the block, the
+    leftovers of killed processes are removed."""
     parent = store
     with contextlib.suppress(FileNotFoundError):
-        # A model may be a link, or a mount: what is renamed stays on its file system.
+        # A model may be a link or a mount. Files can be renamed only on the same file system.
         parent = store if os.stat(store / model).st_dev == os.stat(store).st_dev else store / model
     with stage(parent) as root, stage(parent) as scratch:
         yield Staging(store, model, root, scratch)
 
 
 def next_version(store: pathlib.Path, model: str) -> int:
-    """One more than the greatest version of the model; 1 where it has none. Raises StoreError after the last."""
+    """The number after the greatest version of the model; 1 where it has no version. Raises StoreError after
+    MAX_VERSION."""
     folder = store / model
     numbers = [int(path.name) for path in folder.iterdir() if is_version(path.name)] if folder.is_dir() else []
     number = max(numbers, default=0) + 1
@@ -94,12 +97,12 @@ def next_version(store: pathlib.Path, model: str) -> int:
 
 
 def is_readable_name(name: str) -> bool:
-    """Whether a server looks at a file of this name in a version's folder, and people can read it."""
+    """Whether a server reads a file of this name in a version's folder, and people can read the name."""
     return name.isprintable() and not name.startswith(".") and 0 < len(os.fsencode(name)) <= 255
 
 
 def _umask() -> int:
-    """Read where the kernel says it: os.umask would change it for all threads meanwhile."""
+    """The umask of the process, read from /proc. os.umask would change it for all threads meanwhile."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("Umask:"):
             return int(line.split()[1], 8)

@@ -1,4 +1,4 @@
-"""Where a version is written before it is part of a model store, and how versions are named."""
+"""The folder where a version is written before it is part of a model store, and the names of versions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-# Servers pass over what begins with a point: server/registry/store_scanner.cc.
+# Servers ignore names that begin with a point: server/registry/store_scanner.cc.
 PREFIX = ".torchferry-stage-"
 MAX_VERSION = (1 << 63) - 1
 
 
 @contextlib.contextmanager
 def stage(parent: pathlib.Path) -> Iterator[pathlib.Path]:
-    """An empty folder in `parent`, which no server looks at. At the end it is gone, unless it was renamed. What a
-    killed process has left goes first."""
+    """An empty folder in `parent` that servers ignore. It is removed at the end, unless it was renamed. Before the
+    block, the leftovers of killed processes are removed."""
     _remove_abandoned(parent)
     root, lock = _make_root(parent)
     try:
@@ -29,7 +29,7 @@ def stage(parent: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def is_version(name: str) -> bool:
-    """As the server reads names of folders: a positive integer without leading zeros."""
+    """Whether the server takes a folder of this name for a version: a positive integer without leading zeros."""
     return name.isascii() and name.isdecimal() and name[0] != "0" and int(name) <= MAX_VERSION
 
 
@@ -43,10 +43,10 @@ def sync(path: pathlib.Path) -> None:
 
 
 def _make_root(parent: pathlib.Path) -> tuple[pathlib.Path, int]:
-    """A new folder, and its lock: whoever holds none is taken for dead."""
+    """A new folder, and the descriptor that holds its lock. A folder without a held lock counts as abandoned."""
     while True:
         root = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        # It may be taken for abandoned until it is locked.
+        # Another process may remove it as abandoned until it is locked.
         try:
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -59,7 +59,7 @@ def _make_root(parent: pathlib.Path) -> tuple[pathlib.Path, int]:
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:
-    """Whoever uses one holds its lock."""
+    """Removes the folders that no process uses. A process that uses one holds its lock."""
     for root in parent.glob(PREFIX + "*"):
         with contextlib.suppress(OSError):
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,6 +1,7 @@
-"""Arrays of numpy, torch and others, lists, scalars and text, to and from the API's Tensor message.
+"""Converts arrays of numpy, torch and others, lists, scalars and text to and from the API's Tensor message.
 
-The message: element type, shape (slowest dimension first) and the elements' bytes, row-major and little-endian.
+The message has the element type, the shape (slowest dimension first) and the elements' bytes, row-major and
+little-endian.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ class SupportsDLPack(Protocol):
     def __dlpack__(self) -> Any: ...
 
 
-# What an input may be. Floats travel as FP32, ints as INT64, bools as BOOL, text as BYTES; so do lists of them. Arrays
-# keep their element type.
+# The types of an input. Floats become FP32, ints INT64, bools BOOL, and text BYTES; so do lists of them. Arrays keep
+# their element type.
 TensorLike: TypeAlias = Array | np.generic | SupportsDLPack | Sequence[Any] | bool | int | float | str | bytes
 
 
 class Elements(NamedTuple):
-    """A tensor as the API carries it. `data` is not copied where the caller's memory is contiguous already."""
+    """A tensor in the API's form. `data` is the caller's memory where that is contiguous and little-endian, on the CPU.
+    Otherwise, and for text, it is a copy."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -40,7 +42,8 @@ class Elements(NamedTuple):
 
 
 def encode(value: TensorLike, what: str) -> Elements:
-    """The value as a tensor. InvalidArgumentError, with `what` it is ("input 'x'"), for what the API cannot carry."""
+    """The value as a tensor. Raises InvalidArgumentError for a value that the API cannot carry. `what` names the value
+    in the message, such as "input 'x'"."""
     torch = sys.modules.get("torch")  # a torch.Tensor cannot be here unless somebody has imported torch
     if torch is not None and isinstance(value, torch.Tensor):
         return _encode_torch(torch, value, what)
@@ -66,7 +69,8 @@ def _array_of(value: Any, what: str) -> Array:
 
 
 def _has_doubles(value: Any) -> bool:
-    """Whether float64 is what an array or scalar of numpy had, and not what numpy makes of Python's floats."""
+    """Whether the value has an array or scalar of numpy, whose float64 is kept. Python's floats alone become FP32,
+    though numpy makes float64 of them."""
     if isinstance(value, (list, tuple)):
         return any(_has_doubles(item) for item in value)
     return not isinstance(value, (float, int)) or isinstance(value, np.generic)
@@ -82,13 +86,13 @@ def _encode_array(array: Array, what: str) -> Elements:
         if array.ndim == 0
         else np.ascontiguousarray(_dtypes.little_endian(array))
     )
-    # A view of bytes, as memoryview knows no bfloat16, and casts nothing with a dimension of size 0.
+    # This is a view of bytes: memoryview has no bfloat16, and cannot cast a dimension of size 0.
     data = dense.reshape(-1).view(np.uint8).data if dense.size else b""
     return Elements(name, array.shape, data)
 
 
 def _encode_text(array: Array, what: str) -> Elements:
-    """Each element: its length in 4 bytes, then as many bytes of UTF-8."""
+    """Encodes each element as its length in 4 bytes, little-endian, then its bytes. A str is encoded as UTF-8."""
     pieces = []
     for item in array.reshape(-1).tolist():
         if isinstance(item, str):
@@ -127,7 +131,7 @@ def _encode_dlpack(torch: Any, value: SupportsDLPack, what: str) -> Elements:
     if hasattr(value, "__array__"):
         return _encode_array(np.asarray(value), what)
     if torch is not None:
-        # What it raises depends on the library that owns the memory: AssertionError without CUDA, for one.
+        # The exception depends on the library that owns the memory, such as AssertionError without CUDA.
         with contextlib.suppress(Exception):
             return _encode_torch(torch, torch.from_dlpack(value), what)
     kind = type(value).__name__
@@ -135,8 +139,9 @@ def _encode_dlpack(torch: Any, value: SupportsDLPack, what: str) -> Elements:
 
 
 def decode(message: Any, what: str) -> Array:
-    """The message as an array that owns its memory. BF16 becomes ml_dtypes' bfloat16 where that is installed, and
-    exactly the same numbers in float32 otherwise. InternalError where bytes and shape disagree."""
+    """The message as an array that shares no memory with it. BF16 becomes ml_dtypes' bfloat16 where that is installed,
+    and exactly the same numbers in float32 otherwise. Raises InternalError where bytes and shape disagree. Raises it,
+    too, for an element type that numpy does not have, such as BYTES."""
     name, shape, data = (
         _dtypes.NAME_OF_NUMBER.get(message.dtype, str(message.dtype)),
         tuple(message.shape),

@@ -1,4 +1,4 @@
-"""TLS of a client: which servers it trusts, and what it shows them."""
+"""TLS of a client: the servers that it trusts, and the certificate that it shows them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FALSE = ("", "0", "false", "off", "no")
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """How a client speaks TLS. Files are PEM, and are read when the client is made.
+    """The TLS settings of a client. Files are PEM, and are read when the client is made.
 
     Attributes:
-        ca: file of the authorities that the server's certificate is of; None: those that gRPC brings.
-        client_cert: file of a certificate to show the server, and after it those of its issuers (mTLS).
-        client_key: file of that certificate's key, not encrypted.
-        server_name: the name that the server's certificate has, where the address has another.
+        ca: the file of the authorities that may sign the server's certificate. None stands for gRPC's own authorities.
+        client_cert: the file of the client's certificate, followed by those of its issuers. This is mTLS.
+        client_key: the file of that certificate's key. It must not be encrypted.
+        server_name: the name in the server's certificate. It is needed where the address has another name.
     """
 
     ca: str | os.PathLike[str] | None = None
@@ -33,7 +33,8 @@ class Tls:
 
 
 def chosen(tls: Tls | bool | None) -> Tls | None:
-    """None: plain text. What was not given comes from TORCHFERRY_TLS and TORCHFERRY_TLS_*, as for the CLI."""
+    """The TLS settings that `tls` stands for; None: plain text. Where `tls` is None, the variables TORCHFERRY_TLS and
+    TORCHFERRY_TLS_* decide, as for the CLI. Raises InvalidArgumentError."""
     if isinstance(tls, Tls):
         return tls
     if tls is not None and not isinstance(tls, bool):
@@ -56,7 +57,8 @@ def _of_environment() -> Tls | None:
 
 
 def credentials(tls: Tls) -> Any:
-    """gRPC's, of files that were seen to be what they should. InvalidArgumentError says which is not, and why."""
+    """gRPC's credentials from the files, which are checked first. Raises InvalidArgumentError that names the wrong
+    file, and says why."""
     if (tls.client_cert is None) != (tls.client_key is None):
         raise invalid("tls: client_cert and client_key go together; one of them is missing")
     ca = None if tls.ca is None else _read("ca", tls.ca)
@@ -73,7 +75,7 @@ def credentials(tls: Tls) -> Any:
 
 
 def options(tls: Tls) -> list[tuple[str, Any]]:
-    """Of the channel."""
+    """The options that the channel needs for TLS."""
     return [] if tls.server_name is None else [("grpc.ssl_target_name_override", tls.server_name)]
 
 

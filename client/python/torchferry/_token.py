@@ -1,4 +1,4 @@
-"""Who a client says that it is: a token, which is sent with each call."""
+"""The token by which a client identifies itself. It is sent with each call."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from torchferry._errors import invalid
 
 Metadata = tuple[tuple[str, str], ...]
 
-# The server takes no more.
+# The server accepts an authorization header of up to 4096 bytes.
 MAX_TOKEN_BYTES = 4000
 
 
 def call_metadata(
     token: str | os.PathLike[str] | None, target: Target, *, is_encrypted: bool, insecure_token: bool
 ) -> Metadata:
-    """The metadata of each call. None: TORCHFERRY_TOKEN, else what the file TORCHFERRY_TOKEN_FILE holds, else nothing.
-    InvalidArgumentError for what is no token, and for one that would be read on its way to another host."""
+    """The metadata of each call. A str is the token itself; an os.PathLike names its file.
+
+    None stands for the variable TORCHFERRY_TOKEN, else for the file that TORCHFERRY_TOKEN_FILE names, else for no
+    token. Raises InvalidArgumentError for an invalid token, and for one that would travel to another host unencrypted.
+    `insecure_token` allows the latter."""
     if token is None:
         token = _of_environment()
     if token is None:
@@ -42,7 +45,7 @@ def _of_environment() -> str | os.PathLike[str] | None:
 
 
 def _read(path: os.PathLike[str]) -> str:
-    """What the file holds, without the white space around it."""
+    """The text of the file, without the white space around it. Raises InvalidArgumentError."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_TOKEN_BYTES + 100)

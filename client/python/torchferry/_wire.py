@@ -1,7 +1,7 @@
-"""Protobuf's wire format, as far as it takes to put large bytes into a message by one copy.
+"""The part of Protobuf's wire format that puts large bytes into a message with one copy.
 
-A message object copies them twice: into the message, and into what is sent. Encoded fields may stand in any order,
-and two encoded messages that are joined are one with the fields of both.
+A message object copies them twice: into the message, and into the encoded bytes. Encoded fields may stand in any order.
+Two encoded messages, joined, are one message with the fields of both.
 https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -20,7 +20,7 @@ class Pieces(NamedTuple):
 
 
 def pieces(*parts: bytes | memoryview | Pieces) -> Pieces:
-    """These, one after the other. A memoryview is of bytes."""
+    """The parts, one after the other. A memoryview must have elements of one byte."""
     flat: list[bytes | memoryview] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, Pieces) else (part,))
@@ -28,12 +28,12 @@ def pieces(*parts: bytes | memoryview | Pieces) -> Pieces:
 
 
 def field(number: int, content: Pieces) -> Pieces:
-    """A field of bytes, text or a message."""
+    """An encoded field that has bytes, text or a message."""
     return pieces(varint(number << 3 | _LENGTH_DELIMITED) + varint(content.size), content)
 
 
 def varint(value: int) -> bytes:
-    """A number from 0: 7 bits a byte, the lowest first."""
+    """The encoding of a number from 0: 7 bits in each byte, the lowest bits first."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

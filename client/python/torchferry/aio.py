@@ -34,14 +34,14 @@ __all__ = ["Client"]
 
 
 class Client:
-    """Asks torchferry-server from coroutines, over one channel that it keeps open.
+    """Sends requests to torchferry-server from coroutines, over one channel that it keeps open.
 
         async with torchferry.aio.Client("127.0.0.1:8001") as client:
             answers = await asyncio.gather(*(client.predict("mlp", x=row) for row in rows))
 
-    A client belongs to the event loop of its first call, and raises FailedPreconditionError in another one. Any
-    number of its calls may be in flight. A call whose task is cancelled is cancelled at the server. The rest is as for
-    `torchferry.Client`: the arguments, several servers, retries, fork and errors.
+    A client belongs to the event loop of its first call. In another loop it raises FailedPreconditionError. Any number
+    of its calls may be in flight at the same time. When a task is cancelled, its call is cancelled at the server, too.
+    Arguments, several servers, retries, fork and errors are the same as for `torchferry.Client`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Client:
         )
         self._open = _channel.open_channel(grpc.aio, self._target, max_message_bytes, tls)
         self._owner = os.getpid()
-        # gRPC ties a channel to the loop that runs when it is made.
+        # gRPC binds a channel to the loop that runs when the channel is made. The first call therefore makes it.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: Any = None
         self._methods: dict[str, Callable[..., Any]] = {}
@@ -79,7 +79,7 @@ class Client:
         request_id: str = "",
         **named: TensorLike,
     ) -> Prediction:
-        """One forward pass; as `torchferry.Client.predict`."""
+        """Runs one forward pass, as `torchferry.Client.predict` does."""
         request = _requests.encode_request(model, version, _requests.join_inputs(inputs, named), outputs, request_id)
         return prediction_of(await self._call(_api.PREDICT, request, _api.PredictResponse, timeout))
 
@@ -120,9 +120,10 @@ class Client:
         outputs: Iterable[str] = (),
         errors: Literal["raise", "yield"] = "raise",
     ) -> AsyncGenerator[Prediction | TorchferryError, None]:
-        """The answers to a stream of requests, in their order, as they come; as `torchferry.Client.stream`.
-        `requests` may be asynchronous, and a task of gRPC reads it. A loop that may be left early closes the stream
-        with `contextlib.aclosing`."""
+        """The answers to a stream of requests, as `torchferry.Client.stream` gives them.
+
+        `requests` may be asynchronous. A task of gRPC reads it. A caller that may leave its loop early needs
+        `contextlib.aclosing` to end the stream then."""
         stream = _answers.StreamRequests(model, version, outputs, errors)
         return self._answers(stream, stream.encode_all_async(requests), _requests.check_timeout(timeout))
 
@@ -146,40 +147,40 @@ class Client:
             call.cancel()
 
     async def models(self, *, timeout: float | None | _channel.Default = _channel.DEFAULT) -> list[ModelInfo]:
-        """Every version of every model in the store, by name, the newest version first."""
+        """All versions of all models in the store, sorted by name, with the newest version of each first."""
         request = _api.ListModelsRequest()
         return _answers.models_of(await self._call(_api.LIST_MODELS, request, _api.ListModelsResponse, timeout))
 
     async def metadata(
         self, model: str, /, *, version: int = 0, timeout: float | None | _channel.Default = _channel.DEFAULT
     ) -> ModelInfo:
-        """One version; as `torchferry.Client.metadata`."""
+        """One version, as `torchferry.Client.metadata` gives it."""
         request = _api.GetModelRequest(model_name=model, model_version=_requests.check_version(version))
         return _answers.chosen_of(await self._call(_api.GET_MODEL, request, _api.GetModelResponse, timeout), model)
 
     async def load(
         self, model: str, /, *, versions: Sequence[int] = (), timeout: float | None = None
     ) -> list[ModelInfo]:
-        """Makes the server serve what the store has now; as `torchferry.Client.load`."""
+        """Makes the server serve the versions that the store has now, as `torchferry.Client.load` does."""
         request = _api.LoadModelRequest(model_name=model, model_versions=map(_requests.check_version, versions))
         return _answers.models_of(await self._call(_api.LOAD_MODEL, request, _api.LoadModelResponse, timeout))
 
     async def unload(self, model: str, /, *, version: int = 0, timeout: float | None = None) -> list[ModelInfo]:
-        """Takes a version away; as `torchferry.Client.unload`."""
+        """Unloads a version, or all versions for 0, as `torchferry.Client.unload` does."""
         request = _api.UnloadModelRequest(model_name=model, model_version=_requests.check_version(version))
         return _answers.models_of(await self._call(_api.UNLOAD_MODEL, request, _api.UnloadModelResponse, timeout))
 
     async def ready(
         self, model: str | None = None, *, timeout: float | None | _channel.Default = _channel.DEFAULT
     ) -> bool:
-        """Whether the server, or that model, is ready now. False for a server that cannot be reached, too."""
+        """Whether the server, or the model, is ready now. It is False, too, where the server cannot be reached."""
         try:
             return await self._is_serving(model, timeout)
         except UnavailableError:
             return False
 
     async def wait_ready(self, model: str | None = None, *, timeout: float = 60.0) -> None:
-        """Returns when the server, or that model, is ready; as `torchferry.Client.wait_ready`."""
+        """Returns when the server, or the model, is ready, as `torchferry.Client.wait_ready` does."""
         now = asyncio.get_running_loop().time
         end = now() + (_requests.check_timeout(timeout) or math.inf)
         reason = ""
@@ -211,7 +212,7 @@ class Client:
             return error.message
 
     async def close(self) -> None:
-        """Ends the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
+        """Closes the channel. Calls in flight fail with CancelledError, later ones with FailedPreconditionError."""
         self._is_closed = True
         if self._channel is not None and os.getpid() == self._owner:
             await self._channel.close()
@@ -259,6 +260,6 @@ class Client:
         except grpc.RpcError as failure:
             raise error_of_rpc(failure) from None
         except asyncio.CancelledError:
-            if self._is_closed:  # gRPC cancels what is in flight
+            if self._is_closed:  # gRPC cancels all calls in flight
                 raise CancelledError("CANCELLED", "this client was closed meanwhile") from None
             raise
