@@ -1,4 +1,4 @@
-"""`python -m torchferry …` does the same as the wheel's command `torchferry`. It works where that is not on PATH."""
+"""`python -m torchferry …` does the same as the wheel's command `torchferry`. It works where this is not on PATH."""
 
 from torchferry._launch import cli
 

@@ -1,4 +1,4 @@
-"""From addresses to a gRPC target, and the options of the one channel that a client has."""
+"""Turns addresses into a gRPC target, and gives the options of a client's one channel."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parse_target(address: str | Sequence[str] | None) -> Target:
     """The target of an address: HOST:PORT, several of them (a list, or separated by commas), or a target URI of gRPC.
 
     None stands for the variable TORCHFERRY_ADDRESS, else for 127.0.0.1:8001. Raises InvalidArgumentError for anything
-    else, and UnavailableError where no host has a name that is one of several."""
+    else, and UnavailableError where a name in a list has no host."""
     if address is None:
         address = os.environ.get("TORCHFERRY_ADDRESS") or DEFAULT_ADDRESS
     if isinstance(address, str):

@@ -60,13 +60,13 @@ class Client:
         token: identifies the caller to a server with --identities. A str is the token itself. An os.PathLike names a
             file that holds it; the file is read once. None stands for the variable TORCHFERRY_TOKEN, else for the file
             that TORCHFERRY_TOKEN_FILE names.
-        insecure_token: allows to send a token to another host without encryption. The default, False, raises
-            InvalidArgumentError for that.
+        insecure_token: allows sending a token to another host without encryption. With False, the default, this raises
+            InvalidArgumentError.
 
     Raises:
         InvalidArgumentError: the address, timeout, limit or token is invalid, or a file of `tls` has no certificate or
             key.
-        UnavailableError: no host has a name in the list of addresses. No connection is made before the first call.
+        UnavailableError: a name in the list of addresses has no host. No connection is made before the first call.
     """
 
     def __init__(
@@ -311,7 +311,7 @@ class Client:
         except grpc.RpcError as failure:
             raise error_of_rpc(failure) from None
         except ValueError:
-            if self._is_closed.is_set():  # by another thread, meanwhile
+            if self._is_closed.is_set():  # another thread has closed it meanwhile
                 self._check_usable()
             raise
 

@@ -32,11 +32,12 @@ class WrongExample(ValueError):
 def example_of(texts: Sequence[str]) -> Any:
     """The example of one `--example` or several.
 
-    "x:FP32:1,3,224,224" generates an input of that name, type and shape. Its elements are the same each time: floats
-    are of a normal distribution, whole numbers and bools are 0 or 1. The file
-    "inputs.npz" has an array for each input, by name. The file "x.npy" has the array of the only input. The text
-    "package.module:name" names a function or a value of the caller. Raises WrongExample, and any exception of the
-    caller's module."""
+    "x:FP32:1,3,224,224" generates an input of that name, type and shape. Its elements are the same each time. Floats
+    are of a normal distribution; whole numbers and bools are 0 or 1. The file "inputs.npz" has an array for each input,
+    by name. The file "x.npy" has the array of the only input. The text "package.module:name" names a function or a
+    value of the caller.
+
+    Raises WrongExample, and any exception of the caller's module."""
     if len(texts) == 1:
         path = pathlib.Path(texts[0])
         if path.suffix in (".npy", ".npz"):

@@ -18,7 +18,8 @@ def torch_folder() -> str | None:
 
 
 def wheel_environment() -> dict[str, str]:
-    """This process's environment, with TORCHFERRY_LIBTORCH. Where it is not set, it becomes this Python's torch."""
+    """This process's environment. Where it has no TORCHFERRY_LIBTORCH, that becomes the folder of this Python's torch,
+    if there is one."""
     environment = dict(os.environ)
     folder = torch_folder()
     if folder is not None and not environment.get("TORCHFERRY_LIBTORCH"):

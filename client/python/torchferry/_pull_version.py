@@ -111,8 +111,8 @@ class _Fetcher:
 
 
 def _look(stage: Staging, models: Sequence[SourceFile]) -> ModelFile:
-    """Recognises the first file: it is the model, or the index or first part of the others. Raises PullError for files
-    that are not served."""
+    """Recognises all files, and returns the first. It is the model, the index of the others, or their first part.
+    Raises PullError for files that are not served."""
     looked = [recognise(stage.folder / file.name) for file in models]
     for file, found in zip(models, looked, strict=True):
         if found.kind is Kind.WHOLE_OBJECT:

@@ -77,9 +77,9 @@ def save(
             AveragedModel. The model is saved in eval mode. The caller's model does not change, and stays on its
             devices. With FSDP1 every process calls this, and the first one writes. With other wrappers only one process
             calls it.
-        example: the arguments of `forward`. A tensor is the only argument. A tuple has the positional arguments, and a
-            dict the keyword arguments. A function gives one of these. NumPy arrays are accepted as tensors. Dimension
-            0 is the batch where `forward` treats it as one.
+        example: the arguments of `forward`. A tensor stands for the only argument. A tuple has the positional
+            arguments, and a dict the keyword arguments. A function gives one of these. NumPy arrays are accepted as
+            tensors. Dimension 0 is the batch where `forward` treats it as one.
         store: the folder of the model store. It is created where it does not exist.
         name: the model's name, which is its folder in the store.
         version: 1 or more. The default is the one after the newest.
@@ -93,9 +93,9 @@ def save(
         output_names: names of the outputs, in order. The default is the keys, fields, or OUTPUT__0, OUTPUT__1, …
         run_id: the training run's id, for the passport.
         metrics: the training run's numbers by name. They are for the passport.
-        tolerance: (rtol, atol) of the passport's golden row. It is |got - want| <= atol + rtol * |want|. The default
-            depends on the dtypes of the weights.
-        replace_config: allows to replace a config.pbtxt that does not agree with the model. The default is False.
+        tolerance: (rtol, atol) of the passport's golden row. Answers must have |got - want| <= atol + rtol * |want|.
+            The default depends on the dtypes of the weights.
+        replace_config: allows replacing a config.pbtxt that does not agree with the model. The default is False.
 
     Before the version appears, its file is loaded again, and its answers are compared with the model's at two sizes.
 

@@ -115,9 +115,9 @@ class Arguments:
 
 
 def arguments_of(module: nn.Module, example: Any, device: torch.device | None) -> Arguments:
-    """The arguments that `example` stands for. A tensor is the only argument. A tuple has the positional arguments, and
-    a dict the keyword arguments. A callable gives one of these. NumPy arrays become tensors. Tensors are moved to
-    `device`, unless that is None.
+    """The arguments that `example` stands for. A tensor stands for the only argument. A tuple has the positional
+    arguments, and a dict the keyword arguments. A callable gives one of these. NumPy arrays become tensors. Tensors are
+    moved to `device`, unless that is None.
 
     Raises SaveError where `forward` does not take them, or where there is no tensor among them.
     """

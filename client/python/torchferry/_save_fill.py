@@ -104,7 +104,7 @@ def _seeds(arguments: Arguments, max_stored: int) -> dict[str, int]:
 
 
 def _check(got: Outputs, want: Outputs) -> None:
-    """Raises CannotFill where another computation could give another answer: a new layout, NaN, or new infinities."""
+    """Raises CannotFill for outputs that cannot be compared: another layout than `want`, NaN, or new infinities."""
     if _layout(got) != _layout(want):
         raise CannotFill("outputs for generated inputs have other names, types or sizes")
     for name, tensor in got.tensors.items():

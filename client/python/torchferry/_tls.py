@@ -21,7 +21,7 @@ class Tls:
 
     Attributes:
         ca: the file of the authorities that may sign the server's certificate. None stands for gRPC's own authorities.
-        client_cert: the file of the client's certificate, followed by those of its issuers. This is mTLS.
+        client_cert: the file of the client's certificate, for mTLS. The certificates of its issuers follow in it.
         client_key: the file of that certificate's key. It must not be encrypted.
         server_name: the name in the server's certificate. It is needed where the address has another name.
     """
