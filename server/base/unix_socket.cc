@@ -19,7 +19,7 @@ namespace torchferry::base {
 namespace {
 
 constexpr std::string_view kScheme = "unix:";
-constexpr size_t kMaxPathBytes = sizeof(sockaddr_un::sun_path) - 1;
+constexpr size_t kMaxSocketPathBytes = sizeof(sockaddr_un::sun_path) - 1;
 constexpr mode_t kPermissions = 0777;
 
 // For another server that looks at the same folder.
@@ -86,10 +86,10 @@ absl::Status CheckUnixPath(std::string_view path) {
   };
   if (!path.starts_with('/') || path.ends_with('/')) return invalid("has no absolute path of a file");
   if (path.find('\0') != std::string_view::npos) return invalid("has a zero byte");
-  if (path.size() > kMaxPathBytes) {
+  if (path.size() > kMaxSocketPathBytes) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
                       "\"unix:{}\" has a path of {} bytes; a socket's has at most {}: choose a shorter folder", path,
-                      path.size(), kMaxPathBytes);
+                      path.size(), kMaxSocketPathBytes);
   }
   return absl::OkStatus();
 }
