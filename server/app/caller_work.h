@@ -8,12 +8,13 @@
 namespace torchferry::app {
 
 // The scheduler outlives it.
-class CallerWork final : public rpc::WorkBetweenCalls {
+class CallerWork final : public rpc::InlineWork {
  public:
   explicit CallerWork(batching::Scheduler& scheduler) : scheduler_(scheduler) {}
-  void Join() override { scheduler_.JoinAsCaller(); }
+  void Attach() override { scheduler_.JoinAsCaller(); }
   bool HasWork() override { return scheduler_.HasCallerWork(); }
-  void Work() override { scheduler_.RunAsCaller(); }
+  size_t Requests() override { return scheduler_.CountCallerTasks(); }
+  void Run() override { scheduler_.RunAsCaller(); }
   bool IsAlone() override { return scheduler_.IsIdle(); }
   void HandOver() override { scheduler_.HandOverToWorkers(); }
 

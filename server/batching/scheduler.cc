@@ -57,6 +57,7 @@ struct Caller {
   const Scheduler* scheduler = nullptr;
   Scheduler::Runner* runner = nullptr;
   std::vector<std::shared_ptr<Scheduler::Queue>> queues;
+  size_t tasks = 0;
 };
 thread_local Caller this_caller;
 
@@ -165,6 +166,7 @@ absl::Status Scheduler::Accept(Queue& queue, std::unique_ptr<Task>& task, std::v
     const bool is_known =
         std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
     if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
+    ++this_caller.tasks;
   }
   dispatcher_.Changed(queue);
   WakeFor(queue);
@@ -183,8 +185,11 @@ void Scheduler::JoinAsCaller() {
 
 bool Scheduler::HasCallerWork() const { return this_caller.scheduler == this && !this_caller.queues.empty(); }
 
+size_t Scheduler::CountCallerTasks() const { return HasCallerWork() ? this_caller.tasks : 0; }
+
 void Scheduler::RunAsCaller() {
   if (!HasCallerWork()) return;
+  this_caller.tasks = 0;
   auto& runner = static_cast<RunnerImpl&>(*this_caller.runner);
   for (const std::shared_ptr<Queue>& queue : std::exchange(this_caller.queues, {})) {
     Carried carried;
@@ -192,12 +197,15 @@ void Scheduler::RunAsCaller() {
     Carry(carried, runner);
     // What came meanwhile, from whatever thread, has woken no worker.
     base::MutexLock lock(mutex_);
-    if (!queue->is_closed && queue->tasks.size() > 0) this_caller.queues.push_back(queue);
+    if (queue->is_closed || queue->tasks.size() == 0) continue;
+    this_caller.queues.push_back(queue);
+    this_caller.tasks += queue->tasks.size();
   }
 }
 
 void Scheduler::HandOverToWorkers() {
   this_caller.queues.clear();
+  this_caller.tasks = 0;
   base::MutexLock lock(mutex_);
   dispatcher_.EachWaiting([](DispatchQueue& queue) { queue.left_to_caller.reset(); });
   Wake(dispatcher_.WhoElseWakes(clock_.Now()));

@@ -137,6 +137,8 @@ class Scheduler {
   void JoinAsCaller();
   // Whether RunAsCaller has something to do on this thread.
   bool HasCallerWork() const;
+  // How many tasks this thread has submitted for RunAsCaller.
+  size_t CountCallerTasks() const;
   // Runs one batch of each queue that this thread has submitted to, unless a batch of that queue is running. Queues
   // that are not quick any more are left to the workers.
   void RunAsCaller();

@@ -75,7 +75,7 @@ class RpcServerImpl final : public RpcServer {
   int port() const override { return server_.port(); }
   int admin_port() const override { return admin_server_.port(); }
 
-  void SetWork(WorkBetweenCalls& work) override { server_.SetWork(work); }
+  void SetWork(InlineWork& work) override { server_.SetWork(work); }
 
   std::string NotReadyReason() const override {
     if (is_draining_) return "the server is shutting down";

@@ -62,7 +62,7 @@ class RpcServer {
   // ready.
   virtual std::string NotReadyReason() const = 0;
   // Sets the work that the calls' threads do between calls. `work` outlives the server. To be called once.
-  virtual void SetWork(WorkBetweenCalls& work) = 0;
+  virtual void SetWork(InlineWork& work) = 0;
   // Must be called when a version's state has changed.
   virtual void NotifyHealth() = 0;
 

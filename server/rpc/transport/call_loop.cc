@@ -87,7 +87,7 @@ void CallLoop::Run(Index self) {
   base::NameThisThread("rpc-loop");
   bool has_joined = false;
   for (bool takes_over = self != 0; WaitToLead(self); takes_over = true) {
-    WorkBetweenCalls* work = JoinedWork(has_joined);
+    InlineWork* work = JoinedWork(has_joined);
     if (takes_over && work != nullptr) work->HandOver();
     Lead(self, has_joined);
     // What this thread was left while it was held up.
@@ -115,7 +115,7 @@ bool CallLoop::WaitToLead(Index self) {
 }
 
 void CallLoop::Lead(Index self, bool& has_joined) {
-  WorkBetweenCalls* work = nullptr;
+  InlineWork* work = nullptr;
   BusyPoll poll(busy_poll_);
   Gathering gathering;
   void* tag = nullptr;
@@ -134,13 +134,13 @@ void CallLoop::Lead(Index self, bool& has_joined) {
   changed_.NotifyAll();
 }
 
-WorkBetweenCalls* CallLoop::JoinedWork(bool& has_joined) {
-  WorkBetweenCalls* work = work_;
-  if (work != nullptr && !std::exchange(has_joined, true)) work->Join();
+InlineWork* CallLoop::JoinedWork(bool& has_joined) {
+  InlineWork* work = work_;
+  if (work != nullptr && !std::exchange(has_joined, true)) work->Attach();
   return work;
 }
 
-bool CallLoop::Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok) {
+bool CallLoop::Next(InlineWork* work, BusyPoll& poll, void*& tag, bool& ok) {
   while (work != nullptr && poll.IsPolling(clock_.Now()) && work->IsAlone()) {
     const auto next = queue_->AsyncNext(&tag, &ok, kNow);
     if (next != grpc::CompletionQueue::TIMEOUT) return next == grpc::CompletionQueue::GOT_EVENT;
@@ -158,21 +158,24 @@ int CallLoop::Drain() {
   return events;
 }
 
-void CallLoop::Gather(WorkBetweenCalls& work, Gathering& gathering) {
-  gathering.Begin(1 + Drain());
+void CallLoop::Gather(InlineWork& work, Gathering& gathering) {
+  const int events = 1 + Drain();
+  gathering.Begin(events, work.Requests());
   for (base::TimePoint now = clock_.Now(); gathering.GivesWay(now) && work.IsAlone();) {
     sched_yield();
     const base::TimePoint before = std::exchange(now, clock_.Now());
-    gathering.GaveWay(now - before, Drain(), now);
+    const int more = Drain();
+    gathering.GaveWay(now - before, more, work.Requests(), now);
   }
+  gathering.End();
 }
 
-bool CallLoop::WorkAsLeader(WorkBetweenCalls& work, Index self) {
+bool CallLoop::WorkAsLeader(InlineWork& work, Index self) {
   if (!BeginWork()) {
     work.HandOver();
     return true;
   }
-  work.Work();
+  work.Run();
   base::MutexLock lock(mutex_);
   if (leader_ != self) {
     held_up_[self].reset();  // this one was

@@ -22,18 +22,20 @@ namespace torchferry::rpc {
 
 // Work that calls leave to the thread that carries them, to be done when no event waits. All functions are called on
 // that thread.
-class WorkBetweenCalls {
+class InlineWork {
  public:
-  virtual ~WorkBetweenCalls() = default;
+  virtual ~InlineWork() = default;
   // Called once for each thread, before all else.
-  virtual void Join() = 0;
+  virtual void Attach() = 0;
   virtual bool HasWork() = 0;
+  // How many requests wait for the work.
+  virtual size_t Requests() = 0;
   // Does the work that waits. It should take less than a millisecond. While it takes much longer, another thread
   // carries the calls.
-  virtual void Work() = 0;
+  virtual void Run() = 0;
   // Whether no other thread of this process computes, so that a processor is free for polling. Callable at any time.
   virtual bool IsAlone() = 0;
-  // Leaves to other threads the work of this thread, and of a thread that is held up in Work.
+  // Leaves to other threads the work of this thread, and of a thread that is held up in Run.
   virtual void HandOver() = 0;
 };
 
@@ -65,7 +67,7 @@ class CallLoop {
   // To be called once, after the server has started.
   void Start();
   // `work` outlives the loop.
-  void SetWork(WorkBetweenCalls* work) { work_ = work; }
+  void SetWork(InlineWork* work) { work_ = work; }
 
   // Each call, waiting for a caller or in flight, is counted while it uses the queue.
   void CallBegins();
@@ -83,16 +85,16 @@ class CallLoop {
   // Waits until thread `self` leads; false: the loop ends.
   bool WaitToLead(Index self);
   void Lead(Index self, bool& has_joined);
-  WorkBetweenCalls* JoinedWork(bool& has_joined);
+  InlineWork* JoinedWork(bool& has_joined);
   // As the queue's Next, but it polls while `poll` says so.
-  bool Next(WorkBetweenCalls* work, BusyPoll& poll, void*& tag, bool& ok);
+  bool Next(InlineWork* work, BusyPoll& poll, void*& tag, bool& ok);
   // Carries events until none waits, max kMaxEvents (call_loop.cc) of them, as work may wait. Returns how many came.
   int Drain();
   // Drains events, and yields the processor and drains again while `gathering` says so. It does not yield while another
   // thread of this process computes.
-  void Gather(WorkBetweenCalls& work, Gathering& gathering);
+  void Gather(InlineWork& work, Gathering& gathering);
   // Does the work, or hands it over where no thread can stand in. False: another thread leads by now.
-  bool WorkAsLeader(WorkBetweenCalls& work, Index self);
+  bool WorkAsLeader(InlineWork& work, Index self);
   bool BeginWork();
   void AddThread() FERRY_REQUIRES(mutex_);
   // Whether a thread can stand in for the leader. It adds one where that is needed and allowed.
@@ -103,7 +105,7 @@ class CallLoop {
   CallMemory& memory_;
   Gate& gate_;
   const base::Clock& clock_;
-  std::atomic<WorkBetweenCalls*> work_{nullptr};
+  std::atomic<InlineWork*> work_{nullptr};
   LargeMessages large_{memory_.max_message_bytes()};
   bool is_stopped_ = false;
   bool has_left_ = false;  // Stop left a thread behind

@@ -19,11 +19,12 @@ namespace {
 using grpc::health::v1::HealthCheckResponse;
 
 // A call for "work" leaves work; what that does is up to the test.
-class FakeWork final : public WorkBetweenCalls {
+class FakeWork final : public InlineWork {
  public:
-  void Join() override { ++joined; }
+  void Attach() override { ++joined; }
   bool HasWork() override { return std::this_thread::get_id() == left_by && left > 0; }
-  void Work() override {
+  size_t Requests() override { return static_cast<size_t>(left); }
+  void Run() override {
     std::latch* const latch = wait_for;  // before the test hears of it, and sets the next one
     worked += left.exchange(0);
     Tell();

@@ -1,30 +1,43 @@
 // Decides when a loop gives way to other threads before it begins work, so that more requests share a batch.
 #pragma once
 
+#include <cstddef>
+
 #include "server/base/clock.h"
 
 namespace torchferry::rpc {
 
 // Clients on the same processors send their next requests only when they get a processor. A batch of one request costs
 // about as much as one of many. A loop that has several events therefore gives way a few times, while that brings more.
-// It stops for a while when giving way took long: then other processes than clients want the processor. Not
-// thread-safe.
+// It stops for a while when giving way took long: then other processes than clients want the processor.
+//
+// Half of the requests that the clients keep in flight is enough. With all of them in one batch, the clients would wait
+// for the server and the server for the clients, in turns. With half, the clients read and send during the next batch.
+// Not thread-safe.
 class Gathering {
  public:
-  // Work is due, after `events`.
-  void Begin(int events) {
+  // Work is due, after `events`. `requests` wait for it.
+  void Begin(int events, size_t requests) {
     rounds_ = 0;
     brings_more_ = events > 1;
+    in_flight_ = last_ + requests;
+    requests_ = requests;
   }
 
-  bool GivesWay(base::TimePoint now) const { return brings_more_ && rounds_ < kMaxRounds && now >= not_before_; }
+  bool GivesWay(base::TimePoint now) const {
+    return brings_more_ && rounds_ < kMaxRounds && 2 * requests_ < in_flight_ && now >= not_before_;
+  }
 
-  // It gave way for `duration`, until `now`, and `events` came.
-  void GaveWay(base::Duration duration, int events, base::TimePoint now) {
+  // It gave way for `duration`, until `now`, and `events` came. Now `requests` wait.
+  void GaveWay(base::Duration duration, int events, size_t requests, base::TimePoint now) {
     ++rounds_;
     brings_more_ = events > 0;
+    requests_ = requests;
     if (duration > kLong) not_before_ = now + kPause;
   }
+
+  // The work begins.
+  void End() { last_ = requests_; }
 
   static constexpr int kMaxRounds = 8;
   // Less than the kernel's shortest slice for a busy thread, about 1.5 ms on two processors.
@@ -35,6 +48,9 @@ class Gathering {
  private:
   int rounds_ = 0;
   bool brings_more_ = false;
+  size_t requests_ = 0;
+  size_t last_ = 0;       // requests of the last work
+  size_t in_flight_ = 0;  // those and what had come when it had ended
   base::TimePoint not_before_{};
 };
 

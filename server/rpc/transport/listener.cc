@@ -68,7 +68,7 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   return absl::OkStatus();
 }
 
-void Listener::SetWork(WorkBetweenCalls& work) {
+void Listener::SetWork(InlineWork& work) {
   for (const auto& loop : loops_) loop->SetWork(&work);
 }
 

@@ -38,7 +38,7 @@ class Listener {
   int port() const { return acceptor_ == nullptr ? 0 : acceptor_->port(); }  // 0 before Start
   // Why no new connection is accepted; empty: they are accepted. Callable from any thread, after Start.
   std::string WhyNotAccepting() const { return acceptor_ == nullptr ? "" : acceptor_->WhyNot(); }
-  void SetWork(WorkBetweenCalls& work);
+  void SetWork(InlineWork& work);
 
   // Takes no new calls, and gives those in flight `patience` to end. Then it cancels them, and returns when all have
   // been finished.
