@@ -84,12 +84,12 @@ void AddFlags(CLI::App& command, PredictOptions& options) {
   AddModelArgument(command, options.model, "The model; without a version the newest that is ready");
   command
       .add_option("inputs", options.inputs,
-                  "One for each input of the model:\n"
-                  "  NAME=@FILE.npy     a numpy file (@- is standard input)\n"
-                  "  NAME=@FILE.json    nested lists\n"
-                  "  NAME=[[1, 2.5]]    JSON; \"NaN\" and \"Infinity\" in quotes\n"
-                  "  NAME=random        generated values in the declared shape\n"
-                  "  NAME=random[2,3]   the same, in this shape\n"
+                  "One for each input of the model.\n"
+                  "  NAME=@FILE.npy     a numpy file (@- is standard input).\n"
+                  "  NAME=@FILE.json    nested lists.\n"
+                  "  NAME=[[1, 2.5]]    JSON; \"NaN\" and \"Infinity\" in quotes.\n"
+                  "  NAME=random        generated values in the declared shape.\n"
+                  "  NAME=random[2,3]   the same, in this shape.\n"
                   "  NAME:FP32=…        as this dtype instead of the declared one")
       ->type_name("NAME=VALUE");
   AddList(command, "--output", options.outputs, "Only this output (may be repeated)", "NAME");
