@@ -52,7 +52,7 @@ void Dispatcher::Remove(DispatchQueue& queue) {
   if (std::exchange(queue.is_listed_, false)) ready_.erase(&queue);
 }
 
-void Dispatcher::Changed(DispatchQueue& queue) {
+void Dispatcher::OnChange(DispatchQueue& queue) {
   const size_t size = queue.tasks.size();
   waiting_ += size;
   waiting_ -= std::exchange(queue.counted_, size);
@@ -135,7 +135,7 @@ Dispatcher::Work Dispatcher::Begin(DispatchQueue& queue, BatchQueue::Taken taken
   if (kind == RunnerKind::kWorker) floor_ = std::max(floor_, queue.used_);
   ++queue.running;
   queue.started.push_back(now);
-  Changed(queue);
+  OnChange(queue);
   if (work.taken.batch.empty()) {
     work.threads = 0;
     return work;
@@ -180,9 +180,9 @@ void Dispatcher::Charge(DispatchQueue& queue, base::Duration duration) {
 void Dispatcher::NoteTeam(const Work& work, base::Duration took) {
   DispatchQueue& queue = *work.queue;
   if (work.is_at_latency_point) {
-    queue.latency_trial.Ran(IsTooSlow(queue.options.latency, took));
+    queue.latency_trial.RecordRun(IsTooSlow(queue.options.latency, took));
   } else if (work.kind == RunnerKind::kWorker && work.threads > 1) {
-    queue.team_trial.Ran(queue.row_pace.Ran(took, work.rows));
+    queue.team_trial.RecordRun(queue.row_pace.RecordRun(took, work.rows));
   }
 }
 
@@ -193,7 +193,7 @@ void Dispatcher::End(const Work& work, uint64_t ordering_key, base::TimePoint no
   queue.tasks.ReleaseKey(ordering_key);
   if (work.threads == 0) return;
   Charge(queue, took.whole * work.threads - work.charged);
-  queue.pace.Took(took);
+  queue.pace.RecordBatch(took);
   NoteTeam(work, now - work.started);
   if (work.kind == RunnerKind::kWorker) --running_;
 }

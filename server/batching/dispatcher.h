@@ -113,7 +113,7 @@ class Dispatcher {
   void Remove(DispatchQueue& queue);
 
   // Must be called after each change of the tasks of `queue`. Tells its owner how many wait.
-  void Changed(DispatchQueue& queue);
+  void OnChange(DispatchQueue& queue);
 
   // The kind of thread to wake after tasks arrived in `queue`; empty: wake no thread.
   std::optional<RunnerKind> WhoWakes(const DispatchQueue& queue, base::TimePoint now) const;
@@ -126,7 +126,7 @@ class Dispatcher {
   // Takes work of `queue` for the thread that submits. No work: nothing is due, or that thread should not run the
   // queue's batches any more.
   Work TakeAsCaller(DispatchQueue& queue, base::TimePoint now);
-  // The work has ended. `took`: see QueuePace::Took. `ordering_key` is that of the batch.
+  // The work has ended. `took`: see QueuePace::RecordBatch. `ordering_key` is that of the batch.
   void End(const Work& work, uint64_t ordering_key, base::TimePoint now, const BatchTime& took);
 
   // Gives back operator threads of a batch that has ended, is stuck, or is held up.

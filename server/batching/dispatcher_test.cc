@@ -32,7 +32,7 @@ class DispatcherTest : public testing::Test {
   DispatchQueue& Add(BatchOptions options, base::Duration pace = base::Duration::zero()) {
     auto& queue = *queues_.emplace_back(std::make_unique<DispatchQueue>(std::move(options), owner_));
     dispatcher_.Add(queue);
-    if (pace > base::Duration::zero()) queue.pace.Took(pace);
+    if (pace > base::Duration::zero()) queue.pace.RecordBatch(pace);
     return queue;
   }
 
@@ -41,7 +41,7 @@ class DispatcherTest : public testing::Test {
       std::unique_ptr<Task> task = std::make_unique<FakeTask>();
       task->rows = rows;
       ASSERT_TRUE(queue.tasks.Push(task, now_).ok());
-      dispatcher_.Changed(queue);
+      dispatcher_.OnChange(queue);
     }
   }
 

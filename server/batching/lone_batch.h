@@ -41,7 +41,7 @@ class ThreadTrial {
     return false;
   }
   // A batch with several threads has run.
-  void Ran(bool was_too_slow) {
+  void RecordRun(bool was_too_slow) {
     misses_ = was_too_slow ? std::min(2 * misses_ + 1, kMaxSkips) : 0;
     skips_ = misses_;
   }
@@ -63,7 +63,7 @@ inline bool IsTooSlow(const LatencyPoint& point, base::Duration took) {
 class RowPace {
  public:
   // A batch of `rows` rows took `took`, by the clock. Returns whether that was too slow.
-  bool Ran(base::Duration took, int64_t rows) {
+  bool RecordRun(base::Duration took, int64_t rows) {
     const base::Duration each = took / std::max<int64_t>(1, rows);
     base::Duration& best = best_[std::min<size_t>(std::bit_width(static_cast<uint64_t>(rows)), best_.size() - 1)];
     best = best == base::Duration::zero() ? each : std::min(each, best + best / kFades);

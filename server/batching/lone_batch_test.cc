@@ -55,7 +55,7 @@ TEST(ThreadTrialTest, WhileItPaysItIsUsed) {
   ThreadTrial trial;
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(trial.MayRun());
-    trial.Ran(IsTooSlow(PointOf(2), milliseconds(22)));
+    trial.RecordRun(IsTooSlow(PointOf(2), milliseconds(22)));
   }
 }
 
@@ -65,7 +65,7 @@ int RunsOf(ThreadTrial& trial, int batches, base::Duration took) {
   for (int i = 0; i < batches; ++i) {
     if (!trial.MayRun()) continue;
     ++runs;
-    trial.Ran(IsTooSlow(PointOf(2), took));
+    trial.RecordRun(IsTooSlow(PointOf(2), took));
   }
   return runs;
 }
@@ -83,7 +83,7 @@ TEST(ThreadTrialTest, ItComesBackWhenTheProcessorIsFree) {
 
 TEST(ThreadTrialTest, OneDisturbedBatchCostsOne) {
   ThreadTrial trial;
-  trial.Ran(IsTooSlow(PointOf(2), milliseconds(60)));
+  trial.RecordRun(IsTooSlow(PointOf(2), milliseconds(60)));
   EXPECT_FALSE(trial.MayRun());
   EXPECT_TRUE(trial.MayRun());
 }
@@ -92,25 +92,25 @@ TEST(ThreadTrialTest, WithNothingToCompareWithItIsUsed) {
   ThreadTrial trial;
   LatencyPoint point = PointOf(2);
   point.expected_without = base::Duration::zero();
-  trial.Ran(IsTooSlow(point, milliseconds(500)));
+  trial.RecordRun(IsTooSlow(point, milliseconds(500)));
   EXPECT_TRUE(trial.MayRun());
 }
 
 TEST(RowPaceTest, FarFromTheBestIsTooSlow) {
   RowPace pace;
-  EXPECT_FALSE(pace.Ran(milliseconds(80), 8));
-  EXPECT_FALSE(pace.Ran(milliseconds(20), 1)) << "a row alone costs more";
-  EXPECT_TRUE(pace.Ran(milliseconds(160), 8));
-  EXPECT_FALSE(pace.Ran(milliseconds(130), 8)) << "others run beside it";
-  EXPECT_FALSE(pace.Ran(milliseconds(100), 10)) << "about as many rows";
-  EXPECT_TRUE(pace.Ran(milliseconds(40), 1));
+  EXPECT_FALSE(pace.RecordRun(milliseconds(80), 8));
+  EXPECT_FALSE(pace.RecordRun(milliseconds(20), 1)) << "a row alone costs more";
+  EXPECT_TRUE(pace.RecordRun(milliseconds(160), 8));
+  EXPECT_FALSE(pace.RecordRun(milliseconds(130), 8)) << "others run beside it";
+  EXPECT_FALSE(pace.RecordRun(milliseconds(100), 10)) << "about as many rows";
+  EXPECT_TRUE(pace.RecordRun(milliseconds(40), 1));
 }
 
 TEST(RowPaceTest, WhatIsSlowForLongBecomesTheRule) {
   RowPace pace;
-  pace.Ran(milliseconds(10), 1);
+  pace.RecordRun(milliseconds(10), 1);
   bool is_too_slow = true;
-  for (int i = 0; i < 200; ++i) is_too_slow = pace.Ran(milliseconds(50), 1);
+  for (int i = 0; i < 200; ++i) is_too_slow = pace.RecordRun(milliseconds(50), 1);
   EXPECT_FALSE(is_too_slow);
 }
 

@@ -28,7 +28,7 @@ class QueuePace {
  public:
   // A batch ended. `time` is processor time where the model computes on the processor, otherwise clock time. A busy
   // host hence does not make a quick model slow.
-  void Took(const BatchTime& time) {
+  void RecordBatch(const BatchTime& time) {
     const base::Duration duration = time.whole;
     ++batches_;
     shortest_ = batches_ == 1 ? duration : std::min(duration, shortest_ + shortest_ / kShortestFades);

@@ -17,15 +17,15 @@ TEST(QueuePaceTest, BeforeAnythingHasRunItIsNeitherQuickNorShort) {
 
 TEST(QueuePaceTest, TheLongestOfTheLastBatchesDecides) {
   QueuePace pace;
-  pace.Took(microseconds(50));
+  pace.RecordBatch(microseconds(50));
   EXPECT_TRUE(pace.IsQuick());
-  pace.Took(milliseconds(5));
-  pace.Took(microseconds(50));
+  pace.RecordBatch(milliseconds(5));
+  pace.RecordBatch(microseconds(50));
   EXPECT_FALSE(pace.IsQuick());
   EXPECT_TRUE(pace.IsShort());
-  for (int i = 0; i < 5; ++i) pace.Took(microseconds(50));
+  for (int i = 0; i < 5; ++i) pace.RecordBatch(microseconds(50));
   EXPECT_FALSE(pace.IsQuick()) << "it has not faded yet";
-  for (int i = 0; i < 25; ++i) pace.Took(microseconds(50));
+  for (int i = 0; i < 25; ++i) pace.RecordBatch(microseconds(50));
   EXPECT_TRUE(pace.IsQuick());
 }
 
@@ -34,26 +34,26 @@ TEST(QueuePaceTest, WhatIsExpectedCountsButProvesNothing) {
   pace.Expect(microseconds(50));
   EXPECT_TRUE(pace.IsQuick());
   EXPECT_FALSE(pace.IsProven());
-  for (int i = 0; i < 100; ++i) pace.Took(microseconds(50));
+  for (int i = 0; i < 100; ++i) pace.RecordBatch(microseconds(50));
   EXPECT_TRUE(pace.IsProven());
 }
 
 TEST(QueuePaceTest, AnswersDoNotMakeABatchSlowUnlessTheyTakeLong) {
   QueuePace pace;
-  pace.Took({microseconds(1500), microseconds(50)});
+  pace.RecordBatch({microseconds(1500), microseconds(50)});
   EXPECT_TRUE(pace.IsQuick());
   EXPECT_EQ(pace.longest_computing(), microseconds(50));
-  pace.Took({milliseconds(5), microseconds(50)});
+  pace.RecordBatch({milliseconds(5), microseconds(50)});
   EXPECT_FALSE(pace.IsQuick()) << "its answers take 5 ms";
-  for (int i = 0; i < 30; ++i) pace.Took({microseconds(400), microseconds(50)});
+  for (int i = 0; i < 30; ++i) pace.RecordBatch({microseconds(400), microseconds(50)});
   EXPECT_TRUE(pace.IsQuick());
-  pace.Took({microseconds(400), microseconds(300)});
+  pace.RecordBatch({microseconds(400), microseconds(300)});
   EXPECT_FALSE(pace.IsQuick()) << "it computes for 300 us";
 }
 
 TEST(QueuePaceTest, TheMeanFollows) {
   QueuePace pace;
-  for (int i = 0; i < 100; ++i) pace.Took(i % 2 == 0 ? milliseconds(10) : milliseconds(20));
+  for (int i = 0; i < 100; ++i) pace.RecordBatch(i % 2 == 0 ? milliseconds(10) : milliseconds(20));
   EXPECT_GT(pace.mean(), milliseconds(13));
   EXPECT_LT(pace.mean(), milliseconds(17));
 }

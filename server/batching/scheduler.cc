@@ -168,7 +168,7 @@ absl::Status Scheduler::Accept(Queue& queue, std::unique_ptr<Task>& task, std::v
     if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
     ++this_caller.tasks;
   }
-  dispatcher_.Changed(queue);
+  dispatcher_.OnChange(queue);
   WakeFor(queue);
   SetFirstEnd(deadline);
   return absl::OkStatus();
@@ -228,7 +228,7 @@ absl::Status Scheduler::TakeBack(Queue& queue, Tasks& tasks, void (BatchQueue::*
   FERRY_RETURN_IF_ERROR(queue.Refusal());
   for (const auto& task : tasks) SetFirstEnd(task->deadline);
   (queue.tasks.*how)(std::exchange(tasks, {}));
-  dispatcher_.Changed(queue);
+  dispatcher_.OnChange(queue);
   WakeFor(queue);
   return absl::OkStatus();
 }
@@ -265,7 +265,7 @@ void Scheduler::BeginClose(Queue& queue) {
     base::MutexLock lock(mutex_);
     queue.is_closed = true;
     waiting = queue.tasks.TakeAll();
-    dispatcher_.Changed(queue);
+    dispatcher_.OnChange(queue);
   }
   for (auto& task : waiting) {
     queue.handler.Drop(std::move(task), absl::UnavailableError("the model was unloaded; try again later"));
@@ -463,7 +463,7 @@ base::TimePoint Scheduler::TakeEnded(base::TimePoint now, std::vector<QueueNews>
 void Scheduler::Keep(QueueNews one, std::vector<QueueNews>& news) {
   if (one.IsEmpty()) return;
   ++one.queue->telling;
-  dispatcher_.Changed(*one.queue);
+  dispatcher_.OnChange(*one.queue);
   news.push_back(std::move(one));
 }
 

@@ -141,7 +141,7 @@ class SimulatedHost {
       return;
     }
     for (const auto& one : shed) ++levels.at(one->priority).shed;
-    dispatcher_.Changed(queue);
+    dispatcher_.OnChange(queue);
     Wake(dispatcher_.WhoWakes(queue, now_));
     NoteNeglect();
   }

@@ -16,7 +16,7 @@ constexpr base::TimePoint kNow{std::chrono::hours(1)};
 
 QueuePace PaceOf(base::Duration duration) {
   QueuePace pace;
-  for (int i = 0; i < 40; ++i) pace.Took(duration);
+  for (int i = 0; i < 40; ++i) pace.RecordBatch(duration);
   return pace;
 }
 

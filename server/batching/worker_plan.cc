@@ -23,7 +23,7 @@ void LogWorkers(const WorkerNews& news) {
     base::LogWarning("workers added", {{"added", news.added},
                                        {"stuck", counts.stuck},
                                        {"held_up", counts.held_up},
-                                       {"most", counts.planned + counts.max_extra}});
+                                       {"max", counts.planned + counts.max_extra}});
   }
   if (news.is_none_left) {
     base::LogError("no worker is left",

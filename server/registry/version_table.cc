@@ -66,7 +66,7 @@ void VersionTable::SetSuspect(const std::string& model, int64_t version, int64_t
     if (entry == nullptr || entry->generation != generation || entry->servable == nullptr) return;
     entry->status.state = why.ok() ? VersionState::kReady : VersionState::kSuspect;
     entry->status.error = why;
-    Changed(*entry);
+    OnChange(*entry);
   }
   Tell();
 }
@@ -84,7 +84,7 @@ VersionTable::Retired VersionTable::Retire(const std::string& model, int64_t ver
     entry.status.is_initial = false;  // bringing it back takes nothing away from the server's readiness
     entry.status.error = absl::OkStatus();
     entry.status.state = is_ending ? VersionState::kUnloading : VersionState::kUnloaded;
-    Changed(entry);
+    OnChange(entry);
     if (!is_ending && !is_kept) Erase(model, version);
   }
   Tell();
@@ -99,7 +99,7 @@ void VersionTable::Settle(const std::string& model, int64_t version, int64_t gen
         entry != nullptr && entry->generation == generation && entry->status.state == VersionState::kUnloading;
     if (is_of_this && entry->is_kept) {
       entry->status.state = VersionState::kUnloaded;
-      Changed(*entry);
+      OnChange(*entry);
     } else if (is_of_this) {
       Erase(model, version);
     }
@@ -185,7 +185,7 @@ void VersionTable::Change(const std::string& model, int64_t version, const std::
     base::MutexLock lock(mutex_);
     Entry& entry = LookOrAdd(model, version);
     change(entry);
-    Changed(entry);
+    OnChange(entry);
   }
   Tell();
 }
@@ -204,7 +204,7 @@ VersionTable::Entry& VersionTable::LookOrAdd(const std::string& model, int64_t v
   return entry;
 }
 
-void VersionTable::Changed(const Entry& entry) {
+void VersionTable::OnChange(const Entry& entry) {
   const std::string& model = entry.status.model;
   show_(model, entry.status.version, entry.status.state);
   if (entry.status.version != 0 && Look(model, 0) != nullptr) Erase(model, 0);

@@ -100,7 +100,7 @@ class VersionTable {
   Entry* Look(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   Entry& LookOrAdd(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   // Called after each change of an entry.
-  void Changed(const Entry& entry) FERRY_REQUIRES(mutex_);
+  void OnChange(const Entry& entry) FERRY_REQUIRES(mutex_);
   void Erase(const std::string& model, int64_t version) FERRY_REQUIRES(mutex_);
   void Tell() const {
     if (listener_) listener_();

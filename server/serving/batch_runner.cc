@@ -121,7 +121,7 @@ std::vector<Batch> BatchRunner::RunOn(const Placements::Use& use, Batch batch, b
     return {};
   }
   if (attempt.outputs.ok()) {
-    placements_.Ran(use, rows, attempt.ended - attempt.started);
+    placements_.RecordRun(use, rows, attempt.ended - attempt.started);
   } else if (model::DeviceFaultOf(attempt.outputs.status()) != model::DeviceFault::kNone) {
     return AfterFault(use, std::move(batch), attempt);
   } else if (attempt.outputs.status().code() == absl::StatusCode::kInternal && batch.size() > 1) {

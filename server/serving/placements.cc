@@ -277,7 +277,7 @@ std::optional<Placements::Use> Placements::On(const tensor::DeviceId& device) {
   return UseOf(static_cast<size_t>(slot - slots_.begin()), now);
 }
 
-void Placements::Ran(const Use& use, int64_t rows, base::Duration took) {
+void Placements::RecordRun(const Use& use, int64_t rows, base::Duration took) {
   base::MutexLock lock(mutex_);
   Slot& slot = slots_[use.index];
   slot.rows.RecordFit(rows);

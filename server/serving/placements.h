@@ -75,7 +75,7 @@ class Placements {
   // The placement on `device`. nullopt when no placement is for that device, or it is lost.
   std::optional<Use> On(const tensor::DeviceId& device);
 
-  void Ran(const Use& use, int64_t rows, base::Duration took);
+  void RecordRun(const Use& use, int64_t rows, base::Duration took);
   // A forward pass ended with a DeviceFaultStatus. Reports it to the device's health, too.
   void Failed(const Use& use, const absl::Status& status, int64_t rows);
 

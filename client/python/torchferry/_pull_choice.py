@@ -29,7 +29,7 @@ USUAL = (
 # Files that trainers leave beside a model.
 NO_MODELS = ("training_args.bin", "optimizer.*", "scheduler.*", "scaler.*", "rng_state*", "adapter_model.*")
 PART = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<count>\d+)(?P<end>\.\w+)")
-MOST_LISTED = 12
+MAX_LISTED = 12
 
 # Gives the files that an index names, in its order.
 ReadIndex = Callable[[SourceFile], Sequence[str]]
@@ -135,5 +135,5 @@ def _folder(file: SourceFile) -> str:
 
 
 def _listed(files: Sequence[SourceFile]) -> str:
-    names = ", ".join(ascii(file.path) for file in files[:MOST_LISTED]) or "nothing"
-    return names + (f" and {len(files) - MOST_LISTED} more" if len(files) > MOST_LISTED else "")
+    names = ", ".join(ascii(file.path) for file in files[:MAX_LISTED]) or "nothing"
+    return names + (f" and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else "")

@@ -61,7 +61,7 @@ void CutPadding(const tensor::PadPlan& plan, const tensor::PaddedLength& length,
 }  // namespace
 
 // A request from its arrival to its answer.
-struct Predictor::UnderWay {
+struct Predictor::InFlight {
   PredictCall facts;
   Reply reply;
   std::shared_ptr<serving::Servable> servable = nullptr;  // kept until the end, for its metrics too
@@ -116,7 +116,7 @@ bool Predictor::IsStateful(const identity::Caller& caller, const std::string& mo
 }
 
 void Predictor::Predict(const RequestHead& head, absl::StatusOr<Request> request, StreamSessions* stream, Reply reply) {
-  const auto call = std::make_shared<UnderWay>(UnderWay{{.head = head}, std::move(reply)});
+  const auto call = std::make_shared<InFlight>(InFlight{{.head = head}, std::move(reply)});
   call->facts.version = request.ok() ? request->version : 0;
   call->facts.arrived = clock_.Now();
   call->facts.is_admitted = admission_.Enter(call->facts.arrived);
@@ -141,7 +141,7 @@ absl::StatusOr<Flights::Place> Predictor::EnterStream(const identity::Caller& ca
   return place;
 }
 
-absl::Status Predictor::TakePlaces(UnderWay& call, const Request& request, StreamSessions* stream) {
+absl::Status Predictor::TakePlaces(InFlight& call, const Request& request, StreamSessions* stream) {
   const serving::FlightLimits& of_model = call.servable->flight_limits();
   if (stream != nullptr) FERRY_RETURN_IF_ERROR(stream->TakePlace(flights_, call.servable->name(), of_model));
   if (!limits_.client.BoundsRequests() && !of_model.BoundsRequests()) return absl::OkStatus();
@@ -157,7 +157,7 @@ absl::Status Predictor::TakePlaces(UnderWay& call, const Request& request, Strea
   return absl::OkStatus();
 }
 
-absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream) {
+absl::Status Predictor::Submit(const std::shared_ptr<InFlight>& call, Request request, StreamSessions* stream) {
   serving::Servable& servable = *call->servable;
   if (request.names_sequence && servable.is_stateful()) {
     return absl::UnimplementedError(
@@ -200,7 +200,7 @@ absl::Status Predictor::Submit(const std::shared_ptr<UnderWay>& call, Request re
 }
 
 // Everything that ends a request passes here once.
-void Predictor::End(UnderWay& call, const absl::StatusOr<Answer>& answer) {
+void Predictor::End(InFlight& call, const absl::StatusOr<Answer>& answer) {
   const absl::Status status = answer.ok() ? CatchToStatus([&] { return call.reply.encode(*answer); }) : answer.status();
   const std::string_view device = answer.ok() ? std::string_view(answer->result.execution.device) : "";
   const PredictEnd end = {status, device, clock_.Now() - call.facts.arrived};

@@ -84,15 +84,15 @@ class Predictor {
                   const StreamSessions& stream) const;
 
  private:
-  struct UnderWay;
+  struct InFlight;
 
   absl::StatusOr<std::shared_ptr<serving::Servable>> Find(const identity::Caller& caller, const std::string& model,
                                                           int64_t version, const StreamSessions* stream) const;
   // Takes the request's places among those of its client and its model. RESOURCE_EXHAUSTED: no place is free.
-  absl::Status TakePlaces(UnderWay& call, const Request& request, StreamSessions* stream);
+  absl::Status TakePlaces(InFlight& call, const Request& request, StreamSessions* stream);
   // An error: the request was not submitted, and `call` must still be ended.
-  absl::Status Submit(const std::shared_ptr<UnderWay>& call, Request request, StreamSessions* stream);
-  void End(UnderWay& call, const absl::StatusOr<Answer>& answer);
+  absl::Status Submit(const std::shared_ptr<InFlight>& call, Request request, StreamSessions* stream);
+  void End(InFlight& call, const absl::StatusOr<Answer>& answer);
 
   const registry::Registry& registry_;
   Admission& admission_;

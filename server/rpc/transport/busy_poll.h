@@ -15,7 +15,7 @@ class BusyPoll {
   // `window` 0: it never polls.
   explicit BusyPoll(base::Duration window) : window_(window) {}
 
-  void Worked(base::TimePoint now) {
+  void RecordWork(base::TimePoint now) {
     if (is_polling_) {
       misses_ = 0;
     } else if (skips_ > 0) {

@@ -13,7 +13,7 @@ TEST(BusyPollTest, PollsForTheWindowAfterWork) {
   BusyPoll poll(kWindow);
   const base::TimePoint start{};
   EXPECT_FALSE(poll.IsPolling(start)) << "there was no work yet";
-  poll.Worked(start);
+  poll.RecordWork(start);
   EXPECT_TRUE(poll.IsPolling(start + microseconds(99)));
   EXPECT_FALSE(poll.IsPolling(start + microseconds(100)));
   EXPECT_FALSE(poll.IsPolling(start + microseconds(101)));
@@ -23,7 +23,7 @@ TEST(BusyPollTest, WorkThatComesSoonKeepsItUp) {
   BusyPoll poll(kWindow);
   base::TimePoint now{};
   for (int i = 0; i < 1000; ++i) {
-    poll.Worked(now);
+    poll.RecordWork(now);
     now += microseconds(90);
     EXPECT_TRUE(poll.IsPolling(now)) << i;
   }
@@ -34,7 +34,7 @@ TEST(BusyPollTest, RareWorkCostsAFewTries) {
   base::TimePoint now{};
   int tries = 0;
   for (int i = 0; i < 640; ++i) {
-    poll.Worked(now);
+    poll.RecordWork(now);
     tries += poll.IsPolling(now) ? 1 : 0;
     now += std::chrono::milliseconds(1);
     EXPECT_FALSE(poll.IsPolling(now));
@@ -47,14 +47,14 @@ TEST(BusyPollTest, OneHitAfterMissesMakesItTryEachTimeAgain) {
   BusyPoll poll(kWindow);
   base::TimePoint now{};
   for (int i = 0; i < 200; ++i) {
-    poll.Worked(now);
+    poll.RecordWork(now);
     now += std::chrono::milliseconds(1);
     poll.IsPolling(now);
   }
   // From now on work comes quickly: the next try succeeds, and all after it.
   int tries = 0;
   for (int i = 0; i < 200; ++i) {
-    poll.Worked(now);
+    poll.RecordWork(now);
     now += microseconds(50);
     tries += poll.IsPolling(now) ? 1 : 0;
   }
@@ -63,7 +63,7 @@ TEST(BusyPollTest, OneHitAfterMissesMakesItTryEachTimeAgain) {
 
 TEST(BusyPollTest, ZeroNeverPolls) {
   BusyPoll poll(base::Duration::zero());
-  poll.Worked(base::TimePoint{});
+  poll.RecordWork(base::TimePoint{});
   EXPECT_FALSE(poll.IsPolling(base::TimePoint{}));
 }
 

@@ -126,7 +126,7 @@ void CallLoop::Lead(Index self, bool& has_joined) {
     while (work != nullptr && work->HasWork()) {
       Gather(*work, gathering);
       if (!WorkAsLeader(*work, self)) return;
-      poll.Worked(clock_.Now());
+      poll.RecordWork(clock_.Now());
     }
   }
   base::MutexLock lock(mutex_);
@@ -161,11 +161,11 @@ int CallLoop::Drain() {
 void CallLoop::Gather(InlineWork& work, Gathering& gathering) {
   const int events = 1 + Drain();
   gathering.Begin(events, work.Requests());
-  for (base::TimePoint now = clock_.Now(); gathering.GivesWay(now) && work.IsAlone();) {
+  for (base::TimePoint now = clock_.Now(); gathering.MayYield(now) && work.IsAlone();) {
     sched_yield();
     const base::TimePoint before = std::exchange(now, clock_.Now());
     const int more = Drain();
-    gathering.GaveWay(now - before, more, work.Requests(), now);
+    gathering.RecordYield(now - before, more, work.Requests(), now);
   }
   gathering.End();
 }

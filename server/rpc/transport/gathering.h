@@ -24,12 +24,12 @@ class Gathering {
     requests_ = requests;
   }
 
-  bool GivesWay(base::TimePoint now) const {
+  bool MayYield(base::TimePoint now) const {
     return brings_more_ && rounds_ < kMaxRounds && 2 * requests_ < in_flight_ && now >= not_before_;
   }
 
   // It gave way for `duration`, until `now`, and `events` came. Now `requests` wait.
-  void GaveWay(base::Duration duration, int events, size_t requests, base::TimePoint now) {
+  void RecordYield(base::Duration duration, int events, size_t requests, base::TimePoint now) {
     ++rounds_;
     brings_more_ = events > 0;
     requests_ = requests;

@@ -21,50 +21,50 @@ Gathering After(size_t requests) {
 TEST(GatheringTest, ALoneEventIsWorkedOnAtOnce) {
   Gathering gathering = After(16);
   gathering.Begin(1, 1);
-  EXPECT_FALSE(gathering.GivesWay(kStart));
+  EXPECT_FALSE(gathering.MayYield(kStart));
   gathering.Begin(2, 1);
-  EXPECT_TRUE(gathering.GivesWay(kStart));
+  EXPECT_TRUE(gathering.MayYield(kStart));
 }
 
 TEST(GatheringTest, ItGivesWayAsLongAsMoreComesAFewTimes) {
   Gathering gathering = After(16);
   gathering.Begin(3, 1);
   int rounds = 0;
-  for (; gathering.GivesWay(kStart); ++rounds) gathering.GaveWay(microseconds(20), 1, 1, kStart);
+  for (; gathering.MayYield(kStart); ++rounds) gathering.RecordYield(microseconds(20), 1, 1, kStart);
   EXPECT_EQ(rounds, Gathering::kMaxRounds);
 
   gathering.Begin(3, 1);
-  ASSERT_TRUE(gathering.GivesWay(kStart)) << "each work begins anew";
-  gathering.GaveWay(microseconds(20), 0, 1, kStart);
-  EXPECT_FALSE(gathering.GivesWay(kStart));
+  ASSERT_TRUE(gathering.MayYield(kStart)) << "each work begins anew";
+  gathering.RecordYield(microseconds(20), 0, 1, kStart);
+  EXPECT_FALSE(gathering.MayYield(kStart));
 }
 
 TEST(GatheringTest, ABusyThreadOfOthersEndsItForAWhile) {
   Gathering gathering = After(16);
   gathering.Begin(3, 1);
   const base::TimePoint end = kStart + milliseconds(3);
-  gathering.GaveWay(milliseconds(3), 5, 1, end);
-  EXPECT_FALSE(gathering.GivesWay(end));
+  gathering.RecordYield(milliseconds(3), 5, 1, end);
+  EXPECT_FALSE(gathering.MayYield(end));
   gathering.Begin(3, 1);
-  EXPECT_FALSE(gathering.GivesWay(end + Gathering::kPause - microseconds(1)));
-  EXPECT_TRUE(gathering.GivesWay(end + Gathering::kPause));
+  EXPECT_FALSE(gathering.MayYield(end + Gathering::kPause - microseconds(1)));
+  EXPECT_TRUE(gathering.MayYield(end + Gathering::kPause));
 }
 
 TEST(GatheringTest, HalfOfWhatIsInFlightIsEnough) {
   Gathering gathering = After(16);
   gathering.Begin(3, 2);  // of 18 that are seen in flight
-  ASSERT_TRUE(gathering.GivesWay(kStart));
-  gathering.GaveWay(microseconds(20), 6, 8, kStart);
-  ASSERT_TRUE(gathering.GivesWay(kStart));
-  gathering.GaveWay(microseconds(20), 1, 9, kStart);
-  EXPECT_FALSE(gathering.GivesWay(kStart));
+  ASSERT_TRUE(gathering.MayYield(kStart));
+  gathering.RecordYield(microseconds(20), 6, 8, kStart);
+  ASSERT_TRUE(gathering.MayYield(kStart));
+  gathering.RecordYield(microseconds(20), 1, 9, kStart);
+  EXPECT_FALSE(gathering.MayYield(kStart));
 }
 
 TEST(GatheringTest, TwoHalvesFollowEachOther) {
   Gathering gathering = After(8);
   for (int i = 0; i < 10; ++i) {
     gathering.Begin(9, 8);  // the other eight came meanwhile
-    EXPECT_FALSE(gathering.GivesWay(kStart));
+    EXPECT_FALSE(gathering.MayYield(kStart));
     gathering.End();
   }
 }
@@ -72,7 +72,7 @@ TEST(GatheringTest, TwoHalvesFollowEachOther) {
 TEST(GatheringTest, ALoneClientIsAnsweredAtOnce) {
   Gathering gathering = After(1);
   gathering.Begin(2, 1);  // its last answer's end is an event, too
-  EXPECT_FALSE(gathering.GivesWay(kStart));
+  EXPECT_FALSE(gathering.MayYield(kStart));
 }
 
 }  // namespace
