@@ -25,7 +25,9 @@ MemoryPlan PlanMemory(int64_t budget, int64_t memory, int64_t max_message) {
   plan.budget = std::max(wanted, least + least / 7 + 8);  // an eighth is for small messages
   plan.connection = std::max(plan.budget / 4, least);
   plan.unparsed = std::max(plan.budget / 2, 2 * max_message);
-  plan.unfinished = plan.unparsed / 4 * 3;
+  // Half: gRPC's quota also counts messages that wait for their turn, and its own buffers. At least one of the largest
+  // messages and a half.
+  plan.unfinished = std::max(plan.unparsed / 2, max_message + max_message / 2);
   return plan;
 }
 

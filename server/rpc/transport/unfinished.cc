@@ -14,8 +14,8 @@
 namespace torchferry::rpc {
 namespace {
 
-constexpr base::Duration kSoon = std::chrono::milliseconds(5);
-constexpr base::Duration kLater = std::chrono::milliseconds(100);
+constexpr base::Duration kSoon = std::chrono::milliseconds(1);
+constexpr base::Duration kLater = std::chrono::milliseconds(20);
 constexpr base::Duration kForEach = std::chrono::microseconds(50);  // some 50 times what a look at one takes
 constexpr int64_t kMuch = 256 << 10;
 
