@@ -16,9 +16,11 @@
 #include "server/app/stop_signals.h"
 #include "server/app/tune_store.h"
 #include "server/base/file_limit.h"
+#include "server/base/heap.h"
 #include "server/base/log_output.h"
 #include "server/base/logging.h"
 #include "server/base/status.h"
+#include "server/host/host.h"
 
 namespace torchferry::app {
 namespace {
@@ -29,6 +31,7 @@ constexpr int kStuckExitCode = 4;
 constexpr base::Duration kLastLines = std::chrono::seconds(1);
 
 void SetUpProcess(const ServerFlags& flags) {
+  base::SetUpHeaps(host::ProbeHost().cpu_quota);
   // What goes as it should is in the table of --tune and --check.
   const bool has_table = flags.tunes_store || flags.checks_store;
   const bool is_told = !has_table || flags.log_level != base::LogLevel::kInfo;

@@ -12,15 +12,12 @@
 #include <thread>
 #include <vector>
 
+#include "server/base/heap.h"
 #include "server/base/mutex.h"
 #include "server/base/thread_name.h"
 
 namespace torchferry::libtorch {
 namespace {
-
-// The largest values that glibc lets its own rule choose.
-constexpr int kMapped = 32 << 20;
-constexpr int kKeptEnd = 64 << 20;
 
 // glibc looks at a heap's end when a free block of this size or more comes about in it (64 KiB).
 constexpr size_t kNotSmall = size_t{128} << 10;
@@ -56,10 +53,9 @@ void TrimOwnHeap() {
 }  // namespace
 
 void GiveBackMemory() {
-  static base::Mutex mutex;  // the threshold below is the process's
+  static base::Mutex mutex;  // as many threads as there are heaps are enough at a time
   base::MutexLock lock(mutex);
-  mallopt(M_MMAP_THRESHOLD, kMapped);
-  mallopt(M_TRIM_THRESHOLD, 0);
+  const base::HeapEndsTrimmed ends;
   TrimOwnHeap();
   std::latch all_trimmed(1);
   std::vector<std::thread> threads;
@@ -82,7 +78,6 @@ void GiveBackMemory() {
   malloc_trim(0);
   all_trimmed.count_down();
   for (std::thread& thread : threads) thread.join();
-  mallopt(M_TRIM_THRESHOLD, kKeptEnd);
 }
 
 }  // namespace torchferry::libtorch

@@ -7,8 +7,7 @@ namespace torchferry::libtorch {
 // may hold the memory of a thread's largest forward pass, long after the thread has ended. The call takes milliseconds.
 // A thread that runs a model meanwhile takes its memory from the system again.
 //
-// The first call fixes glibc's thresholds at the values that large blocks bring them to. Blocks of up to 32 MiB then
-// come from a heap, and a heap keeps up to 64 MiB of a free end.
+// The first call fixes glibc's thresholds (base::FixHeapThresholds).
 void GiveBackMemory();
 
 }  // namespace torchferry::libtorch
