@@ -53,8 +53,8 @@ class VerifiedFile final : public File {
     FERRY_ASSIGN_OR_RETURN(const Sha256Digest digest, Sha256Of(out));
     if (digest == pieces_[piece]) return absl::OkStatus();
     return base::MakeStatus(absl::StatusCode::kDataLoss,
-                            "{}: was changed, in the {} bytes from byte {} on, after its SHA-256 was found on the "
-                            "trusted list; load the version again",
+                            "{}: was changed after its SHA-256 was found on the trusted list (in the {} bytes from "
+                            "byte {} on); load the version again",
                             name(), out.size(), piece * kPieceBytes);
   }
 

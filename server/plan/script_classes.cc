@@ -58,7 +58,7 @@ absl::Status CheckClasses(const checkpoint::TorchScriptInfo& script) {
   if (!foreign.empty()) {
     return base::MakeStatus(
         absl::StatusCode::kInvalidArgument,
-        "holds objects of C++ classes that are not PyTorch's own: {}. The server does not have their library; save the "
+        "holds objects of C++ classes that are not PyTorch's own: {}. The server has no library of them; save the "
         "model from before that library changed it, torch.jit.script(model).save(path), or its state_dict",
         checkpoint::Listed(foreign));
   }

@@ -52,7 +52,7 @@ TEST(VersionFilesTest, NamesOfAllPartsMakeOneModel) {
   EXPECT_EQ(chosen->file, "m-1-of-2.bin");
   EXPECT_THAT(chosen->parts, ::testing::ElementsAre("m-1-of-2.bin", "m-2-of-2.bin"));
   const absl::Status lacking = ChooseModelFile({Model("m-1-of-3.bin"), Model("m-2-of-3.bin")}, "m/1").status();
-  EXPECT_THAT(base::MessageOf(lacking), HasSubstr("put all parts"));
+  EXPECT_THAT(base::MessageOf(lacking), HasSubstr("Put all parts"));
   EXPECT_FALSE(ChooseModelFile({Model("m-1-of-2.bin"), Model("m-2-of-2.bin"), Model("x.pt")}, "m/1").ok());
 }
 

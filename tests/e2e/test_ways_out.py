@@ -171,7 +171,7 @@ def test_state_dict_in_several_files_is_served_as_one(client, store, kind, layou
 @pytest.mark.parametrize("layout,fragments", [
     ("ambiguous", ("training.pth", "default_model_filename")), ("missing", ("is not there", "2 parts", "put it there")),
     ("twice", ("is in", "and in", "copy them again")), ("pointer", ("Git LFS pointer", "git lfs pull")),
-    ("link_out", ("out of the",)), ("one_part", ("part 2 of 2", "put all parts"))])
+    ("link_out", ("out of the",)), ("one_part", ("part 2 of 2", "Put all parts"))])
 def test_parts_that_do_not_fit_are_refused(client, store, kind, layout, fragments):
     message = failed(client, f"{kind}.{layout}", *fragments)
     if layout in ("ambiguous", "one_part"):
