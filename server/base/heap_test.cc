@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -105,10 +106,10 @@ TEST(HeapTest, AFreeEndGoesBackWhileItIsTrimmed) {
   std::thread thread([&] {
     FixHeapThresholds();
     const int64_t before = ResidentBytes();
-    std::vector<void*> blocks;
-    for (size_t i = 0; i < kBlocks; ++i) {
-      blocks.push_back(std::malloc(kBlock));
-      std::memset(blocks.back(), 1, kBlock);
+    std::array<void*, kBlocks> blocks{};
+    for (void*& block : blocks) {
+      block = std::malloc(kBlock);
+      std::memset(block, 1, kBlock);
     }
     for (void* block : blocks) std::free(block);
     kept = ResidentBytes() - before;
