@@ -88,8 +88,8 @@ TEST_F(VersionLoadTest, ThePlansDeviceComesFirstAndTheOthersFollow) {
   const auto first = load->PlaceFirst();
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->placed.model->device(), (tensor::DeviceId{"sim", 0}));
-  EXPECT_TRUE(first->rather.empty());
-  EXPECT_THAT(first->others,
+  EXPECT_TRUE(first->preferred_devices.empty());
+  EXPECT_THAT(first->fallback_devices,
               ::testing::ElementsAre(tensor::DeviceId{"sim", 1}, tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
 }
 
@@ -99,8 +99,8 @@ TEST_F(VersionLoadTest, ADeviceWithoutMemoryIsPassedOverAndPreferredLater) {
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->placed.model->device(), (tensor::DeviceId{"sim", 1}));
   EXPECT_EQ(first->placed.info.fallback_from, "sim:0");
-  EXPECT_THAT(first->rather, ::testing::ElementsAre(tensor::DeviceId{"sim", 0}));
-  EXPECT_THAT(first->others, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
+  EXPECT_THAT(first->preferred_devices, ::testing::ElementsAre(tensor::DeviceId{"sim", 0}));
+  EXPECT_THAT(first->fallback_devices, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
 }
 
 // [1, 2] -> [1, 2], by a product, with a passport whose one golden row is x = [1, 2] -> y.
@@ -137,8 +137,8 @@ TEST_F(GoldenLoadTest, AWrongKernelIsPassedOverAndNotPreferredLater) {
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->placed.model->device(), (tensor::DeviceId{"sim", 1}));
   EXPECT_EQ(first->placed.info.fallback_reason, tensor::FallbackReason::kParity);
-  EXPECT_TRUE(first->rather.empty());
-  EXPECT_THAT(first->others, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
+  EXPECT_TRUE(first->preferred_devices.empty());
+  EXPECT_THAT(first->fallback_devices, ::testing::ElementsAre(tensor::DeviceId{"sim", 2}, tensor::DeviceId::Cpu()));
   EXPECT_THAT(Texts(first->placed.info), ::testing::ElementsAre("sim:0 in FP32: failed", "sim:1 in FP32: passed"));
 }
 
