@@ -11,6 +11,15 @@
 namespace v1 = torchferry::v1;
 using torchferry::client::Connection;
 
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::cerr << absl::StatusCodeToString(status.code()) << ": " << status.message() << '\n';
+  return 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (argc < 5) {
     std::cerr << "usage: ask ADDRESS MODEL INPUT VALUE…\n";
@@ -20,10 +29,7 @@ int main(int argc, char** argv) {
   options.address = argv[1];
   if (const char* ca = std::getenv("ASK_CA"); ca != nullptr) options.tls.files.ca = ca;
   auto connection = Connection::Create(std::move(options));
-  if (!connection.ok()) {
-    std::cerr << connection.status().ToString() << '\n';
-    return 1;
-  }
+  if (!connection.ok()) return Fail(connection.status());
   std::vector<float> row;
   for (int i = 4; i < argc; ++i) row.push_back(std::stof(argv[i]));
   v1::PredictRequest request;
@@ -34,10 +40,7 @@ int main(int argc, char** argv) {
   input.add_shape(static_cast<int64_t>(row.size()));
   input.set_data(row.data(), row.size() * sizeof(float));
   const auto response = (*connection)->Predict(request);
-  if (!response.ok()) {
-    std::cerr << response.status().ToString() << '\n';
-    return 1;
-  }
+  if (!response.ok()) return Fail(response.status());
   for (const auto& [name, tensor] : response->outputs()) {
     std::vector<float> values(tensor.data().size() / sizeof(float));
     std::memcpy(values.data(), tensor.data().data(), values.size() * sizeof(float));

@@ -15,5 +15,6 @@ int main(int argc, char** argv) {
     std::cerr << status.error_message() << '\n';
     return 1;
   }
-  for (const auto& version : response.versions()) std::cout << version.model_name() << ':' << version.version() << '\n';
+  for (const auto& version : response.versions())
+    std::cout << version.model_name() << ':' << version.model_version() << '\n';
 }
