@@ -23,8 +23,17 @@ namespace {
 
 constexpr int kThreads = 24;
 
+// A sanitizer has a heap of its own. Clang tells of one by a feature, GCC by a macro.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HEAP_TEST_HAS_SANITIZER
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsGlibcs = false;  // the sanitizer's own heap is used
+#define HEAP_TEST_HAS_SANITIZER
+#endif
+#ifdef HEAP_TEST_HAS_SANITIZER
+constexpr bool kIsGlibcs = false;
 #else
 constexpr bool kIsGlibcs = true;
 #endif
