@@ -35,31 +35,38 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("file", metavar="FILE", help="the pickle of a model")
     made.add_argument(
-        "target", metavar="STORE/NAME", nargs="?", help="where to save it; default: model_store/ and FILE's name"
+        "target", metavar="STORE/NAME", nargs="?", help="folder of the model; default: model_store/ and FILE's name"
     )
     made.add_argument(
         "--class",
         dest="cls",
         metavar="PKG.MODEL",
         required=True,
-        help="the model's class; imported from the current folder or installed",
+        help="the model's class, from the current folder or an installed package",
     )
     made.add_argument(
         "--example",
         action="append",
         required=True,
         metavar="EXAMPLE",
-        help="what forward takes: NAME:TYPE:SIZES for each input, a .npz or .npy file, or package.module:function",
+        help="example input: NAME:TYPE:SIZES for each input, a .npz or .npy file, or package.module:function",
     )
-    made.add_argument("--key", help="of the model, where the file holds a dict of several")
-    made.add_argument("--version", type=int, metavar="N", help="default: the one after the newest")
+    made.add_argument("--key", help="the model's key, if the file holds a dict of several")
+    made.add_argument(
+        "--version", type=int, metavar="N", help="number of the version; default: the one after the newest"
+    )
     made.add_argument(
         "--format", choices=("export", "script", "trace", "state_dict"), help="default: the first that works"
     )
     made.add_argument(
-        "--max-batch-size", type=int, metavar="ROWS", help="of requests that share a forward pass; 0: none do"
+        "--max-batch-size",
+        type=int,
+        metavar="ROWS",
+        help="max rows of requests that share a forward pass; 0: requests share none",
     )
-    made.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    made.add_argument(
+        "--yes", action="store_true", help="do not ask before the code of FILE runs; needed without a terminal"
+    )
     return made
 
 

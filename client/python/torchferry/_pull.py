@@ -51,35 +51,39 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SRC", help="where the model is")
     made.add_argument("target", metavar="STORE/NAME", help="the model's folder in a store; NAME may be new")
     made.add_argument("--version", type=_version, metavar="N", help="number of the version (default: the next one)")
-    made.add_argument("--sha256", type=_sha256, metavar="HEX", help="that the file must have; of one file alone")
+    made.add_argument(
+        "--sha256", type=_sha256, metavar="HEX", help="digest that the file must have; for a source of one file"
+    )
     made.add_argument(
         "--include",
         action="append",
         default=[],
         metavar="PATTERN",
-        help="only such files of a repository or a folder, as 'unet/*'; may be given several times",
+        help="take only these files of a repository or a folder, such as 'unet/*'; may be repeated",
     )
-    made.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="no such files; likewise")
+    made.add_argument(
+        "--exclude", action="append", default=[], metavar="PATTERN", help="leave these files out; may be repeated"
+    )
     made.add_argument(
         "--as",
         dest="name",
         type=_file_name,
         metavar="FILENAME",
-        help="what the file is called in the version; of one file alone",
+        help="name of the file in the version; for a source of one file",
     )
     made.add_argument(
         "--max-size",
         type=_size,
         default=100 << 30,
         metavar="SIZE",
-        help="that all files may have together, as 500MB or 20GiB (default: 100GiB)",
+        help="max size of all files together, such as 500MB or 20GiB (default: 100GiB)",
     )
     made.add_argument(
         "--timeout-seconds",
         type=_seconds,
         default=60.0,
         metavar="S",
-        help="that a web server may be silent for (default: 60)",
+        help="max time that a web server may be silent (default: 60)",
     )
     return made
 
