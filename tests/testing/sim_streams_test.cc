@@ -337,5 +337,18 @@ TEST_F(SimStreamsTest, PageLockedMemoryIsUsedAgainAndHasALimit) {
   EXPECT_EQ(pinned, 3);  // of 256 MiB, with the small ones
 }
 
+TEST_F(SimStreamsTest, PageLockedMemoryThatNobodyNeedsGoesBack) {
+  libtorch::StreamLease stream(Sim(kDevice), true);
+  const void* const block = libtorch::StagingTensor({3 << 10}, at::kFloat, stream).const_data_ptr();
+  stream.Synchronize();
+  const base::TimePoint now = base::Clock::Real().Now();
+  libtorch::SweepStagingMemory(Sim(kDevice), now + std::chrono::seconds(29));
+  EXPECT_TRUE(IsPinned(block)) << "it is kept for the next batch";
+  libtorch::SweepStagingMemory(Sim(kDevice), now + std::chrono::seconds(31));
+  EXPECT_FALSE(IsPinned(block));
+  const at::Tensor next = libtorch::StagingTensor({3 << 10}, at::kFloat, stream);
+  EXPECT_TRUE(IsPinned(next.const_data_ptr())) << "there is more when it is needed";
+}
+
 }  // namespace
 }  // namespace torchferry::sim

@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "server/base/clock.h"
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
 #include "server/torch/device/convert.h"
@@ -21,6 +23,10 @@ namespace {
 constexpr size_t kMaxStagingBytes = size_t{256} << 20;
 constexpr size_t kLeastBytes = 4096;
 
+// A block that nobody has needed for this long goes back: after a burst, the others want the memory.
+constexpr base::Duration kMaxIdle = std::chrono::seconds(30);
+constexpr base::Duration kSweepInterval = std::chrono::seconds(5);
+
 // Page-locked memory in blocks, each a power of two in size, for one device. LibTorch's own cache would do, but it asks
 // the device at each free how far it is, and throws from a destructor when that has failed; here whoever gives a block
 // back has waited. Thread-safe, never destroyed.
@@ -29,6 +35,7 @@ class StagingPool {
   struct Block {
     c10::DataPtr memory;
     size_t bytes = 0;
+    base::TimePoint idle_since{};
   };
 
   static StagingPool& Of(at::Device device) {
@@ -57,13 +64,21 @@ class StagingPool {
   }
 
   void GiveBack(Block block) {
+    const base::TimePoint now = base::Clock::Real().Now();
     base::MutexLock lock(mutex_);
+    block.idle_since = now;
     idle_[block.bytes].push_back(std::move(block));
+    if (now - swept_at_ >= kSweepInterval) Sweep(now);
   }
 
   void Release() {
     base::MutexLock lock(mutex_);
     FreeIdle();
+  }
+
+  void SweepAt(base::TimePoint now) {
+    base::MutexLock lock(mutex_);
+    Sweep(now);
   }
 
  private:
@@ -83,19 +98,39 @@ class StagingPool {
   }
 
   // What the allocator cannot take back is lost with the device.
+  void Free(Block& block) FERRY_REQUIRES(mutex_) {
+    const c10::DeleterFnPtr deleter = block.memory.get_deleter();
+    void* const context = block.memory.release_context();
+    bytes_ -= block.bytes;
+    try {
+      if (deleter != nullptr) deleter(context);
+    } catch (const std::exception&) {
+    }
+  }
+
+  // Blocks are taken from the back, so those at the front have been idle longest.
+  void Sweep(base::TimePoint now) FERRY_REQUIRES(mutex_) {
+    swept_at_ = now;
+    bool has_freed = false;
+    for (auto& [size, blocks] : idle_) {
+      const auto end =
+          std::ranges::find_if(blocks, [&](const Block& block) { return now - block.idle_since < kMaxIdle; });
+      for (auto it = blocks.begin(); it != end; ++it) Free(*it);
+      has_freed = has_freed || end != blocks.begin();
+      blocks.erase(blocks.begin(), end);
+    }
+    if (has_freed) EmptyCache();
+  }
+
   void FreeIdle() FERRY_REQUIRES(mutex_) {
     for (auto& [size, blocks] : idle_) {
-      for (Block& block : blocks) {
-        const c10::DeleterFnPtr deleter = block.memory.get_deleter();
-        void* const context = block.memory.release_context();
-        bytes_ -= size;
-        try {
-          if (deleter != nullptr) deleter(context);
-        } catch (const std::exception&) {
-        }
-      }
+      for (Block& block : blocks) Free(block);
       blocks.clear();
     }
+    EmptyCache();
+  }
+
+  void EmptyCache() FERRY_REQUIRES(mutex_) {
     // A backend may have an allocator that keeps nothing, and no entry here.
     try {
       if (at::HostAllocator* allocator = at::getHostAllocator(device_.type())) allocator->empty_cache();
@@ -109,6 +144,7 @@ class StagingPool {
   std::map<size_t, std::vector<Block>> idle_ FERRY_GUARDED_BY(mutex_);
   size_t bytes_ FERRY_GUARDED_BY(mutex_) = 0;  // in use or idle
   bool has_memory_ FERRY_GUARDED_BY(mutex_) = true;
+  base::TimePoint swept_at_ FERRY_GUARDED_BY(mutex_){};
 };
 
 }  // namespace
@@ -148,6 +184,10 @@ at::Tensor ToHost(const at::Tensor& tensor, StreamLease& stream) {
 
 void ReleaseStagingMemory(at::Device device) {
   if (!device.is_cpu()) StagingPool::Of(device).Release();
+}
+
+void SweepStagingMemory(at::Device device, base::TimePoint now) {
+  if (!device.is_cpu()) StagingPool::Of(device).SweepAt(now);
 }
 
 }  // namespace torchferry::libtorch

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
+#include "server/base/clock.h"
 #include "server/torch/device/device_stream.h"
 
 namespace torchferry::libtorch {
@@ -23,5 +24,8 @@ at::Tensor ToHost(const at::Tensor& tensor, StreamLease& stream);
 
 // Returns cached page-locked memory to the host.
 void ReleaseStagingMemory(at::Device device);
+
+// Returns the part of it that at `now` nobody has needed for 30 s. Giving a block back does so every few seconds.
+void SweepStagingMemory(at::Device device, base::TimePoint now);
 
 }  // namespace torchferry::libtorch
