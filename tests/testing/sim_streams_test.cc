@@ -337,6 +337,22 @@ TEST_F(SimStreamsTest, PageLockedMemoryIsUsedAgainAndHasALimit) {
   EXPECT_EQ(pinned, 3);  // of 256 MiB, with the small ones
 }
 
+// As CUDA's, the allocator asks devices at each free, and any that has failed makes it throw.
+TEST_F(SimStreamsTest, PageLockedMemoryThatCannotGoBackIsUsedAgain) {
+  libtorch::StreamLease stream(Sim(kDevice), true);
+  const void* const block = libtorch::StagingTensor({5 << 10}, at::kFloat, stream).const_data_ptr();
+  stream.Synchronize();
+  const auto failing = Make(Compile("def forward(self, x: Tensor) -> Tensor:\n  return x * 2\n"), 2);
+  Devices::Get().SetFaults(2, {.sticky_error = true});
+  EXPECT_FALSE(Predict(*failing, {Bind(Rows(1, 0))}).ok());
+  for (int i = 0; i < 3; ++i) {
+    libtorch::ReleaseStagingMemory(Sim(kDevice));
+    libtorch::SweepStagingMemory(Sim(kDevice), base::Clock::Real().Now() + std::chrono::hours(1));
+    EXPECT_EQ(libtorch::StagingTensor({5 << 10}, at::kFloat, stream).const_data_ptr(), block);
+    stream.Synchronize();
+  }
+}
+
 TEST_F(SimStreamsTest, PageLockedMemoryThatNobodyNeedsGoesBack) {
   libtorch::StreamLease stream(Sim(kDevice), true);
   const void* const block = libtorch::StagingTensor({3 << 10}, at::kFloat, stream).const_data_ptr();

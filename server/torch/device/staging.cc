@@ -97,37 +97,47 @@ class StagingPool {
     }
   }
 
-  // What the allocator cannot take back is lost with the device.
-  void Free(Block& block) FERRY_REQUIRES(mutex_) {
+  // False: the allocator does not take it back, as it asks a device that has failed. The block stays with its owner. It
+  // is still memory of this host, and can be used again.
+  bool Free(Block& block) FERRY_REQUIRES(mutex_) {
     const c10::DeleterFnPtr deleter = block.memory.get_deleter();
-    void* const context = block.memory.release_context();
-    bytes_ -= block.bytes;
     try {
-      if (deleter != nullptr) deleter(context);
+      if (deleter != nullptr) deleter(block.memory.get_context());
     } catch (const std::exception&) {
+      return false;
     }
+    block.memory.release_context();
+    bytes_ -= block.bytes;
+    return true;
   }
 
   // Blocks are taken from the back, so those at the front have been idle longest.
   void Sweep(base::TimePoint now) FERRY_REQUIRES(mutex_) {
     swept_at_ = now;
-    bool has_freed = false;
-    for (auto& [size, blocks] : idle_) {
-      const auto end =
-          std::ranges::find_if(blocks, [&](const Block& block) { return now - block.idle_since < kMaxIdle; });
-      for (auto it = blocks.begin(); it != end; ++it) Free(*it);
-      has_freed = has_freed || end != blocks.begin();
-      blocks.erase(blocks.begin(), end);
-    }
-    if (has_freed) EmptyCache();
+    if (FreeIf([&](const Block& block) { return now - block.idle_since >= kMaxIdle; })) EmptyCache();
   }
 
   void FreeIdle() FERRY_REQUIRES(mutex_) {
-    for (auto& [size, blocks] : idle_) {
-      for (Block& block : blocks) Free(block);
-      blocks.clear();
-    }
+    FreeIf([](const Block&) { return true; });
     EmptyCache();
+  }
+
+  // Whether any idle block went back.
+  template <typename Predicate>
+  bool FreeIf(const Predicate& is_free) FERRY_REQUIRES(mutex_) {
+    size_t freed = 0;
+    for (auto& [size, blocks] : idle_) {
+      std::vector<Block> left;
+      for (Block& block : blocks) {
+        if (is_free(block) && Free(block)) {
+          ++freed;
+        } else {
+          left.push_back(std::move(block));
+        }
+      }
+      blocks = std::move(left);
+    }
+    return freed > 0;
   }
 
   void EmptyCache() FERRY_REQUIRES(mutex_) {
