@@ -17,8 +17,9 @@ int HeapsFor(double processors);
 // and a heap keeps up to 64 MiB of a free end. Thread-safe.
 void FixHeapThresholds();
 
-// While one exists, each heap gives its free end back when a block next to it is freed. malloc_trim leaves these ends
-// alone. A thread that runs a model meanwhile takes its memory from the system once more. Thread-safe.
+// While one exists, a heap gives its free end back when 64 KiB or more come free in it at a time. An idle heap keeps
+// its end. malloc_trim leaves these ends alone. A thread that runs a model meanwhile takes its memory from the system
+// once more. Thread-safe.
 class HeapEndsTrimmed {
  public:
   HeapEndsTrimmed();
