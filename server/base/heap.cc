@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -46,6 +47,21 @@ int HeapsFor(double processors) {
 void SetUpHeaps(double processors) {
   if (!IsChosen()) mallopt(M_ARENA_MAX, HeapsFor(processors));
   FixHeapThresholds();
+}
+
+int CountHeaps() {
+  char* text = nullptr;
+  size_t length = 0;
+  std::FILE* const file = open_memstream(&text, &length);
+  if (file == nullptr) return 1;
+  malloc_info(0, file);
+  std::fclose(file);
+  constexpr std::string_view kHeap = "<heap nr=";
+  const std::string_view info(text, length);
+  int heaps = 0;
+  for (size_t at = info.find(kHeap); at != std::string_view::npos; at = info.find(kHeap, at + kHeap.size())) ++heaps;
+  std::free(text);
+  return heaps;
 }
 
 void FixHeapThresholds() {

@@ -13,6 +13,9 @@ void SetUpHeaps(double processors);
 // The number of heaps that SetUpHeaps asks for.
 int HeapsFor(double processors);
 
+// The number of heaps that glibc has made, the main one included. 0: malloc has been replaced. Thread-safe.
+int CountHeaps();
+
 // Fixes glibc's thresholds at the values that large blocks bring them to. Blocks of up to 32 MiB then come from a heap,
 // and a heap keeps up to 64 MiB of a free end. Thread-safe.
 void FixHeapThresholds();

@@ -3,9 +3,9 @@
 #include <exception>
 #include <utility>
 
+#include "server/base/give_back_memory.h"
 #include "server/base/logging.h"
 #include "server/base/running_model.h"
-#include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/intra_op_threads.h"
 
 namespace torchferry::libtorch {
@@ -44,7 +44,7 @@ model::IdleJob MakeSmallModelJob(std::shared_ptr<Tuner> tuner, model::PlacedMode
     } catch (const std::exception& error) {
       base::LogWarning("small batches run as others do", {{"model", name}, {"reason", error.what()}});
     }
-    GiveBackMemory();
+    base::GiveBackMemory();
     return false;
   };
 }

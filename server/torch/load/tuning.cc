@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "server/base/clock.h"
+#include "server/base/give_back_memory.h"
 #include "server/base/logging.h"
 #include "server/base/status.h"
 #include "server/tensor/batch_sizes.h"
 #include "server/torch/device/runtime.h"
-#include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/sample_rows.h"
 #include "server/torch/load/small_model_job.h"
 #include "server/torch/load/tuning_refinement.h"
@@ -251,7 +251,7 @@ absl::StatusOr<Tuned> Tune(const TuningTask& task, std::shared_ptr<model::Model>
   // What was made for a search is gone, and its memory is to be the system's again. A start with a kept result had
   // none.
   const bool was_searched = !info.tuning.has_value() || !info.tuning->is_kept;
-  if (was_searched) GiveBackMemory();
+  if (was_searched) base::GiveBackMemory();
   if (tuned.model == nullptr) tuned.model = std::move(plain);
   return tuned;
 }

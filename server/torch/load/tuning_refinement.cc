@@ -6,10 +6,10 @@
 #include <optional>
 #include <utility>
 
+#include "server/base/give_back_memory.h"
 #include "server/base/logging.h"
 #include "server/base/running_model.h"
 #include "server/base/status.h"
-#include "server/torch/load/give_back_memory.h"
 #include "server/torch/load/intra_op_threads.h"
 #include "server/torch/load/tuning_report.h"
 #include "server/torch/load/tuning_turn.h"
@@ -81,7 +81,7 @@ class RefinementJob {
 
   void GiveBackVariants() {
     tuner().variants().KeepOnly(VariantsInUse(*info_.tuning));
-    GiveBackMemory();
+    base::GiveBackMemory();
   }
 
   void Finish(model::IdleTurn& turn) {
@@ -135,7 +135,7 @@ model::IdleJob MakeRefinementJob(Refinement refinement, model::ModelInfo info) {
       base::LogWarning("tuning not finished", {{"model", (*held)->model_name()}, {"reason", error.what()}});
     }
     held->reset();
-    GiveBackMemory();
+    base::GiveBackMemory();
     return false;
   };
 }

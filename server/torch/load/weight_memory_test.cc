@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "server/torch/load/give_back_memory.h"
+#include "server/base/give_back_memory.h"
 
 namespace torchferry::libtorch {
 namespace {
@@ -46,7 +46,7 @@ TEST(WeightMemoryTest, LargeBlocksBeginWhereALargePageDoes) {
 }
 
 TEST(WeightMemoryTest, NoAdviceIsLeftBehind) {
-  GiveBackMemory();  // from then on the heap has blocks of up to 32 MiB
+  base::GiveBackMemory();  // from then on the heap has blocks of up to 32 MiB
   const int before = AdvisedMappings();
   {
     std::vector<c10::DataPtr> blocks;

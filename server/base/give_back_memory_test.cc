@@ -1,20 +1,22 @@
-#include "server/torch/load/give_back_memory.h"
+#include "server/base/give_back_memory.h"
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <latch>
 #include <thread>
 #include <vector>
 
-#include "server/host/host.h"
+#include "server/base/test_heap.h"
 
-namespace torchferry::libtorch {
+namespace torchferry::base {
 namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kThreads = 4;
 constexpr size_t kBytes = 48 * kMiB;  // of each thread at a time
+constexpr auto kAll = static_cast<int64_t>(kThreads * kBytes);
 constexpr int kPasses = 8;
 
 // As forward passes do: large blocks of many sizes, written and freed, beside small ones that outlive them.
@@ -35,19 +37,12 @@ void UseMemory(size_t seed, std::vector<void*>& small) {
   }
 }
 
-TEST(GiveBackMemoryTest, WhatEndedThreadsHadIsTheSystemsAgain) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer has a heap of its own";
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  GTEST_SKIP() << "a sanitizer has a heap of its own";
-#endif
-#endif
+void UseThreadsAndGiveBack() {
   // glibc maps what is larger than the largest block that it has seen freed.
   void* volatile large = std::malloc(31 * kMiB);
   std::free(large);
   GiveBackMemory();
-  const uint64_t before = host::ReadProcessUsage().resident_bytes;
+  const int64_t before = ResidentBytes();
   std::latch together(kThreads);
   std::vector<std::vector<void*>> small(kThreads);
   std::vector<std::thread> threads;
@@ -58,13 +53,18 @@ TEST(GiveBackMemoryTest, WhatEndedThreadsHadIsTheSystemsAgain) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  ASSERT_GE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBytes / 2) << "glibc keeps it";
+  ASSERT_GE(ResidentBytes() - before, kAll / 2) << "glibc keeps it";
   GiveBackMemory();
-  EXPECT_LE(host::ReadProcessUsage().resident_bytes, before + kThreads * kBytes / 16);
+  EXPECT_LE(ResidentBytes() - before, kAll / 16);
   for (const std::vector<void*>& blocks : small) {
     for (void* block : blocks) std::free(block);
   }
 }
 
+TEST(GiveBackMemoryTest, WhatEndedThreadsHadIsTheSystemsAgain) {
+  if (!kIsGlibcs) GTEST_SKIP() << "another allocator";
+  EXPECT_TRUE(PassesInChild(UseThreadsAndGiveBack));
+}
+
 }  // namespace
-}  // namespace torchferry::libtorch
+}  // namespace torchferry::base
