@@ -126,7 +126,9 @@ void CallLoop::Lead(Index self, bool& has_joined) {
     while (work != nullptr && work->HasWork()) {
       Gather(*work, gathering);
       if (!WorkAsLeader(*work, self)) return;
-      poll.RecordWork(clock_.Now());
+      const base::TimePoint now = clock_.Now();
+      poll.RecordWork(now);
+      gathering.RecordWork(now);
     }
   }
   base::MutexLock lock(mutex_);

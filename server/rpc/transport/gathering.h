@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "server/base/clock.h"
+#include "server/rpc/transport/gathering_share.h"
 
 namespace torchferry::rpc {
 
@@ -11,8 +12,8 @@ namespace torchferry::rpc {
 // about as much as one of many. A loop that has several events therefore gives way a few times, while that brings more.
 // It stops for a while when giving way took long: then other processes than clients want the processor.
 //
-// Half of the requests that the clients keep in flight is enough. With all of them in one batch, the clients would wait
-// for the server and the server for the clients, in turns. With half, the clients read and send during the next batch.
+// It gathers half of the requests that the clients keep in flight, or all (GatheringShare).
+//
 // Not thread-safe.
 class Gathering {
  public:
@@ -25,7 +26,7 @@ class Gathering {
   }
 
   bool MayYield(base::TimePoint now) const {
-    return brings_more_ && rounds_ < kMaxRounds && 2 * requests_ < in_flight_ && now >= not_before_;
+    return brings_more_ && rounds_ < kMaxRounds && requests_ < share_.Enough(in_flight_) && now >= not_before_;
   }
 
   // It gave way for `duration`, until `now`, and `events` came. Now `requests` wait.
@@ -39,6 +40,9 @@ class Gathering {
   // The work begins.
   void End() { last_ = requests_; }
 
+  // It has ended.
+  void RecordWork(base::TimePoint now) { share_.RecordWork(last_, now); }
+
   static constexpr int kMaxRounds = 8;
   // Less than the kernel's shortest slice for a busy thread, about 1.5 ms on two processors.
   static constexpr base::Duration kLong = std::chrono::milliseconds(1);
@@ -46,6 +50,7 @@ class Gathering {
   static constexpr base::Duration kPause = std::chrono::milliseconds(100);
 
  private:
+  GatheringShare share_;
   int rounds_ = 0;
   bool brings_more_ = false;
   size_t requests_ = 0;
