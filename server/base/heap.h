@@ -13,7 +13,8 @@ void SetUpHeaps(double processors);
 // The number of heaps that SetUpHeaps asks for.
 int HeapsFor(double processors);
 
-// The number of heaps that glibc has made, the main one included. 0: malloc has been replaced. Thread-safe.
+// The number of heaps that glibc has made, the main one included. 1 where memory is too short to count them. 0: malloc
+// has been replaced. Thread-safe.
 int CountHeaps();
 
 // Fixes glibc's thresholds at the values that large blocks bring them to. Blocks of up to 32 MiB then come from a heap,

@@ -37,7 +37,7 @@ class GatheringShare {
   static constexpr base::Duration kKept = std::chrono::seconds(1);
   // The least ratio of the requests of all to those of half, where all is kept.
   static constexpr double kClearly = 1.05;
-  // Requests of a share that say something.
+  // A share with fewer requests is not judged.
   static constexpr size_t kMinRequests = 100;
 
  private:
