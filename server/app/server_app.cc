@@ -295,6 +295,7 @@ class ServerAppImpl final : public ServerApp {
     options.set_threads = &libtorch::TorchRuntime::SetIntraOpThreads;
     options.release_threads = &libtorch::TorchRuntime::ReleaseIntraOpThreads;
     options.processor_time = &base::ThreadProcessorTime;
+    options.leaves_headroom = true;
     options.has_express = true;
     options.watch = &stuck_watch_;
     options.max_extra_workers = flags_.max_stuck_threads;

@@ -69,7 +69,7 @@ std::optional<RunnerKind> Dispatcher::WhoWakes(const DispatchQueue& queue, base:
   // One at a time: it takes what has come until then, and wakes the next if that was not all.
   const bool has_idle = workers_.idle > 0 && workers_.waking == 0;
   const bool is_wanted = WantsWorker(view, now);
-  const bool has_threads = free_threads_ >= view.threads;
+  const bool has_threads = AreFree(ThreadsOf(queue, view, now));
   if (has_idle && (!workers_.is_watched || (is_wanted && has_threads))) return RunnerKind::kWorker;
   const bool has_express = express_.idle > 0 && express_.waking == 0;
   if (!has_express || (workers_.idle > 0 && has_threads)) return std::nullopt;
@@ -93,19 +93,32 @@ std::optional<RunnerKind> Dispatcher::WhoElseWakes(base::TimePoint now) const {
 Dispatcher::Room Dispatcher::RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const {
   const QueueView view = queue.View();
   if (view.is_at_limit || queue.stuck > 0 || (ask.avoids_held_up && queue.held_up > 0)) return Room::kNotNow;
-  if (ask.kind == RunnerKind::kExpress || view.threads <= free_threads_) return Room::kRuns;
+  if (ask.kind == RunnerKind::kExpress) return Room::kRuns;
+  const Threads threads = ThreadsOf(queue, view, now);
+  if (AreFree(threads)) return Room::kRuns;
   return queue.tasks.HasDue(now) ? Room::kNoThreads : Room::kNotNow;
+}
+
+Dispatcher::Threads Dispatcher::ThreadsOf(const DispatchQueue& queue, const QueueView& view,
+                                          base::TimePoint now) const {
+  if (queue.pace.IsShort() || !view.may_run_on_caller) return {.needed = view.threads};
+  const int left = headroom_.FreeThreads(now);
+  return {.needed = std::min(view.threads, std::max(1, threads_ - left)), .left = left};
 }
 
 Dispatcher::Work Dispatcher::Take(const Ask& ask, base::TimePoint now, base::TimePoint& wake_at) {
   bool is_first = true;
+  bool is_for_short = false;
   for (DispatchQueue* const queue : ready_) {
     const QueueView view = queue->View();
+    if (is_for_short && !queue->pace.IsShort()) continue;
     if (IsLeftToCaller(view, now) || (ask.leaves_served && IsServedSoon(view, now))) continue;
     if (ask.kind == RunnerKind::kExpress && !IsForExpress(view, now)) continue;
     const Room room = RoomFor(*queue, ask, now);
     if (room == Room::kNoThreads) {
-      if (is_first) return {};  // its turn: what becomes free is for it
+      // Its turn: what becomes free is for it, except for what long batches leave free.
+      if (is_first && short_threads_ >= headroom_.FreeThreads(now)) return {};
+      is_for_short |= is_first;
       continue;
     }
     is_first = false;
@@ -141,21 +154,30 @@ Dispatcher::Work Dispatcher::Begin(DispatchQueue& queue, BatchQueue::Taken taken
     return work;
   }
   work.rows = RowsOf(work.taken.batch);
-  SetThreads(work, now);
+  SetThreads(work, ThreadsOf(queue, queue.View(), now), now);
   if (kind == RunnerKind::kWorker) {
     work.is_long = !queue.pace.IsShort();
+    work.takes_processors = work.is_long && queue.owner.MayRunOnCaller();
     free_threads_ -= work.threads;
-    ++running_;
+    Count(work, 1, now);
   }
   work.charged = queue.pace.mean() * work.threads;
   Charge(queue, work.charged);
   return work;
 }
 
-void Dispatcher::SetThreads(Work& work, base::TimePoint now) {
+void Dispatcher::Count(const Work& work, int change, base::TimePoint now) {
+  running_ += change;
+  if (!work.is_long) short_threads_ += change * work.threads;
+  if (!work.takes_processors) return;
+  long_threads_ += change * work.threads;
+  headroom_.SetInUse(long_threads_, now);
+}
+
+void Dispatcher::SetThreads(Work& work, const Threads& under_load, base::TimePoint now) {
   if (work.kind != RunnerKind::kWorker) return;
   DispatchQueue& queue = *work.queue;
-  work.threads = queue.options.threads;
+  work.threads = under_load.needed;
   if (work.threads > 1 && !queue.team_trial.MayRun()) work.threads = 1;
   const LatencyPoint& point = queue.options.latency;
   if (point.max_rows == 0) return;
@@ -164,7 +186,7 @@ void Dispatcher::SetThreads(Work& work, base::TimePoint now) {
                                           .others_wait = waiting_ > 0,
                                           .others_run = running_ > 0,
                                           .threads = work.threads,
-                                          .free_threads = free_threads_});
+                                          .free_threads = free_threads_ - under_load.left});
   if (threads == 0 || !queue.latency_trial.MayRun()) return;
   work.threads = threads;
   work.is_at_latency_point = true;
@@ -195,7 +217,8 @@ void Dispatcher::End(const Work& work, uint64_t ordering_key, base::TimePoint no
   Charge(queue, took.whole * work.threads - work.charged);
   queue.pace.RecordBatch(took);
   NoteTeam(work, now - work.started);
-  if (work.kind == RunnerKind::kWorker) --running_;
+  if (work.kind == RunnerKind::kWorker) Count(work, -1, now);
+  if (!work.is_long) headroom_.RecordShort(work.rows, now);
 }
 
 }  // namespace torchferry::batching

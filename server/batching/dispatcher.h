@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "server/base/clock.h"
 #include "server/batching/batch_queue.h"
+#include "server/batching/headroom.h"
 #include "server/batching/lone_batch.h"
 #include "server/batching/queue_pace.h"
 #include "server/batching/wake_policy.h"
@@ -79,8 +81,8 @@ struct DispatchQueue {
 };
 
 // Queues take turns of equal thread time. Among the queues that have something to run, the one that has used the least
-// thread time is next. A queue of short batches hence waits for few long ones, and a busy queue starves no other. Not
-// thread-safe.
+// thread time is next. A queue of short batches hence waits for few long ones, and a busy queue starves no other. Long
+// batches leave threads free where short ones gain more by it (Headroom). Not thread-safe.
 class Dispatcher {
  public:
   // Work that a thread carries out.
@@ -91,7 +93,8 @@ class Dispatcher {
     int64_t rows = 0;
     int threads = 1;  // threads of one operator; 0: the work only drops ended tasks
     bool is_at_latency_point = false;
-    bool is_long = false;  // a worker's batch that is not expected to be short
+    bool is_long = false;           // a worker's batch that is not expected to be short
+    bool takes_processors = false;  // as is_long, and it computes on the CPU
     base::TimePoint started{};
     base::Duration charged{0};  // thread time charged to the queue until the real time is known
   };
@@ -105,8 +108,10 @@ class Dispatcher {
     bool avoids_held_up = false;
   };
 
-  // `threads`: operator threads, in all batches of workers at the same time.
-  explicit Dispatcher(int threads) : free_threads_(threads) {}
+  // `threads`: operator threads, in all batches of workers at the same time. `long_time`: processor time of the threads
+  // of batches with takes_processors, so far. Null: these leave no threads free.
+  explicit Dispatcher(int threads, std::function<base::Duration()> long_time = nullptr)
+      : threads_(threads), free_threads_(threads), headroom_(threads, std::move(long_time)) {}
 
   void Add(DispatchQueue& queue);
   // Must be called before `queue` is destroyed, when it has no tasks and no running batch.
@@ -142,6 +147,10 @@ class Dispatcher {
   Sleepers& workers() { return workers_; }
   Sleepers& express() { return express_; }
 
+  // Whether the workers' free threads are enough for the next batch of `queue`.
+  bool HasThreads(const DispatchQueue& queue, base::TimePoint now) const {
+    return AreFree(ThreadsOf(queue, queue.View(), now));
+  }
   size_t waiting() const { return waiting_; }  // tasks in all queues
   uint64_t begun() const { return begun_; }    // batches begun, in all; dropping of ended tasks included
   int free_threads() const { return free_threads_; }
@@ -156,17 +165,33 @@ class Dispatcher {
     bool operator()(const DispatchQueue* a, const DispatchQueue* b) const;
   };
 
+  // Threads that the next batch of a queue gets under load, and those that it must leave free.
+  struct Threads {
+    int needed = 1;
+    int left = 0;
+  };
+  Threads ThreadsOf(const DispatchQueue& queue, const QueueView& view, base::TimePoint now) const;
+  // Whether enough are free. Threads of short batches count as left free.
+  bool AreFree(const Threads& threads) const {
+    return threads.needed <= free_threads_ && threads.needed + threads.left <= free_threads_ + short_threads_;
+  }
   // Whether a batch of a queue may run now, and has enough of the workers' threads.
   enum class Room { kRuns, kNoThreads, kNotNow };
   Room RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const;
   Work Begin(DispatchQueue& queue, BatchQueue::Taken taken, RunnerKind kind, base::TimePoint now);
-  void SetThreads(Work& work, base::TimePoint now);
+  void SetThreads(Work& work, const Threads& under_load, base::TimePoint now);
+  // Counts a batch that begins, or with -1 one that has ended.
+  void Count(const Work& work, int change, base::TimePoint now);
   static void NoteTeam(const Work& work, base::Duration took);
   void Charge(DispatchQueue& queue, base::Duration duration);
 
   std::set<DispatchQueue*, ByTurn> ready_;  // queues that have tasks
+  const int threads_;
   int free_threads_;
-  int running_ = 0;  // running batches of workers
+  int running_ = 0;        // running batches of workers
+  int long_threads_ = 0;   // threads of those with takes_processors
+  int short_threads_ = 0;  // threads of workers' batches that are not long
+  Headroom headroom_;
   size_t waiting_ = 0;
   uint64_t begun_ = 0;
   base::Duration floor_{0};  // max `used_` of a queue when a worker took its batch

@@ -125,13 +125,17 @@ std::vector<SimulatedLoad> RandomLoads(std::mt19937& random, int workers) {
   return loads;
 }
 
-class RandomMixTest : public testing::TestWithParam<unsigned> {};
+class RandomMixTest : public testing::TestWithParam<unsigned> {
+ protected:
+  void Run(std::function<base::Duration()> long_time);
 
-TEST_P(RandomMixTest, NobodyStarvesAndNoProcessorIsLeftIdle) {
-  std::mt19937 random(GetParam());
-  const int workers = 1 << std::uniform_int_distribution<int>(0, 5)(random);
-  const std::vector<SimulatedLoad> loads = RandomLoads(random, workers);
-  SimulatedHost host(workers, loads, GetParam());
+  std::mt19937 random_{GetParam()};
+};
+
+void RandomMixTest::Run(std::function<base::Duration()> long_time) {
+  const int workers = 1 << std::uniform_int_distribution<int>(0, 5)(random_);
+  const std::vector<SimulatedLoad> loads = RandomLoads(random_, workers);
+  SimulatedHost host(workers, loads, GetParam(), std::move(long_time));
   const auto& results = host.Run(seconds(5));
   base::Duration longest{0};
   for (const SimulatedLoad& load : loads) longest = std::max(longest, 2 * load.batch);
@@ -143,6 +147,18 @@ TEST_P(RandomMixTest, NobodyStarvesAndNoProcessorIsLeftIdle) {
     EXPECT_LT(results[i].longest_wait, turns * longest + milliseconds(20)) << "load " << i;
   }
   EXPECT_LE(host.longest_neglect(), kWatch + milliseconds(5));
+}
+
+TEST_P(RandomMixTest, NobodyStarvesAndNoProcessorIsLeftIdle) { Run(nullptr); }
+
+// The times say at random that short batches gain, or that they do not.
+TEST_P(RandomMixTest, NobodyStarvesWhileLongBatchesLeaveThreadsFree) {
+  std::mt19937 random(GetParam());
+  base::Duration total{0};
+  Run([&] {
+    total += milliseconds(std::uniform_int_distribution<int>(0, 100)(random));
+    return total;
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomMixTest, testing::Range(1u, 41u));

@@ -70,6 +70,96 @@ class DispatcherTest : public testing::Test {
   std::vector<std::unique_ptr<DispatchQueue>> queues_;
 };
 
+// Short batches are `gain` times as many while long ones leave a thread free. The host is made up.
+class HeadroomDispatcherTest : public testing::Test {
+ protected:
+  // A long batch takes 50 ms.
+  explicit HeadroomDispatcherTest(int threads = 2)
+      : threads_(threads), dispatcher_(threads, [this] { return long_time_; }) {
+    Add(short_, milliseconds(1));
+    Add(long_, milliseconds(50));
+    Add(wide_, milliseconds(50));
+  }
+
+  // Passes `time`. The tasks of `slow` always wait.
+  void Run(base::Duration time, DispatchQueue& slow, int gain) {
+    for (const base::TimePoint end = now_ + time; now_ < end; now_ += milliseconds(1)) {
+      while (slow.tasks.size() < 8) Push(slow);
+      EndLong();
+      for (Dispatcher::Work work = Take(RunnerKind::kWorker); work.queue != nullptr; work = Take(RunnerKind::kWorker)) {
+        ASSERT_TRUE(work.is_long);
+        used_ += work.threads;
+        running_.push_back(std::move(work));
+      }
+      // Two threads on two processors leave little for others.
+      long_time_ += std::chrono::microseconds(used_ == threads_ ? 600 * threads_ : 1000 * used_);
+      RunShort(used_ == threads_ ? 1 : gain);
+    }
+  }
+
+  Dispatcher::Work Take(RunnerKind kind) {
+    base::TimePoint wake_at = base::kNoDeadline;
+    return dispatcher_.Take({.kind = kind}, now_, wake_at);
+  }
+
+  void End(const Dispatcher::Work& work, base::Duration took) {
+    if (work.kind == RunnerKind::kWorker) dispatcher_.GiveThreads(work.threads);
+    dispatcher_.End(work, 0, now_, took);
+  }
+
+  void Push(DispatchQueue& queue) {
+    std::unique_ptr<Task> task = std::make_unique<FakeTask>();
+    ASSERT_TRUE(queue.tasks.Push(task, now_).ok());
+    dispatcher_.OnChange(queue);
+  }
+
+  const int threads_;
+  base::TimePoint now_{std::chrono::hours(1)};
+  base::Duration long_time_{0};
+  Owner owner_;
+  Dispatcher dispatcher_;
+  DispatchQueue short_{UpTo(0), owner_};
+  DispatchQueue long_{UpTo(0), owner_};
+  DispatchQueue wide_{Wide(), owner_};
+  std::vector<Dispatcher::Work> running_;  // long batches
+  int used_ = 0;                           // the threads of these
+
+ private:
+  BatchOptions Wide() const {
+    BatchOptions options = UpTo(0);
+    options.threads = threads_;
+    return options;
+  }
+
+  void Add(DispatchQueue& queue, base::Duration pace) {
+    dispatcher_.Add(queue);
+    queue.pace.RecordBatch(pace);
+  }
+
+  void EndLong() {
+    std::erase_if(running_, [&](const Dispatcher::Work& work) {
+      if (now_ - work.started < milliseconds(50)) return false;
+      used_ -= work.threads;
+      End(work, milliseconds(50));
+      return true;
+    });
+  }
+
+  void RunShort(int batches) {
+    for (int i = 0; i < batches; ++i) {
+      Push(short_);
+      const Dispatcher::Work work = Take(RunnerKind::kExpress);
+      ASSERT_EQ(work.queue, &short_);
+      End(work, microseconds(100));
+    }
+  }
+};
+
+class SixteenThreadsHeadroomTest : public HeadroomDispatcherTest {
+ protected:
+  SixteenThreadsHeadroomTest() : HeadroomDispatcherTest(16) {}
+};
+
 class SixteenThreadsTest : public DispatcherTest {
  protected:
   SixteenThreadsTest() : DispatcherTest(16) {}
@@ -222,6 +312,46 @@ TEST_F(DispatcherTest, OnlyQueuesWithTasksAreLookedAt) {
   EXPECT_EQ(RunNext(milliseconds(1)), &queue);
   EXPECT_EQ(dispatcher_.waiting(), 0u);
   EXPECT_EQ(owner_.depth, 0);
+}
+
+TEST_F(HeadroomDispatcherTest, LongBatchesLeaveAThreadWhereShortOnesGainByIt) {
+  Run(std::chrono::seconds(2), long_, 3);
+  EXPECT_EQ(used_, 1);
+  EXPECT_FALSE(dispatcher_.HasThreads(long_, now_));
+  EXPECT_EQ(dispatcher_.WhoWakes(long_, now_), std::nullopt);
+  // A worker takes a short batch on the thread that is left.
+  Push(short_);
+  const Dispatcher::Work work = Take(RunnerKind::kWorker);
+  EXPECT_EQ(work.queue, &short_);
+  End(work, microseconds(100));
+}
+
+TEST_F(HeadroomDispatcherTest, WithoutAGainTheyKeepAll) {
+  Run(std::chrono::seconds(4), long_, 1);
+  EXPECT_EQ(used_, 2);
+}
+
+TEST_F(HeadroomDispatcherTest, TheyTakeAllOnceShortOnesAreGone) {
+  Run(std::chrono::seconds(2), long_, 3);
+  ASSERT_EQ(used_, 1);
+  now_ += std::chrono::seconds(1);
+  EXPECT_TRUE(dispatcher_.HasThreads(long_, now_));
+  EXPECT_EQ(Take(RunnerKind::kWorker).queue, &long_);
+}
+
+// A batch on all threads gets the others, and what it leaves is for short batches, also while it is next in turn.
+TEST_F(SixteenThreadsHeadroomTest, AWideBatchRunsOnWhatIsLeft) {
+  Run(std::chrono::seconds(2), wide_, 3);
+  ASSERT_EQ(running_.size(), 1);
+  const int left = threads_ - used_;
+  EXPECT_GE(left, 1);
+  for (int i = 0; i < left + 1; ++i) Push(short_);
+  std::vector<Dispatcher::Work> works;
+  for (int i = 0; i < left; ++i) {
+    works.push_back(Take(RunnerKind::kWorker));
+    ASSERT_EQ(works.back().queue, &short_) << i;
+  }
+  EXPECT_EQ(Take(RunnerKind::kWorker).queue, nullptr);
 }
 
 }  // namespace

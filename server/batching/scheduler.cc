@@ -41,6 +41,7 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
 
   int operator_threads = 0;  // as set last
   bool has_long_turns = false;
+  base::ThreadClock processor_clock{};  // of a worker
   bool counts_processor_time = false;
   std::optional<base::Duration> computed_at;  // of the running batch
   bool runs_at_latency_point = false;
@@ -61,13 +62,17 @@ struct Caller {
 };
 thread_local Caller this_caller;
 
+std::function<base::Duration()> TotalOf(const LongTime* time) {
+  return [time] { return time->Total(); };
+}
+
 }  // namespace
 
 Scheduler::Scheduler(Options options, const base::Clock& clock)
     : options_(std::move(options)),
       threads_(std::max({1, options_.workers, options_.threads})),
       clock_(clock),
-      dispatcher_(threads_),
+      dispatcher_(threads_, options_.leaves_headroom ? TotalOf(&long_time_) : nullptr),
       crew_({.workers = std::max(1, options_.workers),
              .threads = threads_,
              .max_extra = options_.max_extra_workers,
@@ -291,6 +296,7 @@ void Scheduler::WorkerLoop(RunnerImpl& runner) {
   {
     base::MutexLock lock(mutex_);
     runner.thread_number = base::ThisThreadNumber();
+    runner.processor_clock = base::ThisThreadClock();
   }
   while (true) {
     Carried carried = NextWork(runner);
@@ -366,6 +372,7 @@ Scheduler::Carried Scheduler::Assign(RunnerImpl& runner, Dispatcher::Work work) 
   }
   if (runner.kind == RunnerKind::kCaller) return carried;
   if (runner.kind == RunnerKind::kWorker) runner.threads = taken.threads;
+  if (taken.takes_processors) long_time_.Begin(runner.processor_clock, taken.threads);
   if (runner.threads > 1) crew_.LimitTeams(runner);
   Wake(dispatcher_.WhoElseWakes(taken.started));
   return carried;
@@ -406,6 +413,7 @@ bool Scheduler::End(RunnerImpl& runner, const Carried& carried, const BatchTime&
   base::MutexLock lock(mutex_);
   const base::TimePoint now = clock_.Now();
   dispatcher_.GiveThreads(std::exchange(runner.threads, 0));
+  if (carried.work.takes_processors) long_time_.End(runner.processor_clock);
   dispatcher_.End(carried.work, carried.ordering_key, now, took);
   last_batch_end_ = now;
   batch_ended_.NotifyAll();

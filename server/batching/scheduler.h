@@ -30,6 +30,7 @@
 #include "server/batching/batch_queue.h"
 #include "server/batching/crew.h"
 #include "server/batching/dispatcher.h"
+#include "server/batching/long_time.h"
 #include "server/batching/worker_plan.h"
 
 namespace torchferry::batching {
@@ -67,6 +68,8 @@ class Scheduler {
     std::function<base::Duration()> processor_time = nullptr;
     // Whether there is a worker for short batches beside the others.
     bool has_express = false;
+    // Whether long batches leave threads free where short ones gain more by it than they lose (Headroom).
+    bool leaves_headroom = false;
     // Finds passes that do not end; outlives the scheduler. Null: no pass is watched.
     base::StuckWatch* watch = nullptr;
     // Max extra workers, made while others are stuck or held up.
@@ -226,6 +229,7 @@ class Scheduler {
 
   mutable base::Mutex mutex_;
   base::CondVar batch_ended_;
+  LongTime long_time_ FERRY_GUARDED_BY(mutex_);
   Dispatcher dispatcher_ FERRY_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Queue>> queues_ FERRY_GUARDED_BY(mutex_);
   Crew crew_ FERRY_GUARDED_BY(mutex_);

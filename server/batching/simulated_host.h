@@ -48,8 +48,10 @@ class SimulatedHost {
     std::array<Level, 3> levels;  // by priority
   };
 
-  SimulatedHost(int workers, std::vector<SimulatedLoad> loads, unsigned seed)
-      : dispatcher_(workers), random_(seed), loads_(std::move(loads)), results_(loads_.size()) {
+  // `long_time`: see Dispatcher.
+  SimulatedHost(int workers, std::vector<SimulatedLoad> loads, unsigned seed,
+                std::function<base::Duration()> long_time = nullptr)
+      : dispatcher_(workers, std::move(long_time)), random_(seed), loads_(std::move(loads)), results_(loads_.size()) {
     for (const SimulatedLoad& load : loads_) {
       owners_.push_back(std::make_unique<Owner>(load.is_on_cpu));
       queues_.push_back(std::make_unique<DispatchQueue>(load.options, *owners_.back()));
@@ -244,7 +246,7 @@ class SimulatedHost {
     bool is_kept = false;  // the free threads are for a queue that needs more
     dispatcher_.EachWaiting([&](const DispatchQueue& queue) {
       if (!queue.tasks.HasDue(now_)) return;
-      const bool has_room = queue.options.threads <= dispatcher_.free_threads();
+      const bool has_room = dispatcher_.HasThreads(queue, now_);
       is_kept |= !has_room;
       is_neglected |= has_idle && has_room && !is_kept;
     });
