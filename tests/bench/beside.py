@@ -9,6 +9,8 @@ from programs import PROCESSORS, Load
 
 SHARE = 0.1  # of one processor, that the open loops of quick models take
 SLOW_CALLERS = 8
+# The threads that run quick batches while all workers are busy; they also carry the calls of the slow model.
+QUICK_THREADS = ("rpc-loop", "express-worker")
 LOADED_CALLERS = 4  # at which a quick request's processor time is measured: no loop polls then
 QUICK = (models.MLP, models.LSTM)
 
@@ -45,22 +47,33 @@ def both(server, slow, slow_arguments, quick, quick_arguments):
 def in_an_open_loop(server, quick, slow, cost, repeats, seconds):
     """A quick model that is asked now and then, by a clock. `cost`: processor seconds of a request."""
     rate = SHARE / cost
-    values = in_turns(repeats, slow=lambda: rate_of(closed(server.address, slow, SLOW_CALLERS, seconds)),
+
+    def with_threads(measure):
+        before = processor_seconds(server, QUICK_THREADS)
+        result = measure()
+        return result, processor_seconds(server, QUICK_THREADS) - before
+
+    values = in_turns(repeats, slow=lambda: with_threads(lambda: closed(server.address, slow, SLOW_CALLERS, seconds)),
                       quick=lambda: p50_of(open_loop(server.address, quick, rate, seconds)),
-                      both=lambda: both(server, slow, loop_of(SLOW_CALLERS, seconds), quick, rate_loop_of(rate, seconds)))
-    steps = [step for _, step, _ in values["both"]]
+                      both=lambda: with_threads(lambda: both(server, slow, loop_of(SLOW_CALLERS, seconds), quick,
+                                                             rate_loop_of(rate, seconds))))
+    slows = [step for (step, _, _), _ in values["both"]]
+    steps = [step for (_, step, _), _ in values["both"]]
+    spent = [spent for (_, _, spent), _ in values["both"]]
     what = f"{quick.name}, open loop, beside {slow.name} at concurrency {SLOW_CALLERS}"
     yield at_most(f"{what}: p50 over alone", ratio(map(p50_of, steps), values["quick"]), 2,
                   alone_ms=median(values["quick"]), **details_of(steps))
     yield at_most(f"{what}: p99", median(map(p99_of, steps)), 10, "ms",
                   max_ms=max(step["latency_ms"]["max"] for step in steps))
-    # What the quick requests took of all processors, in the server and in their generator.
-    used = [(cost * rate_of(step) + spent / (step["seconds"] + WARM_UP_SECONDS)) / PROCESSORS
-            for _, step, spent in values["both"]]
-    slows = [rate_of(step) for step, _, _ in values["both"]]
-    kept = median(own / alone + share for own, alone, share in zip(slows, values["slow"], used, strict=True))
+    # What the quick requests took of all processors, in the server and in their generator. One of them alone in a batch
+    # takes more than `cost`.
+    used = [(both_took - slow_took + generator) / (step["seconds"] + WARM_UP_SECONDS) / PROCESSORS
+            for step, generator, (_, both_took), (_, slow_took)
+            in zip(steps, spent, values["both"], values["slow"], strict=True)]
+    alone = [rate_of(step) for step, _ in values["slow"]]
+    kept = median(rate_of(step) / own + share for step, own, share in zip(slows, alone, used, strict=True))
     yield at_least(f"the same: {slow.name}'s rate over alone, and the share used", kept, 0.9,
-                   requests_per_second=median(slows), alone=median(values["slow"]), used=median(used))
+                   requests_per_second=median(map(rate_of, slows)), alone=median(alone), used=median(used))
 
 
 def in_closed_loops(server, quick, slow, callers, repeats, seconds):

@@ -131,9 +131,10 @@ def read_of(thread, file):
         return ""
 
 
-def processor_seconds(server):
-    """That its threads took; those that have ended do not count."""
-    return sum(int((read_of(thread, "schedstat") or "0").split()[0]) for thread in threads_of(server)) / 1e9
+def processor_seconds(server, names=()):
+    """That its threads took, or those of these names; those that have ended do not count."""
+    threads = (thread for thread in threads_of(server) if not names or read_of(thread, "comm").strip() in names)
+    return sum(int((read_of(thread, "schedstat") or "0").split()[0]) for thread in threads) / 1e9
 
 
 def voluntary_switches(server):
