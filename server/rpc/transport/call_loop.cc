@@ -166,8 +166,8 @@ void CallLoop::Gather(InlineWork& work, Gathering& gathering) {
   for (base::TimePoint now = clock_.Now(); gathering.MayYield(now) && work.IsAlone();) {
     sched_yield();
     const base::TimePoint before = std::exchange(now, clock_.Now());
-    const int more = Drain();
-    gathering.RecordYield(now - before, more, work.Requests(), now);
+    Drain();
+    gathering.RecordYield(now - before, work.Requests(), now);
   }
   gathering.End();
 }

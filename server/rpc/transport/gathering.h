@@ -9,10 +9,9 @@
 namespace torchferry::rpc {
 
 // Clients on the same processors send their next requests only when they get a processor. A batch of one request costs
-// about as much as one of many. A loop that has several events therefore gives way a few times, while that brings more.
-// It stops for a while when giving way took long: then other processes than clients want the processor.
-//
-// It gathers half of the requests that the clients keep in flight, or all (GatheringShare).
+// about as much as one of many. A loop that has several events therefore gives way, until it has half of the requests
+// that the clients keep in flight, or all (GatheringShare). After kMaxRounds it begins with what it has. Where giving
+// way took long, other processes than clients want the processor, and it does not give way for a while.
 //
 // Not thread-safe.
 class Gathering {
@@ -20,19 +19,18 @@ class Gathering {
   // Work is due, after `events`. `requests` wait for it.
   void Begin(int events, size_t requests) {
     rounds_ = 0;
-    brings_more_ = events > 1;
+    has_company_ = events > 1;
     in_flight_ = last_ + requests;
     requests_ = requests;
   }
 
   bool MayYield(base::TimePoint now) const {
-    return brings_more_ && rounds_ < kMaxRounds && requests_ < share_.Enough(in_flight_) && now >= not_before_;
+    return has_company_ && rounds_ < kMaxRounds && requests_ < share_.Enough(in_flight_) && now >= not_before_;
   }
 
-  // It gave way for `duration`, until `now`, and `events` came. Now `requests` wait.
-  void RecordYield(base::Duration duration, int events, size_t requests, base::TimePoint now) {
+  // It gave way for `duration`, until `now`. Now `requests` wait.
+  void RecordYield(base::Duration duration, size_t requests, base::TimePoint now) {
     ++rounds_;
-    brings_more_ = events > 0;
     requests_ = requests;
     if (duration > kLong) not_before_ = now + kPause;
   }
@@ -43,7 +41,8 @@ class Gathering {
   // It has ended.
   void RecordWork(base::TimePoint now) { share_.RecordWork(last_, now); }
 
-  static constexpr int kMaxRounds = 8;
+  // About 50 us, where no other thread wants the processor.
+  static constexpr int kMaxRounds = 20;
   // Less than the kernel's shortest slice for a busy thread, about 1.5 ms on two processors.
   static constexpr base::Duration kLong = std::chrono::milliseconds(1);
   // One such slice in this time is a loss of max 3 %.
@@ -52,7 +51,7 @@ class Gathering {
  private:
   GatheringShare share_;
   int rounds_ = 0;
-  bool brings_more_ = false;
+  bool has_company_ = false;
   size_t requests_ = 0;
   size_t last_ = 0;       // requests of the last work
   size_t in_flight_ = 0;  // those and what had come when it had ended
