@@ -53,12 +53,23 @@ class Scheduler::RunnerImpl final : public Runner, public CrewMember {
 
 namespace {
 
-// A thread that has joined, and what it has submitted since it last ran.
+// Tasks that a thread has left to itself.
+struct LeftTasks {
+  std::shared_ptr<Scheduler::Queue> queue;
+  size_t count = 0;
+};
+
+// A thread that has joined. Its queues take turns.
 struct Caller {
   const Scheduler* scheduler = nullptr;
   Scheduler::Runner* runner = nullptr;
-  std::vector<std::shared_ptr<Scheduler::Queue>> queues;
-  size_t tasks = 0;
+  std::vector<LeftTasks> left;
+
+  void Leave(Scheduler::Queue& queue, size_t tasks) {
+    const auto known = std::ranges::find(left, &queue, [](const LeftTasks& one) { return one.queue.get(); });
+    if (known == left.end()) return left.push_back({queue.shared_from_this(), tasks});
+    known->count += tasks;
+  }
 };
 thread_local Caller this_caller;
 
@@ -168,10 +179,7 @@ absl::Status Scheduler::Accept(Queue& queue, std::unique_ptr<Task>& task, std::v
   if (!shed.empty()) Keep({.queue = queue.shared_from_this(), .shed = std::move(shed)}, news);
   if (this_caller.scheduler == this && IsForCaller(queue.View())) {
     if (!queue.left_to_caller.has_value()) queue.left_to_caller = now;
-    const bool is_known =
-        std::ranges::any_of(this_caller.queues, [&](const auto& known) { return known.get() == &queue; });
-    if (!is_known) this_caller.queues.push_back(queue.shared_from_this());
-    ++this_caller.tasks;
+    this_caller.Leave(queue, 1);
   }
   dispatcher_.OnChange(queue);
   WakeFor(queue);
@@ -188,29 +196,25 @@ void Scheduler::JoinAsCaller() {
   if (options_.set_threads) options_.set_threads(1);
 }
 
-bool Scheduler::HasCallerWork() const { return this_caller.scheduler == this && !this_caller.queues.empty(); }
+bool Scheduler::HasCallerWork() const { return this_caller.scheduler == this && !this_caller.left.empty(); }
 
-size_t Scheduler::CountCallerTasks() const { return HasCallerWork() ? this_caller.tasks : 0; }
+size_t Scheduler::CountCallerTasks() const { return HasCallerWork() ? this_caller.left.front().count : 0; }
 
 void Scheduler::RunAsCaller() {
   if (!HasCallerWork()) return;
-  this_caller.tasks = 0;
+  const std::shared_ptr<Queue> queue = std::move(this_caller.left.front().queue);
+  this_caller.left.erase(this_caller.left.begin());
   auto& runner = static_cast<RunnerImpl&>(*this_caller.runner);
-  for (const std::shared_ptr<Queue>& queue : std::exchange(this_caller.queues, {})) {
-    Carried carried;
-    if (!TakeAsCaller(queue, runner, carried)) continue;
-    Carry(carried, runner);
-    // What came meanwhile, from whatever thread, has woken no worker.
-    base::MutexLock lock(mutex_);
-    if (queue->is_closed || queue->tasks.size() == 0) continue;
-    this_caller.queues.push_back(queue);
-    this_caller.tasks += queue->tasks.size();
-  }
+  Carried carried;
+  if (!TakeAsCaller(queue, runner, carried)) return;
+  Carry(carried, runner);
+  // What came meanwhile, from whatever thread, has woken no worker.
+  base::MutexLock lock(mutex_);
+  if (!queue->is_closed && queue->tasks.size() > 0) this_caller.Leave(*queue, queue->tasks.size());
 }
 
 void Scheduler::HandOverToWorkers() {
-  this_caller.queues.clear();
-  this_caller.tasks = 0;
+  this_caller.left.clear();
   base::MutexLock lock(mutex_);
   dispatcher_.EachWaiting([](DispatchQueue& queue) { queue.left_to_caller.reset(); });
   Wake(dispatcher_.WhoElseWakes(clock_.Now()));

@@ -140,10 +140,10 @@ class Scheduler {
   void JoinAsCaller();
   // Whether RunAsCaller has something to do on this thread.
   bool HasCallerWork() const;
-  // How many tasks this thread has submitted for RunAsCaller.
+  // How many tasks the next RunAsCaller has.
   size_t CountCallerTasks() const;
-  // Runs one batch of each queue that this thread has submitted to, unless a batch of that queue is running. Queues
-  // that are not quick any more are left to the workers.
+  // Runs one batch of the first queue that this thread has submitted to, unless a batch of that queue is running. A
+  // queue that is not quick any more is left to the workers.
   void RunAsCaller();
   // Whether no worker runs a batch.
   bool IsIdle() const { return busy_ == 0; }

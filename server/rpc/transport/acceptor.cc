@@ -150,7 +150,9 @@ void Acceptor::Take(int listening, int connection, const sockaddr_storage& addre
   if (verdict != ConnectionVerdict::kAccept) return Refuse(connection, peer, verdict);
   const uint64_t inode = SocketInode(connection);
   open_.Add(connection, inode, peer);
-  unfinished_.Add({.descriptor = connection, .inode = inode, .port = PortOf(address), .peer = peer});
+  const uint16_t port = PortOf(address);
+  unfinished_.Add({.descriptor = connection, .inode = inode, .port = port, .peer = peer});
+  if (port != 0) bounds_.sockets->Set(port, connection);
   observer_.OnAccepted();
   {
     base::MutexLock lock(mutex_);

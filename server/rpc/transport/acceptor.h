@@ -15,6 +15,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/rpc/transport/client_sockets.h"
 #include "server/rpc/transport/delivered_bytes.h"
 #include "server/rpc/transport/listen_sockets.h"
 #include "server/rpc/transport/open_connections.h"
@@ -58,6 +59,7 @@ class Acceptor {
     ConnectionLimits connections;
     int64_t unfinished_bytes = 0;               // max of all connections together
     const DeliveredBytes* delivered = nullptr;  // by the clients' ports; outlives the acceptor
+    ClientSockets* sockets = nullptr;           // is told of each connection; outlives the acceptor
   };
   // Takes a connection and owns its descriptor from then on.
   using Handler = std::function<void(int listening, int connection)>;

@@ -162,7 +162,7 @@ class AcceptorTest : public testing::Test {
     auto sockets = ListenSockets::Open("127.0.0.1:0");
     ASSERT_TRUE(sockets.ok()) << sockets.status();
     acceptor_ = std::make_unique<Acceptor>(
-        std::move(sockets).value(), Acceptor::Bounds{limits, unfinished_bytes, &delivered_},
+        std::move(sockets).value(), Acceptor::Bounds{limits, unfinished_bytes, &delivered_, &sockets_},
         [this](int, int connection) {
           base::MutexLock lock(mutex_);
           taken_.push_back(connection);
@@ -180,6 +180,7 @@ class AcceptorTest : public testing::Test {
 
   FakeObserver observer_;
   DeliveredBytes delivered_;
+  ClientSockets sockets_;
   std::unique_ptr<Acceptor> acceptor_;
   base::Mutex mutex_;
   std::vector<int> taken_ FERRY_GUARDED_BY(mutex_);
@@ -194,6 +195,16 @@ TEST_F(AcceptorTest, GivesConnectionsOnAndCountsThem) {
   EXPECT_EQ(acceptor_->WhyNot(), "");
   CloseAll();
   EXPECT_TRUE(observer_.WaitUntilOpen(0));
+}
+
+TEST_F(AcceptorTest, TellsTheSocketsOfItsClients) {
+  Start({.all = 10, .per_peer = 10});
+  const Client client(port());
+  ASSERT_TRUE(observer_.WaitForAccepted(1));
+  EXPECT_TRUE(observer_.WaitUntilOpen(1));
+  base::MutexLock lock(mutex_);
+  ASSERT_EQ(taken_.size(), 1);
+  EXPECT_EQ(sockets_.Of(client.port()), taken_[0]);
 }
 
 TEST_F(AcceptorTest, RefusesMoreThanTheLimitUntilSomeHaveBeenClosed) {
@@ -250,7 +261,7 @@ TEST_F(AcceptorTest, EndsTheConnectionThatHasMostUnfinished) {
   const Client busy(port());
   const Client greedy(port());
   ASSERT_TRUE(observer_.WaitForAccepted(2));
-  delivered_.Add("ipv4:127.0.0.1:" + std::to_string(busy.port()), 90'000);
+  delivered_.Add(busy.port(), 90'000);
   ASSERT_TRUE(busy.Send(90'000));
   ASSERT_TRUE(greedy.Send(110'000));
   EXPECT_TRUE(observer_.WaitForEnded(1));

@@ -125,7 +125,10 @@ int64_t Call::ReceivedFor(const grpc::ByteBuffer& bytes) const {
   return received + length + length / kFrameShare;
 }
 
-void Call::Arrived(const grpc::ByteBuffer& bytes) { loop_.memory().delivered().Add(peer(), ReceivedFor(bytes)); }
+void Call::Arrived(const grpc::ByteBuffer& bytes) {
+  if (client_port_ == 0) client_port_ = ClientPort(peer());
+  loop_.memory().delivered().Add(client_port_, ReceivedFor(bytes));
+}
 
 absl::Status Call::ReserveReceived(grpc::ByteBuffer& bytes) {
   const auto length = static_cast<int64_t>(bytes.Length());

@@ -22,6 +22,7 @@
 #include "server/rpc/transport/incoming.h"
 #include "server/rpc/transport/memory_budget.h"
 #include "server/rpc/transport/method_rules.h"
+#include "server/rpc/transport/outbox.h"
 #include "server/rpc/transport/outgoing.h"
 #include "server/rpc/transport/status_map.h"
 
@@ -118,6 +119,7 @@ class Call {
   static constexpr int64_t kLargeRequest = 64 << 10;
   int64_t request_bytes() const { return request_bytes_; }
   bool IsKept() const { return keepers_.load(std::memory_order_acquire) > 1; }
+  uint16_t client_port() const { return client_port_; }
 
   CallLoop& loop_;
   grpc::ServerContext context_;
@@ -148,6 +150,7 @@ class Call {
   std::atomic<int> cancel_{0};  // the thread that sets the second of these bits calls on_cancel_
   std::function<void()> on_cancel_;
   identity::Caller caller_;
+  uint16_t client_port_ = 0;
   MemoryShare share_;
   int64_t request_bytes_ = 0;  // of share_
   std::atomic<SendLimit*> send_limit_{nullptr};
@@ -156,7 +159,7 @@ class Call {
 
 // A call with one request and one response.
 template <typename Request, typename Response>
-class UnaryCall final : public Call {
+class UnaryCall final : public Call, private Outbox::Letter {
  public:
   // Accept takes the next call of a method. Handler handles it.
   using Writer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
@@ -177,15 +180,9 @@ class UnaryCall final : public Call {
   Response& response() { return *response_; }
   OutgoingMessage& outgoing() { return outgoing_; }
   void Finish(const absl::Status& status) override {
-    grpc::ByteBuffer bytes;
-    const absl::Status made = status.ok() ? MakeAnswer(bytes) : status;
+    end_ = status.ok() ? MakeAnswer(answer_) : status;
     if (!IsKept()) large_.reset();
-    BeginSend(static_cast<int64_t>(bytes.Length()));
-    if (made.ok()) {
-      writer_.Finish(bytes, grpc::Status::OK, &finished_);
-    } else {
-      writer_.FinishWithError(EndWith(made), &finished_);
-    }
+    Outbox::Send(*this);
   }
 
  private:
@@ -198,6 +195,18 @@ class UnaryCall final : public Call {
     options.initial_block = block.data();
     options.initial_block_size = block.size();
     return options;
+  }
+
+  uint16_t client_port() const override { return Call::client_port(); }
+  void Send() override {
+    grpc::ByteBuffer bytes;
+    bytes.Swap(&answer_);
+    BeginSend(static_cast<int64_t>(bytes.Length()));
+    if (end_.ok()) {
+      writer_.Finish(bytes, grpc::Status::OK, &finished_);
+    } else {
+      writer_.FinishWithError(EndWith(end_), &finished_);
+    }
   }
 
   void AfterBegin(bool ok) {
@@ -259,6 +268,8 @@ class UnaryCall final : public Call {
   std::unique_ptr<Request> large_;  // used instead of request_ for a large request
   Response* const response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
   OutgoingMessage outgoing_;
+  absl::Status end_;
+  grpc::ByteBuffer answer_;  // until it is sent
   Writer writer_{&context_};
 };
 

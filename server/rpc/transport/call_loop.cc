@@ -118,6 +118,7 @@ void CallLoop::Lead(Index self, bool& has_joined) {
   InlineWork* work = nullptr;
   BusyPoll poll(busy_poll_);
   Gathering gathering;
+  Outbox outbox(memory_.sockets());
   void* tag = nullptr;
   bool ok = false;
   while (Next(work, poll, tag, ok)) {
@@ -125,7 +126,7 @@ void CallLoop::Lead(Index self, bool& has_joined) {
     work = JoinedWork(has_joined);
     while (work != nullptr && work->HasWork()) {
       Gather(*work, gathering);
-      if (!WorkAsLeader(*work, self)) return;
+      if (!WorkAsLeader(*work, outbox, self)) return;
       const base::TimePoint now = clock_.Now();
       poll.RecordWork(now);
       gathering.RecordWork(now);
@@ -172,12 +173,15 @@ void CallLoop::Gather(InlineWork& work, Gathering& gathering) {
   gathering.End();
 }
 
-bool CallLoop::WorkAsLeader(InlineWork& work, Index self) {
+bool CallLoop::WorkAsLeader(InlineWork& work, Outbox& outbox, Index self) {
   if (!BeginWork()) {
     work.HandOver();
     return true;
   }
-  work.Run();
+  {
+    const Outbox::Collecting collecting(outbox);
+    work.Run();
+  }
   base::MutexLock lock(mutex_);
   if (leader_ != self) {
     held_up_[self].reset();  // this one was

@@ -17,6 +17,7 @@
 #include "server/rpc/transport/gate.h"
 #include "server/rpc/transport/gathering.h"
 #include "server/rpc/transport/large_messages.h"
+#include "server/rpc/transport/outbox.h"
 
 namespace torchferry::rpc {
 
@@ -28,10 +29,10 @@ class InlineWork {
   // Called once for each thread, before all else.
   virtual void Attach() = 0;
   virtual bool HasWork() = 0;
-  // How many requests wait for the work.
+  // How many requests the next Run works on.
   virtual size_t Requests() = 0;
-  // Does the work that waits. It should take less than a millisecond. While it takes much longer, another thread
-  // carries the calls.
+  // Does a part of the work that waits: one batch. It should take less than a millisecond. While it takes much longer,
+  // another thread carries the calls.
   virtual void Run() = 0;
   // Whether no other thread of this process computes, so that a processor is free for polling. Callable at any time.
   virtual bool IsAlone() = 0;
@@ -93,8 +94,9 @@ class CallLoop {
   // Drains events, and yields the processor and drains again while `gathering` says so. It does not yield while another
   // thread of this process computes.
   void Gather(InlineWork& work, Gathering& gathering);
-  // Does the work, or hands it over where no thread can stand in. False: another thread leads by now.
-  bool WorkAsLeader(InlineWork& work, Index self);
+  // Does the work, or hands it over where no thread can stand in. The answers leave by `outbox`. False: another thread
+  // leads by now.
+  bool WorkAsLeader(InlineWork& work, Outbox& outbox, Index self);
   bool BeginWork();
   void AddThread() FERRY_REQUIRES(mutex_);
   // Whether a thread can stand in for the leader. It adds one where that is needed and allowed.

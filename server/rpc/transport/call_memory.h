@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "server/base/clock.h"
+#include "server/rpc/transport/client_sockets.h"
 #include "server/rpc/transport/delivered_bytes.h"
 #include "server/rpc/transport/memory_budget.h"
 
@@ -42,6 +43,7 @@ class CallMemory {
 
   MemoryBudget& budget() { return budget_; }
   DeliveredBytes& delivered() { return delivered_; }
+  ClientSockets& sockets() { return sockets_; }
   int64_t max_unfinished_bytes() const { return options_.plan.unfinished; }
   int64_t max_message_bytes() const { return options_.max_message_bytes; }
   // Max time for the client to read an answer of `bytes` bytes: `send_timeout`, and a second for each MiB.
@@ -52,6 +54,7 @@ class CallMemory {
   grpc::ResourceQuota unparsed_;
   MemoryBudget budget_;
   DeliveredBytes delivered_;
+  ClientSockets sockets_;
 };
 
 }  // namespace torchferry::rpc

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <charconv>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 namespace torchferry::rpc {
@@ -14,15 +12,9 @@ namespace torchferry::rpc {
 // Thread-safe, without a lock.
 class DeliveredBytes {
  public:
-  // `peer` is as gRPC writes it, "ipv4:192.0.2.7:50123". One without a port is not counted.
-  void Add(std::string_view peer, int64_t bytes) {
-    const size_t colon = peer.rfind(':');
-    uint16_t port = 0;
-    if (colon == std::string_view::npos) return;
-    const auto [end, error] = std::from_chars(peer.data() + colon + 1, peer.data() + peer.size(), port);
-    if (error == std::errc() && end == peer.data() + peer.size()) {
-      by_port_[port].fetch_add(bytes, std::memory_order_relaxed);
-    }
+  // A connection without a port, 0, is not counted.
+  void Add(uint16_t port, int64_t bytes) {
+    if (port != 0) by_port_[port].fetch_add(bytes, std::memory_order_relaxed);
   }
 
   // The bytes since the start, of all connections that have had `port`.

@@ -62,7 +62,8 @@ absl::Status Listener::Start(const RpcServer::Options& options, const Place& pla
   }
   const Acceptor::Bounds bounds = {.connections = place.connections,
                                    .unfinished_bytes = memory.max_unfinished_bytes(),
-                                   .delivered = &memory.delivered()};
+                                   .delivered = &memory.delivered(),
+                                   .sockets = &memory.sockets()};
   acceptor_ = std::make_unique<Acceptor>(std::move(sockets).value(), bounds, GiveTo(std::move(given)), observer, clock);
   acceptor_->Start();
   return absl::OkStatus();
