@@ -69,7 +69,7 @@ std::optional<RunnerKind> Dispatcher::WhoWakes(const DispatchQueue& queue, base:
   // One at a time: it takes what has come until then, and wakes the next if that was not all.
   const bool has_idle = workers_.idle > 0 && workers_.waking == 0;
   const bool is_wanted = WantsWorker(view, now);
-  const bool has_threads = AreFree(ThreadsOf(queue, view, now));
+  const bool has_threads = HasThreads(queue, now);
   if (has_idle && (!workers_.is_watched || (is_wanted && has_threads))) return RunnerKind::kWorker;
   const bool has_express = express_.idle > 0 && express_.waking == 0;
   if (!has_express || (workers_.idle > 0 && has_threads)) return std::nullopt;
@@ -93,17 +93,15 @@ std::optional<RunnerKind> Dispatcher::WhoElseWakes(base::TimePoint now) const {
 Dispatcher::Room Dispatcher::RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const {
   const QueueView view = queue.View();
   if (view.is_at_limit || queue.stuck > 0 || (ask.avoids_held_up && queue.held_up > 0)) return Room::kNotNow;
-  if (ask.kind == RunnerKind::kExpress) return Room::kRuns;
-  const Threads threads = ThreadsOf(queue, view, now);
-  if (AreFree(threads)) return Room::kRuns;
+  if (ask.kind == RunnerKind::kExpress || HasThreads(queue, now)) return Room::kRuns;
   return queue.tasks.HasDue(now) ? Room::kNoThreads : Room::kNotNow;
 }
 
-Dispatcher::Threads Dispatcher::ThreadsOf(const DispatchQueue& queue, const QueueView& view,
-                                          base::TimePoint now) const {
-  if (queue.pace.IsShort() || !view.may_run_on_caller) return {.needed = view.threads};
+Dispatcher::Threads Dispatcher::ThreadsOf(const DispatchQueue& queue, base::TimePoint now) const {
+  const int threads = queue.options.threads;
+  if (queue.pace.IsShort() || !queue.owner.MayRunOnCaller()) return {.needed = threads};
   const int left = headroom_.FreeThreads(now);
-  return {.needed = std::min(view.threads, std::max(1, threads_ - left)), .left = left};
+  return {.needed = std::min(threads, threads_ - left), .left = left};
 }
 
 Dispatcher::Work Dispatcher::Take(const Ask& ask, base::TimePoint now, base::TimePoint& wake_at) {
@@ -154,7 +152,7 @@ Dispatcher::Work Dispatcher::Begin(DispatchQueue& queue, BatchQueue::Taken taken
     return work;
   }
   work.rows = RowsOf(work.taken.batch);
-  SetThreads(work, ThreadsOf(queue, queue.View(), now), now);
+  SetThreads(work, now);
   if (kind == RunnerKind::kWorker) {
     work.is_long = !queue.pace.IsShort();
     work.takes_processors = work.is_long && queue.owner.MayRunOnCaller();
@@ -174,9 +172,10 @@ void Dispatcher::Count(const Work& work, int change, base::TimePoint now) {
   headroom_.SetInUse(long_threads_, now);
 }
 
-void Dispatcher::SetThreads(Work& work, const Threads& under_load, base::TimePoint now) {
+void Dispatcher::SetThreads(Work& work, base::TimePoint now) {
   if (work.kind != RunnerKind::kWorker) return;
   DispatchQueue& queue = *work.queue;
+  const Threads under_load = ThreadsOf(queue, now);
   work.threads = under_load.needed;
   if (work.threads > 1 && !queue.team_trial.MayRun()) work.threads = 1;
   const LatencyPoint& point = queue.options.latency;

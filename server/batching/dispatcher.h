@@ -148,9 +148,7 @@ class Dispatcher {
   Sleepers& express() { return express_; }
 
   // Whether the workers' free threads are enough for the next batch of `queue`.
-  bool HasThreads(const DispatchQueue& queue, base::TimePoint now) const {
-    return AreFree(ThreadsOf(queue, queue.View(), now));
-  }
+  bool HasThreads(const DispatchQueue& queue, base::TimePoint now) const { return AreFree(ThreadsOf(queue, now)); }
   size_t waiting() const { return waiting_; }  // tasks in all queues
   uint64_t begun() const { return begun_; }    // batches begun, in all; dropping of ended tasks included
   int free_threads() const { return free_threads_; }
@@ -170,7 +168,7 @@ class Dispatcher {
     int needed = 1;
     int left = 0;
   };
-  Threads ThreadsOf(const DispatchQueue& queue, const QueueView& view, base::TimePoint now) const;
+  Threads ThreadsOf(const DispatchQueue& queue, base::TimePoint now) const;
   // Whether enough are free. Threads of short batches count as left free.
   bool AreFree(const Threads& threads) const {
     return threads.needed <= free_threads_ && threads.needed + threads.left <= free_threads_ + short_threads_;
@@ -179,7 +177,7 @@ class Dispatcher {
   enum class Room { kRuns, kNoThreads, kNotNow };
   Room RoomFor(const DispatchQueue& queue, const Ask& ask, base::TimePoint now) const;
   Work Begin(DispatchQueue& queue, BatchQueue::Taken taken, RunnerKind kind, base::TimePoint now);
-  void SetThreads(Work& work, const Threads& under_load, base::TimePoint now);
+  void SetThreads(Work& work, base::TimePoint now);
   // Counts a batch that begins, or with -1 one that has ended.
   void Count(const Work& work, int change, base::TimePoint now);
   static void NoteTeam(const Work& work, base::Duration took);

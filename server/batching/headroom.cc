@@ -1,6 +1,7 @@
 #include "server/batching/headroom.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace torchferry::batching {
 
@@ -20,7 +21,7 @@ void Headroom::BeginWindow(base::TimePoint now) {
 
 void Headroom::RecordShort(int64_t rows, base::TimePoint now) {
   if (IsGone(now)) {
-    kept_ = 0;
+    if (std::exchange(kept_, 0) > 0) rests_until_ = now;  // what has won is tried anew, what has lost is not
     Enter(Phase::kRest, now);
   }
   last_short_ = now;

@@ -140,6 +140,18 @@ TEST(HeadroomTest, ItEndsWithTheShortBatches) {
   EXPECT_EQ(host.free(), 0);
 }
 
+TEST(HeadroomTest, AfterAGapItIsTriedAnewAtOnce) {
+  Host host(2);
+  host.Run(seconds(1), kClosedLoop);
+  ASSERT_EQ(host.free(), 1);
+  host.Run(milliseconds(300), {.rate = 1, .row_seconds = 0.0001, .busy_threads = 1});
+  ASSERT_EQ(host.free(), 0);
+  host.Run(milliseconds(500), kClosedLoop);
+  host.TakeMeanFree();
+  host.Run(seconds(1), kClosedLoop);
+  EXPECT_GT(host.TakeMeanFree(), 0.9);
+}
+
 TEST(HeadroomTest, AForeignProcessGetsNoThread) {
   Host host(2);
   Load load = kOpenLoop;
